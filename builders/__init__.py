@@ -1,0 +1,1 @@
+"""Benchmark builders: one file a source."""

@@ -1,0 +1,1 @@
+"""Leaderboard: rules, verifier, static site."""

@@ -1,0 +1,1 @@
+"""lmms-eval tasks: YAML and the stateless functions that it names."""

@@ -1,0 +1,1 @@
+"""Thin TRL training scripts and their recipes."""
