@@ -1,0 +1,150 @@
+"""Recipes: YAML files with the sections of `TrainConfig`, and `key=value` overrides on top of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from rise_bench.errors import ConfigError
+from rise_bench.trainers.config import TrainConfig
+
+RECIPES_DIR = Path(__file__).parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes, e.g. `emotion6/rise_cot`."""
+    return sorted(p.relative_to(RECIPES_DIR).with_suffix("").as_posix() for p in RECIPES_DIR.glob("*/*.yaml"))
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe given by name (`emotion6/rise_cot`) or by path.
+
+    Raises:
+        ConfigError: Neither a file nor a shipped recipe; the message names the nearest one.
+    """
+    shipped = RECIPES_DIR / f"{name.removesuffix('.yaml')}.yaml"
+    for path in (Path(name), shipped):
+        if path.is_file():
+            return path
+    raise ConfigError(
+        f"no recipe {name!r}{_nearest(name, recipe_names())} (`rise-bench train --list` shows all."
+    )
+
+
+def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
+    """Read a recipe, apply `key=value` overrides, check every key and type.
+
+    Args:
+        recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
+        overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML.
+
+    Raises:
+        ConfigError: Unknown key, wrong type, or a combination that makes no sense.
+    """
+    tree: dict[str, Any] = {}
+    where = "defaults"
+    if recipe is not None:
+        path = find_recipe(str(recipe))
+        where = str(path)
+        try:
+            tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {error}. Mend the file.") from error
+    config: TrainConfig = _build(TrainConfig, TrainConfig(), tree, "", where)
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"override {text!r} is not key=value. Write e.g. grpo.learning_rate=1e-5.")
+        branch: Any = _scalar(value)
+        for part in reversed(key.strip().split(".")):
+            branch = {part: branch}
+        config = _build(TrainConfig, config, branch, "", f"override {text!r}")
+    return config
+
+
+def dump_config(config: TrainConfig) -> str:
+    """The resolved config as YAML; `load_config` reads it back to an equal value."""
+    text: str = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def all_keys(kind: type = TrainConfig, prefix: str = "") -> list[str]:
+    """Every dotted key, in the order of the dataclasses."""
+    keys: list[str] = []
+    for name, hint in get_type_hints(kind).items():
+        keys += all_keys(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else [f"{prefix}{name}"]
+    return keys
+
+
+def _build(kind: Any, current: Any, tree: Any, prefix: str, where: str) -> Any:
+    if not isinstance(tree, Mapping):
+        raise ConfigError(
+            f"{where}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {tree!r}."
+        )
+    hints = get_type_hints(kind)
+    changes: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if name not in hints:
+            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(key, all_keys())}")
+        if dataclasses.is_dataclass(hints[name]):
+            changes[name] = _build(hints[name], getattr(current, name), value, f"{key}.", where)
+        else:
+            changes[name] = _coerce(hints[name], value, key, where)
+    return dataclasses.replace(current, **changes)
+
+
+def _coerce(hint: Any, value: Any, key: str, where: str) -> Any:
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        raise ConfigError(f"{where}: {key} = {value!r}; choose one of {', '.join(map(str, get_args(hint)))}.")
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_coerce(get_args(hint)[0], item, key, where) for item in items)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 2e-5, which has no dot, as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif type(value) is hint:
+        return value
+    elif hint is str and value is None:
+        return ""
+    raise ConfigError(
+        f"{where}: {key} = {value!r} is not of type {_type_name(hint)}. Give a {_type_name(hint)}."
+    )
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        return text
+
+
+def _type_name(hint: Any) -> str:
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(hint, str(hint))
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    by_leaf = {n.rsplit(".", 1)[-1]: n for n in reversed(names)}
+    sections = {n.split(".", 1)[0]: n.split(".", 1)[0] for n in names}
+    leaf = name.rsplit(".", 1)[-1]
+    for wanted, options in ((name, {n: n for n in names}), (leaf, by_leaf), (name, sections)):
+        if near := difflib.get_close_matches(wanted, options, n=1):
+            return f"; did you mean {options[near[0]]!r}?"
+    return f"; there is: {', '.join(sections)}"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return list(value) if isinstance(value, tuple) else value
