@@ -1,0 +1,113 @@
+"""Similarity S of two annotations (eqs. 2-6): the one number behind reward, quality score and `check`.
+
+Variants (docs/decisions/similarity.md says why):
+
+- `paper` (default): as eqs. 2-5, but the stated numbers are normalised inside the KLD; eq. 6 for boxes. In
+  [0, 1], and 1 for a distribution only if it is stated exactly.
+- `literal`: eqs. 2-5 as printed. Not bounded by 1: stating twice the truth scores 1.43.
+- `upstream`: what the authors' code computes: exp(-(KLD + MSE) / 2) without the sum factor, and IoU over the
+  number of stated boxes.
+- `f1`: as `paper`, but boxes are scored 2 x sum(IoU) / (N_gold + N_stated), so that extra boxes cost.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from rise_bench.values import Annotation, Box, Boxes, Distribution
+
+SimilarityVariant = Literal["paper", "literal", "upstream", "f1"]
+
+#: "with zero values set to 1e-10" (below eq. 5).
+ZERO = 1e-10
+
+
+def similarity(gold: Annotation, stated: Annotation, variant: SimilarityVariant = "paper") -> float:
+    """Return how well a stated annotation matches the truth; finite on any finite input.
+
+    Args:
+        gold: The truth.
+        stated: What a model stated, in the same frame (boxes) and class order (distribution).
+        variant: See the module's docstring.
+
+    Returns:
+        A number in [0, 1] (`literal` may exceed 1).
+    """
+    if isinstance(gold, Distribution) and isinstance(stated, Distribution):
+        if gold.classes != stated.classes:
+            raise ValueError("the two distributions name different classes")
+        return _distribution_similarity(gold.probs, stated.probs, variant)
+    if isinstance(gold, Boxes) and isinstance(stated, Boxes):
+        return _boxes_similarity(gold, stated, variant)
+    raise TypeError(f"cannot compare {type(gold).__name__} with {type(stated).__name__}")
+
+
+def _distribution_similarity(
+    gold: tuple[float, ...], stated: tuple[float, ...], variant: SimilarityVariant
+) -> float:
+    """Eqs. 2-5 in plain floats: for a few dozen classes this is faster than arrays."""
+    total = math.fsum(stated)
+    if variant != "upstream" and not (0 < total < math.inf):
+        return 0.0
+    positive_total = math.fsum(max(q, 0.0) for q in stated)
+    scale = 1.0 if variant in ("literal", "upstream") or positive_total == 0 else positive_total
+    kld = mse = 0.0
+    for p, q in zip(gold, stated, strict=True):
+        p_nonzero, q_nonzero = max(p, ZERO), max(q / scale, ZERO)
+        kld += p_nonzero * (math.log(p_nonzero) - math.log(q_nonzero))
+        mse += min((p - q) * (p - q), 1e300)
+    mse /= len(gold)
+    if variant == "upstream":
+        return min(1.0, math.exp(-(max(kld, 0.0) + mse) / 2))
+    if variant != "literal":
+        kld = max(kld, 0.0)
+    return math.exp(-(kld + mse)) * math.exp(-abs(math.log10(total)))
+
+
+def _boxes_similarity(gold: Boxes, stated: Boxes, variant: SimilarityVariant) -> float:
+    if not gold.xywh:
+        return float(not stated.xywh)
+    if not stated.xywh:
+        return 0.0
+    total = math.fsum(iou for _, _, iou in match_boxes(gold, stated))
+    if variant == "upstream":
+        return total / len(stated.xywh)
+    if variant == "f1":
+        return 2 * total / (len(gold.xywh) + len(stated.xywh))
+    return total / len(gold.xywh)
+
+
+def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.float64]:
+    """Intersection over union of every pair; shape (N_gold, N_stated), values in [0, 1]."""
+    a, b = np.asarray(gold, dtype=np.float64), np.asarray(stated, dtype=np.float64)
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
+    sides = np.maximum(bottom_right - top_left, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        overlap = sides[..., 0] * sides[..., 1]
+        union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - overlap
+        iou = np.where(union > 0, overlap / union, 0.0)
+    return np.clip(np.nan_to_num(iou, nan=0.0, posinf=0.0), 0.0, 1.0)
+
+
+def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:
+    """Match boxes one to one so that the summed IoU is greatest (Hungarian algorithm, eq. 6).
+
+    Returns:
+        `(index of gold, index of stated, IoU)` for each pair that overlaps, by index of gold.
+    """
+    if not gold.xywh or not stated.xywh:
+        return []
+    iou = iou_matrix(gold.xywh, stated.xywh)
+    rows, columns = linear_sum_assignment(iou, maximize=True)
+    return [(int(i), int(j), float(iou[i, j])) for i, j in zip(rows, columns, strict=True) if iou[i, j] > 0]
+
+
+def precision_iou(gold: Boxes, stated: Boxes) -> float:
+    """Matched IoU over the number of *stated* boxes: what extra boxes, free in eq. 6, would cost."""
+    if not stated.xywh:
+        return float(not gold.xywh)
+    return math.fsum(iou for _, _, iou in match_boxes(gold, stated)) / len(stated.xywh)
