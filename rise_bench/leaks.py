@@ -37,7 +37,24 @@ _LEAK = re.compile(
     re.IGNORECASE,
 )
 _SUFFIXES = "|".join(
-    ["s", "es", "d", "ed", "ing", "ful", "fully", "fulness", "ous", "ously", "ly", "ness", "y", "ily", "iness", "ish"]
+    [
+        "s",
+        "es",
+        "d",
+        "ed",
+        "ing",
+        "ful",
+        "fully",
+        "fulness",
+        "ous",
+        "ously",
+        "ly",
+        "ness",
+        "y",
+        "ily",
+        "iness",
+        "ish",
+    ]
 )
 
 
@@ -63,9 +80,7 @@ def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...
     >>> [leak.text for leak in find_leaks("A joyful scene.", classes=["joy"])]
     ['joyful']
     """
-    spans = [
-        LeakSpan(m.start(), m.end(), m.group(), str(m.lastgroup)) for m in _LEAK.finditer(text)
-    ]
+    spans = [LeakSpan(m.start(), m.end(), m.group(), str(m.lastgroup)) for m in _LEAK.finditer(text)]
     names = tuple(classes)
     if names:
         pattern = _class_pattern(names)

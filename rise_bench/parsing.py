@@ -36,7 +36,7 @@ _STATED = re.compile(
 _WORD = re.compile(r"[^\W_]+")
 _CUT_NUMBER = re.compile(r"(?:[\d.+\-]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
 
-_COMMA = r"\s*+[,\s]\s*+"
+_COMMA = r"(?:\s*+,\s*+|\s++)"
 _FOUR = rf"({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER})"
 _POINT = rf"[\(\[]\s*+({_NUMBER})\s*+,\s*+({_NUMBER})\s*+[\)\]]"
 _BOX = re.compile(
@@ -47,7 +47,11 @@ _BOX = re.compile(
 )
 _SIDE = re.compile(rf"([a-z][a-z_]*+[12]?+)[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER})", re.IGNORECASE)
 _XYWH_KEYS = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"))
-_CORNER_KEYS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+_CORNER_KEYS = (
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("left", "top", "right", "bottom"),
+)
 _NO_BOXES = re.compile(
     r"\A[\s`]*+(?:json)?[\s`]*+\[\s*+(?:\[\s*+\]\s*+)?\][\s`.]*+\Z"
     r"|\A\W*+(?:there (?:is|are) )?no(?:ne| (?:\w++ ){0,3}+(?:objects?+|box(?:es)?+|targets?+|instances?+))\b|\Anull\W*+\Z",

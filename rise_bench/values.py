@@ -158,7 +158,9 @@ def render_annotation(annotation: Annotation, *, digits: int | None = None) -> s
     return json.dumps([[round(side, digits) for side in box] for box in annotation.xywh])
 
 
-def render_gold(gold: Gold, unit: BoxUnit = "norm1000", *, digits: int | None = None, max_pixels: int = MAX_PIXELS) -> str:
+def render_gold(
+    gold: Gold, unit: BoxUnit = "norm1000", *, digits: int | None = None, max_pixels: int = MAX_PIXELS
+) -> str:
     """Write a sample's truth as the JSON answer in the unit that the model was told to use."""
     if isinstance(gold.annotation, Distribution):
         return render_annotation(gold.annotation, digits=digits)

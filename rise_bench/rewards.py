@@ -1,0 +1,137 @@
+"""The two rewards of the paper: R of the closed loop (eq. 1) and R_R1 of think-answer training (eq. 9).
+
+Both are the similarity of what was stated to the truth, or 0 where a condition fails. The same verdict serves
+the GRPO reward, the quality score of a CoT row and `rise-bench explain`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from rise_bench.leaks import find_leaks
+from rise_bench.parsing import Reading, Style, read_response
+from rise_bench.similarity import SimilarityVariant, similarity
+from rise_bench.values import MAX_PIXELS, Annotation, Boxes, BoxUnit, Distribution, Gold, frame_of
+
+LeakRule = Literal["numbers", "strict"]
+
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_MARKUP = re.compile(
+    r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}]{0,400}+:[^{}]{0,400}+\}", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRule:
+    """Which reward is paid; the defaults are the paper's, the switches are its Table 5.
+
+    Attributes:
+        variant: Similarity variant.
+        leak_term: Pay nothing for a CoT that leaks (L = 0 of eq. 1).
+        format_term: Pay nothing for a wrong format (F = 1 of eqs. 1 and 9).
+        leak: What counts as a leak: the paper's `numbers`, or `strict` (class names too).
+        upstream_leak_factor: What a leak leaves of the reward; 0 in the paper, 0.1 in the authors' code.
+    """
+
+    variant: SimilarityVariant = "paper"
+    leak_term: bool = True
+    format_term: bool = True
+    leak: LeakRule = "numbers"
+    upstream_leak_factor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a reward came about.
+
+    Attributes:
+        reward: Number in [0, 1] (`literal` may exceed 1).
+        similarity: S before any condition; 0 if unreadable.
+        leak_numbers: The CoT has a number in it (always False for eq. 9).
+        leak_strict: The CoT has a number or a class name in it (always False for eq. 9).
+        format_ok: F of eqs. 1 and 9.
+        reason: "ok", or why the stated annotation was unreadable.
+        stated: The stated annotation, boxes in pixels of the original image; None if unreadable.
+    """
+
+    reward: float
+    similarity: float
+    leak_numbers: bool
+    leak_strict: bool
+    format_ok: bool
+    reason: str
+    stated: Annotation | None
+
+
+def cot_format_ok(cot: str) -> bool:
+    """Whether a CoT is a narrative: at least three words, no tags, no special tokens, no JSON (F of eq. 1)."""
+    return len(_WORDS.findall(cot, 0, 10_000)) >= 3 and _MARKUP.search(cot) is None
+
+
+def read_stated(
+    gold: Gold, text: str, *, unit: BoxUnit = "norm1000", style: Style, max_pixels: int = MAX_PIXELS
+) -> tuple[Annotation | None, Reading]:
+    """Read a response and bring its boxes from the declared unit to pixels of the original image."""
+    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
+    reading = read_response(text, gold.kind, classes, style=style)
+    if isinstance(reading.annotation, Boxes):
+        frame = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)
+        return reading.annotation.rescale(frame, gold.frame_px), reading
+    return reading.annotation, reading
+
+
+def cot_reward(
+    gold: Gold,
+    cot: str,
+    reconstruction_text: str,
+    *,
+    unit: BoxUnit = "norm1000",
+    rule: RewardRule | None = None,
+    classes: tuple[str, ...] = (),
+    max_pixels: int = MAX_PIXELS,
+) -> Verdict:
+    """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
+
+    Args:
+        gold: The sample's truth.
+        cot: The chain of thought R.
+        reconstruction_text: What the model answered when shown the image and R alone.
+        unit: Unit in which the model states boxes.
+        rule: Which reward; the paper's if None.
+        classes: Class names for the strict leak verdict; those of a distribution are known already.
+        max_pixels: Largest image of the processor; matters for `resized_px` only.
+    """
+    rule = rule or RewardRule()
+    stated, reading = read_stated(
+        gold, reconstruction_text, unit=unit, style="answer_only", max_pixels=max_pixels
+    )
+    names = (
+        gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
+    )
+    leak_numbers = bool(find_leaks(cot))
+    leak_strict = bool(find_leaks(cot, classes=[name for name in names if name]))
+    score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
+    format_ok = reading.format_ok and cot_format_ok(cot)
+    reward = score
+    if rule.leak_term and (leak_strict if rule.leak == "strict" else leak_numbers):
+        reward *= rule.upstream_leak_factor
+    if rule.format_term and not format_ok:
+        reward = 0.0
+    return Verdict(reward, score, leak_numbers, leak_strict, format_ok, reading.reason, stated)
+
+
+def r1_reward(
+    gold: Gold,
+    response: str,
+    *,
+    unit: BoxUnit = "norm1000",
+    rule: RewardRule | None = None,
+    style: Style = "think_answer",
+    max_pixels: int = MAX_PIXELS,
+) -> Verdict:
+    """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0."""
+    rule = rule or RewardRule()
+    stated, reading = read_stated(gold, response, unit=unit, style=style, max_pixels=max_pixels)
+    score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
+    reward = 0.0 if rule.format_term and not reading.format_ok else score
+    return Verdict(reward, score, False, False, reading.format_ok, reading.reason, stated)
