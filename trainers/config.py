@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rise_bench.errors import ConfigError
+from rise_bench.rewards import RewardRule
+from rise_bench.values import MAX_PIXELS, BoxUnit
 
 Stage = Literal["rise_cot", "rise_r1", "sft", "visual_rft", "reason_rft", "metis_rise"]
 Phase = Literal["sft", "grpo"]
@@ -36,8 +38,8 @@ class ModelConfig:
 
     name: str = "Qwen/Qwen2-VL-2B-Instruct"  #: Hub id or folder
     revision: str = ""  #: Hub revision; empty means the default branch
-    box_unit: Literal["px", "norm1000", "resized_px"] = "norm1000"  #: what the family was trained on
-    max_pixels: int = 401408
+    box_unit: BoxUnit = "norm1000"  #: what the family was trained on
+    max_pixels: int = MAX_PIXELS
     min_pixels: int = 3136
     attn_implementation: str = "flash_attention_2"  #: or sdpa, eager
 
@@ -53,16 +55,6 @@ class DataConfig:
     tau: float = 0.75
     expert_cots: str = ""  #: CoT dataset for prompts that metis_rise never solves
     max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
-
-
-@dataclass(frozen=True, slots=True)
-class RewardConfig:
-    """Eq. 1 (rise_cot) and eq. 9 (every other GRPO phase); the switches of Table 5."""
-
-    variant: Literal["paper", "literal", "upstream", "f1"] = "paper"
-    leak_term: bool = True
-    format_term: bool = True
-    leak: Literal["numbers", "strict"] = "numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +127,6 @@ class RunConfig:
     """Where results go and how a run survives a crash."""
 
     output_dir: str = ""  #: empty means runs/<benchmark>-<shots>-<stage>
-    seed: int = 42
     logging_steps: int = 1
     save_steps: int = 20  #: a crash loses at most this many optimiser steps
     save_total_limit: int = 2
@@ -155,9 +146,10 @@ class TrainConfig:
 
     stage: Stage = "rise_cot"
     phases: tuple[Phase, ...] = ()  #: empty means every phase of the stage (see PHASES)
+    seed: int = 42
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    reward: RewardConfig = field(default_factory=RewardConfig)
+    reward: RewardRule = field(default_factory=RewardRule)  #: Table 5 is its switches
     sft: SftConfig = field(default_factory=SftConfig)
     grpo: GrpoConfig = field(default_factory=GrpoConfig)
     metis: MetisConfig = field(default_factory=MetisConfig)

@@ -1,0 +1,172 @@
+"""The folder of one training run: what ran, with which code, and what came out.
+
+    RUN/config.yaml          the resolved config
+    RUN/run.json             versions, git state, prompt hashes, one entry for each start
+    RUN/metrics.jsonl        one line for each logged step: phase, step, time, metrics
+    RUN/rollouts/            rank000.jsonl, …: every rollout, written by the rank that sampled it
+    RUN/<phase>/checkpoint-N resumable checkpoints
+    RUN/<phase>/final        the trained model, renamed into place when complete
+
+Everything is append-only or renamed into place, so that `kill -9` leaves a folder that the next start goes on
+from. A resumed run logs the steps after its checkpoint again: readers take the last line of a (phase, step).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.errors import ConfigError
+from rise_bench.trainers.config import Phase, RunConfig, TrainConfig
+from rise_bench.trainers.provenance import git_state, versions
+from rise_bench.trainers.recipe_files import dump_config
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk; every rank opens it, rank 0 writes (rollouts excepted)."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, config: TrainConfig, *, prompt_hashes: Mapping[str, str] | None = None) -> RunFolder:
+        """Open the run folder of `config`, new or to be resumed.
+
+        Args:
+            config: Resolved config; `run.output_dir` names the folder.
+            prompt_hashes: Hash of each prompt template that the run uses, by name.
+
+        Raises:
+            ConfigError: The folder holds a run with other settings; the message names the first difference.
+        """
+        run = cls(Path(config.run.output_dir or default_output_dir(config)))
+        run._refuse_other_config(config)
+        run.path.mkdir(parents=True, exist_ok=True)
+        if is_main_process():
+            _write(run.path / "config.yaml", dump_config(config))
+            run._record_start(prompt_hashes or {})
+        return run
+
+    @property
+    def rollouts_dir(self) -> Path:
+        """Folder of the per-rank rollout logs."""
+        return self.path / "rollouts"
+
+    def phase_dir(self, phase: Phase) -> Path:
+        """Output folder of one phase (the trainer's `output_dir`)."""
+        return self.path / phase
+
+    def final_dir(self, phase: Phase) -> Path:
+        """The trained model of a phase; exists only when the phase is complete."""
+        return self.path / phase / "final"
+
+    def last_checkpoint(self, phase: Phase) -> Path | None:
+        """The newest complete checkpoint of a phase, or None; a half-written one is passed over."""
+        folders = self.phase_dir(phase).glob("checkpoint-*")
+        numbered = sorted((int(f.name.rsplit("-", 1)[-1]), f) for f in folders)
+        return next((f for _, f in reversed(numbered) if _is_complete(f)), None)
+
+    def save_final(self, phase: Phase, save: Callable[[str], Any]) -> Path:
+        """Let every rank run `save(folder)`, then rename the folder to `final_dir(phase)` on rank 0."""
+        partial = self.phase_dir(phase) / "final.partial"
+        if is_main_process() and partial.exists():
+            shutil.rmtree(partial)
+        save(str(partial))
+        if is_main_process():
+            shutil.rmtree(self.final_dir(phase), ignore_errors=True)
+            partial.rename(self.final_dir(phase))
+        return self.final_dir(phase)
+
+    def log(self, phase: Phase, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl (rank 0 only)."""
+        if is_main_process():
+            line = json.dumps({"phase": phase, "step": step, "time": round(time.time(), 3), **metrics})
+            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Logged steps in order, the last line of each (phase, step)."""
+        latest = {(row["phase"], row["step"]): row for row in read_jsonl(self.path / "metrics.jsonl")}
+        return list(latest.values())
+
+    def _refuse_other_config(self, config: TrainConfig) -> None:
+        path = self.path / "config.yaml"
+        if not path.exists():
+            return
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
+        for section, values in after.items():
+            if section in ("run", "compute") or before.get(section) == values:
+                continue
+            raise ConfigError(
+                f"{self.path} holds a run with other settings: "
+                f"{_difference(section, before.get(section), values)}. "
+                "Choose another run.output_dir, or delete the folder."
+            )
+
+    def _record_start(self, prompt_hashes: Mapping[str, str]) -> None:
+        path = self.path / "run.json"
+        starts = json.loads(path.read_text(encoding="utf-8"))["starts"] if path.exists() else []
+        starts.append({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": sys.argv})
+        record = {
+            "versions": versions(),
+            "git": git_state(),
+            "prompt_hashes": dict(prompt_hashes),
+            "world_size": int(os.environ.get("WORLD_SIZE", "1")),
+            "starts": starts,
+        }
+        _write(path, json.dumps(record, indent=2) + "\n")
+
+
+def default_output_dir(config: TrainConfig) -> Path:
+    """`runs/<benchmark>-<shots>-<stage>` under the working directory."""
+    return Path("runs") / f"{Path(config.data.benchmark).name}-{config.data.shots}-{config.stage}"
+
+
+def is_main_process() -> bool:
+    """Whether this process is rank 0 (or the only one)."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a JSONL file that a killed process may have left with a torn last line, which is skipped."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    # transformers writes trainer_state.json after the weights, the optimiser and the random states
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return any(checkpoint.glob("*.safetensors")) or any(checkpoint.glob("global_step*"))
+
+
+def _difference(section: str, before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        key = next(k for k in after if before.get(k) != after[k])
+        return f"{section}.{key} was {before.get(key)!r}, now {after[key]!r}"
+    return f"{section} was {before!r}, now {after!r}"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
