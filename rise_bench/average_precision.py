@@ -75,7 +75,9 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     """
     categories = sorted({gold.category for gold in golds})
     category_ids = {name: i + 1 for i, name in enumerate(categories)}
-    images, annotations, detections = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
     for image_id, (gold, boxes) in enumerate(zip(golds, stated, strict=True), start=1):
         images.append({"id": image_id, "width": gold.width_px, "height": gold.height_px})
         common = {"image_id": image_id, "category_id": category_ids[gold.category]}
@@ -84,8 +86,8 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
             area = box[2] * box[3]
             number = len(annotations) + 1
             annotations.append({"id": number, "bbox": list(box), "area": area, "iscrowd": 0, **common})
-        for box in boxes.xywh if boxes else ():
-            detections.append({"bbox": list(box), "score": 1.0, **common})
+        stated_boxes = boxes.xywh if boxes else ()
+        detections.extend({"bbox": list(box), "score": 1.0, **common} for box in stated_boxes)
     dataset = {
         "images": images,
         "annotations": annotations,
@@ -106,7 +108,8 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
 def _hits(evaluated: Mapping[str, Any] | None, at_half: int) -> NDArray[np.bool_]:
     if evaluated is None:
         return np.zeros(0, dtype=np.bool_)
-    return np.asarray(evaluated["dtMatches"])[at_half] > 0
+    hits: NDArray[np.bool_] = np.asarray(evaluated["dtMatches"])[at_half] > 0
+    return hits
 
 
 def ap50(matches: Sequence[Matches]) -> float:

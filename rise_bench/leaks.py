@@ -96,7 +96,7 @@ def _class_pattern(classes: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _stems(name: str) -> set[str]:
-    """Forms of a class name to which a suffix may be added: sadness -> sad, anger -> angr(y), fear, surpris(ing)."""
+    """Forms of a class name to which a suffix may be added: sad(ness), angr(y), surpris(ing)."""
     words = re.findall(r"[^\W_]+", name)
     if not words:
         return set()

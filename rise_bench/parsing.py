@@ -54,7 +54,8 @@ _CORNER_KEYS = (
 )
 _NO_BOXES = re.compile(
     r"\A[\s`]*+(?:json)?[\s`]*+\[\s*+(?:\[\s*+\]\s*+)?\][\s`.]*+\Z"
-    r"|\A\W*+(?:there (?:is|are) )?no(?:ne| (?:\w++ ){0,3}+(?:objects?+|box(?:es)?+|targets?+|instances?+))\b|\Anull\W*+\Z",
+    r"|\A\W*+(?:there (?:is|are) )?no(?:ne| (?:\w++ ){0,3}(?:objects?+|box(?:es)?+|targets?+|instances?+))\b"
+    r"|\Anull\W*+\Z",
     re.IGNORECASE,
 )
 

@@ -58,7 +58,7 @@ class BenchmarkSpec:
     def __post_init__(self) -> None:
         if self.kind == "distribution" and len(self.classes) < 2:
             raise DataError(
-                f"benchmark {self.name!r}: a distribution needs at least two classes, got {self.classes}"
+                f"benchmark {self.name!r}: a distribution needs two classes or more, got {self.classes}"
             )
         if (self.kind == "boxes") != (self.metric == "ap50"):
             raise DataError(
@@ -86,10 +86,14 @@ class BenchmarkSpec:
         Raises:
             DataError: If a field is missing or unknown.
         """
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        from pydantic import TypeAdapter, ValidationError
+
+        unknown = sorted(set(data) - {field.name for field in dataclasses.fields(cls)})
         try:
-            return cls(**fields)
-        except TypeError as error:
+            if unknown:
+                raise ValueError(f"unknown fields {unknown}")
+            return TypeAdapter(cls).validate_python(data)
+        except (ValidationError, ValueError) as error:
             raise DataError(
                 f"the spec in a manifest does not fit this version of rise-bench: {error}; rebuild the dataset"
             ) from error
@@ -104,7 +108,7 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
             metric="jsd",
             question="Which emotions does this image evoke in people who look at it?",
             classes=EMOTIONS,
-            license_note="Academic research only; images stay with their owners and may not be republished.",
+            license_note="Academic research only; images belong to their owners and may not be republished.",
             source_url="http://chenlab.ece.cornell.edu/people/kuanchuan/publications/Emotion6.zip",
             citation="Peng et al., A Mixed Bag of Emotions, CVPR 2015",
             paper_counts=(1386, 594),
@@ -114,7 +118,7 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
             kind="boxes",
             metric="ap50",
             question="{question} Locate that object.",
-            license_note="ReasonSeg images come from OpenImages and ScanNetv2 and may not be republished here.",
+            license_note="ReasonSeg images come from OpenImages and ScanNetv2; not to be republished.",
             source_url="https://github.com/dvlab-research/LISA",
             citation="Lai et al., LISA: Reasoning Segmentation via Large Language Model, CVPR 2024",
             paper_counts=(239, 196),

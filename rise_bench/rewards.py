@@ -64,7 +64,7 @@ class Verdict:
 
 
 def cot_format_ok(cot: str) -> bool:
-    """Whether a CoT is a narrative: at least three words, no tags, no special tokens, no JSON (F of eq. 1)."""
+    """Whether a CoT is a narrative: three words or more, no tags, no special tokens, no JSON (F of eq. 1)."""
     return len(_WORDS.findall(cot, 0, 10_000)) >= 3 and _MARKUP.search(cot) is None
 
 

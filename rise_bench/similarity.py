@@ -90,7 +90,8 @@ def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.flo
         overlap = sides[..., 0] * sides[..., 1]
         union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - overlap
         iou = np.where(union > 0, overlap / union, 0.0)
-    return np.clip(np.nan_to_num(iou, nan=0.0, posinf=0.0), 0.0, 1.0)
+    clean: NDArray[np.float64] = np.clip(np.nan_to_num(iou, nan=0.0, posinf=0.0), 0.0, 1.0)
+    return clean
 
 
 def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:

@@ -26,7 +26,7 @@ for _name in COMMAND_FILES:
 
 
 def main() -> None:
-    """Run the CLI; a `RiseError` is printed as one readable message, without a traceback, and exits with 1."""
+    """Run the CLI; a `RiseError` is printed as a readable message, not a traceback, and exits with 1."""
     try:
         app()
     except RiseError as error:
