@@ -8,7 +8,7 @@
     RUN/<phase>/final        the trained model, renamed into place when complete
 
 Everything is append-only or renamed into place, so that `kill -9` leaves a folder that the next start goes on
-from. A resumed run logs the steps after its checkpoint again: readers take the last line of a (phase, step).
+from. A resumed run logs the steps after its checkpoint again: readers let the last line of a (phase, step) win.
 """
 
 from __future__ import annotations
@@ -94,9 +94,11 @@ class RunFolder:
                 file.write(line + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Logged steps in order, the last line of each (phase, step)."""
-        latest = {(row["phase"], row["step"]): row for row in read_jsonl(self.path / "metrics.jsonl")}
-        return list(latest.values())
+        """Logged steps in order, one row for each (phase, step); later lines win."""
+        rows: dict[tuple[str, int], dict[str, Any]] = {}
+        for row in read_jsonl(self.path / "metrics.jsonl"):
+            rows.setdefault((row["phase"], row["step"]), {}).update(row)
+        return list(rows.values())
 
     def _refuse_other_config(self, config: TrainConfig) -> None:
         path = self.path / "config.yaml"

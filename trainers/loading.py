@@ -1,0 +1,175 @@
+"""What every trainer shares: processor, TRL arguments, resuming, logging.
+
+Traps that are dealt with here, once:
+
+- The processor pads on the left: on the right, TRL misaligns `mm_token_type_ids` without a word.
+- `resume_from_checkpoint` alone keeps the base weights of Qwen2-VL (transformers#43701), so the checkpoint is
+  passed as the model too.
+- A sampled image token would corrupt the next prompt: special tokens are not sampled, end tokens excepted.
+- Without DeepSpeed the weights are loaded in float32 and autocast to bf16, because a step of 2e-5 on bf16
+  weights is mostly lost to rounding; ZeRO keeps float32 masters itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoProcessor, TrainerCallback
+from transformers.integrations import is_deepspeed_available
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
+from rise_bench.trainers.run_folder import RunFolder
+
+ACCELERATE_DIR = Path(__file__).parent / "accelerate"
+
+#: DeepSpeed config of each `compute.accelerate` that shards.
+DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}
+
+
+class MetricsCallback(TrainerCallback):  # type: ignore[misc]
+    """Copies every number that the trainer logs into metrics.jsonl."""
+
+    def __init__(self, run: RunFolder, phase: Phase) -> None:
+        self.run, self.phase = run, phase
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_kwargs: Any) -> None:
+        """Append one line."""
+        numbers = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        self.run.log(self.phase, state.global_step, numbers)
+
+
+def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
+    """The processor of a checkpoint: left padding, image size bounds of the config.
+
+    Args:
+        model: Model section of the config.
+        source: Folder of a checkpoint of the same model; None means the model itself.
+    """
+    revision = {} if source else _revision(model, model.name)
+    processor = AutoProcessor.from_pretrained(str(source or model.name), padding_side="left", **revision)
+    processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
+    return processor
+
+
+def special_tokens_not_sampled(processor: Any) -> list[int]:
+    """Ids of the special tokens that a response may not hold: all but those that end it."""
+    tokenizer = processor.tokenizer
+    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
+
+
+def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder, source: str) -> dict[str, Any]:
+    """Arguments that SFTConfig and GRPOConfig share, for a phase that starts from the checkpoint `source`."""
+    optim = config.sft if phase == "sft" else config.grpo
+    compute, keep = config.compute, config.run
+    arguments: dict[str, Any] = {
+        "output_dir": str(run.phase_dir(phase)),
+        "run_name": f"{run.path.name}-{phase}",
+        "seed": config.seed,
+        "max_steps": optim.steps,
+        "learning_rate": optim.learning_rate,
+        "weight_decay": optim.weight_decay,
+        "lr_scheduler_type": optim.lr_scheduler,
+        "warmup_steps": optim.warmup_steps,
+        "max_grad_norm": optim.max_grad_norm,
+        "gradient_accumulation_steps": optim.gradient_accumulation_steps,
+        "bf16": compute.bf16,
+        "use_cpu": compute.use_cpu,
+        "gradient_checkpointing": compute.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "logging_steps": keep.logging_steps,
+        "save_strategy": "steps",
+        "save_steps": keep.save_steps,
+        "save_total_limit": keep.save_total_limit,
+        "save_only_model": keep.save_only_model,
+        "report_to": list(keep.report_to),
+        "remove_unused_columns": False,
+    }
+    sharded = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
+    if compute.accelerate in DEEPSPEED and not sharded:
+        if not is_deepspeed_available():
+            raise PrerequisiteError(
+                f"compute.accelerate = {compute.accelerate} needs DeepSpeed. "
+                "Run: pip install 'rise-bench[deepspeed]', or set compute.accelerate=ddp."
+            )
+        arguments["deepspeed"] = str(ACCELERATE_DIR / DEEPSPEED[compute.accelerate])
+        sharded = True
+    arguments["model_init_kwargs"] = {
+        "dtype": "bfloat16" if sharded and compute.bf16 else "float32",
+        "attn_implementation": config.model.attn_implementation,
+        **_revision(config.model, source),
+    }
+    return arguments
+
+
+def grpo_arguments(
+    config: TrainConfig, run: RunFolder, source: str, processor: Any, *, rows_per_rollout: int = 1
+) -> dict[str, Any]:
+    """Arguments of GRPOConfig; the closed loop has two rows a rollout (CoT and reconstruction)."""
+    grpo = config.grpo
+    special = special_tokens_not_sampled(processor)
+    arguments = common_arguments(config, "grpo", run, source) | {
+        "per_device_train_batch_size": grpo.rollouts_per_device * rows_per_rollout,
+        "num_generations": grpo.num_generations * rows_per_rollout,
+        "max_completion_length": grpo.max_completion_length,
+        "temperature": grpo.temperature,
+        "top_p": grpo.top_p,
+        "beta": grpo.beta,
+        "epsilon": grpo.epsilon,
+        "loss_type": grpo.loss_type,
+        "scale_rewards": grpo.scale_rewards,
+        "generation_kwargs": {"suppress_tokens": special},
+    }
+    if grpo.vllm != "none":
+        arguments |= {
+            "use_vllm": True,
+            "vllm_mode": grpo.vllm,
+            "vllm_server_base_url": grpo.vllm_server_url or None,
+            "vllm_gpu_memory_utilization": grpo.vllm_gpu_memory_utilization,
+            "vllm_tensor_parallel_size": grpo.vllm_tensor_parallel_size,
+            "generation_kwargs": {"logit_bias": dict.fromkeys(map(str, special), -100.0)},
+        }
+    return arguments
+
+
+def run_phase(
+    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str], Any]
+) -> Path:
+    """Train one phase to its end, going on from its last checkpoint if there is one.
+
+    Args:
+        config: Resolved config.
+        run: The run folder.
+        phase: Which phase.
+        start: Checkpoint from which the phase starts.
+        build: Makes the TRL trainer for a checkpoint, `start` or the one to resume from.
+
+    Returns:
+        Folder of the trained model.
+    """
+    checkpoint = run.last_checkpoint(phase)
+    if config.run.resume == "auto" and run.final_dir(phase).exists():
+        return run.final_dir(phase)
+    if config.run.resume == "never" and checkpoint is not None:
+        raise ConfigError(
+            f"run.resume = never, but {checkpoint} exists. Choose another run.output_dir or run.resume=auto."
+        )
+    trainer = build(str(checkpoint or start))
+    trainer.add_callback(MetricsCallback(run, phase))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    def save(folder: str) -> None:
+        trainer.save_model(folder)
+        trainer.accelerator.wait_for_everyone()
+
+    final = run.save_final(phase, save)
+    trainer.accelerator.wait_for_everyone()
+    return final
+
+
+def _revision(model: ModelConfig, source: str) -> dict[str, str]:
+    return {"revision": model.revision} if model.revision and source == model.name else {}
