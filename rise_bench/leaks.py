@@ -21,13 +21,15 @@ _SPELLED = rf"{_NUMBER_WORD}(?:(?:\s|-){{1,3}}+(?:and\s)?+{_NUMBER_WORD}){{0,6}}
 _FRACTION = r"(?:half|halves|thirds?+|quarters?+|fifths?+|tenths?+)"
 _QUANTITY = r"(?:probabilit(?:y|ies)|likelihood|chance|odds|confidence|score|weight|mass|percentage)"
 _PLACE = r"(?:coordinates?+|pixels?+|width|height|corner|x|y)"
-_DIGIT = r"[\d½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⁰¹²³⁴-⁹₀-₉]"
+_NUMERAL_STARTS = (*_UNIT_WORDS.split(), "half", "halves", "third", "quarter", "fifth", "tenth")
+_LETTERS = re.compile(r"[^\W_]+")
+_ANY_DIGIT = re.compile(r"[\d½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⁰¹²³⁴-⁹₀-₉]")
 
 _LEAK = re.compile(
     rf"(?P<coordinates>[\[\(]\s*+-?+\d++(?:[.,]\d++)?+(?:\s*+[,;]\s*+-?+\d++(?:\.\d++)?+)++\s*+[\]\)]?+)"
     rf"|(?P<percentage>\d++(?:[.,]\d++)?+\s*+(?:%|％|per\s?+cent\b|percent\b))"
     rf"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
-    rf"|(?P<digits>{_DIGIT}++)"
+    rf"|(?P<digits>{_ANY_DIGIT.pattern}++)"
     rf"|(?P<number_word>\b(?:"
     rf"{_SPELLED}\s?+(?:per\s?+cent\b|percent\b|%|pixels?+\b|px\b|out\sof\s{_NUMBER_WORD}\b|in\s{_NUMBER_WORD}\b)"
     rf"|(?:{_NUMBER_WORD}\s)?+point\s{_NUMBER_WORD}\b(?:\s{_NUMBER_WORD}\b){{0,6}}+"
@@ -36,26 +38,7 @@ _LEAK = re.compile(
     rf"(?:{_SPELLED}|(?:an?\s|one\s)?+{_FRACTION})\b))",
     re.IGNORECASE,
 )
-_SUFFIXES = "|".join(
-    [
-        "s",
-        "es",
-        "d",
-        "ed",
-        "ing",
-        "ful",
-        "fully",
-        "fulness",
-        "ous",
-        "ously",
-        "ly",
-        "ness",
-        "y",
-        "ily",
-        "iness",
-        "ish",
-    ]
-)
+_SUFFIXES = "s|es|d|ed|ing|ful|fully|fulness|ous|ously|ly|ness|y|ily|iness|ish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +63,43 @@ def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...
     >>> [leak.text for leak in find_leaks("A joyful scene.", classes=["joy"])]
     ['joyful']
     """
-    spans = [LeakSpan(m.start(), m.end(), m.group(), str(m.lastgroup)) for m in _LEAK.finditer(text)]
-    names = tuple(classes)
-    if names:
-        pattern = _class_pattern(names)
-        spans += [LeakSpan(m.start(), m.end(), m.group(), "class_name") for m in pattern.finditer(text)]
-        spans.sort(key=lambda span: (span.start, span.end))
-    return tuple(spans)
+    words = _words(text)
+    spans = _number_leaks(text, words) + _class_leaks(text, words, tuple(classes))
+    return tuple(sorted(spans, key=lambda span: (span.start, span.end)))
+
+
+def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
+    """Return whether a text leaks by the paper's rule, and whether it leaks by the strict one."""
+    words = _words(text)
+    numbers = bool(_number_leaks(text, words))
+    return numbers, numbers or bool(_class_leaks(text, words, tuple(classes)))
+
+
+def _number_leaks(text: str, words: set[str]) -> list[LeakSpan]:
+    if not _ANY_DIGIT.search(text) and not any(word.startswith(_NUMERAL_STARTS) for word in words):
+        return []  # the full pattern is slow, and most texts have nothing in them that could match
+    return [LeakSpan(m.start(), m.end(), m.group(), str(m.lastgroup)) for m in _LEAK.finditer(text)]
+
+
+def _class_leaks(text: str, words: set[str], classes: tuple[str, ...]) -> list[LeakSpan]:
+    if not classes:
+        return []
+    pattern, starts = _class_pattern(classes)
+    if not any(word.startswith(starts) for word in words):
+        return []
+    return [LeakSpan(m.start(), m.end(), m.group(), "class_name") for m in pattern.finditer(text)]
+
+
+def _words(text: str) -> set[str]:
+    return set(_LETTERS.findall(text.casefold()))
 
 
 @lru_cache(maxsize=64)
-def _class_pattern(classes: tuple[str, ...]) -> re.Pattern[str]:
+def _class_pattern(classes: tuple[str, ...]) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """Return the pattern of the class names, and the starts of words without which it cannot match."""
     stems = sorted({stem for name in classes for stem in _stems(name)}, key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(stems)})(?:{_SUFFIXES})?\b", re.IGNORECASE)
+    starts = tuple({_LETTERS.findall(stem)[0] for stem in stems})
+    return re.compile(rf"\b(?:{'|'.join(stems)})(?:{_SUFFIXES})?\b", re.IGNORECASE), starts
 
 
 def _stems(name: str) -> set[str]:

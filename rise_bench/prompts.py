@@ -30,7 +30,7 @@ def answer_form(
     if spec.kind == "distribution":
         names = ", ".join(spec.classes)
         return (
-            f"The classes are: {names}. Answer with JSON that gives classes their probabilities, which sum to 1, "
+            f"The classes are: {names}. Answer with JSON that gives the classes probabilities that sum to 1, "
             f'like {{"{spec.classes[0]}": p, "{spec.classes[1]}": p}}; a class left out has probability 0.'
         )
     frame = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)

@@ -95,7 +95,7 @@ class BenchmarkSpec:
             return TypeAdapter(cls).validate_python(data)
         except (ValidationError, ValueError) as error:
             raise DataError(
-                f"the spec in a manifest does not fit this version of rise-bench: {error}; rebuild the dataset"
+                f"the spec in a manifest does not fit this version of rise-bench: {error}; build it again"
             ) from error
 
 

@@ -6,9 +6,10 @@ the GRPO reward, the quality score of a CoT row and `rise-bench explain`.
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
-from rise_bench.leaks import find_leaks
+from rise_bench.leaks import leak_verdicts
 from rise_bench.parsing import Reading, Style, read_response
 from rise_bench.similarity import SimilarityVariant, similarity
 from rise_bench.values import MAX_PIXELS, Annotation, Boxes, BoxUnit, Distribution, Gold, frame_of
@@ -65,7 +66,7 @@ class Verdict:
 
 def cot_format_ok(cot: str) -> bool:
     """Whether a CoT is a narrative: three words or more, no tags, no special tokens, no JSON (F of eq. 1)."""
-    return len(_WORDS.findall(cot, 0, 10_000)) >= 3 and _MARKUP.search(cot) is None
+    return len(list(islice(_WORDS.finditer(cot), 3))) == 3 and _MARKUP.search(cot) is None
 
 
 def read_stated(
@@ -108,8 +109,7 @@ def cot_reward(
     names = (
         gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
     )
-    leak_numbers = bool(find_leaks(cot))
-    leak_strict = bool(find_leaks(cot, classes=[name for name in names if name]))
+    leak_numbers, leak_strict = leak_verdicts(cot, [name for name in names if name])
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok and cot_format_ok(cot)
     reward = score

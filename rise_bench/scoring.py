@@ -204,6 +204,6 @@ def _check_complete(gold_ids: Sequence[str], score_ids: Sequence[str]) -> None:
         if ids
     ]
     raise DataError(
-        f"the scores do not fit the {len(gold_ids)} samples: {', '.join(found)}; an incomplete run has no score, "
-        "run the missing samples and score again"
+        f"the scores do not fit the {len(gold_ids)} samples: {', '.join(found)}; "
+        "an incomplete run has no score: run what is missing and score again"
     )
