@@ -1,36 +1,53 @@
 """The `rise-bench` command.
 
 Each command lives in its own file of this package, which stays light: anything heavier than typer and rich
-is imported inside the command, so that `rise-bench --help` is instant.
+is imported inside the command, so that `rise-bench --help` is instant (tested).
 """
 
 import importlib
 import sys
+from typing import Annotated
 
 import typer
 
+from rise_bench import __version__
 from rise_bench.errors import RiseError
 
-app = typer.Typer(
-    name="rise-bench",
-    help="Build, check, score, train and publish RISE benchmarks.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(name="rise-bench", no_args_is_help=True, pretty_exceptions_enable=False)
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = ()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rise-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Build, check, score, train and publish RISE benchmarks."""
+
 
 for _name in COMMAND_FILES:
     importlib.import_module(f"rise_bench.cli.{_name}")
 
 
 def main() -> None:
-    """Run the CLI; a `RiseError` is printed as a readable message, not a traceback, and exits with 1."""
+    """Run the CLI; a `RiseError` becomes one readable message, without a traceback, and exit code 1."""
     try:
         app()
     except RiseError as error:
         from rich.console import Console
+        from rich.text import Text
 
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
+        # A Text, not markup: the message may quote model output or a path that holds brackets.
+        message = Text.assemble(("error: ", "bold red"), str(error))
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -1,0 +1,5 @@
+"""`python -m rise_bench`: the `rise-bench` command of this interpreter, for launchers such as accelerate."""
+
+from rise_bench.cli import main
+
+main()

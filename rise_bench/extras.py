@@ -1,0 +1,64 @@
+"""Which extra a command needs, read from the package's own metadata, so pyproject.toml is the only list.
+
+Presence is checked, not versions: a cluster's own torch carries a version that no specifier foresees.
+"""
+
+import sys
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from rise_bench.errors import PrerequisiteError
+
+_NAME = "rise-bench"
+
+
+def extras() -> tuple[str, ...]:
+    """Names of the extras of the installed rise-bench, such as "eval" and "train"."""
+    return tuple(metadata.metadata(_NAME).get_all("Provides-Extra") or ())
+
+
+def packages_of(extra: str) -> tuple[str, ...]:
+    """Distributions that the extra adds on this platform, sorted; extras that it is made of are resolved.
+
+    Raises:
+        ValueError: rise-bench has no extra of that name.
+    """
+    if extra not in extras():
+        raise ValueError(f"rise-bench has no extra {extra!r}; it has {', '.join(extras())}")
+    names: set[str] = set()
+    for requirement in map(Requirement, metadata.requires(_NAME) or ()):
+        marker = requirement.marker
+        if marker is None or marker.evaluate({"extra": ""}) or not marker.evaluate({"extra": extra}):
+            continue
+        if canonicalize_name(requirement.name) == _NAME:
+            names.update(name for part in requirement.extras for name in packages_of(part))
+        else:
+            names.add(requirement.name)
+    return tuple(sorted(names))
+
+
+def require_extra(extra: str) -> None:
+    """Do nothing where every package of the extra is installed.
+
+    Raises:
+        PrerequisiteError: a package is missing; the message names it and the command that installs the extra.
+        ValueError: rise-bench has no extra of that name.
+    """
+    wanted = packages_of(extra)
+    if not wanted:
+        raise PrerequisiteError(f"the extra {extra!r} does not exist for {sys.platform}: use a Linux machine")
+    missing = [name for name in wanted if not _installed(name)]
+    if missing:
+        raise PrerequisiteError(
+            f'{", ".join(missing)} must be installed for this; do it with: pip install "{_NAME}[{extra}]"'
+        )
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""What every test shares: an offline, isolated environment, and the folder of real data, if any."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# Set before anything imports datasets, huggingface_hub or torch: they read these once, at import.
+_HOME = Path(tempfile.mkdtemp(prefix="rise-bench-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ.update(
+    HF_DATASETS_OFFLINE="1",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    WANDB_MODE="disabled",
+    NO_PROXY="127.0.0.1,localhost",
+    TOKENIZERS_PARALLELISM="false",
+    XDG_CACHE_HOME=str(_HOME / "cache"),
+    HF_HOME=str(_HOME / "huggingface"),
+)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_ENDPOINT", "HF_DATASETS_CACHE"):
+    os.environ.pop(_name, None)
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+#: The checkout under test.
+ROOT = Path(__file__).parents[1]
+
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real files (COCO, Emotion6 labels, ReasonSeg, ImageNet) that may not be shipped with the project.
+
+    Found at $RISE_BENCH_TEST_DATA, else at ../shared/data beside the checkout; where there is neither, the
+    tests that ask for it are skipped.
+    """
+    named = os.environ.get("RISE_BENCH_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if folder.is_dir():
+        return folder
+    if named:
+        pytest.fail(f"RISE_BENCH_TEST_DATA={named} is not a folder; unset it or point it at the real data")
+    pytest.skip(f"no real data: {folder} is absent and RISE_BENCH_TEST_DATA is not set")
