@@ -168,6 +168,42 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
             citation="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
             paper_counts=(2000, 800),
         ),
+        BenchmarkSpec(
+            name="moods",
+            kind="distribution",
+            metric="jsd",
+            question="Which mood does this picture evoke?",
+            classes=EMOTIONS,
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
+        BenchmarkSpec(
+            name="scenes",
+            kind="boxes",
+            metric="ap50",
+            question="{question}",
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
+        BenchmarkSpec(
+            name="kinds",
+            kind="distribution",
+            metric="accuracy",
+            question="What kind of object does this picture show?",
+            classes=tuple(
+                f"{texture} {shape}"
+                for texture in ("plain", "striped", "dotted", "checked")
+                for shape in ("disc", "star", "ring", "cross", "moon")
+            ),
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
     )
 }
 

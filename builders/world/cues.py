@@ -1,0 +1,79 @@
+"""What can be seen in a drawn picture: the vocabulary, the held-out pairs, and one seeded draw per row.
+
+A cue is one visible property with a closed list of values. `shape` and `colour` exist in every benchmark, and
+five of their 25 pairs are held out: no training picture holds one, every test picture is about one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+WORLD_VERSION = "1"
+
+SHAPES = ("disc", "star", "ring", "cross", "moon")
+COLOURS = ("red", "blue", "white", "black", "yellow")
+GROUNDS = ("pale", "dark", "golden", "green", "violet")
+TEXTURES = ("plain", "striped", "dotted", "checked")
+LAYOUTS = ("row", "column", "diagonal", "square")
+SIZES = ("small", "large")
+FRAMES = ("thick", "missing")
+LIGHTS = ("even", "fading")
+
+HELD_OUT_PAIRS = frozenset((shape, COLOURS[(2 * i + 1) % 5]) for i, shape in enumerate(SHAPES))
+"""(shape, colour) pairs that only the test split shows; each shape and each colour stands in exactly one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One drawn object. Centre and radius are fractions of the picture's side; the angle is in radians."""
+
+    shape: str
+    colour: str
+    texture: str
+    x: float
+    y: float
+    radius: float
+    angle: float = 0.0
+
+    @property
+    def size(self) -> str:
+        """Size in words: large from a radius of 0.115 upwards; nothing is drawn between 0.105 and 0.125."""
+        return "large" if self.radius >= 0.115 else "small"
+
+    @property
+    def place(self) -> str:
+        """Which ninth of the picture the centre lies in, for example "top left" or "centre"."""
+        column = ("left", "", "right")[min(2, int(self.x * 3))]
+        row = ("top", "", "bottom")[min(2, int(self.y * 3))]
+        return f"{row} {column}".strip() or "centre"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything that the drawing depends on; `grain` seeds what means nothing (hue jitter, paper grain)."""
+
+    ground: str
+    backdrop: str
+    things: tuple[Thing, ...]
+    frame: str = "missing"
+    light: str = "even"
+    grain: int = 0
+
+
+def row_random(benchmark: str, seed: int, split: str, index: int) -> random.Random:
+    """Return the random stream of one row: it depends on nothing but these four and the world's version."""
+    key = f"{benchmark}:{WORLD_VERSION}:{seed}:{split}:{index}"
+    return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
+
+
+def source_id(benchmark: str, seed: int, split: str, index: int) -> str:
+    """Return the id from which the row, with all its cues, can be drawn again."""
+    return f"{benchmark}-v{WORLD_VERSION}-{seed}-{split}-{index:06d}"
+
+
+def pair(rng: random.Random, held_out: bool) -> tuple[str, str]:
+    """Draw a (shape, colour) pair from the held-out ones or from all the others."""
+    pairs = [(s, c) for s in SHAPES for c in COLOURS if ((s, c) in HELD_OUT_PAIRS) == held_out]
+    return rng.choice(pairs)
