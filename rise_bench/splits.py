@@ -1,0 +1,106 @@
+"""Who is in which split, decided by hashes so that everyone who builds gets the same rows.
+
+Rank = sha256 of "seed:dataset:source_id". The few-shot sets are nested: 4-shot in 16-shot in full. They are
+stored as shards without overlap ("4-shot", "16-shot", "rest"), so that each configuration is a list of shards
+and no row is stored twice.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+SHOTS = (4, 16)
+
+#: Shards of the train split, smallest few-shot set first.
+TRAIN_SHARDS = ("4-shot", "16-shot", "rest")
+
+#: Configuration -> shards of its train split.
+CONFIGS: Mapping[str, tuple[str, ...]] = {
+    "4-shot": TRAIN_SHARDS[:1],
+    "16-shot": TRAIN_SHARDS[:2],
+    "default": TRAIN_SHARDS,
+}
+
+
+def rank(seed: int, dataset: str, source_id: str) -> str:
+    """Return the rank of a source sample: 64 hex digits, the smallest come first.
+
+    >>> rank(0, "emotion6", "joy/1.jpg")[:8]
+    '85e5b856'
+    """
+    return hashlib.sha256(f"{seed}:{dataset}:{source_id}".encode()).hexdigest()
+
+
+def by_rank(seed: int, dataset: str, source_ids: Sequence[str]) -> list[str]:
+    """Return the ids in rank order."""
+    return sorted(source_ids, key=lambda source_id: (rank(seed, dataset, source_id), source_id))
+
+
+def shot_ranks(
+    seed: int, dataset: str, source_ids: Sequence[str], classes: Sequence[str] | None = None
+) -> list[int]:
+    """Number the training samples 0, 1, 2, … in rank order, within each class.
+
+    Args:
+        seed: Seed of the split.
+        dataset: Name of the dataset.
+        source_ids: Unique ids of the training samples.
+        classes: Class of each; None numbers them all together (LISA: 4 samples in all).
+
+    Returns:
+        One number for each sample; those below 4 are the 4-shot set, those below 16 the 16-shot set.
+    """
+    counters: defaultdict[str, int] = defaultdict(int)
+    class_of = dict(zip(source_ids, classes or [""] * len(source_ids), strict=True))
+    numbers: dict[str, int] = {}
+    for source_id in by_rank(seed, dataset, source_ids):
+        numbers[source_id] = counters[class_of[source_id]]
+        counters[class_of[source_id]] += 1
+    return [numbers[source_id] for source_id in source_ids]
+
+
+def shard_of(shot_rank: int) -> str:
+    """Return the train shard of a shot rank.
+
+    >>> [shard_of(n) for n in (0, 3, 4, 15, 16)]
+    ['4-shot', '4-shot', '16-shot', '16-shot', 'rest']
+    """
+    return next(
+        (shard for shots, shard in zip(SHOTS, TRAIN_SHARDS, strict=False) if shot_rank < shots), "rest"
+    )
+
+
+def train_share(available: int, train: int, test: int) -> int:
+    """Return how many of the available samples go to train, the rest (up to `test`) being test.
+
+    With enough samples it is `train`; with fewer, the same proportion, rounded in favour of train on a tie.
+
+    >>> [train_share(n, 25, 10) for n in (35, 100, 7, 3, 1)]
+    [25, 25, 5, 2, 1]
+    """
+    used = min(available, train + test)
+    return used - (2 * used * test + train + test - 1) // (2 * (train + test))
+
+
+def assign_exclusive(
+    candidates: Mapping[str, Sequence[str]], per_class: int, *, seed: int, dataset: str
+) -> dict[str, list[str]]:
+    """Give each class its own samples, rarest class first.
+
+    Args:
+        candidates: Class -> ids of the samples that show it; a sample may show many classes.
+        per_class: Most samples a class gets.
+        seed: Seed of the ranks.
+        dataset: Name of the dataset.
+
+    Returns:
+        Class (in the order of `candidates`) -> its samples in rank order. No sample is given twice.
+    """
+    position = {name: i for i, name in enumerate(candidates)}
+    taken: set[str] = set()
+    given: dict[str, list[str]] = {}
+    for name in sorted(candidates, key=lambda name: (len(candidates[name]), position[name])):
+        free = [source_id for source_id in by_rank(seed, dataset, candidates[name]) if source_id not in taken]
+        given[name] = free[:per_class]
+        taken.update(given[name])
+    return {name: given[name] for name in candidates}
