@@ -1,13 +1,19 @@
-"""Fixtures of the trainer tests: tiny checkpoints of the three families, made once a session."""
+"""Fixtures of the trainer tests: tiny checkpoints of the three families and a toy benchmark on them."""
 
 import os
+import random
+import zlib
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+CLASSES = ("red", "green", "blue")
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +28,108 @@ def tiny(tmp_path_factory):
 @pytest.fixture(params=FAMILIES)
 def family(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """A benchmark of eight noise images with random colour distributions."""
+    from rise_bench.registry import BenchmarkSpec
+    from rise_bench.values import Distribution, Gold
+
+    spec = BenchmarkSpec("toy", "distribution", "jsd", "Which colours does it show?", CLASSES, images="embed")
+    rng = random.Random(0)
+    golds, images = [], []
+    for i in range(8):
+        weights = [rng.random() for _ in CLASSES]
+        probs = tuple(w / sum(weights) for w in weights)
+        size = ((84, 56), (56, 56), (56, 84))[i % 3]
+        golds.append(Gold(f"toy-{i}", Distribution(CLASSES, probs), *size))
+        pixels = np.random.default_rng(i).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+        images.append(Image.fromarray(pixels))
+    return SimpleNamespace(spec=spec, golds=golds, images=images)
+
+
+@pytest.fixture
+def graded(monkeypatch):
+    """Replace eq. 1 by a number that any text earns, because a random model never earns the real one."""
+    from rise_bench.rewards import Verdict
+    from rise_bench.trainers import cot_reward
+
+    def grade(gold, cot, reconstruction, **_):
+        reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000
+        return Verdict(reward, reward, False, False, True, "ok", None)
+
+    monkeypatch.setattr(cot_reward, "cot_reward", grade)
+
+
+@pytest.fixture
+def make_loop(tiny, toy, tmp_path):
+    """`make_loop(...)` is a closed-loop trainer on the toy benchmark; keywords change its GRPOConfig."""
+    return lambda **options: build_loop(tiny, toy, tmp_path, **options)
+
+
+def build_loop(
+    tiny, toy, folder, *, family="qwen2_vl", gradient="both", generations=4, model=None, kind=None, **changes
+):
+    from trl import GRPOConfig
+
+    from rise_bench.prompts import reason_prompt, reconstruct_prompt
+    from rise_bench.rewards import RewardRule
+    from rise_bench.rollout_log import RolloutLog
+    from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
+    from rise_bench.trainers.config import ModelConfig
+    from rise_bench.trainers.cot_reward import CotReward
+    from rise_bench.trainers.grpo_rows import prompt_rows
+    from rise_bench.trainers.loading import load_processor, special_tokens_not_sampled
+
+    golds = {gold.id: gold for gold in toy.golds}
+    loop = ClosedLoop(
+        lambda uid, cot: reconstruct_prompt(toy.spec, golds[uid], cot),
+        max_cot_length=10,
+        max_reconstruction_length=6,
+        gradient=gradient,
+    )
+    rows = loop.rows_per_rollout
+    source = str(model or tiny(family))
+    pixels = ModelConfig(name=source, max_pixels=28 * 28 * 16, min_pixels=28 * 28 * 2)
+    processor = load_processor(pixels)
+    settings = {
+        "per_device_train_batch_size": generations * rows,
+        "num_generations": generations * rows,
+        "generation_kwargs": {"suppress_tokens": special_tokens_not_sampled(processor)},
+        "max_steps": 1,
+        "learning_rate": 1e-3,
+        "lr_scheduler_type": "constant",
+        "use_cpu": True,
+        "bf16": False,
+        "report_to": [],
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "gradient_checkpointing": False,
+        "disable_tqdm": True,
+        "output_dir": str(folder / "out"),
+    } | changes
+    arguments = GRPOConfig(**settings)
+    log = RolloutLog(folder / "rollouts", arguments.process_index, attempt="0")
+    reward = CotReward(
+        golds,
+        toy.spec,
+        log,
+        rule=RewardRule(format_term=False),
+        unit="norm1000",
+        max_pixels=pixels.max_pixels,
+        rows_per_rollout=rows,
+    )
+    minimum = arguments.generation_batch_size // arguments.num_generations
+    data = prompt_rows(
+        toy.golds, lambda i: toy.images[i], lambda gold: reason_prompt(toy.spec, gold), minimum=minimum
+    )
+    trainer_class = kind or ClosedLoopTrainer
+    return trainer_class(
+        loop=loop,
+        model=source,
+        reward_funcs=reward,
+        args=arguments,
+        train_dataset=data,
+        processing_class=processor,
+    )

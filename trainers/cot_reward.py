@@ -1,0 +1,80 @@
+"""Reward of the closed loop (eq. 1) as TRL calls it; logs every rollout before its reward is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.rewards import RewardRule, Verdict, cot_reward
+from rise_bench.rollout_log import RolloutLog
+from rise_bench.values import BoxUnit, Gold
+
+
+class CotReward:
+    """A reward function of `ClosedLoopTrainer`."""
+
+    __name__ = "rise_cot"  # the name of its metrics
+
+    def __init__(
+        self,
+        golds: Mapping[str, Gold],
+        spec: BenchmarkSpec,
+        log: RolloutLog,
+        *,
+        rule: RewardRule,
+        unit: BoxUnit,
+        max_pixels: int,
+        rows_per_rollout: int,
+    ) -> None:
+        self._golds, self._log, self._rows = golds, log, rows_per_rollout
+        self._classes = spec.classes
+        self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
+
+    def __call__(
+        self,
+        *,
+        cot: list[str],
+        reconstruction: list[str],
+        trainer_state: Any,
+        log_metric: Callable[[str, float], None],
+        **columns: Any,
+    ) -> list[float]:
+        """Reward of each row; the two rows of a rollout get the same, and each rollout is judged once."""
+        ids, copies = columns["id"], columns["copy"]
+        lengths = columns["cot_tokens"], columns["reconstruction_tokens"]
+        verdicts: list[Verdict] = []
+        rows: list[dict[str, Any]] = []
+        for i in range(0, len(cot), self._rows):
+            verdict = cot_reward(
+                self._golds[ids[i]], cot[i], reconstruction[i], classes=self._classes, **self._settings
+            )
+            verdicts.append(verdict)
+            rows.append(
+                {
+                    "id": ids[i],
+                    "step": trainer_state.global_step,
+                    "group": copies[i],
+                    "cot": cot[i],
+                    "reconstruction": reconstruction[i],
+                    "cot_tokens": lengths[0][i],
+                    "reconstruction_tokens": lengths[1][i],
+                    **verdict_fields(verdict),
+                }
+            )
+        self._log.append(rows)
+        for name in ("similarity", "leak_numbers", "leak_strict", "format_ok"):
+            log_metric(name, _mean([float(row[name]) for row in rows]))
+        log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))
+        log_metric("reconstruction_length", _mean([float(row["reconstruction_tokens"]) for row in rows]))
+        return [v.reward for v in verdicts for _ in range(self._rows)]
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    """The part of a verdict that a log keeps."""
+    names = ("reward", "similarity", "leak_numbers", "leak_strict", "format_ok", "reason")
+    return {name: getattr(verdict, name) for name in names}
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
