@@ -22,9 +22,8 @@ from transformers.integrations import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
+from rise_bench.trainers.launch import ACCELERATE_DIR
 from rise_bench.trainers.run_folder import RunFolder
-
-ACCELERATE_DIR = Path(__file__).parent / "accelerate"
 
 #: DeepSpeed config of each `compute.accelerate` that shards.
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}

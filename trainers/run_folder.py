@@ -7,8 +7,8 @@
     RUN/<phase>/checkpoint-N resumable checkpoints
     RUN/<phase>/final        the trained model, renamed into place when complete
 
-Everything is append-only or renamed into place, so that `kill -9` leaves a folder that the next start goes on
-from. A resumed run logs the steps after its checkpoint again: readers let the last line of a (phase, step) win.
+Everything is append-only or renamed into place, so that `kill -9` leaves a folder that the next start goes
+on from. A resumed run logs the steps after its checkpoint again; the last line of a (phase, step) wins.
 """
 
 from __future__ import annotations
