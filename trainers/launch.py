@@ -1,8 +1,8 @@
 """Starts a training run on the GPUs that the recipe asks for.
 
-`compute.accelerate` names a config of `accelerate launch` (a file of the folder accelerate/, or a path of the
-user's). Started by hand, `rise-bench train` replaces itself by `accelerate launch` with that config; started by
-a launcher (accelerate, torchrun, srun with RANK set), or with `compute.accelerate=none`, it trains.
+`compute.accelerate` names a config of `accelerate launch`: a file of the folder accelerate/, or a path of the
+user's. Started by hand, `rise-bench train` replaces itself by `accelerate launch` with that config; started
+by a launcher (accelerate, torchrun, srun with RANK set), or with `compute.accelerate=none`, it trains.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoProcessor, TrainerCallback
-from transformers.integrations import is_deepspeed_available
+from transformers.integrations.deepspeed import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
@@ -29,15 +29,15 @@ from rise_bench.trainers.run_folder import RunFolder
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}
 
 
-class MetricsCallback(TrainerCallback):  # type: ignore[misc]
+class MetricsCallback(TrainerCallback):
     """Copies every number that the trainer logs into metrics.jsonl."""
 
     def __init__(self, run: RunFolder, phase: Phase) -> None:
         self.run, self.phase = run, phase
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Append one line."""
-        numbers = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        numbers = {k: v for k, v in (kwargs.get("logs") or {}).items() if isinstance(v, int | float)}
         self.run.log(self.phase, state.global_step, numbers)
 
 

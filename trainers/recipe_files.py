@@ -32,7 +32,7 @@ def find_recipe(name: str) -> Path:
         if path.is_file():
             return path
     raise ConfigError(
-        f"no recipe {name!r}{_nearest(name, recipe_names())} (`rise-bench train --list` shows all."
+        f"no recipe {name!r}{_nearest(name, recipe_names())} (`rise-bench train --list` shows all)."
     )
 
 
@@ -73,7 +73,7 @@ def dump_config(config: TrainConfig) -> str:
     return text
 
 
-def all_keys(kind: type = TrainConfig, prefix: str = "") -> list[str]:
+def all_keys(kind: Any = TrainConfig, prefix: str = "") -> list[str]:
     """Every dotted key, in the order of the dataclasses."""
     keys: list[str] = []
     for name, hint in get_type_hints(kind).items():

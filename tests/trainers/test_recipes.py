@@ -1,0 +1,212 @@
+"""Recipes and the paper's values stay in step; a misspelt key or a wrong type never passes."""
+
+import json
+import re
+import shlex
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from rise_bench.cli import app
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.trainers import launch
+from rise_bench.trainers.config import PHASES, TrainConfig
+from rise_bench.trainers.recipe_files import (
+    all_keys,
+    dump_config,
+    find_recipe,
+    load_config,
+    recipe_names,
+)
+
+BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes")
+
+# "Implementation Details" of arXiv 2508.13229; batch size 1 is one prompt a device, so 8 rollouts.
+PAPER = {
+    "model.name": "Qwen/Qwen2-VL-2B-Instruct",
+    "model.max_pixels": 401_408,
+    "model.attn_implementation": "flash_attention_2",
+    "data.max_prompt_length": 1024,
+    "data.tau": 0.75,
+    "reward.variant": "paper",
+    "reward.leak_term": True,
+    "reward.format_term": True,
+    "sft.steps": 200,
+    "sft.learning_rate": 2e-5,
+    "sft.weight_decay": 0.1,
+    "sft.rows_per_device": 1,
+    "sft.gradient_accumulation_steps": 2,
+    "grpo.steps": 200,
+    "grpo.learning_rate": 2e-5,
+    "grpo.weight_decay": 0.1,
+    "grpo.num_generations": 8,
+    "grpo.rollouts_per_device": 8,
+    "grpo.gradient_accumulation_steps": 2,
+    "compute.accelerate": "zero3",
+    "compute.bf16": True,
+    "compute.gradient_checkpointing": True,
+}
+
+# Table 4: configuration -> (recipe, phases, CoT subset); RFT alone is Visual-RFT.
+TABLE_4 = {
+    "SFT Full": ("rise_r1_sft_full", ("sft",), "all"),
+    "SFT High": ("rise_r1_sft_high", ("sft",), "high"),
+    "RFT": ("visual_rft", ("grpo",), None),
+    "SFT Full+RFT": ("rise_r1_sft_full_rft", ("sft", "grpo"), "all"),
+    "SFT High+RFT": ("rise_r1", ("sft", "grpo"), "high"),
+}
+
+
+def value(config, key):
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+@pytest.mark.parametrize("stage", PHASES)
+def test_every_benchmark_has_every_stage_with_the_paper_values(benchmark, stage):
+    config = load_config(f"{benchmark}/{stage}")
+    assert (config.data.benchmark, config.stage, config.data.shots) == (benchmark, stage, "full")
+    assert {key: value(config, key) for key in PAPER} == PAPER
+
+
+def test_the_defaults_are_the_paper_values():
+    assert {key: value(TrainConfig(), key) for key in PAPER} == PAPER
+
+
+@pytest.mark.parametrize("benchmark", ["emotion6", "lisa"])
+@pytest.mark.parametrize("row", TABLE_4)
+def test_table_4_is_five_recipes(benchmark, row):
+    recipe, phases, subset = TABLE_4[row]
+    config = load_config(f"{benchmark}/{recipe}")
+    assert config.active_phases == phases
+    assert {key: value(config, key) for key in PAPER} == PAPER
+    if subset:
+        assert (config.data.cots, config.data.cot_subset) == (f"{benchmark}-cot", subset)
+
+
+@pytest.mark.parametrize("stage", PHASES)
+def test_smoke_recipes_run_anywhere(stage):
+    config = load_config(f"smoke/{stage}")
+    assert config.compute.use_cpu and not config.compute.bf16 and config.compute.accelerate == "none"
+    assert config.model.name.startswith("tiny-") and max(config.sft.steps * ("sft" in PHASES[stage]), 2) <= 2
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_opens_with_the_command_that_launches_it_and_with_its_hardware(name, tmp_path):
+    text = find_recipe(name).read_text()
+    head = text.split("\n\n")[0]
+    command = shlex.split(re.search(r"^# Launch: +rise-bench (.+)$", head, re.M)[1])
+    result = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert result.exit_code == 0, result.output
+    (tmp_path / "printed.yaml").write_text(result.stdout)
+    assert load_config(tmp_path / "printed.yaml") == load_config(name)
+    assert re.search(r"^# Hardware: +\S", head, re.M)
+
+
+def test_a_recipe_writes_every_key_it_has_under_its_own_name():
+    """A recipe that sets a key twice, or under a section it does not use, misleads its reader."""
+    for name in recipe_names():
+        sections = set(yaml.safe_load(find_recipe(name).read_text()))
+        phases = load_config(name).active_phases
+        assert {"sft", "grpo"} & sections == set(phases), name
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("grpo.learning_rat=1", "did you mean 'grpo.learning_rate'"),
+        ("learning_rate=1", "did you mean 'sft.learning_rate'"),
+        ("gpro.beta=0", "did you mean 'grpo'"),
+        ("data.shots=5", "choose one of 4-shot, 16-shot, full"),
+        ("grpo.beta=much", "is not of type number"),
+        ("grpo.steps=1.5", "is not of type whole number"),
+        ("run.preflight=1", "is not of type true or false"),
+        ("grpo=3", "must be a mapping"),
+        ("data.tau=75", "rewards lie in [0, 1]"),
+        ("grpo.num_generations=1", "a group of one"),
+        ("grpo.vllm=server", "grpo.vllm_server_url"),
+        ("grpo.vllm", "is not key=value"),
+        ("phases=[sft]", "rise_cot has ['grpo']"),
+    ],
+)
+def test_a_bad_override_is_an_error_that_says_how_to_mend_it(override, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load_config("emotion6/rise_cot", [override])
+
+
+def test_every_key_can_be_overridden_and_a_bad_recipe_file_is_named(tmp_path):
+    for key in all_keys():
+        default = value(TrainConfig(), key)
+        text = json.dumps(default)
+        assert load_config(None, [f"{key}={text}"]) == TrainConfig(), key
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("stage: rise_cot\ngrpo:\n  learning_ratio: 1\n")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: unknown key 'grpo\.learning_ratio'"):
+        load_config(bad)
+
+
+@pytest.mark.parametrize("text", ["2e-5", "2.0e-5", "0.00002"])
+def test_numbers_are_read_in_every_usual_spelling(text):
+    assert load_config(None, [f"grpo.learning_rate={text}"]).grpo.learning_rate == 2e-5
+
+
+def test_a_dumped_config_reads_back_equal(tmp_path):
+    config = load_config(
+        "lisa/rise_r1", ["phases=[grpo]", "run.report_to=[wandb, tensorboard]", "model.name=a b"]
+    )
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_config(config))
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize("name", ["ddp", "zero2", "zero3"])
+def test_launching_takes_the_gpus_there_are_and_the_shipped_config(name, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    config = load_config("emotion6/rise_cot", [f"compute.accelerate={name}"])
+    command = launch.launch_command(config, ["train", "rise_cot"], gpus=4)
+    assert command[command.index("--num_processes") + 1] == "4"
+    assert command[-4:] == ["-m", "rise_bench", "train", "rise_cot"]
+    assert command[command.index("--config_file") + 1] == str(launch.ACCELERATE_DIR / f"{name}.yaml")
+    if name != "ddp":
+        assert command[command.index("--deepspeed_config_file") + 1] == str(
+            launch.ACCELERATE_DIR / f"{name}.json"
+        )
+
+
+def test_accelerate_reads_the_shipped_configs_and_would_start_our_command():
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    kinds = {"ddp": "MULTI_GPU", "zero2": "DEEPSPEED", "zero3": "DEEPSPEED", "multi_node": "DEEPSPEED"}
+    assert {p.stem for p in launch.ACCELERATE_DIR.glob("*.yaml")} == set(kinds)
+    for name, kind in kinds.items():
+        assert load_config_from_file(str(launch.ACCELERATE_DIR / f"{name}.yaml")).distributed_type == kind
+    command = launch.launch_command(load_config("emotion6/sft"), ["train", "sft"], gpus=2)
+    arguments = launch_command_parser().parse_args(command[3:])
+    assert arguments.module and arguments.training_script == "rise_bench"
+    assert arguments.training_script_args == ["train", "sft"] and arguments.num_processes == 2
+
+
+def test_a_multi_node_launch_is_told_by_the_environment(monkeypatch):
+    config = load_config("emotion6/rise_cot", ["compute.accelerate=multi_node"])
+    with pytest.raises(ConfigError, match="needs MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK"):
+        launch.launch_command(config, [], gpus=8)
+    for name, setting in {"MASTER_ADDR": "a", "MASTER_PORT": "1", "NNODES": "3", "NODE_RANK": "2"}.items():
+        monkeypatch.setenv(name, setting)
+    command = launch.launch_command(config, [], gpus=8)
+    assert command[command.index("--num_processes") + 1] == "24"
+    assert command[command.index("--machine_rank") + 1] == "2"
+
+
+def test_a_process_that_a_launcher_started_does_not_launch_again(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    assert launch.launch_command(load_config("emotion6/sft"), [], gpus=8) is None
+    monkeypatch.delenv("RANK")
+    assert launch.launch_command(load_config("smoke/sft"), [], gpus=8) is None
+    with pytest.raises(PrerequisiteError, match=r"compute\.accelerate=none"):
+        launch.launch_command(load_config("emotion6/sft"), [], gpus=0)
+    with pytest.raises(ConfigError, match="ddp, multi_node, zero2, zero3"):
+        launch.launch_command(load_config("emotion6/sft", ["compute.accelerate=zero4"]), [], gpus=8)
