@@ -35,7 +35,7 @@ _LEAK = re.compile(
     rf"|(?:{_NUMBER_WORD}\s)?+point\s{_NUMBER_WORD}\b(?:\s{_NUMBER_WORD}\b){{0,6}}+"
     rf"|(?:an?\s|one\s|two\s|three\s|four\s)?+{_FRACTION}\s(?:of\s)?+(?:the\s|its\s|all\s)?+(?:{_QUANTITY}|width|height)\b"
     rf"|(?:{_QUANTITY}|{_PLACE})(?:\s(?:is|are|of|at|about|around|near|nearly|roughly|equals)){{0,3}}+\s"
-    rf"(?:{_SPELLED}|(?:an?\s|one\s)?+{_FRACTION})\b))",
+    rf"(?:(?:an?\s|one\s)?{_FRACTION}|{_SPELLED})\b))",
     re.IGNORECASE,
 )
 _SUFFIXES = "s|es|d|ed|ing|ful|fully|fulness|ous|ously|ly|ness|y|ily|iness|ish"

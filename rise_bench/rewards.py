@@ -18,7 +18,7 @@ LeakRule = Literal["numbers", "strict"]
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MARKUP = re.compile(
-    r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}]{0,400}+:[^{}]{0,400}+\}", re.IGNORECASE
+    r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}:]{0,200}+:[^{}]{0,400}+\}", re.IGNORECASE
 )
 
 

@@ -110,8 +110,8 @@ def frame_of(
         return Frame(1000, 1000)
     if unit == "px":
         return Frame(width_px, height_px)
-    width = max(patch_px, round(width_px / patch_px) * patch_px)
-    height = max(patch_px, round(height_px / patch_px) * patch_px)
+    width = round(width_px / patch_px) * patch_px
+    height = round(height_px / patch_px) * patch_px
     area_px = width_px * height_px
     if width * height > max_pixels:
         shrink = math.sqrt(area_px / max_pixels)
