@@ -24,10 +24,8 @@ def jsd(gold: Sequence[float], stated: Sequence[float]) -> float:
     total = 0.0
     for a, b in zip(p, q, strict=True):
         mean = (a + b) / 2
-        if a > 0:
-            total += a * math.log(a / mean)
-        if b > 0:
-            total += b * math.log(b / mean)
+        if mean > 0:  # halving the smallest float gives 0
+            total += sum(share * math.log(share / mean) for share in (a, b) if share > 0)
     return min(max(total / 2, 0.0), LN2)
 
 

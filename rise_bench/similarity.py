@@ -24,6 +24,8 @@ SimilarityVariant = Literal["paper", "literal", "upstream", "f1"]
 #: "with zero values set to 1e-10" (below eq. 5).
 ZERO = 1e-10
 
+_FAR, _TINY = 1e100, 1e-300
+
 
 def similarity(gold: Annotation, stated: Annotation, variant: SimilarityVariant = "paper") -> float:
     """Return how well a stated annotation matches the truth; finite on any finite input.
@@ -82,16 +84,16 @@ def _boxes_similarity(gold: Boxes, stated: Boxes, variant: SimilarityVariant) ->
 
 def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.float64]:
     """Intersection over union of every pair; shape (N_gold, N_stated), values in [0, 1]."""
-    a, b = np.asarray(gold, dtype=np.float64), np.asarray(stated, dtype=np.float64)
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
-    sides = np.maximum(bottom_right - top_left, 0.0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        overlap = sides[..., 0] * sides[..., 1]
-        union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - overlap
-        iou = np.where(union > 0, overlap / union, 0.0)
-    clean: NDArray[np.float64] = np.clip(np.nan_to_num(iou, nan=0.0, posinf=0.0), 0.0, 1.0)
-    return clean
+    a, b = np.array(gold, dtype=np.float64), np.array(stated, dtype=np.float64)
+    if max(np.abs(a).max(), np.abs(b).max()) > _FAR:
+        a, b = np.clip(a, -_FAR, _FAR), np.clip(b, -_FAR, _FAR)  # else an area overflows
+    ax, ay, aw, ah = a.T[:, :, None]
+    bx, by, bw, bh = b.T
+    overlap_w = np.minimum(ax + aw, bx + bw) - np.maximum(ax, bx)
+    overlap_h = np.minimum(ay + ah, by + bh) - np.maximum(ay, by)
+    overlap = np.maximum(overlap_w, 0.0) * np.maximum(overlap_h, 0.0)
+    union = aw * ah + bw * bh - overlap
+    return np.minimum(overlap / np.maximum(union, _TINY), 1.0)
 
 
 def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:
