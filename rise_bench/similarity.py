@@ -93,7 +93,8 @@ def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.flo
     overlap_h = np.minimum(ay + ah, by + bh) - np.maximum(ay, by)
     overlap = np.maximum(overlap_w, 0.0) * np.maximum(overlap_h, 0.0)
     union = aw * ah + bw * bh - overlap
-    return np.minimum(overlap / np.maximum(union, _TINY), 1.0)
+    iou: NDArray[np.float64] = np.minimum(overlap / np.maximum(union, _TINY), 1.0)
+    return iou
 
 
 def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:
