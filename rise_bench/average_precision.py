@@ -89,7 +89,7 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
 
 
 def _hits(truth: Sequence[Box], stated: Sequence[Box]) -> list[bool]:
-    """Give each stated box, in order, the free true box of greatest IoU, the last of equal ones, as COCOeval."""
+    """Give each stated box in turn the free true box of greatest IoU (of equals the last, as COCOeval)."""
     free = list(truth)
     hits = []
     for box in stated:
@@ -169,7 +169,9 @@ def resample_ap50(matches: Sequence[Matches], picks: NDArray[np.intp]) -> NDArra
         boxes = np.repeat(indices, [len(s.hit) for s in samples])
         total += _weighted_ap(np.concatenate([s.hit for s in samples]), weights[boxes], gold)
         present += gold > 0
-    return np.divide(total, present, out=np.full(resamples, np.nan), where=present > 0)
+    mean = np.full(resamples, np.nan)
+    np.divide(total, present, out=mean, where=present > 0)
+    return mean
 
 
 def _weighted_ap(
@@ -186,6 +188,6 @@ def _weighted_ap(
     # How many of the 101 thresholds each box is the first to reach.
     reached = np.searchsorted(_RECALL_THRESHOLDS, recall.ravel(), side="right").reshape(recall.shape)
     reached[found == 0] = 0
-    area: NDArray[np.float64] = (np.diff(reached, axis=0, prepend=0) * precision).sum(axis=0)
-    average: NDArray[np.float64] = area / len(_RECALL_THRESHOLDS)
-    return average
+    area: NDArray[np.float64] = np.sum(np.diff(reached, axis=0, prepend=0) * precision, axis=0)
+
+    return area / len(_RECALL_THRESHOLDS)
