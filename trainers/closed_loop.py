@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
-from trl import GRPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 T = TypeVar("T")
 Messages = list[dict[str, Any]]
@@ -47,7 +47,7 @@ class ClosedLoop:
         return 2 if self.gradient == "both" else 1
 
 
-class ClosedLoopTrainer(GRPOTrainer):  # type: ignore[misc, unused-ignore]
+class ClosedLoopTrainer(GRPOTrainer):
     """GRPO whose rollouts close the loop; the last message of each prompt carries the sample's `id`."""
 
     _name = "RISE-CoT"
@@ -63,7 +63,8 @@ class ClosedLoopTrainer(GRPOTrainer):  # type: ignore[misc, unused-ignore]
         """
         self.loop = loop
         self._reconstruction_prompts: list[Messages] = []
-        super().__init__(rollout_func=_rollout, **arguments)
+        rollout: Any = _rollout
+        super().__init__(rollout_func=rollout, **arguments)
 
     def _generate(self, prompts: list[Messages]) -> Any:
         output = super()._generate(prompts)
@@ -78,9 +79,9 @@ def reconstruction_prompt(cot_prompt: Messages, text: str) -> Messages:
     return [{"role": "user", "content": [*images, {"type": "text", "text": text}]}]
 
 
-def _rollout(prompts: list[Messages], trainer: ClosedLoopTrainer) -> dict[str, Any]:
+def _rollout(prompts: list[Messages], trainer: Any) -> dict[str, Any]:
     """Sample CoTs, then reconstructions, for the rows of this process; every rank does both."""
-    loop = trainer.loop
+    loop: ClosedLoop = trainer.loop
     rows = loop.rows_per_rollout
     generations = trainer.num_generations if trainer.model.training else trainer.num_generations_eval
     asked = prompts[::rows]
@@ -114,16 +115,17 @@ class _Segment:
     completion_ids: list[list[int]]
     logprobs: list[list[float]] | None
 
-    def texts(self, trainer: ClosedLoopTrainer) -> list[str]:
+    def texts(self, trainer: Any) -> list[str]:
         decode = trainer.processing_class.batch_decode
         texts: list[str] = decode(self.completion_ids, skip_special_tokens=True)
         return texts
 
 
-def _sample(trainer: ClosedLoopTrainer, prompts: list[Messages], generations: int, limit: int) -> _Segment:
+def _sample(trainer: Any, prompts: list[Messages], generations: int, limit: int) -> _Segment:
     """Sample one completion for each row; `generations` consecutive rows hold the same prompt."""
     prompt_ids, images, multimodal = trainer._tokenize_prompts(prompts)
     sent = prompt_ids
+    holder: Any
     if trainer.use_vllm:
         holder, name = trainer.vllm_generation, "max_completion_length"
         if trainer.vllm_mode == "colocate":  # vLLM expands the image token itself

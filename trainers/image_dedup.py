@@ -32,7 +32,7 @@ def deduplicated_images(model: Any, enabled: bool = True) -> Iterator[None]:
     encode = backbone.get_image_features
 
     def encode_once(pixel_values: Tensor, image_grid_thw: Tensor, **kwargs: Any) -> Any:
-        images = pixel_values.split(image_grid_thw.prod(-1).tolist())
+        images = torch.split(pixel_values, image_grid_thw.prod(-1).tolist())
         source = first_copies(images, image_grid_thw)
         distinct = sorted(set(source))
         if len(distinct) == len(images):
@@ -82,6 +82,6 @@ def first_copies(images: tuple[Tensor, ...], image_grid_thw: Tensor) -> list[int
 def _share(features: Any, order: list[int], pooled: tuple[Tensor, ...]) -> Any:
     """Hand the features of the distinct images, split by image or joined, to every copy."""
     if isinstance(features, Tensor):
-        parts = features.split([len(image) for image in pooled])
+        parts = torch.split(features, [len(image) for image in pooled])
         return torch.cat([parts[i] for i in order])
     return tuple(features[i] for i in order)

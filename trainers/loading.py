@@ -13,15 +13,18 @@ Traps that are dealt with here, once:
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
 from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
+from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.launch import ACCELERATE_DIR
 from rise_bench.trainers.run_folder import RunFolder
 
@@ -159,7 +162,8 @@ def run_phase(
         )
     trainer = build(str(checkpoint or start))
     trainer.add_callback(MetricsCallback(run, phase))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     def save(folder: str) -> None:
         trainer.save_model(folder)
@@ -168,6 +172,11 @@ def run_phase(
     final = run.save_final(phase, save)
     trainer.accelerator.wait_for_everyone()
     return final
+
+
+def attempt_name() -> str:
+    """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
+    return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
 
 
 def _revision(model: ModelConfig, source: str) -> dict[str, str]:

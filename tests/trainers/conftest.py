@@ -1,5 +1,6 @@
 """Fixtures of the trainer tests: tiny checkpoints of the three families and a toy benchmark on them."""
 
+import io
 import os
 import random
 import zlib
@@ -47,6 +48,100 @@ def toy():
         pixels = np.random.default_rng(i).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         images.append(Image.fromarray(pixels))
     return SimpleNamespace(spec=spec, golds=golds, images=images)
+
+
+@pytest.fixture(scope="session")
+def built(toy, tmp_path_factory):
+    """The toy benchmark as a dataset folder; all its samples are 4-shot."""
+    return write_benchmark(tmp_path_factory.mktemp("built") / "toy", toy)
+
+
+def write_benchmark(folder, toy):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from rise_bench import schema
+    from rise_bench.manifest import FileEntry, Manifest, write_manifest
+    from rise_bench.storage import sha256_bytes, sha256_file
+
+    rows, hashes = [], {}
+    for rank, (gold, image) in enumerate(zip(toy.golds, toy.images, strict=True)):
+        data = png(image)
+        hashes[gold.id] = sha256_bytes(data)
+        texts = {"source_id": gold.id, "source_sha256": hashes[gold.id], "license": "mit"}
+        row = {"image": {"bytes": data, "path": None}, "shot_rank": rank % 4} | texts
+        rows.append(schema.gold_columns(toy.spec, gold) | row)
+    path = folder / "data" / "train-4-shot-00000.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema.features(toy.spec).arrow_schema), path)
+    entry = FileEntry(
+        split="train", shard="4-shot", sha256=sha256_file(path), rows=len(rows), bytes=path.stat().st_size
+    )
+    manifest = Manifest(
+        schema_version=schema.SCHEMA_VERSION,
+        spec=toy.spec.to_json(),
+        images="embed",
+        categories=(),
+        seed=0,
+        counts={"train": len(rows)},
+        paper_counts=None,
+        differences=(),
+        drops={},
+        partial=False,
+        options={},
+        versions={},
+        near_duplicates=(),
+        near_duplicate_pairs=0,
+        content_sha256="0" * 64,
+        files={"data/train-4-shot-00000.parquet": entry},
+        images_sha256=hashes,
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def make_config(tiny, built, tmp_path):
+    """`make_config("key=value", ...)` is a small run of rise_cot on the toy benchmark."""
+    from rise_bench.trainers.recipe_files import load_config
+
+    def make(*overrides, stage="rise_cot", family="qwen2_vl"):
+        return load_config(
+            None,
+            [
+                f"stage={stage}",
+                f"model.name={tiny(family)}",
+                f"model.max_pixels={28 * 28 * 16}",
+                f"model.min_pixels={28 * 28 * 2}",
+                "model.attn_implementation=eager",
+                f"data.benchmark={built}",
+                "grpo.steps=2",
+                "sft.steps=2",
+                "grpo.num_generations=4",
+                "grpo.rollouts_per_device=4",
+                "grpo.gradient_accumulation_steps=1",
+                "grpo.max_cot_length=10",
+                "grpo.max_reconstruction_length=6",
+                "grpo.max_completion_length=10",
+                "grpo.learning_rate=1e-3",
+                "sft.learning_rate=1e-3",
+                "compute.accelerate=none",
+                "compute.bf16=false",
+                "compute.gradient_checkpointing=false",
+                "compute.use_cpu=true",
+                f"run.output_dir={tmp_path / 'run'}",
+                "run.save_steps=1",
+                *overrides,
+            ],
+        )
+
+    return make
 
 
 @pytest.fixture

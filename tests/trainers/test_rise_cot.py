@@ -1,0 +1,120 @@
+"""RISE-CoT end to end on a tiny model: what a run leaves behind, resuming, killing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from rise_bench.rollout_log import read_rollouts
+from rise_bench.trainers import rise_cot
+from rise_bench.trainers.recipe_files import dump_config
+from rise_bench.trainers.run_folder import RunFolder
+
+
+def run(config):
+    folder = RunFolder.create(config)
+    return rise_cot.train(config, folder), folder
+
+
+def rollouts(folder):
+    return [located.row for located in read_rollouts([folder.rollouts_dir])]
+
+
+def weights(checkpoint):
+    return AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).state_dict()
+
+
+def test_a_run_leaves_a_model_metrics_and_every_rollout(make_config, graded, tiny):
+    final, folder = run(make_config("grpo.steps=3", "grpo.gradient_accumulation_steps=2"))
+    assert (final / "preprocessor_config.json").is_file() or (final / "processor_config.json").is_file()
+    before, after = weights(tiny()), weights(final)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    rows = rollouts(folder)
+    assert len(rows) == 3 * 2 * 4  # steps x prompts x G
+    assert {row["step"] for row in rows} == {0, 1, 2}
+    sizes = {}
+    for row in rows:
+        sizes[row["id"], row["group"], row["step"]] = sizes.get((row["id"], row["group"], row["step"]), 0) + 1
+    assert set(sizes.values()) == {4}
+    steps = [m for m in folder.metrics() if "reward" in m]
+    assert [m["step"] for m in steps] == [1, 2, 3]
+    names = {"similarity", "leak_numbers", "format_ok", "cot_length", "reconstruction_length"}
+    assert names <= set(steps[0]) and "frac_reward_zero_std" in steps[0]
+    by_step = {s: [r["reward"] for r in rows if r["step"] == s] for s in range(3)}
+    for m in steps:
+        rewards = by_step[m["step"] - 1]
+        assert m["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again(make_config, graded):
+    config = make_config("grpo.steps=1")
+    final, folder = run(config)
+    count = len(rollouts(folder))
+    assert run(config)[0] == final
+    assert len(rollouts(folder)) == count
+
+
+def test_five_and_five_resumed_steps_are_ten_steps(make_config, graded, tmp_path, monkeypatch):
+    whole, _ = run(make_config("grpo.steps=10", "run.save_steps=5"))
+    config = make_config("grpo.steps=10", "run.save_steps=5", f"run.output_dir={tmp_path / 'halves'}")
+    with monkeypatch.context() as patch:
+        patch.setattr(rise_cot, "ClosedLoopTrainer", stopping(rise_cot.ClosedLoopTrainer, after=5))
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
+    halves, folder = run(config)
+    first, second = weights(whole), weights(halves)
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
+    assert [m["step"] for m in folder.metrics() if "reward" in m] == list(range(1, 11))
+
+
+def stopping(trainer_class, after):
+    class Stopping(trainer_class):
+        def training_step(self, *arguments, **options):
+            if self.state.global_step == after:
+                raise KeyboardInterrupt
+            return super().training_step(*arguments, **options)
+
+    return Stopping
+
+
+CHILD = """
+import sys
+from rise_bench.trainers import cot_reward, rise_cot
+from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.run_folder import RunFolder
+config = load_config(sys.argv[1])
+rise_cot.train(config, RunFolder.create(config))
+"""
+
+
+def test_kill_9_loses_at_most_the_step_in_flight(make_config, tmp_path):
+    config = make_config("grpo.steps=20")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(config))
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(recipe)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    folder = RunFolder(tmp_path / "run")
+    deadline = time.monotonic() + 120
+    while folder.last_checkpoint("grpo") is None or len(folder.metrics()) < 4:
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    logged = len(folder.metrics())
+    seen = {row["step"] for row in rollouts(folder)}
+    assert seen >= set(range(logged))  # every step that was taken has its rollouts
+    checkpoint = folder.last_checkpoint("grpo")
+    saved = int(checkpoint.name.rsplit("-", 1)[-1])
+    assert saved >= logged - 1  # save_steps=1: at most the step in flight is lost
+    assert saved < 20
+    final, _ = run(config)
+    assert [m["step"] for m in folder.metrics() if "reward" in m] == list(range(1, 21))
+    assert {row["step"] for row in rollouts(folder)} == set(range(20))
+    assert final.is_dir()

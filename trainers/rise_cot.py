@@ -1,0 +1,65 @@
+"""RISE-CoT: learn to explain annotations so that they can be reconstructed (eqs. 1 and 7 of RISE).
+
+    rise-bench train rise_cot --recipe emotion6/rise_cot
+
+The policy sees image and annotation, writes a chain of thought, then sees image and chain of thought and
+writes the annotation; GRPO pays it for the similarity of the two, unless the chain of thought leaks. Every
+rollout is logged by the rank that sampled it; `rise-bench collect RUN` makes the CoT dataset of the logs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trl.trainer.grpo_config import GRPOConfig
+
+from rise_bench.prompts import reason_prompt, reconstruct_prompt
+from rise_bench.rewards import RewardRule
+from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.cot_reward import CotReward
+from rise_bench.trainers.grpo_rows import prompt_rows
+from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import TrainingData, open_training_data
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Train RISE-CoT and return the folder of the trained model."""
+    data = open_training_data(config.data)
+    return run_phase(config, run, "grpo", config.model.name, lambda source: build(config, run, data, source))
+
+
+def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) -> ClosedLoopTrainer:
+    """The trainer, with its model loaded from the checkpoint `source`."""
+    golds = {gold.id: gold for gold in data.golds}
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    loop = ClosedLoop(
+        lambda uid, cot: reconstruct_prompt(data.spec, golds[uid], cot, **words),
+        max_cot_length=config.grpo.max_cot_length,
+        max_reconstruction_length=config.grpo.max_reconstruction_length,
+        gradient=config.grpo.gradient,
+    )
+    rows = loop.rows_per_rollout
+    processor = load_processor(config.model, source)
+    arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor, rows_per_rollout=rows))
+    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
+    rule = RewardRule(**asdict(config.reward))
+    reward = CotReward(golds, data.spec, log, rule=rule, rows_per_rollout=rows, **words)
+    prompts = prompt_rows(
+        data.golds,
+        data.image,
+        lambda gold: reason_prompt(data.spec, gold, **words),
+        minimum=arguments.generation_batch_size // arguments.num_generations,
+    )
+    return ClosedLoopTrainer(
+        loop=loop,
+        model=source,
+        reward_funcs=reward,
+        args=arguments,
+        train_dataset=prompts,
+        processing_class=processor,
+    )

@@ -1,0 +1,50 @@
+"""The training split of a built benchmark: its truths in memory, its images on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets import Dataset
+from PIL import Image
+
+from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
+from rise_bench.errors import DataError
+from rise_bench.manifest import MANIFEST_NAME
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.trainers.config import DataConfig
+from rise_bench.values import Gold
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Samples of one configuration, in the order of the files."""
+
+    spec: BenchmarkSpec
+    golds: list[Gold]
+    images: Dataset  #: memory-mapped; row i belongs to golds[i]
+
+    def image(self, index: int) -> Image.Image:
+        """Decode the image of `golds[index]`, in RGB and upright."""
+        picture: Image.Image = self.images[index]["image"]
+        return picture.convert("RGB")
+
+
+def open_benchmark(name: str) -> BenchmarkDataset:
+    """Open a benchmark by name or by the folder that `rise-bench build` wrote."""
+    return open_dataset(name) if (Path(name) / MANIFEST_NAME).is_file() else find_dataset(name)
+
+
+def open_training_data(data: DataConfig) -> TrainingData:
+    """Open what a run trains on.
+
+    Raises:
+        DataError: There is no such dataset, it holds no images, or it breaks the schema.
+    """
+    benchmark = open_benchmark(data.benchmark)
+    if benchmark.manifest.images == "reference":
+        raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
+    config = "default" if data.shots == "full" else data.shots
+    files = [str(path) for path in benchmark.files("train", config)]
+    images = Dataset.from_parquet(files, columns=["image"])
+    return TrainingData(benchmark.spec, benchmark.golds("train", config), images)
