@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from rise_bench.errors import ConfigError, PrerequisiteError
@@ -20,13 +21,13 @@ from rise_bench.trainers.config import TrainConfig
 ACCELERATE_DIR = Path(__file__).parent / "accelerate"
 
 
-def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int) -> list[str] | None:
+def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | None = None) -> list[str] | None:
     """The command that starts one process a GPU, or None if this process is to train.
 
     Args:
         config: Resolved config.
         arguments: What follows `rise-bench`, passed on to every process.
-        gpus: GPUs of this machine.
+        gpus: GPUs of this machine; counted if None.
 
     Raises:
         ConfigError: No such accelerate config, or a multi-node launch without its environment.
@@ -38,6 +39,7 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int) -> l
         or "ACCELERATE_MIXED_PRECISION" in os.environ
     ):
         return None
+    gpus = torch.cuda.device_count() if gpus is None else gpus
     path = accelerate_config(config.compute.accelerate)
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     if gpus == 0 and not settings.get("use_cpu"):

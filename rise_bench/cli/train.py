@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import ConfigError
+from rise_bench.extras import require_extra
 from rise_bench.registry import load_component
 
 
@@ -40,24 +41,11 @@ def train(
     if dry_run:
         typer.echo(recipes.dump_config(config), nl=False)
         return
-    _require_training_extra()
-    import torch
-
-    command = load_component("trainers", "launch").launch_command(
-        config, sys.argv[1:], gpus=torch.cuda.device_count()
-    )
+    require_extra("train")
+    command = load_component("trainers", "launch").launch_command(config, sys.argv[1:])
     if command:
         os.execv(command[0], command)
     run = load_component("trainers", "run_folder").RunFolder.create(config)
     final = load_component("trainers", stage).train(config, run)
     if os.environ.get("RANK", "0") == "0":
         typer.echo(str(final))
-
-
-def _require_training_extra() -> None:
-    from importlib.util import find_spec
-
-    if missing := [
-        name for name in ("torch", "transformers", "trl", "accelerate") if find_spec(name) is None
-    ]:
-        raise PrerequisiteError(f"training needs {', '.join(missing)}. Run: pip install 'rise-bench[train]'")
