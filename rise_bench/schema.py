@@ -2,8 +2,9 @@
 
 `image` holds the original bytes (`{"bytes", "path"}`, the Hub's image feature), or null in a dataset
 published by reference. `width` and `height` are the size as shown, EXIF orientation applied, which is what
-`datasets` hands to a model. `problem` and `solution` are the think-answer prompt and the answer in thousandths of the
-image, so that loaders written for Visual-RFT read a row unchanged; the typed gold is `probs` or `objects`.
+`datasets` hands to a model. `problem` and `solution` are the think-answer prompt and the answer in
+thousandths of the image, so that loaders written for Visual-RFT read a row unchanged; the typed gold is
+`probs` or `objects`.
 """
 
 import json
