@@ -31,9 +31,15 @@ def rank(seed: int, dataset: str, source_id: str) -> str:
     return hashlib.sha256(f"{seed}:{dataset}:{source_id}".encode()).hexdigest()
 
 
+def rank_order(seed: int, dataset: str, source_ids: Sequence[str]) -> list[int]:
+    """Return the positions of the ids in rank order; equal ids keep their order."""
+    ranks = [rank(seed, dataset, source_id) for source_id in source_ids]
+    return sorted(range(len(ranks)), key=ranks.__getitem__)
+
+
 def by_rank(seed: int, dataset: str, source_ids: Sequence[str]) -> list[str]:
     """Return the ids in rank order."""
-    return sorted(source_ids, key=lambda source_id: (rank(seed, dataset, source_id), source_id))
+    return [source_ids[i] for i in rank_order(seed, dataset, source_ids)]
 
 
 def shot_ranks(
@@ -44,19 +50,19 @@ def shot_ranks(
     Args:
         seed: Seed of the split.
         dataset: Name of the dataset.
-        source_ids: Unique ids of the training samples.
+        source_ids: Source ids of the training samples.
         classes: Class of each; None numbers them all together (LISA: 4 samples in all).
 
     Returns:
         One number for each sample; those below 4 are the 4-shot set, those below 16 the 16-shot set.
     """
     counters: defaultdict[str, int] = defaultdict(int)
-    class_of = dict(zip(source_ids, classes or [""] * len(source_ids), strict=True))
-    numbers: dict[str, int] = {}
-    for source_id in by_rank(seed, dataset, source_ids):
-        numbers[source_id] = counters[class_of[source_id]]
-        counters[class_of[source_id]] += 1
-    return [numbers[source_id] for source_id in source_ids]
+    numbers = [0] * len(source_ids)
+    for i in rank_order(seed, dataset, source_ids):
+        name = classes[i] if classes else ""
+        numbers[i] = counters[name]
+        counters[name] += 1
+    return numbers
 
 
 def shard_of(shot_rank: int) -> str:

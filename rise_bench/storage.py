@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, RiseError
 
 _CHUNK_BYTES = 1 << 20
 
@@ -75,8 +75,8 @@ def atomic_directory(target: Path, *, overwrite: bool = False, resume: bool = Fa
     Args:
         target: Folder to make; what is there already is kept until the new one is complete.
         overwrite: Replace a `target` that is not empty.
-        resume: Keep what a killed run left in the working folder; otherwise it is emptied first. On an error
-            the working folder is removed unless `resume` is set.
+        resume: Keep what a killed or interrupted run left in the working folder, for the next one to go on
+            from; otherwise it is emptied first and removed on any error. A `RiseError` always removes it.
 
     Yields:
         The working folder, `.<name>.partial` beside the target.
@@ -94,8 +94,8 @@ def atomic_directory(target: Path, *, overwrite: bool = False, resume: bool = Fa
             _empty(work)
         try:
             yield work
-        except BaseException:
-            if not resume:
+        except BaseException as error:
+            if not resume or isinstance(error, RiseError):
                 shutil.rmtree(work, ignore_errors=True)
             raise
         sync_folder(work)

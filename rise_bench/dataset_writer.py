@@ -1,0 +1,281 @@
+"""Writing a dataset folder from a source plan: `write_dataset` is what every builder ends in.
+
+The folder grows in a sibling, one parquet file at a time; a note beside each finished file lets a rerun after
+a kill keep it. The manifest is the last file, then the folder is renamed into place, so that at no moment
+anything looks complete and is not.
+"""
+
+import dataclasses
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from PIL import Image
+
+from rise_bench import __version__
+from rise_bench.card import write_card, write_eval_yaml
+from rise_bench.errors import DataError
+from rise_bench.images import ImageFacts, near_duplicates
+from rise_bench.manifest import FileEntry, Manifest, NearDuplicate, content_sha256, write_manifest
+from rise_bench.schema import SCHEMA_VERSION, gold_text
+from rise_bench.shards import Shard, fingerprint, plan_shards, size_bytes, write_shard
+from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.values import Gold
+
+#: Called with (images done, images in all).
+Progress = Callable[[int, int], None]
+
+#: Reason under which training images that also stand in test are dropped.
+IN_BOTH_SPLITS = "the same image stands in test"
+
+_NOTES = "notes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A finished parquet file."""
+
+    shard: Shard
+    entry: FileEntry
+    images: Sequence[ImageFacts]
+
+
+def write_dataset(
+    plan: SourcePlan,
+    out: Path,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    allow_partial: bool = False,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Manifest:
+    """Write a dataset folder: parquet shards, card, `eval.yaml` and, last, the manifest.
+
+    Args:
+        plan: What to write. Few-shot ranks are decided here, from `seed` and each row's `source_id`.
+        out: Folder to make. A killed run is continued; anything else there is refused unless `overwrite`.
+        seed: Seed of the few-shot ranks, stored in the manifest.
+        workers: Threads that read and decode; the number of CPUs when None. Does not change a byte.
+        allow_partial: Build although the source has shortfalls; the card and the manifest say so.
+        overwrite: Replace a folder that is there already, once the new one is complete.
+        progress: Told after each image.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        DataError: If the source is incomplete, or a row, truth or image is bad; nothing is left behind.
+        ConfigError: If `out` may not be written.
+    """
+    _check_plan(plan, allow_partial)
+    plan = _without_shared_images(plan)
+    shards = plan_shards(plan, seed)
+    with atomic_directory(out, overwrite=overwrite, resume=True) as work:
+        written = _write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
+        manifest = _manifest(plan, seed, written)
+        _remove_leftovers(work, manifest)
+        write_card(work, manifest)
+        write_eval_yaml(work, manifest)
+        write_manifest(work, manifest)
+    return manifest
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide the bytes of a dataset."""
+    return {"rise-bench": __version__} | {name: version(name) for name in ("datasets", "pillow", "pyarrow")}
+
+
+def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
+    if plan.shortfalls and not allow_partial:
+        raise DataError(
+            f"the source of {plan.spec.name} is incomplete: {'; '.join(plan.shortfalls)}; complete it, or "
+            "pass --allow-partial to build what is there (the card will say so)"
+        )
+    if not plan.rows:
+        raise DataError(f"the source of {plan.spec.name} gives no row; check --source")
+    seen: dict[str, SourceRow] = {}
+    for row in plan.rows:
+        if row.id in seen:
+            raise DataError(f"id {row.id!r} stands twice: {seen[row.id]} and {row}; remove one of them")
+        seen[row.id] = row
+        if plan.categories and row.category not in plan.categories:
+            raise DataError(f"{row}: unknown class {row.category!r}; expected one of {plan.categories}")
+
+
+def _without_shared_images(plan: SourcePlan) -> SourcePlan:
+    """Drop training rows whose image also stands in test; only files of equal size need to be read."""
+    sizes: defaultdict[int, list[SourceRow]] = defaultdict(list)
+    for row in plan.test:
+        sizes[size_bytes(row)].append(row)
+    hashes: dict[int, set[str]] = {}
+    shared: list[SourceRow] = []
+    for row in plan.train:
+        size = size_bytes(row)
+        if size not in sizes:
+            continue
+        if size not in hashes:
+            hashes[size] = {_image_sha256(other) for other in sizes[size]}
+        if _image_sha256(row) in hashes[size]:
+            shared.append(row)
+    if not shared:
+        return plan
+    ids = {row.id for row in shared}
+    return dataclasses.replace(
+        plan,
+        train=[row for row in plan.train if row.id not in ids],
+        drops={**plan.drops, IN_BOTH_SPLITS: [str(row) for row in shared]},
+    )
+
+
+def _image_sha256(row: SourceRow) -> str:
+    return sha256_file(row.image) if isinstance(row.image, Path) else sha256_bytes(row.image)
+
+
+def _write_shards(
+    work: Path, shards: Sequence[Shard], plan: SourcePlan, workers: int, progress: Progress
+) -> list[_Written]:
+    (work / "data").mkdir(exist_ok=True)
+    Image.init()  # before the threads, so that they do not race to load Pillow's plugins
+    total, done = sum(len(shard.rows) for shard in shards), 0
+    used = versions()
+    written: list[_Written] = []
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for shard in shards:
+            mark = fingerprint(shard, plan, used)
+            found = _finished(work, shard, mark)
+            if found is None:
+                path = work / shard.path
+                images = write_shard(path, shard, plan, pool, 4 * workers, advance)
+                entry = FileEntry(
+                    split=shard.split,
+                    shard=shard.name,
+                    sha256=sha256_file(path),
+                    rows=len(images),
+                    bytes=path.stat().st_size,
+                )
+                found = _Written(shard, entry, images)
+                _note(work, found, mark)
+            else:
+                done += len(shard.rows)
+                progress(done, total)
+            written.append(found)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return written
+
+
+def _note_path(work: Path, shard: Shard) -> Path:
+    return work / _NOTES / f"{Path(shard.path).stem}.json"
+
+
+def _note(work: Path, written: _Written, mark: str) -> None:
+    note = {
+        "fingerprint": mark,
+        "entry": written.entry.model_dump(),
+        "images": [asdict(i) for i in written.images],
+    }
+    atomic_write_text(_note_path(work, written.shard), json.dumps(note))
+
+
+def _finished(work: Path, shard: Shard, mark: str) -> _Written | None:
+    """Return the file that an earlier run finished, if it is there, whole and of the same plan."""
+    path, note_path = work / shard.path, _note_path(work, shard)
+    if not (path.is_file() and note_path.is_file()):
+        return None
+    note = json.loads(note_path.read_bytes())
+    if note["fingerprint"] != mark or note["entry"]["sha256"] != sha256_file(path):
+        return None
+    return _Written(shard, FileEntry(**note["entry"]), [ImageFacts(**image) for image in note["images"]])
+
+
+def _remove_leftovers(work: Path, manifest: Manifest) -> None:
+    """Remove the notes, and files of an earlier run under other settings."""
+    for path in sorted(work.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(work).as_posix() not in manifest.files:
+            path.unlink()
+
+
+def _manifest(plan: SourcePlan, seed: int, written: Sequence[_Written]) -> Manifest:
+    rows = [
+        (file.shard, placed.row, image)
+        for file in written
+        for placed, image in zip(file.shard.rows, file.images, strict=True)
+    ]
+    _refuse_shared_images((shard.split, row, image) for shard, row, image in rows)
+    looks: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for shard, row, image in rows:
+        looks[shard.split].append((row.id, image.look))
+    near, near_pairs = near_duplicates(looks["train"], looks["test"])
+    counts = {split: len(looks[split]) for split in ("train", "test") if looks[split]}
+    paper = plan.spec.paper_counts
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        spec=plan.spec.to_json(),
+        images="embed",
+        categories=plan.categories,
+        seed=seed,
+        counts=counts,
+        paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
+        differences=_differences(plan, counts),
+        drops={reason: tuple(names) for reason, names in sorted(plan.drops.items()) if names},
+        partial=bool(plan.shortfalls),
+        options=dict(plan.options),
+        versions=versions(),
+        near_duplicates=tuple(
+            NearDuplicate(train_id=a, test_id=b, distance_bits=bits) for a, b, bits in near
+        ),
+        near_duplicate_pairs=near_pairs,
+        content_sha256=content_sha256(
+            (shard.split, shard.name, row.id, image.sha256, gold_text(_gold(row, image)))
+            for shard, row, image in rows
+        ),
+        files={file.shard.path: file.entry for file in written},
+        images_sha256={row.id: image.sha256 for _, row, image in rows},
+    )
+
+
+def _gold(row: SourceRow, image: ImageFacts) -> Gold:
+    return Gold(row.id, row.annotation, image.width_px, image.height_px, row.category, row.question)
+
+
+def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> None:
+    """Last line of defence: a file that changed while it was read may have become another's copy."""
+    first: dict[str, tuple[str, SourceRow]] = {}
+    for split, row, image in rows:
+        other_split, other = first.setdefault(image.sha256, (split, row))
+        if other_split != split:
+            raise DataError(f"{row} and {other} are one image in both splits; build again")
+
+
+def _differences(plan: SourcePlan, counts: dict[str, int]) -> tuple[str, ...]:
+    """Say where and why the counts are not the paper's."""
+    found: list[str] = []
+    for split, expected in zip(("train", "test"), plan.spec.paper_counts or (), strict=False):
+        have = counts.get(split, 0)
+        if have != expected:
+            found.append(f"{split} has {have} rows, the paper {expected}")
+    found += [f"The source is incomplete: {reason}" for reason in plan.shortfalls]
+    if found or not plan.spec.paper_counts:
+        found += [
+            f"{len(names)} left out of the source: {reason}"
+            for reason, names in sorted(plan.drops.items())
+            if names
+        ]
+    return (*found, *plan.notes)
