@@ -1,4 +1,4 @@
-"""What pip gives a user is what the checkout holds: packages, data files, pins, a wheel that runs elsewhere."""
+"""What pip gives a user is what the checkout holds: packages, data files, pins; the wheel runs elsewhere."""
 
 import os
 import re
@@ -75,7 +75,7 @@ def test_wheel_holds_every_file_of_the_tree_and_nothing_else(root: Path, wheel: 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment, far from the checkout, with the wheel; its dependencies are borrowed from this one."""
+    """A fresh environment far from the checkout with the wheel; dependencies are borrowed from this one."""
     venv = tmp_path_factory.mktemp("elsewhere") / "venv"
     _run(sys.executable, "-m", "venv", "--without-pip", venv)
     python = venv / "bin" / "python"
