@@ -90,8 +90,11 @@ class RunFolder:
         """Append one line to metrics.jsonl (rank 0 only)."""
         if is_main_process():
             line = json.dumps({"phase": phase, "step": step, "time": round(time.time(), 3), **metrics})
-            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with (self.path / "metrics.jsonl").open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill tore
+                file.write(f"{line}\n".encode())
 
     def metrics(self) -> list[dict[str, Any]]:
         """Logged steps in order, one row for each (phase, step); later lines win."""
@@ -107,7 +110,7 @@ class RunFolder:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
         after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
         for section, values in after.items():
-            if section in ("run", "compute") or before.get(section) == values:
+            if section in ("run", "compute", "phases") or before.get(section) == values:
                 continue
             raise ConfigError(
                 f"{self.path} holds a run with other settings: "

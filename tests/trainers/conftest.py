@@ -228,3 +228,82 @@ def build_loop(
         train_dataset=data,
         processing_class=processor,
     )
+
+
+@pytest.fixture(scope="session")
+def toy_folder(toy, tmp_path_factory):
+    """The toy benchmark as `rise-bench build` writes it: 4 rows in the 4-shot shard, 4 in the rest."""
+    import io
+
+    from datasets import Dataset
+
+    from rise_bench.manifest import FileEntry, Manifest, content_sha256, write_manifest
+    from rise_bench.schema import SCHEMA_VERSION, features, gold_columns, gold_text
+    from rise_bench.storage import sha256_bytes, sha256_file
+
+    root = tmp_path_factory.mktemp("toy")
+    (root / "data").mkdir()
+    rows, hashes = [], {}
+    for rank, (gold, image) in enumerate(zip(toy.golds, toy.images, strict=True)):
+        file = io.BytesIO()
+        image.save(file, "png")
+        hashes[gold.id] = sha256_bytes(file.getvalue())
+        row = gold_columns(toy.spec, gold) | {"image": {"bytes": file.getvalue(), "path": f"{gold.id}.png"}}
+        row |= {
+            "shot_rank": rank,
+            "source_id": gold.id,
+            "source_sha256": hashes[gold.id],
+            "license": "cc0-1.0",
+        }
+        rows.append(row)
+    files = {}
+    for split, shard, part in (
+        ("train", "4-shot", rows[:4]),
+        ("train", "rest", rows[4:]),
+        ("test", "test", rows[:1]),
+    ):
+        path = root / "data" / f"{split}-{shard}-00000.parquet"
+        Dataset.from_list(part, features=features(toy.spec)).to_parquet(path)
+        files[f"data/{path.name}"] = FileEntry(
+            split=split, shard=shard, sha256=sha256_file(path), rows=len(part), bytes=path.stat().st_size
+        )
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        spec=toy.spec.to_json(),
+        images="embed",
+        categories=(),
+        seed=0,
+        counts={"train": 8, "test": 1},
+        paper_counts=None,
+        differences=(),
+        drops={},
+        partial=False,
+        options={},
+        versions={},
+        near_duplicates=(),
+        near_duplicate_pairs=0,
+        content_sha256=content_sha256(("train", "", g.id, hashes[g.id], gold_text(g)) for g in toy.golds),
+        files=files,
+        images_sha256=hashes,
+    )
+    write_manifest(root, manifest)
+    return root
+
+
+@pytest.fixture
+def smoke(tiny, toy_folder, tmp_path):
+    """`smoke(stage, *overrides)` is the smoke recipe on the toy benchmark."""
+    from rise_bench.trainers.recipe_files import load_config
+
+    def load(stage, *overrides):
+        return load_config(
+            f"smoke/{stage}",
+            [
+                f"model.name={tiny()}",
+                f"data.benchmark={toy_folder}",
+                f"run.output_dir={tmp_path / 'run'}",
+                *overrides,
+            ],
+        )
+
+    return load

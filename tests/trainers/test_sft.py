@@ -1,0 +1,72 @@
+"""SFT trains on the answer and nothing else."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from rise_bench.errors import DataError
+from rise_bench.prompts import answer_only_prompt, answer_only_text
+from rise_bench.rewards import read_stated
+from rise_bench.similarity import similarity
+from rise_bench.trainers import sft
+from rise_bench.trainers.config import DataConfig
+from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import open_training_data
+from rise_bench.values import render_gold
+
+
+def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, tiny):
+    """Eq. 8 up to the scale of the step: each answer token weighs the same, prompt and image nothing."""
+    config = smoke("sft", "data.shots=full", "sft.steps=1", "sft.gradient_accumulation_steps=4")
+    run = RunFolder.create(config)
+    sft.train(config, run)
+    (row,) = [r for r in run.metrics() if "loss" in r]
+
+    from rise_bench.trainers.loading import load_processor
+
+    processor = load_processor(config.model)
+    model = AutoModelForImageTextToText.from_pretrained(tiny(), dtype=torch.float32).eval()
+    total, tokens = 0.0, 0
+    for gold, image in zip(toy.golds, toy.images, strict=True):
+        content = [{"type": "image"}, {"type": "text", "text": answer_only_prompt(toy.spec, gold)}]
+        messages = [{"role": "user", "content": content}]
+        prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
+        target = answer_only_text(render_gold(gold)) + "<|im_end|>\n"
+        whole = processor(text=[prompt + target], images=[image], return_tensors="pt")
+        length = len(processor.tokenizer(target)["input_ids"])
+        with torch.no_grad():
+            logits = model(**whole).logits[0]
+        ids = whole["input_ids"][0]
+        logps = logits[:-1].log_softmax(-1).gather(-1, ids[1:, None])[:, 0]
+        total -= logps[-length:].sum().item()
+        tokens += length
+    assert row["loss"] == pytest.approx(total / tokens, rel=1e-4)
+
+
+def test_a_target_reads_back_as_the_annotation(toy):
+    for gold in toy.golds:
+        stated, reading = read_stated(gold, answer_only_text(render_gold(gold)), style="answer_only")
+        assert reading.format_ok and similarity(gold.annotation, stated) > 0.99
+
+
+def test_training_leaves_a_checkpoint_that_loads_and_a_full_record(smoke):
+    config = smoke("sft")
+    run = RunFolder.create(config)
+    final = sft.train(config, run)
+    assert final == run.final_dir("sft")
+    AutoModelForImageTextToText.from_pretrained(final)
+    assert [row["step"] for row in run.metrics() if "loss" in row] == [1, 2]
+    record = json.loads((run.path / "run.json").read_text())
+    assert record["versions"]["trl"] and len(record["starts"]) == 1
+    assert load_config(run.path / "config.yaml") == config
+    assert sft.train(config, run) == final  # a finished phase is not trained again
+    assert len((run.path / "metrics.jsonl").read_text().splitlines()) == len(run.metrics()) + 1
+
+
+def test_no_example_is_an_error_that_names_the_settings(toy_folder):
+    data = open_training_data(DataConfig(benchmark=str(toy_folder)))
+    with pytest.raises(DataError, match=r"lower data\.tau"):
+        sft.sft_rows(data, [])

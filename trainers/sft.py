@@ -1,0 +1,115 @@
+"""SFT: the answer only, as the paper's baseline; and the SFT phase of every other stage.
+
+    rise-bench train sft --recipe emotion6/sft
+
+The loss is on the completion only, image and prompt are masked, and nothing is cut to a length. Eq. 8 sums
+the negative log-probabilities of a sequence and averages over sequences. TRL divides the same sum, over all
+rows of an optimiser step on all devices, by its number of tokens: within a step every token weighs the same
+in both, and the scale that differs is one that AdamW divides out. The loss in the curves is therefore a mean
+per token, comparable between stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from rise_bench.errors import DataError
+from rise_bench.prompts import (
+    answer_only_prompt,
+    answer_only_text,
+    think_answer_prompt,
+    think_answer_text,
+)
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.loading import common_arguments, load_processor, run_phase
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import TrainingData, open_training_data
+from rise_bench.values import render_gold
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One SFT target: the position of its sample in the training data, its prompt and its completion."""
+
+    position: int
+    prompt: str
+    completion: str
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Train on the annotations alone and return the folder of the trained model."""
+    data = open_training_data(config.data)
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    examples = [
+        Example(i, answer_only_prompt(data.spec, gold, **words), answer_only_text(render_gold(gold, **words)))
+        for i, gold in enumerate(data.golds)
+    ]
+    return train_sft(config, run, config.model.name, data, examples)
+
+
+def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping[str, str]) -> list[Example]:
+    """Targets of eq. 8: the think-answer prompt, then chain of thought and true annotation.
+
+    Args:
+        config: Resolved config.
+        data: The samples.
+        cots: Sample id to chain of thought; samples without one are left out.
+    """
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    return [
+        Example(
+            i,
+            think_answer_prompt(data.spec, gold, **words),
+            think_answer_text(cots[gold.id], render_gold(gold, **words)),
+        )
+        for i, gold in enumerate(data.golds)
+        if gold.id in cots
+    ]
+
+
+def train_sft(
+    config: TrainConfig, run: RunFolder, start: str | Path, data: TrainingData, examples: Sequence[Example]
+) -> Path:
+    """Run the SFT phase from the checkpoint `start` and return the folder of the trained model."""
+
+    def build(source: str) -> SFTTrainer:
+        arguments = SFTConfig(
+            **common_arguments(config, "sft", run, source),
+            per_device_train_batch_size=config.sft.rows_per_device,
+            max_length=None,
+            completion_only_loss=True,
+        )
+        return SFTTrainer(
+            model=source,
+            args=arguments,
+            train_dataset=sft_rows(data, examples),
+            processing_class=load_processor(config.model, source),
+        )
+
+    return run_phase(config, run, "sft", start, build)
+
+
+def sft_rows(data: TrainingData, examples: Sequence[Example]) -> Dataset:
+    """Rows `image`, `prompt`, `completion`, made when read; images stay on disk until then.
+
+    Raises:
+        DataError: There is no example.
+    """
+    if not examples:
+        raise DataError("no SFT examples; lower data.tau, or check data.cots and data.shots")
+
+    def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        chosen = [examples[i] for i in batch["index"]]
+        return {
+            "image": [data.image(example.position) for example in chosen],
+            "prompt": [[{"role": "user", "content": example.prompt}] for example in chosen],
+            "completion": [[{"role": "assistant", "content": example.completion}] for example in chosen],
+        }
+
+    return Dataset.from_dict({"index": list(range(len(examples)))}).with_transform(read)

@@ -1,0 +1,55 @@
+"""Visual-RFT: GRPO from the base model with think-answer prompts and the reward of eq. 9.
+
+    rise-bench train visual_rft --recipe emotion6/visual_rft
+
+The same phase is the second half of RISE-R1 and Reason-RFT and the first of Metis-RISE (`train_grpo`); only
+the checkpoint that it starts from differs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trl import GRPOConfig, GRPOTrainer
+
+from rise_bench.prompts import think_answer_prompt
+from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.grpo_rows import prompt_rows
+from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.r1_reward import R1Reward
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import TrainingData, open_training_data
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Train from the base model and return the folder of the trained model."""
+    return train_grpo(config, run, config.model.name)
+
+
+def train_grpo(config: TrainConfig, run: RunFolder, start: str | Path) -> Path:
+    """Run the GRPO phase from the checkpoint `start` on all samples and return the trained model's folder."""
+    data = open_training_data(config.data)
+    return run_phase(config, run, "grpo", start, lambda source: build(config, run, data, source))
+
+
+def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) -> GRPOTrainer:
+    """The trainer, with its model loaded from the checkpoint `source`."""
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    processor = load_processor(config.model, source)
+    arguments = GRPOConfig(**grpo_arguments(config, run, source, processor))
+    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
+    prompts = prompt_rows(
+        data.golds,
+        data.image,
+        lambda gold: think_answer_prompt(data.spec, gold, **words),
+        minimum=arguments.generation_batch_size // arguments.num_generations,
+    )
+    return GRPOTrainer(
+        model=source,
+        reward_funcs=R1Reward({gold.id: gold for gold in data.golds}, log, rule=config.reward, **words),
+        args=arguments,
+        train_dataset=prompts,
+        processing_class=processor,
+    )
