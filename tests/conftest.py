@@ -3,17 +3,25 @@
 import atexit
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
 # Set before anything imports datasets, huggingface_hub or torch: they read these once, at import.
 _HOME = Path(tempfile.mkdtemp(prefix="rise-bench-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+#: A loopback port that the tests of the Hub listen on; for all others "the Hub" refuses connections, so that
+#: no test can reach the real one.
+HUB_LISTENER = socket.socket()
+HUB_LISTENER.bind(("127.0.0.1", 0))
 os.environ.update(
     HF_DATASETS_OFFLINE="1",
+    HF_ENDPOINT="http://{}:{}".format(*HUB_LISTENER.getsockname()),
     HF_HUB_DISABLE_PROGRESS_BARS="1",
     HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_DISABLE_XET="1",
     HF_HUB_OFFLINE="1",
+    HF_UPDATE_DOWNLOAD_COUNTS="0",
     TRANSFORMERS_OFFLINE="1",
     WANDB_MODE="disabled",
     NO_PROXY="127.0.0.1,localhost",
@@ -22,7 +30,7 @@ os.environ.update(
     HF_HOME=str(_HOME / "huggingface"),
 )
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_ENDPOINT", "HF_DATASETS_CACHE"):
+for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACHE"):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402
@@ -40,6 +48,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 def root() -> Path:
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def hub_listener() -> socket.socket:
+    """The socket, bound and not listening, at the address that HF_ENDPOINT names."""
+    return HUB_LISTENER
 
 
 @pytest.fixture(scope="session")
