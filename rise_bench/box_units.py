@@ -1,0 +1,114 @@
+"""Which unit of boxes a model family was trained on.
+
+The unit is declared before a run, written in the prompt and used to read the answer; it is never guessed from
+the answer. Families that are not listed are told to use thousandths of the image, and the prompt says so.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from typing import get_args
+
+from rise_bench.errors import ConfigError
+from rise_bench.values import MAX_PIXELS, BoxUnit, frame_of
+
+#: Environment variable that declares the unit when the name of the model does not (a server, vLLM).
+UNIT_VARIABLE = "RISE_BENCH_BOX_UNIT"
+
+#: Environment variable with the largest image of the processor in pixels, where it is not the paper's.
+MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
+
+#: Smallest and largest image in pixels to which lmms-eval's Qwen2.5-VL resizes unless `--model_args` say else.
+_LMMS_QWEN2_5_VL_PIXELS = (256 * 28 * 28, 1_605_632)
+
+#: Part of a model's name (lower case, `.` and `-` as `_`) -> unit; the rest use norm1000.
+FAMILY_UNITS: dict[str, BoxUnit] = {"qwen2_5_vl": "resized_px"}
+
+DEFAULT_UNIT: BoxUnit = "norm1000"
+
+
+def box_unit_of(model: str) -> BoxUnit:
+    """Return the unit for a model, from its lmms-eval name, Hub id or `model_type`.
+
+    Args:
+        model: Name in any spelling.
+
+    Returns:
+        What `RISE_BENCH_BOX_UNIT` says if it is set, else the unit of the family.
+
+    Raises:
+        ConfigError: If the variable holds no unit.
+
+    >>> box_unit_of("Qwen/Qwen2.5-VL-3B-Instruct"), box_unit_of("qwen2_vl")
+    ('resized_px', 'norm1000')
+    """
+    declared = os.environ.get(UNIT_VARIABLE)
+    if declared:
+        return as_box_unit(declared, UNIT_VARIABLE)
+    name = re.sub(r"[.\-]", "_", model.lower())
+    return next((unit for family, unit in FAMILY_UNITS.items() if family in name), DEFAULT_UNIT)
+
+
+def as_box_unit(text: str, where: str) -> BoxUnit:
+    """Check that a text names a unit.
+
+    Args:
+        text: What was given.
+        where: Option or variable that it came from, for the message.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    for unit in get_args(BoxUnit):
+        if text == unit:
+            return unit  # type: ignore[no-any-return]
+    raise ConfigError(f"{where} is {text!r}; use one of {', '.join(get_args(BoxUnit))}")
+
+
+def max_pixels() -> int:
+    """Return the largest image of the processor, in pixels: `RISE_BENCH_MAX_PIXELS`, or the paper's.
+
+    Raises:
+        ConfigError: If the variable holds no whole number of at least one patch (784 pixels).
+    """
+    text = os.environ.get(MAX_PIXELS_VARIABLE)
+    if not text:
+        return MAX_PIXELS
+    if not text.isascii() or not text.isdigit() or int(text) < 28 * 28:
+        raise ConfigError(f"{MAX_PIXELS_VARIABLE} is {text!r}; use a whole number of pixels, e.g. {MAX_PIXELS}")
+    return int(text)
+
+
+def check_resized_px(
+    model: str, model_args: str, sizes_px: Iterable[tuple[int, int]], *, max_pixels: int
+) -> None:
+    """Check that a run with boxes in `resized_px` leaves the image at the size that the prompt states.
+
+    Args:
+        model: lmms-eval's `--model`.
+        model_args: Its `--model_args`, `key=value` by commas.
+        sizes_px: (width, height) of the original images.
+        max_pixels: Limit that the prompts were written for.
+
+    Raises:
+        ConfigError: If the processor's limits would resize one of the stated sizes again.
+    """
+    stated = dict(pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
+    known = "qwen2_5_vl" in model
+    smallest = _pixels(stated, "min_pixels", _LMMS_QWEN2_5_VL_PIXELS[0] if known else 0)
+    largest = _pixels(stated, "max_pixels", _LMMS_QWEN2_5_VL_PIXELS[1] if known else max_pixels)
+    for width, height in sizes_px:
+        frame = frame_of("resized_px", width, height, max_pixels=max_pixels)
+        if not smallest <= frame.width * frame.height <= largest:
+            raise ConfigError(
+                f"boxes are asked for in pixels of an image of {frame.width:g} x {frame.height:g}, but the "
+                f"processor takes {smallest} to {largest} pixels and would resize it again; add "
+                f"min_pixels=3136,max_pixels={max_pixels} to --model_args"
+            )
+
+
+def _pixels(stated: dict[str, str], name: str, default: int) -> int:
+    text = stated.get(name, str(default)).strip()
+    if not text.isascii() or not text.isdigit():
+        raise ConfigError(f"--model_args has {name}={text}; use a whole number of pixels")
+    return int(text)

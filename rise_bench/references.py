@@ -1,0 +1,47 @@
+"""What a win-rate is against: the per-sample JSD of one fixed model (the paper uses RISE-2B).
+
+Until per-sample results of a RISE-2B are published, the reference of every benchmark is the constant mean of
+the training labels, which follows from the dataset and needs no file; each result names its reference. Any
+other run can be the reference by hand; its name then carries the hash of its samples file.
+"""
+
+from pathlib import Path
+
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import ConfigError
+from rise_bench.floors import floor_predictors
+from rise_bench.metrics import jsd
+from rise_bench.samples import read_responses, score_responses
+from rise_bench.scoring import Reference
+from rise_bench.storage import sha256_file
+from rise_bench.values import Distribution
+
+TRAIN_MEAN = "train_mean"
+
+
+def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Reference:
+    """Return the reference of a benchmark of distributions: the train-mean predictor's JSD on each sample.
+
+    Raises:
+        ConfigError: If the benchmark has boxes, which have no JSD.
+    """
+    if dataset.spec.kind != "distribution":
+        raise ConfigError(f"{dataset.spec.name} has boxes: a win-rate compares JSD and needs distributions")
+    predict = floor_predictors(dataset.golds("train"))[TRAIN_MEAN]
+    values = {}
+    for gold in dataset.golds(split):
+        stated = predict(gold)
+        if isinstance(gold.annotation, Distribution) and isinstance(stated, Distribution):
+            values[gold.id] = jsd(gold.annotation.probs, stated.probs)
+    return Reference(TRAIN_MEAN, values)
+
+
+def reference_from_samples(path: Path, dataset: BenchmarkDataset, split: str = "test") -> Reference:
+    """Make a complete run the reference; its name is the file's name and the first 12 digits of its sha256.
+
+    Raises:
+        DataError: If the run is incomplete or belongs to another version of the dataset.
+    """
+    scores = score_responses(read_responses(path), dataset, split)
+    name = f"{path.stem}@{sha256_file(path)[:12]}"
+    return Reference(name, {score.id: score.jsd for score in scores if score.jsd is not None})

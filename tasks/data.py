@@ -1,0 +1,76 @@
+"""What a task's YAML asks of its dataset, worked out when that YAML is loaded and not before.
+
+lmms-eval reads `!function module.attribute` of the chosen tasks only, and takes any value. So
+`files__lisa`, `documents__lisa__norm1000`, `metadata__lisa__norm1000` and `metrics__custom` are attributes made
+on demand: an absent dataset is an error of its own task, which names the command that makes it.
+"""
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable
+from typing import Any
+
+from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
+from rise_bench.dataset import BenchmarkDataset, find_dataset
+from rise_bench.prompts import prompt_hash
+from rise_bench.references import win_rate_reference
+from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
+from rise_bench.tasks.documents import prepare
+from rise_bench.values import BoxUnit
+
+#: Raised when a prompt, a metric or the way to score changes; lmms-eval shows it beside the task.
+TASK_VERSION = "1.0"
+
+#: Environment variable with the name of the dataset that `rise_custom` reads.
+CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
+
+_VERSIONS_OF = ("rise-bench", "lmms_eval", "transformers", "torch", "datasets", "pycocotools", "numpy", "scipy")
+
+
+def __getattr__(attribute: str) -> Any:
+    """Make `part__benchmark` or `part__benchmark__unit`."""
+    part, _, rest = attribute.partition("__")
+    benchmark, _, unit = rest.partition("__")
+    if part not in _PARTS or not benchmark:
+        raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+    name = os.environ.get(CUSTOM_VARIABLE, "custom") if benchmark == "custom" else benchmark
+    return _PARTS[part](name, as_box_unit(unit or DEFAULT_UNIT, attribute))
+
+
+def _files(benchmark: str, unit: BoxUnit) -> dict[str, Any]:  # noqa: ARG001
+    return {"data_files": {"test": [str(path) for path in find_dataset(benchmark).files("test")]}}
+
+
+def _documents(benchmark: str, unit: BoxUnit) -> Callable[[Any], Any]:
+    return functools.partial(prepare, benchmark=benchmark, unit=unit)
+
+
+def _metrics(benchmark: str, unit: BoxUnit) -> list[dict[str, Any]]:  # noqa: ARG001
+    return DISTRIBUTION_METRICS if find_dataset(benchmark).spec.kind == "distribution" else BOX_METRICS
+
+
+def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
+    dataset = find_dataset(benchmark)
+    return {
+        "version": TASK_VERSION,
+        "benchmark": dataset.spec.name,
+        "dataset_sha256": dataset.sha256,
+        "prompt_hash": prompt_hash(dataset.spec, unit=unit, max_pixels=max_pixels()),
+        "style": "think_answer",
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF},
+    } | _of_kind(dataset, unit)
+
+
+def _of_kind(dataset: BenchmarkDataset, unit: BoxUnit) -> dict[str, Any]:
+    if dataset.spec.kind == "boxes":
+        return {"box_unit": unit, "max_pixels": max_pixels()}
+    return {"win_rate_reference": win_rate_reference(dataset).name}
+
+
+_PARTS: dict[str, Callable[[str, BoxUnit], Any]] = {
+    "files": _files,
+    "documents": _documents,
+    "metadata": _metadata,
+    "metrics": _metrics,
+}

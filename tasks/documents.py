@@ -1,0 +1,121 @@
+"""Stateless functions over one document: what the model is shown, and how its response is scored.
+
+A document is a row of the dataset with the columns of `prepare` added, so it says itself in which unit its
+boxes were asked for; nothing is looked up elsewhere while a run is scored.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rise_bench.box_units import max_pixels
+from rise_bench.dataset import find_dataset
+from rise_bench.prompts import think_answer_prompt
+from rise_bench.references import win_rate_reference
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.samples import is_failed_request
+from rise_bench.schema import row_to_gold
+from rise_bench.scoring import SampleScore, score_response
+from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
+from rise_bench.values import Boxes, BoxUnit, Distribution, Gold, frame_of, render_gold
+
+
+def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
+    """Add to each row its prompt, its target text and all that scoring needs to know.
+
+    Args:
+        documents: A `datasets.Dataset` of one split.
+        benchmark: Name of the dataset.
+        unit: Unit in which boxes are asked for.
+
+    Returns:
+        The dataset with the columns `prompt`, `target`, `spec` (JSON), `dataset_sha256`, `box_unit`,
+        `max_pixels` and `reference_jsd` (NaN for boxes).
+    """
+    from datasets import Dataset, concatenate_datasets
+
+    dataset = find_dataset(benchmark)
+    spec, limit = dataset.spec, max_pixels()
+    golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]
+    reference = win_rate_reference(dataset).jsd if spec.kind == "distribution" else {}
+    constant = {
+        "spec": json.dumps(spec.to_json()),
+        "dataset_sha256": dataset.sha256,
+        "box_unit": unit,
+        "max_pixels": limit,
+    }
+    added: dict[str, list[Any]] = {name: [value] * len(golds) for name, value in constant.items()}
+    added["prompt"] = [think_answer_prompt(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
+    added["target"] = [render_gold(gold, unit, max_pixels=limit) for gold in golds]
+    added["reference_jsd"] = [reference.get(gold.id, float("nan")) for gold in golds]
+    return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
+
+
+def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
+    """Return the image in RGB.
+
+    For `resized_px` it is resized to the frame that the prompt states, by the filter of the Qwen processors;
+    they then leave it as it is, however often they round to whole patches.
+    """
+    image = doc["image"].convert("RGB")
+    if doc["box_unit"] != "resized_px":
+        return [image]
+    frame = frame_of("resized_px", doc["width"], doc["height"], max_pixels=doc["max_pixels"])
+    return [image.resize((int(frame.width), int(frame.height)))]
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+    """Score one response.
+
+    Args:
+        doc: The document.
+        results: Its responses; the first counts.
+
+    Returns:
+        Metric -> value of this sample, None where the request failed. The ranking metric of the kind (`jsd` or
+        `ap50`) holds a row with our sample id, the truth and what was stated.
+    """
+    spec = BenchmarkSpec.from_json(json.loads(doc["spec"]))
+    gold = row_to_gold(spec, doc)
+    metrics = DISTRIBUTION_METRICS if spec.kind == "distribution" else BOX_METRICS
+    primary = metrics[0]["metric"]
+    row: dict[str, Any] = {
+        "id": gold.id,
+        "benchmark": spec.name,
+        "dataset_sha256": doc["dataset_sha256"],
+        "gold": _numbers(gold.annotation),
+    }
+    if spec.kind == "boxes":
+        size = {"width": gold.width_px, "height": gold.height_px, "category": gold.category}
+        row |= size | {"box_unit": doc["box_unit"], "max_pixels": doc["max_pixels"]}
+    if is_failed_request(results[0]):
+        unscored: dict[str, Any] = {metric["metric"]: None for metric in metrics}
+        return unscored | {primary: row | {"failed": True}, "failed_requests": 1.0}
+    score = score_response(gold, results[0], unit=doc["box_unit"], max_pixels=doc["max_pixels"])
+    row |= {"reason": score.reason, "stated": None if score.stated is None else _numbers(score.stated)}
+    shared = {
+        "similarity": score.similarity,
+        "parse_rate": float(score.stated is not None),
+        "format_rate": float(score.format_ok),
+        "failed_requests": 0.0,
+    }
+    if spec.kind == "boxes":
+        return {"ap50": row, "precision_iou": score.precision_iou} | shared
+    return {"jsd": row | {"score": score.jsd}} | _of_distribution(gold, score, doc["reference_jsd"]) | shared
+
+
+def _of_distribution(gold: Gold, score: SampleScore, reference_jsd: float) -> dict[str, float]:
+    if score.jsd is None:
+        raise ValueError(f"sample {gold.id!r} of a distribution has no JSD")
+    return {
+        "accuracy": float(bool(score.correct)),
+        "win_rate": float(score.jsd < reference_jsd),
+        "tie_rate": float(score.jsd == reference_jsd),
+    }
+
+
+def _numbers(annotation: Distribution | Boxes) -> list[Any]:
+    """Probabilities in the order of the classes, or boxes `[x, y, w, h]` in pixels of the original image."""
+    if isinstance(annotation, Distribution):
+        return list(annotation.probs)
+    return [list(box) for box in annotation.xywh]
