@@ -18,7 +18,7 @@ UNIT_VARIABLE = "RISE_BENCH_BOX_UNIT"
 #: Environment variable with the largest image of the processor in pixels, where it is not the paper's.
 MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
 
-#: Smallest and largest image in pixels to which lmms-eval's Qwen2.5-VL resizes unless `--model_args` say else.
+#: Smallest and largest image, in pixels, of lmms-eval's Qwen2.5-VL unless `--model_args` say otherwise.
 _LMMS_QWEN2_5_VL_PIXELS = (256 * 28 * 28, 1_605_632)
 
 #: Part of a model's name (lower case, `.` and `-` as `_`) -> unit; the rest use norm1000.
@@ -75,7 +75,9 @@ def max_pixels() -> int:
     if not text:
         return MAX_PIXELS
     if not text.isascii() or not text.isdigit() or int(text) < 28 * 28:
-        raise ConfigError(f"{MAX_PIXELS_VARIABLE} is {text!r}; use a whole number of pixels, e.g. {MAX_PIXELS}")
+        raise ConfigError(
+            f"{MAX_PIXELS_VARIABLE} is {text!r}; use a whole number of pixels, e.g. {MAX_PIXELS}"
+        )
     return int(text)
 
 

@@ -42,6 +42,6 @@ def reference_from_samples(path: Path, dataset: BenchmarkDataset, split: str = "
     Raises:
         DataError: If the run is incomplete or belongs to another version of the dataset.
     """
-    scores = score_responses(read_responses(path), dataset, split)
+    scores = score_responses(read_responses(path), dataset.golds(split), dataset.sha256)
     name = f"{path.stem}@{sha256_file(path)[:12]}"
     return Reference(name, {score.id: score.jsd for score in scores if score.jsd is not None})

@@ -6,17 +6,16 @@ incomplete run has no score.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit
-from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.parsing import Style
 from rise_bench.scoring import SampleScore, score_response
-from rise_bench.values import MAX_PIXELS, BoxUnit
+from rise_bench.values import MAX_PIXELS, BoxUnit, Gold
 
 #: Texts that lmms-eval writes in place of a response.
 FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
@@ -103,25 +102,24 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
     ]
     if found:
         raise DataError(
-            f"{responses.path} is incomplete: {'; '.join(found)}. An incomplete run has no score; run it again "
-            "(with --use_cache DIR only what failed is asked again)"
+            f"{responses.path} is incomplete: {'; '.join(found)}. An incomplete run has no score; run it "
+            "again (with --use_cache DIR only what failed is asked again)"
         )
 
 
 def score_responses(
-    responses: Responses, dataset: BenchmarkDataset, split: str = "test", *, style: Style = "think_answer"
+    responses: Responses, golds: Sequence[Gold], dataset_sha256: str, *, style: Style = "think_answer"
 ) -> list[SampleScore]:
-    """Score every response of a complete run, in the order of the dataset.
+    """Score every response of a complete run, in the order of the truths.
 
     Raises:
         DataError: If the run is incomplete, or says that it used another version of the dataset.
     """
-    if responses.dataset_sha256 and responses.dataset_sha256 != dataset.sha256:
+    if responses.dataset_sha256 and responses.dataset_sha256 != dataset_sha256:
         raise DataError(
-            f"{responses.path} belongs to dataset {responses.dataset_sha256[:12]}, {dataset.root} is "
-            f"{dataset.sha256[:12]}; score it with the dataset that it was run on"
+            f"{responses.path} belongs to dataset {responses.dataset_sha256[:12]}, not to "
+            f"{dataset_sha256[:12]}; score it with the dataset that it was run on"
         )
-    golds = dataset.golds(split)
     require_complete(responses, [gold.id for gold in golds])
     return [
         score_response(
@@ -154,7 +152,9 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
     if not isinstance(data, dict):
         raise DataError(f"{where}: {type(data).__name__}; {expected}")
     if "filtered_resps" in data:
-        row = next((data[name] for name in _ROW_METRICS if isinstance(data.get(name), dict)), {})
+        row: Mapping[str, Any] = next(
+            (data[name] for name in _ROW_METRICS if isinstance(data.get(name), dict)), {}
+        )
         sample_id, text = row.get("id"), data.get("resps", data["filtered_resps"])
     else:
         row, sample_id, text = {}, data.get("id"), data.get("response")

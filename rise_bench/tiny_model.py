@@ -10,12 +10,12 @@ initialisation, so that greedy decoding depends on the image and the prompt inst
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import ConfigError
+from rise_bench.extras import require_extra
+from rise_bench.storage import atomic_directory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
@@ -92,7 +92,7 @@ def make_tiny_model(
 
     Raises:
         ConfigError: On an unknown family or an impossible size.
-        PrerequisiteError: When torch or transformers is not installed.
+        PrerequisiteError: When a package of the `eval` extra is not installed.
     """
     target = Path(out)
     if family not in get_args(TinyFamily):
@@ -104,13 +104,10 @@ def make_tiny_model(
         )
     if (target / "config.json").is_file():
         return target
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError(
-            f"making a model needs {error.name}; run: pip install 'rise-bench[eval]'"
-        ) from error
+    require_extra("eval")
+    import torch
+    import transformers
+
     tokenizer = _tokenizer(transformers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -119,15 +116,9 @@ def make_tiny_model(
         for parameter in model.parameters():
             if parameter.dim() >= 2:
                 parameter.mul_(weight_scale)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with atomic_directory(target) as folder:
         model.save_pretrained(folder)
         _processor(transformers, tokenizer, family).save_pretrained(folder)
-        folder.replace(target)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return target
 
 

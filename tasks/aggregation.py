@@ -1,7 +1,8 @@
-"""Sample values of a whole run -> the numbers that lmms-eval prints; the order of the samples does not matter.
+"""Sample values of a whole run -> the numbers that lmms-eval prints, whatever the order of the samples.
 
-lmms-eval concatenates the samples of its processes, so the same run comes in different orders. Means use exact
-summation and AP sorts by our ids. A run with a failed request has no score: it shows "N/A" and the count.
+lmms-eval concatenates the samples of its processes, so the same run comes in different orders. Means use
+exact summation and AP sorts by our ids. A run with a failed request has no score: it shows "N/A" and the
+count.
 """
 
 import math

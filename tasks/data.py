@@ -1,18 +1,18 @@
 """What a task's YAML asks of its dataset, worked out when that YAML is loaded and not before.
 
-lmms-eval reads `!function module.attribute` of the chosen tasks only, and takes any value. So
-`files__lisa`, `documents__lisa__norm1000`, `metadata__lisa__norm1000` and `metrics__custom` are attributes made
-on demand: an absent dataset is an error of its own task, which names the command that makes it.
+lmms-eval reads `!function module.attribute` of the chosen tasks only, and takes any value. So `files__lisa`,
+`documents__lisa__norm1000`, `metadata__lisa__norm1000` and `metrics__custom` are attributes made on demand:
+an absent dataset is an error of its own task, which names the command that makes it.
 """
 
 import functools
 import importlib.metadata
-import os
 from collections.abc import Callable
 from typing import Any
 
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
 from rise_bench.dataset import BenchmarkDataset, find_dataset
+from rise_bench.lmms_command import dataset_of
 from rise_bench.prompts import prompt_hash
 from rise_bench.references import win_rate_reference
 from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
@@ -22,10 +22,16 @@ from rise_bench.values import BoxUnit
 #: Raised when a prompt, a metric or the way to score changes; lmms-eval shows it beside the task.
 TASK_VERSION = "1.0"
 
-#: Environment variable with the name of the dataset that `rise_custom` reads.
-CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
-
-_VERSIONS_OF = ("rise-bench", "lmms_eval", "transformers", "torch", "datasets", "pycocotools", "numpy", "scipy")
+_VERSIONS_OF = (
+    "rise-bench",
+    "lmms_eval",
+    "transformers",
+    "torch",
+    "datasets",
+    "pycocotools",
+    "numpy",
+    "scipy",
+)
 
 
 def __getattr__(attribute: str) -> Any:
@@ -34,7 +40,7 @@ def __getattr__(attribute: str) -> Any:
     benchmark, _, unit = rest.partition("__")
     if part not in _PARTS or not benchmark:
         raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
-    name = os.environ.get(CUSTOM_VARIABLE, "custom") if benchmark == "custom" else benchmark
+    name = dataset_of(f"rise_{benchmark}")
     return _PARTS[part](name, as_box_unit(unit or DEFAULT_UNIT, attribute))
 
 

@@ -72,7 +72,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
         results: Its responses; the first counts.
 
     Returns:
-        Metric -> value of this sample, None where the request failed. The ranking metric of the kind (`jsd` or
+        Metric -> value of this sample, None where the request failed. The first metric of the kind (`jsd` or
         `ap50`) holds a row with our sample id, the truth and what was stated.
     """
     spec = BenchmarkSpec.from_json(json.loads(doc["spec"]))

@@ -1,0 +1,155 @@
+"""`rise-bench explain`: how the score of one response came about."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rise_bench.cli import app
+from rise_bench.cli.choices import BoxUnitChoice, StyleChoice
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.dataset import BenchmarkDataset
+    from rise_bench.explanation import Explanation
+    from rise_bench.values import Gold
+
+
+@app.command()
+def explain(
+    data: Annotated[Path, typer.Option(help="Dataset folder.")],
+    sample_id: Annotated[str, typer.Option("--id", help="Id of the sample.")],
+    samples: Annotated[Path | None, typer.Option(help="Samples file that holds the response.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File that is the response; - is standard input.")] = None,
+    text: Annotated[str | None, typer.Option(help="The response itself.")] = None,
+    cot_file: Annotated[
+        Path | None,
+        typer.Option(help="Chain of thought from which the response reconstructs the annotation (eq. 1)."),
+    ] = None,
+    box_unit: BoxUnitChoice = None,
+    style: StyleChoice = "think_answer",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Explain one score: what was read, what leaks, which boxes matched, and the reward that follows.
+
+    Give the response by one of --samples, --file and --text.
+    """
+    from rise_bench.cli.tables import print_json
+    from rise_bench.dataset import open_dataset
+    from rise_bench.explanation import explain_response
+    from rise_bench.samples import read_responses
+    from rise_bench.values import MAX_PIXELS
+
+    if sum(source is not None for source in (samples, file, text)) != 1:
+        raise ConfigError("give the response by exactly one of --samples, --file and --text")
+    dataset = open_dataset(data)
+    gold = _gold(dataset, sample_id)
+    unit, max_pixels = box_unit or "norm1000", MAX_PIXELS
+    if samples is not None:
+        responses = read_responses(samples, box_unit=box_unit)
+        unit, max_pixels = responses.box_unit, responses.max_pixels
+        text = responses.texts.get(sample_id)
+        if text is None:
+            why = responses.failed.get(sample_id, "it has no line for it")
+            raise ConfigError(f"{samples} holds no response to {sample_id!r}: {why}")
+    elif file is not None:
+        text = _read(file)
+    explanation = explain_response(
+        dataset.spec,
+        gold,
+        text or "",
+        cot=None if cot_file is None else _read(cot_file),
+        unit=unit,
+        style=style,
+        max_pixels=max_pixels,
+    )
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        _print(explanation)
+
+
+def _gold(dataset: "BenchmarkDataset", sample_id: str) -> "Gold":
+    golds = (gold for split in dataset.manifest.counts for gold in dataset.golds(split))
+    found = next((gold for gold in golds if gold.id == sample_id), None)
+    if found is None:
+        example = next(iter(dataset.golds("test"))).id
+        raise ConfigError(f"{dataset.root} has no sample {sample_id!r}; ids look like {example!r}")
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; give a UTF-8 text file") from error
+
+
+def _print(explanation: "Explanation") -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    body = Text(explanation.cot)
+    for leak in explanation.leaks:
+        body.stylize("bold red reverse", leak.start, leak.end)
+    console.print(Text("chain of thought (leaks marked)", style="bold"))
+    console.print(body if explanation.cot else Text("none", style="dim"))
+    for leak in explanation.leaks:
+        console.print(f"  leak {leak.start}-{leak.end} {leak.reason}: {leak.text!r}")
+    console.print(Text("answer as it was read", style="bold"))
+    console.print(explanation.reading.answer or "none")
+    _print_annotations(explanation, console)
+    _print_verdict(explanation, console)
+
+
+def _print_annotations(explanation: "Explanation", console: Console) -> None:
+    from rise_bench.values import Boxes, Distribution
+
+    gold, stated = explanation.gold.annotation, explanation.verdict.stated
+    if stated is None:
+        console.print(f"unreadable: {explanation.reading.reason}")
+    elif isinstance(gold, Distribution) and isinstance(stated, Distribution):
+        table = Table("class", "true", "stated")
+        for name, true, said in zip(gold.classes, gold.probs, stated.probs, strict=True):
+            table.add_row(name, f"{true:.4f}", f"{said:.4f}")
+        table.add_row("sum", f"{sum(gold.probs):.4f}", f"{sum(stated.probs):.4f}", style="dim")
+        console.print(table)
+    elif isinstance(gold, Boxes) and isinstance(stated, Boxes):
+        size = f"{explanation.gold.width_px} x {explanation.gold.height_px}"
+        unit = f"{explanation.frame.width:g} x {explanation.frame.height:g}"
+        console.print(f"boxes as x y w h in pixels of {size}; the model states them in {unit}")
+        table = Table("true", "stated", "IoU")
+        matched = {j for _, j, _ in explanation.matches}
+        partner = {i: (j, iou) for i, j, iou in explanation.matches}
+        for i, box in enumerate(gold.xywh):
+            j, iou = partner.get(i, (-1, 0.0))
+            table.add_row(_box(box), _box(stated.xywh[j]) if i in partner else "none", f"{iou:.4f}")
+        for j, box in enumerate(stated.xywh):
+            if j not in matched:
+                table.add_row("none", _box(box), "")
+        console.print(table)
+
+
+def _box(box: tuple[float, float, float, float]) -> str:
+    return " ".join(f"{side:.1f}" for side in box)
+
+
+def _print_verdict(explanation: "Explanation", console: Console) -> None:
+    verdict, score = explanation.verdict, explanation.score
+    table = Table(show_header=False)
+    table.add_row("parse", explanation.reading.reason)
+    table.add_row("format", "ok" if verdict.format_ok else "wrong: pays nothing")
+    if explanation.equation == 1:
+        leak = "numbers: pays nothing" if verdict.leak_numbers else "none"
+        table.add_row("leak (paper's rule)", leak)
+        table.add_row("leak (strict rule)", "yes" if verdict.leak_strict else "none")
+    table.add_row("similarity S", f"{verdict.similarity:.6f}")
+    for name in ("jsd", "correct", "precision_iou"):
+        value = getattr(score, name)
+        if value is not None:
+            table.add_row(name, f"{value:.6f}" if isinstance(value, float) else str(value))
+    name = "R (eq. 1)" if explanation.equation == 1 else "R_R1 (eq. 9)"
+    table.add_row(name, f"{verdict.reward:.6f}", style="bold")
+    console.print(table)

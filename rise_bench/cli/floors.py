@@ -1,0 +1,34 @@
+"""`rise-bench floors`: what the constant predictors score on a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rise_bench.cli import app
+
+
+@app.command()
+def floors(
+    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    split: Annotated[
+        str, typer.Option(help="Split to score on; the predictors are fitted to train.")
+    ] = "test",
+    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score the constant predictors (uniform, train mean, majority class; whole image, mean box).
+
+    A model that does not beat them has learnt nothing about the images.
+    """
+    from rise_bench.cli.tables import print_floors, print_json
+    from rise_bench.dataset import open_dataset
+    from rise_bench.scored_run import score_floors
+
+    dataset = open_dataset(data)
+    reports = score_floors(dataset, split, resamples=resamples)
+    if as_json:
+        print_json({name: report.to_json() for name, report in reports.items()})
+    else:
+        title = f"{dataset.spec.name} {split}: constant predictors, dataset {dataset.sha256[:12]}"
+        print_floors(title, reports, dataset.spec.metric)

@@ -1,0 +1,84 @@
+"""The tables that commands print: metrics with intervals, floors beside them, an arrow for the direction."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rise_bench.bootstrap import Interval
+from rise_bench.scored_run import LOWER_IS_BETTER, ScoredRun
+from rise_bench.scoring import Report
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for machines on stdout; NaN, which JSON lacks, becomes null."""
+    typer.echo(json.dumps(_without_nan(value), indent=1, ensure_ascii=False, sort_keys=True))
+
+
+def print_run(run: ScoredRun, *, name: str = "model") -> None:
+    """Print a run's metrics, their 95% intervals, and the floors."""
+    print_reports(
+        f"{run.spec.name}: {run.report.samples} samples, dataset {run.dataset_sha256[:12]}",
+        {name: run.report},
+        run.floors,
+        run.spec.metric,
+    )
+    unread = {reason: number for reason, number in run.report.reasons.items() if reason != "ok"}
+    if unread:
+        counted = ", ".join(f"{number} {reason}" for reason, number in sorted(unread.items()))
+        _console().print(f"Unreadable responses, scored zero: {counted}.", highlight=False)
+    _print_note(run.report)
+
+
+def print_floors(title: str, floors: Mapping[str, Report], metric: str) -> None:
+    """Print the constant predictors alone, with intervals."""
+    print_reports(title, floors, {}, metric)
+    _print_note(next(iter(floors.values())))
+
+
+def print_reports(
+    title: str, runs: Mapping[str, Report], floors: Mapping[str, Report], ranking_metric: str
+) -> None:
+    """Print one row a metric; runs have intervals, floors do not. The ranking metric comes first, in bold."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    for run in runs:
+        table.add_column(run, justify="right")
+    for floor in floors:
+        table.add_column(floor, justify="right", style="dim")
+    names = next(iter(runs.values())).metrics
+    for metric in sorted(names, key=lambda name: name != ranking_metric):
+        cells = [_with_interval(report.metrics[metric]) for report in runs.values()]
+        cells += [f"{report.metrics[metric].value:.4f}" for report in floors.values()]
+        arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
+        style = "bold" if metric == ranking_metric else None
+        table.add_row(f"{metric} {arrow}", *cells, style=style)
+    _console().print(table)
+
+
+def _with_interval(number: Interval) -> str:
+    if number.low != number.low:
+        return f"{number.value:.4f}"
+    return f"{number.value:.4f} [{number.low:.4f}, {number.high:.4f}]"
+
+
+def _print_note(report: Report) -> None:
+    if report.reference:
+        _console().print(f"Win-rate is against the per-sample JSD of {report.reference}.", highlight=False)
+
+
+def _console() -> Console:
+    """Standard output; wide enough for a table when it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160, markup=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,94 @@
+"""How the score of one response came about: what was read, what leaked, which boxes matched, what it paid."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rise_bench.leaks import LeakSpan, find_leaks
+from rise_bench.parsing import Reading, Style, read_response
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.rewards import RewardRule, Verdict, cot_reward, r1_reward
+from rise_bench.scoring import SampleScore, score_annotation
+from rise_bench.similarity import match_boxes
+from rise_bench.values import MAX_PIXELS, Boxes, BoxUnit, Distribution, Frame, Gold, frame_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that decided one score.
+
+    Attributes:
+        gold: The truth.
+        response: The text that holds the answer.
+        cot: The text that is checked for leaks: the think part, or the chain of thought of the closed loop.
+        reading: How the answer was read; boxes in the declared unit.
+        frame: The numbers that stand for the full image in that unit.
+        verdict: The reward and its conditions (eq. 9, or eq. 1 for the closed loop); boxes in pixels.
+        score: The benchmark's metrics of this sample.
+        leaks: Pieces of `cot` that give the annotation away, class names included.
+        matches: (index of the true box, index of the stated box, IoU), for boxes.
+        equation: 9 or 1. Leaks decide the reward of eq. 1 only.
+    """
+
+    gold: Gold
+    response: str
+    cot: str
+    reading: Reading
+    frame: Frame
+    verdict: Verdict
+    score: SampleScore
+    leaks: tuple[LeakSpan, ...]
+    matches: tuple[tuple[int, int, float], ...]
+    equation: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the explanation as plain JSON values."""
+        return asdict(self)
+
+
+def explain_response(
+    spec: BenchmarkSpec,
+    gold: Gold,
+    response: str,
+    *,
+    cot: str | None = None,
+    unit: BoxUnit = "norm1000",
+    style: Style = "think_answer",
+    max_pixels: int = MAX_PIXELS,
+    rule: RewardRule | None = None,
+) -> Explanation:
+    """Explain the score of a response.
+
+    Args:
+        spec: The benchmark.
+        gold: The sample's truth.
+        response: Raw response; with `cot`, the reconstruction.
+        cot: Chain of thought that the response reconstructs the annotation from (eq. 1); None for a
+            think-answer or answer-only response (eq. 9).
+        unit: Unit in which the model was told to state boxes.
+        style: Form that was asked for; a reconstruction is answer-only.
+        max_pixels: Largest image of the processor; matters for `resized_px` only.
+        rule: Which reward; the paper's if None.
+    """
+    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
+    if cot is None:
+        verdict = r1_reward(gold, response, unit=unit, rule=rule, style=style, max_pixels=max_pixels)
+    else:
+        style = "answer_only"
+        verdict = cot_reward(gold, cot, response, unit=unit, rule=rule, max_pixels=max_pixels)
+    reading = read_response(response, gold.kind, classes, style=style)
+    text = reading.think if cot is None else cot
+    matches: tuple[tuple[int, int, float], ...] = ()
+    if isinstance(gold.annotation, Boxes) and isinstance(verdict.stated, Boxes):
+        matches = tuple(match_boxes(gold.annotation, verdict.stated))
+    return Explanation(
+        gold=gold,
+        response=response,
+        cot=text,
+        reading=reading,
+        frame=frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels),
+        verdict=verdict,
+        score=score_annotation(gold, verdict.stated, reason=reading.reason, format_ok=reading.format_ok),
+        leaks=find_leaks(text, classes=[name for name in (*spec.classes, gold.category) if name]),
+        matches=matches,
+        equation=9 if cot is None else 1,
+    )
