@@ -37,5 +37,5 @@ def test_error_is_one_message_with_exit_code_1() -> None:
 
 @pytest.mark.parametrize("odd", ["[bold red]x", "[/]", "[120, 300]", "a [link=file:///etc]b"])
 def test_error_shows_brackets_as_they_are(odd: str) -> None:
-    """A message quotes paths and model output; taken as markup, brackets would vanish or crash the printer."""
+    """A message quotes paths and model output; as markup, brackets would vanish or crash the printer."""
     assert odd in _rise_bench("train", "sft", "--recipe", odd).stderr
