@@ -1,4 +1,4 @@
-"""Average precision at IoU 0.5 as pycocotools computes it, and fast resampling of it.
+"""Average precision at IoU 0.5 through pycocotools, and fast resampling of it.
 
 A sample is an (image, category) pair: only boxes of that category are asked for and counted. VLM answers have
 no confidence, so every score is 1.0; COCOeval's stable sort then leaves ties in order of samples, then of
@@ -37,40 +37,11 @@ class Matches:
     hit: NDArray[np.bool_]
 
 
-def evaluate_coco(
-    dataset: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], iou_type: str = "bbox"
-) -> Any:
-    """Run pycocotools' COCOeval quietly and return it, evaluated and accumulated.
-
-    Args:
-        dataset: COCO annotations: images, annotations, categories.
-        detections: COCO results: image_id, category_id, bbox in xywh pixels (or segmentation), score.
-        iou_type: "bbox" or "segm".
-    """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = dict(dataset)
-        truth.createIndex()
-        if detections:
-            results = truth.loadRes([dict(d) for d in detections])
-        else:
-            results = COCO()
-            results.dataset = {**dataset, "annotations": []}
-            results.createIndex()
-        evaluation = COCOeval(truth, results, iou_type)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    return evaluation
-
-
 def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list[Matches]:
-    """Match the stated boxes of every sample as COCOeval does at IoU 0.5; unreadable (None) states no box.
+    """Match the stated boxes of every sample by COCOeval at IoU 0.5; unreadable (None) states no box.
 
-    COCOeval walks every image for every category, area range and threshold; one pass over the pairs that
-    count does the same in a thirtieth of the time (tested to be equal).
+    A sample has one category, so all are matched as one, over one threshold and one area range: the same
+    outcome as COCOeval's own walk over 80 categories, 10 thresholds and 4 ranges (tested), far sooner.
 
     Args:
         golds: Truth with boxes in pixels.
@@ -79,39 +50,45 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     Returns:
         One `Matches` a sample, in the order given.
     """
-    matches = []
-    for gold, boxes in zip(golds, stated, strict=True):
-        assert isinstance(gold.annotation, Boxes)
-        truth = gold.annotation.xywh
-        hit = _hits(truth, boxes.xywh[:_MAX_STATED] if boxes else ())
-        matches.append(Matches(gold.category, len(truth), np.array(hit, dtype=np.bool_)))
-    return matches
+    from pycocotools.cocoeval import COCOeval
+
+    truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(
+            _coco_of(truth), _coco_of([boxes.xywh if boxes else () for boxes in stated]), iouType="bbox"
+        )
+        evaluation.params.iouThrs = np.array([0.5])
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
+        evaluation.params.maxDets = [_MAX_STATED]
+        evaluation.evaluate()
+    return [
+        Matches(gold.category, len(boxes), _hits(outcome))
+        for gold, boxes, outcome in zip(golds, truth, evaluation.evalImgs, strict=True)
+    ]
 
 
-def _hits(truth: Sequence[Box], stated: Sequence[Box]) -> list[bool]:
-    """Give each stated box in turn the free true box of greatest IoU (of equals the last, as COCOeval)."""
-    free = list(truth)
-    hits = []
-    for box in stated:
-        best, index = 0.5, -1
-        for position, true_box in enumerate(free):
-            iou = _iou(box, true_box)
-            if iou >= best:
-                best, index = iou, position
-        hits.append(index >= 0)
-        if index >= 0:
-            del free[index]
-    return hits
+def _coco_of(boxes_of_samples: Sequence[Sequence[Box]]) -> Any:
+    """Wrap boxes as a pycocotools dataset of one category, samples as images in order."""
+    from pycocotools.coco import COCO
+
+    common = {"category_id": 1, "iscrowd": 0, "score": 1.0}
+    owned = [(image_id, box) for image_id, boxes in enumerate(boxes_of_samples) for box in boxes]
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": image_id} for image_id in range(len(boxes_of_samples))],
+        "categories": [{"id": 1}],
+        "annotations": [
+            {"id": number, "image_id": image_id, "bbox": list(box), "area": box[2] * box[3], **common}
+            for number, (image_id, box) in enumerate(owned, start=1)
+        ],
+    }
+    coco.createIndex()
+    return coco
 
 
-def _iou(a: Box, b: Box) -> float:
-    """IoU in the order of operations of pycocotools' `bbIou`, so that a tie at the threshold falls alike."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    overlap = width * height
-    return overlap / (a[2] * a[3] + b[2] * b[3] - overlap)
+def _hits(outcome: Mapping[str, Any] | None) -> NDArray[np.bool_]:
+    """Which stated boxes of a sample were matched; COCOeval has no outcome where there is no box at all."""
+    return np.zeros(0, dtype=np.bool_) if outcome is None else np.array(outcome["dtMatches"][0] > 0)
 
 
 def ap50(matches: Sequence[Matches]) -> float:
@@ -189,5 +166,4 @@ def _weighted_ap(
     reached = np.searchsorted(_RECALL_THRESHOLDS, recall.ravel(), side="right").reshape(recall.shape)
     reached[found == 0] = 0
     area: NDArray[np.float64] = np.sum(np.diff(reached, axis=0, prepend=0) * precision, axis=0)
-
     return area / len(_RECALL_THRESHOLDS)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
-from rise_bench.average_precision import ap50, evaluate_coco, match_samples, resample_ap50
+from rise_bench.average_precision import ap50, match_samples, resample_ap50
 from rise_bench.bootstrap import draw, mean_interval
 from rise_bench.metrics import LN2, is_correct, jsd, win_rate
 from rise_bench.values import Boxes, Gold
@@ -71,6 +73,18 @@ def test_win_rate_counts_ties_apart():
     assert win_rate([0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.5]) == (0.5, 0.25)
     with pytest.raises(ValueError, match="cannot pair"):
         win_rate([0.1], [])
+
+
+def evaluate_coco(dataset, detections, iou_type="bbox"):
+    """COCOeval with its own settings, quietly."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = dataset
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(detections), iou_type)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
