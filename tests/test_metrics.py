@@ -159,24 +159,6 @@ def test_resampling_the_samples_as_they_are_changes_nothing():
     assert resample_ap50(matches, picks)[0] == pytest.approx(ap50(matches), abs=1e-12)
 
 
-sides = st.integers(1, 6).map(float)
-small_boxes = st.lists(st.tuples(sides, sides, sides, sides), max_size=5)
-
-
-@given(small_boxes.filter(bool), small_boxes)
-def test_matching_is_cocoevals_also_on_ties(truth, stated):
-    """Boxes on a coarse grid: equal IoU, IoU of exactly one half and identical boxes are the rule."""
-    common = {"image_id": 1, "category_id": 1}
-    annotations = [
-        {"id": n, "bbox": list(b), "area": b[2] * b[3], "iscrowd": 0, **common}
-        for n, b in enumerate(truth, start=1)
-    ]
-    dataset = {"images": [{"id": 1}], "annotations": annotations, "categories": [{"id": 1, "name": "x"}]}
-    evaluation = evaluate_coco(dataset, [{"bbox": list(b), "score": 1.0, **common} for b in stated])
-    (match,) = match_samples([Gold("1", Boxes(tuple(truth)), 12, 12)], [Boxes(tuple(stated))])
-    assert match.hit.tolist() == (evaluation.evalImgs[0]["dtMatches"][0] > 0).tolist()
-
-
 def test_drawing_a_sample_twice_is_having_it_twice():
     """Weights against copies, for samples with one stated box (with more, copies stand in another order)."""
     golds, stated = random_samples(4)
