@@ -20,9 +20,10 @@ _NO_SCORE = "N/A"
 def mean(items: Sequence[Any]) -> float | str:
     """Mean of numbers, or of the `score` of rows; "N/A" if a request failed."""
     values = [item.get("score") if isinstance(item, dict) else item for item in items]
-    if not values or any(value is None for value in values):
+    numbers = [value for value in values if value is not None]
+    if not numbers or len(numbers) < len(values):
         return _NO_SCORE
-    return math.fsum(values) / len(values)
+    return math.fsum(numbers) / len(numbers)
 
 
 def count(items: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rise_bench.builders.world.cues import (
@@ -98,7 +99,7 @@ def _question(rng: random.Random, things: tuple[Thing, ...]) -> str | None:
             return "Find the largest object."
         return "Find the smallest object." if all(1.2 * target.radius < t.radius for t in others) else None
     if draw < 0.4:
-        edges = {
+        edges: dict[str, Callable[[Thing], float]] = {
             "left": lambda t: t.x,
             "right": lambda t: 1 - t.x,
             "top": lambda t: t.y,

@@ -35,7 +35,8 @@ def _cross(x: Array, y: Array) -> Array:
 def _moon(x: Array, y: Array) -> Array:
     x = x - np.float32(0.18)
     bite = np.float32(0.84) - np.hypot(x - np.float32(0.52), y)
-    return np.maximum(np.hypot(x, y) - np.float32(1.0), bite)
+    moon: Array = np.maximum(np.hypot(x, y) - np.float32(1.0), bite)
+    return moon
 
 
 def _star(x: Array, y: Array) -> Array:
