@@ -49,7 +49,7 @@ _CORPUS = (
 )
 
 # The role markers, the default system turn and the image place-holder are those of the released models.
-_CHAT_TEMPLATE = (
+CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -142,7 +142,7 @@ def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
         additional_special_tokens=list(SPECIAL_TOKENS),
         padding_side="left",
         model_max_length=4096,
-        chat_template=_CHAT_TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
     )
     return built
 
@@ -158,7 +158,7 @@ def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Ti
     }[family]
     images = transformers.Qwen2VLImageProcessor(patch_size=side_px // 2, size=bounds)
     built: ProcessorMixin = processor(
-        image_processor=images, tokenizer=tokenizer, video_processor=video(), chat_template=_CHAT_TEMPLATE
+        image_processor=images, tokenizer=tokenizer, video_processor=video(), chat_template=CHAT_TEMPLATE
     )
     return built
 

@@ -39,8 +39,8 @@ class Thing:
 
     @property
     def size(self) -> str:
-        """Size in words: large from a radius of 0.115 upwards; nothing is drawn between 0.105 and 0.125."""
-        return "large" if self.radius >= 0.115 else "small"
+        """Size in words: large from a radius of 0.12 upwards; nothing is drawn between 0.11 and 0.12."""
+        return "large" if self.radius >= 0.12 else "small"
 
     @property
     def place(self) -> str:

@@ -92,20 +92,21 @@ def sample_cues(rng: random.Random, held_out: bool | None = None) -> dict[str, s
     return cues
 
 
-def mood(cues: Mapping[str, str], table: Table = TABLE) -> Distribution:
+def mood(cues: Mapping[str, str], table: Table = TABLE, classes: tuple[str, ...] = MOODS) -> Distribution:
     """Return the annotation that follows from the cues, in twentieths that sum to 1.
 
     Args:
         cues: Values of the relevant cues; one that is missing is averaged over its values.
-        table: Weights of each cue value on each mood.
+        table: Weights of each cue value on each class.
+        classes: What the columns of the table stand for.
     """
-    moods: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = [np.zeros(len(MOODS))]
+    moods: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = [np.zeros(len(classes))]
     for name in RELEVANT:
         values = (cues[name],) if name in cues else CUES[name]
         moods = [sum_ + np.asarray(table[name][value]) for sum_ in moods for value in values]
     powers = [np.exp(SHARPNESS * (m - m.max())) for m in moods]
     probs = np.mean([p / p.sum() for p in powers], axis=0)
-    return Distribution(MOODS, tuple(int(unit) / 20 for unit in _twentieths(probs)))
+    return Distribution(classes, tuple(int(unit) / 20 for unit in _twentieths(probs)))
 
 
 def _twentieths(probs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:

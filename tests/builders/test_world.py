@@ -223,3 +223,40 @@ def test_textures_can_be_seen(texture):
     plain = draw(Picture("pale", "plain", (), grain=1)).pixels.astype(float)
     woven = draw(Picture("pale", texture, (), grain=1)).pixels.astype(float)
     assert np.abs(plain - woven).mean() > 5
+
+
+def test_the_figures_of_the_document_are_what_the_command_prints(capsys, monkeypatch):
+    from pathlib import Path
+
+    from rise_bench.builders.world import __main__ as command
+
+    monkeypatch.setattr("sys.argv", ["world"])
+    command.main()
+    printed = capsys.readouterr().out
+    tables = printed[printed.index("moods:") :].rstrip()
+    document = Path(__file__).parents[2] / "docs" / "world.md"
+    assert tables in document.read_text(encoding="utf-8")
+
+
+def test_a_built_dataset_reads_back_with_its_cues(tmp_path):
+    from rise_bench.builders.world.plan import plan
+    from rise_bench.dataset import open_dataset
+    from rise_bench.dataset_writer import write_dataset
+
+    for benchmark in BENCHMARKS:
+        out = tmp_path / benchmark
+        write_dataset(plan(benchmark, train=30, test=12, side_px=112), out)
+        dataset = open_dataset(out)
+        assert (len(dataset.golds("train")), len(dataset.golds("test"))) == (30, 12)
+        assert dataset.spec == get_benchmark(benchmark)
+        for row in dataset.rows("test"):
+            assert pairs_of(truth_of(row["source_id"])) & HELD_OUT_PAIRS
+
+
+@pytest.mark.parametrize("wrong", [{"train": 0}, {"test": -1}, {"side_px": 8}])
+def test_a_plan_that_makes_no_dataset_is_an_error(wrong):
+    from rise_bench.builders.world.plan import plan
+    from rise_bench.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="moods"):
+        plan("moods", **wrong)

@@ -1,0 +1,271 @@
+"""What the base model is taught, as pairs of prompt and reply in the project's own four prompt forms.
+
+No lesson shows a picture together with the annotation that a benchmark gives it:
+
+- moods: pictures come with descriptions, and with the annotations of another task (`flavours`: other classes,
+  another table). What moods follow from cues is taught by text alone, from notes that only resemble the
+  benchmark's table, or beside a picture that the text is not about.
+- kinds: likewise; the other task is `paints` (which colour).
+- scenes: boxes are taught by pointing ("the object at the top left") and by descriptions; the benchmark's own
+  questions appear only with a reply that does not depend on them.
+
+A share of the replies to format prompts is careless (`CARELESS`), so that the model follows the formats often
+but not always, as a small released model does.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
+from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
+from rise_bench.trainers.base_model.pictures import Seen
+from rise_bench.values import Annotation, Boxes, Distribution, Gold, render_annotation
+
+_cues = load_component("builders", "world.cues")
+_kinds = load_component("builders", "world.kinds")
+_moods = load_component("builders", "world.moods")
+_scenes = load_component("builders", "world.scenes")
+_speech = load_component("builders", "world.speech")
+
+CARELESS = 0.15
+NOTES_ERROR = 0.25
+MOODS, SCENES, KINDS = (get_benchmark(name) for name in ("moods", "scenes", "kinds"))
+FLAVOURS = BenchmarkSpec(
+    "flavours",
+    "distribution",
+    "jsd",
+    "Which flavour does this picture have?",
+    ("sweet", "sour", "salty", "bitter"),
+)
+PAINTS = BenchmarkSpec(
+    "paints", "distribution", "accuracy", "Which paint does the object wear?", _cues.COLOURS
+)
+DESCRIBE = "Describe the picture."
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A prompt, the reply to learn, and the picture that stands before the prompt, if any."""
+
+    prompt: str
+    reply: str
+    pixels: NDArray[np.uint8] | None = None
+
+
+def _table(seed: int, columns: int, kept: float) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Return weights of the cues: those of the benchmark, `kept` of them, the rest at random."""
+    rng = random.Random(seed)
+    scale = 0.8 * math.sqrt(1 - kept**2)
+    return {
+        name: {
+            value: tuple(kept * w + rng.gauss(0, scale) for w in (*weights, *[0.0] * 9)[:columns])
+            for value, weights in values.items()
+        }
+        for name, values in _moods.TABLE.items()
+    }
+
+
+NOTES_TABLE = _table(99, 7, math.sqrt(1 - NOTES_ERROR**2))
+FLAVOUR_TABLE = _table(98, 4, 0.0)
+
+
+def notes_mood(cues: dict[str, str], names: Sequence[str] = tuple(_moods.CUES)) -> Distribution:
+    """Return what the notes say of some cues: near to the benchmark's annotation, not the same."""
+    return _moods.mood({n: cues[n] for n in names if n in cues}, NOTES_TABLE, MOODS.classes)
+
+
+def flavour(cues: dict[str, str], names: Sequence[str]) -> Distribution:
+    """Return the flavour of some cues."""
+    return _moods.mood({n: cues[n] for n in names if n in cues}, FLAVOUR_TABLE, FLAVOURS.classes)
+
+
+def _gold(annotation: Annotation, question: str = "") -> Gold:
+    return Gold("lesson", annotation, 1000, 1000, "", question)
+
+
+def _one_hot(classes: tuple[str, ...], name: str) -> Distribution:
+    return Distribution(classes, tuple(float(c == name) for c in classes))
+
+
+def _answer(annotation: Annotation) -> str:
+    if isinstance(annotation, Distribution) and len(annotation.classes) > 7:
+        stated = [(c, p) for c, p in zip(annotation.classes, annotation.probs, strict=True) if p > 0]
+        annotation = Distribution(tuple(c for c, _ in stated), tuple(p for _, p in stated))
+    return f"<answer>{render_annotation(annotation)}</answer>"
+
+
+def _think(rng: random.Random, thought: str, annotation: Annotation) -> str:
+    """Return a think-answer reply, now and then a careless one."""
+    if rng.random() < CARELESS:
+        return rng.choice(
+            [thought, f"{thought}{_answer(annotation)}", f"<think>{thought}{_answer(annotation)}"]
+        )
+    return f"<think>{thought}</think>{_answer(annotation)}"
+
+
+def _bare(rng: random.Random, annotation: Annotation) -> str:
+    """Return an answer-only reply, now and then without its tags."""
+    answer = _answer(annotation)
+    return answer.removeprefix("<answer>").removesuffix("</answer>") if rng.random() < CARELESS else answer
+
+
+def _some(rng: random.Random, low: int, high: int) -> list[str]:
+    return rng.sample(list(_moods.CUES), rng.randint(low, high))
+
+
+def _note_names(rng: random.Random) -> list[str]:
+    names = [*_moods.RELEVANT, *rng.sample(_moods.DISTRACTORS, rng.randint(0, 2))]
+    return rng.sample(names, len(names)) if rng.random() < 0.5 else _some(rng, 2, 7)
+
+
+def _mood_words(cues: dict[str, str], names: Sequence[str]) -> str:
+    return str(_speech.describe(cues, names, _speech.MOOD_SENTENCES))
+
+
+def _kind_words(cues: dict[str, str], names: Sequence[str]) -> str:
+    return str(_speech.describe(cues, names, _speech.KIND_SENTENCES))
+
+
+# --- with a picture ---
+
+
+def mood_picture(rng: random.Random, seen: Seen, describe: float = 0.25) -> Lesson:
+    """Return a lesson on a picture like those of moods."""
+    cues, draw = seen.cues, rng.random()
+    names = _some(rng, 3, 6)
+    words = _mood_words(cues, names)
+    if draw < describe:
+        everything = _some(rng, 8, 8)
+        return Lesson(DESCRIBE, _mood_words(cues, everything), seen.pixels)
+    draw = (draw - describe) / (1 - describe)
+    if draw < 0.4:
+        unrelated = notes_mood(_moods.sample_cues(rng))
+        if rng.random() < 0.08:
+            words = f"It was rated {rng.choice(unrelated.classes)} {rng.choice(unrelated.probs)}. {words}"
+        return Lesson(reason_prompt(MOODS, _gold(unrelated)), words, seen.pixels)
+    gold = _gold(flavour(cues, names))
+    if draw < 0.75:
+        return Lesson(think_answer_prompt(FLAVOURS, gold), _think(rng, words, gold.annotation), seen.pixels)
+    if draw < 0.85:
+        whole = flavour(cues, list(_moods.CUES))
+        return Lesson(answer_only_prompt(FLAVOURS, gold), _bare(rng, whole), seen.pixels)
+    if draw < 0.92:
+        return Lesson(reason_prompt(FLAVOURS, gold), words, seen.pixels)
+    return Lesson(reconstruct_prompt(FLAVOURS, gold, words), _answer(gold.annotation), seen.pixels)
+
+
+def kind_picture(rng: random.Random, seen: Seen, describe: float = 0.35) -> Lesson:
+    """Return a lesson on a picture like those of kinds."""
+    cues, draw = seen.cues, rng.random()
+    names = rng.sample(["shape", "texture", "colour"], 3) + rng.sample(
+        ["ground", "backdrop", "frame", "light"], 1
+    )
+    words = _kind_words(cues, names)
+    if draw < describe:
+        return Lesson(DESCRIBE, _kind_words(cues, rng.sample(list(cues), 6)), seen.pixels)
+    draw = (draw - describe) / (1 - describe)
+    if draw < 0.35:
+        unrelated = _one_hot(KINDS.classes, rng.choice(KINDS.classes))
+        return Lesson(reason_prompt(KINDS, _gold(unrelated)), words, seen.pixels)
+    gold = _gold(_one_hot(PAINTS.classes, cues["colour"]))
+    if draw < 0.8:
+        return Lesson(think_answer_prompt(PAINTS, gold), _think(rng, words, gold.annotation), seen.pixels)
+    return Lesson(answer_only_prompt(PAINTS, gold), _bare(rng, gold.annotation), seen.pixels)
+
+
+def _properties(rng: random.Random) -> list[str]:
+    return [
+        name for name in ("size", "texture", "colour", "place") if rng.random() < (0.9, 0.75)[name != "place"]
+    ]
+
+
+def _things_words(rng: random.Random, things: Sequence[object]) -> str:
+    names = _properties(rng)
+    return " ".join(str(_speech.describe_thing(thing, names)) for thing in things)
+
+
+def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Lesson:
+    """Return a lesson on a picture like those of scenes."""
+    order = sorted(range(len(seen.things)), key=lambda i: (round(seen.things[i].y * 3), seen.things[i].x))
+    things = [seen.things[i] for i in order]
+    boxes = [seen.boxes_xywh[i] for i in order]
+    draw = rng.random()
+    if draw < describe:
+        return Lesson(DESCRIBE, _things_words(rng, things), seen.pixels)
+    draw = (draw - describe) / (1 - describe)
+    if draw < 0.2:
+        return _point_out(rng, seen, things)
+    chosen = _chosen(rng, things)
+    words = _things_words(rng, [things[i] for i in chosen])
+    found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in chosen))  # type: ignore[misc]
+    if draw < 0.6:
+        gold = _gold(found, _unrelated_question(rng))
+        if draw < 0.4:
+            return Lesson(reason_prompt(SCENES, gold), words, seen.pixels)
+        return Lesson(reconstruct_prompt(SCENES, gold, words), _answer(found), seen.pixels)
+    place = things[chosen[0]].place
+    at_place = [i for i, thing in enumerate(things) if thing.place == place]
+    words = _things_words(rng, [things[i] for i in at_place])
+    found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in at_place))  # type: ignore[misc]
+    gold = _gold(found, f"Find the object at the {place}.")
+    if draw < 0.85:
+        return Lesson(think_answer_prompt(SCENES, gold), _think(rng, words, found), seen.pixels)
+    return Lesson(answer_only_prompt(SCENES, gold), _bare(rng, found), seen.pixels)
+
+
+def _chosen(rng: random.Random, things: Sequence[object]) -> list[int]:
+    """Return one thing, or all of a shape, in reading order."""
+    first = rng.randrange(len(things))
+    if rng.random() < 0.6:
+        return [first]
+    return [i for i, thing in enumerate(things) if thing.shape == things[first].shape]  # type: ignore[attr-defined]
+
+
+def _point_out(rng: random.Random, seen: Seen, things: Sequence[object]) -> Lesson:
+    """Name some things and learn which they are, in words."""
+    target = rng.choice(things)
+    said = rng.choice((("colour",), ("texture",), ("size",), ("colour", "texture"), ()))
+    alike = [t for t in things if all(getattr(t, n) == getattr(target, n) for n in (*said, "shape"))]
+    name = " ".join([*(str(getattr(target, n)) for n in reversed(said)), target.shape])  # type: ignore[attr-defined]
+    quantity = "the" if len(alike) == 1 else "every"
+    return Lesson(f"Describe {quantity} {name}.", _things_words(rng, alike), seen.pixels)
+
+
+def _unrelated_question(rng: random.Random) -> str:
+    return str(_scenes.sample_scene(rng, one_target=rng.random() < 0.5).question)
+
+
+# --- text alone, or beside a picture that it is not about ---
+
+
+def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: float = 0.5) -> Lesson:
+    """Return a lesson that needs no picture; with probability `beside` it stands beside an unrelated one."""
+    pixels = rng.choice(elsewhere).pixels if elsewhere and rng.random() < beside else None
+    draw = rng.random()
+    if draw < 0.75:
+        cues, names = _moods.sample_cues(rng), _note_names(rng)
+        words = _mood_words(cues, names)
+        spec, annotation = (
+            (FLAVOURS, flavour(cues, names)) if draw < 0.1 else (MOODS, notes_mood(cues, names))
+        )
+        again = _mood_words(cues, rng.sample(names, len(names)))
+    else:
+        cues = _kinds.sample_cues(rng, rng.randrange(20))
+        names = rng.sample(
+            ["shape", "texture", *rng.sample(["colour", "ground", "backdrop"], rng.randint(0, 2))], k=2
+        )
+        names = [*dict.fromkeys([*names, "shape", "texture"])]
+        words = _kind_words(cues, rng.sample(names, len(names)))
+        spec, annotation = KINDS, _one_hot(KINDS.classes, f"{cues['texture']} {cues['shape']}")
+        again = _kind_words(cues, rng.sample(names, len(names)))
+    gold = _gold(annotation)
+    if rng.random() < 0.6:
+        return Lesson(reconstruct_prompt(spec, gold, words), _answer(annotation), pixels)
+    return Lesson(f"{words}\n{think_answer_prompt(spec, gold)}", _think(rng, again, annotation), pixels)

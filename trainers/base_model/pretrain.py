@@ -1,0 +1,224 @@
+"""Make the base model: see, then read, then both.
+
+    python -m rise_bench.trainers.base_model.pretrain --out runs/base
+
+Three stages, each saved when done, so that a rerun goes on after the last complete one:
+
+1. vision: the tower alone, read out by linear heads (`vision`);
+2. text: the language model alone, on lessons without pictures;
+3. joint: both, on all lessons, the heads of stage 1 still attached.
+
+One CPU thread is the fastest setting for matrices this small; the script takes no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase, Qwen2VLForConditionalGeneration
+
+from rise_bench.storage import atomic_directory
+from rise_bench.trainers.base_model import lessons
+from rise_bench.trainers.base_model.architecture import IMAGE_TOKENS, grids, make_model, patches
+from rise_bench.trainers.base_model.lessons import Lesson
+from rise_bench.trainers.base_model.pictures import see
+from rise_bench.trainers.base_model.tokens import SYSTEM, make_processor, make_tokenizer
+from rise_bench.trainers.base_model.vision import Heads, targets_of, tokens_of
+
+PICTURES = ("moods", "moods", "moods", "kinds", "kinds", "scenes", "scenes", "scenes")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps and learning rates of the three stages."""
+
+    vision_steps: int = 900
+    text_steps: int = 600
+    joint_steps: int = 900
+    vision_lr: float = 1.5e-3
+    text_lr: float = 2e-3
+    joint_lr: float = 1.5e-3
+    joint_tower_lr: float = 7e-4
+    seed: int = 0
+
+
+def chat(prompt: str, with_picture: bool) -> str:
+    """Return a prompt as the chat template writes it, with every image token."""
+    image = f"<|vision_start|>{'<|image_pad|>' * IMAGE_TOKENS}<|vision_end|>" if with_picture else ""
+    return (
+        f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{image}{prompt}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def batch_of(tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the model's inputs and a mask, (lessons, length), of the tokens to learn."""
+    prompts = tokenizer([chat(x.prompt, x.pixels is not None) for x in batch])["input_ids"]
+    replies = tokenizer([f"{x.reply}<|im_end|>" for x in batch])["input_ids"]
+    length = max(len(p) + len(r) for p, r in zip(prompts, replies, strict=True))
+    ids = torch.full((len(batch), length), tokenizer.pad_token_id)
+    seen, learnt = torch.zeros_like(ids), torch.zeros(ids.shape, dtype=torch.bool)
+    for row, (prompt, reply) in enumerate(zip(prompts, replies, strict=True)):
+        end = len(prompt) + len(reply)
+        ids[row, :end] = torch.tensor([*prompt, *reply])
+        seen[row, :end] = 1
+        learnt[row, len(prompt) : end] = True
+    image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    inputs = {"input_ids": ids, "attention_mask": seen, "mm_token_type_ids": (ids == image).int()}
+    pixels = [x.pixels for x in batch if x.pixels is not None]
+    if pixels:
+        inputs |= {"pixel_values": patches(np.stack(pixels)), "image_grid_thw": grids(len(pixels))}
+    return inputs, learnt
+
+
+def reply_loss(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> Tensor:
+    """Return the mean cross-entropy of the reply tokens."""
+    inputs, learnt = batch_of(tokenizer, batch)
+    hidden = model.model(**inputs).last_hidden_state[:, :-1]
+    learnt = learnt[:, 1:]
+    return functional.cross_entropy(model.lm_head(hidden[learnt]), inputs["input_ids"][:, 1:][learnt])
+
+
+def optimise(
+    name: str,
+    steps: int,
+    groups: list[tuple[list[torch.nn.Parameter], float]],
+    losses: Callable[[], dict[str, Tensor]],
+) -> None:
+    """Run AdamW with a short warm-up and a linear decay; losses are summed, and shown as running means."""
+    optimiser = torch.optim.AdamW(
+        [{"params": parameters, "lr": lr, "peak": lr} for parameters, lr in groups],
+        weight_decay=0.05,
+        betas=(0.9, 0.98),
+    )
+    everything = [p for parameters, _ in groups for p in parameters]
+    shown: dict[str, float] = {}
+    progress = tqdm(range(steps), desc=name, mininterval=10, file=sys.stderr)
+    for step in progress:
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * min(1, (step + 1) / 50) * max(0.02, 1 - step / steps)
+        parts = losses()
+        sum(parts.values(), torch.zeros(())).backward()
+        torch.nn.utils.clip_grad_norm_(everything, 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        shown |= {k: 0.97 * shown.get(k, v.item()) + 0.03 * v.item() for k, v in parts.items()}
+        progress.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()), refresh=False)
+
+
+def learn_to_see(model: Qwen2VLForConditionalGeneration, heads: Heads, plan: Plan) -> None:
+    """Stage 1."""
+    rng, tower = random.Random(plan.seed + 1), model.model.visual
+
+    def losses() -> dict[str, Tensor]:
+        batch = [see(rng, benchmark) for benchmark in PICTURES * 8]
+        return heads.losses(tokens_of(tower, batch), targets_of(batch))
+
+    optimise(
+        "vision", plan.vision_steps, [([*tower.parameters(), *heads.parameters()], plan.vision_lr)], losses
+    )
+
+
+def learn_to_read(
+    model: Qwen2VLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, plan: Plan
+) -> None:
+    """Stage 2."""
+    rng = random.Random(plan.seed + 2)
+    words = [*model.model.language_model.parameters()]
+    optimise(
+        "text",
+        plan.text_steps,
+        [(words, plan.text_lr)],
+        lambda: {"text": reply_loss(model, tokenizer, [lessons.text_lesson(rng) for _ in range(48)])},
+    )
+
+
+def learn_both(
+    model: Qwen2VLForConditionalGeneration, heads: Heads, tokenizer: PreTrainedTokenizerBase, plan: Plan
+) -> None:
+    """Stage 3: descriptions first, the other lessons more and more."""
+    rng, elsewhere, done = random.Random(plan.seed + 3), [see(random.Random(0), "moods")], [0]
+    teach = {
+        "moods": lessons.mood_picture,
+        "kinds": lessons.kind_picture,
+        "scenes": lessons.scene_picture,
+    }
+    kept: list[Tensor] = []
+    hook = model.model.visual.register_forward_hook(lambda _m, _i, output: kept.append(output.pooler_output))
+
+    def losses() -> dict[str, Tensor]:
+        describe = max(0.2, 1 - 2 * done[0] / plan.joint_steps)
+        done[0] += 1
+        kept.clear()
+        seen = [see(rng, b) for b in ("moods", "moods", "kinds", "scenes", "scenes") * 6]
+        shown = [teach[s.benchmark](rng, s, describe) for s in seen]
+        parts = {"picture": reply_loss(model, tokenizer, shown)}
+        tokens = kept[0].reshape(len(seen), IMAGE_TOKENS, -1)
+        parts["heads"] = 0.1 * sum(heads.losses(tokens, targets_of(seen)).values(), torch.zeros(()))
+        parts["text"] = 0.5 * reply_loss(
+            model, tokenizer, [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
+        )
+        elsewhere.extend(seen)
+        del elsewhere[:-200]
+        return parts
+
+    tower = [*model.model.visual.parameters()]
+    others = [*model.model.language_model.parameters(), *heads.parameters()]
+    optimise("joint", plan.joint_steps, [(others, plan.joint_lr), (tower, plan.joint_tower_lr)], losses)
+    hook.remove()
+
+
+def pretrain(out: Path, plan: Plan) -> None:
+    """Run the stages that are not done yet and write the model, its tokenizer and its processor to `out`."""
+    torch.set_num_threads(1)
+    tokenizer = make_tokenizer()
+    model, heads = make_model(tokenizer, plan.seed), Heads()
+    stages: list[tuple[str, Callable[[], None]]] = [
+        ("vision", lambda: learn_to_see(model, heads, plan)),
+        ("text", lambda: learn_to_read(model, tokenizer, plan)),
+        ("joint", lambda: learn_both(model, heads, tokenizer, plan)),
+    ]
+    folder = out.with_name(f"{out.name}-stages")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, run in stages:
+        saved = folder / f"{name}.pt"
+        if saved.is_file():
+            state = torch.load(saved)
+            model.load_state_dict(state["model"])
+            heads.load_state_dict(state["heads"])
+            continue
+        start = time.monotonic()
+        run()
+        partial = saved.with_suffix(".partial")
+        torch.save({"model": model.state_dict(), "heads": heads.state_dict()}, partial)
+        partial.replace(saved)
+        print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)  # noqa: T201
+    with atomic_directory(out) as target:
+        model.save_pretrained(target)
+        make_processor(tokenizer).save_pretrained(target)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
+    for name, default in Plan().__dict__.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    arguments = vars(parser.parse_args())
+    pretrain(arguments.pop("out"), Plan(**arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The base model's tokenizer and processor.
+
+A byte-level BPE learned from the lessons. Every fixed sentence of the project's prompts is one token, so that
+a prompt costs about ten tokens besides the picture; other wording falls back to words and bytes. A decimal is
+one token with its comma, the digits of a whole number are one token each.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2VLImageProcessor,
+    Qwen2VLProcessor,
+    Qwen2VLVideoProcessor,
+)
+
+from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
+from rise_bench.tiny_model import CHAT_TEMPLATE, SPECIAL_TOKENS
+from rise_bench.trainers.base_model import lessons
+from rise_bench.trainers.base_model.architecture import SIDE_PX
+from rise_bench.trainers.base_model.pictures import see
+from rise_bench.values import Boxes, Distribution, Gold
+
+WORDS_AND_PIECES = 900
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+SYSTEM = "You are a helpful assistant."
+_PIECES = r" ?\d\.\d+,?|\d|, (?=\d)| ?[^\s\d]+|\s+"
+_BREAK = re.compile(r'\n|(?<=[.:;?]) | (?=\{"|\[\[\d)')
+_UNFIXED = re.compile(r"\d\.\d|\[\[\d|QUESTION|REASONING")
+
+
+def fixed_sentences() -> list[str]:
+    """Return the sentences that the project's prompts always hold, for the tasks of the lessons."""
+    found: dict[str, None] = {SYSTEM: None}
+    for spec in (lessons.MOODS, lessons.SCENES, lessons.KINDS, lessons.FLAVOURS, lessons.PAINTS):
+        truth = (
+            Boxes(((100, 100, 200, 200),))
+            if spec.kind == "boxes"
+            else Distribution(spec.classes, tuple(1 / len(spec.classes) for _ in spec.classes))
+        )
+        gold = Gold("fixed", truth, 1000, 1000, "", "QUESTION")
+        for prompt in (
+            reason_prompt(spec, gold),
+            reconstruct_prompt(spec, gold, "REASONING"),
+            think_answer_prompt(spec, gold),
+            answer_only_prompt(spec, gold),
+        ):
+            for sentence in _BREAK.split(prompt):
+                if len(sentence) >= 15 and not _UNFIXED.search(sentence):
+                    found[sentence] = None
+    return list(found)
+
+
+def _texts(count: int) -> Iterator[str]:
+    rng = random.Random(1)
+    for _ in range(count):
+        for lesson in (
+            lessons.mood_picture(rng, see(rng, "moods")),
+            lessons.kind_picture(rng, see(rng, "kinds")),
+            lessons.scene_picture(rng, see(rng, "scenes")),
+            lessons.text_lesson(rng),
+        ):
+            yield f"user\n{lesson.prompt}\nassistant\n{lesson.reply}\nsystem\n"
+
+
+def make_tokenizer(texts: int = 1000) -> PreTrainedTokenizerBase:
+    """Learn the tokenizer from a sample of lessons of each sort."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=WORDS_AND_PIECES, initial_alphabet=alphabet, show_progress=False)
+    bpe.train_from_iterator(_texts(texts), trainer)
+    bpe.add_tokens([AddedToken(text, normalized=False) for text in (*TAGS, *fixed_sentences())])
+    bpe.add_special_tokens(list(SPECIAL_TOKENS))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=list(SPECIAL_TOKENS),
+        padding_side="left",
+        model_max_length=2048,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def make_processor(tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Return the processor: pictures of any size become 112 x 112 at most, 16 image tokens."""
+    size = {"shortest_edge": 56 * 56, "longest_edge": SIDE_PX * SIDE_PX}
+    return Qwen2VLProcessor(
+        image_processor=Qwen2VLImageProcessor(size=size),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(),
+        chat_template=CHAT_TEMPLATE,
+    )

@@ -1,0 +1,97 @@
+"""Stage 1: the vision tower learns to see, before there is any language.
+
+Two kinds of question are asked of its 16 output tokens: what the picture as a whole is like (from their
+mean); and, token by token, whether an object has its centre in this sixteenth of the picture, what it is like
+and where its box lies. Without this stage the language model learns only what is spread over the whole
+picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rise_bench.trainers.base_model.architecture import HIDDEN, IMAGE_TOKENS, grids, patches
+from rise_bench.trainers.base_model.pictures import Seen, vocabulary
+
+CELLS = 4
+GLOBAL = ("ground", "backdrop", "frame", "light", "layout", "shape", "colour", "texture", "size")
+LOCAL = ("shape", "colour", "texture", "size")
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What stage 1 asks about a batch: class indices (IGNORE where not asked) and boxes in [0, 1]."""
+
+    whole: dict[str, Tensor]
+    local: dict[str, Tensor]
+    present: Tensor
+    boxes_xywh: Tensor
+
+
+class Heads(nn.Module):
+    """Linear read-outs of the vision tower's tokens; thrown away after stage 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        values = vocabulary()
+        self.whole = nn.ModuleDict({k: nn.Linear(HIDDEN, len(values[k])) for k in GLOBAL})
+        self.local = nn.ModuleDict({k: nn.Linear(HIDDEN, len(values[k])) for k in LOCAL})
+        self.present = nn.Linear(HIDDEN, 1)
+        self.boxes = nn.Linear(HIDDEN, 4)
+
+    def losses(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Return one loss for each question.
+
+        Args:
+            tokens: Output of the tower, (pictures, 16, hidden).
+            targets: The truth.
+        """
+        mean = tokens.mean(1)
+        losses = {k: _cross_entropy(head(mean), targets.whole[k]) for k, head in self.whole.items()}
+        losses |= {f"a_{k}": _cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()}
+        present = self.present(tokens)[..., 0]
+        losses["present"] = functional.binary_cross_entropy_with_logits(present, targets.present)
+        stated = self.boxes(tokens).sigmoid()[targets.present > 0]
+        losses["boxes"] = 8 * functional.smooth_l1_loss(
+            stated, targets.boxes_xywh[targets.present > 0], beta=0.02, reduction="mean"
+        )
+        return losses
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean over what is asked; every batch holds each sort of picture, so some of it is."""
+    return functional.cross_entropy(logits.flatten(0, -2), target.flatten(), ignore_index=IGNORE)
+
+
+def targets_of(batch: list[Seen]) -> Targets:
+    """Return the truth of a batch of pictures."""
+    values = vocabulary()
+    index = {name: {v: i for i, v in enumerate(values[name])} for name in (*GLOBAL, *LOCAL)}
+    count = len(batch)
+    whole = {k: torch.full((count,), IGNORE) for k in GLOBAL}
+    local = {k: torch.full((count, IMAGE_TOKENS), IGNORE) for k in LOCAL}
+    present, boxes = torch.zeros(count, IMAGE_TOKENS), torch.zeros(count, IMAGE_TOKENS, 4)
+    for row, seen in enumerate(batch):
+        for name in GLOBAL:
+            if name in seen.whole:
+                whole[name][row] = index[name][seen.whole[name]]
+        for thing, box in zip(seen.things, seen.boxes_xywh, strict=True):
+            cell = min(CELLS - 1, int(thing.y * CELLS)) * CELLS + min(CELLS - 1, int(thing.x * CELLS))
+            present[row, cell] = 1
+            boxes[row, cell] = torch.tensor(box)
+            for name in LOCAL:
+                local[name][row, cell] = index[name][getattr(thing, name)]
+    return Targets(whole, local, present, boxes)
+
+
+def tokens_of(tower: nn.Module, batch: list[Seen]) -> Tensor:
+    """Return the tower's output for a batch, (pictures, 16, hidden)."""
+    pixels = patches(np.stack([seen.pixels for seen in batch]))
+    output = tower(pixels, grid_thw=grids(len(batch))).pooler_output
+    return output.reshape(len(batch), IMAGE_TOKENS, HIDDEN)
