@@ -1,0 +1,160 @@
+"""What the board scores against: pinned datasets, their truth, and the settings that maintainers keep.
+
+`board.json` lies at the root of the results dataset. It pins each benchmark's dataset by commit and by
+content hash, names the RISE submission that others are paired with, and lists what is hidden and why. Only
+the copy of main is read; a pull request that touches it is refused.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.references import win_rate_reference
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.scoring import Reference
+from rise_bench.storage import atomic_write_text
+from rise_bench.strict_json import StrictJsonError, loads
+from rise_bench.values import Gold
+
+BOARD_NAME = "board.json"
+#: Raised when a rule of rules.md or the scoring changes.
+RULES_VERSION = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Pin(_Strict):
+    """The dataset of a benchmark: its id and commit on the Hub (empty for a local one), and its content."""
+
+    dataset: str
+    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BoardSettings(_Strict):
+    """`board.json`.
+
+    Attributes:
+        schema_version: 1.
+        title: Heading of the site.
+        benchmarks: Benchmark -> pinned dataset, in the order of the site.
+        rise: Board ("emotion6/full") -> folder of the RISE submission that the others are paired with.
+        hidden: Folder of a submission -> why it is not shown.
+    """
+
+    schema_version: Annotated[int, Field(ge=1, le=1)]
+    title: str = "RISE-Bench"
+    benchmarks: dict[str, Pin]
+    rise: dict[str, str] = {}
+    hidden: dict[str, str] = {}
+
+
+def read_settings(results: Path) -> BoardSettings:
+    """Read `board.json` of a results folder.
+
+    Raises:
+        ConfigError: If it is missing or breaks its schema.
+    """
+    path = results / BOARD_NAME
+    try:
+        return BoardSettings.model_validate(loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{results} has no {BOARD_NAME}; make one with `rise-bench leaderboard init {results} --data DIR`"
+        ) from None
+    except (StrictJsonError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}; mend it by hand, see leaderboards/rules.md") from error
+
+
+def write_settings(results: Path, settings: BoardSettings) -> None:
+    """Write `board.json`."""
+    data = settings.model_dump(mode="json")
+    atomic_write_text(results / BOARD_NAME, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True)
+class GoldBoard:
+    """The truth of one benchmark, loaded once for any number of submissions.
+
+    Attributes:
+        spec: The benchmark.
+        pin: The pinned dataset.
+        golds: Test samples, in order of ids.
+        train: Training samples, for the floors.
+        reference: What win-rates are against; None for boxes.
+        dataset: The opened dataset folder.
+    """
+
+    spec: BenchmarkSpec
+    pin: Pin
+    golds: tuple[Gold, ...]
+    train: tuple[Gold, ...]
+    reference: Reference | None
+    dataset: BenchmarkDataset = field(repr=False)
+
+    @cached_property
+    def by_id(self) -> dict[str, Gold]:
+        """Sample by id."""
+        return {gold.id: gold for gold in self.golds}
+
+
+def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
+    """Load the truth of a dataset.
+
+    Raises:
+        DataError: If it is not the pinned dataset.
+    """
+    pin = pin or Pin(dataset=dataset.spec.hub_id, content_sha256=dataset.sha256)
+    if dataset.sha256 != pin.content_sha256:
+        raise DataError(
+            f"{dataset.root} has content {dataset.sha256[:12]}, the board pins {pin.content_sha256[:12]}; "
+            f"give the folder of {pin.dataset} at {pin.revision or 'the pinned version'} with --data"
+        )
+    return GoldBoard(
+        dataset.spec,
+        pin,
+        tuple(sorted(dataset.golds("test"), key=lambda gold: gold.id)),
+        tuple(dataset.golds("train")),
+        win_rate_reference(dataset) if dataset.spec.kind == "distribution" else None,
+        dataset,
+    )
+
+
+def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, GoldBoard]:
+    """Load the truth of every pinned benchmark, from the given dataset folders or where datasets are found.
+
+    Raises:
+        DataError: If a dataset is nowhere, or not the pinned one.
+        ConfigError: If a folder holds a benchmark that the board does not pin.
+    """
+    given = {dataset.spec.name: dataset for dataset in map(open_dataset, data)}
+    foreign = sorted(set(given) - set(settings.benchmarks))
+    if foreign:
+        raise ConfigError(
+            f"the board has no benchmark {foreign[0]!r}; it has {', '.join(settings.benchmarks)}"
+        )
+    return {
+        name: load_gold(given.get(name) or find_dataset(name), pin)
+        for name, pin in settings.benchmarks.items()
+    }
+
+
+def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:
+    """Pin datasets by their content, and by their commit where one is given."""
+    return {
+        dataset.spec.name: Pin(
+            dataset=dataset.spec.hub_id,
+            revision=revisions.get(dataset.spec.name, ""),
+            content_sha256=dataset.sha256,
+        )
+        for dataset in datasets
+    }

@@ -1,0 +1,625 @@
+"""Every attack on the board that we could think of, and the reason for which each is refused.
+
+One entry is one kind of attack; `kinds` counts them. An attacker is assumed to know the code: unless the
+point is sloppiness, sizes and hashes are made to fit again after the change (`reseal`).
+"""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rise_bench.leaderboards.boards import GoldBoard
+from rise_bench.leaderboards.submission_tree import PullRequest, TreeFile, check_pull_request, read_folder
+from rise_bench.leaderboards.verifier import Verification, render_report, verify
+from rise_bench.submission import MAX_RESPONSE_BYTES, MAX_SAMPLES_BYTES, MAX_SUBMISSION_BYTES, render_samples
+from rise_bench.values import render_gold
+
+Attack = tuple[str, str, Callable[..., tuple[bytes, bytes]]]
+ATTACKS: list[Attack] = []
+
+
+def attack(name: str, code: str) -> Callable[[Callable[..., tuple[bytes, bytes]]], Callable[..., object]]:
+    def register(make: Callable[..., tuple[bytes, bytes]]) -> Callable[..., object]:
+        ATTACKS.append((name, code, make))
+        return make
+
+    return register
+
+
+def sent(parts, **changes) -> tuple[bytes, bytes]:
+    """Bytes of the submission with top-level parts replaced or, as "a__b", parts one level down."""
+    for key, value in changes.items():
+        outer, _, inner = key.partition("__")
+        if inner:
+            parts.submission[outer][inner] = value
+        else:
+            parts.submission[outer] = value
+    return parts.submission_json, parts.samples
+
+
+def resent(parts, responses: dict[str, str]) -> tuple[bytes, bytes]:
+    parts.samples = render_samples(responses)
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+# Scores that are not those of the responses
+
+
+@attack("claim a better score", "claim_differs")
+def _(parts, board):
+    return sent(parts, metrics__jsd=parts.submission["metrics"]["jsd"] - 1e-6)
+
+
+@attack("claim a better side metric", "claim_differs")
+def _(parts, board):
+    return sent(parts, metrics__win_rate=1.0)
+
+
+@attack("claim NaN, which no comparison catches", "bad_json")
+def _(parts, board):
+    return parts.submission_json.replace(b'"jsd": ', b'"jsd": NaN, "x": ', 1), parts.samples
+
+
+@attack("claim 1e999", "bad_json")
+def _(parts, board):
+    return parts.submission_json.replace(b'"jsd": ', b'"jsd": 1e999, "x": ', 1), parts.samples
+
+
+@attack("claim a score as text", "schema")
+def _(parts, board):
+    return sent(parts, metrics__jsd="0.0")
+
+
+@attack("claim true, which equals 1", "schema")
+def _(parts, board):
+    return sent(parts, metrics__accuracy=True)
+
+
+@attack("claim a metric of one's own", "unknown_metric")
+def _(parts, board):
+    return sent(parts, metrics__vibes=1.0)
+
+
+@attack("leave the ranking metric out", "no_claim")
+def _(parts, board):
+    del parts.submission["metrics"]["jsd"]
+    return sent(parts)
+
+
+@attack("give the same key twice, so that two readers see two scores", "bad_json")
+def _(parts, board):
+    return parts.submission_json.replace(b'{"schema', b'{"notes": "a", "notes": "b", "schema'), parts.samples
+
+
+# Samples that are not the run
+
+
+@attack("edit a response after hashing", "edited_samples")
+def _(parts, board):
+    return parts.submission_json, parts.samples.replace(b"<answer>", b"<answer> ", 1)
+
+
+@attack("improve responses and reseal, keeping the claims", "claim_differs")
+def _(parts, board):
+    best = {g.id: f"<think>It is so.</think><answer>{render_gold(g)}</answer>" for g in board.golds[:5]}
+    return resent(parts, parts.responses | best)
+
+
+@attack("drop the worst sample", "missing_samples")
+def _(parts, board):
+    return resent(parts, dict(list(parts.responses.items())[1:]))
+
+
+@attack("send no samples at all", "missing_samples")
+def _(parts, board):
+    return parts.submission_json, b""
+
+
+@attack("answer a sample twice, the better one second", "duplicate_id")
+def _(parts, board):
+    first = parts.samples.split(b"\n")[0]
+    parts.samples += first + b"\n"
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("add samples of another split", "foreign_samples")
+def _(parts, board):
+    return resent(parts, parts.responses | {"emotion6/train/1": "<answer>{}</answer>"})
+
+
+@attack("replace hard samples by easy ones of one's own", "foreign_samples")
+def _(parts, board):
+    kept = dict(list(parts.responses.items())[3:])
+    return resent(parts, kept | {f"easy/{i}": "<answer>{}</answer>" for i in range(3)})
+
+
+@attack("an id that looks the same (Cyrillic)", "foreign_samples")
+def _(parts, board):
+    return resent(parts, {k.replace("e", "е", 1): v for k, v in parts.responses.items()})
+
+
+@attack("an id that climbs out of the folder", "foreign_samples")
+def _(parts, board):
+    return resent(parts, parts.responses | {"../../board.json": "x"})
+
+
+@attack("pass a dead server's words off as responses", "failed_requests")
+def _(parts, board):
+    failed = dict.fromkeys(list(parts.responses)[:4], "[LMMS_EVAL_REQUEST_FAILED after 3 retries]")
+    return resent(parts, parts.responses | failed)
+
+
+@attack("state another number of lines", "samples_count")
+def _(parts, board):
+    return sent(parts, samples__count=39)
+
+
+@attack("state another size", "samples_bytes")
+def _(parts, board):
+    return sent(parts, samples__bytes=17)
+
+
+@attack("a score beside the response, in case someone reads it", "bad_line")
+def _(parts, board):
+    lines = [json.loads(line) | {"jsd": 0.0} for line in parts.samples.splitlines()]
+    parts.samples = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("a list of responses, of which the best may be picked", "bad_line")
+def _(parts, board):
+    rows = [{"id": i, "response": [text, text]} for i, text in parts.responses.items()]
+    parts.samples = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("the same key twice in a line", "bad_line")
+def _(parts, board):
+    parts.samples = parts.samples.replace(b'{"id"', b'{"response": "first", "id"', 1)
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("half of a surrogate pair, which breaks writers later", "bad_line")
+def _(parts, board):
+    parts.samples = parts.samples.replace(b"<think>", b"<think>\\ud800", 1)
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("a response without end", "long_response")
+def _(parts, board):
+    first = next(iter(parts.responses))
+    return resent(parts, parts.responses | {first: "x" * (MAX_RESPONSE_BYTES + 1)})
+
+
+@attack("UTF-16 that a lenient reader would decode", "bad_line")
+def _(parts, board):
+    parts.samples = parts.samples.decode().encode("utf-16")
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+@attack("blank lines between the samples", "bad_line")
+def _(parts, board):
+    parts.samples = parts.samples.replace(b"\n", b"\n\n")
+    parts.reseal()
+    return parts.submission_json, parts.samples
+
+
+# Files that are no submission
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle of a submission was loaded",))
+
+
+@attack("a pickle named samples.jsonl", "bad_line")
+def _(parts, board):
+    parts.samples = pickle.dumps(Bomb())
+    return parts.submission_json, parts.samples
+
+
+@attack("a pickle named submission.json", "bad_json")
+def _(parts, board):
+    return pickle.dumps({"schema_version": 1}), parts.samples
+
+
+@attack("YAML with a Python tag", "bad_json")
+def _(parts, board):
+    return b"!!python/object/apply:os.system ['true']", parts.samples
+
+
+@attack("a gzip bomb", "bad_line")
+def _(parts, board):
+    import gzip
+
+    return parts.submission_json, gzip.compress(b"0" * 10_000_000)
+
+
+@attack("a nesting bomb in submission.json", "bad_json")
+def _(parts, board):
+    return b"[" * 60_000, parts.samples
+
+
+@attack("a nesting bomb in a line", "bad_line")
+def _(parts, board):
+    return parts.submission_json, b'{"id": "a", "response": ' + b"[" * 1_000_000 + b"\n"
+
+
+@attack("a number of a million digits", "bad_line")
+def _(parts, board):
+    return parts.submission_json, b'{"id": "a", "response": ' + b"9" * 1_000_000 + b"}\n"
+
+
+@attack("a huge submission.json", "too_large")
+def _(parts, board):
+    return sent(parts, notes="x" * (MAX_SUBMISSION_BYTES + 1))
+
+
+@attack("huge samples", "too_large")
+def _(parts, board):
+    return parts.submission_json, b"x" * (MAX_SAMPLES_BYTES + 1)
+
+
+@attack("a million empty lines", "too_many_samples")
+def _(parts, board):
+    return parts.submission_json, b"\n" * 1_000_000
+
+
+# Fields
+
+
+@attack("a field for the verifier to obey", "schema")
+def _(parts, board):
+    return sent(parts, decision="accept")
+
+
+@attack("a tier of one's own", "schema")
+def _(parts, board):
+    return sent(parts, model__tier="reproduced")
+
+
+@attack("a schema version to come, with laxer rules", "schema")
+def _(parts, board):
+    return sent(parts, schema_version=2)
+
+
+@attack("markup in the model's id", "schema")
+def _(parts, board):
+    return sent(parts, model__id="a/<img src=x onerror=alert(1)>")
+
+
+@attack("a model id that is a path", "schema")
+def _(parts, board):
+    return sent(parts, model__id="../../../etc/passwd")
+
+
+@attack("a line break after the model's id", "schema")
+def _(parts, board):
+    return sent(parts, model__id="anna/model\n")
+
+
+@attack("a branch for a revision, which can change later", "schema")
+def _(parts, board):
+    return sent(parts, model__revision="main")
+
+
+@attack("text that turns right to left and hides its end", "schema")
+def _(parts, board):
+    return sent(parts, model__name="Qwen\u202egnitaeb")
+
+
+@attack("a name of invisible characters", "schema")
+def _(parts, board):
+    return sent(parts, model__name="\u200b\u200b")
+
+
+@attack("a name as long as a page", "schema")
+def _(parts, board):
+    return sent(parts, model__name="Z" * 5_000)
+
+
+@attack("a thousand versions", "schema")
+def _(parts, board):
+    return sent(parts, run__versions={f"p{i}": "1" for i in range(1_000)})
+
+
+@attack("a benchmark that is a path", "schema")
+def _(parts, board):
+    return sent(parts, benchmark="../emotion6")
+
+
+@attack("a benchmark that the board does not have", "unknown_benchmark")
+def _(parts, board):
+    return sent(parts, benchmark="my_own_benchmark")
+
+
+@attack("another dataset, with an easier truth", "other_dataset")
+def _(parts, board):
+    return sent(parts, dataset__content_sha256="0" * 64)
+
+
+@attack("a prompt that gives hints", "other_prompt")
+def _(parts, board):
+    return sent(parts, prompt__prompt_hash="0" * 16)
+
+
+@attack("a unit that makes boxes of probabilities", "needless_unit")
+def _(parts, board):
+    from rise_bench.prompts import prompt_hash
+
+    hashed = prompt_hash(board.spec, unit="px")
+    return sent(parts, prompt__box_unit="px", prompt__prompt_hash=hashed)
+
+
+# Responses that no model wrote for these images
+
+
+@attack("one answer for every image", "constant")
+def _(parts, board):
+    return resent(parts, dict.fromkeys(parts.responses, '<think>So.</think><answer>{"joy": 0.5}</answer>'))
+
+
+@attack("one answer with a little noise", "constant")
+def _(parts, board):
+    answers = {
+        sample_id: f'<think>So.</think><answer>{{"joy": 0.5, "fear": {0.5 + i / 1e5}}}</answer>'
+        for i, sample_id in enumerate(parts.responses)
+    }
+    return resent(parts, answers)
+
+
+kinds = len(ATTACKS)
+
+
+def refused(outcome: Verification, code: str, severity: str = "reject") -> None:
+    found = {reason.code: reason for reason in outcome.reasons}
+    assert code in found, f"expected {code}, found {sorted(found)}"
+    assert found[code].severity == severity
+    assert len(found[code].message) > 10
+    assert outcome.decision == severity
+
+
+@pytest.fixture(scope="module")
+def board(boards: dict[str, GoldBoard]) -> GoldBoard:
+    return boards["emotion6"]
+
+
+def test_there_are_forty_kinds():
+    assert kinds >= 40
+    assert len({name for name, _, _ in ATTACKS}) == kinds
+
+
+@pytest.mark.parametrize(("code", "make"), [a[1:] for a in ATTACKS], ids=[a[0] for a in ATTACKS])
+def test_attack_is_refused_with_its_reason(code, make, honest, board, boards):
+    outcome = verify(*make(honest(), board), boards, path="submissions/anna/x")
+    refused(outcome, code)
+    report = render_report(outcome)
+    assert report.isascii()
+    assert json.loads(report)["tier"] is None
+
+
+def test_the_honest_original_of_all_of_them_is_accepted(honest, boards):
+    """Else every attack above would be refused for being there at all."""
+    for name in boards:
+        outcome = verify(*sent(honest(name)), boards, path="submissions/anna/x")
+        assert (outcome.decision, outcome.reasons) == ("accept", ())
+
+
+# Copies: compared with what was accepted before
+
+
+def accepted(parts, boards, path="submissions/anna/first"):
+    outcome = verify(parts.submission_json, parts.samples, boards, path=path)
+    assert outcome.decision == "accept"
+    return outcome.print_of
+
+
+def copy_of(honest, change, **model):
+    first = honest()
+    responses = {key: change(text) for key, text in first.responses.items()}
+    return honest(responses=responses, id="mallory/own-model", name="Own model", **model)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code", "severity"),
+    [
+        ("as they are", lambda text: text, "copied", "reject"),
+        ("numbers shaken", lambda text: text.replace("0.1", "0.11"), "copied", "reject"),
+        ("case and punctuation changed", lambda t: t.replace(",", ";").replace("a", "A"), "copied", "reject"),
+        ("zero-width characters in the words", lambda t: t.replace("by", "b\u200by"), "copied", "reject"),
+        ("another beginning", lambda text: text.replace("There is", "Look, I see"), "copied", "reject"),
+        ("another end", lambda text: text.replace("felt here", "felt, I think"), "copied", "reject"),
+        ("answers without the CoTs", lambda t: "<think>I know.</think>" + t[t.index("<answer>") :],
+         "same_answers", "hold"),
+    ],
+)  # fmt: skip
+def test_copied_responses(name, change, code, severity, honest, boards):
+    known = [accepted(honest(), boards)]
+    parts = copy_of(honest, change)
+    outcome = verify(parts.submission_json, parts.samples, boards, path="submissions/mallory/x", known=known)
+    refused(outcome, code, severity)
+
+
+def test_a_part_of_copied_responses_is_held(honest, boards):
+    first, other = honest(), honest(seed=2)
+    mixed = other.responses | dict(list(first.responses.items())[:10])
+    parts = honest(responses=mixed, id="mallory/own-model")
+    outcome = verify(parts.submission_json, parts.samples, boards, known=[accepted(first, boards)])
+    refused(outcome, "resembles", "hold")
+
+
+def test_the_same_run_again_is_refused_and_a_new_run_of_the_model_is_not(honest, boards):
+    known = [accepted(honest(), boards)]
+    again = honest()
+    refused(verify(again.submission_json, again.samples, boards, path="b", known=known), "copied")
+    new = honest(seed=2)
+    assert verify(new.submission_json, new.samples, boards, path="b", known=known).decision == "accept"
+
+
+def test_formulas_that_a_model_family_shares_are_no_copy(honest, boards):
+    opening = "To find out which emotions this picture evokes in people, let us look at its visual cues. "
+    runs = [
+        honest(
+            responses={
+                key: text.replace("<think>", "<think>" + opening)
+                for key, text in honest(seed=s).responses.items()
+            },
+            id=f"anna/model-{s}",
+        )
+        for s in (1, 2)
+    ]
+    known = [accepted(runs[0], boards)]
+    assert verify(runs[1].submission_json, runs[1].samples, boards, path="b", known=known).reasons == ()
+
+
+def test_the_truth_itself_is_held(honest, boards):
+    for name, board in boards.items():
+        exact = {
+            gold.id: f"<think>Because of cue {i}.</think><answer>{render_gold(gold)}</answer>"
+            for i, gold in enumerate(board.golds)
+        }
+        parts = honest(name, responses=exact)
+        refused(verify(parts.submission_json, parts.samples, boards), "too_good", "hold")
+
+
+def test_a_server_that_died_quietly_is_held(honest, boards):
+    responses = honest().responses
+    empty = dict.fromkeys(list(responses)[:30], "")
+    parts = honest(responses=responses | empty)
+    refused(verify(parts.submission_json, parts.samples, boards), "mostly_empty", "hold")
+
+
+def test_pinned_commit(honest, boards):
+    from dataclasses import replace
+
+    board = boards["emotion6"]
+    pinned = {"emotion6": replace(board, pin=board.pin.model_copy(update={"revision": "1" * 40}))}
+    parts = honest()
+    assert verify(*sent(parts, dataset__revision="1" * 40), pinned).decision == "accept"
+    refused(verify(*sent(parts, dataset__revision="2" * 40), pinned), "other_revision")
+
+
+def test_every_reason_is_given_at_once(honest, boards):
+    parts = honest()
+    submission, samples = sent(parts, metrics__jsd=0.0, prompt__prompt_hash="0" * 16)
+    outcome = verify(submission, samples.replace(b"<answer>", b"<answer> ", 1), boards)
+    assert {r.code for r in outcome.reasons} == {
+        "claim_differs",
+        "other_prompt",
+        "edited_samples",
+        "samples_bytes",
+    }
+
+
+def test_the_report_is_the_same_byte_for_byte(honest, boards):
+    parts = honest()
+    reports = {render_report(verify(*sent(parts), boards, path="p")) for _ in range(3)}
+    assert len(reports) == 1
+
+
+# The pull request: names and sizes, before anything is downloaded
+
+OURS = {
+    "board.json": TreeFile(100, "b"),
+    "submissions/anna/first/submission.json": TreeFile(900, "s"),
+    "submissions/anna/first/samples.jsonl": TreeFile(9_000, "j"),
+}
+NEW = {
+    "submissions/mallory/x/submission.json": TreeFile(900, "m"),
+    "submissions/mallory/x/samples.jsonl": TreeFile(9_000, "n"),
+}
+
+
+def pull(files=None, **changes) -> PullRequest:
+    fields = {
+        "number": 3,
+        "author": "mallory",
+        "status": "open",
+        "head": "c" * 40,
+        "base": OURS,
+        "main": OURS,
+    }
+    return PullRequest(**(fields | {"files": OURS | NEW if files is None else files} | changes))
+
+
+def added(**paths: int) -> dict[str, TreeFile]:
+    return OURS | NEW | {path: TreeFile(size, "q") for path, size in paths.items()}
+
+
+def without(*names: str) -> dict[str, TreeFile]:
+    return {path: file for path, file in (OURS | NEW).items() if path not in names}
+
+
+PULLS = [
+    ("delete a rival", "deletes_files", pull(without("submissions/anna/first/samples.jsonl"))),
+    ("edit a rival's scores", "edits_files",
+     pull(added() | {"submissions/anna/first/samples.jsonl": TreeFile(9, "z")})),
+    ("edit the pins of the board", "edits_files", pull(added() | {"board.json": TreeFile(100, "evil")})),
+    ("write into another's folder", "foreign_folder", pull(author="someone")),
+    ("smuggle a pickle", "extra_files", pull(added(**{"submissions/mallory/x/model.pkl": 10}))),
+    ("smuggle a loading script", "extra_files", pull(added(**{"rise-results.py": 10}))),
+    ("bring one's own report", "extra_files", pull(added(**{"reports/mallory/x.json": 10}))),
+    ("git attributes that run a filter", "extra_files", pull(added(**{".gitattributes": 10}))),
+    ("two submissions in one", "wrong_folder", pull(added(**{"submissions/mallory/y/submission.json": 10}))),
+    ("climb out of the folder", "wrong_folder",
+     pull(OURS | {"submissions/mallory/../anna/submission.json": TreeFile(1, "q")})),
+    ("a folder too deep", "wrong_folder",
+     pull(OURS | {"submissions/mallory/a/b/submission.json": TreeFile(1, "q")})),
+    ("a name with markup", "wrong_folder",
+     pull(OURS | {"submissions/mallory/<b>/submission.json": TreeFile(1, "q")})),
+    ("files at the root", "wrong_folder", pull(OURS | {"submission.json": TreeFile(1, "q")})),
+    ("nothing at all", "wrong_folder", pull(OURS)),
+    ("no samples", "missing_file", pull(without("submissions/mallory/x/samples.jsonl"))),
+    ("a file of a terabyte", "too_large",
+     pull(added() | {"submissions/mallory/x/samples.jsonl": TreeFile(10**12, "n")})),
+    ("a name that main has by now", "path_taken", pull(main=OURS | NEW)),
+    ("a request that was closed", "not_open", pull(status="closed")),
+    ("a draft, still changing", "not_open", pull(status="draft")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "request_"), [p[1:] for p in PULLS], ids=[p[0] for p in PULLS])
+def test_pull_request_is_refused_with_its_reason(code, request_):
+    _, reasons = check_pull_request(request_)
+    assert code in [reason.code for reason in reasons]
+    assert all(reason.severity == "reject" for reason in reasons)
+
+
+def test_a_plain_pull_request_passes_also_when_main_has_moved_on():
+    others = {f"submissions/bob/z/{name}": TreeFile(1, "b") for name in ("submission.json", "samples.jsonl")}
+    assert check_pull_request(pull(main=OURS | others)) == ("submissions/mallory/x", [])
+
+
+# A local folder
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, honest):
+    secret = tmp_path / "secret.json"
+    secret.write_bytes(honest().submission_json)
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "submission.json").symlink_to(secret)
+    (folder / "samples.jsonl").write_bytes(b"")
+    (folder / "weights.bin").write_bytes(b"")
+    submission, _, reasons = read_folder(folder)
+    assert submission == b""
+    assert [reason.code for reason in reasons] == ["extra_files", "missing_file"]
+
+
+def test_a_large_local_file_is_not_read(tmp_path: Path):
+    with (tmp_path / "samples.jsonl").open("wb") as file:
+        file.truncate(MAX_SAMPLES_BYTES + 1)
+    (tmp_path / "submission.json").write_bytes(b"{}")
+    _, samples, reasons = read_folder(tmp_path)
+    assert samples == b""
+    assert [reason.code for reason in reasons] == ["too_large"]
