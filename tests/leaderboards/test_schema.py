@@ -90,7 +90,9 @@ def test_a_field_takes_only_what_it_gives_back(path, value):
         assert submission.model_dump(mode="json") == data
 
 
-@given(st.sampled_from([(), *[(key,) for key, value in VALID.items() if isinstance(value, dict)]]), text, values)
+@given(
+    st.sampled_from([(), *[(key,) for key, value in VALID.items() if isinstance(value, dict)]]), text, values
+)
 def test_an_unknown_key_is_refused_anywhere(path, key, value):
     target = VALID[path[0]] if path else VALID
     assume(key not in target and path != ("metrics",))
