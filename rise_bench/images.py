@@ -99,7 +99,7 @@ def near_duplicates(
         The nearest pairs as (id, other id, differing bits), and how many there are in all.
     """
     left, right = ([(i, look) for i, look in side if look] for side in (looks, others))
-    table = np.array([list(bytes.fromhex(look)) for _, look in left], dtype=np.uint8).reshape(len(left), -1)
+    table = np.array([list(bytes.fromhex(look)) for _, look in left], dtype=np.uint8).reshape(-1, 8)
     pairs: list[tuple[str, str, int]] = []
     total = 0
     for other_id, look in right if left else []:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rise_bench.prompts import think_answer_prompt
 from rise_bench.rollout_log import RolloutLog
@@ -38,7 +39,7 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     """The trainer, with its model loaded from the checkpoint `source`."""
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     processor = load_processor(config.model, source)
-    arguments = GRPOConfig(**grpo_arguments(config, run, source, processor))
+    arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     prompts = prompt_rows(
         data.golds,
@@ -46,9 +47,10 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
         lambda gold: think_answer_prompt(data.spec, gold, **words),
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
+    reward: Any = R1Reward({gold.id: gold for gold in data.golds}, log, rule=config.reward, **words)
     return GRPOTrainer(
         model=source,
-        reward_funcs=R1Reward({gold.id: gold for gold in data.golds}, log, rule=config.reward, **words),
+        reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,
         processing_class=processor,

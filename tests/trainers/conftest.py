@@ -47,7 +47,7 @@ def toy():
         golds.append(Gold(f"toy-{i}", Distribution(CLASSES, probs), *size))
         pixels = np.random.default_rng(i).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         images.append(Image.fromarray(pixels))
-    return SimpleNamespace(spec=spec, golds=golds, images=images)
+    return SimpleNamespace(spec=spec, golds=golds, images=images, categories=())
 
 
 @pytest.fixture(scope="session")
@@ -57,46 +57,14 @@ def built(toy, tmp_path_factory):
 
 
 def write_benchmark(folder, toy):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from rise_bench.dataset_writer import write_dataset
+    from rise_bench.source import SourcePlan, SourceRow
 
-    from rise_bench import schema
-    from rise_bench.manifest import FileEntry, Manifest, write_manifest
-    from rise_bench.storage import sha256_bytes, sha256_file
-
-    rows, hashes = [], {}
-    for rank, (gold, image) in enumerate(zip(toy.golds, toy.images, strict=True)):
-        data = png(image)
-        hashes[gold.id] = sha256_bytes(data)
-        texts = {"source_id": gold.id, "source_sha256": hashes[gold.id], "license": "mit"}
-        row = {"image": {"bytes": data, "path": None}, "shot_rank": rank % 4} | texts
-        rows.append(schema.gold_columns(toy.spec, gold) | row)
-    path = folder / "data" / "train-4-shot-00000.parquet"
-    path.parent.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema.features(toy.spec).arrow_schema), path)
-    entry = FileEntry(
-        split="train", shard="4-shot", sha256=sha256_file(path), rows=len(rows), bytes=path.stat().st_size
-    )
-    manifest = Manifest(
-        schema_version=schema.SCHEMA_VERSION,
-        spec=toy.spec.to_json(),
-        images="embed",
-        categories=(),
-        seed=0,
-        counts={"train": len(rows)},
-        paper_counts=None,
-        differences=(),
-        drops={},
-        partial=False,
-        options={},
-        versions={},
-        near_duplicates=(),
-        near_duplicate_pairs=0,
-        content_sha256="0" * 64,
-        files={"data/train-4-shot-00000.parquet": entry},
-        images_sha256=hashes,
-    )
-    write_manifest(folder, manifest)
+    rows = [
+        SourceRow(gold.id, gold.id, png(image), gold.annotation, gold.category, gold.question)
+        for gold, image in zip(toy.golds, toy.images, strict=True)
+    ]
+    write_dataset(SourcePlan(toy.spec, train=rows, test=[], categories=toy.categories), folder, workers=1)
     return folder
 
 
@@ -230,68 +198,8 @@ def build_loop(
     )
 
 
-@pytest.fixture(scope="session")
-def toy_folder(toy, tmp_path_factory):
-    """The toy benchmark as `rise-bench build` writes it: 4 rows in the 4-shot shard, 4 in the rest."""
-    import io
-
-    from datasets import Dataset
-
-    from rise_bench.manifest import FileEntry, Manifest, content_sha256, write_manifest
-    from rise_bench.schema import SCHEMA_VERSION, features, gold_columns, gold_text
-    from rise_bench.storage import sha256_bytes, sha256_file
-
-    root = tmp_path_factory.mktemp("toy")
-    (root / "data").mkdir()
-    rows, hashes = [], {}
-    for rank, (gold, image) in enumerate(zip(toy.golds, toy.images, strict=True)):
-        file = io.BytesIO()
-        image.save(file, "png")
-        hashes[gold.id] = sha256_bytes(file.getvalue())
-        row = gold_columns(toy.spec, gold) | {"image": {"bytes": file.getvalue(), "path": f"{gold.id}.png"}}
-        row |= {
-            "shot_rank": rank,
-            "source_id": gold.id,
-            "source_sha256": hashes[gold.id],
-            "license": "cc0-1.0",
-        }
-        rows.append(row)
-    files = {}
-    for split, shard, part in (
-        ("train", "4-shot", rows[:4]),
-        ("train", "rest", rows[4:]),
-        ("test", "test", rows[:1]),
-    ):
-        path = root / "data" / f"{split}-{shard}-00000.parquet"
-        Dataset.from_list(part, features=features(toy.spec)).to_parquet(path)
-        files[f"data/{path.name}"] = FileEntry(
-            split=split, shard=shard, sha256=sha256_file(path), rows=len(part), bytes=path.stat().st_size
-        )
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        spec=toy.spec.to_json(),
-        images="embed",
-        categories=(),
-        seed=0,
-        counts={"train": 8, "test": 1},
-        paper_counts=None,
-        differences=(),
-        drops={},
-        partial=False,
-        options={},
-        versions={},
-        near_duplicates=(),
-        near_duplicate_pairs=0,
-        content_sha256=content_sha256(("train", "", g.id, hashes[g.id], gold_text(g)) for g in toy.golds),
-        files=files,
-        images_sha256=hashes,
-    )
-    write_manifest(root, manifest)
-    return root
-
-
 @pytest.fixture
-def smoke(tiny, toy_folder, tmp_path):
+def smoke(tiny, built, tmp_path):
     """`smoke(stage, *overrides)` is the smoke recipe on the toy benchmark."""
     from rise_bench.trainers.recipe_files import load_config
 
@@ -300,7 +208,7 @@ def smoke(tiny, toy_folder, tmp_path):
             f"smoke/{stage}",
             [
                 f"model.name={tiny()}",
-                f"data.benchmark={toy_folder}",
+                f"data.benchmark={built}",
                 f"run.output_dir={tmp_path / 'run'}",
                 *overrides,
             ],

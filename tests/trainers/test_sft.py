@@ -66,7 +66,7 @@ def test_training_leaves_a_checkpoint_that_loads_and_a_full_record(smoke):
     assert len((run.path / "metrics.jsonl").read_text().splitlines()) == len(run.metrics()) + 1
 
 
-def test_no_example_is_an_error_that_names_the_settings(toy_folder):
-    data = open_training_data(DataConfig(benchmark=str(toy_folder)))
+def test_no_example_is_an_error_that_names_the_settings(built):
+    data = open_training_data(DataConfig(benchmark=str(built)))
     with pytest.raises(DataError, match=r"lower data\.tau"):
         sft.sft_rows(data, [])
