@@ -39,11 +39,12 @@ def write_card(folder: Path, manifest: Manifest) -> None:
 def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     """Write `eval.yaml`, by which the Hub knows a dataset as a benchmark."""
     spec = manifest.benchmark
+    task = {"id": f"rise_{spec.name}", "config": "default", "split": "test"}
     content = {
         "name": _title(spec),
         "description": f"{_METRIC_TEXT[spec.metric]}; task `rise_{spec.name}`.",
         "evaluation_framework": "lmms-eval",
-        "tasks": [{"id": f"rise_{spec.name}", "config": "default", "split": "test"}],
+        "tasks": [task] if "test" in manifest.counts else [],
     }
     atomic_write_text(folder / "eval.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 

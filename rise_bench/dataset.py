@@ -69,12 +69,16 @@ class BenchmarkDataset:
             config: "4-shot", "16-shot" or "default"; decides the train rows only.
             columns: Columns to read; None reads all. `image` is `{"bytes", "path"}`, or None by reference.
         """
+        for path in self.files(split, config):
+            yield from self.file_rows(path, columns=columns)
+
+    def file_rows(self, path: Path, *, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Stream the rows of one parquet file, as `rows` does."""
         import pyarrow.parquet as pq
 
-        for path in self.files(split, config):
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
-                    yield from batch.to_pylist()
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
+                yield from batch.to_pylist()
 
     def golds(self, split: str, config: str = "default") -> list[Gold]:
         """Return the truths of a split, without reading the images.

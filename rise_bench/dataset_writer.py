@@ -22,7 +22,7 @@ from rise_bench.card import write_card, write_eval_yaml
 from rise_bench.errors import DataError
 from rise_bench.images import ImageFacts, near_duplicates
 from rise_bench.manifest import FileEntry, Manifest, NearDuplicate, content_sha256, write_manifest
-from rise_bench.schema import SCHEMA_VERSION, gold_text
+from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
 from rise_bench.shards import Shard, fingerprint, plan_shards, size_bytes, write_shard
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
@@ -75,7 +75,7 @@ def write_dataset(
         ConfigError: If `out` may not be written.
     """
     _check_plan(plan, allow_partial)
-    plan = _without_shared_images(plan)
+    plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
     with atomic_directory(out, overwrite=overwrite, resume=True) as work:
         written = _write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
@@ -107,6 +107,15 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
         seen[row.id] = row
         if plan.categories and row.category not in plan.categories:
             raise DataError(f"{row}: unknown class {row.category!r}; expected one of {plan.categories}")
+
+
+def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
+    """Round every truth as its column will, so that whatever follows from it is the same after reading."""
+    train, test = (
+        [dataclasses.replace(row, annotation=stored_precision(row.annotation)) for row in rows]
+        for rows in (plan.train, plan.test)
+    )
+    return dataclasses.replace(plan, train=train, test=test)
 
 
 def _without_shared_images(plan: SourcePlan) -> SourcePlan:

@@ -56,7 +56,7 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
             image.draft("L", (width // 8, height // 8))
             image.load()
             torn = image.format == "JPEG" and data.rfind(_END_MARKER) < data.rfind(_SCAN_MARKER)
-            sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+            width, height = shown_size(image, (width, height))
             look = _difference_hash(image)
     except UnidentifiedImageError:
         raise DataError(
@@ -66,9 +66,18 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
         raise DataError(f"{name}: the image cannot be decoded ({error}); get the file again") from error
     if torn:
         raise DataError(f"{name}: the JPEG is torn (its end marker is missing); get the file again")
-    if sideways:
-        width, height = height, width
     return ImageFacts(sha256_bytes(data), width, height, look)
+
+
+def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return width and height of an image as shown: EXIF may say that it lies on its side.
+
+    Args:
+        image: An open image.
+        stored_px: Its stored size, where `image` was loaded in reduced size.
+    """
+    width, height = stored_px or image.size
+    return (height, width) if image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS else (width, height)
 
 
 def _difference_hash(image: Image.Image) -> str:
@@ -99,10 +108,10 @@ def near_duplicates(
         The nearest pairs as (id, other id, differing bits), and how many there are in all.
     """
     left, right = ([(i, look) for i, look in side if look] for side in (looks, others))
-    table = np.array([list(bytes.fromhex(look)) for _, look in left], dtype=np.uint8).reshape(-1, 8)
+    table = np.frombuffer(bytes.fromhex("".join(look for _, look in left)), dtype=np.uint8).reshape(-1, 8)
     pairs: list[tuple[str, str, int]] = []
     total = 0
-    for other_id, look in right if left else []:
+    for other_id, look in right:
         differing = table ^ np.frombuffer(bytes.fromhex(look), dtype=np.uint8)
         bits = np.unpackbits(differing, axis=1).sum(axis=1)
         near = np.flatnonzero(bits <= max_bits)

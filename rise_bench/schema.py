@@ -118,6 +118,13 @@ def row_to_gold(spec: BenchmarkSpec, row: Mapping[str, Any]) -> Gold:
     return gold
 
 
+def stored_precision(annotation: Annotation) -> Annotation:
+    """Return an annotation as the columns hold it: probabilities are float32, boxes stay float64."""
+    if isinstance(annotation, Boxes):
+        return annotation
+    return Distribution(annotation.classes, tuple(float(np.float32(p)) for p in annotation.probs))
+
+
 def gold_text(gold: Gold) -> str:
     """Return a truth as canonical JSON at the precision of the columns; the same before and after storage."""
     if isinstance(gold.annotation, Distribution):

@@ -1,0 +1,140 @@
+"""COCO-Sub: 25 + 10 images for each of COCO's 80 classes; every box of that class is to be found.
+
+Official 2017 layout: `annotations/instances_train2017.json` beside the folder `train2017` (and the same for
+val2017). An image belongs to one class only; the rarest class chooses first. val2017 alone has too few
+toasters and hair driers, so both splits come from train2017, or from both pooled. (Image, class) pairs with
+a crowd annotation are left out, and so are boxes without an area, of which the official files have a few.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rise_bench.coco_json import CocoBoxes, CocoImage, read_coco_boxes
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.registry import get_benchmark
+from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.splits import assign_exclusive, train_share
+from rise_bench.values import Boxes
+
+Pool = Literal["train", "train+val"]
+
+CLASSES = 80
+TRAIN_PER_CLASS, TEST_PER_CLASS = 25, 10
+_PER_CLASS = TRAIN_PER_CLASS + TEST_PER_CLASS
+_POOLS: dict[str, tuple[str, ...]] = {"train": ("train2017",), "train+val": ("train2017", "val2017")}
+
+
+@dataclass(slots=True)
+class _Pool:
+    """Images that may be chosen, from one or two instances files."""
+
+    classes: tuple[str, ...]
+    places: dict[str, tuple[CocoBoxes, int, Path]] = field(default_factory=dict)
+    candidates: dict[str, list[str]] = field(default_factory=dict)
+    crowd: list[str] = field(default_factory=list)
+    degenerate: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
+    """Choose the images of each class by rank.
+
+    Args:
+        source: Folder that holds `annotations` and `train2017`.
+        seed: Seed of the choice.
+        pool: Take both splits from train2017, or from train2017 and val2017 together.
+
+    Raises:
+        ConfigError: If `pool` is unknown.
+        DataError: If a file is missing or an annotation is wrong; names the file and the annotation.
+    """
+    if pool not in _POOLS:
+        raise ConfigError(f"pool {pool!r} is unknown; choose one of {', '.join(_POOLS)}")
+    spec = get_benchmark("coco_sub")
+    files = [
+        (read_coco_boxes(source / "annotations" / f"instances_{name}.json"), source / name)
+        for name in _POOLS[pool]
+    ]
+    found = _gather(files)
+    chosen = assign_exclusive(found.candidates, _PER_CLASS, seed=seed, dataset=spec.name)
+    train: list[SourceRow] = []
+    test: list[SourceRow] = []
+    for category, source_ids in chosen.items():
+        rows = [_row(found, source_id, category) for source_id in source_ids]
+        cut = train_share(len(rows), TRAIN_PER_CLASS, TEST_PER_CLASS)
+        train += rows[:cut]
+        test += rows[cut:]
+    return SourcePlan(
+        spec,
+        train=train,
+        test=test,
+        categories=found.classes,
+        drops={
+            "(image, class) pair with a crowd annotation": found.crowd,
+            "box without an area": found.degenerate,
+            "the image file is missing": found.missing,
+        },
+        shortfalls=_shortfalls(found, chosen),
+        options={"pool": pool},
+    )
+
+
+def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
+    classes = tuple(files[0][0].categories.values())
+    found = _Pool(classes, candidates={name: [] for name in classes})
+    for coco, folder in files:
+        if tuple(coco.categories.values()) != classes:
+            raise DataError(
+                f"{coco.path} has other categories than {files[0][0].path}; use files of one release"
+            )
+        if not folder.is_dir():
+            raise DataError(f"{folder} is missing; unpack {folder.name}.zip beside the folder annotations")
+        there = {entry.name for entry in folder.iterdir()}
+        absent = {i for i, image in coco.images.items() if image.file_name not in there}
+        found.missing += [f"{folder.name}/{coco.images[i].file_name}" for i in sorted(absent)]
+        found.degenerate += [f"{coco.path.name}: {name}" for name in coco.degenerate]
+        found.crowd += [
+            f"{folder.name}/{i:012d} {coco.categories[c]}"
+            for i, c in sorted(coco.crowd)
+            if c in coco.categories
+        ]
+        for image_id, category_id in coco.pairs():
+            if image_id in absent or (image_id, category_id) in coco.crowd:
+                continue
+            source_id = f"{image_id:012d}"
+            other = found.places.setdefault(source_id, (coco, image_id, folder))
+            if other[0] is not coco:
+                raise DataError(f"image id {image_id} stands in {other[0].path} and {coco.path}; remove one")
+            found.candidates[coco.categories[category_id]].append(source_id)
+    return found
+
+
+def _row(found: _Pool, source_id: str, category: str) -> SourceRow:
+    coco, image_id, folder = found.places[source_id]
+    image: CocoImage = coco.images[image_id]
+    category_id = next(i for i, name in coco.categories.items() if name == category)
+    return SourceRow(
+        id=f"coco_sub/{source_id}/{category.replace(' ', '_')}",
+        source_id=source_id,
+        image=folder / image.file_name,
+        annotation=Boxes(coco.boxes(image_id, category_id)),
+        category=category,
+        license=image.license,
+        where=f"{coco.path.name} image {image_id}, {category}",
+        size_px=(image.width_px, image.height_px),
+    )
+
+
+def _shortfalls(found: _Pool, chosen: dict[str, list[str]]) -> list[str]:
+    reasons: list[str] = []
+    if len(found.classes) != CLASSES:
+        reasons.append(f"{len(found.classes)} classes, official files have {CLASSES}")
+    if found.missing:
+        reasons.append(f"{len(found.missing)} image files are missing, e.g. {found.missing[0]}")
+    short = {name: len(ids) for name, ids in chosen.items() if len(ids) < _PER_CLASS}
+    if short:
+        names = ", ".join(f"{name} {count}" for name, count in list(short.items())[:5])
+        more = ", …" if len(short) > 5 else ""
+        reasons.append(f"{len(short)} classes have fewer than {_PER_CLASS} images left ({names}{more})")
+    return reasons

@@ -1,0 +1,235 @@
+"""Checking a built dataset: everything that a score relies on, found out without trusting the manifest."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.dataset import BenchmarkDataset, open_dataset
+from rise_bench.errors import DataError
+from rise_bench.images import inspect_image
+from rise_bench.manifest import FileEntry, content_sha256
+from rise_bench.metrics import LN2
+from rise_bench.prompts import answer_only_text
+from rise_bench.schema import features, gold_text, row_to_gold
+from rise_bench.scoring import SampleScore, aggregate, score_response
+from rise_bench.splits import CONFIGS, shard_of
+from rise_bench.storage import sha256_file
+from rise_bench.values import Gold, render_gold
+
+_TOLERANCE = 1e-6
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong: where (a file, a row id, or "dataset") and what."""
+
+    where: str
+    problem: str
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the rows hold, gathered over all files."""
+
+    golds: defaultdict[str, list[Gold]] = field(default_factory=lambda: defaultdict(list))
+    image_splits: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    content: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    shots: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    images_sha256: dict[str, str] = field(default_factory=dict)
+
+
+def check_dataset(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Finding]:
+    """Check a dataset folder; rows are streamed.
+
+    Checked: the manifest against the files (presence, hash, rows, nothing else there), the columns, each row
+    (truth, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
+    counts, the content hash, the card's configurations, `eval.yaml`; and that under the benchmark's own
+    metric the true answer scores 1 (JSD 0) and an empty one 0 (JSD ln 2).
+
+    Args:
+        folder: The dataset folder.
+        advance: Called once a row.
+
+    Returns:
+        The findings; empty if all is well.
+    """
+    try:
+        dataset = open_dataset(folder)
+    except DataError as error:
+        return [Finding(str(folder), str(error))]
+    seen = _Seen()
+    findings = list(_check_files(dataset))
+    if any(finding.where.startswith("data/") for finding in findings):
+        return findings  # rows of a file that is not the manifest's say nothing
+    for path, entry in dataset.manifest.files.items():
+        findings += _check_rows(dataset, path, entry, seen, advance)
+    findings += _check_whole(dataset, seen)
+    for split, golds in seen.golds.items():
+        findings += _check_scores(dataset, split, golds)
+    return findings + list(_check_card(dataset))
+
+
+def _check_files(dataset: BenchmarkDataset) -> Iterator[Finding]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Features
+
+    expected = features(dataset.spec, dataset.manifest.categories)
+    for name, entry in dataset.manifest.files.items():
+        path = dataset.root / name
+        if sha256_file(path) != entry.sha256:
+            yield Finding(name, "its sha256 is not the manifest's; rebuild the dataset")
+            continue
+        try:
+            schema, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
+        except (pa.ArrowException, OSError) as error:
+            yield Finding(name, f"not a parquet file ({error}); rebuild the dataset")
+            continue
+        if not schema.equals(expected.arrow_schema) or Features.from_arrow_schema(schema) != expected:
+            yield Finding(name, "its columns are not those of the schema; rebuild with this rise-bench")
+        if rows != entry.rows:
+            yield Finding(name, f"holds {rows} rows, the manifest says {entry.rows}")
+    for path in sorted((dataset.root / "data").glob("*")):
+        name = path.relative_to(dataset.root).as_posix()
+        if name not in dataset.manifest.files:
+            yield Finding(name, "is not in the manifest; remove it")
+
+
+def _check_rows(
+    dataset: BenchmarkDataset, path: str, entry: FileEntry, seen: _Seen, advance: Callable[[], None]
+) -> list[Finding]:
+    findings: list[Finding] = []
+    for row in dataset.file_rows(dataset.root / path):
+        advance()
+        problems = list(_row_problems(dataset, entry, row))
+        where = f"{path} row {row['id']!r}"
+        try:
+            gold = row_to_gold(dataset.spec, row)
+        except DataError as error:
+            findings.append(Finding(where, str(error)))
+            continue
+        if row["solution"] != answer_only_text(render_gold(gold)):
+            problems.append("the column solution is not the truth")
+        if gold.id in seen.images_sha256:
+            problems.append("this id stands twice")
+        findings += [Finding(where, problem) for problem in problems]
+        image_sha256 = row["source_sha256"]
+        seen.golds[entry.split].append(gold)
+        seen.images_sha256[gold.id] = image_sha256
+        seen.image_splits[image_sha256].setdefault(entry.split, gold.id)
+        seen.content.append((entry.split, entry.shard, gold.id, image_sha256, gold_text(gold)))
+        if entry.split == "train" and row["shot_rank"] is not None:
+            seen.shots[_shot_class(dataset, row, gold)].append(row["shot_rank"])
+    return findings
+
+
+def _row_problems(dataset: BenchmarkDataset, entry: FileEntry, row: dict[str, Any]) -> Iterator[str]:
+    if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
+        yield "source_sha256 is not the manifest's"
+    if entry.split == "train" and (row["shot_rank"] is None or shard_of(row["shot_rank"]) != entry.shard):
+        yield f"shot rank {row['shot_rank']} does not belong to shard {entry.shard}"
+    if entry.split != "train" and row["shot_rank"] is not None:
+        yield "a test row has a shot rank"
+    image = row["image"]
+    if dataset.manifest.images == "reference":
+        if image is not None:
+            yield "holds an image in a dataset by reference"
+        return
+    if image is None or image["bytes"] is None:
+        yield "has no image"
+        return
+    try:
+        facts = inspect_image(image["bytes"], "the image")
+    except DataError as error:
+        yield str(error)
+        return
+    if facts.sha256 != row["source_sha256"]:
+        yield "the image is not the one that source_sha256 names"
+    if (facts.width_px, facts.height_px) != (row["width"], row["height"]):
+        stated = f"{row['width']} x {row['height']}"
+        yield f"the image is {facts.width_px} x {facts.height_px} px, the row says {stated}"
+
+
+def _shot_class(dataset: BenchmarkDataset, row: dict[str, Any], gold: Gold) -> str:
+    if dataset.spec.shots_per == "dataset":
+        return ""
+    return dataset.spec.classes[row["label"]] if dataset.spec.kind == "distribution" else gold.category
+
+
+def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
+    manifest = dataset.manifest
+    counts = {split: len(golds) for split, golds in seen.golds.items()}
+    if counts != manifest.counts:
+        yield Finding("manifest.json", f"counts are {manifest.counts}, the files hold {counts}")
+    if absent := sorted(manifest.images_sha256.keys() - seen.images_sha256.keys()):
+        yield Finding("manifest.json", f"{len(absent)} rows are in no file, e.g. {absent[0]!r}")
+    if content_sha256(seen.content) != manifest.content_sha256:
+        yield Finding("manifest.json", "content_sha256 is not that of the rows")
+    for splits in seen.image_splits.values():
+        if len(splits) > 1:
+            yield Finding("dataset", f"one image stands in two splits: {', '.join(sorted(splits.values()))}")
+    for name, ranks in sorted(seen.shots.items()):
+        if sorted(ranks) != list(range(len(ranks))):
+            yield Finding("dataset", f"shot ranks of class {name!r} are not 0, 1, 2, …")
+
+
+def _check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
+    """Score the true answers and empty answers as a model's would be."""
+    spec = dataset.spec
+    true = [
+        score_response(
+            gold, answer_only_text(render_gold(gold, "px", digits=_DIGITS)), unit="px", style="answer_only"
+        )
+        for gold in golds
+    ]
+    empty = [score_response(gold, "", unit="px", style="answer_only") for gold in golds]
+    for gold, best, worst in zip(golds, true, empty, strict=True):
+        if not _is_perfect(best):
+            yield Finding(f"row {gold.id!r}", f"its true answer scores {best.similarity:g} ({best.reason})")
+        if worst.similarity != 0:
+            yield Finding(f"row {gold.id!r}", f"an empty answer scores {worst.similarity:g}")
+    ideal, floor = (0.0, LN2) if spec.metric == "jsd" else (1.0, 0.0)
+    for scores, expected, name in ((true, ideal, "the true answers"), (empty, floor, "empty answers")):
+        value = aggregate(spec, golds, scores, resamples=0).metrics[spec.metric].value
+        if not abs(value - expected) <= _TOLERANCE:
+            yield Finding(f"split {split}", f"{name} have {spec.metric} {value:g}, expected {expected:g}")
+
+
+def _is_perfect(score: SampleScore) -> bool:
+    return score.similarity >= 1 - 1e-3 and score.format_ok and (score.jsd or 0.0) <= _TOLERANCE
+
+
+def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
+    """The configurations of the card and the task of eval.yaml must lead to the files."""
+    try:
+        card = (dataset.root / "README.md").read_text(encoding="utf-8")
+        head = yaml.safe_load(card.split("---\n")[1])
+        configs = {
+            entry["config_name"]: {part["split"]: part["path"] for part in entry["data_files"]}
+            for entry in head["configs"]
+        }
+    except (OSError, IndexError, KeyError, TypeError, yaml.YAMLError) as error:
+        yield Finding("README.md", f"has no readable configurations ({error!r}); rebuild the dataset")
+        return
+    for config in CONFIGS:
+        for split in dataset.manifest.counts:
+            named = {
+                path
+                for pattern in configs.get(config, {}).get(split, [])
+                for path in dataset.root.glob(pattern)
+            }
+            if named != set(dataset.files(split, config)):
+                yield Finding("README.md", f"configuration {config!r} does not name the files of {split}")
+    try:
+        tasks = yaml.safe_load((dataset.root / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
+        known = all(task["config"] in configs and task["split"] in dataset.manifest.counts for task in tasks)
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        yield Finding("eval.yaml", f"is not readable ({error!r}); rebuild the dataset")
+        return
+    if not known:
+        yield Finding("eval.yaml", "names a configuration or split that is not there")

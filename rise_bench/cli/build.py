@@ -1,0 +1,237 @@
+"""`rise-bench build SOURCE`: a benchmark from raw files, or drawn by the project itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rise_bench.cli import app
+
+if TYPE_CHECKING:
+    from rise_bench.manifest import Manifest
+
+build_app = typer.Typer(no_args_is_help=True)
+app.add_typer(build_app, name="build", help="Build a benchmark from its raw files, or draw one.")
+
+Source = Annotated[Path, typer.Option(help="Folder of the raw files.", exists=True, file_okay=False)]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder to write; the cache folder that tasks look in by default.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the splits and the few-shot ranks.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Threads that read and decode; one a CPU by default.")
+]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Build from an incomplete source.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+@build_app.command("emotion6")
+def emotion6(
+    source: Source,
+    out: Out = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Emotion6: seven emotions felt by viewers of 1,980 photos (`ground_truth.txt`, `images/`)."""
+    _build(
+        "emotion6",
+        "emotion6",
+        {"source": source, "seed": seed},
+        out,
+        workers,
+        allow_partial,
+        overwrite,
+        as_json,
+    )
+
+
+@build_app.command("lisa")
+def lisa(
+    source: Source,
+    out: Out = None,
+    targets: Annotated[
+        Literal["union", "largest", "first", "split"],
+        typer.Option(help="Box of an image with several target polygons; split makes a row of each."),
+    ] = "union",
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """LISA: the object that a question is about, from ReasonSeg (`train/`, `val/`)."""
+    options = {"source": source, "seed": seed, "targets": targets}
+    _build("lisa", "lisa", options, out, workers, allow_partial, overwrite, as_json)
+
+
+@build_app.command("imagenet_sub")
+def imagenet_sub(
+    source: Source,
+    out: Out = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """ImageNet-Sub: 20 classes, 25 + 10 images each (`ILSVRC/Data/CLS-LOC/train/`)."""
+    options = {"source": source, "seed": seed}
+    _build("imagenet_sub", "imagenet_sub", options, out, workers, allow_partial, overwrite, as_json)
+
+
+@build_app.command("coco_sub")
+def coco_sub(
+    source: Source,
+    out: Out = None,
+    pool: Annotated[
+        Literal["train", "train+val"], typer.Option(help="Images to choose from: train2017, or both pooled.")
+    ] = "train",
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """COCO-Sub: 80 classes, 25 + 10 images each (`annotations/`, `train2017/`)."""
+    options = {"source": source, "seed": seed, "pool": pool}
+    _build("coco_sub", "coco_sub", options, out, workers, allow_partial, overwrite, as_json)
+
+
+@build_app.command("custom")
+def custom(
+    source: Source,
+    name: Annotated[str, typer.Option(help="Short name of the new benchmark: a-z, 0-9 and _.")],
+    annotations: Annotated[
+        Path, typer.Option(help="CSV (probabilities or labels) or COCO json; in --source, or a path.")
+    ],
+    out: Out = None,
+    question: Annotated[str, typer.Option(help="Task sentence of the prompts; may hold {category}.")] = "",
+    classes: Annotated[str, typer.Option(help="Class names in order, with commas between them.")] = "",
+    metric: Annotated[
+        Literal["jsd", "accuracy"] | None, typer.Option(help="Ranking metric of a CSV's benchmark.")
+    ] = None,
+    test_fraction: Annotated[float, typer.Option(help="Share of test images, without a split column.")] = 0.3,
+    images: Annotated[
+        Literal["embed", "reference"], typer.Option(help="Whether the images may be republished.")
+    ] = "reference",
+    license_id: Annotated[str, typer.Option("--license", help="Licence identifier for the card.")] = "other",
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Your own: a folder of images with a CSV of probabilities or labels, or a COCO json."""
+    options = {
+        "source": source,
+        "name": name,
+        "annotations": annotations,
+        "seed": seed,
+        "question": question,
+        "classes": tuple(part.strip() for part in classes.split(",") if part.strip()),
+        "metric": metric,
+        "test_fraction": test_fraction,
+        "images": images,
+        "license_id": license_id,
+    }
+    _build("custom", name, options, out, workers, allow_partial, overwrite, as_json)
+
+
+def _drawn(benchmark: str, about: str) -> None:
+    """Add the command of a drawn benchmark."""
+
+    def draw(
+        out: Out = None,
+        train: Annotated[int | None, typer.Option(min=1, help="Training rows.")] = None,
+        test: Annotated[int | None, typer.Option(min=1, help="Test rows.")] = None,
+        seed: Seed = 0,
+        workers: Workers = None,
+        overwrite: Overwrite = False,
+        as_json: AsJson = False,
+    ) -> None:
+        options = {"benchmark": benchmark, "train": train, "test": test, "seed": seed}
+        _build("world.plan", benchmark, options, out, workers, False, overwrite, as_json)
+
+    build_app.command(benchmark, help=about)(draw)
+
+
+_drawn("moods", "Drawn here: the mood of a picture, a distribution over seven emotions.")
+_drawn("scenes", "Drawn here: the objects that a question is about, as boxes.")
+_drawn("kinds", "Drawn here: the kind of object in a picture, one of 20 classes.")
+
+
+def _build(
+    builder: str,
+    name: str,
+    options: dict[str, Any],
+    out: Path | None,
+    workers: int | None,
+    allow_partial: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Plan, write with a progress bar on stderr, and print a summary on stdout."""
+    from rise_bench.dataset import cache_folder
+    from rise_bench.dataset_writer import write_dataset
+    from rise_bench.registry import load_component
+
+    folder = (out or cache_folder(name)).expanduser()
+    plan = load_component("builders", builder).plan(**options)
+    manifest = _with_progress(
+        f"building {name}",
+        lambda progress: write_dataset(
+            plan,
+            folder,
+            seed=options["seed"],
+            workers=workers,
+            allow_partial=allow_partial,
+            overwrite=overwrite,
+            progress=progress,
+        ),
+    )
+    _print_summary(folder, manifest, as_json)
+
+
+def _with_progress(label: str, work: "Callable[[Callable[[int, int], None]], Manifest]") -> "Manifest":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _print_summary(folder: Path, manifest: "Manifest", as_json: bool) -> None:
+    summary = {
+        "folder": str(folder),
+        "benchmark": manifest.spec["name"],
+        "counts": manifest.counts,
+        "paper_counts": manifest.paper_counts,
+        "differences": list(manifest.differences),
+        "drops": {reason: len(names) for reason, names in manifest.drops.items()},
+        "near_duplicate_pairs": manifest.near_duplicate_pairs,
+        "partial": manifest.partial,
+        "content_sha256": manifest.content_sha256,
+        "bytes": sum(entry.bytes for entry in manifest.files.values()),
+    }
+    if as_json:
+        from rise_bench.cli.tables import print_json
+
+        print_json(summary)
+        return
+    paper = manifest.paper_counts or {}
+    counts = ", ".join(
+        f"{rows} {split}" + (f" (paper {paper[split]})" if split in paper else "")
+        for split, rows in manifest.counts.items()
+    )
+    lines = [f"{summary['benchmark']}: {counts}", *(f"- {line}" for line in manifest.differences)]
+    if not manifest.differences:
+        lines += [f"- {len(names)} left out: {reason}" for reason, names in manifest.drops.items()]
+    lines.append(f"{folder} is complete; check it with: rise-bench check {folder}")
+    typer.echo("\n".join(lines))

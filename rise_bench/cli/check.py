@@ -1,0 +1,34 @@
+"""`rise-bench check`: is a dataset folder what its manifest says, and does its truth score as truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rise_bench.cli import app
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check a built dataset: columns, hashes, counts, splits, scores; exits with 1 if anything is wrong."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from rise_bench.check import check_dataset
+    from rise_bench.cli.tables import print_json
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("checking rows", total=None)
+        findings = check_dataset(data, advance=lambda: bar.advance(task))
+    if as_json:
+        found = [{"where": finding.where, "problem": finding.problem} for finding in findings]
+        print_json({"folder": str(data), "ok": not found, "findings": found})
+    elif findings:
+        typer.echo("\n".join(f"{finding.where}: {finding.problem}" for finding in findings))
+    else:
+        typer.echo(f"{data}: no findings")
+    if findings:
+        raise typer.Exit(1)

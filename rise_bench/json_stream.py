@@ -1,0 +1,121 @@
+"""Reading a JSON object of long lists with little memory: COCO's instances file is 450 MB.
+
+Values are decoded one at a time by the standard decoder from a moving window of the file.
+"""
+
+import json
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from rise_bench.errors import DataError
+
+_WINDOW_CHARS = 1 << 20
+_SPACE = " \t\n\r"
+
+
+def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the members of the object in a file, in file order.
+
+    Args:
+        path: JSON file whose top level is an object.
+        streamed: Keys whose value is a list; each of its elements is yielded on its own as (key, element).
+            Other members are yielded as (key, value).
+
+    Raises:
+        DataError: If the file is missing or is not such JSON; says near which character.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield from _members(_Window(file, path), streamed)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; complete the source") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error}); get the file again") from error
+
+
+class _Window:
+    """A moving window over the text of a file."""
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._decoder = json.JSONDecoder()
+        self._text = ""
+        self._at = 0
+        self._passed = 0
+
+    def _read_on(self) -> bool:
+        chunk = self._file.read(max(_WINDOW_CHARS, len(self._text) - self._at))
+        if not chunk:
+            return False
+        self._passed += self._at
+        self._text, self._at = self._text[self._at :] + chunk, 0
+        return True
+
+    def peek(self) -> str:
+        """Return the next character that is not white space; empty at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _SPACE:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_on():
+                return ""
+
+    def take(self, expected: str) -> str:
+        """Consume the next character, which must be one of `expected`."""
+        found = self.peek()
+        if not found or found not in expected:
+            raise self.error(f"found {found!r}, expected one of {' '.join(expected)!r}")
+        self._at += 1
+        return found
+
+    def value(self) -> Any:
+        """Consume and decode the next value."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not self._read_on():
+                    raise self.error(error.msg) from error
+                continue
+            except RecursionError:
+                raise self.error("nested too deeply") from None
+            if end < len(self._text) or not self._read_on():  # a number may go on in the next chunk
+                self._at = end
+                return value
+
+    def error(self, problem: str) -> DataError:
+        """Return the error for a problem at the current place."""
+        place = self._passed + self._at
+        return DataError(
+            f"{self._path}: not the expected JSON near character {place}: {problem}; get it again"
+        )
+
+
+def _members(window: _Window, streamed: Container[str]) -> Iterator[tuple[str, Any]]:
+    window.take("{")
+    more = window.peek() != "}" or window.take("}") != "}"
+    while more:
+        key = window.value()
+        if not isinstance(key, str):
+            raise window.error(f"key {key!r} is not a string")
+        window.take(":")
+        if key in streamed:
+            for element in _elements(window):
+                yield key, element
+        else:
+            yield key, window.value()
+        more = window.take(",}") == ","
+    if window.peek():
+        raise window.error("text after the end")
+
+
+def _elements(window: _Window) -> Iterator[Any]:
+    window.take("[")
+    more = window.peek() != "]" or window.take("]") != "]"
+    while more:
+        yield window.value()
+        more = window.take(",]") == ","
