@@ -1,0 +1,140 @@
+"""An OpenAI-compatible server on loopback that knows every answer, and can be slow, fail or die half-way.
+
+The answer to a request is found by the picture in it, so it does not depend on the order of requests.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
+
+#: Gets (hash of the picture, prompt), returns the text of the model.
+Answer = Callable[[str, str], str]
+
+
+def picture_key(image: Image.Image) -> str:
+    """Hash of the pixels in RGB, whatever file format carried them."""
+    rgb = image.convert("RGB")
+    return hashlib.sha256(f"{rgb.size}".encode() + rgb.tobytes()).hexdigest()
+
+
+@dataclass
+class OpenAIServer:
+    """What the server does, and what it was asked.
+
+    Attributes:
+        answer: The model.
+        dies_after: After so many answers it drops every connection without a reply; None never does.
+        fails_first: The first so many requests get status 503.
+        delay_s: Seconds it waits before each answer.
+        port: Where it listens.
+        prompts: Prompts that were answered.
+        answered: Number of requests that were answered.
+        refused: Requests that were dropped or failed.
+    """
+
+    answer: Answer
+    dies_after: int | None = None
+    fails_first: int = 0
+    delay_s: float = 0.0
+    port: int = 0
+    prompts: list[str] = field(default_factory=list)
+    answered: int = 0
+    refused: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def model_args(self) -> str:
+        """`--model_args` of lmms-eval's `openai` model for this server: one try."""
+        url = f"http://127.0.0.1:{self.port}/v1"
+        return f"model=canned,base_url={url},api_key=none,max_retries=1,num_concurrent=8"
+
+    def admit(self) -> str:
+        """Decide the fate of a request: "answer", "fail" or "drop"."""
+        with self.lock:
+            if self.refused < self.fails_first:
+                self.refused += 1
+                return "fail"
+            if self.dies_after is not None and self.answered >= self.dies_after:
+                self.refused += 1
+                return "drop"
+            self.answered += 1
+            return "answer"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        state = self.server.state
+        fate = state.admit()
+        if fate == "drop":
+            self.close_connection = True
+            return
+        if fate == "fail":
+            self._reply(503, {"error": {"message": "overloaded", "type": "server_error"}})
+            return
+        time.sleep(state.delay_s)
+        key, prompt = _read(body["messages"])
+        state.prompts.append(prompt)
+        message = {"role": "assistant", "content": state.answer(key, prompt)}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
+        self._reply(200, about | {"choices": [choice], "usage": usage})
+
+    def _reply(self, status: int, content: object) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    state: OpenAIServer
+
+
+@contextmanager
+def serve(state: OpenAIServer) -> Iterator[OpenAIServer]:
+    """Run the server on a free port of loopback."""
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.state = state
+        state.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield state
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _read(messages: list[dict[str, object]]) -> tuple[str, str]:
+    """Return (hash of the picture, prompt) of a chat request."""
+    key, prompt = "", ""
+    for message in messages:
+        content = message["content"]
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        for part in parts:
+            if part["type"] == "image_url":
+                data = base64.b64decode(part["image_url"]["url"].split(",", 1)[1])
+                key = picture_key(Image.open(io.BytesIO(data)))
+            elif part["type"] == "text":
+                prompt += part["text"]
+    return key, prompt
