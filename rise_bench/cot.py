@@ -1,0 +1,135 @@
+"""CoT datasets: the rows of a benchmark, each with its best chain of thought, and how good that is.
+
+Shards are split by reward: `high` holds the rows with reward >= tau, `low` the rest, so that the
+configuration `high` is the first kind of shard and `default` is both, without a row stored twice.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rise_bench.dataset import cache_folder
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.schema import features
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+_log = logging.getLogger(__name__)
+
+Subset = Literal["high", "default"]
+
+#: Configuration of a CoT dataset -> its shards.
+COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("high", "low")}
+
+
+def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
+    """Columns of a CoT row: those of the benchmark and
+
+    - `cot`, `reconstruction`: the chain of thought and what was reconstructed from it, as written;
+    - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
+    - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
+    - `prior_score`: similarity that the mean of the training truths gets, a floor for `reward`;
+    - `group_rewards`: rewards of the whole group that the row is the best of;
+    - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions.
+    """
+    from datasets import Features, List, Value
+
+    texts = {name: Value("string") for name in ("cot", "reconstruction")}
+    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score")}
+    verdicts = {name: Value("bool") for name in ("leak_numbers", "leak_strict", "format_ok")}
+    rest = {"group_rewards": List(Value("float64")), "provenance": Value("string")}
+    return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
+
+
+@dataclass(frozen=True, slots=True)
+class CotDataset:
+    """A complete CoT dataset folder."""
+
+    root: Path
+    spec: BenchmarkSpec
+    manifest: Manifest
+
+    def files(self, subset: Subset = "default") -> list[Path]:
+        """Parquet files of a configuration, `high` first."""
+        return [
+            self.root / path
+            for shard in COT_CONFIGS[subset]
+            for path, entry in sorted(self.manifest.files.items())
+            if entry.shard == shard
+        ]
+
+    def rows(
+        self, subset: Subset = "default", *, columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Stream the rows of a configuration."""
+        import pyarrow.parquet as pq
+
+        for path in self.files(subset):
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):
+                    yield from batch.to_pylist()
+
+
+def open_cots(folder: Path | str) -> CotDataset:
+    """Open a CoT dataset folder.
+
+    Raises:
+        DataError: It is no complete CoT dataset.
+    """
+    root = Path(folder).expanduser()
+    manifest = read_manifest(root)
+    shards = {entry.shard for entry in manifest.files.values()}
+    if not shards or not shards <= {"high", "low"}:
+        raise DataError(f"{root} is no CoT dataset (its shards are {sorted(shards)}); run `rise-bench collect`")
+    if missing := [name for name in manifest.files if not (root / name).is_file()]:
+        raise DataError(f"{root} lacks {missing[0]}; copy the folder again or collect again")
+    return CotDataset(root, manifest.benchmark, manifest)
+
+
+def find_cots(name: str) -> CotDataset:
+    """Open a CoT dataset by folder or name: `$RISE_BENCH_DATA/<name>`, the cache folder, the Hub.
+
+    Raises:
+        DataError: It is nowhere.
+    """
+    root = os.environ.get("RISE_BENCH_DATA")
+    places = [Path(name), *([Path(root) / name] if root else []), cache_folder(name)]
+    for folder in places:
+        if (folder / MANIFEST_NAME).is_file():
+            _log.info("%s: found in %s", name, folder)
+            return open_cots(folder)
+    from rise_bench.hub import fetch_dataset
+
+    hub_id = f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{name.replace('_', '-')}"
+    try:
+        return open_cots(fetch_dataset(name, hub_id))
+    except DataError as error:
+        looked = ", ".join(map(str, places))
+        raise DataError(
+            f"no chains of thought {name!r} in {looked}, nor on the Hub; make them with `rise-bench collect`"
+        ) from error
+
+
+def read_cots(name: str, *, min_reward: float | None = None) -> dict[str, str]:
+    """Chains of thought by sample id.
+
+    Args:
+        name: Folder of a CoT dataset, or the name under which it is found, e.g. `emotion6-cot`.
+        min_reward: Leave out rows below this reward (tau of the paper); None takes all.
+
+    Raises:
+        ConfigError: No row is left.
+        DataError: There is no such dataset.
+    """
+    dataset = find_cots(name)
+    rows = dataset.rows(columns=["id", "cot", "reward"])
+    cots = {r["id"]: r["cot"] for r in rows if min_reward is None or r["reward"] >= min_reward}
+    if not cots:
+        raise ConfigError(f"{dataset.root} has no chain of thought with reward >= {min_reward}. Lower tau.")
+    return cots

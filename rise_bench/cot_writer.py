@@ -1,0 +1,176 @@
+"""Writing a CoT dataset: the rows of a benchmark joined with the best rollout of each sample."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from rise_bench.best_of import Group
+from rise_bench.cot import cot_features
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import DataError
+from rise_bench.floors import floor_predictors
+from rise_bench.manifest import FileEntry, Manifest, write_manifest
+from rise_bench.schema import row_to_gold
+from rise_bench.similarity import SimilarityVariant, similarity
+from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+
+_ROWS_PER_FILE = 2_000
+_ROWS_PER_GROUP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CotPlan:
+    """What is written.
+
+    Attributes:
+        benchmark: Benchmark whose train rows get a chain of thought.
+        config: Its configuration: 4-shot, 16-shot or default.
+        best: Sample id to the group with its best rollout; samples without one are left out and named.
+        provenance: Model, prompt hash, reward rule, sampling and versions; the same on every row.
+        tau: Rewards of at least tau are `high`.
+        variant: Similarity of `prior_score`.
+    """
+
+    benchmark: BenchmarkDataset
+    config: str
+    best: Mapping[str, Group]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    tau: float = 0.75
+    variant: SimilarityVariant = "paper"
+
+
+def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
+    """Write the folder: parquet shards `high` and `low`, card and, last, the manifest.
+
+    Raises:
+        DataError: No sample has a rollout.
+        ConfigError: `out` may not be written.
+    """
+    if not plan.best:
+        raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
+    with atomic_directory(out, overwrite=overwrite) as work:
+        (work / "data").mkdir()
+        files: dict[str, FileEntry] = {}
+        for shard in ("high", "low"):
+            files |= _write_shard(plan, work, shard)
+        manifest = _manifest(plan, files)
+        atomic_write_text(work / "README.md", card(plan, manifest))
+        write_manifest(work, manifest)
+    return manifest
+
+
+def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = cot_features(plan.benchmark.spec, plan.benchmark.manifest.categories).arrow_schema
+    chosen = {uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")}
+    rows = _rows(plan, chosen)
+    files: dict[str, FileEntry] = {}
+    for number in count():
+        path = work / "data" / f"train-{shard}-{number:05d}.parquet"
+        written = 0
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            while written < _ROWS_PER_FILE and (part := next(rows, ())):
+                writer.write_table(pa.Table.from_pylist(list(part), schema=schema))
+                written += len(part)
+        if written or number == 0:  # an empty file keeps the configuration loadable
+            files[path.relative_to(work).as_posix()] = FileEntry(
+                split="train", shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
+            )
+        else:
+            path.unlink()
+        if written < _ROWS_PER_FILE:
+            return files
+    raise AssertionError("unreachable")
+
+
+def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
+    prior = _prior(plan)
+    shared = dict(plan.provenance)
+
+    def joined() -> Iterator[dict[str, Any]]:
+        for row in plan.benchmark.rows("train", plan.config):
+            if (group := chosen.get(row["id"])) is None:
+                continue
+            rollout = group.read()
+            gold = row_to_gold(plan.benchmark.spec, row)
+            kept = ("cot", "reconstruction", "reward", "similarity", "leak_numbers", "leak_strict", "format_ok")
+            provenance = shared | {"step": group.step}
+            yield (
+                row
+                | {name: rollout[name] for name in kept}
+                | {
+                    "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
+                    "group_rewards": group.rewards,
+                    "provenance": json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+                }
+            )
+
+    rows = joined()
+    return iter(lambda: tuple(islice(rows, _ROWS_PER_GROUP)), ())
+
+
+def _prior(plan: CotPlan) -> Any:
+    golds = plan.benchmark.golds("train", plan.config)
+    return floor_predictors(golds)["train_mean" if plan.benchmark.spec.kind == "distribution" else "mean_box"]
+
+
+def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
+    parent = plan.benchmark.manifest
+    ids = [gold.id for gold in plan.benchmark.golds("train", plan.config)]
+    left_out = tuple(uid for uid in ids if uid not in plan.best)
+    options = {"cots_of": parent.content_sha256, "config": plan.config, "tau": f"{plan.tau:g}"}
+    return parent.model_copy(
+        update={
+            "counts": {"train": sum(entry.rows for entry in files.values())},
+            "paper_counts": None,
+            "differences": (),
+            "drops": {"never sampled": left_out} if left_out else {},
+            "options": parent.options | options,
+            "near_duplicates": (),
+            "near_duplicate_pairs": 0,
+            "content_sha256": sha256_bytes(json.dumps({n: e.sha256 for n, e in files.items()}).encode()),
+            "files": files,
+            "images_sha256": {u: h for u, h in parent.images_sha256.items() if u in plan.best},
+        }
+    )
+
+
+def card(plan: CotPlan, manifest: Manifest) -> str:
+    """The dataset card, with the configurations that `load_dataset` reads."""
+    spec = plan.benchmark.spec
+    counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
+    rewards = [group.reward for group in plan.best.values()]
+    mean = sum(rewards) / len(rewards)
+    model = plan.provenance.get("model", "unknown")
+    return f"""---
+license: {spec.license}
+task_categories: [image-text-to-text]
+tags: [rise, chain-of-thought]
+configs:
+- config_name: default
+  default: true
+  data_files: [{{split: train, path: data/train-*.parquet}}]
+- config_name: high
+  data_files: [{{split: train, path: data/train-high-*.parquet}}]
+---
+
+# RISE {spec.name.replace("_", " ")}: chains of thought
+
+Each row of the training split of {spec.name} ({plan.config}) with its best chain of thought of a group,
+sampled from `{model}`. `reward` is eq. 1 of RISE (arXiv 2508.13229): the similarity of the annotation that was
+reconstructed from image and chain of thought, 0 if the chain of thought leaks. `prior_score` is what the mean
+of the training annotations scores without looking.
+
+| configuration | rows |
+|---|---|
+| high (reward >= {plan.tau:g}) | {counts["high"]} |
+| default | {counts["high"] + counts["low"]} |
+
+Mean reward {mean:.3f}. Rows never sampled: {len(manifest.drops.get("never sampled", ()))}. `provenance` holds
+the model, its step, the hash of the prompts, the reward rule, the sampling settings and the versions, as JSON.
+"""

@@ -1,0 +1,127 @@
+"""Sampling from a local checkpoint with transformers; torch is imported when a model is loaded."""
+
+import io
+import os
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from rise_bench.errors import ConfigError
+from rise_bench.extras import require_extra
+from rise_bench.sampling import Prompt, Sampling
+from rise_bench.values import MAX_PIXELS, MIN_PIXELS
+
+
+class LocalModel:
+    """A checkpoint on this process's device: the GPU of its local rank, else the CPU."""
+
+    workers = 1
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        revision: str = "",
+        sampling: Sampling | None = None,
+        max_pixels: int = MAX_PIXELS,
+        min_pixels: int = MIN_PIXELS,
+        batch_rows: int = 4,
+        attn_implementation: str = "sdpa",
+    ) -> None:
+        """Load the model.
+
+        Args:
+            name: Hub id or folder.
+            revision: Hub revision; empty means the default branch.
+            sampling: How tokens are drawn.
+            max_pixels: Largest image of the processor.
+            min_pixels: Smallest image of the processor.
+            batch_rows: Prompts in one call of `generate`; less needs less memory.
+            attn_implementation: Attention kernel of transformers: sdpa, flash_attention_2 or eager.
+
+        Raises:
+            PrerequisiteError: torch or transformers is not installed.
+            ConfigError: There is no such checkpoint.
+        """
+        require_extra("train")
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        self.batch_rows = batch_rows
+        self._name, self._revision = name, revision
+        self._sampling = sampling or Sampling()
+        on_gpu = torch.cuda.is_available()
+        self._device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
+        source: dict[str, Any] = {"revision": revision} if revision else {}
+        try:
+            self._processor = AutoProcessor.from_pretrained(name, padding_side="left", **source)
+            self._model = AutoModelForImageTextToText.from_pretrained(
+                name,
+                dtype=torch.bfloat16 if on_gpu else torch.float32,
+                attn_implementation=attn_implementation,
+                **source,
+            ).to(self._device)
+        except OSError as error:
+            raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}. Check --model.") from error
+        self._model.eval()
+        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+
+    def describe(self) -> dict[str, Any]:
+        """Model and sampling settings."""
+        revision = self._revision or getattr(self._model.config, "_commit_hash", None) or ""
+        return {
+            "model": self._name,
+            "revision": revision,
+            "temperature": self._sampling.temperature,
+            "top_p": self._sampling.top_p,
+            "seed": self._sampling.seed,
+        }
+
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+        """Draw `n` texts for each prompt; the same prompts and seed draw the same texts."""
+        import torch
+
+        torch.manual_seed(self._sampling.seed ^ zlib.crc32("\0".join(p.text for p in prompts).encode()))
+        inputs = self._processor(
+            text=[self._chat(prompt.text) for prompt in prompts],
+            images=[upright(prompt.image) for prompt in prompts],
+            padding=True,
+            return_tensors="pt",
+        ).to(self._device)
+        with torch.inference_mode():
+            output = self._model.generate(
+                **inputs,
+                do_sample=True,
+                num_return_sequences=n,
+                max_new_tokens=max_tokens,
+                temperature=self._sampling.temperature,
+                top_p=self._sampling.top_p,
+                top_k=0,
+                repetition_penalty=1.0,
+                suppress_tokens=self._not_sampled(),
+                pad_token_id=self._processor.tokenizer.pad_token_id,
+            )
+        new = output[:, inputs["input_ids"].shape[1] :]
+        texts: list[str] = self._processor.batch_decode(new, skip_special_tokens=True)
+        return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
+
+    def _chat(self, text: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        chat: str = self._processor.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        return chat
+
+    def _not_sampled(self) -> list[int]:
+        """Special tokens other than those that end a text: one inside a CoT would corrupt the next prompt."""
+        tokenizer = self._processor.tokenizer
+        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+        return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
+
+
+def upright(data: bytes) -> Any:
+    """Decode an image file as it is to be seen: orientation applied, RGB."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(data)) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
