@@ -10,22 +10,21 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.prompts import reason_prompt, reconstruct_prompt
-from rise_bench.rewards import RewardRule, Verdict, cot_reward
+from rise_bench.loop import LoopSettings, closed_loop
 from rise_bench.rollout_log import RolloutLog
-from rise_bench.sampling import Prompt, SampleError, Sampler
+from rise_bench.sampling import SampleError, Sampler
 from rise_bench.schema import row_to_gold
 from rise_bench.storage import atomic_write_text
-from rise_bench.values import MAX_PIXELS, BoxUnit, Gold
+from rise_bench.values import Gold
 
-_VERDICT = ("reward", "similarity", "leak_numbers", "leak_strict", "format_ok", "reason")
+_SAMPLER = "sampler.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +41,6 @@ class Share:
             if rank in os.environ and size in os.environ:
                 return cls(int(os.environ[rank]), int(os.environ[size]))
         return cls()
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """How a sample is annotated.
-
-    Attributes:
-        samples: Rollouts of each sample (G).
-        max_cot_length: Tokens of a chain of thought.
-        max_reconstruction_length: Tokens of a reconstruction.
-        unit: Unit in which the model states boxes.
-        rule: The reward.
-        max_pixels: Largest image of the model's processor; matters for `resized_px` only.
-        step: Optimiser step of the sampled policy; 0 for a model that was not trained here.
-    """
-
-    samples: int = 8
-    max_cot_length: int = 384
-    max_reconstruction_length: int = 256
-    unit: BoxUnit = "norm1000"
-    rule: RewardRule = field(default_factory=RewardRule)
-    max_pixels: int = MAX_PIXELS
-    step: int = 0
 
 
 @dataclass(slots=True)
@@ -99,17 +75,16 @@ def sweep(
         progress: Called with the number of samples just done.
 
     Raises:
-        ConfigError: The folder holds a sweep with other settings.
         PrerequisiteError: The model cannot be reached.
     """
     share = share or Share()
-    _same_settings(log_folder, {"config": config, "sampler": sampler.describe(), "loop": asdict(settings)})
+    atomic_write_text(log_folder / _SAMPLER, json.dumps(sampler.describe(), sort_keys=True) + "\n")
     log = RolloutLog(log_folder, share.rank, attempt=f"{time.time_ns():020d}")
     swept = Swept()
     work = _batches(_mine(dataset, config, share, covered), sampler.batch_rows)
 
     def annotate(batch: Sequence[tuple[Gold, bytes]]) -> list[dict[str, Any]]:
-        return closed_loop(dataset, sampler, settings, batch)
+        return closed_loop(dataset.spec, sampler, settings, batch)
 
     try:
         for batch, future in _in_parallel(annotate, work, sampler.workers):
@@ -122,32 +97,6 @@ def sweep(
     finally:
         log.close()
     return swept
-
-
-def closed_loop(
-    dataset: BenchmarkDataset,
-    sampler: Sampler,
-    settings: LoopSettings,
-    batch: Sequence[tuple[Gold, bytes]],
-) -> list[dict[str, Any]]:
-    """Rows of the rollout log for a batch of samples: reason, reconstruct, judge."""
-    spec, n = dataset.spec, settings.samples
-    words: dict[str, Any] = {"unit": settings.unit, "max_pixels": settings.max_pixels}
-    asked = [Prompt(image, reason_prompt(spec, gold, **words)) for gold, image in batch]
-    drawn = sampler.sample(asked, n, settings.max_cot_length)
-    pairs = [(gold, image, cot) for (gold, image), cots in zip(batch, drawn, strict=True) for cot in cots]
-    again = [Prompt(image, reconstruct_prompt(spec, gold, cot, **words)) for gold, image, cot in pairs]
-    answers = [texts[0] for texts in sampler.sample(again, 1, settings.max_reconstruction_length)]
-    rows = []
-    for (gold, _, cot), answer in zip(pairs, answers, strict=True):
-        verdict = cot_reward(gold, cot, answer, rule=settings.rule, classes=spec.classes, **words)
-        row = {"id": gold.id, "step": settings.step, "group": 0, "cot": cot, "reconstruction": answer}
-        rows.append(row | _fields(verdict))
-    return rows
-
-
-def _fields(verdict: Verdict) -> dict[str, Any]:
-    return {name: getattr(verdict, name) for name in _VERDICT}
 
 
 def _mine(
@@ -187,15 +136,26 @@ def _in_parallel(
                 future.cancel()
 
 
-def _same_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write the settings of a sweep beside its logs; refuse a folder with others."""
+def same_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write what was asked beside the logs of a sweep, and refuse a folder where something else was asked.
+
+    Raises:
+        ConfigError: The settings differ; the message holds the first difference.
+    """
     text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
     path = folder / "settings.json"
     if not path.exists():
         atomic_write_text(path, text)
     elif (before := path.read_text(encoding="utf-8")) != text:
-        changed = [a for a, b in zip(before.splitlines(), text.splitlines(), strict=False) if a != b]
+        pairs = zip(before.splitlines(), text.splitlines(), strict=False)
+        first = next((f"{a.strip()} was, {b.strip()} is" for a, b in pairs if a != b), "fewer of them")
         raise ConfigError(
-            f"{folder} holds a sweep with other settings ({changed[0].strip() if changed else 'more'} before). "
-            "Choose another --out, or delete the folder."
+            f"{folder} holds a sweep with other settings ({first}). Choose another --out, or delete it."
         )
+
+
+def read_sampler(folder: Path) -> dict[str, Any]:
+    """What the sampler of a sweep said of itself; empty if there was no sweep."""
+    path = folder / _SAMPLER
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found

@@ -29,7 +29,7 @@ COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("hi
 
 
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
-    """Columns of a CoT row: those of the benchmark and
+    """Columns of a CoT row: those of the benchmark, and these.
 
     - `cot`, `reconstruction`: the chain of thought and what was reconstructed from it, as written;
     - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
@@ -86,7 +86,9 @@ def open_cots(folder: Path | str) -> CotDataset:
     manifest = read_manifest(root)
     shards = {entry.shard for entry in manifest.files.values()}
     if not shards or not shards <= {"high", "low"}:
-        raise DataError(f"{root} is no CoT dataset (its shards are {sorted(shards)}); run `rise-bench collect`")
+        raise DataError(
+            f"{root} is no CoT dataset (its shards are {sorted(shards)}); run `rise-bench collect`"
+        )
     if missing := [name for name in manifest.files if not (root / name).is_file()]:
         raise DataError(f"{root} lacks {missing[0]}; copy the folder again or collect again")
     return CotDataset(root, manifest.benchmark, manifest)

@@ -1,8 +1,8 @@
 """Writing a CoT dataset: the rows of a benchmark joined with the best rollout of each sample."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,19 @@ class CotPlan:
         benchmark: Benchmark whose train rows get a chain of thought.
         config: Its configuration: 4-shot, 16-shot or default.
         best: Sample id to the group with its best rollout; samples without one are left out and named.
-        provenance: Model, prompt hash, reward rule, sampling and versions; the same on every row.
+        provenance: Group to model, prompt hash, reward rule, sampling and versions.
         tau: Rewards of at least tau are `high`.
         variant: Similarity of `prior_score`.
+        only: Ids that were asked for; None for all.
     """
 
     benchmark: BenchmarkDataset
     config: str
     best: Mapping[str, Group]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Callable[[Group], dict[str, Any]]
     tau: float = 0.75
     variant: SimilarityVariant = "paper"
+    only: frozenset[str] | None = None
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -67,7 +69,9 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
     import pyarrow.parquet as pq
 
     schema = cot_features(plan.benchmark.spec, plan.benchmark.manifest.categories).arrow_schema
-    chosen = {uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")}
+    chosen = {
+        uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")
+    }
     rows = _rows(plan, chosen)
     files: dict[str, FileEntry] = {}
     for number in count():
@@ -77,7 +81,7 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
             while written < _ROWS_PER_FILE and (part := next(rows, ())):
                 writer.write_table(pa.Table.from_pylist(list(part), schema=schema))
                 written += len(part)
-        if written or number == 0:  # an empty file keeps the configuration loadable
+        if written:
             files[path.relative_to(work).as_posix()] = FileEntry(
                 split="train", shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
             )
@@ -90,7 +94,6 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
 
 def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
     prior = _prior(plan)
-    shared = dict(plan.provenance)
 
     def joined() -> Iterator[dict[str, Any]]:
         for row in plan.benchmark.rows("train", plan.config):
@@ -98,8 +101,16 @@ def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str
                 continue
             rollout = group.read()
             gold = row_to_gold(plan.benchmark.spec, row)
-            kept = ("cot", "reconstruction", "reward", "similarity", "leak_numbers", "leak_strict", "format_ok")
-            provenance = shared | {"step": group.step}
+            kept = (
+                "cot",
+                "reconstruction",
+                "reward",
+                "similarity",
+                "leak_numbers",
+                "leak_strict",
+                "format_ok",
+            )
+            provenance = plan.provenance(group) | {"step": group.step}
             yield (
                 row
                 | {name: rollout[name] for name in kept}
@@ -122,15 +133,15 @@ def _prior(plan: CotPlan) -> Any:
 def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     parent = plan.benchmark.manifest
     ids = [gold.id for gold in plan.benchmark.golds("train", plan.config)]
-    left_out = tuple(uid for uid in ids if uid not in plan.best)
-    options = {"cots_of": parent.content_sha256, "config": plan.config, "tau": f"{plan.tau:g}"}
+    asked = [uid for uid in ids if plan.only is None or uid in plan.only]
+    left_out = tuple(uid for uid in asked if uid not in plan.best)
     return parent.model_copy(
         update={
             "counts": {"train": sum(entry.rows for entry in files.values())},
             "paper_counts": None,
             "differences": (),
             "drops": {"never sampled": left_out} if left_out else {},
-            "options": parent.options | options,
+            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only),
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
             "content_sha256": sha256_bytes(json.dumps({n: e.sha256 for n, e in files.items()}).encode()),
@@ -140,29 +151,43 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     )
 
 
+def cot_options(
+    benchmark: BenchmarkDataset, config: str, tau: float, only: frozenset[str] | None
+) -> dict[str, str]:
+    """What decides which rows a CoT dataset has, and where they stand."""
+    options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
+    if only is not None:
+        options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
+    return benchmark.manifest.options | options
+
+
 def card(plan: CotPlan, manifest: Manifest) -> str:
     """The dataset card, with the configurations that `load_dataset` reads."""
     spec = plan.benchmark.spec
     counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
     rewards = [group.reward for group in plan.best.values()]
     mean = sum(rewards) / len(rewards)
-    model = plan.provenance.get("model", "unknown")
+    models = {plan.provenance(group).get("model", "") for group in plan.best.values()}
+    names = ", ".join(f"`{name}`" for name in sorted(models))
+    configs = {"default": "data/train-*.parquet"}
+    if counts["high"]:  # `datasets` cannot load a configuration without rows
+        configs["high"] = "data/train-high-*.parquet"
+    listed = "\n".join(
+        f"- config_name: {name}\n  data_files: [{{split: train, path: {path}}}]"
+        for name, path in configs.items()
+    )
     return f"""---
 license: {spec.license}
 task_categories: [image-text-to-text]
 tags: [rise, chain-of-thought]
 configs:
-- config_name: default
-  default: true
-  data_files: [{{split: train, path: data/train-*.parquet}}]
-- config_name: high
-  data_files: [{{split: train, path: data/train-high-*.parquet}}]
+{listed}
 ---
 
 # RISE {spec.name.replace("_", " ")}: chains of thought
 
 Each row of the training split of {spec.name} ({plan.config}) with its best chain of thought of a group,
-sampled from `{model}`. `reward` is eq. 1 of RISE (arXiv 2508.13229): the similarity of the annotation that was
+sampled from {names}. `reward` is eq. 1 of RISE (arXiv 2508.13229): the similarity of the annotation that was
 reconstructed from image and chain of thought, 0 if the chain of thought leaks. `prior_score` is what the mean
 of the training annotations scores without looking.
 
@@ -172,5 +197,5 @@ of the training annotations scores without looking.
 | default | {counts["high"] + counts["low"]} |
 
 Mean reward {mean:.3f}. Rows never sampled: {len(manifest.drops.get("never sampled", ()))}. `provenance` holds
-the model, its step, the hash of the prompts, the reward rule, the sampling settings and the versions, as JSON.
+the model, its step, the hash of the prompts, the reward rule, the sampling settings and versions, as JSON.
 """

@@ -55,15 +55,15 @@ class LocalModel:
         source: dict[str, Any] = {"revision": revision} if revision else {}
         try:
             self._processor = AutoProcessor.from_pretrained(name, padding_side="left", **source)
-            self._model = AutoModelForImageTextToText.from_pretrained(
+            model: Any = AutoModelForImageTextToText.from_pretrained(
                 name,
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
                 attn_implementation=attn_implementation,
                 **source,
-            ).to(self._device)
+            )
         except OSError as error:
             raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}. Check --model.") from error
-        self._model.eval()
+        self._model = model.to(self._device).eval()
         self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
 
     def describe(self) -> dict[str, Any]:

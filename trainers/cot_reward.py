@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rise_bench.loop import verdict_fields
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import RewardRule, Verdict, cot_reward
 from rise_bench.rollout_log import RolloutLog
@@ -68,12 +69,6 @@ class CotReward:
         log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))
         log_metric("reconstruction_length", _mean([float(row["reconstruction_tokens"]) for row in rows]))
         return [v.reward for v in verdicts for _ in range(self._rows)]
-
-
-def verdict_fields(verdict: Verdict) -> dict[str, Any]:
-    """The part of a verdict that a log keeps."""
-    names = ("reward", "similarity", "leak_numbers", "leak_strict", "format_ok", "reason")
-    return {name: getattr(verdict, name) for name in names}
 
 
 def _mean(values: list[float]) -> float:

@@ -16,7 +16,10 @@ from rise_bench.errors import RiseError
 app = typer.Typer(name="rise-bench", no_args_is_help=True, pretty_exceptions_enable=False)
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
-COMMAND_FILES: tuple[str, ...] = ("build", "check", "eval", "score", "floors", "explain", "train", "report")
+COMMAND_FILES: tuple[str, ...] = (
+    *("build", "check", "eval", "score", "floors", "explain"),
+    *("train", "collect", "report"),
+)
 
 
 def _print_version(asked: bool) -> None:

@@ -115,6 +115,7 @@ def make_config(tiny, built, tmp_path):
 @pytest.fixture
 def graded(monkeypatch):
     """Replace eq. 1 by a number that any text earns, because a random model never earns the real one."""
+    from rise_bench import loop
     from rise_bench.rewards import Verdict
     from rise_bench.trainers import cot_reward
 
@@ -122,7 +123,8 @@ def graded(monkeypatch):
         reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000
         return Verdict(reward, reward, False, False, True, "ok", None)
 
-    monkeypatch.setattr(cot_reward, "cot_reward", grade)
+    for module in (cot_reward, loop):
+        monkeypatch.setattr(module, "cot_reward", grade)
 
 
 @pytest.fixture

@@ -1,0 +1,237 @@
+"""`rise-bench collect`: the CoT dataset, from a training run, a model or an endpoint."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rise_bench.cli import app
+from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.errors import ConfigError
+from rise_bench.registry import load_component
+
+if TYPE_CHECKING:
+    from rise_bench.collect import Collected, CollectJob
+    from rise_bench.collection import Share
+    from rise_bench.loop import LoopSettings
+    from rise_bench.sampling import Sampler
+
+
+@app.command()
+def collect(
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a rise_cot run; none sweeps everything.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model of the sweep; of a run, its own final model.")] = "",
+    revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
+    ] = None,
+    benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark; of a run, its own.")] = "",
+    shots: Annotated[Literal["4-shot", "16-shot", "full"], typer.Option(help="Without a run.")] = "full",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default RUN/cots.")] = None,
+    tau: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rollouts a sample (G) in the sweep.")] = None,
+    no_sweep: Annotated[bool, typer.Option(help="Leave out what training never sampled.")] = False,
+    only_high_of: Annotated[
+        Path | None, typer.Option(help="Collect only the `high` ids of this CoT dataset (Table 3).")
+    ] = None,
+    box_unit: BoxUnitChoice = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Default: the run's, else 1.")] = None,
+    max_cot_length: Annotated[int | None, typer.Option(min=1, help="Tokens of a chain of thought.")] = None,
+    max_reconstruction_length: Annotated[int | None, typer.Option(min=1, help="Tokens.")] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Samples a batch of a local model.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
+    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is at --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write the CoT dataset: best-of-G by reward, with a final sweep over uncovered samples.
+
+    Start it once, or as many times as you like under torchrun, accelerate or Slurm: each process takes its
+    part, the last one to finish writes. The same command again goes on where a killed one stopped.
+    """
+    from rise_bench.collect import collect as do_collect
+    from rise_bench.collection import Share
+
+    config = _run_config(run)
+    asked = {
+        "samples": samples,
+        "max_cot_length": max_cot_length,
+        "max_reconstruction_length": max_reconstruction_length,
+        "unit": box_unit,
+        "max_pixels": max_pixels,
+        "temperature": temperature,
+    }
+    plan = {name: value for name, value in asked.items() if value is not None}
+    job, heat = _plan(run, config, benchmark, shots, out, plan)
+    if tau is not None:
+        job = replace(job, tau=tau)
+    if not no_sweep:
+        source = model or _final_model(run)
+        if endpoint:
+            sampler = _endpoints(endpoint, source, heat, api_key_env, concurrency)
+        else:
+            sampler = _local(source, revision, heat, job.settings.max_pixels, batch_rows)
+        own = job.provenance if run and not model else None
+        named = {"model": source, "revision": revision, "temperature": heat, "endpoint": bool(endpoint)}
+        job = replace(job, sampler=sampler, model=named, sweep_provenance=own)
+    job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
+    share = Share.of_environment()
+    _report(job, _with_progress(do_collect, job, share), as_json)
+
+
+def _run_config(run: Path | None) -> Any:
+    """Config of a training run; None without one."""
+    if run is None:
+        return None
+    if not (run / "config.yaml").is_file():
+        raise ConfigError(
+            f"{run} is no run folder: it has no config.yaml. Name the folder that `train` wrote."
+        )
+    return load_component("trainers", "recipe_files").load_config(str(run / "config.yaml"))
+
+
+def _plan(
+    run: Path | None, config: Any, benchmark: str, shots: str, out: Path | None, asked: dict[str, Any]
+) -> tuple["CollectJob", float]:
+    """The job without its sampler, and the sampling temperature."""
+    from rise_bench.collect import CollectJob
+    from rise_bench.dataset import cache_folder, find_dataset, open_dataset
+    from rise_bench.loop import LoopSettings
+
+    heat = asked.pop("temperature", config.grpo.temperature if config else 1.0)
+    settings = replace(_settings_of(config) if config else LoopSettings(), **asked)
+    name = benchmark or (config.data.benchmark if config else "")
+    if not name:
+        raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
+    dataset = open_dataset(name) if (Path(name) / "manifest.json").is_file() else find_dataset(name)
+    shots = config.data.shots if config else shots
+    target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
+    job = CollectJob(
+        dataset,
+        "default" if shots == "full" else shots,
+        target,
+        target.with_name(f"{target.name}.rollouts"),
+        settings,
+        train_log=run / "rollouts" if run else None,
+        tau=config.data.tau if config else 0.75,
+        provenance=_provenance_of(config) if config else {},
+    )
+    return job, heat
+
+
+def _settings_of(config: Any) -> "LoopSettings":
+    from rise_bench.loop import LoopSettings
+    from rise_bench.rewards import RewardRule
+
+    return LoopSettings(
+        samples=config.grpo.num_generations,
+        max_cot_length=config.grpo.max_cot_length,
+        max_reconstruction_length=config.grpo.max_reconstruction_length,
+        unit=config.model.box_unit,
+        rule=RewardRule(**asdict(config.reward)),
+        max_pixels=config.model.max_pixels,
+        step=config.grpo.steps,
+    )
+
+
+def _provenance_of(config: Any) -> dict[str, Any]:
+    return {
+        "model": config.model.name,
+        "revision": config.model.revision,
+        "stage": config.stage,
+        "temperature": config.grpo.temperature,
+        "top_p": config.grpo.top_p,
+        "samples": config.grpo.num_generations,
+        "seed": config.seed,
+        "versions": load_component("trainers", "provenance").versions(),
+    }
+
+
+def _final_model(run: Path | None) -> str:
+    if run is None:
+        raise ConfigError("a sweep without a run needs --model (and --benchmark)")
+    final = load_component("trainers", "run_folder").RunFolder(run).final_dir("grpo")
+    if not final.is_dir():
+        raise ConfigError(
+            f"{run} is not finished: {final} is missing. Finish it, or pass --no-sweep or --model."
+        )
+    return str(final)
+
+
+def _local(
+    name: str, revision: str, heat: float, max_pixels: int, batch_rows: int
+) -> Callable[[], "Sampler"]:
+    def load() -> "Sampler":
+        from rise_bench.generation import LocalModel
+        from rise_bench.sampling import Sampling
+
+        sampling = Sampling(temperature=heat)
+        return LocalModel(
+            name, revision=revision, sampling=sampling, max_pixels=max_pixels, batch_rows=batch_rows
+        )
+
+    return load
+
+
+def _endpoints(
+    urls: list[str], model: str, heat: float, api_key_env: str, concurrency: int
+) -> Callable[[], "Sampler"]:
+    def load() -> "Sampler":
+        from rise_bench.endpoint import Endpoints
+        from rise_bench.sampling import Sampling
+
+        return Endpoints(
+            urls,
+            model,
+            sampling=Sampling(temperature=heat),
+            api_key_env=api_key_env,
+            concurrency=concurrency,
+        )
+
+    return load
+
+
+def _high_ids(folder: Path | None) -> frozenset[str] | None:
+    if folder is None:
+        return None
+    from rise_bench.cot import open_cots
+
+    return frozenset(row["id"] for row in open_cots(folder).rows("high", columns=["id"]))
+
+
+def _with_progress(run: Callable[..., "Collected"], job: "CollectJob", share: "Share") -> "Collected":
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
+        task = bar.add_task("annotating", total=None)
+        return run(
+            job,
+            share,
+            started=lambda total: bar.update(task, total=total),
+            progress=lambda done: bar.advance(task, done),
+        )
+
+
+def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
+    shards: dict[str, int] = {"high": 0, "low": 0}
+    for entry in result.manifest.files.values() if result.manifest else ():
+        shards[entry.shard] += entry.rows
+    numbers = {"out": str(job.out), "swept": result.swept, "left": result.left, **shards}
+    if as_json:
+        typer.echo(json.dumps(numbers))
+    elif result.manifest is None:
+        typer.echo(f"{result.swept} samples annotated; {result.left} are left to other processes or a rerun")
+    else:
+        rows = shards["high"] + shards["low"]
+        typer.echo(f"{job.out}: {rows} rows, {shards['high']} with reward >= {job.tau:g}")

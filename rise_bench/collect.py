@@ -1,0 +1,183 @@
+"""From rollouts to a CoT dataset: best-of-G of the training logs, a sweep over what they lack, the join."""
+
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rise_bench.best_of import Group, best_of, complete, groups
+from rise_bench.collection import Share, Swept, read_sampler, same_settings, sweep
+from rise_bench.cot_writer import CotPlan, cot_options, write_cots
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.loop import LoopSettings
+from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.prompts import prompt_hash
+from rise_bench.sampling import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class CollectJob:
+    """What is collected.
+
+    Attributes:
+        benchmark: Benchmark with images.
+        config: 4-shot, 16-shot or default.
+        out: Folder of the CoT dataset.
+        sweep_log: Folder of the sweep's logs, shared by all processes.
+        settings: How a sample is annotated in the sweep.
+        train_log: Folder of the rollouts of a training run; None for a sweep over everything.
+        sampler: Loads the model of the sweep; None to leave uncovered samples out.
+        model: What names that model and its sampling; a rerun must name the same.
+        tau: Rewards of at least tau are `high`.
+        only: Ids to collect; None for all.
+        provenance: Model and versions of the training run, for the rows of its log.
+        sweep_provenance: The same for rows of the sweep; None for what the sampler says of itself.
+        allow_missing: Leave samples out that the model refuses.
+        overwrite: Replace `out`.
+    """
+
+    benchmark: BenchmarkDataset
+    config: str
+    out: Path
+    sweep_log: Path
+    settings: LoopSettings
+    train_log: Path | None = None
+    sampler: Callable[[], Sampler] | None = None
+    model: dict[str, Any] = field(default_factory=dict)
+    tau: float = 0.75
+    only: frozenset[str] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    sweep_provenance: dict[str, Any] | None = None
+    allow_missing: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """State after a process did its share.
+
+    Attributes:
+        manifest: The dataset, if this process wrote it.
+        swept: Samples that this process annotated.
+        left: Samples that other processes have not done yet.
+    """
+
+    manifest: Manifest | None
+    swept: int
+    left: int
+
+
+def collect(
+    job: CollectJob,
+    share: Share,
+    *,
+    started: Callable[[int], None] = lambda total: None,  # noqa: ARG005
+    progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
+) -> Collected:
+    """Do this process's share, and write the dataset if nothing is left.
+
+    Args:
+        job: What is collected.
+        share: Which of how many processes this is.
+        started: Told how many samples this process has to annotate.
+        progress: Told how many were just done.
+
+    Raises:
+        ConfigError: `out` is taken, or the sweep's folder holds another sweep.
+        DataError: The model refused samples, and `allow_missing` is not set.
+    """
+    if (finished := _finished(job)) is not None:
+        return Collected(finished, 0, 0)
+    if job.sampler is not None:
+        asked = {"config": job.config, "loop": asdict(job.settings), "model": job.model}
+        same_settings(job.sweep_log, asked)
+    ids = _ids(job)
+    position = {uid: i for i, uid in enumerate(_ids(job, everything=True))}
+    swept = Swept()
+    done = covered(job)
+    todo = [uid for uid in ids if uid not in done]
+    mine = sum(position[uid] % share.of == share.rank for uid in todo)
+    if job.sampler is not None and mine:
+        started(mine)
+        skip = set(position) - set(todo)
+        sampler = job.sampler()
+        swept = sweep(
+            job.benchmark,
+            job.config,
+            sampler,
+            job.settings,
+            job.sweep_log,
+            covered=skip,
+            share=share,
+            progress=progress,
+        )
+    if swept.refused and not job.allow_missing:
+        uid, reason = next(iter(swept.refused.items()))
+        raise DataError(
+            f"the model refused {len(swept.refused)} of {mine} samples, first {uid}: {reason}. Start the "
+            "same command again, or pass --allow-missing to leave them out."
+        )
+    left = set(ids) - covered(job) - set(swept.refused)
+    if left and job.sampler is not None:
+        return Collected(None, swept.done, len(left))
+    return Collected(_write(job, ids, share), swept.done, 0)
+
+
+def covered(job: CollectJob) -> set[str]:
+    """Ids with a rollout of the training run, or with a whole group of the sweep."""
+    trained = set(groups([job.train_log])) if job.train_log else set()
+    return trained | set(complete(groups([job.sweep_log]), job.settings.samples))
+
+
+def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
+    rows = job.benchmark.rows("train", job.config, columns=["id"])
+    return [row["id"] for row in rows if everything or job.only is None or row["id"] in job.only]
+
+
+def _finished(job: CollectJob) -> Manifest | None:
+    """The dataset, if the same command wrote it before."""
+    if job.overwrite or not job.out.exists() or not any(job.out.iterdir()):
+        return None
+    if not (job.out / MANIFEST_NAME).is_file():
+        raise ConfigError(f"{job.out} is not empty; choose another --out, or pass --overwrite")
+    manifest = read_manifest(job.out)
+    if manifest.options != cot_options(job.benchmark, job.config, job.tau, job.only):
+        raise ConfigError(
+            f"{job.out} holds another collection ({manifest.options}); "
+            "pass --overwrite or choose another --out"
+        )
+    return manifest
+
+
+def _write(job: CollectJob, ids: Collection[str], share: Share) -> Manifest | None:
+    wanted = set(ids)
+    logs = [job.sweep_log, *([job.train_log] if job.train_log else [])]
+    best = {uid: group for uid, group in best_of(groups(logs)).items() if uid in wanted}
+    variant = job.settings.rule.variant
+    plan = CotPlan(job.benchmark, job.config, best, _provenance(job), job.tau, variant, job.only)
+    try:
+        return write_cots(plan, job.out, overwrite=job.overwrite)
+    except ConfigError:
+        if share.of == 1:
+            raise
+        return None  # another process found everything done at the same moment, and writes it
+
+
+def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
+    settings = job.settings
+    shared = {
+        "prompt_hash": prompt_hash(job.benchmark.spec, unit=settings.unit, max_pixels=settings.max_pixels),
+        "reward_rule": asdict(settings.rule),
+        "box_unit": settings.unit,
+        "benchmark": job.benchmark.spec.name,
+        "benchmark_sha256": job.benchmark.sha256,
+    }
+    swept = job.sweep_provenance
+    if swept is None:
+        swept = read_sampler(job.sweep_log)
+
+    def of(group: Group) -> dict[str, Any]:
+        return shared | (swept if group.path.parent == job.sweep_log else job.provenance)
+
+    return of

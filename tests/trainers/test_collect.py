@@ -1,0 +1,144 @@
+"""`rise-bench collect`: from a run, and from a model on two processes of which one is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from typer.testing import CliRunner
+
+from rise_bench.cli import app
+from rise_bench.cot import open_cots, read_cots
+from rise_bench.errors import ConfigError
+from rise_bench.rollout_log import read_rollouts
+from rise_bench.trainers import rise_cot
+from rise_bench.trainers.run_folder import RunFolder
+
+COLUMNS = {
+    *("cot", "reward", "similarity", "reconstruction", "leak_numbers", "leak_strict", "format_ok"),
+    *("prior_score", "group_rewards", "provenance"),
+}
+
+
+def collect(*arguments):
+    result = CliRunner().invoke(app, ["collect", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def short(tiny, built):
+    """Options of a quick sweep."""
+    return [
+        *("--model", tiny(), "--benchmark", built, "--samples", "3", "--max-cot-length", "8"),
+        *("--max-reconstruction-length", "4", "--max-pixels", str(28 * 28 * 16)),
+    ]
+
+
+def test_a_run_is_collected_with_a_sweep_over_what_training_never_saw(make_config, toy, graded, tmp_path):
+    folder = RunFolder.create(make_config("grpo.steps=2", "data.tau=0.9"))
+    rise_cot.train(make_config("grpo.steps=2", "data.tau=0.9"), folder)
+    trained = {located.row["id"] for located in read_rollouts([folder.rollouts_dir])}
+    assert 0 < len(trained) < len(toy.golds)
+    collect(folder.path)
+    dataset = open_cots(folder.path / "cots")
+    rows = list(dataset.rows())
+    assert [row["id"] for row in sorted(rows, key=lambda r: r["id"])] == [gold.id for gold in toy.golds]
+    rewards = {}
+    for located in read_rollouts([folder.rollouts_dir, folder.path / "cots.rollouts"]):
+        rewards.setdefault(located.row["id"], []).append((located.row["reward"], located.row["cot"]))
+    for row in rows:
+        assert set(row) >= COLUMNS
+        reward, cot = max(rewards[row["id"]])
+        assert row["reward"] == max(row["group_rewards"]) == reward and len(row["group_rewards"]) == 4
+        assert row["cot"] == cot or [r for r, _ in rewards[row["id"]]].count(reward) > 1
+        provenance = json.loads(row["provenance"])
+        assert provenance["step"] == (2 if row["id"] not in trained else provenance["step"])
+        assert {"model", "prompt_hash", "reward_rule", "versions", "temperature"} <= set(provenance)
+    high = {row["id"] for row in dataset.rows("high")}
+    assert high == {row["id"] for row in rows if row["reward"] >= 0.9}
+    assert read_cots(str(dataset.root), min_reward=0.9).keys() == high
+
+
+def test_the_hub_reads_both_configurations(make_config, graded, tiny, built, tmp_path):
+    from datasets import load_dataset
+
+    collect(*short(tiny, built), "--out", tmp_path / "cots", "--tau", 0.5)
+    sizes = {
+        name: load_dataset(
+            str(tmp_path / "cots"), name, split="train", cache_dir=str(tmp_path / "cache")
+        ).num_rows
+        for name in ("default", "high")
+    }
+    manifest = open_cots(tmp_path / "cots").manifest
+    assert sizes["default"] == 8
+    assert sizes["high"] == sum(e.rows for e in manifest.files.values() if e.shard == "high")
+
+
+def test_without_a_high_row_there_is_no_high_configuration(tiny, built, tmp_path):
+    from datasets import get_dataset_config_names
+
+    collect(*short(tiny, built), "--out", tmp_path / "cots", "--tau", 1.0)
+    assert get_dataset_config_names(str(tmp_path / "cots")) == ["default"]
+    assert not list(open_cots(tmp_path / "cots").rows("high"))
+    with pytest.raises(ConfigError, match="Lower tau"):
+        read_cots(str(tmp_path / "cots"), min_reward=1.0)
+
+
+def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, built, tmp_path):
+    out = tmp_path / "cots"
+    collect(*short(tiny, built), "--out", out)
+    before = (out / "manifest.json").stat().st_mtime_ns
+    collect(*short(tiny, built), "--out", out)
+    assert (out / "manifest.json").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="another collection"):
+        collect(*short(tiny, built), "--out", out, "--tau", 0.5)
+    with pytest.raises(ConfigError, match="other settings"):
+        collect(*short(tiny, built), "--out", out, "--overwrite", "--max-cot-length", 9)
+
+
+def start(rank, tiny, built, out):
+    environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    options = [*short(tiny, built), "--batch-rows", 1, "--max-cot-length", 60, "--out", out, "--json"]
+    command = [sys.executable, "-m", "rise_bench", "collect", *map(str, options)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tmp_path):
+    out, logs = tmp_path / "cots", tmp_path / "cots.rollouts"
+    first, second = (start(rank, tiny, built, out) for rank in (0, 1))
+    deadline = time.monotonic() + 120
+    while not (logs / "rank00001.jsonl").exists() or not (logs / "rank00001.jsonl").stat().st_size:
+        assert second.poll() is None and time.monotonic() < deadline, second.stderr.read()
+        time.sleep(0.005)
+    os.kill(second.pid, signal.SIGKILL)
+    second.communicate()
+    said, errors = first.communicate(timeout=120)
+    assert first.returncode == 0, errors
+    report = json.loads(said)
+    done = Counter(located.row["id"] for located in read_rollouts([logs]))
+    whole = {uid for uid, count in done.items() if count == 3}
+    assert report["swept"] == 4 and report["left"] == 8 - len(whole) > 0
+    assert not out.exists()
+
+    again = [start(rank, tiny, built, out) for rank in (0, 1)]
+    results = []
+    for process in again:
+        said, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        results.append(json.loads(said))
+    assert sum(r["swept"] for r in results) == report["left"]  # nothing is sampled twice
+    rows = [row["id"] for row in open_cots(out).rows()]
+    assert Counter(rows) == Counter(gold.id for gold in toy.golds)  # nothing is lost or doubled
+    ranks = {
+        path.name: {located.row["id"] for located in read_rollouts([logs]) if located.path == path}
+        for path in logs.glob("rank*.jsonl")
+    }
+    assert not ranks["rank00000.jsonl"] & ranks["rank00001.jsonl"]
+    assert all(len(row["group_rewards"]) == 3 for row in open_cots(out).rows())

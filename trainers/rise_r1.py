@@ -1,0 +1,52 @@
+"""RISE-R1: SFT on the high-quality chains of thought (eq. 8), then GRPO on all samples (eq. 9).
+
+    rise-bench train rise_r1 --recipe emotion6/rise_r1
+    rise-bench train rise_r1 --recipe emotion6/rise_r1 phases=sft      one phase alone
+
+`data.cots` names the CoT dataset that `rise-bench collect` wrote; `data.tau` picks D_RISE^high from it, and
+`data.cot_subset=all` takes all of D_RISE instead. Both phases use one prompt, that of evaluation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rise_bench.cot import read_cots
+from rise_bench.errors import ConfigError
+from rise_bench.trainers.config import Phase, TrainConfig
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.sft import think_answer_examples, train_sft
+from rise_bench.trainers.training_data import open_training_data
+from rise_bench.trainers.visual_rft import train_grpo
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Run the phases of the config and return the folder of the last phase's model."""
+    model = Path(config.model.name)
+    for phase in config.active_phases:
+        start = _start(config, run, phase)
+        model = train_on_cots(config, run, start) if phase == "sft" else train_grpo(config, run, start)
+    return model
+
+
+def train_on_cots(config: TrainConfig, run: RunFolder, start: str | Path) -> Path:
+    """Run the SFT phase on the CoT dataset and return the trained model's folder.
+
+    Raises:
+        ConfigError: No CoT dataset is named.
+        DataError: It has no chain of thought for any sample of the benchmark.
+    """
+    if not config.data.cots:
+        raise ConfigError(
+            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-rise_cot/cots"
+        )
+    high = config.data.cot_subset == "high"
+    cots = read_cots(config.data.cots, min_reward=config.data.tau if high else None)
+    data = open_training_data(config.data)
+    return train_sft(config, run, start, data, think_answer_examples(config, data, cots))
+
+
+def _start(config: TrainConfig, run: RunFolder, phase: Phase) -> str | Path:
+    """GRPO goes on from the SFT phase of the same run folder, if that was run."""
+    trained = run.final_dir("sft")
+    return trained if phase == "grpo" and trained.is_dir() else config.model.name
