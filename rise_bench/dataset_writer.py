@@ -6,12 +6,13 @@ anything looks complete and is not.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from rise_bench.errors import DataError
 from rise_bench.images import ImageFacts, near_duplicates
 from rise_bench.manifest import FileEntry, Manifest, NearDuplicate, content_sha256, write_manifest
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
-from rise_bench.shards import Shard, fingerprint, plan_shards, size_bytes, write_shard
+from rise_bench.shards import Shard, fingerprint, plan_shards, read_ahead, size_bytes, write_shard
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.values import Gold
@@ -152,52 +153,59 @@ def _write_shards(
 ) -> list[_Written]:
     (work / "data").mkdir(exist_ok=True)
     Image.init()  # before the threads, so that they do not race to load Pillow's plugins
-    total, done = sum(len(shard.rows) for shard in shards), 0
     used = versions()
-    written: list[_Written] = []
+    marks = [fingerprint(shard, plan, used) for shard in shards]
+    finished = [_finished(work, shard, mark) for shard, mark in zip(shards, marks, strict=True)]
+    pending = [shard for shard, found in zip(shards, finished, strict=True) if found is None]
+    total = sum(len(shard.rows) for shard in shards)
+    done = total - sum(len(shard.rows) for shard in pending)
+    progress(done, total)
 
     def advance() -> None:
         nonlocal done
         done += 1
         progress(done, total)
 
+    written: list[_Written] = []
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        for shard in shards:
-            mark = fingerprint(shard, plan, used)
-            found = _finished(work, shard, mark)
-            if found is None:
-                path = work / shard.path
-                images = write_shard(path, shard, plan, pool, 4 * workers, advance)
-                entry = FileEntry(
-                    split=shard.split,
-                    shard=shard.name,
-                    sha256=sha256_file(path),
-                    rows=len(images),
-                    bytes=path.stat().st_size,
-                )
-                found = _Written(shard, entry, images)
-                _note(work, found, mark)
-            else:
-                done += len(shard.rows)
-                progress(done, total)
-            written.append(found)
+        images = read_ahead(itertools.chain.from_iterable(shard.rows for shard in pending), pool)
+        for shard, mark, found in zip(shards, marks, finished, strict=True):
+            written.append(found or _write(work, shard, mark, plan, images, advance))
     finally:
         pool.shutdown(cancel_futures=True)
     return written
 
 
-def _note_path(work: Path, shard: Shard) -> Path:
-    return work / _NOTES / f"{Path(shard.path).stem}.json"
-
-
-def _note(work: Path, written: _Written, mark: str) -> None:
+def _write(
+    work: Path,
+    shard: Shard,
+    mark: str,
+    plan: SourcePlan,
+    images: Iterator[tuple[bytes, ImageFacts]],
+    advance: Callable[[], None],
+) -> _Written:
+    """Write a parquet file and, once it is whole, the note that lets a rerun keep it."""
+    path = work / shard.path
+    facts = write_shard(path, shard, plan, images, advance)
+    entry = FileEntry(
+        split=shard.split,
+        shard=shard.name,
+        sha256=sha256_file(path),
+        rows=len(facts),
+        bytes=path.stat().st_size,
+    )
     note = {
         "fingerprint": mark,
-        "entry": written.entry.model_dump(),
-        "images": [asdict(i) for i in written.images],
+        "entry": entry.model_dump(),
+        "images": [dataclasses.asdict(image) for image in facts],
     }
-    atomic_write_text(_note_path(work, written.shard), json.dumps(note))
+    atomic_write_text(_note_path(work, shard), json.dumps(note))
+    return _Written(shard, entry, facts)
+
+
+def _note_path(work: Path, shard: Shard) -> Path:
+    return work / _NOTES / f"{Path(shard.path).stem}.json"
 
 
 def _finished(work: Path, shard: Shard, mark: str) -> _Written | None:

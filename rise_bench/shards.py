@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ SHARD_BYTES = 64 << 20
 
 _ROW_GROUP_BYTES = 8 << 20
 _AHEAD_BYTES = 16 << 20
+_AHEAD_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,7 @@ def write_shard(
     path: Path,
     shard: Shard,
     plan: SourcePlan,
-    pool: Executor,
-    ahead: int,
+    images: Iterator[tuple[bytes, ImageFacts]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[ImageFacts]:
     """Write one parquet file, flushed to the disk.
@@ -129,8 +129,7 @@ def write_shard(
         path: File to write.
         shard: Its rows.
         plan: The plan it belongs to.
-        pool: Where images are read and decoded.
-        ahead: Most images in work or waiting at a time.
+        images: Gives the images of its rows, in order; may go on after them.
         advance: Called once a row.
 
     Returns:
@@ -153,7 +152,8 @@ def write_shard(
         ) as writer:
             group: list[dict[str, Any]] = []
             group_bytes = 0
-            for placed, (data, image) in zip(shard.rows, _read_ahead(shard.rows, pool, ahead), strict=True):
+            for placed in shard.rows:
+                data, image = next(images)
                 facts.append(image)
                 group.append(_row(placed, data, image, plan))
                 group_bytes += len(data)
@@ -168,12 +168,12 @@ def write_shard(
     return facts
 
 
-def _read_ahead(rows: Sequence[PlacedRow], pool: Executor, ahead: int) -> Iterator[tuple[bytes, ImageFacts]]:
-    """Yield images in row order while the pool works on the next ones, bounded in number and bytes."""
+def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[bytes, ImageFacts]]:
+    """Yield images in row order; the pool reads and decodes the next ones, bounded in number and bytes."""
     waiting: deque[tuple[Future[tuple[bytes, ImageFacts]], int]] = deque()
     waiting_bytes = 0
     for placed in itertools.chain(rows, [None]):
-        while waiting and (placed is None or len(waiting) >= ahead or waiting_bytes >= _AHEAD_BYTES):
+        while waiting and (placed is None or len(waiting) >= _AHEAD_ROWS or waiting_bytes >= _AHEAD_BYTES):
             future, size = waiting.popleft()
             waiting_bytes -= size
             yield future.result()
