@@ -207,7 +207,10 @@ def _explain(error: BaseException, repo_id: str) -> str:
 
     status, where = status_of(error), f"{repo_id} on {endpoint()}"
     if any_is(errors.OfflineModeIsEnabled) or is_offline():
-        return f"{repo_id} is not in the local Hub cache and HF_HUB_OFFLINE is set; unset it and run again"
+        return (
+            f"{repo_id} is not in the local Hub cache at that revision and HF_HUB_OFFLINE is set; unset it, "
+            "or name a commit that was loaded before"
+        )
     if any_is(errors.LocalTokenNotFoundError):
         return f"{where} needs a token and there is none; run `hf auth login`, or set HF_TOKEN"
     if any_is(errors.GatedRepoError):

@@ -1,0 +1,168 @@
+"""Publishing a dataset folder: a benchmark or chains of thought, all configurations, one commit.
+
+Whether images go out is decided by the benchmark's spec, and for a benchmark of the catalogue by the
+catalogue, whatever the folder says: where the source forbids republishing, ids, hashes and annotations go.
+"""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from rise_bench.card import write_card, write_eval_yaml
+from rise_bench.dataset import open_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.hub_push import Difference, Outgoing, Pushed, compare, push
+from rise_bench.image_column import write_without_images
+from rise_bench.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
+from rise_bench.publish_card import is_cot, published_card
+from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy
+from rise_bench.storage import sha256_file
+
+#: Folders of the repository that a publication owns: what it does not send there is deleted.
+OWNED = ("data/", "assets/")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `publish` would do: the manifest as it goes out, and the change to the repository."""
+
+    manifest: Manifest
+    change: Difference
+
+
+def image_policy(spec: BenchmarkSpec) -> ImagePolicy:
+    """Return whether a benchmark's images may be republished; the catalogue outranks a manifest."""
+    known = BENCHMARKS.get(spec.name)
+    return "reference" if "reference" in (spec.images, known.images if known else "embed") else "embed"
+
+
+def publish(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    embed: bool = False,
+) -> Pushed:
+    """Send a dataset folder to the Hub in one commit; run again, it sends only what is missing.
+
+    Args:
+        folder: Folder that `build`, `collect` or `rehydrate` wrote.
+        repo_id: "ORG/NAME"; made if it does not exist.
+        private: Make it private; an existing repository must be private already.
+        create_pr: Open a pull request instead of committing to main.
+        embed: Insist on sending the images.
+
+    Returns:
+        What was sent, and the commit to pin.
+
+    Raises:
+        ConfigError: If `embed` is asked and the source forbids it, or the folder lacks the images.
+        DataError: If the folder is incomplete or a file is not the one its manifest names.
+        PrerequisiteError: If the Hub refuses or stays out of reach.
+    """
+    with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
+        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed)
+        title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
+        return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
+
+
+def preview(folder: Path | str, repo_id: str, *, embed: bool = False) -> Preview:
+    """Return what `publish` would send, without sending; raises as `publish` does."""
+    with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
+        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed)
+        return Preview(manifest, compare(repo_id, files, owned=OWNED))
+
+
+def stage(
+    folder: Path, repo_id: str, work: Path, *, embed: bool = False
+) -> tuple[Manifest, tuple[Outgoing, ...]]:
+    """Lay out the files as they will stand in the repository.
+
+    Args:
+        folder: Dataset folder; nothing in it is changed.
+        repo_id: Where they go; named on the card.
+        work: Empty folder for the files that differ from the built ones.
+        embed: Insist on sending the images.
+
+    Returns:
+        The manifest as it goes out, and every file.
+    """
+    dataset = open_dataset(folder)
+    policy = image_policy(dataset.spec)
+    _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
+    strip = policy == "reference" and dataset.manifest.images == "embed"
+    (work / "data").mkdir()
+    shards = _shards(dataset.root, dataset.manifest, work, strip=strip)
+    entries = {
+        file.path: dataset.manifest.files[file.path].model_copy(
+            update={"sha256": file.sha256, "bytes": file.size_bytes}
+        )
+        for file in shards
+    }
+    manifest = _public(dataset.manifest, entries, "reference" if strip else dataset.manifest.images)
+    rest = _texts(dataset.root, repo_id, work, manifest)
+    return manifest, (*(Outgoing.of(path, data) for path, data in rest.items()), *shards)
+
+
+def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, asked: bool) -> None:
+    if asked and policy == "reference":
+        why = spec.license_note or "its spec does not name a licence that allows it."
+        raise ConfigError(
+            f"the images of {spec.name} may not be republished: {why} Publish without --embed: ids, hashes "
+            "and annotations go out, and `rise-bench rehydrate` joins everyone's own copy of the images back"
+        )
+    if asked and has == "reference":
+        raise ConfigError(
+            f"this folder of {spec.name} holds no images to embed; run `rise-bench rehydrate` on it first"
+        )
+
+
+def _shards(root: Path, manifest: Manifest, work: Path, *, strip: bool) -> list[Outgoing]:
+    """Return the parquet files; where images may not go out, copies without them."""
+    found: list[Outgoing] = []
+    for path, entry in sorted(manifest.files.items()):
+        if strip:
+            _check_file(root / path, entry, sha256_file(root / path))
+            write_without_images(root / path, work / path)
+            found.append(Outgoing.of(path, work / path))
+        else:
+            found.append(Outgoing.of(path, root / path))
+            _check_file(root / path, entry, found[-1].sha256)
+            (work / path).symlink_to((root / path).absolute())
+    return found
+
+
+def _check_file(path: Path, entry: FileEntry, sha256: str) -> None:
+    if sha256 != entry.sha256:
+        raise DataError(
+            f"{path} has sha256 {sha256}, the manifest says {entry.sha256}: it was changed after it was "
+            "built; build the dataset again"
+        )
+
+
+def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:
+    """Return the manifest as it goes out: what it says of dropped files names no folder of this machine."""
+    drops = {reason: tuple(map(_without_folder, names)) for reason, names in manifest.drops.items()}
+    return manifest.model_copy(update={"files": files, "images": images, "drops": drops})
+
+
+def _without_folder(name: str) -> str:
+    return re.sub(r"(?<!\S)/\S+", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name)
+
+
+def _texts(root: Path, repo_id: str, work: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Return card, pictures, `eval.yaml` and manifest."""
+    write_manifest(work, manifest)
+    if is_cot(manifest):
+        base = (root / "README.md").read_text(encoding="utf-8")
+        names: Sequence[str] = (MANIFEST_NAME,)
+    else:
+        write_card(work, manifest)
+        write_eval_yaml(work, manifest)
+        base = (work / "README.md").read_text(encoding="utf-8")
+        names = ("eval.yaml", MANIFEST_NAME)
+    card = published_card(base, work, manifest, repo_id)
+    return card | {name: (work / name).read_bytes() for name in names}

@@ -1,0 +1,287 @@
+"""The card of a published dataset: the card of the built folder, and what a stranger on the Hub needs too.
+
+Added or replaced: tags, loading in three lines, how the chains of thought were made, the distribution of
+rewards, sample rows, the images' terms and how to rehydrate, known limits, how to cite.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.manifest import Manifest
+from rise_bench.registry import BenchmarkSpec
+from rise_bench.reward_histogram import reward_histogram
+
+HISTOGRAM_PATH = "assets/rewards.png"
+
+_SAMPLES = 4
+_TEXT_CHARS = 1_200
+_SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp"}
+_SECTION = r"^## {name}\n.*?(?=^## |\Z)"
+
+
+def is_cot(manifest: Manifest) -> bool:
+    """Whether a folder holds chains of thought; otherwise it is a benchmark."""
+    return {entry.shard for entry in manifest.files.values()} <= {"high", "low"}
+
+
+def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> dict[str, bytes]:
+    """Write the card of a published dataset and its pictures; the same dataset gives the same bytes.
+
+    Args:
+        base: Card of the built folder, front matter first.
+        root: Folder as it will be published: where images are null, no picture shows one.
+        manifest: Its manifest.
+        repo_id: Where it goes.
+
+    Returns:
+        Path in the repository -> content; `README.md` first.
+    """
+    _, head, body = base.split("---\n", 2)
+    metadata, spec = yaml.safe_load(head), manifest.benchmark
+    metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
+    metadata.setdefault("pretty_name", f"RISE {spec.name.replace('_', ' ')}")
+    metadata.setdefault("language", ["en"])
+    if spec.license == "other":
+        metadata.setdefault("license_name", f"{spec.name}-terms")
+        metadata.setdefault("license_link", spec.source_url or "LICENSE")
+    dataset = BenchmarkDataset(root, spec, manifest)
+    rows = _sample_rows(dataset, cot=is_cot(manifest))
+    pictures = _pictures(rows)
+    sections = {"Loading": _loading(manifest, repo_id)}
+    if is_cot(manifest):
+        rewards = _column(dataset, "reward")
+        pictures[HISTOGRAM_PATH] = reward_histogram(rewards, _tau(manifest))
+        sections |= {"How it was made": _making(dataset), "Rewards": _rewards(dataset, rewards)}
+        sections["Source and licence"] = _source(spec)
+    sections |= {"Sample rows": _samples(rows, pictures), "Images": _images(manifest, repo_id)}
+    sections |= {"Known limits": _limits(manifest), "Citation": _citation(spec)}
+    for name, text in sections.items():
+        body = with_section(body, name, text)
+    front = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+    return {"README.md": f"---\n{front}---\n{body}".encode(), **pictures}
+
+
+def with_section(body: str, name: str, text: str) -> str:
+    """Replace a section, or add it at the end."""
+    section = f"## {name}\n\n{text.strip()}\n\n"
+    pattern = re.compile(_SECTION.format(name=re.escape(name)), re.MULTILINE | re.DOTALL)
+    if pattern.search(body):
+        return pattern.sub(lambda _: section, body, count=1)
+    return f"{body.rstrip()}\n\n{section}".rstrip() + "\n"
+
+
+def _tags(manifest: Manifest) -> list[str]:
+    spec = manifest.benchmark
+    kind = "chain-of-thought" if is_cot(manifest) else "benchmark"
+    return ["rise-bench", kind, "vision-language", spec.kind, spec.name.replace("_", "-"), "arxiv:2508.13229"]
+
+
+def _loading(manifest: Manifest, repo_id: str) -> str:
+    config, show = ("high", 'rows[0]["cot"]') if is_cot(manifest) else ("16-shot", 'rows[0]["solution"]')
+    split = "train" if "train" in manifest.counts else "test"
+    configs = (
+        "`high` holds the rows with reward at least tau, `default` all rows."
+        if is_cot(manifest)
+        else "`4-shot` is part of `16-shot`, which is part of `default`; all have the same test split."
+    )
+    return f"""```python
+from datasets import load_dataset
+
+rows = load_dataset("{repo_id}", "{config}", split="{split}")
+print({show})
+```
+
+{configs} No row is stored twice. `rise_bench.load("{repo_id}", "{config}")` does the same, checks every file
+against `manifest.json`, and says which commit to pin with `revision=`."""
+
+
+def _making(dataset: BenchmarkDataset) -> str:
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for row in dataset_rows(dataset, ["provenance"]):
+        for name, value in json.loads(row["provenance"]).items():
+            values[name].add(_flat(value))
+    lines = ["| | |", "|---|---|"]
+    for name, found in sorted(values.items()):
+        shown = _cell(next(iter(found))) if len(found) == 1 else f"{len(found)} values, see the rows"
+        lines.append(f"| {_cell(name)} | {shown} |")
+    options = sorted(dataset.manifest.options.items())
+    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in options]
+    return (
+        "For each image a model that sees the annotation writes chains of thought; each is judged by the "
+        "annotation that the same model reconstructs from the image and the chain of thought alone "
+        "(RISE-CoT, eqs. 1 to 6). The best of each group is kept. Each row holds its `provenance`:\n\n"
+        + "\n".join(lines)
+    )
+
+
+def _rewards(dataset: BenchmarkDataset, rewards: Sequence[float]) -> str:
+    tau, prior = _tau(dataset.manifest), _column(dataset, "prior_score")
+    mean = sum(rewards) / max(1, len(rewards))
+    floor = sum(prior) / max(1, len(prior))
+    leaks = sum(map(bool, _column(dataset, "leak_strict")))
+    high = sum(reward >= tau for reward in rewards)
+    return f"""![Distribution of rewards]({HISTOGRAM_PATH})
+
+| | |
+|---|---|
+| rows | {len(rewards)} |
+| reward at least tau = {tau:g} (`high`) | {high} ({high / max(1, len(rewards)):.1%}) |
+| mean reward | {mean:.4f} |
+| mean of the floor (`prior_score`: the constant mean of the training annotations) | {floor:.4f} |
+| rows whose chain of thought names a class (`leak_strict`) | {leaks} |"""
+
+
+def _samples(rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -> str:
+    shown = []
+    for number, row in enumerate(rows, 1):
+        picture = next((path for path in pictures if path.startswith(f"assets/sample-{number}.")), "")
+        facts = [f"**{_cell(row['id'])}**"]
+        if "reward" in row:
+            facts.append(f"reward {row['reward']:.3f}, floor {row['prior_score']:.3f}")
+        texts = [row["problem"], row["solution"]] if "cot" not in row else [row["cot"], row["solution"]]
+        shown.append(
+            "\n\n".join(
+                [", ".join(facts)]
+                + ([f"![{_cell(row['id'])}]({picture})"] if picture else [])
+                + [_verbatim(text) for text in texts]
+            )
+        )
+    return "\n\n".join(shown)
+
+
+def _images(manifest: Manifest, repo_id: str) -> str:
+    if manifest.images == "embed":
+        return (
+            "The `image` column holds the original bytes, as the source has them: not decoded, resized or "
+            "encoded again. `source_sha256` is their hash; `license` on each row is the image's own."
+        )
+    return f"""The source does not allow its images to be republished, so the `image` column is null. Get the
+images from the source and join them back; every hash is checked:
+
+```bash
+rise-bench rehydrate {repo_id} --source DIR
+```"""
+
+
+def _limits(manifest: Manifest) -> str:
+    limits = []
+    if manifest.partial:
+        limits.append(
+            "Built from an incomplete source: scores do not compare with those of the whole dataset."
+        )
+    if is_cot(manifest):
+        limits += [
+            "The reward measures whether the annotation can be reconstructed. It cannot tell a true "
+            "description from a code that both halves of the loop agree on; nobody has read the rows.",
+            "`leak_numbers` finds numbers, and `leak_strict` class names; a paraphrase of the answer passes.",
+            "A hedged annotation is easy to reconstruct: compare `reward` with `prior_score`.",
+        ]
+    elif manifest.benchmark.kind == "distribution":
+        limits.append("A constant predictor scores well here: read results beside the floors.")
+    if manifest.benchmark.kind == "boxes":
+        limits.append("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.")
+    if manifest.near_duplicate_pairs:
+        limits.append(f"{manifest.near_duplicate_pairs} pairs of a train and a test image look alike.")
+    limits.append("Texts are English; labels are those of the source, with its errors.")
+    return "\n".join(f"- {line}" for line in limits)
+
+
+def _source(spec: BenchmarkSpec) -> str:
+    lines = [
+        f"{spec.citation}. {spec.source_url}" if spec.citation or spec.source_url else "",
+        spec.license_note,
+    ]
+    return "\n\n".join(line for line in lines if line) or f"Licence: {spec.license}."
+
+
+def _citation(spec: BenchmarkSpec) -> str:
+    source = f"\n\nThe source: {spec.citation}." if spec.citation else ""
+    return f"""```bibtex
+@article{{rise2025,
+  author  = {{Hu, Suhang and Hu, Wei and Su, Yuhang and Zhang, Fan}},
+  title   = {{RISE: Enhancing VLM Image Annotation with Self-Supervised Reasoning}},
+  journal = {{arXiv preprint arXiv:2508.13229}},
+  year    = {{2025}}
+}}
+```{source}"""
+
+
+def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:
+    """Stream columns of every row of a folder, files in path order."""
+    import pyarrow.parquet as pq
+
+    for path in sorted(dataset.manifest.files):
+        with pq.ParquetFile(dataset.root / path) as file:
+            for batch in file.iter_batches(1024, columns=list(columns), use_threads=False):
+                yield from batch.to_pylist()
+
+
+def _column(dataset: BenchmarkDataset, name: str) -> list[float]:
+    return [row[name] for row in dataset_rows(dataset, [name])]
+
+
+def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]]:
+    """Rows spread from the best reward to the worst, or over the training set."""
+    texts = ["id", "problem", "solution"] + (["cot", "reward", "prior_score"] if cot else [])
+    rows = list(dataset_rows(dataset, texts))
+    if cot:
+        rows.sort(key=lambda row: (-row["reward"], row["id"]))
+    picks = sorted(
+        {round(n * (len(rows) - 1) / max(1, _SAMPLES - 1)) for n in range(_SAMPLES)} if rows else ()
+    )
+    chosen = [rows[n] for n in picks]
+    if dataset.manifest.images == "embed":
+        wanted = {row["id"]: row for row in chosen}
+        for path in sorted(dataset.manifest.files):
+            _add_images(dataset.root / path, wanted)
+    return chosen
+
+
+def _add_images(path: Path, wanted: Mapping[str, dict[str, Any]]) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            ids = file.read_row_group(number, columns=["id"])["id"].to_pylist()
+            if not wanted.keys() & set(ids):
+                continue
+            images = file.read_row_group(number, columns=["image"])["image"]
+            for index, uid in enumerate(ids):
+                if uid in wanted:
+                    wanted[uid]["image"] = images[index].as_py()
+
+
+def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for number, row in enumerate(rows, 1):
+        data: bytes = (row.get("image") or {}).get("bytes") or b""
+        if suffix := _SUFFIXES.get(data[:2]):
+            found[f"assets/sample-{number}.{suffix}"] = data
+    return found
+
+
+def _tau(manifest: Manifest) -> float:
+    return float(manifest.options.get("tau", "0.75"))
+
+
+def _flat(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _cell(text: str) -> str:
+    """Escape a text for a table or a heading, so that it stays text."""
+    flat = re.sub(r"\s+", " ", text)[:_TEXT_CHARS]
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
+
+
+def _verbatim(text: str) -> str:
+    """Show a text of unknown origin as an indented block, in which nothing is markup."""
+    cut = text if len(text) <= _TEXT_CHARS else text[:_TEXT_CHARS] + " …"
+    return "\n".join("    " + line for line in cut.splitlines() or [""])
