@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -80,7 +80,10 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
     Raises:
         ConfigError: If no task is asked for, a value is no number, or the config holds several runs.
     """
-    known = _parser().parse_known_args(list(arguments))[0]
+    try:
+        known = _parser().parse_known_args(list(arguments))[0]
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; the flags are those of lmms-eval") from error
     if known.config:
         _fill_in(known, Path(known.config))
     if not known.tasks:
@@ -176,10 +179,11 @@ def _our_tasks(names: str) -> tuple[str, ...]:
     return tuple(asked)
 
 
-def _reason(tail: deque[str]) -> str:
+def _reason(tail: Iterable[str]) -> str:
+    """Return the exception that says most: one of ours, else the last that wraps no other."""
     lines = [_COLOUR.sub("", line).strip() for line in tail]
-    for line in reversed(lines):
-        if match := _REASON.search(line):
-            inner = next((text for text in reversed(lines) if _EXCEPTION.match(text)), "")
-            return inner or match[1]
-    return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
+    raised = [line for line in lines if _EXCEPTION.match(line)]
+    ours = [line for line in raised if line.startswith("rise_bench.errors.")]
+    telling = [line for line in raised if "RetryError" not in line]
+    logged = [match[1] for line in lines if (match := _REASON.search(line))]
+    return next((found[-1] for found in (ours, telling, logged, raised) if found), "")

@@ -91,7 +91,7 @@ def _read(path: Path) -> str:
 
 def _print(explanation: "Explanation") -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    body = Text(explanation.cot)
+    body = Text(_visible(explanation.cot))
     for leak in explanation.leaks:
         body.stylize("bold red reverse", leak.start, leak.end)
     console.print(Text("chain of thought (leaks marked)", style="bold"))
@@ -99,9 +99,14 @@ def _print(explanation: "Explanation") -> None:
     for leak in explanation.leaks:
         console.print(f"  leak {leak.start}-{leak.end} {leak.reason}: {leak.text!r}")
     console.print(Text("answer as it was read", style="bold"))
-    console.print(explanation.reading.answer or "none")
+    console.print(_visible(explanation.reading.answer) or "none")
     _print_annotations(explanation, console)
     _print_verdict(explanation, console)
+
+
+def _visible(text: str) -> str:
+    """Show escape characters instead of obeying them: the text is a model's. Positions stay the same."""
+    return text.replace("\x1b", "␛").replace("\x9b", "␛")
 
 
 def _print_annotations(explanation: "Explanation", console: Console) -> None:

@@ -1,0 +1,197 @@
+"""Task functions over a real dataset folder, without lmms-eval."""
+
+import json
+import math
+import random
+from types import SimpleNamespace
+
+import datasets
+import pytest
+
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.references import win_rate_reference
+from rise_bench.scoring import aggregate, score_response
+from rise_bench.tasks import data
+from rise_bench.tasks.documents import doc_to_visual, process_results
+from rise_bench.values import Boxes, render_gold
+
+from ..drawn_data import write_drawn
+
+FAILED = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Connection error."
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    write_drawn(root / "moods", "moods")
+    write_drawn(root / "scenes", "scenes")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _data(root, monkeypatch, tmp_path):
+    monkeypatch.setenv("RISE_BENCH_DATA", str(root))
+
+
+def _documents(task: str, folder) -> list[dict]:
+    files = getattr(data, f"files__{task.partition('__')[0]}")
+    loaded = datasets.load_dataset("parquet", split="test", cache_dir=str(folder), **files)
+    return list(getattr(data, f"documents__{task}")(loaded))
+
+
+def _golds(root, name):
+    from rise_bench.dataset import open_dataset
+
+    dataset = open_dataset(root / name)
+    return dataset, dataset.golds("test")
+
+
+def _run(documents, texts):
+    """Values of each metric, as lmms-eval hands them to the aggregations."""
+    values = [process_results(doc, [text]) for doc, text in zip(documents, texts, strict=True)]
+    return {metric: [value[metric] for value in values] for metric in values[0]}
+
+
+def _aggregate(metrics, values, args=None):
+    numbers = {}
+    for metric in metrics:
+        function, items = metric["aggregation"], values[metric["metric"]]
+        takes_args = "args" in function.__code__.co_varnames
+        numbers[metric["metric"]] = function(items, args=args) if takes_args else function(items)
+    return numbers
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes"])
+def test_gold_answers_score_best_and_equal_the_library(root, tmp_path, name):
+    documents = _documents(f"{name}__norm1000", tmp_path)
+    dataset, golds = _golds(root, name)
+    texts = [f"<think>so it is</think><answer>{render_gold(gold)}</answer>" for gold in golds]
+    numbers = _aggregate(getattr(data, f"metrics__{name}"), _run(documents, texts))
+    reference = win_rate_reference(dataset) if name == "moods" else None
+    scores = [score_response(gold, text) for gold, text in zip(golds, texts, strict=True)]
+    report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=0)
+    assert numbers.pop("failed_requests") == 0
+    assert numbers.keys() == report.metrics.keys()
+    for metric, number in numbers.items():
+        assert number == pytest.approx(report.metrics[metric].value, abs=1e-12)
+    assert numbers["format_rate"] == numbers["parse_rate"] == 1
+    assert numbers.get("ap50", 1) == 1
+    assert numbers.get("jsd", 0) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes"])
+def test_numbers_do_not_depend_on_the_order_of_samples(root, tmp_path, name):
+    documents = _documents(f"{name}__norm1000", tmp_path)
+    rng = random.Random(0)
+    if name == "moods":
+        texts = [f'<answer>{{"joy": {rng.random()}, "fear": {rng.random()}}}</answer>' for _ in documents]
+    else:
+        golds = [json.loads(doc["target"]) for doc in documents]
+        texts = [
+            f"<answer>{json.dumps([*gold, [1, 2, 30, 40]][:: rng.choice((1, -1))])}</answer>"
+            for gold in golds
+        ]
+    metrics = getattr(data, f"metrics__{name}")
+    numbers = _aggregate(metrics, _run(documents, texts))
+    pairs = list(zip(documents, texts, strict=True))
+    for _ in range(5):
+        rng.shuffle(pairs)
+        assert _aggregate(metrics, _run(*zip(*pairs, strict=True))) == numbers
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("failure", [FAILED, "[LMMS_EVAL_BUDGET_EXCEEDED]"])
+def test_a_failed_request_is_no_answer_and_leaves_the_run_without_score(tmp_path, name, failure):
+    documents = _documents(f"{name}__norm1000", tmp_path)
+    texts = [failure, *["<answer>[]</answer>"] * (len(documents) - 1)]
+    numbers = _aggregate(getattr(data, f"metrics__{name}"), _run(documents, texts))
+    assert numbers.pop("failed_requests") == 1
+    assert set(numbers.values()) == {"N/A"}
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes"])
+def test_values_of_a_sample_are_strict_json(tmp_path, name):
+    for doc in _documents(f"{name}__norm1000", tmp_path)[:2]:
+        for text in (FAILED, "", '<answer>{"joy": 1}</answer>', "<answer>[[1, 2, 3, 4]]</answer>"):
+            json.dumps(process_results(doc, [text]), allow_nan=False)
+
+
+@pytest.mark.parametrize("unit", ["norm1000", "px", "resized_px"])
+def test_boxes_are_asked_for_and_read_in_the_declared_unit_alone(root, tmp_path, unit):
+    """The truth in this unit scores 1; the same numbers read in another unit do not."""
+    documents = _documents(f"scenes__{unit}", tmp_path)
+    _, golds = _golds(root, "scenes")
+    words = {
+        "norm1000": "from 0 to 1000",
+        "px": "224 wide and 224 high",
+        "resized_px": "224 wide and 224 high",
+    }
+    assert words[unit] in documents[0]["prompt"]
+    texts = [f"<answer>{render_gold(gold, unit)}</answer>" for gold in golds]
+    assert _aggregate(data.metrics__scenes, _run(documents, texts))["ap50"] == 1
+    others = _documents(f"scenes__{'px' if unit == 'norm1000' else 'norm1000'}", tmp_path)
+    assert _aggregate(data.metrics__scenes, _run(others, texts))["ap50"] < 0.2
+
+
+def test_resized_px_shows_the_picture_in_the_size_that_the_prompt_states(tmp_path, monkeypatch):
+    monkeypatch.setenv("RISE_BENCH_MAX_PIXELS", str(112 * 112))
+    doc = _documents("scenes__resized_px", tmp_path)[0]
+    (image,) = doc_to_visual(doc)
+    assert image.size == (112, 112)
+    assert "112 wide and 112 high" in doc["prompt"]
+    gold = Boxes(tuple(tuple(box) for box in doc["objects"]["bbox"]))
+    stated = json.dumps([[side / 2 for side in box] for box in gold.xywh])
+    assert process_results(doc, [f"<answer>{stated}</answer>"])["similarity"] == pytest.approx(1)
+
+
+def test_other_units_leave_the_picture_as_it_is(tmp_path):
+    for unit in ("norm1000", "px"):
+        (image,) = doc_to_visual(_documents(f"scenes__{unit}", tmp_path)[0])
+        assert (image.size, image.mode) == ((224, 224), "RGB")
+
+
+def test_a_processor_that_would_resize_again_gives_no_ap(root, tmp_path):
+    documents = _documents("scenes__resized_px", tmp_path)
+    values = _run(documents, ["<answer>[]</answer>"] * len(documents))
+    args = SimpleNamespace(model="qwen2_5_vl", model_args="pretrained=x")
+    with pytest.raises(ConfigError, match="add min_pixels=3136"):
+        _aggregate(data.metrics__scenes, values, args)
+
+
+def test_metadata_pins_dataset_prompt_and_versions(root):
+    metadata = data.metadata__scenes__px
+    dataset, _ = _golds(root, "scenes")
+    assert metadata["dataset_sha256"] == dataset.sha256
+    assert metadata["box_unit"] == "px"
+    assert metadata["prompt_hash"] != data.metadata__scenes__norm1000["prompt_hash"]
+    assert metadata["versions"]["rise-bench"]
+    assert data.metadata__moods["win_rate_reference"] == "train_mean"
+
+
+def test_win_rate_is_against_the_train_mean(root, tmp_path):
+    documents = _documents("moods", tmp_path)
+    dataset, golds = _golds(root, "moods")
+    reference = win_rate_reference(dataset).jsd
+    assert {doc["id"]: doc["reference_jsd"] for doc in documents} == reference
+    best = process_results(documents[0], [f"<answer>{render_gold(golds[0])}</answer>"])
+    assert (best["win_rate"], best["tie_rate"]) == (1, 0)
+    worst = process_results(documents[0], ["no idea"])
+    assert (worst["win_rate"], worst["jsd"]["score"]) == (0, math.log(2))
+
+
+def test_custom_takes_the_dataset_that_the_variable_names(root, monkeypatch):
+    monkeypatch.setenv("RISE_BENCH_CUSTOM", "scenes")
+    assert data.metadata__custom__px["benchmark"] == "scenes"
+    assert data.metrics__custom == data.metrics__scenes
+
+
+def test_an_absent_dataset_names_the_command_that_makes_it_and_breaks_no_other_task(monkeypatch):
+    with pytest.raises(DataError, match="rise-bench build emotion6"):
+        _ = data.files__emotion6
+    assert data.files__moods["data_files"]["test"]
+
+
+@pytest.mark.parametrize("attribute", ["nothing", "files__", "files", "nothing__moods"])
+def test_an_attribute_that_does_not_exist_is_an_attribute_error(attribute):
+    with pytest.raises(AttributeError, match=attribute):
+        getattr(data, attribute)
