@@ -9,6 +9,7 @@ from rise_bench.loop import verdict_fields
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import RewardRule, Verdict, cot_reward
 from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers.first_rollouts import FirstRollouts
 from rise_bench.values import BoxUnit, Gold
 
 
@@ -29,6 +30,7 @@ class CotReward:
         rows_per_rollout: int,
     ) -> None:
         self._golds, self._log, self._rows = golds, log, rows_per_rollout
+        self._first = FirstRollouts()
         self._classes = spec.classes
         self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
 
@@ -64,6 +66,7 @@ class CotReward:
                 }
             )
         self._log.append(rows)
+        self._first.see(rows)
         for name in ("similarity", "leak_numbers", "leak_strict", "format_ok"):
             log_metric(name, _mean([float(row[name]) for row in rows]))
         log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))

@@ -23,9 +23,10 @@ from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
+from rise_bench.trainers.config import PHASES, ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.launch import ACCELERATE_DIR
+from rise_bench.trainers.preflight import check_machine, check_run
 from rise_bench.trainers.run_folder import RunFolder
 
 #: DeepSpeed config of each `compute.accelerate` that shards.
@@ -133,7 +134,7 @@ def grpo_arguments(
             "vllm_server_base_url": grpo.vllm_server_url or None,
             "vllm_gpu_memory_utilization": grpo.vllm_gpu_memory_utilization,
             "vllm_tensor_parallel_size": grpo.vllm_tensor_parallel_size,
-            "generation_kwargs": {"logit_bias": dict.fromkeys(map(str, special), -100.0)},
+            "generation_kwargs": {"bad_words": processor.tokenizer.convert_ids_to_tokens(special)},
         }
     return arguments
 
@@ -160,7 +161,9 @@ def run_phase(
         raise ConfigError(
             f"run.resume = never, but {checkpoint} exists. Choose another run.output_dir or run.resume=auto."
         )
+    check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
     trainer = build(str(checkpoint or start))
+    check_machine(config, phase, trainer)
     trainer.add_callback(MetricsCallback(run, phase))
     with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -172,6 +175,13 @@ def run_phase(
     final = run.save_final(phase, save)
     trainer.accelerator.wait_for_everyone()
     return final
+
+
+def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
+    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model."""
+    phases = PHASES[config.stage]
+    before = phases[: phases.index(phase)]
+    return str(next((run.final_dir(p) for p in before if run.final_dir(p).exists()), config.model.name))
 
 
 def attempt_name() -> str:

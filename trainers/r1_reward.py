@@ -7,6 +7,7 @@ from typing import Any
 
 from rise_bench.rewards import RewardRule, r1_reward
 from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers.first_rollouts import FirstRollouts
 from rise_bench.values import BoxUnit, Gold
 
 
@@ -24,7 +25,7 @@ class R1Reward:
         unit: BoxUnit,
         max_pixels: int,
     ) -> None:
-        self._golds, self._log = golds, log
+        self._golds, self._log, self._first = golds, log, FirstRollouts()
         self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
 
     def __call__(
@@ -55,6 +56,7 @@ class R1Reward:
                 }
             )
         self._log.append(rows)
+        self._first.see(rows)
         for name in ("similarity", "format_ok"):
             log_metric(name, sum(float(row[name]) for row in rows) / len(rows))
         return [row["reward"] for row in rows]

@@ -23,6 +23,7 @@ from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.cot_reward import CotReward
 from rise_bench.trainers.grpo_rows import prompt_rows
 from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
 
@@ -45,6 +46,10 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     )
     rows = loop.rows_per_rollout
     processor = load_processor(config.model, source)
+    asked = ((gold, reason_prompt(data.spec, gold, **words)) for gold in data.golds)
+    check_prompts(config, processor, asked)
+    asked_back = ((gold, reconstruct_prompt(data.spec, gold, "", **words)) for gold in data.golds)
+    check_prompts(config, processor, asked_back, cot_tokens=loop.max_cot_length)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor, rows_per_rollout=rows))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     rule = RewardRule(**asdict(config.reward))

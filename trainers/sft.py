@@ -29,6 +29,7 @@ from rise_bench.prompts import (
 )
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.loading import common_arguments, load_processor, run_phase
+from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
 from rise_bench.values import render_gold
@@ -80,6 +81,8 @@ def train_sft(
     """Run the SFT phase from the checkpoint `start` and return the folder of the trained model."""
 
     def build(source: str) -> SFTTrainer:
+        processor = load_processor(config.model, source)
+        check_prompts(config, processor, ((data.golds[e.position], e.prompt) for e in examples))
         arguments = SFTConfig(
             **common_arguments(config, "sft", run, source),
             per_device_train_batch_size=config.sft.rows_per_device,
@@ -90,7 +93,7 @@ def train_sft(
             model=source,
             args=arguments,
             train_dataset=sft_rows(data, examples),
-            processing_class=load_processor(config.model, source),
+            processing_class=processor,
         )
 
     return run_phase(config, run, "sft", start, build)

@@ -19,6 +19,7 @@ from rise_bench.rollout_log import RolloutLog
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.grpo_rows import prompt_rows
 from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.r1_reward import R1Reward
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
@@ -39,6 +40,8 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     """The trainer, with its model loaded from the checkpoint `source`."""
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     processor = load_processor(config.model, source)
+    asked = ((gold, think_answer_prompt(data.spec, gold, **words)) for gold in data.golds)
+    check_prompts(config, processor, asked)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     prompts = prompt_rows(
