@@ -112,7 +112,7 @@ def _paint(thing: Thing, x: Array, y: Array, inside: Array, rng: np.random.Gener
     ink = _tint(INK[thing.colour], rng, 10)
     bright = float(ink.mean()) > 120
     other = ink * np.float32(0.5) if bright else ink + (255 - ink) * np.float32(0.5)
-    weave = pattern(thing.texture, x + np.float32(0.13), y + np.float32(0.07), 0.62, 0.22)[..., None]
+    weave = pattern(thing.texture, x + np.float32(0.13), y + np.float32(0.07), 0.75, 0.2)[..., None]
     light = np.clip(np.float32(1.02) - (x + y) * np.float32(0.10), 0.8, 1.22)[..., None]
     gloss = np.clip(1 - np.hypot(x + np.float32(0.4), y + np.float32(0.45)) / np.float32(0.8), 0, 1)[
         ..., None

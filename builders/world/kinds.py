@@ -44,7 +44,7 @@ def kind(cues: Mapping[str, str]) -> Distribution:
 
 def picture(cues: Mapping[str, str], rng: random.Random) -> Picture:
     """Lay out a picture with these cues."""
-    radius = rng.uniform(0.2, 0.3)
+    radius = rng.uniform(0.22, 0.32)
     x, y = (rng.uniform(0.08 + radius, 0.92 - radius) for _ in "xy")
     thing = Thing(cues["shape"], cues["colour"], cues["texture"], x, y, radius, rng.uniform(-0.3, 0.3))
     return Picture(

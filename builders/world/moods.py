@@ -119,7 +119,7 @@ def _twentieths(probs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int
 
 def picture(cues: Mapping[str, str], rng: random.Random) -> Picture:
     """Lay out a picture with these cues; place, size, angle and hue vary within what the words allow."""
-    radius = rng.uniform(0.125, 0.145) if cues["size"] == "large" else rng.uniform(0.085, 0.1)
+    radius = rng.uniform(0.125, 0.145) if cues["size"] == "large" else rng.uniform(0.095, 0.105)
     dx, dy = rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)
     things = tuple(
         Thing(

@@ -31,7 +31,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2VLForConditionalGeneratio
 
 from rise_bench.storage import atomic_directory
 from rise_bench.trainers.base_model import lessons
-from rise_bench.trainers.base_model.architecture import IMAGE_TOKENS, grids, make_model, patches
+from rise_bench.trainers.base_model.architecture import HIDDEN, IMAGE_TOKENS, grids, make_model, patches
 from rise_bench.trainers.base_model.lessons import Lesson
 from rise_bench.trainers.base_model.pictures import see
 from rise_bench.trainers.base_model.tokens import SYSTEM, make_processor, make_tokenizer
@@ -42,15 +42,15 @@ PICTURES = ("moods", "moods", "moods", "kinds", "kinds", "scenes", "scenes", "sc
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps and learning rates of the three stages."""
+    """Steps and learning rates (Muon's) of the three stages."""
 
     vision_steps: int = 900
     text_steps: int = 600
     joint_steps: int = 900
-    vision_lr: float = 1.5e-3
-    text_lr: float = 2e-3
-    joint_lr: float = 1.5e-3
-    joint_tower_lr: float = 7e-4
+    vision_lr: float = 1.2e-2
+    text_lr: float = 1e-2
+    joint_lr: float = 8e-3
+    joint_tower_lr: float = 4e-3
     seed: int = 0
 
 
@@ -94,26 +94,42 @@ def reply_loss(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Lesso
 def optimise(
     name: str,
     steps: int,
-    groups: list[tuple[list[torch.nn.Parameter], float]],
+    modules: list[tuple[torch.nn.Module, float]],
     losses: Callable[[], dict[str, Tensor]],
 ) -> None:
-    """Run AdamW with a short warm-up and a linear decay; losses are summed, and shown as running means."""
-    optimiser = torch.optim.AdamW(
-        [{"params": parameters, "lr": lr, "peak": lr} for parameters, lr in groups],
-        weight_decay=0.05,
-        betas=(0.9, 0.98),
+    """Train with Muon on hidden matrices and AdamW on the rest, a short warm-up and a linear decay.
+
+    Muon reaches a given loss in about two thirds of AdamW's steps here.
+
+    Args:
+        name: What the progress bar says.
+        steps: Number of updates.
+        modules: What to train, each with Muon's learning rate; AdamW gets a quarter of it.
+        losses: Losses of the next batch; they are summed, and shown as running means.
+    """
+    matrices, others = [], []
+    for module, lr in modules:
+        named = [*module.named_parameters()]
+        hidden = [p for n, p in named if p.dim() == 2 and min(p.shape) >= HIDDEN and "embed" not in n]
+        kept = {id(p) for p in hidden}
+        matrices.append({"params": hidden, "lr": lr, "peak": lr})
+        others.append({"params": [p for _, p in named if id(p) not in kept], "lr": lr / 4, "peak": lr / 4})
+    muon = torch.optim.Muon(
+        [group for group in matrices if group["params"]], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
     )
-    everything = [p for parameters, _ in groups for p in parameters]
+    adamw = torch.optim.AdamW(others, weight_decay=0.05, betas=(0.9, 0.98))
+    everything = [p for module, _ in modules for p in module.parameters()]
     shown: dict[str, float] = {}
     progress = tqdm(range(steps), desc=name, mininterval=10, file=sys.stderr)
     for step in progress:
-        for group in optimiser.param_groups:
+        for group in (*muon.param_groups, *adamw.param_groups):
             group["lr"] = group["peak"] * min(1, (step + 1) / 50) * max(0.02, 1 - step / steps)
         parts = losses()
         sum(parts.values(), torch.zeros(())).backward()
         torch.nn.utils.clip_grad_norm_(everything, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        for optimiser in (muon, adamw):
+            optimiser.step()
+            optimiser.zero_grad()
         shown |= {k: 0.97 * shown.get(k, v.item()) + 0.03 * v.item() for k, v in parts.items()}
         progress.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()), refresh=False)
 
@@ -126,9 +142,7 @@ def learn_to_see(model: Qwen2VLForConditionalGeneration, heads: Heads, plan: Pla
         batch = [see(rng, benchmark) for benchmark in PICTURES * 8]
         return heads.losses(tokens_of(tower, batch), targets_of(batch))
 
-    optimise(
-        "vision", plan.vision_steps, [([*tower.parameters(), *heads.parameters()], plan.vision_lr)], losses
-    )
+    optimise("vision", plan.vision_steps, [(tower, plan.vision_lr), (heads, plan.vision_lr)], losses)
 
 
 def learn_to_read(
@@ -136,11 +150,10 @@ def learn_to_read(
 ) -> None:
     """Stage 2."""
     rng = random.Random(plan.seed + 2)
-    words = [*model.model.language_model.parameters()]
     optimise(
         "text",
         plan.text_steps,
-        [(words, plan.text_lr)],
+        [(model.model.language_model, plan.text_lr)],
         lambda: {"text": reply_loss(model, tokenizer, [lessons.text_lesson(rng) for _ in range(48)])},
     )
 
@@ -174,9 +187,12 @@ def learn_both(
         del elsewhere[:-200]
         return parts
 
-    tower = [*model.model.visual.parameters()]
-    others = [*model.model.language_model.parameters(), *heads.parameters()]
-    optimise("joint", plan.joint_steps, [(others, plan.joint_lr), (tower, plan.joint_tower_lr)], losses)
+    modules = [
+        (model.model.language_model, plan.joint_lr),
+        (heads, plan.joint_lr),
+        (model.model.visual, plan.joint_tower_lr),
+    ]
+    optimise("joint", plan.joint_steps, modules, losses)
     hook.remove()
 
 
