@@ -1,0 +1,133 @@
+"use strict";
+// Sorting, filtering and searching of tables that are in the page already. State is kept in the address, so
+// that a view can be sent as a link. All text comes from the page or goes through textContent.
+
+const table = document.querySelector("table.board");
+const controls = document.getElementById("controls");
+const order = (cell) => (cell.dataset.v === undefined ? cell.textContent.trim().toLowerCase() : Number(cell.dataset.v));
+
+function compare(a, b) {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (typeof a === "number") return -1;
+  if (typeof b === "number") return 1;
+  return a === "" ? 1 : b === "" ? -1 : a < b ? -1 : a > b ? 1 : 0;
+}
+
+function sortRows(board, column, descending) {
+  const body = board.querySelector("tbody.runs");
+  const rows = [...body.rows].map((row, index) => ({ row, index, key: row.cells[column] ? order(row.cells[column]) : "" }));
+  // Cells without a value stay at the end in both directions.
+  const blank = ({ key }) => key === "";
+  rows.sort((a, b) => blank(a) - blank(b) || (descending ? -1 : 1) * compare(a.key, b.key) || a.index - b.index);
+  body.append(...rows.map(({ row }) => row));
+  [...board.tHead.rows[0].cells].forEach((th, i) => {
+    if (i === column) th.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    else th.removeAttribute("aria-sort");
+  });
+}
+
+function makeSortable(board, remember) {
+  [...board.tHead.rows[0].cells].forEach((th, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = th.textContent;
+    button.addEventListener("click", () => {
+      const wasAscending = th.getAttribute("aria-sort") === "ascending";
+      const first = th.className === "score" ? board.dataset.lower === undefined : ["win", "read", "date"].includes(th.className);
+      const descending = th.hasAttribute("aria-sort") ? wasAscending : first;
+      sortRows(board, column, descending);
+      remember(th.className, descending);
+    });
+    th.replaceChildren(button);
+  });
+}
+
+function remember(changes) {
+  const state = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(changes)) value ? state.set(key, value) : state.delete(key);
+  const query = state.toString();
+  history.replaceState(null, "", location.pathname + (query ? `?${query}` : "") + location.hash);
+}
+
+function labelled(text, control) {
+  const label = document.createElement("label");
+  label.append(text, control);
+  return label;
+}
+
+function select(name, choices) {
+  const control = document.createElement("select");
+  control.name = name;
+  for (const [value, text] of choices) control.add(new Option(text, value));
+  return control;
+}
+
+function setUpBoard() {
+  const rows = [...table.querySelectorAll("tbody.runs tr[id]")];
+  const state = new URLSearchParams(location.search);
+  const search = Object.assign(document.createElement("input"), { type: "search", name: "q", placeholder: "Search models, authors, methods", value: state.get("q") || "" });
+  search.setAttribute("aria-label", "Search");
+  search.setAttribute("aria-keyshortcuts", "/");
+  const tier = select("tier", [["", "all"], ["recomputed", "recomputed"], ["reproduced", "reproduced"]]);
+  const runs = select("runs", [["", "all submissions"], ["best", "best of each model"], ["certain", "better than every floor"]]);
+  tier.value = state.get("tier") || "";
+  runs.value = state.get("runs") || "";
+  const status = Object.assign(document.createElement("span"), { className: "status" });
+  status.setAttribute("role", "status");
+  const floor = table.querySelector("tbody.floors td.score");
+  const lower = table.dataset.lower !== undefined;
+
+  function apply() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const seen = new Set();
+    let shown = 0;
+    const byRank = [...rows].sort((a, b) => order(a.cells[0]) - order(b.cells[0]));
+    for (const row of byRank) {
+      const name = row.querySelector("a.name");
+      const text = `${row.querySelector("td.model").textContent} ${name.title}`.toLowerCase();
+      const first = !seen.has(name.title.toLowerCase());
+      seen.add(name.title.toLowerCase());
+      const score = order(row.querySelector("td.score"));
+      const limit = floor ? order(floor) : null;
+      const above = limit === null || (lower ? score < limit : score > limit);
+      row.hidden = !(
+        words.every((word) => text.includes(word)) &&
+        (!tier.value || row.querySelector("td.tier").textContent === tier.value) &&
+        (runs.value !== "best" || first) &&
+        (runs.value !== "certain" || above)
+      );
+      shown += !row.hidden;
+    }
+    status.textContent = shown === rows.length ? `${shown} submissions` : `${shown} of ${rows.length} submissions`;
+    remember({ q: search.value, tier: tier.value, runs: runs.value });
+  }
+
+  for (const control of [search, tier, runs]) control.addEventListener("input", apply);
+  controls.append(search, labelled("Tier", tier), labelled("Show", runs), status);
+  controls.hidden = false;
+  makeSortable(table, (sort, descending) => remember({ sort, order: descending ? "down" : "up" }));
+  const column = [...table.tHead.rows[0].cells].findIndex((th) => th.className === state.get("sort"));
+  if (column >= 0) sortRows(table, column, state.get("order") === "down");
+  apply();
+  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView({ block: "center" });
+}
+
+function moveFocus(step) {
+  const links = [...document.querySelectorAll("tr:not([hidden]) a.name")];
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(links.length - 1, Math.max(0, at < 0 ? 0 : at + step))]?.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input, select, textarea");
+  if (event.key === "Escape" && typing) event.target.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector("input[type=search]");
+  if (event.key === "/" && search) {
+    event.preventDefault();
+    search.focus();
+  } else if (event.key === "j" || event.key === "k") moveFocus(event.key === "j" ? 1 : -1);
+});
+
+if (table && controls) setUpBoard();
+else document.querySelectorAll("table.board").forEach((board) => makeSortable(board, () => {}));
