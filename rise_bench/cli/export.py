@@ -1,0 +1,58 @@
+"""`rise-bench export`: a CoT dataset in the form of another trainer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rise_bench.cli import app
+from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.errors import ConfigError
+
+_Out = Path | None
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Folder of a CoT dataset, or its name on the Hub.")],
+    trl: Annotated[_Out, typer.Option(help="Folder to make for TRL: prompt, completion, images.")] = None,
+    messages: Annotated[_Out, typer.Option(help="Folder to make for LLaMA-Factory and ms-swift.")] = None,
+    visual_rft: Annotated[
+        _Out, typer.Option(help="Folder to make for Visual-RFT: image, problem, solution.")
+    ] = None,
+    vlm_r1: Annotated[_Out, typer.Option(help="Folder to make for VLM-R1: jsonl and images.")] = None,
+    config: Annotated[str, typer.Option(help="high (reward at least tau) or default (all rows).")] = "high",
+    box_unit: BoxUnitChoice = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the Hub.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
+) -> None:
+    """Write a CoT dataset for other trainers: one flag each, with the folder to make."""
+    from rise_bench.cot import COT_CONFIGS
+    from rise_bench.export import ExportFormat
+    from rise_bench.export import export as write
+
+    asked: dict[ExportFormat, _Out] = {
+        "trl": trl,
+        "messages": messages,
+        "visual_rft": visual_rft,
+        "vlm_r1": vlm_r1,
+    }
+    if not any(asked.values()):
+        raise ConfigError("nothing to write; name a folder with --trl, --messages, --visual-rft or --vlm-r1")
+    for subset in COT_CONFIGS:
+        if subset == config:
+            break
+    else:
+        raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(COT_CONFIGS)}")
+    for form, out in asked.items():
+        if out is not None:
+            rows = write(
+                name,
+                out,
+                form,
+                config=subset,
+                unit=box_unit or "norm1000",
+                revision=revision,
+                overwrite=overwrite,
+            )
+            typer.echo(f"{rows} rows for {form}: {out}")
