@@ -17,14 +17,15 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 DECISIONS = sorted(path for path in ROOT.glob("docs/decisions/*.md") if path.name != "README.md")
 
-#: Inline code and the lines of shell blocks: where pages name things that have to exist.
+#: Inline code and the lines of code blocks: where pages name things that have to exist.
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-SHELL = re.compile(r"^```(?:bash|sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
 DOTTED = re.compile(r"rise_bench(?:\.\w+)+")
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|md|toml|ya?ml|txt|json|cff))")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
-COMMAND = re.compile(r"\brise-bench ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
+COMMAND = re.compile(r"\brise-bench ([a-z][a-z0-9_-]*)(?: ([a-z][a-z0-9_-]*))?")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -48,7 +49,8 @@ def _resolve(dotted: str) -> object:
 
 def _code(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
-    return [*INLINE.findall(text), *(line for block in SHELL.findall(text) for line in block.splitlines())]
+    blocks = "\n".join([*FENCED.findall(text), *INDENTED.findall(text)])
+    return [*INLINE.findall(text), *blocks.splitlines()]
 
 
 @every_page
@@ -88,7 +90,7 @@ def test_commands_exist(page: Path) -> None:
     for first, second in {match for text in _code(page) for match in COMMAND.findall(text)}:
         assert first in command.commands, f"there is no `rise-bench {first}`"
         group = command.commands[first]
-        if isinstance(group, TyperGroup):
+        if isinstance(group, TyperGroup) and second:
             assert second in group.commands, f"there is no `rise-bench {first} {second}`"
 
 
