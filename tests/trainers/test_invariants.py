@@ -1,0 +1,116 @@
+"""How the work is laid out changes nothing: batch and accumulation, processes, ZeRO-3, shared image encodings."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from rise_bench.rollout_log import read_rollouts
+from rise_bench.trainers.recipe_files import dump_config
+
+BASE = (
+    *("grpo.steps=3", "grpo.learning_rate=0.05", "grpo.lr_scheduler=constant", "run.save_steps=100"),
+    *("grpo.num_generations=8", "grpo.gradient_accumulation_steps=1"),
+)
+
+
+def _load(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+replay = _load("replay")
+
+
+@pytest.fixture
+def trained(make_config, tmp_path, monkeypatch):
+    """`trained(name, *overrides, processes=1)` trains and returns weights and rollouts."""
+
+    def run(name, *overrides, processes=1, deepspeed=False):
+        config = make_config(*BASE, f"run.output_dir={tmp_path / name}", *overrides)
+        if processes == 1:
+            with monkeypatch.context() as patch:
+                replay.replace_sampling(patch.setattr)
+                replay.train(config)
+        else:
+            launch(config, tmp_path / f"{name}.yaml", processes, deepspeed)
+        model = AutoModelForImageTextToText.from_pretrained(tmp_path / name / "grpo" / "final")
+        rows = [located.row for located in read_rollouts([tmp_path / name / "rollouts"])]
+        return model.float().state_dict(), rows
+
+    return run
+
+
+def launch(config, recipe, processes, deepspeed):
+    """Train under torchrun over gloo."""
+    recipe.write_text(dump_config(config))
+    options = ["--nproc_per_node", str(processes), "--master_port", str(free_port())]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, replay.__file__, str(recipe)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if deepspeed:
+        command.append("--deepspeed")
+        environment |= {"ACCELERATE_USE_DEEPSPEED": "true", "DS_ACCELERATOR": "cpu"}
+    else:
+        environment["ACCELERATE_USE_CPU"] = "true"
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def assert_same(first, second, start, tolerance=2e-5):
+    """Equal weights, and weights that moved: by far more than the tolerance."""
+    moved = max((tensor - start[name]).abs().max().item() for name, tensor in first[0].items())
+    assert moved > 100 * tolerance
+    for name, tensor in first[0].items():
+        difference = (second[0][name] - tensor).abs().max().item()
+        assert difference <= tolerance, (name, difference)
+    assert told(first) == told(second)
+
+
+def told(result):
+    kept = ("step", "id", "cot", "reconstruction", "reward")
+    return sorted(tuple(row[name] for name in kept) for row in result[1])
+
+
+@pytest.fixture
+def base(tiny):
+    return AutoModelForImageTextToText.from_pretrained(tiny(), dtype=torch.float32).state_dict()
+
+
+@pytest.fixture
+def whole_batch(trained):
+    return trained("whole", "grpo.rollouts_per_device=8")
+
+
+def test_one_batch_of_eight_is_eight_of_one(trained, whole_batch, base):
+    single = trained("single", "grpo.rollouts_per_device=1", "grpo.gradient_accumulation_steps=8")
+    assert_same(whole_batch, single, base)
+
+
+def test_shared_image_encodings_change_nothing(trained, whole_batch, base):
+    stock = trained("stock", "grpo.rollouts_per_device=8", "grpo.dedup_images=false")
+    assert_same(whole_batch, stock, base)
+
+
+def test_one_process_is_two_even_with_a_group_spread_over_both(trained, whole_batch, base):
+    assert_same(whole_batch, trained("two", "grpo.rollouts_per_device=4", processes=2), base)
+
+
+@pytest.mark.slow  # DeepSpeed compiles an extension on its first run, which takes two minutes
+def test_zero3_is_ddp(trained, base):
+    layout = ("grpo.rollouts_per_device=4", "compute.accelerate=zero3")
+    ddp = trained("ddp", "grpo.rollouts_per_device=4", processes=2)
+    assert_same(ddp, trained("zero3", *layout, processes=2, deepspeed=True), base)
