@@ -15,12 +15,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
+from accelerate.utils import broadcast_object_list, release_memory  # type: ignore[import-untyped]
 from transformers import AutoProcessor, TrainerCallback
-from transformers.integrations.deepspeed import is_deepspeed_available
+from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers.config import PHASES, ModelConfig, Phase, TrainConfig
@@ -168,25 +169,41 @@ def run_phase(
     with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
-    def save(folder: str) -> None:
-        trainer.save_model(folder)
-        trainer.accelerator.wait_for_everyone()
-
-    final = run.save_final(phase, save)
+    final = run.save_final(phase, partial(_save, trainer))
     trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.free_memory()
+    unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
+    del trainer
+    release_memory()
     return final
 
 
 def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
-    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model."""
+    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
+
+    Raises:
+        ConfigError: The phase before was begun and not finished.
+    """
     phases = PHASES[config.stage]
-    before = phases[: phases.index(phase)]
-    return str(next((run.final_dir(p) for p in before if run.final_dir(p).exists()), config.model.name))
+    for before in phases[: phases.index(phase)]:
+        if run.final_dir(before).exists():
+            return str(run.final_dir(before))
+        if run.last_checkpoint(before) is not None:
+            raise ConfigError(
+                f"{run.phase_dir(before)} is not finished. Run phases={before} to its end first, or choose "
+                "another run.output_dir to start from the base model."
+            )
+    return config.model.name
 
 
 def attempt_name() -> str:
     """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
     return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
+
+
+def _save(trainer: Any, folder: str) -> None:
+    trainer.save_model(folder)
+    trainer.accelerator.wait_for_everyone()
 
 
 def _revision(model: ModelConfig, source: str) -> dict[str, str]:

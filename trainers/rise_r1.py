@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rise_bench.cot import read_cots
 from rise_bench.errors import ConfigError
-from rise_bench.trainers.config import Phase, TrainConfig
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.loading import start_of
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.sft import think_answer_examples, train_sft
 from rise_bench.trainers.training_data import open_training_data
@@ -24,7 +25,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)
     for phase in config.active_phases:
-        start = _start(config, run, phase)
+        start = start_of(config, run, phase)
         model = train_on_cots(config, run, start) if phase == "sft" else train_grpo(config, run, start)
     return model
 
@@ -38,15 +39,9 @@ def train_on_cots(config: TrainConfig, run: RunFolder, start: str | Path) -> Pat
     """
     if not config.data.cots:
         raise ConfigError(
-            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-rise_cot/cots"
+            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
         )
     high = config.data.cot_subset == "high"
     cots = read_cots(config.data.cots, min_reward=config.data.tau if high else None)
     data = open_training_data(config.data)
     return train_sft(config, run, start, data, think_answer_examples(config, data, cots))
-
-
-def _start(config: TrainConfig, run: RunFolder, phase: Phase) -> str | Path:
-    """GRPO goes on from the SFT phase of the same run folder, if that was run."""
-    trained = run.final_dir("sft")
-    return trained if phase == "grpo" and trained.is_dir() else config.model.name

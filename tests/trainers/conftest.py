@@ -211,6 +211,7 @@ def smoke(tiny, built, tmp_path):
             [
                 f"model.name={tiny()}",
                 f"data.benchmark={built}",
+                "data.shots=full",
                 f"run.output_dir={tmp_path / 'run'}",
                 *overrides,
             ],

@@ -19,6 +19,7 @@ from rise_bench.trainers.recipe_files import (
     load_config,
     recipe_names,
 )
+from rise_bench.trainers.run_folder import default_output_dir
 
 BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes")
 
@@ -84,7 +85,7 @@ def test_table_4_is_five_recipes(benchmark, row):
     assert config.active_phases == phases
     assert {key: value(config, key) for key in PAPER} == PAPER
     if subset:
-        assert (config.data.cots, config.data.cot_subset) == (f"{benchmark}-cot", subset)
+        assert (config.data.cots, config.data.cot_subset) == (f"runs/{benchmark}-full-rise_cot/cots", subset)
 
 
 @pytest.mark.parametrize("stage", PHASES)
@@ -104,6 +105,14 @@ def test_a_recipe_opens_with_the_command_that_launches_it_and_with_its_hardware(
     (tmp_path / "printed.yaml").write_text(result.stdout)
     assert load_config(tmp_path / "printed.yaml") == load_config(name)
     assert re.search(r"^# Hardware: +\S", head, re.M)
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if n.endswith(("rise_r1", "metis_rise"))])
+def test_the_chains_of_thought_of_a_recipe_are_where_collect_writes_them(name):
+    """`rise-bench collect RUN` writes RUN/cots, and rise_cot of the same benchmark writes that RUN."""
+    config = load_config(name)
+    loop = load_config(f"{name.split('/')[0]}/rise_cot")
+    assert (config.data.cots or config.data.expert_cots) == str(default_output_dir(loop) / "cots")
 
 
 def test_a_recipe_writes_every_key_it_has_under_its_own_name():

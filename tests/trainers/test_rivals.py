@@ -1,8 +1,24 @@
 """Visual-RFT, Reason-RFT and Metis-RISE run end to end on a tiny model, each phase on what it should see."""
 
-from rise_bench.rollout_log import read_rollouts
-from rise_bench.trainers import visual_rft
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rise_bench.collect import CollectJob, collect
+from rise_bench.collection import Share
+from rise_bench.dataset import open_dataset
+from rise_bench.errors import ConfigError
+from rise_bench.loop import LoopSettings
+from rise_bench.prompts import think_answer_prompt, think_answer_text
+from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
 from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import open_training_data
+from rise_bench.trainers.trajectories import read_trajectories, sample_trajectories
+from rise_bench.values import render_gold
 
 
 def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
@@ -17,3 +33,118 @@ def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
     for row in run.metrics():
         if "loss" in row:
             assert {"reward", "format_ok", "similarity", "frac_reward_zero_std"} <= set(row)
+
+
+@pytest.fixture
+def cots(tmp_path, toy, built):
+    """`cots(rewards)` is a CoT dataset of the toy benchmark, one reward for each sample."""
+
+    def write(rewards):
+        log = RolloutLog(tmp_path / "log", 0, attempt="1")
+        for gold, reward in zip(toy.golds, rewards, strict=True):
+            verdict = {"reward": reward, "similarity": reward, "leak_numbers": False, "leak_strict": False}
+            verdict |= {"format_ok": True, "reason": "ok", "reconstruction": "<answer>{}</answer>"}
+            log.append([{"id": gold.id, "step": 0, "group": 0, "cot": f"The cue of {gold.id}."} | verdict])
+        job = CollectJob(
+            open_dataset(built),
+            "default",
+            tmp_path / "cots",
+            tmp_path / "sweep",
+            LoopSettings(),
+            train_log=tmp_path / "log",
+            tau=0.75,
+            provenance={"model": "none"},
+        )
+        collect(job, Share())
+        return tmp_path / "cots"
+
+    return write
+
+
+REWARDS = [0.9, 0.1, 0.8, 0.0, 0.2, 0.3, 0.75, 0.5]
+
+
+def test_reason_rft_trains_on_every_chain_of_thought_and_then_on_rewards(smoke, cots, toy, monkeypatch):
+    seen = []
+    rows = sft.sft_rows
+    monkeypatch.setattr(sft, "sft_rows", lambda data, examples: seen.extend(examples) or rows(data, examples))
+    config = smoke("reason_rft", f"data.cots={cots(REWARDS)}")
+    run = RunFolder.create(config)
+    assert reason_rft.train(config, run) == run.final_dir("grpo")
+    golds = open_training_data(config.data).golds
+    assert [e.completion for e in seen] == [
+        think_answer_text(f"The cue of {gold.id}.", render_gold(gold)) for gold in golds
+    ]
+    assert [e.prompt for e in seen] == [think_answer_prompt(toy.spec, gold) for gold in golds]
+    assert {row["phase"] for row in run.metrics()} == {"sft", "grpo"}
+    trained, final = weights(run.final_dir("sft")), weights(run.final_dir("grpo"))
+    assert not same(weights(config.model.name), trained)
+    assert same(trained, final)  # no reward differs, so GRPO moves nothing: it started from the SFT model
+
+
+def test_reason_rft_refuses_to_filter(smoke, tmp_path):
+    config = smoke("reason_rft", "data.cot_subset=high")
+    with pytest.raises(ConfigError, match=r"train rise_r1"):
+        reason_rft.train(config, RunFolder.create(config))
+
+
+def trajectory(uid, rewards):
+    return {uid: [{"response": f"{uid} {i}", "reward": r, "format_ok": True} for i, r in enumerate(rewards)]}
+
+
+def test_metis_distils_what_is_solved_sometimes_and_asks_the_expert_for_what_never_is(
+    smoke, cots, toy, built
+):
+    config = smoke("metis_rise", f"data.expert_cots={cots(REWARDS)}", "data.tau=0.75")
+    data = open_training_data(config.data)
+    ids = [gold.id for gold in data.golds]
+    always, sometimes, never_high, never_low = (toy.golds[i].id for i in (4, 5, 0, 1))
+    judged = trajectory(always, [0.9, 0.8]) | trajectory(sometimes, [0.74, 0.75])
+    judged |= trajectory(never_high, [0.1, 0.2]) | trajectory(never_low, [0.0, 0.0])
+    chosen = {ids[e.position]: e.completion for e in metis_rise.enhancement_examples(config, data, judged)}
+    gold = toy.golds[0]
+    assert chosen == {
+        sometimes: f"{sometimes} 1",
+        never_high: think_answer_text(f"The cue of {never_high}.", render_gold(gold)),
+    }  # the expert's chain of thought for never_low has a reward below tau
+    everything = replace(config, data=replace(config.data, cot_subset="all"))
+    more = metis_rise.enhancement_examples(everything, data, judged)
+    assert {ids[e.position] for e in more} == {sometimes, never_high, never_low}
+
+
+def test_metis_keeps_the_best_solutions_in_the_asked_form(smoke):
+    rows = trajectory("a", [0.8, 0.95, 0.9, 0.1])["a"]
+    rows[1]["format_ok"] = False
+    assert metis_rise.solutions(rows, smoke("metis_rise").metis) == ["a 2", "a 0"]
+
+
+def test_metis_with_nothing_to_train_on_says_what_it_found(smoke, built):
+    config = smoke("metis_rise", "data.expert_cots=")
+    data = open_training_data(config.data)
+    with pytest.raises(ConfigError, match=r"always solved: 1, sometimes: 0, never: 1.*data\.expert_cots"):
+        judged = trajectory("a", [1.0, 1.0]) | trajectory("b", [0.0, 0.0])
+        metis_rise.enhancement_examples(config, data, judged)
+
+
+def test_metis_runs_grpo_then_sft_from_it_and_samples_each_prompt_once(smoke, cots, toy):
+    config = smoke("metis_rise", f"data.expert_cots={cots(REWARDS)}")
+    run = RunFolder.create(config)
+    assert metis_rise.train(config, run) == run.final_dir("sft")
+    assert list(dict.fromkeys(row["phase"] for row in run.metrics())) == ["grpo", "sft"]
+    path = run.path / "trajectories" / "rank00000.jsonl"
+    logged = path.read_text().splitlines()
+    assert len(logged) == len(toy.golds) * config.metis.samples
+    path.write_text("\n".join(logged[:5]) + "\n" + logged[5][:20])  # killed while sampling the third prompt
+    data = open_training_data(config.data)
+    assert len(read_trajectories(path.parent, 2)) == 2
+    again = sample_trajectories(config, run, data, run.final_dir("grpo"))
+    assert set(again) == {gold.id for gold in toy.golds}
+    assert len(path.read_text().splitlines()) == 6 + 6 * 2
+
+
+def weights(folder):
+    return load_file(next(Path(folder).glob("*.safetensors")))
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)

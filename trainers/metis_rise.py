@@ -1,0 +1,99 @@
+"""Metis-RISE: GRPO first, then SFT on what GRPO could not teach (arXiv 2506.13056).
+
+    rise-bench train metis_rise --recipe emotion6/metis_rise
+
+After GRPO from the base model, the policy answers every training prompt `metis.samples` times. A prompt that
+it solves always is left out. One that it solves sometimes is trained on its own best solution, one that it
+never solves on an expert's chain of thought and the true annotation. The expert is a teacher, or RISE-CoT,
+which saw the annotation (`data.expert_cots`, filtered by `data.cot_subset` and `data.tau`).
+A response solves a prompt if its reward (eq. 9) is at least `metis.solved_reward`, because rewards here are
+graded where the paper's are right or wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rise_bench.cot import read_cots
+from rise_bench.errors import ConfigError
+from rise_bench.prompts import think_answer_prompt
+from rise_bench.trainers.config import MetisConfig, TrainConfig
+from rise_bench.trainers.loading import start_of
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.sft import Example, think_answer_examples, train_sft
+from rise_bench.trainers.training_data import TrainingData, open_training_data
+from rise_bench.trainers.trajectories import sample_trajectories
+from rise_bench.trainers.visual_rft import train_grpo
+
+_log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Run the phases of the config and return the folder of the last phase's model."""
+    model = Path(config.model.name)
+    for phase in config.active_phases:
+        start = start_of(config, run, phase)
+        model = train_grpo(config, run, start) if phase == "grpo" else enhance(config, run, Path(start))
+    return model
+
+
+def enhance(config: TrainConfig, run: RunFolder, start: Path) -> Path:
+    """Sample from the GRPO model, choose what to train on, and run the SFT phase from it."""
+    data = open_training_data(config.data)
+    trajectories = sample_trajectories(config, run, data, start)
+    return train_sft(config, run, start, data, enhancement_examples(config, data, trajectories))
+
+
+def enhancement_examples(
+    config: TrainConfig, data: TrainingData, trajectories: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[Example]:
+    """Choose the SFT targets.
+
+    Args:
+        config: Resolved config.
+        data: The samples.
+        trajectories: Sample id to the judged responses of the GRPO model.
+
+    Raises:
+        ConfigError: No prompt is left to train on.
+    """
+    solved = {uid: solutions(rows, config.metis) for uid, rows in trajectories.items()}
+    tries = config.metis.samples
+    sometimes = {uid: found for uid, found in solved.items() if 0 < len(found) < tries}
+    never = {uid for uid, found in solved.items() if not found}
+    experts = {uid: cot for uid, cot in _expert_cots(config).items() if uid in never}
+    counts = (
+        f"always solved: {len(solved) - len(sometimes) - len(never)}, sometimes: {len(sometimes)}, never: "
+    )
+    counts += f"{len(never)} ({len(experts)} with an expert's chain of thought)"
+    _log.info("Metis-RISE prompts: %s", counts)
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    distilled = [
+        Example(i, think_answer_prompt(data.spec, gold, **words), response)
+        for i, gold in enumerate(data.golds)
+        for response in sometimes.get(gold.id, ())[: config.metis.keep]
+    ]
+    examples = distilled + think_answer_examples(config, data, experts)
+    if not examples:
+        raise ConfigError(
+            f"nothing is left for the SFT phase ({counts}). "
+            "Name data.expert_cots, or change metis.solved_reward."
+        )
+    return examples
+
+
+def solutions(rows: Sequence[Mapping[str, Any]], metis: MetisConfig) -> list[str]:
+    """The responses that solve their prompt, best first, in the asked form."""
+    found = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
+    return [row["response"].strip() for row in sorted(found, key=lambda row: -row["reward"])]
+
+
+def _expert_cots(config: TrainConfig) -> dict[str, str]:
+    if not config.data.expert_cots:
+        _log.warning("data.expert_cots is empty: prompts that are never solved are left out")
+        return {}
+    high = config.data.cot_subset == "high"
+    return read_cots(config.data.expert_cots, min_reward=config.data.tau if high else None)

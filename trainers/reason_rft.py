@@ -1,0 +1,30 @@
+"""Reason-RFT: SFT on unfiltered chains of thought, then GRPO on all samples (arXiv 2503.20752).
+
+    rise-bench train reason_rft --recipe emotion6/reason_rft
+
+The chains of thought are a teacher's (`data.cots`); unlike RISE-R1, none is left out for a low reward. Both
+phases are those of RISE-R1, so that the two recipes differ in the data of the SFT phase and in nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rise_bench.errors import ConfigError
+from rise_bench.trainers import rise_r1
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.run_folder import RunFolder
+
+
+def train(config: TrainConfig, run: RunFolder) -> Path:
+    """Run the phases of the config and return the folder of the last phase's model.
+
+    Raises:
+        ConfigError: The chains of thought are to be filtered.
+    """
+    if config.data.cot_subset != "all":
+        raise ConfigError(
+            f"data.cot_subset = {config.data.cot_subset}: Reason-RFT trains on all chains of thought. "
+            "Set data.cot_subset=all, or train rise_r1."
+        )
+    return rise_r1.train(config, run)
