@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError, RiseError
 
@@ -26,7 +26,7 @@ PINNED_REVISIONS: Mapping[str, str] = {}
 #: Statuses after which the same request may succeed a little later.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{8,}")
+_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}")
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -138,6 +138,15 @@ def fetch_dataset(name: str, hub_id: str) -> Path:
             return Path(hub_api().snapshot_download(hub_id, repo_type="dataset", revision=revision))
     except PrerequisiteError as error:
         raise DataError(f"{error}; or run `rise-bench build {name} --source DIR`") from error
+
+
+def eval_results_yaml(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Write entries of `.eval_results/*.yaml`; their keys are the fields of the Hub's `EvalResultEntry`."""
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    listed = eval_result_entries_to_yaml([EvalResultEntry(**entry) for entry in entries])
+    return yaml.safe_dump(listed, sort_keys=False, allow_unicode=True)
 
 
 def is_offline() -> bool:

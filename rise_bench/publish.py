@@ -145,11 +145,16 @@ def _check_file(path: Path, entry: FileEntry, sha256: str) -> None:
 
 def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:
     """Return the manifest as it goes out: what it says of dropped files names no folder of this machine."""
-    drops = {reason: tuple(map(_without_folder, names)) for reason, names in manifest.drops.items()}
+    drops = {reason: tuple(map(without_folder, names)) for reason, names in manifest.drops.items()}
     return manifest.model_copy(update={"files": files, "images": images, "drops": drops})
 
 
-def _without_folder(name: str) -> str:
+def without_folder(name: str) -> str:
+    """Cut absolute paths in a text down to their last two parts.
+
+    >>> without_folder("/home/me/coco/train2017/1.jpg (line 7)")
+    'train2017/1.jpg (line 7)'
+    """
     return re.sub(r"(?<!\S)/\S+", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name)
 
 

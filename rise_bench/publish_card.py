@@ -20,6 +20,16 @@ from rise_bench.reward_histogram import reward_histogram
 
 HISTOGRAM_PATH = "assets/rewards.png"
 
+#: How to cite the method.
+CITATION = """```bibtex
+@article{rise2025,
+  author  = {Hu, Suhang and Hu, Wei and Su, Yuhang and Zhang, Fan},
+  title   = {RISE: Enhancing VLM Image Annotation with Self-Supervised Reasoning},
+  journal = {arXiv preprint arXiv:2508.13229},
+  year    = {2025}
+}
+```"""
+
 _SAMPLES = 4
 _TEXT_CHARS = 1_200
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp"}
@@ -202,15 +212,7 @@ def _source(spec: BenchmarkSpec) -> str:
 
 
 def _citation(spec: BenchmarkSpec) -> str:
-    source = f"\n\nThe source: {spec.citation}." if spec.citation else ""
-    return f"""```bibtex
-@article{{rise2025,
-  author  = {{Hu, Suhang and Hu, Wei and Su, Yuhang and Zhang, Fan}},
-  title   = {{RISE: Enhancing VLM Image Annotation with Self-Supervised Reasoning}},
-  journal = {{arXiv preprint arXiv:2508.13229}},
-  year    = {{2025}}
-}}
-```{source}"""
+    return CITATION + (f"\n\nThe source: {spec.citation}." if spec.citation else "")
 
 
 def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:

@@ -19,7 +19,7 @@ app = typer.Typer(name="rise-bench", no_args_is_help=True, pretty_exceptions_ena
 COMMAND_FILES: tuple[str, ...] = (
     *("build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
-    *("publish", "rehydrate", "export"),
+    *("publish", "rehydrate", "export", "publish_model"),
 )
 
 

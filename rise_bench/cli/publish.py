@@ -9,8 +9,7 @@ import typer
 from rise_bench.cli import app
 
 if TYPE_CHECKING:
-    from rise_bench.hub_push import Pushed
-    from rise_bench.publish import Preview
+    from rise_bench.hub_push import Difference, Pushed
 
 
 @app.command()
@@ -36,44 +35,50 @@ def publish(
 
     if dry_run:
         seen = publishing.preview(folder, repo, embed=embed)
-        typer.echo(json.dumps(_preview_json(repo, seen), indent=1) if as_json else _preview_text(repo, seen))
+        facts = {"images": seen.manifest.images, "counts": seen.manifest.counts}
+        if as_json:
+            typer.echo(json.dumps(difference_json(repo, seen.change) | facts, indent=1))
+        else:
+            rows = ", ".join(f"{split} {number}" for split, number in seen.manifest.counts.items())
+            typer.echo(f"Images: {seen.manifest.images}. Rows: {rows}.")
+            typer.echo(difference_text(repo, seen.change))
         return
     pushed = publishing.publish(folder, repo, private=private, create_pr=create_pr, embed=embed)
-    typer.echo(json.dumps(asdict(pushed), indent=1) if as_json else _pushed_text(pushed))
+    if as_json:
+        typer.echo(json.dumps(asdict(pushed), indent=1))
+    else:
+        typer.echo(pushed_text(pushed))
+        typer.echo(f'  rise_bench.load("{pushed.repo_id}", revision="{pushed.commit}")')
 
 
-def _preview_json(repo: str, seen: "Preview") -> dict[str, Any]:
+def difference_json(repo: str, change: "Difference") -> dict[str, Any]:
+    """Return what would be sent as JSON: path to bytes."""
     return {
         "repo_id": repo,
-        "head": seen.change.head,
-        "images": seen.manifest.images,
-        "counts": seen.manifest.counts,
-        "send": {file.path: file.size_bytes for file in seen.change.send},
-        "keep": [file.path for file in seen.change.keep],
-        "delete": list(seen.change.delete),
+        "head": change.head,
+        "send": {file.path: file.size_bytes for file in change.send},
+        "keep": [file.path for file in change.keep],
+        "delete": list(change.delete),
     }
 
 
-def _preview_text(repo: str, seen: "Preview") -> str:
-    where = f"at {seen.change.head}" if seen.change.head else "does not exist yet and would be made"
-    size = sum(file.size_bytes for file in seen.change.send)
+def difference_text(repo: str, change: "Difference") -> str:
+    """Return what would be sent as lines to read."""
+    where = f"at {change.head}" if change.head else "does not exist yet and would be made"
+    size = sum(file.size_bytes for file in change.send)
     lines = [
         f"{repo} {where}.",
-        f"Images: {seen.manifest.images}. Rows: {seen.manifest.counts}.",
-        f"Would send {len(seen.change.send)} files, {size:,} bytes; {len(seen.change.keep)} are there.",
-        *(f"  send    {file.path}  {file.size_bytes:,}" for file in seen.change.send),
-        *(f"  keep    {file.path}" for file in seen.change.keep),
-        *(f"  delete  {path}" for path in seen.change.delete),
+        f"Would send {len(change.send)} files, {size:,} bytes; {len(change.keep)} are there.",
+        *(f"  send    {file.path}  {file.size_bytes:,}" for file in change.send),
+        *(f"  keep    {file.path}" for file in change.keep),
+        *(f"  delete  {path}" for path in change.delete),
         "Nothing was sent.",
     ]
     return "\n".join(lines)
 
 
-def _pushed_text(pushed: "Pushed") -> str:
+def pushed_text(pushed: "Pushed") -> str:
+    """Return what was sent, and the commit to pin."""
     sent = f"Sent {len(pushed.sent)} files." if pushed.sent else "Nothing to send: the Hub has it all."
     lines = [sent, *([f"Pull request: {pushed.pull_request}"] if pushed.pull_request else [])]
-    lines += [
-        f"Commit to pin: {pushed.commit}",
-        f'  rise_bench.load("{pushed.repo_id}", revision="{pushed.commit}")',
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"Commit to pin: {pushed.commit}"])

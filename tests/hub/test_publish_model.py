@@ -1,0 +1,177 @@
+"""Publishing a trained model: what is sent, the card, `.eval_results`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rise_bench.dataset import open_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.hub import commit_of
+from rise_bench.publish import publish
+from rise_bench.publish_model import check_safetensors, preview_model, publish_model
+from rise_bench.samples import Responses
+from rise_bench.scored_run import score_run
+from rise_bench.values import render_gold
+
+from ..minihub import Minihub
+from .conftest import Source
+
+MODEL = "rise/tiny-rise"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from rise_bench.tiny_model import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model", "qwen2_vl")
+
+
+@pytest.fixture
+def run(tiny_model: Path, tmp_path: Path) -> Path:
+    """A finished run: sft, then grpo, with what trainers leave beside the weights."""
+    from rise_bench.trainers.config import DataConfig, RunConfig, TrainConfig
+    from rise_bench.trainers.run_folder import RunFolder
+
+    config = TrainConfig(
+        stage="rise_r1",
+        data=DataConfig(benchmark="/home/me/work/data/emotion6", shots="4-shot"),
+        run=RunConfig(output_dir=str(tmp_path / "run")),
+    )
+    folder = RunFolder.create(config, prompt_hashes={"think_answer": "abc123"})
+
+    def save(target: str) -> None:
+        shutil.copytree(tiny_model, target)
+        (Path(target) / "training_args.bin").write_bytes(b"\x80\x04 a pickle")
+
+    folder.save_final("sft", save)
+    folder.save_final("grpo", save)
+    (folder.final_dir("grpo") / "chat_template.jinja").write_text("{{ 'the grpo model' }}")
+    return folder.path
+
+
+@pytest.fixture
+def scores(emotion6: Source, tmp_path: Path) -> Path:
+    """What `rise-bench score --json` prints for perfect responses."""
+    dataset = open_dataset(emotion6.benchmark)
+    texts = {g.id: f"<think>x</think><answer>{render_gold(g)}</answer>" for g in dataset.golds("test")}
+    scored = score_run(Responses(Path("responses.jsonl"), texts, {}), dataset, resamples=20)
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(scored.to_json()))
+    return path
+
+
+def test_model_goes_out_as_safetensors_without_pickles(alice: Minihub, run: Path, tiny_model: Path) -> None:
+    pushed = publish_model(run, MODEL)
+    files = alice.files(MODEL, kind="model")
+    assert files["model.safetensors"] == (tiny_model / "model.safetensors").read_bytes()
+    assert {"README.md", "recipe.yaml", "config.json", "tokenizer.json"} <= set(files)
+    assert not [path for path in files if path.endswith((".bin", ".pt", ".py"))]
+    assert files["chat_template.jinja"] == b"{{ 'the grpo model' }}", "the last phase is the model"
+    assert pushed.commit == commit_of(MODEL, repo_type="model")
+    alice.log.clear()
+    assert publish_model(run, MODEL).sent == ()
+    assert alice.requests("PUT", ".") == []
+
+
+def test_published_model_loads_with_transformers(alice: Minihub, run: Path) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    commit = publish_model(run, MODEL).commit
+    model = AutoModelForImageTextToText.from_pretrained(MODEL, revision=commit)
+    processor = AutoProcessor.from_pretrained(MODEL, revision=commit)
+    assert model.config.model_type == "qwen2_vl"
+    assert processor.chat_template == "{{ 'the grpo model' }}"
+
+
+def test_card_has_recipe_scores_floors_and_data_commit(
+    alice: Minihub, run: Path, scores: Path, emotion6: Source
+) -> None:
+    commit = publish(emotion6.benchmark, "rise/e6").commit
+    publish_model(run, MODEL, scores=[scores], datasets=[f"rise/e6@{commit}"])
+    files = alice.files(MODEL, kind="model")
+    _, head, body = files["README.md"].decode().split("---\n", 2)
+    front = yaml.safe_load(head)
+    assert (front["base_model"], front["datasets"]) == ("Qwen/Qwen2-VL-2B-Instruct", ["rise/e6"])
+    assert front["pipeline_tag"] == "image-text-to-text"
+    row = next(line for line in body.splitlines() if line.startswith("| this model |"))
+    assert row.split("|")[2].strip().startswith("0.0000 [0.0000, ")
+    for part in ("| floor: train_mean |", f"`rise/e6` at commit `{commit}`", "tau: 0.75", "| torch |"):
+        assert part in body
+    assert "learning_rate: 2.0e-05" in body
+    assert "/home/me" not in body + files["recipe.yaml"].decode()
+    assert yaml.safe_load(files["recipe.yaml"])["data"]["benchmark"] == "data/emotion6"
+
+
+def test_eval_results_name_the_dataset_at_its_commit(
+    alice: Minihub, run: Path, scores: Path, emotion6: Source
+) -> None:
+    from huggingface_hub import parse_eval_result_entries
+
+    commit = publish(emotion6.benchmark, "rise/e6").commit
+    publish_model(run, MODEL, scores=[scores], datasets=[f"rise/e6@{commit}"])
+    text = alice.files(MODEL, kind="model")[".eval_results/rise--e6.yaml"]
+    (entry,) = parse_eval_result_entries(yaml.safe_load(text))
+    assert (entry.dataset_id, entry.task_id) == ("rise/e6", "rise_emotion6")
+    assert entry.dataset_revision == commit
+    assert entry.value == json.loads(scores.read_text())["metrics"]["jsd"]["value"]
+    assert entry.notes.startswith("jsd, 4 samples, 95% interval [")
+    task = yaml.safe_load(alice.files("rise/e6")["eval.yaml"])["tasks"][0]["id"]
+    assert task == entry.task_id, "the dataset's eval.yaml has the task"
+
+
+def test_scores_of_another_dataset_make_no_eval_results(
+    alice: Minihub, run: Path, scores: Path, coco_sub: Source
+) -> None:
+    commit = publish(coco_sub.benchmark, "rise/coco").commit
+    publish_model(run, MODEL, scores=[scores], datasets=[f"rise/coco@{commit}"])
+    files = alice.files(MODEL, kind="model")
+    assert not [path for path in files if path.startswith(".eval_results")]
+    assert "(not named on the Hub)" in files["README.md"].decode()
+
+
+def test_preview_sends_nothing(alice: Minihub, run: Path) -> None:
+    change = preview_model(run, MODEL)
+    assert "model.safetensors" in {file.path for file in change.send}
+    assert alice.repos == {}
+
+
+def test_weights_that_unpickle_are_refused(alice: Minihub, run: Path) -> None:
+    folder = run / "grpo" / "final"
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match=r"pytorch_model.bin is a pickle.*safetensors"):
+        publish_model(run, MODEL)
+    assert alice.repos == {}
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "longer", "empty"])
+def test_torn_weights_are_refused(tiny_model: Path, tmp_path: Path, damage: str) -> None:
+    good = (tiny_model / "model.safetensors").read_bytes()
+    check_safetensors(tiny_model / "model.safetensors")
+    bad = {"cut": good[:-1], "garbage": b"\xff" * 100, "longer": good + b"x", "empty": b""}[damage]
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(bad)
+    with pytest.raises(DataError, match="is torn or no safetensors file"):
+        check_safetensors(path)
+
+
+def test_what_is_not_a_run_is_said(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no config.yaml; name the run folder"):
+        preview_model(tmp_path, MODEL)
+    shutil.rmtree(run / "grpo")
+    shutil.rmtree(run / "sft")
+    with pytest.raises(ConfigError, match="has no finished model"):
+        preview_model(run, MODEL)
+
+
+def test_bad_pins_and_scores_are_said(alice: Minihub, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'rise/e6@main' pins no dataset"):
+        preview_model(run, MODEL, datasets=["rise/e6@main"])
+    path = tmp_path / "x.json"
+    path.write_text('{"metrics": {}}')
+    with pytest.raises(ConfigError, match="is no scored run .*`rise-bench score --json`"):
+        preview_model(run, MODEL, scores=[path])
+    with pytest.raises(ConfigError, match="cannot be read as JSON"):
+        preview_model(run, MODEL, scores=[tmp_path / "absent.json"])
