@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import broadcast_object_list, release_memory  # type: ignore[import-untyped]
+from accelerate.utils import broadcast_object_list, release_memory
 from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
 

@@ -57,14 +57,20 @@ def score(benchmark: DrawnBenchmark, answers: Sequence[Annotation], truth: Seque
     )
 
 
+def _blind_to(cue: str) -> Reader:
+    def read(row: DrawnRow, _gold: Gold) -> Distribution:
+        assert isinstance(row.truth, dict)
+        return moods.mood({name: value for name, value in row.truth.items() if name != cue})
+
+    return read
+
+
 def readers(benchmark: DrawnBenchmark) -> dict[str, Reader]:
     """Return the readers to compare: the Bayes-optimal one, and ones that miss something."""
     best: dict[str, Reader] = {"Bayes optimum (sees all cues)": lambda _row, gold: gold.annotation}
     if benchmark == "moods":
         for cue in moods.RELEVANT:
-            best[f"does not see the {cue}"] = lambda row, _gold, cue=cue: moods.mood(
-                {k: v for k, v in dict(row.truth).items() if k != cue}  # type: ignore[arg-type]
-            )
+            best[f"does not see the {cue}"] = _blind_to(cue)
     elif benchmark == "scenes":
         best["boxes one object that is not asked for"] = lambda row, _gold: Boxes(
             (draw(row.picture).boxes_xywh_px[1],)

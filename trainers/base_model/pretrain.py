@@ -118,6 +118,7 @@ def optimise(
         [group for group in matrices if group["params"]], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
     )
     adamw = torch.optim.AdamW(others, weight_decay=0.05, betas=(0.9, 0.98))
+    optimisers: tuple[torch.optim.Optimizer, ...] = (muon, adamw)
     everything = [p for module, _ in modules for p in module.parameters()]
     shown: dict[str, float] = {}
     progress = tqdm(range(steps), desc=name, mininterval=10, file=sys.stderr)
@@ -127,7 +128,7 @@ def optimise(
         parts = losses()
         sum(parts.values(), torch.zeros(())).backward()
         torch.nn.utils.clip_grad_norm_(everything, 1.0)
-        for optimiser in (muon, adamw):
+        for optimiser in optimisers:
             optimiser.step()
             optimiser.zero_grad()
         shown |= {k: 0.97 * shown.get(k, v.item()) + 0.03 * v.item() for k, v in parts.items()}
