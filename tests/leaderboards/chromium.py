@@ -133,8 +133,8 @@ def launch(chromium: str) -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         flags = [
             "--headless=new", "--remote-debugging-pipe", f"--user-data-dir={profile}", "--no-first-run",
-            "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--proxy-server=direct://",
+            "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--proxy-server=direct://",
             "--force-color-profile=srgb", *(["--no-sandbox"] if os.geteuid() == 0 else []),
         ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Trains a recipe with rollouts that depend on nothing but their place in the batch; a script for subprocesses.
+"""Trains a recipe with rollouts that depend only on their place in the batch; a script for subprocesses.
 
     python replay.py RECIPE.yaml [--deepspeed]
 

@@ -1,4 +1,4 @@
-"""How the work is laid out changes nothing: batch and accumulation, processes, ZeRO-3, shared image encodings."""
+"""How the work is laid out changes nothing: accumulation, processes, ZeRO-3, shared image encodings."""
 
 import importlib.util
 import os
