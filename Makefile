@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: install lint format test test-fast clean
+.PHONY: install demo lint format test test-fast clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -24,6 +24,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -c constraints.txt -e ".[all,dev]"
 	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/rise-bench demo --out demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 """The tables that commands print: metrics with intervals, floors beside them, an arrow for the direction."""
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rise_bench.bootstrap import Interval
+from rise_bench.json_text import json_text
 from rise_bench.scored_run import LOWER_IS_BETTER, ScoredRun
 from rise_bench.scoring import Report
 
 
 def print_json(value: Any) -> None:
-    """Print JSON for machines on stdout; NaN, which JSON lacks, becomes null."""
-    typer.echo(json.dumps(_without_nan(value), indent=1, ensure_ascii=False, sort_keys=True))
+    """Print JSON for machines on standard output."""
+    typer.echo(json_text(value))
 
 
 def print_run(run: ScoredRun, *, name: str = "model") -> None:
@@ -74,11 +74,3 @@ def _print_note(report: Report) -> None:
 def _console() -> Console:
     """Standard output; wide enough for a table when it is no terminal."""
     return Console(width=None if sys.stdout.isatty() else 160, markup=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value

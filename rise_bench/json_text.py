@@ -1,0 +1,22 @@
+"""JSON for machines: what we print and store is valid JSON, so a number that is none becomes null."""
+
+import json
+import math
+from typing import Any
+
+
+def json_text(value: Any) -> str:
+    """Write a value as indented JSON with sorted keys.
+
+    >>> json_text({"low": float("nan"), "value": 1.0}).split()
+    ['{', '"low":', 'null,', '"value":', '1.0', '}']
+    """
+    return json.dumps(_finite(value), indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
