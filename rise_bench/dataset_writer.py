@@ -244,7 +244,7 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[_Written]) -> Manif
     paper = plan.spec.paper_counts
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        spec=plan.spec.to_json(),
+        spec=json.loads(json.dumps(plan.spec.to_json())),
         images="embed",
         categories=plan.categories,
         seed=seed,

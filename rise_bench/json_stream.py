@@ -12,6 +12,7 @@ from rise_bench.errors import DataError
 
 _WINDOW_CHARS = 1 << 20
 _SPACE = " \t\n\r"
+_AFTER_VALUE = frozenset(_SPACE + ",:]}")
 
 
 def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, Any]]:
@@ -83,7 +84,8 @@ class _Window:
                 continue
             except RecursionError:
                 raise self.error("nested too deeply") from None
-            if end < len(self._text) or not self._read_on():  # a number may go on in the next chunk
+            # "1." and "1e" read as 1 until the window shows what follows them.
+            if self._text[end : end + 1] in _AFTER_VALUE or not self._read_on():
                 self._at = end
                 return value
 

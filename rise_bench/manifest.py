@@ -97,7 +97,7 @@ def content_sha256(rows: Iterable[tuple[str, str, str, str, str]]) -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`; call it when everything else is in place."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
     atomic_write_text(folder / MANIFEST_NAME, text + "\n")
 
 

@@ -72,7 +72,7 @@ def size_bytes(row: SourceRow) -> int:
         raise DataError(f"{row}: the image is missing ({error.strerror}); complete the source") from None
 
 
-def plan_shards(plan: SourcePlan, seed: int, *, shard_bytes: int = SHARD_BYTES) -> list[Shard]:
+def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
     """Place every row: train in rank order within each few-shot shard, test in id order."""
     source_ids = [row.source_id for row in plan.train]
     classes = [row.shot_class for row in plan.train] if plan.spec.shots_per == "class" else None
@@ -84,17 +84,17 @@ def plan_shards(plan: SourcePlan, seed: int, *, shard_bytes: int = SHARD_BYTES) 
     return [
         Shard(split, name, index, rows)
         for (split, name), placed in groups.items()
-        for index, rows in enumerate(_cut(placed, shard_bytes))
+        for index, rows in enumerate(_cut(placed))
     ]
 
 
-def _cut(placed: Sequence[PlacedRow], shard_bytes: int) -> Iterator[tuple[PlacedRow, ...]]:
+def _cut(placed: Sequence[PlacedRow]) -> Iterator[tuple[PlacedRow, ...]]:
     part: list[PlacedRow] = []
     total = 0
     for row in placed:
         part.append(row)
         total += size_bytes(row.row)
-        if total >= shard_bytes:
+        if total >= SHARD_BYTES:
             yield tuple(part)
             part, total = [], 0
     if part:
