@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from accelerate.utils import broadcast_object_list, release_memory
 from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
 
+from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.tiny_model import make_tiny_model
 from rise_bench.trainers.config import PHASES, ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.launch import ACCELERATE_DIR
@@ -57,6 +60,15 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     processor = AutoProcessor.from_pretrained(str(source or model.name), padding_side="left", **revision)
     processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
     return processor
+
+
+def with_tiny_model(config: TrainConfig) -> TrainConfig:
+    """Replace a model name such as `tiny-qwen2_vl` by a tiny random checkpoint, made in the cache folder."""
+    if not config.model.name.startswith("tiny-"):
+        return config
+    family: Any = config.model.name.removeprefix("tiny-")
+    folder = make_tiny_model(cache_folder(config.model.name), family)
+    return replace(config, model=replace(config.model, name=str(folder)))
 
 
 def special_tokens_not_sampled(processor: Any) -> list[int]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from rise_bench.box_units import box_unit_of
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.preflight import say
 from rise_bench.values import Gold
 
+_log = logging.getLogger(__name__)
 _BATCH = 512
 
 
@@ -38,6 +41,13 @@ def check_prompts(
         )
     if not config.run.preflight:
         return 0
+    prompts = list(prompts)
+    trained_on = box_unit_of(type(processor).__name__)
+    if prompts and prompts[0][0].kind == "boxes" and trained_on != config.model.box_unit:
+        _log.warning(
+            "model.box_unit = %s, but this family was trained on %s. Set model.box_unit=%s.",
+            *(config.model.box_unit, trained_on, trained_on),
+        )
     longest = max(_lengths(processor, prompts, cot_tokens), default=None)
     if longest is None:
         raise DataError("there is nothing to train on; check data.benchmark and data.shots")

@@ -11,8 +11,9 @@ from PIL import Image
 from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
 from rise_bench.errors import DataError
 from rise_bench.manifest import MANIFEST_NAME
+from rise_bench.prompts import prompt_hash
 from rise_bench.registry import BenchmarkSpec
-from rise_bench.trainers.config import DataConfig
+from rise_bench.trainers.config import DataConfig, TrainConfig
 from rise_bench.values import Gold
 
 
@@ -33,6 +34,13 @@ class TrainingData:
 def open_benchmark(name: str) -> BenchmarkDataset:
     """Open a benchmark by name or by the folder that `rise-bench build` wrote."""
     return open_dataset(name) if (Path(name) / MANIFEST_NAME).is_file() else find_dataset(name)
+
+
+def prompt_hashes(config: TrainConfig) -> dict[str, str]:
+    """Hash of the prompts that the run uses, for the record of the run folder."""
+    spec = open_benchmark(config.data.benchmark).spec
+    unit, max_pixels = config.model.box_unit, config.model.max_pixels
+    return {spec.name: prompt_hash(spec, unit=unit, max_pixels=max_pixels)}
 
 
 def open_training_data(data: DataConfig) -> TrainingData:

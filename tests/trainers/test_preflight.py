@@ -16,7 +16,7 @@ from rise_bench.trainers.first_rollouts import FirstRollouts
 from rise_bench.trainers.loading import load_processor
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.recipe_files import load_config
-from rise_bench.values import Gold
+from rise_bench.values import Boxes, Gold
 
 
 def prompts(toy):
@@ -66,6 +66,17 @@ def test_a_prompt_without_room_for_any_image_asks_for_a_longer_limit_only(make_c
     with pytest.raises(ConfigError, match=r"Raise data\.max_prompt_length") as caught:
         check_prompts(config, load_processor(config.model), prompts(toy))
     assert "max_pixels" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("family", "unit"), [("qwen2_vl", "norm1000"), ("qwen2_5_vl", "resized_px")])
+def test_a_unit_that_the_family_was_not_trained_on_is_warned_about(make_config, caplog, family, unit):
+    gold = Gold("a", Boxes(((1.0, 2.0, 30.0, 40.0),)), 84, 56)
+    config = make_config(family=family)
+    for declared in ("norm1000", "resized_px"):
+        caplog.clear()
+        told = replace(config, model=replace(config.model, box_unit=declared))
+        check_prompts(told, load_processor(told.model), [(gold, "Where?")])
+        assert (f"Set model.box_unit={unit}" in caplog.text) == (declared != unit)
 
 
 def test_padding_on_the_right_and_an_empty_dataset_are_refused(make_config, toy):

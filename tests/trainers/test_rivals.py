@@ -68,7 +68,7 @@ def test_reason_rft_trains_on_every_chain_of_thought_and_then_on_rewards(smoke, 
     seen = []
     rows = sft.sft_rows
     monkeypatch.setattr(sft, "sft_rows", lambda data, examples: seen.extend(examples) or rows(data, examples))
-    config = smoke("reason_rft", f"data.cots={cots(REWARDS)}")
+    config = smoke("reason_rft", f"data.cots={cots(REWARDS)}", "grpo.weight_decay=0")
     run = RunFolder.create(config)
     assert reason_rft.train(config, run) == run.final_dir("grpo")
     golds = open_training_data(config.data).golds
