@@ -134,7 +134,8 @@ def launch(chromium: str) -> Iterator[Browser]:
         flags = [
             "--headless=new", "--remote-debugging-pipe", f"--user-data-dir={profile}", "--no-first-run",
             "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--proxy-server=direct://",
+            "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--proxy-server=direct://",
             "--force-color-profile=srgb", *(["--no-sandbox"] if os.geteuid() == 0 else []),
         ]  # fmt: skip
 
