@@ -5,10 +5,8 @@ A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifie
 about scores is not used; it only records that a person accepted what the verifier held.
 """
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from rise_bench.average_precision import match_samples, resample_ap50
 from rise_bench.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.leaderboards.boards import BoardSettings, GoldBoard
+from rise_bench.leaderboards.parallel import each
 from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder, read_folder
 from rise_bench.leaderboards.verifier import Verification, verify
 from rise_bench.registry import BenchmarkSpec
@@ -118,35 +117,10 @@ def load_entries(
     folders = [folder for folder in submission_folders(results) if folder not in settings.hidden]
     job = _Job(results, boards, visit, resamples)
     found: list[Entry | Refused] = []
-    for outcome in _each(job, folders, workers or os.cpu_count() or 1):
+    for outcome in each(job, folders, workers or os.cpu_count() or 1):
         found.append(outcome)
         progress(len(found), len(folders))
     return [e for e in found if isinstance(e, Entry)], [r for r in found if isinstance(r, Refused)]
-
-
-def _each(job: "_Job", folders: Sequence[str], workers: int) -> Iterator[Entry | Refused]:
-    if workers == 1 or len(folders) < 8:
-        yield from map(job, folders)
-        return
-    # Forked workers share the truth that is loaded already, and inherit `visit` without pickling it.
-    context = multiprocessing.get_context(
-        "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    )
-    with ProcessPoolExecutor(workers, context, initializer=_set_job, initargs=(job,)) as pool:
-        yield from pool.map(_run_job, folders, chunksize=max(1, min(8, len(folders) // (4 * workers))))
-
-
-_job: "_Job | None" = None
-
-
-def _set_job(job: "_Job") -> None:
-    global _job
-    _job = job
-
-
-def _run_job(folder: str) -> Entry | Refused:
-    assert _job is not None
-    return _job(folder)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,16 @@ from rise_bench.leaderboards.site_data import RunWriter, write_gold, write_runs_
 from rise_bench.storage import atomic_directory
 
 _STATIC = ("site.css", "site.js", "samples.js", "icon.svg")
+#: Makes the folder a static Space when it is uploaded to one.
+_SPACE_CARD = """\
+---
+title: {title}
+sdk: static
+app_file: index.html
+---
+
+Built by `rise-bench leaderboard build`; rules.html says how scores come about.
+"""
 _CSV_COLUMNS = (
     "board", "rank", "author", "model", "revision", "name", "method", "shots", "tier", "date",
     "metric", "value", "low", "high", "parse_rate", "path",
@@ -79,6 +89,7 @@ def _write_pages(work: Path, site: str, tables: Sequence[Table]) -> None:
         "samples.html": samples_page(site, tables),
         "rules.html": rules_page(site, rules, tables),
     } | {file_of(table): board_page(site, table, tables) for table in tables}
+    pages["README.md"] = _SPACE_CARD.format(title=json.dumps(site))
     for name, html in pages.items():
         (work / name).write_text(html, "utf-8")
 

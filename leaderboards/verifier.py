@@ -48,6 +48,7 @@ class Verification:
         scores: Score of each sample, in order of ids; empty if the responses are incomplete.
         texts: (think, answer) of each sample, in the same order.
         print_of: Fingerprint, to compare with others.
+        decided: What a person decided on a held submission.
     """
 
     path: str
@@ -59,12 +60,15 @@ class Verification:
     scores: tuple[SampleScore, ...] = field(default=(), repr=False)
     texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     print_of: Fingerprint | None = field(default=None, repr=False)
+    decided: Decision | None = None
 
     @property
     def decision(self) -> Decision:
-        """Reject if anything says so, else hold if anything says so, else accept."""
+        """Reject if anything says so, else what a person decided, else hold if anything says so."""
         severities = {reason.severity for reason in self.reasons}
-        return "reject" if "reject" in severities else "hold" if "hold" in severities else "accept"
+        if "reject" in severities:
+            return "reject"
+        return self.decided or ("hold" if "hold" in severities else "accept")
 
     def to_json(self) -> dict[str, Any]:
         """Return the report file's content; it holds no time and no path of this machine."""

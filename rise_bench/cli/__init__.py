@@ -20,6 +20,7 @@ COMMAND_FILES: tuple[str, ...] = (
     *("demo", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
     *("publish", "rehydrate", "export", "publish_model"),
+    *("submit", "leaderboard"),
 )
 
 

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+#: Longest wait for an answer.
+PATIENCE_S = 30
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -49,6 +52,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            if not select.select([self._read], [], [], PATIENCE_S)[0]:
+                raise TimeoutError(f"Chromium was silent for {PATIENCE_S} s")
             data = os.read(self._read, 1 << 20)
             if not data:
                 raise RuntimeError("Chromium went away")

@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 
 from rise_bench.dataset import open_dataset
 from rise_bench.dataset_writer import write_dataset
-from rise_bench.leaderboards.boards import GoldBoard, load_gold
+from rise_bench.leaderboards.boards import BoardSettings, GoldBoard, load_gold, write_settings
 from rise_bench.prompts import prompt_hash
 from rise_bench.registry import BENCHMARKS
 from rise_bench.scoring import aggregate, score_response
 from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.submission import Submission, describe_samples, render_samples
+from rise_bench.submission import Submission, describe_samples, render_samples, write_submission
 from rise_bench.values import Boxes, Distribution, Frame, Gold
 
 #: So many test samples each.
@@ -169,3 +169,62 @@ def honest(boards: dict[str, GoldBoard]) -> Callable[..., Parts]:
         return make_parts(boards[benchmark], seed, **more)
 
     return make
+
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
+HOSTILE_TEXT = "<script>alert(2)</script><svg onload=alert(3)><a href='javascript:alert(4)'>x</a>"
+
+#: Author, model, name, method, how far from the truth (0 to 1), shots.
+MODELS = (
+    ("rise", "rise-bench/rise-2b", "RISE 2B", "RISE", 0.25, "full"),
+    ("rise", "rise-bench/rise-2b", "RISE 2B", "RISE", 0.27, "full"),
+    ("lab", "lab/visual-rft-2b", "Visual-RFT 2B", "Visual-RFT", 0.4, "full"),
+    ("lab", "lab/sft-2b", "SFT 2B", "SFT", 0.5, "16"),
+    ("qwen", "qwen/qwen2-vl-2b", "Qwen2-VL 2B", "", 0.8, "0"),
+    ("mallory", "mallory/x", HOSTILE_NAME, "<b>bold</b>", 0.6, "full"),
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder with a submission of every model to every benchmark."""
+
+    root: Path
+    settings: BoardSettings
+    boards: dict[str, GoldBoard]
+
+
+def write_results(root: Path, boards: dict[str, GoldBoard]) -> Results:
+    for name, board in boards.items():
+        for i, (author, model, shown, method, noise, shots) in enumerate(MODELS):
+            responses = honest_responses(board, i, noise)
+            if author == "mallory":
+                first = min(responses)
+                responses[first] = f"<think>{HOSTILE_TEXT}</think><answer>{HOSTILE_TEXT}</answer>"
+            parts = make_parts(board, i, responses=responses, id=model, name=shown, method=method)
+            parts.submission["shots"] = shots
+            parts.submission["run"]["date"] = f"2026-02-{i + 1:02}"
+            said = Submission.model_validate(parts.submission)
+            folder = root / "submissions" / author / f"{name.replace('_', '-')}-{i}"
+            write_submission(folder, said, parts.samples)
+    settings = BoardSettings(
+        schema_version=1,
+        benchmarks={name: board.pin for name, board in boards.items()},
+        rise={f"{name}/full": f"submissions/rise/{name.replace('_', '-')}-0" for name in boards},
+    )
+    write_settings(root, settings)
+    return Results(root, settings, boards)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory, boards: dict[str, GoldBoard]) -> Results:
+    return write_results(tmp_path_factory.mktemp("results"), boards)
+
+
+@pytest.fixture(scope="session")
+def site(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from rise_bench.leaderboards.site import build_site
+
+    out = tmp_path_factory.mktemp("built") / "site"
+    build_site(results.root, results.settings, results.boards, out, workers=1)
+    return out

@@ -1,0 +1,174 @@
+"""Verify and show many submissions: python benchmarks/leaderboard.py [--submissions 1000] [--samples 800]
+
+Makes a benchmark and submissions of it (not timed), then verifies all of them, builds the site, and loads the
+first page; prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is
+loaded, the site in under 2 minutes, a first page under 300 kB.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from rise_bench.dataset import open_dataset
+from rise_bench.dataset_writer import write_dataset
+from rise_bench.leaderboards.boards import BoardSettings, GoldBoard, load_gold, write_settings
+from rise_bench.leaderboards.judge import verify_all
+from rise_bench.leaderboards.parallel import each
+from rise_bench.leaderboards.site import build_site
+from rise_bench.prompts import prompt_hash
+from rise_bench.registry import BENCHMARKS
+from rise_bench.scoring import aggregate, score_response
+from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.submission import Submission, describe_samples, render_samples, write_submission
+from rise_bench.values import Boxes, Distribution, Frame, Gold
+
+WORDS = (
+    "the a large small dark bright left right upper lower corner window dog cat street sky water light shadow near "
+    "behind above face hand table chair tree wall colour red green blue grey soft sharp edge shape group person "
+    "stands looks holds seems calm tense open closed round old new broken wooden metal glass stone cloth paper"
+).split()
+TRAIN = 40
+
+
+def plan(name: str, samples: int) -> SourcePlan:
+    rng, spec = random.Random(name), BENCHMARKS[name]
+    categories = tuple(f"thing {i}" for i in range(80)) if name == "coco_sub" else ()
+    rows = []
+    for i in range(TRAIN + samples):
+        width, height = rng.choice(((640, 480), (480, 640), (640, 427)))
+        annotation = Boxes(tuple(box(rng, width, height) for _ in range(rng.choice((1, 1, 1, 2, 3, 6)))))
+        if spec.kind == "distribution":
+            annotation = Distribution(spec.classes, probs(rng, len(spec.classes)))
+        category = categories[i % 80] if categories else ""
+        rows.append(SourceRow(f"{name}/{i:05}", f"{i:05}", image(width, height, i), annotation, category))
+    return SourcePlan(spec, rows[:TRAIN], rows[TRAIN:], categories)
+
+
+def image(width: int, height: int, number: int) -> bytes:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    colour = (number % 256, number // 256 % 256, 90)
+    Image.new("RGB", (width, height), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def box(rng: random.Random, width: int, height: int) -> tuple[float, float, float, float]:
+    w, h = rng.uniform(20, width / 2), rng.uniform(20, height / 2)
+    return rng.uniform(0, width - w), rng.uniform(0, height - h), w, h
+
+
+def probs(rng: random.Random, count: int) -> tuple[float, ...]:
+    weights = [rng.expovariate(1) for _ in range(count)]
+    return tuple(w / sum(weights) for w in weights)
+
+
+def response(gold: Gold, rng: random.Random, noise: float) -> str:
+    think = " ".join(rng.choices(WORDS, k=80))
+    if isinstance(gold.annotation, Distribution):
+        mixed = zip(gold.annotation.probs, probs(rng, len(gold.annotation.probs)), strict=True)
+        answer = [round((1 - noise) * p + noise * q, 3) for p, q in mixed]
+        stated: object = dict(zip(gold.annotation.classes, answer, strict=True))
+    else:
+        boxes = gold.annotation.rescale(gold.frame_px, Frame(1000, 1000)).xywh
+        stated = [[max(1, round(side + rng.gauss(0, 150 * noise))) for side in b] for b in boxes]
+    return f"<think>{think}</think><answer>{json.dumps(stated)}</answer>"
+
+
+class Make:
+    """Writes submission number n; the claims are scored by the library."""
+
+    def __init__(self, board: GoldBoard, results: Path) -> None:
+        self.board, self.results = board, results
+
+    def __call__(self, number: str) -> None:
+        n, board = int(number), self.board
+        rng = random.Random(n)
+        noise = rng.uniform(0.1, 0.9)
+        responses = {gold.id: response(gold, rng, noise) for gold in board.golds}
+        scores = [score_response(gold, responses[gold.id]) for gold in board.golds]
+        report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
+        samples = render_samples(responses)
+        said = Submission.model_validate(
+            {
+                "schema_version": 1,
+                "benchmark": board.spec.name,
+                "shots": ("4", "16", "full")[n % 3] if n % 2 else "full",
+                "model": {"id": f"org{n % 50}/model-{n}", "revision": f"{n:040x}", "name": f"Model {n}"},
+                "dataset": {"content_sha256": board.pin.content_sha256},
+                "prompt": {"prompt_hash": prompt_hash(board.spec)},
+                "decoding": {"temperature": 0, "max_new_tokens": 512, "seed": n},
+                "run": {"by": "bench", "date": "2026-01-01", "hardware": "none", "versions": {}},
+                "metrics": {name: interval.value for name, interval in report.metrics.items()},
+                "samples": describe_samples(samples).model_dump(),
+            }
+        )
+        write_submission(self.results / "submissions" / f"org{n % 50}" / f"model-{n}", said, samples)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--submissions", type=int, default=1_000)
+    parser.add_argument("--samples", type=int, default=800)
+    parser.add_argument("--benchmark", choices=("coco_sub", "emotion6"), default="coco_sub")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--work", type=Path, help="keep everything in this folder")
+    asked = parser.parse_args()
+    work = asked.work or Path(tempfile.mkdtemp(prefix="rise-bench-board-"))
+    results, data = work / "results", work / "data"
+    if not data.exists():
+        write_dataset(plan(asked.benchmark, asked.samples), data)
+    began = time.perf_counter()
+    board = load_gold(open_dataset(data))
+    print_seconds = {"load_truth_s": time.perf_counter() - began}
+    if not results.exists():
+        list(each(Make(board, results), [str(n) for n in range(asked.submissions)], asked.workers))
+    settings = BoardSettings(schema_version=1, benchmarks={asked.benchmark: board.pin})
+    write_settings(results, settings)
+    boards = {asked.benchmark: board}
+
+    began = time.perf_counter()
+    outcomes = verify_all(results, boards, workers=asked.workers)
+    verify_s = time.perf_counter() - began
+    decisions = [outcome.decision for outcome in outcomes]
+    began = time.perf_counter()
+    shutil.rmtree(work / "site", ignore_errors=True)
+    build_site(results, settings, boards, work / "site", workers=asked.workers)
+    build_s = time.perf_counter() - began
+    first = ("index.html", "site.css", "site.js", "icon.svg")
+    print(
+        json.dumps(
+            {
+                "benchmark": asked.benchmark,
+                "submissions": len(outcomes),
+                "samples": len(board.golds),
+                "workers": asked.workers,
+                "cores": os.cpu_count(),
+                **{name: round(value, 2) for name, value in print_seconds.items()},
+                "accepted": decisions.count("accept"),
+                "verify_s": round(verify_s, 1),
+                "verified_per_s": round(len(outcomes) / verify_s, 1),
+                "build_s": round(build_s, 1),
+                "first_page_kb": round(
+                    sum((work / "site" / name).stat().st_size for name in first) / 1000, 1
+                ),
+                "largest_board_kb": round(
+                    max(path.stat().st_size for path in (work / "site").glob("*.html")) / 1000, 1
+                ),
+            },
+            indent=1,
+        )
+    )
+    if asked.work is None:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Verifying what lies in a folder, in a pull request, or everything at once, with copies compared."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rise_bench.errors import ConfigError
+from rise_bench.leaderboards import hub_board
+from rise_bench.leaderboards.boards import GoldBoard
+from rise_bench.leaderboards.entries import Progress, submission_folders, verify_folder
+from rise_bench.leaderboards.hub_board import report_path
+from rise_bench.leaderboards.parallel import each
+from rise_bench.leaderboards.submission_tree import PullRequest, check_pull_request, read_folder
+from rise_bench.leaderboards.suspicion import Fingerprint, resemblance
+from rise_bench.leaderboards.verifier import Decision, Verification, verify
+from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
+
+_SILENT: Progress = lambda done, total: None  # noqa: E731, ARG005
+
+
+def verify_local(
+    folder: Path, boards: Mapping[str, GoldBoard], *, known: Sequence[Fingerprint] = ()
+) -> Verification:
+    """Verify the submission in a local folder, for example before it is sent."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
+    submission_json, samples_jsonl, reasons = read_folder(folder)
+    return verify(submission_json, samples_jsonl, boards, path=folder.name, known=known, before=reasons)
+
+
+def verify_pull_request(
+    repo_id: str, number: int, boards: Mapping[str, GoldBoard], main: Path, *, workers: int | None = None
+) -> tuple[PullRequest, Verification]:
+    """Verify a pull request on the results dataset.
+
+    Names and sizes come first; files that break the limits, or that are not the two of a submission, are
+    never downloaded.
+
+    Args:
+        repo_id: Results dataset.
+        number: Number of the pull request.
+        boards: Truth by benchmark.
+        main: Main of the results dataset, for the comparison with accepted submissions.
+        workers: Processes that read the accepted submissions.
+    """
+    pull = hub_board.read_pull_request(repo_id, number)
+    folder, reasons = check_pull_request(pull)
+    paths = {name: f"{folder}/{name}" for name in (SUBMISSION_NAME, SAMPLES_NAME)}
+    refused = {"too_large", "missing_file", "path_taken"} & {reason.code for reason in reasons}
+    if not folder or refused:
+        return pull, Verification(folder, None, "", "", tuple(reasons))
+    submission_json = hub_board.download(repo_id, pull, paths[SUBMISSION_NAME])
+    samples_jsonl = hub_board.download(repo_id, pull, paths[SAMPLES_NAME])
+    submission, _ = read_submission(submission_json)
+    known = known_fingerprints(main, boards, submission.benchmark if submission else "", workers=workers)
+    return pull, verify(submission_json, samples_jsonl, boards, path=folder, known=known, before=reasons)
+
+
+def known_fingerprints(
+    results: Path, boards: Mapping[str, GoldBoard], benchmark: str, *, workers: int | None = None
+) -> list[Fingerprint]:
+    """Return the fingerprints of the submissions to a benchmark on main."""
+    chosen = []
+    for folder in submission_folders(results):
+        path = results / folder / SUBMISSION_NAME
+        said = read_submission(path.read_bytes())[0] if path.is_file() else None
+        if said and said.benchmark == benchmark:
+            chosen.append(folder)
+    marks = each(_Marks(results, boards), chosen, workers or os.cpu_count() or 1)
+    return [mark for mark in marks if mark is not None]
+
+
+class _Marks:
+    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
+        self.results, self.boards = results, boards
+
+    def __call__(self, folder: str) -> Fingerprint | None:
+        return verify_folder(self.results, folder, self.boards).print_of
+
+
+class _Verify:
+    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
+        self.results, self.boards = results, boards
+
+    def __call__(self, folder: str) -> Verification:
+        outcome = verify_folder(self.results, folder, self.boards)
+        return replace(outcome, scores=(), texts=())  # what a report does not need stays in the worker
+
+
+def verify_all(
+    results: Path,
+    boards: Mapping[str, GoldBoard],
+    *,
+    workers: int | None = None,
+    progress: Progress = _SILENT,
+) -> list[Verification]:
+    """Verify every submission of a results folder, and compare each with those before it.
+
+    Those with a report on main come first, then the rest by path: a date in a submission proves nothing.
+
+    Returns:
+        Outcomes in order of folders.
+    """
+    folders = submission_folders(results)
+    outcomes: list[Verification] = []
+    for outcome in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
+        outcomes.append(outcome)
+        progress(len(outcomes), len(folders))
+    known: dict[str, list[Fingerprint]] = {}
+    compared: dict[str, Verification] = {}
+    for outcome in sorted(outcomes, key=lambda o: (not (results / report_path(o.path)).is_file(), o.path)):
+        mark, said = outcome.print_of, outcome.submission
+        if mark is not None and said is not None:
+            before = known.setdefault(said.benchmark, [])
+            outcome = replace(outcome, reasons=(*outcome.reasons, *resemblance(mark, before)))
+            before.append(mark)
+        compared[outcome.path] = outcome
+    return [compared[outcome.path] for outcome in outcomes]
+
+
+def decide(outcome: Verification, decision: Decision, why: str) -> Verification:
+    """Decide on a held submission as a person; what the verifier refuses cannot be accepted.
+
+    Raises:
+        ConfigError: If the submission is not held.
+    """
+    if outcome.decision != "hold":
+        raise ConfigError(f"{outcome.path} is not held but decided: {outcome.decision}; nothing to decide")
+    severity = {"accept": "hold", "reject": "reject", "hold": "hold"}[decision]
+    person = Reason("decided", f"a maintainer decided to {decision}: {why}", severity)  # type: ignore[arg-type]
+    return replace(outcome, reasons=(*outcome.reasons, person), decided=decision)

@@ -1,0 +1,40 @@
+"""Running one job over many submissions, in order, on all cores."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_FEW = 8
+_CHUNKS_PER_WORKER = 8
+
+_job: Callable[[str], Any] | None = None
+
+
+def each(job: Callable[[str], _T], folders: Sequence[str], workers: int) -> Iterator[_T]:
+    """Yield `job(folder)` for each folder, in order.
+
+    Args:
+        job: What to do; where processes can be forked, they share what it holds without copying it.
+        folders: Its arguments.
+        workers: Processes; with 1, or with few folders, everything happens here.
+    """
+    if workers == 1 or len(folders) < _FEW:
+        yield from map(job, folders)
+        return
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    context = multiprocessing.get_context(method)
+    chunk = max(1, min(16, len(folders) // (_CHUNKS_PER_WORKER * workers)))
+    with ProcessPoolExecutor(workers, context, initializer=_set, initargs=(job,)) as pool:
+        yield from pool.map(_run, folders, chunksize=chunk)
+
+
+def _set(job: Callable[[str], Any]) -> None:
+    global _job
+    _job = job
+
+
+def _run(folder: str) -> Any:
+    assert _job is not None
+    return _job(folder)

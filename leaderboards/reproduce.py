@@ -1,0 +1,293 @@
+"""Running a random part of an open-weights submission again: what the tier "reproduced" stands on.
+
+The part is chosen by hash from a seed that is recorded with the result, so that anyone can check the choice;
+the seed has to be one that nobody knew when the submission was made, such as the commit that merged it. The
+model is fetched at the submission's commit, weights as safetensors and no code, and runs through lmms-eval on
+the chosen samples alone, as the submitter's run did.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rise_bench import __version__
+from rise_bench.bootstrap import draw, mean_interval
+from rise_bench.errors import ConfigError, DataError, PrerequisiteError
+from rise_bench.hub import hub_api, hub_errors
+from rise_bench.leaderboards.boards import GoldBoard
+from rise_bench.leaderboards.entries import main_score, verify_folder
+from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder
+from rise_bench.manifest import Manifest, write_manifest
+from rise_bench.samples import read_responses
+from rise_bench.scoring import score_response
+from rise_bench.storage import sha256_file
+from rise_bench.submission import SAMPLES_NAME, Submission, read_samples
+
+#: Files of a model that are fetched: weights that cannot run code, and what describes them.
+MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+#: Responses that differ although nothing is wrong (another GPU, another batch) still give about these scores.
+_CLOSE = 0.02
+_MOSTLY_SAME = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the part that was run again compares with what was submitted.
+
+    Attributes:
+        samples: Samples in the part.
+        identical: Share of responses that are the same, white space aside.
+        submitted: Mean score of the part as submitted (JSD, accuracy or similarity of boxes).
+        again: Mean score of the part as run again.
+        difference: `again - submitted`, with its 95% interval over samples.
+        agrees: Whether most responses are the same, or the interval holds zero and the difference is small
+            or well within it.
+    """
+
+    samples: int
+    identical: float
+    submitted: float
+    again: float
+    difference: float
+    low: float
+    high: float
+    agrees: bool
+
+
+def choose(ids: Sequence[str], seed: str, samples_sha256: str, fraction: float) -> list[str]:
+    """Choose the samples to run again: those with the smallest sha256 of seed, submission and id.
+
+    Args:
+        ids: Ids of all samples.
+        seed: Any text that was unknown when the submission was made.
+        samples_sha256: Hash of the submitted samples.
+        fraction: Share to choose, above 0 and at most 1; at least one sample.
+
+    Raises:
+        ConfigError: If the fraction is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(f"--fraction {fraction} is out of range; choose above 0 and at most 1, e.g. 0.1")
+
+    def rank(sample_id: str) -> str:
+        return hashlib.sha256(f"{seed}:{samples_sha256}:{sample_id}".encode()).hexdigest()
+
+    return sorted(sorted(ids, key=rank)[: max(1, round(fraction * len(ids)))])
+
+
+def compare(
+    board: GoldBoard, submission: Submission, submitted: Mapping[str, str], again: Mapping[str, str]
+) -> Agreement:
+    """Compare the responses to the chosen samples, `again`, with those that were submitted."""
+    prompt = submission.prompt
+    scores = np.array(
+        [
+            [
+                main_score(
+                    board.spec,
+                    score_response(
+                        board.by_id[i],
+                        texts[i],
+                        unit=prompt.box_unit,
+                        style=prompt.style,
+                        max_pixels=prompt.max_pixels,
+                    ),
+                )
+                for i in sorted(again)
+            ]
+            for texts in (submitted, again)
+        ]
+    )
+    identical = float(np.mean([submitted[i].split() == again[i].split() for i in again]))
+    difference = mean_interval(scores[1] - scores[0], draw(len(again), seed=0))
+    same_score = difference.low <= 0 <= difference.high or abs(difference.value) <= _CLOSE
+    return Agreement(
+        len(again),
+        identical,
+        float(scores[0].mean()),
+        float(scores[1].mean()),
+        difference.value,
+        difference.low,
+        difference.high,
+        identical >= _MOSTLY_SAME or same_score,
+    )
+
+
+def record(
+    path: str, submission: Submission, seed: str, fraction: float, chosen: Sequence[str], found: Agreement
+) -> dict[str, Any]:
+    """Return the content of `reproductions/<author>/<name>.json`."""
+    return {
+        "record_version": 1,
+        "rise_bench": __version__,
+        "path": path,
+        "samples_sha256": submission.samples.sha256,
+        "model": submission.model.model_dump(mode="json"),
+        "seed": seed,
+        "fraction": fraction,
+        "ids": list(chosen),
+        **asdict(found),
+    }
+
+
+def fetch_model(submission: Submission) -> Path:
+    """Download a model at the submission's commit: safetensors and descriptions, never code or pickles.
+
+    Raises:
+        ConfigError: If the weights are closed, there are no safetensors, or the model needs code of its own.
+    """
+    model = submission.model
+    if model.revision == "closed":
+        raise ConfigError(f"the weights of {model.id} are not public; only open weights can be run again")
+    with hub_errors(model.id):
+        folder = Path(
+            hub_api().snapshot_download(model.id, revision=model.revision, allow_patterns=list(MODEL_FILES))
+        )
+    check_model(folder)
+    return folder
+
+
+def check_model(folder: Path) -> None:
+    """Check that a model folder can be loaded without running code of a stranger.
+
+    Raises:
+        ConfigError: If it has no safetensors, has code or pickled weights, or asks for remote code.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise ConfigError(f"{folder} has no .safetensors; other weights can run code and are not loaded")
+    unsafe = sorted(p.name for s in ("*.py", "*.bin", "*.pt", "*.pkl", "*.pth") for p in folder.glob(s))
+    if unsafe:
+        raise ConfigError(f"{folder} holds {unsafe[0]}, which can run code; give a folder without it")
+    for name in ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        path = folder / name
+        if path.is_file() and "auto_map" in json.loads(path.read_bytes()):
+            raise ConfigError(f"{path} asks for remote code (auto_map); such a model is not run again")
+
+
+def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
+    """Write a dataset folder whose test split is the chosen rows; its train split, for the floors, is kept.
+
+    Raises:
+        DataError: If the dataset has no images.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    dataset, manifest = board.dataset, board.dataset.manifest
+    if manifest.images == "reference":
+        raise DataError(
+            f"{dataset.root} has no images; run `rise-bench build` or `rise-bench rehydrate` and give that "
+            "folder with --data"
+        )
+    (folder / "data").mkdir(parents=True)
+    files, wanted = {}, pa.array(list(chosen))
+    for name, entry in manifest.files.items():
+        if entry.split != "test":
+            shutil.copy(dataset.root / name, folder / name)
+            files[name] = entry
+            continue
+        table = pq.read_table(dataset.root / name)
+        part = table.filter(pa.compute.is_in(table["id"], value_set=wanted))
+        if part.num_rows:
+            pq.write_table(part, folder / name, row_group_size=16)
+            size = (folder / name).stat().st_size
+            changed = {"rows": part.num_rows, "bytes": size, "sha256": sha256_file(folder / name)}
+            files[name] = entry.model_copy(update=changed)
+    content = hashlib.sha256(f"{manifest.content_sha256}:{','.join(chosen)}".encode()).hexdigest()
+    counts = manifest.counts | {"test": len(chosen)}
+    part_manifest: Manifest = manifest.model_copy(
+        update={"files": files, "counts": counts, "content_sha256": content, "partial": True}
+    )
+    write_manifest(folder, part_manifest)
+
+
+def run_again(
+    board: GoldBoard,
+    submission: Submission,
+    model: Path,
+    chosen: Sequence[str],
+    work: Path,
+    model_args: str = "",
+) -> dict[str, str]:
+    """Run the chosen samples through lmms-eval and return the raw responses by id.
+
+    Args:
+        board: The benchmark, images included.
+        submission: What is run again.
+        model: Folder of the model, checked.
+        chosen: Ids of the samples.
+        work: Empty folder for the part and the results.
+        model_args: Further model arguments of lmms-eval, e.g. "device=cpu,device_map=cpu".
+
+    Raises:
+        PrerequisiteError: If lmms-eval gives no complete results.
+    """
+    from rise_bench.evaluation import evaluate
+
+    write_part(board, chosen, work / "data" / board.spec.name)
+    decoding = submission.decoding
+    settings = {
+        "temperature": decoding.temperature,
+        "do_sample": decoding.temperature > 0,
+        "top_p": decoding.top_p,
+        "max_new_tokens": decoding.max_new_tokens,
+    }
+    arguments = [
+        "--tasks", f"rise_{board.spec.name}",
+        "--model", decoding.engine,
+        "--model_args", ",".join(filter(None, (f"pretrained={model}", model_args))),
+        "--gen_kwargs", ",".join(f"{name}={value}" for name, value in settings.items()),
+        "--seed", str(decoding.seed % 2**32),
+        "--output_path", str(work / "results"),
+    ]  # fmt: skip
+    with _environment(RISE_BENCH_DATA=str(work / "data"), HF_HUB_TRUST_REMOTE_CODE="0"):
+        tasks = evaluate(arguments, box_unit=submission.prompt.box_unit, resamples=0)
+    texts = dict(read_responses(tasks[0].samples).texts)
+    if sorted(texts) != list(chosen):
+        raise PrerequisiteError(
+            f"lmms-eval answered {len(texts)} of {len(chosen)} samples with "
+            f"{shlex.join(arguments)}; see its output above"
+        )
+    return texts
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def read_accepted(
+    results: Path, name: str, boards: Mapping[str, GoldBoard]
+) -> tuple[str, Submission, dict[str, str]]:
+    """Return folder, submission and responses of a submission on the board.
+
+    Raises:
+        ConfigError: If there is none of that name, or the verifier refuses it.
+    """
+    path = f"{FOLDER}/{name.removeprefix(FOLDER + '/').strip('/')}"
+    if not (is_submission_folder(path) and (results / path).is_dir()):
+        raise ConfigError(f"{results} has no {path}; name a submission as AUTHOR/NAME")
+    outcome = verify_folder(results, path, boards)
+    if outcome.decision == "reject" or outcome.submission is None:
+        reasons = "; ".join(reason.message for reason in outcome.reasons)
+        raise ConfigError(f"{path} is refused by the verifier and not run again: {reasons}")
+    responses, _ = read_samples((results / path / SAMPLES_NAME).read_bytes())
+    return path, outcome.submission, responses

@@ -1,0 +1,279 @@
+"""`rise-bench leaderboard`: what maintainers of a board run: init, verify, build, reproduce, export."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+import typer
+
+from rise_bench.cli import app
+
+board_app = typer.Typer(no_args_is_help=True, help="Verify submissions, build the site, run models again.")
+app.add_typer(board_app, name="leaderboard")
+
+ResultsOption = Annotated[
+    str, typer.Option("--results", help="Results: a local folder, or ORG/NAME of a dataset on the Hub.")
+]
+DataOption = Annotated[
+    list[Path] | None, typer.Option("--data", help="Dataset folder; found by name if left out. Repeatable.")
+]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")]
+
+#: Exit codes of `verify`, apart from 1, which means that it could not verify.
+_EXIT = {"accept": 0, "hold": 3, "reject": 4}
+
+
+@board_app.command()
+def init(
+    results: Annotated[Path, typer.Argument(help="Results folder to make.")],
+    data: DataOption = None,
+    revision: Annotated[
+        list[str] | None, typer.Option(help="BENCHMARK=COMMIT of the dataset on the Hub. Repeatable.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the site.")] = "RISE-Bench",
+) -> None:
+    """Make board.json, which pins the dataset of each benchmark by content and commit."""
+    from rise_bench.dataset import open_dataset
+    from rise_bench.errors import ConfigError
+
+    boards = _part("boards")
+    if (results / boards.BOARD_NAME).exists():
+        raise ConfigError(
+            f"{results / boards.BOARD_NAME} is there already; edit it, or choose another folder"
+        )
+    if not data:
+        raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
+    revisions = dict(pair.partition("=")[::2] for pair in revision or ())
+    pins = boards.pins_of(map(open_dataset, data), revisions)
+    boards.write_settings(results, boards.BoardSettings(schema_version=1, title=title, benchmarks=pins))
+    typer.echo(str(results / boards.BOARD_NAME))
+
+
+@board_app.command()
+def verify(
+    target: Annotated[
+        str, typer.Argument(help='Folder of a submission, number of a pull request, "open" or "all".')
+    ],
+    results: ResultsOption = "",
+    data: DataOption = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Merge, close or comment the pull request accordingly.")
+    ] = False,
+    decide: Annotated[
+        Literal["accept", "reject"] | None, typer.Option(help="Decide on a held submission.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Why it was decided so; recorded.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder for the JSON reports.")] = None,
+    workers: WorkersOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
+) -> None:
+    """Verify a submission: accept (exit 0), hold for a person (3), or reject with every reason (4).
+
+    Nothing of a submission is executed; the same bytes give the same report. "open" takes every open pull
+    request, "all" every submission of a results folder.
+    """
+    from rise_bench.errors import ConfigError
+
+    judge = _part("judge")
+    if apply and not (target == "open" or target.isdigit()):
+        raise ConfigError("--apply acts on a pull request; give its number, or leave --apply out")
+    if decide and not why:
+        raise ConfigError("--decide needs --why: the reason is recorded in the report")
+    if target == "open" or target.isdigit():
+        outcomes = _verify_pulls(target, results, data, apply, decide, why, workers)
+    else:
+        _, folder, boards = _open(results, data) if results else (None, None, _boards_of(data))
+        if target == "all":
+            if folder is None:
+                raise ConfigError('"all" needs --results: the folder or dataset to verify')
+            with _progress("verify") as progress:
+                outcomes = judge.verify_all(folder, boards, workers=workers, progress=progress)
+        else:
+            outcomes = [judge.verify_local(Path(target), boards)]
+    _report(outcomes, out, as_json)
+    raise typer.Exit(max((_EXIT[o.decision] for o in outcomes), default=0))
+
+
+def _verify_pulls(
+    target: str,
+    results: str,
+    data: list[Path] | None,
+    apply: bool,
+    decision: str | None,
+    why: str,
+    workers: int | None,
+) -> list[Any]:
+    from rise_bench.errors import ConfigError
+
+    judge, hub_board = _part("judge"), _part("hub_board")
+    if not results or Path(results).is_dir():
+        raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
+    _, folder, boards = _open(results, data)
+    numbers = hub_board.open_pull_requests(results) if target == "open" else [int(target)]
+    outcomes = []
+    for number in numbers:
+        pull, outcome = judge.verify_pull_request(results, number, boards, folder, workers=workers)
+        if decision:
+            outcome = judge.decide(outcome, decision, why)
+        if apply:
+            hub_board.conclude(results, pull, outcome)
+            folder = hub_board.fetch_main(results).folder
+        outcomes.append(outcome)
+    return outcomes
+
+
+@board_app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="Folder of the site.")],
+    results: ResultsOption,
+    data: DataOption = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a site that is there.")] = False,
+    workers: WorkersOption = None,
+) -> None:
+    """Score every submission again and build the static site: any file server or static Space shows it."""
+    settings, folder, boards = _open(results, data)
+    with _progress("score") as progress:
+        built = _part("site").build_site(
+            folder, settings, boards, out, workers=workers, overwrite=overwrite, progress=progress
+        )
+    for refused in built.refused:
+        reasons = "; ".join(f"{r.code}: {r.message}" for r in refused.reasons)
+        typer.echo(f"not shown: {refused.path}: {reasons}", err=True)
+    typer.echo(str(out / "index.html"))
+
+
+@board_app.command()
+def reproduce(
+    submission: Annotated[str, typer.Argument(help="AUTHOR/NAME of a submission on the board.")],
+    results: ResultsOption,
+    seed: Annotated[
+        str, typer.Option(help="Unknown when the submission was made; its merge commit if left out.")
+    ] = "",
+    fraction: Annotated[float, typer.Option(help="Share of the samples to run again.")] = 0.1,
+    data: DataOption = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model at that commit, if you have it.")
+    ] = None,
+    model_args: Annotated[str, typer.Option(help="Further --model_args of lmms-eval.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the record; the results folder if empty.")
+    ] = None,
+) -> None:
+    """Run a random part of an open-weights submission again and record how far it agrees."""
+    import tempfile
+
+    from rise_bench.errors import ConfigError
+    from rise_bench.storage import atomic_write_text
+
+    hub_board, again = _part("hub_board"), _part("reproduce")
+    _, folder, boards = _open(results, data)
+    path, said, responses = again.read_accepted(folder, submission, boards)
+    local = Path(results).is_dir()
+    seed = seed or ("" if local else hub_board.commit_that_added(results, path))
+    if not seed:
+        raise ConfigError("a local results folder has no merge commit; give a --seed that nobody knew before")
+    gold = boards[said.benchmark]
+    chosen = again.choose(list(gold.by_id), seed, said.samples.sha256, fraction)
+    checkpoint = model or again.fetch_model(said)
+    again.check_model(checkpoint)
+    with tempfile.TemporaryDirectory() as work:
+        texts = again.run_again(gold, said, checkpoint, chosen, Path(work), model_args)
+    found = again.compare(gold, said, responses, texts)
+    record = again.record(path, said, seed, fraction, chosen, found)
+    target = out or (folder if local else Path()) / "reproductions" / f"{path.partition('/')[2]}.json"
+    atomic_write_text(target, json.dumps(record, indent=2, sort_keys=True) + "\n")
+    typer.echo(
+        f"{path}: {found.identical:.0%} of {found.samples} responses the same, {found.submitted:.4f} as "
+        f"submitted, {found.again:.4f} again: {'agrees' if found.agrees else 'does not agree'}",
+        err=True,
+    )
+    typer.echo(str(target))
+    raise typer.Exit(0 if found.agrees else 1)
+
+
+@board_app.command()
+def export(
+    results: ResultsOption,
+    format_: Annotated[
+        Literal["json", "csv", "eval-results"], typer.Option("--format", help="What to write.")
+    ] = "json",
+    out: Annotated[Path, typer.Option(help="File (json, csv) or folder (eval-results).")] = Path(
+        "leaderboard"
+    ),
+    data: DataOption = None,
+    site: Annotated[str, typer.Option(help="Address of the site, for links back.")] = "",
+    workers: WorkersOption = None,
+) -> None:
+    """Write the boards as JSON or CSV, or .eval_results entries that the Hub shows on model pages."""
+    from rise_bench.storage import atomic_write_text
+
+    settings, folder, boards = _open(results, data)
+    with _progress("score") as progress:
+        entries, _ = _part("entries").load_entries(
+            folder, settings, boards, workers=workers, progress=progress
+        )
+    if format_ == "eval-results":
+        for path, text in _part("export").eval_results(entries, boards, site).items():
+            atomic_write_text(out / path, text)
+    else:
+        tables = _part("ranking").build_tables(settings, boards, entries)
+        site_part = _part("site")
+        text = site_part.leaderboard_csv(tables)
+        if format_ == "json":
+            text = site_part.leaderboard_json(settings.title, tables)
+        atomic_write_text(out, text)
+    typer.echo(str(out))
+
+
+def _part(name: str) -> ModuleType:
+    from rise_bench.registry import load_component
+
+    return load_component("leaderboards", name)
+
+
+def _open(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
+    """Return settings, local folder and loaded truth of a results folder or dataset."""
+    boards = _part("boards")
+    folder = Path(results) if Path(results).is_dir() else _part("hub_board").fetch_main(results).folder
+    settings = boards.read_settings(folder)
+    return settings, folder, boards.load_boards(settings, data or ())
+
+
+def _boards_of(data: list[Path] | None) -> Any:
+    from rise_bench.dataset import open_dataset
+    from rise_bench.errors import ConfigError
+
+    if not data:
+        raise ConfigError("give the dataset folder with --data, or the board with --results")
+    loaded = [_part("boards").load_gold(open_dataset(folder)) for folder in data]
+    return {board.spec.name: board for board in loaded}
+
+
+def _report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
+    from rise_bench.storage import atomic_write_text
+
+    verifier = _part("verifier")
+    for outcome in outcomes:
+        if out is not None:
+            name = outcome.path.removeprefix("submissions/") or "submission"
+            atomic_write_text(out / f"{name}.json", verifier.render_report(outcome))
+        if not as_json:
+            typer.echo(f"{outcome.decision}: {outcome.path or '(no folder)'}")
+            for reason in outcome.reasons:
+                typer.echo(f"  {reason.severity} {reason.code}: {reason.message}")
+    if as_json:
+        reports = [outcome.to_json() for outcome in outcomes]
+        typer.echo(json.dumps(reports, indent=2, sort_keys=True))
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,66 @@
+"""`rise-bench submit`: send a run's raw responses to the leaderboard."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rise_bench.cli import app
+
+
+@app.command()
+def submit(
+    results: Annotated[Path, typer.Argument(help="Output folder of lmms-eval or `rise-bench eval`.")],
+    model: Annotated[str, typer.Option(help="ORG/NAME@COMMIT, or ORG/NAME@closed for closed weights.")],
+    shots: Annotated[
+        Literal["0", "4", "16", "full"], typer.Option(help="Training samples of the benchmark it has seen.")
+    ],
+    board: Annotated[str, typer.Option(help="Results dataset, ORG/NAME.")] = "",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Dataset folder; found by name if left out. May be repeated.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="How the model wants to be called.")] = "",
+    method: Annotated[str, typer.Option(help='How it was trained, e.g. "RISE" or "SFT".')] = "",
+    by: Annotated[str, typer.Option(help="Who ran it; your account if left out.")] = "",
+    hardware: Annotated[str, typer.Option(help="On what it ran.")] = "",
+    notes: Annotated[str, typer.Option(help="Anything else, as plain text.")] = "",
+    slug: Annotated[str, typer.Option(help="Name of the folder; made from model and commit if empty.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the files here and send nothing.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
+) -> None:
+    """Make submission.json and samples.jsonl of each rise_ task of a run, check them, open a pull request.
+
+    The check is the verifier's own code; what would be refused is not sent.
+    """
+    from rise_bench.dataset import find_dataset, open_dataset
+    from rise_bench.errors import ConfigError, SubmissionError
+    from rise_bench.registry import load_component
+    from rise_bench.storage import atomic_write_bytes
+    from rise_bench.submission import render_submission, write_submission
+
+    if not board and out is None:
+        raise ConfigError(
+            "give --board ORG/NAME to send a pull request, or --out DIR to write the files only"
+        )
+    boards, hub_board = (load_component("leaderboards", part) for part in ("boards", "hub_board"))
+    packing, verifier = (load_component("leaderboards", part) for part in ("packing", "verifier"))
+    account = "" if out else hub_board.who_am_i()
+    given = {dataset.spec.name: dataset for dataset in map(open_dataset, data or ())}
+    for run in packing.find_runs(results):
+        gold = boards.load_gold(given.get(run.benchmark) or find_dataset(run.benchmark))
+        said = packing.Statement(model, shots, by or account or "unknown", name, method, hardware, notes)
+        submission, samples = packing.pack(run, gold, said)
+        outcome = verifier.verify(render_submission(submission), samples, {run.benchmark: gold})
+        folder = slug or packing.slug_of(submission)
+        typer.echo(packing.summary(submission, outcome, folder), err=True)
+        if outcome.decision == "reject":
+            reasons = "; ".join(reason.message for reason in outcome.reasons if reason.severity == "reject")
+            raise SubmissionError(f"{run.task}: the board would refuse this: {reasons}")
+        if out is not None:
+            target = out / folder
+            write_submission(target, submission, samples)
+            atomic_write_bytes(out / f"{folder}.report.json", verifier.render_report(outcome).encode())
+            typer.echo(str(target))
+        elif yes or typer.confirm(f"Open a pull request on {board} as {account}?", err=True):
+            pushed = hub_board.send(board, account, folder, submission, samples)
+            typer.echo(pushed.pull_request or f"{board} has this submission already, at {pushed.commit}")
