@@ -36,6 +36,9 @@ for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACH
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+#: Scripts that tests run in processes of their own.
+collect_ignore = ["kill_at_every_step.py"]
+
 #: The checkout under test.
 ROOT = Path(__file__).parents[1]
 
