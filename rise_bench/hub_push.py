@@ -246,7 +246,7 @@ def _difference(
 ) -> Difference:
     remote = list_files(repo_id, head, repo_type=repo_type) if head else {}
     keep = tuple(file for file in files if file.is_at(remote.get(file.path)))
-    send = tuple(file for file in files if file not in keep)
+    send = tuple(file for file in files if not file.is_at(remote.get(file.path)))
     paths = {file.path for file in files}
     stale = sorted(path for path in remote if path.startswith(tuple(owned)) and path not in paths)
     return Difference(head, send, keep, tuple(stale) if owned else ())

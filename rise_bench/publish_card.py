@@ -230,34 +230,32 @@ def _column(dataset: BenchmarkDataset, name: str) -> list[float]:
 
 
 def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]]:
-    """Rows spread from the best reward to the worst, or over the training set."""
-    texts = ["id", "problem", "solution"] + (["cot", "reward", "prior_score"] if cot else [])
-    rows = list(dataset_rows(dataset, texts))
+    """Rows spread from the best reward to the worst, or over the whole set; only theirs are read whole."""
+    keys = list(dataset_rows(dataset, ["id", "reward"] if cot else ["id"]))
     if cot:
-        rows.sort(key=lambda row: (-row["reward"], row["id"]))
-    picks = sorted(
-        {round(n * (len(rows) - 1) / max(1, _SAMPLES - 1)) for n in range(_SAMPLES)} if rows else ()
-    )
-    chosen = [rows[n] for n in picks]
+        keys.sort(key=lambda row: (-row["reward"], row["id"]))
+    last = len(keys) - 1
+    picks = sorted({round(n * last / (_SAMPLES - 1)) for n in range(_SAMPLES)}) if keys else []
+    wanted: dict[str, dict[str, Any]] = {keys[n]["id"]: {} for n in picks}
+    columns = ["id", "problem", "solution", *(["cot", "reward", "prior_score"] if cot else [])]
     if dataset.manifest.images == "embed":
-        wanted = {row["id"]: row for row in chosen}
-        for path in sorted(dataset.manifest.files):
-            _add_images(dataset.root / path, wanted)
-    return chosen
+        columns.append("image")
+    for path in sorted(dataset.manifest.files):
+        _read_rows(dataset.root / path, columns, wanted)
+    return list(wanted.values())
 
 
-def _add_images(path: Path, wanted: Mapping[str, dict[str, Any]]) -> None:
+def _read_rows(path: Path, columns: Sequence[str], wanted: Mapping[str, dict[str, Any]]) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             ids = file.read_row_group(number, columns=["id"])["id"].to_pylist()
-            if not wanted.keys() & set(ids):
-                continue
-            images = file.read_row_group(number, columns=["image"])["image"]
-            for index, uid in enumerate(ids):
-                if uid in wanted:
-                    wanted[uid]["image"] = images[index].as_py()
+            places = [place for place, uid in enumerate(ids) if uid in wanted]
+            if places:
+                group = file.read_row_group(number, columns=list(columns)).take(places)
+                for row in group.to_pylist():
+                    wanted[row["id"]].update(row)
 
 
 def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
