@@ -88,7 +88,7 @@ def plan(
         name=name,
         kind="distribution",
         metric=metric or found_metric,
-        question=question or "Which of the classes fits this image?",
+        question=question or ("{question}" if rows[0].question else "Which of the classes fits this image?"),
         classes=classes,
         images=images,
         license=license_id,

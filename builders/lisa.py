@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.images import shown_size
+from rise_bench.polygon_mask import Point, fill_polygon
 from rise_bench.registry import get_benchmark
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.values import Box, Boxes
@@ -36,7 +37,7 @@ _TARGET, _IGNORE = 1, 255
 class Polygon:
     """A labelled polygon; points in whole pixels, cut towards zero as the official code does."""
 
-    points: tuple[tuple[int, int], ...]
+    points: tuple[Point, ...]
     ignore: bool
 
 
@@ -147,7 +148,7 @@ def boxes_xywh_px(polygons: list[Polygon], size_px: tuple[int, int], targets: Ta
         One box, or one for each visible target with `split`; none if no target is visible.
     """
     mask = np.zeros(size_px[::-1], dtype=np.uint8)
-    drawn = [_draw(polygon, size_px) for polygon in polygons]
+    drawn = [fill_polygon(polygon.points, size_px) for polygon in polygons]
     for i in sorted(range(len(drawn)), key=lambda i: int(drawn[i].pixels.sum()))[::-1]:
         drawn[i].window(mask)[drawn[i].pixels] = _IGNORE if polygons[i].ignore else _TARGET
     if targets == "union":
@@ -165,38 +166,6 @@ def boxes_xywh_px(polygons: list[Polygon], size_px: tuple[int, int], targets: Ta
         for pixels, patch in (seen if targets == "split" else seen[:1])
         for box in _bounds(pixels, patch.left, patch.top)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    """Pixels of a polygon within its own bounds, of shape (height, width)."""
-
-    left: int
-    top: int
-    pixels: NDArray[np.bool_]
-
-    def window(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the part of a full mask under the patch, as a view."""
-        height, width = self.pixels.shape
-        return mask[self.top : self.top + height, self.left : self.left + width]
-
-
-def _draw(polygon: Polygon, size_px: tuple[int, int]) -> _Patch:
-    """Fill a polygon, border included, clipped to the image."""
-    xs, ys = zip(*polygon.points, strict=True)
-    left, top = (min(max(0, min(side)), limit) for side, limit in zip((xs, ys), size_px, strict=True))
-    right, bottom = (max(0, min(max(side) + 1, limit)) for side, limit in zip((xs, ys), size_px, strict=True))
-    if right <= left or bottom <= top:
-        return _Patch(0, 0, np.zeros((0, 0), dtype=np.bool_))
-    canvas = Image.new("1", (right - left, bottom - top))
-    pen = ImageDraw.Draw(canvas)
-    points = [(x - left, y - top) for x, y in polygon.points]
-    if len(points) > 2:
-        pen.polygon(points, fill=1, outline=1)
-    else:
-        pen.line([points[0], points[-1]], fill=1)
-        pen.point(points, fill=1)
-    return _Patch(left, top, np.asarray(canvas, dtype=np.bool_))
 
 
 def _bounds(pixels: NDArray[np.bool_], left: int = 0, top: int = 0) -> list[Box]:

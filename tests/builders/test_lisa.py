@@ -1,0 +1,253 @@
+"""LISA: the box is the half-open bounds of ReasonSeg's official mask."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rise_bench.builders import lisa as builder
+from rise_bench.builders.lisa import NO_IMAGE, NO_TARGET, boxes_xywh_px, read_annotation
+from rise_bench.check import check_dataset
+from rise_bench.dataset import open_dataset
+from rise_bench.dataset_writer import write_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.values import Boxes
+
+from ..made_sources import lisa_sample, photo, polygon, rectangle
+
+SIZE = (60, 40)
+
+
+def boxes(tmp_path: Path, *shapes: dict[str, Any], targets: builder.Targets = "union") -> list[Any]:
+    return boxes_xywh_px(read_annotation(lisa_sample(tmp_path, "x", shapes))[1], SIZE, targets)
+
+
+def source(folder: Path) -> Path:
+    for split, count in (("train", 6), ("val", 3)):
+        (folder / split).mkdir(parents=True)
+        for i in range(count):
+            shape = rectangle("target", 5 + i, 6, 20 + i, 15)
+            lisa_sample(folder / split, f"{split}{i}", [shape], seed=10 * len(split) + i)
+    return folder
+
+
+def test_bounds_are_half_open_and_the_border_is_inside(tmp_path: Path) -> None:
+    assert boxes(tmp_path, rectangle("target", 10, 10, 20, 15)) == [(10, 10, 11, 6)]
+
+
+def test_points_are_cut_towards_zero_as_the_official_code_does(tmp_path: Path) -> None:
+    shape = polygon("target", [(10.9, 10.9), (20.99, 10.2), (20.5, 15.999), (10.1, 15.4)])
+    assert boxes(tmp_path, shape) == [(10, 10, 11, 6)]
+
+
+def test_ignore_covers_a_larger_target(tmp_path: Path) -> None:
+    shapes = rectangle("target", 0, 0, 29, 9), rectangle("ignore", 20, 0, 29, 9)
+    assert boxes(tmp_path, *shapes) == boxes(tmp_path, *shapes[::-1]) == [(0, 0, 20, 10)]
+
+
+def test_target_inside_a_larger_ignore_stays(tmp_path: Path) -> None:
+    """The official mask is painted largest first; else ReasonSeg's val would keep fewer than 196 rows."""
+    shapes = rectangle("target", 10, 10, 15, 15), rectangle("ignore", 0, 0, 59, 39)
+    assert boxes(tmp_path, *shapes) == boxes(tmp_path, *shapes[::-1]) == [(10, 10, 6, 6)]
+
+
+def test_flag_is_skipped_whatever_its_case(tmp_path: Path) -> None:
+    shapes = polygon("Flag", [(1, 1), (50, 30)]), rectangle("target", 10, 10, 15, 15)
+    assert boxes(tmp_path, *shapes) == [(10, 10, 6, 6)]
+    assert boxes(tmp_path, shapes[0]) == []
+
+
+TWO = (rectangle("target", 1, 1, 5, 5), rectangle("target", 10, 10, 30, 20))
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ("union", [(1, 1, 30, 20)]),
+        ("largest", [(10, 10, 21, 11)]),
+        ("first", [(1, 1, 5, 5)]),
+        ("split", [(1, 1, 5, 5), (10, 10, 21, 11)]),
+    ],
+)
+def test_several_targets(tmp_path: Path, targets: builder.Targets, expected: list[Any]) -> None:
+    assert boxes(tmp_path, *TWO, targets=targets) == expected
+
+
+@pytest.mark.parametrize("targets", ["first", "split"])
+def test_covered_target_is_no_choice(tmp_path: Path, targets: builder.Targets) -> None:
+    cover = rectangle("ignore", 1, 1, 5, 5)  # as large as the first target and painted over it
+    assert boxes(tmp_path, cover, *TWO, targets=targets) in (
+        [(10, 10, 21, 11)],
+        [(1, 1, 5, 5), (10, 10, 21, 11)],
+    )
+    larger = rectangle("target", 1, 1, 6, 5)
+    covers = [rectangle("ignore", 1, 1, 5, 5), rectangle("ignore", 6, 1, 6, 5)]
+    assert boxes(tmp_path, larger, TWO[1], *covers, targets=targets) == [(10, 10, 21, 11)]
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(-10, -10), (4, -10), (4, 4), (-10, 4)], [(0, 0, 5, 5)]),  # partly outside: clipped
+        ([(50, 30), (80, 30), (80, 70), (50, 70)], [(50, 30, 10, 10)]),
+        ([(100, 100), (110, 100), (110, 110)], []),  # outside: no target
+        ([(3, 4)], [(3, 4, 1, 1)]),
+        ([(3, 4), (7, 4)], [(3, 4, 5, 1)]),
+    ],
+)
+def test_odd_polygons(tmp_path: Path, points: list[Any], expected: list[Any]) -> None:
+    assert boxes(tmp_path, polygon("target", points)) == expected
+
+
+def official_box(shapes: list[dict[str, Any]], size: tuple[int, int]) -> list[Any]:
+    """The official mask by OpenCV, written from its rules: int32 points, outline and fill, largest first."""
+    used = [shape for shape in shapes if shape["label"].lower() != "flag"]
+    blank = np.zeros(size[::-1], dtype=np.uint8)
+    areas = [opencv_paint(blank.copy(), shape["points"], 1).sum() for shape in used]
+    mask = blank.copy()
+    for i in np.argsort(areas)[::-1]:
+        opencv_paint(mask, used[i]["points"], 255 if "ignore" in used[i]["label"].lower() else 1)
+    ys, xs = np.nonzero(mask == 1)
+    if not xs.size:
+        return []
+    return [(xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min())]
+
+
+def opencv_paint(mask: Any, points: Any, value: int) -> Any:
+    cv2 = pytest.importorskip("cv2")
+    whole = np.array([points], dtype=np.float64).astype(np.int32)
+    cv2.polylines(mask, whole, True, value, 1)
+    cv2.fillPoly(mask, whole, value)
+    return mask
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_box_is_that_of_the_official_mask(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shapes = [
+        polygon(label, (rng.random(2) * 20 + rng.random((int(rng.integers(1, 9)), 2)) * 20).tolist())
+        for label in ["target", "target", "ignore", "flag"][: int(rng.integers(1, 5))]
+    ]
+    assert boxes(tmp_path, *shapes) == official_box(shapes, SIZE)
+
+
+def test_real_annotations(tmp_path: Path, shared_data: Path) -> None:
+    root = shared_data / "reasonseg"
+    plan = builder.plan(root)
+    assert (len(plan.train), len(plan.test)) == (3, 3)
+    assert plan.shortfalls == [
+        "train has 3 annotations, the official one 239",
+        "val has 3 annotations, the official one 200",
+    ]
+    for row in plan.rows:
+        assert isinstance(row.image, Path)
+        assert isinstance(row.annotation, Boxes)
+        content = json.loads(row.image.with_suffix(".json").read_bytes().decode())
+        with Image.open(row.image) as image:
+            expected = official_box(content["shapes"], image.size)
+        assert list(row.annotation.xywh) == expected
+        assert row.question == content["text"][0]
+    manifest = write_dataset(plan, tmp_path / "out", allow_partial=True)
+    assert manifest.options == {"targets": "union"}
+    assert check_dataset(tmp_path / "out") == []
+
+
+def test_official_val_is_test_and_shots_are_counted_in_all(tmp_path: Path) -> None:
+    plan = builder.plan(source(tmp_path / "ReasonSeg"))
+    assert {row.id for row in plan.test} == {"lisa/val/val0", "lisa/val/val1", "lisa/val/val2"}
+    assert plan.train[0].question == "What can be eaten?"  # the first of the texts
+    write_dataset(plan, tmp_path / "out", allow_partial=True)
+    dataset = open_dataset(tmp_path / "out")
+    assert [len(dataset.golds("train", config)) for config in ("4-shot", "16-shot")] == [4, 6]
+    assert builder.plan(tmp_path).train == plan.train
+
+
+def test_split_makes_a_row_of_each_target(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    lisa_sample(root / "val", "val0", TWO, seed=77)
+    plan = builder.plan(root, targets="split")
+    assert [row.id for row in plan.test][:3] == ["lisa/val/val0/1", "lisa/val/val0/2", "lisa/val/val1/1"]
+    write_dataset(plan, tmp_path / "out", allow_partial=True)
+    assert check_dataset(tmp_path / "out") == []
+    with pytest.raises(ConfigError, match="union, largest, first, split"):
+        builder.plan(root, targets="all")  # type: ignore[arg-type]
+
+
+def test_row_without_target_is_dropped_and_listed(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    lisa_sample(root / "val", "val1", [rectangle("ignore", 1, 1, 9, 9)])
+    lisa_sample(root / "val", "val2", [])
+    plan = builder.plan(root)
+    assert plan.drops[NO_TARGET] == ["val/val1", "val/val2"]
+    assert [row.id for row in plan.test] == ["lisa/val/val0"]
+
+
+def test_missing_image_is_a_listed_shortfall(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    (root / "train" / "train3.jpg").unlink()
+    plan = builder.plan(root)
+    assert plan.drops[NO_IMAGE] == ["train3.jpg"]
+    assert "1 images are missing, e.g. train3.jpg" in plan.shortfalls
+
+
+@pytest.mark.parametrize(
+    ("data", "question"),
+    [
+        ("What’s “round”?".encode("cp1252"), "What’s “round”?"),
+        ("What’s “round”?".encode(), "What’s “round”?"),
+        ("\ufeff".encode() + b"What?", "What?"),
+    ],
+    ids=["cp1252", "utf-8", "utf-8 with mark"],
+)
+def test_text_is_read_in_either_encoding(tmp_path: Path, data: bytes, question: str) -> None:
+    mark = data[:3] if data.startswith(b"\xef\xbb\xbf") else b""
+    shape = json.dumps(rectangle("target", 1, 1, 5, 5)).encode()
+    path = tmp_path / "x.json"
+    path.write_bytes(mark + b'{"text": ["' + data[len(mark) :] + b'"], "shapes": [' + shape + b"]}")
+    assert read_annotation(path)[0] == question
+
+
+def test_mask_is_drawn_in_the_image_as_shown(tmp_path: Path) -> None:
+    """The official code reads images with OpenCV, which turns them as EXIF says."""
+    root = source(tmp_path / "ReasonSeg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lisa_sample(root / "val", "val0", [rectangle("target", 2, 45, 9, 55)])
+    (root / "val" / "val0.jpg").write_bytes(photo(5, (60, 40), exif=exif))
+    row = builder.plan(root).test[0]
+    assert row.annotation == Boxes(((2, 45, 8, 11),))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not a ReasonSeg annotation"),
+        ("[]", "not a ReasonSeg annotation"),
+        ('{"shapes": []}', "text"),
+        ('{"text": [], "shapes": []}', "not a ReasonSeg annotation"),
+        ('{"text": ["  "], "shapes": []}', "first text is empty"),
+        ('{"text": ["a"]}', "shapes"),
+        ('{"text": ["a"], "shapes": [{"label": "target", "points": []}]}', "without points"),
+        ('{"text": ["a"], "shapes": [{"label": "target", "points": [[1]]}]}', "not a ReasonSeg annotation"),
+        ('{"text": ["a"], "shapes": [{"label": "target", "points": [[NaN, 1]]}]}', "not finite"),
+        ('{"text": ["a"], "shapes": [{"label": "target", "points": [[1, 1e400]]}]}', "not finite"),
+        ("[" * 100_000, "not a ReasonSeg annotation"),
+    ],
+)
+def test_bad_annotation_is_an_error_that_names_the_file(tmp_path: Path, text: str, problem: str) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    (root / "train" / "train2.json").write_text(text)
+    with pytest.raises(DataError, match=rf"train2\.json.*{problem}"):
+        builder.plan(root)
+
+
+def test_bad_image_and_wrong_layout_are_errors(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    (root / "val" / "val1.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"val1\.jpg: not an image"):
+        builder.plan(root)
+    with pytest.raises(DataError, match=r"train holds no \*\.json"):
+        builder.plan(tmp_path / "elsewhere")
