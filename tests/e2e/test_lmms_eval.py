@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
-from rise_bench.average_precision import evaluate_coco
 from rise_bench.values import Boxes, Distribution
 
 from ..openai_server import OpenAIServer, serve
@@ -166,8 +167,12 @@ def _check_scenes(drawn: Drawn, scored: dict) -> None:
                 {"bbox": list(box), "score": 1.0, **common} for box in (stray, *gold.annotation.xywh)
             ]
     categories = [{"id": i, "name": name} for i, name in enumerate(names, start=1)]
-    truth = {"images": images, "annotations": annotations, "categories": categories}
-    evaluation = evaluate_coco(truth, detections)
+    truth = COCO()
+    truth.dataset = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    truth.createIndex()
+    evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
     evaluation.summarize()
     _, ap50, *_ = evaluation.stats
     assert scored["metrics"]["ap50"]["value"] == pytest.approx(ap50, abs=1e-9)
