@@ -153,19 +153,30 @@ class _Reader:
         )
 
     def _check(self, ids: NDArray[np.int64], boxes: NDArray[np.float64]) -> None:
+        """Refuse the first annotation that names no image or category, or leaves its image."""
         assert self._categories is not None
-        for (image_id, category_id, annotation_id), (x, y, w, h) in zip(
-            ids.tolist(), boxes.tolist(), strict=True
-        ):
-            where = f"{self._path}: annotation {annotation_id} (image {image_id})"
-            image = self._images.get(image_id)
-            if image is None:
-                raise DataError(f"{where}: there is no such image; mend the file")
-            if category_id not in self._categories:
-                raise DataError(f"{where}: there is no category {category_id}; mend the file")
-            over = max(-x, -y, x + w - image.width_px, y + h - image.height_px)
-            if over > EDGE_TOLERANCE_PX:
-                raise DataError(
-                    f"{where}: box {[x, y, w, h]} leaves the image of {image.width_px} x "
-                    f"{image.height_px} px by {over:.3g} px; mend the file"
-                )
+        image_ids = np.array(sorted(self._images), dtype=np.int64)
+        sizes = np.array(
+            [(self._images[i].width_px, self._images[i].height_px) for i in image_ids.tolist()],
+            dtype=np.int64,
+        )
+        at = np.searchsorted(image_ids, ids[:, 0]).clip(max=len(image_ids) - 1)
+        no_image = image_ids[at] != ids[:, 0]
+        no_category = ~np.isin(ids[:, 1], list(self._categories))
+        over = np.maximum(-boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - sizes[at]).max(axis=1, initial=-np.inf)
+        bad = np.flatnonzero(no_image | no_category | (over > EDGE_TOLERANCE_PX))
+        if not bad.size:
+            return
+        first = int(bad[0])
+        image_id, category_id, annotation_id = ids[first].tolist()
+        width, height = sizes[at[first]].tolist()
+        problem = (
+            f"box {boxes[first].tolist()} leaves the image of {width} x {height} px by {over[first]:.3g} px"
+        )
+        if no_image[first]:
+            problem = "there is no such image"
+        elif no_category[first]:
+            problem = f"there is no category {category_id}"
+        raise DataError(
+            f"{self._path}: annotation {annotation_id} (image {image_id}): {problem}; mend the file"
+        )
