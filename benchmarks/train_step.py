@@ -169,7 +169,7 @@ def random_reward(completions, **_):
     return torch.rand(len(completions)).tolist()
 
 
-def time_trainer(setup, trainer, dedup):
+def time_trainer(trainer, dedup):
     """Seconds of each step after the first."""
     timer = StepTimer()
     trainer.add_callback(timer)
@@ -194,7 +194,7 @@ def ours(setup, folder):
         train_dataset=rows(setup, reason_prompt),
         processing_class=setup.processor,
     )
-    return time_trainer(setup, trainer, dedup=True)
+    return time_trainer(trainer, dedup=True)
 
 
 def grpo(setup, folder):
@@ -206,7 +206,7 @@ def grpo(setup, folder):
         train_dataset=rows(setup, think_answer_prompt),
         processing_class=setup.processor,
     )
-    return time_trainer(setup, trainer, dedup=False)
+    return time_trainer(trainer, dedup=False)
 
 
 def rows(setup, prompt):
