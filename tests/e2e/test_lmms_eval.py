@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
+from rise_bench.tiny_model import make_tiny_model
 from rise_bench.values import Boxes, Distribution
 
 from ..openai_server import OpenAIServer, serve
@@ -168,7 +169,7 @@ def _check_scenes(drawn: Drawn, scored: dict) -> None:
             ]
     categories = [{"id": i, "name": name} for i, name in enumerate(names, start=1)]
     truth = COCO()
-    truth.dataset = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    truth.dataset = {"images": images, "annotations": annotations, "categories": categories}
     truth.createIndex()
     evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
     evaluation.evaluate()
@@ -187,3 +188,24 @@ def test_a_run_without_results_fails_with_the_reason(without_results: subprocess
     said = done.stderr.rpartition("error: ")[2]
     assert "lmms-eval left 0 results files" in said
     assert "nothing" in said, said
+
+
+@pytest.mark.slow
+def test_qwen2_5_vl_is_asked_in_pixels_of_the_resized_image(run: Run, drawn: Drawn, tmp_path: Path) -> None:
+    """The pictures are small: without limits for the processor the run is refused before it starts."""
+    model = make_tiny_model(tmp_path / "tiny", "qwen2_5_vl")
+    model_args = f"pretrained={model},device=cpu,device_map=cpu"
+    command = (
+        *("rise_bench", "eval", "--tasks", "rise_scenes", "--model", "qwen2_5_vl", "--json", "--limit", "3"),
+        *("--gen_kwargs", "max_new_tokens=8", "--output_path", tmp_path, "--model_args"),
+    )
+    refused = run(*command, model_args)
+    assert refused.returncode == 1
+    assert "add min_pixels=3136,max_pixels=401408 to --model_args" in refused.stderr
+    done = run(*command, f"{model_args},min_pixels=3136,max_pixels=401408")
+    assert done.returncode == 0, done.stderr
+    scored = json.loads(done.stdout)["rise_scenes"]
+    assert (scored["partial"], scored["samples"]) == (True, 3)
+    assert scored["metadata"]["box_unit"] == "resized_px"
+    lines = Path(scored["samples_file"]).read_text().splitlines()
+    assert all("in pixels of the image, which is 224 wide" in json.loads(line)["input"] for line in lines)
