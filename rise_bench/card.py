@@ -36,6 +36,11 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     atomic_write_text(folder / "README.md", "\n".join(part for part in parts if part))
 
 
+def size_category(rows: int) -> str:
+    """Return the Hub's name for the size of a dataset."""
+    return next((name for limit, name in _SIZES if rows < limit), "n>1M")
+
+
 def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     """Write `eval.yaml`, by which the Hub knows a dataset as a benchmark."""
     spec = manifest.benchmark
@@ -72,7 +77,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
             "image-classification" if spec.kind == "distribution" else "object-detection",
             "image-text-to-text",
         ],
-        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
+        "size_categories": [size_category(rows)],
         "tags": ["rise-bench", "vision-language", "benchmark"],
         "configs": [
             {

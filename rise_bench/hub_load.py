@@ -97,7 +97,7 @@ def fetch_checked(
         raise DataError(f"{folder} is no commit of the local Hub cache; delete it and load again")
     manifest = read_manifest(folder)
     paths = _paths(repo_id, manifest, config)
-    fetch_files(repo_id, ["README.md", MANIFEST_NAME, *paths], commit)
+    fetch_files(repo_id, ["README.md", "eval.yaml", MANIFEST_NAME, *paths], commit)
     for path in paths:
         if not (folder / path).is_file():
             raise DataError(

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from rise_bench.card import size_category
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.manifest import Manifest
 from rise_bench.registry import BenchmarkSpec
@@ -58,6 +59,7 @@ def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> d
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
     metadata.setdefault("pretty_name", f"RISE {spec.name.replace('_', ' ')}")
     metadata.setdefault("language", ["en"])
+    metadata.setdefault("size_categories", [size_category(sum(manifest.counts.values()))])
     if spec.license == "other":
         metadata.setdefault("license_name", f"{spec.name}-terms")
         metadata.setdefault("license_link", spec.source_url or "LICENSE")

@@ -233,6 +233,7 @@ def test_cot_card_has_every_part(alice: Minihub, emotion6: Source) -> None:
     head, body = card(alice)
     assert {name for name, text in COT_CARD_PARTS.items() if text not in body} == set()
     assert "chain-of-thought" in head["tags"]
+    assert (head["license"], head["size_categories"]) == ("other", ["n<1K"])
     drawn = Image.open(io.BytesIO(alice.files(REPO)["assets/rewards.png"]))
     assert drawn.size == (800, 360)
     assert "eval.yaml" not in alice.files(REPO)
