@@ -28,7 +28,7 @@ class LoopSettings:
     """
 
     samples: int = 8
-    max_cot_length: int = 384
+    max_cot_length: int = 320
     max_reconstruction_length: int = 256
     unit: BoxUnit = "norm1000"
     rule: RewardRule = field(default_factory=RewardRule)

@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rise_bench.trainers.run_folder import is_main_process
+
 _log = logging.getLogger(__name__)
 
 
@@ -18,7 +20,7 @@ class FirstRollouts:
     """Looks at the first rollouts that a process samples and warns if they cannot teach anything."""
 
     def __init__(self, warn: Callable[[str], None] = _log.warning) -> None:
-        self._warn: Callable[[str], None] | None = warn
+        self._warn: Callable[[str], None] | None = warn if is_main_process() else None
 
     def see(self, rows: Sequence[dict[str, Any]]) -> None:
         """Judge the rows of the first call (log rows: `id`, `group`, `reward`, `reason`, text); once."""

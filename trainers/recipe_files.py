@@ -46,16 +46,14 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
     Raises:
         ConfigError: Unknown key, wrong type, or a combination that makes no sense.
     """
-    tree: dict[str, Any] = {}
-    where = "defaults"
+    settings: dict[str, Any] = {}
     if recipe is not None:
         path = find_recipe(str(recipe))
-        where = str(path)
         try:
             tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not YAML: {error}. Mend the file.") from error
-    config: TrainConfig = _build(TrainConfig, TrainConfig(), tree, "", where)
+        settings = _checked(TrainConfig, tree, "", str(path))
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals:
@@ -63,7 +61,8 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
         branch: Any = _scalar(value)
         for part in reversed(key.strip().split(".")):
             branch = {part: branch}
-        config = _build(TrainConfig, config, branch, "", f"override {text!r}")
+        _merge(settings, _checked(TrainConfig, branch, "", f"override {text!r}"))
+    config: TrainConfig = _replaced(TrainConfig(), settings)
     return config
 
 
@@ -81,21 +80,37 @@ def all_keys(kind: Any = TrainConfig, prefix: str = "") -> list[str]:
     return keys
 
 
-def _build(kind: Any, current: Any, tree: Any, prefix: str, where: str) -> Any:
+def _checked(kind: Any, tree: Any, prefix: str, where: str) -> dict[str, Any]:
+    """The tree with every key known and every value of its type."""
     if not isinstance(tree, Mapping):
         raise ConfigError(
             f"{where}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {tree!r}."
         )
     hints = get_type_hints(kind)
-    changes: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if name not in hints:
             raise ConfigError(f"{where}: unknown key {key!r}{_nearest(key, all_keys())}")
         if dataclasses.is_dataclass(hints[name]):
-            changes[name] = _build(hints[name], getattr(current, name), value, f"{key}.", where)
+            settings[name] = _checked(hints[name], value, f"{key}.", where)
         else:
-            changes[name] = _coerce(hints[name], value, key, where)
+            settings[name] = _coerce(hints[name], value, key, where)
+    return settings
+
+
+def _merge(settings: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict):
+            _merge(settings.setdefault(name, {}), value)
+        else:
+            settings[name] = value
+
+
+def _replaced(current: Any, settings: dict[str, Any]) -> Any:
+    changes = {
+        n: _replaced(getattr(current, n), v) if isinstance(v, dict) else v for n, v in settings.items()
+    }
     return dataclasses.replace(current, **changes)
 
 

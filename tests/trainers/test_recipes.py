@@ -3,15 +3,19 @@
 import json
 import re
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
+from trl import GRPOConfig
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers import launch
 from rise_bench.trainers.config import PHASES, TrainConfig
+from rise_bench.trainers.loading import common_arguments, grpo_arguments, load_processor
 from rise_bench.trainers.recipe_files import (
     all_keys,
     dump_config,
@@ -19,7 +23,7 @@ from rise_bench.trainers.recipe_files import (
     load_config,
     recipe_names,
 )
-from rise_bench.trainers.run_folder import default_output_dir
+from rise_bench.trainers.run_folder import RunFolder, default_output_dir
 
 BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes")
 
@@ -219,3 +223,43 @@ def test_a_process_that_a_launcher_started_does_not_launch_again(monkeypatch):
         launch.launch_command(load_config("emotion6/sft"), [], gpus=0)
     with pytest.raises(ConfigError, match="ddp, multi_node, zero2, zero3"):
         launch.launch_command(load_config("emotion6/sft", ["compute.accelerate=zero4"]), [], gpus=8)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_recipe_reaches_trl(tiny, tmp_path, rows):
+    """Every value under its TRL name; two rows a rollout in the closed loop."""
+    overrides = ["grpo.vllm=server", "grpo.vllm_server_url=http://a:1", "run.report_to=[tensorboard, wandb]"]
+    config = load_config("smoke/visual_rft", [*overrides, "grpo.beta=0.1", f"run.output_dir={tmp_path}"])
+    processor = load_processor(replace(config.model, name=str(tiny())))
+    run = RunFolder(tmp_path)
+    given = grpo_arguments(config, run, config.model.name, processor, rows_per_rollout=rows)
+    arguments = GRPOConfig(**given)
+    assert arguments.num_generations == 2 * rows and arguments.per_device_train_batch_size == 4 * rows
+    assert (arguments.use_vllm, arguments.vllm_mode) == (True, "server")
+    assert arguments.vllm_server_base_url == "http://a:1" and arguments.beta == 0.1
+    assert arguments.report_to == ["tensorboard", "wandb"] and arguments.learning_rate == 1e-3
+    assert arguments.output_dir == str(run.phase_dir("grpo")) and arguments.save_steps == 1
+    banned = given["generation_kwargs"]["bad_words"]
+    assert "<|image_pad|>" in banned and "<|im_end|>" not in banned
+    plain = grpo_arguments(load_config("smoke/visual_rft"), run, config.model.name, processor)
+    named = processor.tokenizer.convert_ids_to_tokens(plain["generation_kwargs"]["suppress_tokens"])
+    assert named == banned
+
+
+def test_deepspeed_follows_the_recipe_unless_a_launcher_configured_it(tmp_path, monkeypatch):
+    run, name = RunFolder(tmp_path), "Qwen/Qwen2-VL-2B-Instruct"
+    monkeypatch.delenv("ACCELERATE_USE_DEEPSPEED", raising=False)
+    for accelerate, file in {
+        "zero2": "zero2.json",
+        "zero3": "zero3.json",
+        "multi_node": "zero3.json",
+    }.items():
+        config = load_config("emotion6/sft", [f"compute.accelerate={accelerate}"])
+        given = common_arguments(config, "sft", run, name)
+        stage = json.loads(Path(given["deepspeed"]).read_text())["zero_optimization"]["stage"]
+        assert Path(given["deepspeed"]).name == file and stage == int(file[4])
+        assert given["model_init_kwargs"]["dtype"] == "bfloat16"
+    plain = common_arguments(load_config("emotion6/sft", ["compute.accelerate=ddp"]), "sft", run, name)
+    assert "deepspeed" not in plain and plain["model_init_kwargs"]["dtype"] == "float32"
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    assert "deepspeed" not in common_arguments(load_config("emotion6/sft"), "sft", run, name)
