@@ -1,6 +1,8 @@
-"""Verify and show many submissions: python benchmarks/leaderboard.py [--submissions 1000] [--samples 800]
+"""Verify many submissions and build the site of them.
 
-Makes a benchmark and submissions of it (not timed), then verifies all of them, builds the site, and loads the
+    python benchmarks/leaderboard.py [--submissions 1000] [--samples 800] [--benchmark coco_sub]
+
+Makes a benchmark and complete submissions to it (not timed), then verifies all, builds the site and weighs its
 first page; prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is
 loaded, the site in under 2 minutes, a first page under 300 kB.
 """
@@ -28,14 +30,15 @@ from rise_bench.submission import Submission, describe_samples, render_samples, 
 from rise_bench.values import Boxes, Distribution, Frame, Gold
 
 WORDS = (
-    "the a large small dark bright left right upper lower corner window dog cat street sky water light shadow near "
-    "behind above face hand table chair tree wall colour red green blue grey soft sharp edge shape group person "
+    "the a large small dark bright left right upper lower corner window dog cat street sky water light shadow "
+    "behind above face hand table chair tree wall colour red green blue grey soft sharp edge shape group "
     "stands looks holds seems calm tense open closed round old new broken wooden metal glass stone cloth paper"
-).split()
+).split(" ")
 TRAIN = 40
 
 
 def plan(name: str, samples: int) -> SourcePlan:
+    """Plan a benchmark of flat images."""
     rng, spec = random.Random(name), BENCHMARKS[name]
     categories = tuple(f"thing {i}" for i in range(80)) if name == "coco_sub" else ()
     rows = []
@@ -50,6 +53,7 @@ def plan(name: str, samples: int) -> SourcePlan:
 
 
 def image(width: int, height: int, number: int) -> bytes:
+    """Return a PNG of one colour, another for each number."""
     import io
 
     from PIL import Image
@@ -61,16 +65,19 @@ def image(width: int, height: int, number: int) -> bytes:
 
 
 def box(rng: random.Random, width: int, height: int) -> tuple[float, float, float, float]:
+    """Return a box inside the image."""
     w, h = rng.uniform(20, width / 2), rng.uniform(20, height / 2)
     return rng.uniform(0, width - w), rng.uniform(0, height - h), w, h
 
 
 def probs(rng: random.Random, count: int) -> tuple[float, ...]:
+    """Return random probabilities."""
     weights = [rng.expovariate(1) for _ in range(count)]
     return tuple(w / sum(weights) for w in weights)
 
 
 def response(gold: Gold, rng: random.Random, noise: float) -> str:
+    """Return a CoT of random words and an answer that is off by some noise."""
     think = " ".join(rng.choices(WORDS, k=80))
     if isinstance(gold.annotation, Distribution):
         mixed = zip(gold.annotation.probs, probs(rng, len(gold.annotation.probs)), strict=True)
@@ -89,6 +96,7 @@ class Make:
         self.board, self.results = board, results
 
     def __call__(self, number: str) -> None:
+        """Write it."""
         n, board = int(number), self.board
         rng = random.Random(n)
         noise = rng.uniform(0.1, 0.9)
@@ -114,6 +122,7 @@ class Make:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--submissions", type=int, default=1_000)
     parser.add_argument("--samples", type=int, default=800)

@@ -162,8 +162,15 @@ def _weighted_ap(
     precision = found / (np.maximum(seen[hit], 1.0) + np.spacing(1))
     precision = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     recall = found / np.maximum(gold, 1.0)
-    # How many of the 101 thresholds each box is the first to reach.
-    reached = np.searchsorted(_RECALL_THRESHOLDS, recall.ravel(), side="right").reshape(recall.shape)
+    reached = _thresholds_reached(recall)
     reached[found == 0] = 0
     area: NDArray[np.float64] = np.sum(np.diff(reached, axis=0, prepend=0) * precision, axis=0)
     return area / len(_RECALL_THRESHOLDS)
+
+
+def _thresholds_reached(recall: NDArray[np.float64]) -> NDArray[np.intp]:
+    """How many of the 101 thresholds are at most each recall: `searchsorted`, several times faster."""
+    guess = np.minimum((recall * 100).astype(np.intp), 100)
+    guess += (np.take(_RECALL_THRESHOLDS, np.minimum(guess + 1, 100)) <= recall) & (guess < 100)
+    guess -= np.take(_RECALL_THRESHOLDS, guess) > recall
+    return guess + 1
