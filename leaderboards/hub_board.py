@@ -1,13 +1,16 @@
 """The results dataset on the Hub: reading pull requests as data, acting on decisions, fetching main."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub import check_repo_id, commit_of, fetch_file, hub_api, hub_errors, list_files
 from rise_bench.hub_push import Outgoing, Pushed, push
 from rise_bench.leaderboards.submission_tree import FOLDER, PullRequest, TreeFile
 from rise_bench.leaderboards.verifier import Verification, render_report
+from rise_bench.storage import atomic_directory
 from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Submission, render_submission
 
 
@@ -21,11 +24,30 @@ class Snapshot:
 
 
 def fetch_main(repo_id: str) -> Snapshot:
-    """Download main of the results dataset (what is in the local cache is not downloaded again)."""
+    """Download main of the results dataset as plain files.
+
+    What is in the local Hub cache is not downloaded again. The cache shows files as links, which are never
+    followed in a submission, so the folder holds second names of the cached files instead.
+    """
     commit = commit_of(repo_id)
     with hub_errors(repo_id):
-        folder = hub_api().snapshot_download(repo_id, repo_type="dataset", revision=commit)
-    return Snapshot(repo_id, commit, Path(folder))
+        cached = Path(hub_api().snapshot_download(repo_id, repo_type="dataset", revision=commit))
+    folder = cache_folder("boards") / repo_id.replace("/", "--") / commit
+    if not folder.is_dir():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        with atomic_directory(folder) as work:
+            for path in cached.rglob("*"):
+                if path.is_file():
+                    _second_name(path.resolve(), work / path.relative_to(cached))
+    return Snapshot(repo_id, commit, folder)
+
+
+def _second_name(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def open_pull_requests(repo_id: str) -> list[int]:

@@ -381,6 +381,18 @@ class Handler(BaseHTTPRequestHandler):
         shown = [p for p in shown if deep or "/" not in p[len(start) :]]
         return 200, [self._entry(repo.commits[oid], path) for path in shown], {"X-Repo-Commit": oid}
 
+    def commits(self, kind: str, repo_id: str, revision: str) -> Any:
+        repo, found = self.repo(kind, repo_id), []
+        oid: str | None = self.hub.resolve(repo, revision)
+        while oid:
+            commit = repo.commits[oid]
+            found.append(
+                {"id": oid, "title": commit.title, "message": commit.body, "date": commit.date}
+                | {"authors": [{"user": commit.author}]}
+            )
+            oid = commit.parent
+        return found
+
     def paths_info(self, kind: str, repo_id: str, revision: str) -> Any:
         repo = self.repo(kind, repo_id)
         oid = self.hub.resolve(repo, revision)
@@ -609,6 +621,7 @@ _TABLE: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", "/api/validate-yaml", Handler.validate_yaml),
     ("GET", f"/api/{_KIND}/{_ID}/refs", Handler.refs),
     ("GET", f"/api/{_KIND}/{_ID}/tree/{_REV}(/.*)?", Handler.tree),
+    ("GET", f"/api/{_KIND}/{_ID}/commits/{_REV}", Handler.commits),
     ("POST", f"/api/{_KIND}/{_ID}/paths-info/{_REV}", Handler.paths_info),
     ("POST", f"/api/{_KIND}/{_ID}/preupload/{_REV}", Handler.preupload),
     ("POST", f"/api/{_KIND}/{_ID}/commit/{_REV}", Handler.commit),
