@@ -77,6 +77,7 @@ def export(
     unit: BoxUnit = "norm1000",
     revision: str | None = None,
     overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> int:
     """Write a CoT dataset in another trainer's form; returns the number of rows.
 
@@ -89,6 +90,7 @@ def export(
             thousandths and `vlm_r1` pixels, as these projects do.
         revision: Commit, tag or branch on the Hub.
         overwrite: Replace what `out` holds.
+        progress: Told (rows done, rows in all) after each row.
 
     Raises:
         ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
@@ -105,16 +107,23 @@ def export(
         )
     dataset = CotDataset(folder, manifest.benchmark, manifest)
     wanted = dataset.files(config)
-    if not sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted):
+    total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
+    if not total:
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
     with atomic_directory(Path(out), overwrite=overwrite) as work:
-        rows = _WRITERS[form](_rows(dataset, config, unit), work)
+        rows = _WRITERS[form](_told(_rows(dataset, config, unit), total, progress), work)
         if form == "messages":
             entry = llama_factory_entry(dataset.spec, "train.jsonl")
             atomic_write_text(work / "dataset_info.json", json.dumps(entry, indent=2) + "\n")
         text = readme(form, dataset.spec, config, rows, manifest.content_sha256)
         atomic_write_text(work / "README.md", text)
     return rows
+
+
+def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], None]) -> Iterator[ExportRow]:
+    for done, row in enumerate(rows, 1):
+        yield row
+        progress(done, total)
 
 
 def _rows(dataset: CotDataset, config: Subset, unit: BoxUnit) -> Iterator[ExportRow]:

@@ -6,7 +6,7 @@ catalogue, whatever the folder says: where the source forbids republishing, ids,
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -19,6 +19,9 @@ from rise_bench.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manife
 from rise_bench.publish_card import is_cot, published_card
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy
 from rise_bench.storage import sha256_file
+
+#: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
+Progress = Callable[[int, int], None]
 
 #: Folders of the repository that a publication owns: what it does not send there is deleted.
 OWNED = ("data/", "assets/")
@@ -45,6 +48,7 @@ def publish(
     private: bool = False,
     create_pr: bool = False,
     embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Pushed:
     """Send a dataset folder to the Hub in one commit; run again, it sends only what is missing.
 
@@ -54,6 +58,7 @@ def publish(
         private: Make it private; an existing repository must be private already.
         create_pr: Open a pull request instead of committing to main.
         embed: Insist on sending the images.
+        progress: Told after each shard that is hashed, and stripped where it has to be.
 
     Returns:
         What was sent, and the commit to pin.
@@ -64,20 +69,31 @@ def publish(
         PrerequisiteError: If the Hub refuses or stays out of reach.
     """
     with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
-        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed)
+        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed, progress=progress)
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
         return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
 
 
-def preview(folder: Path | str, repo_id: str, *, embed: bool = False) -> Preview:
+def preview(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Preview:
     """Return what `publish` would send, without sending; raises as `publish` does."""
     with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
-        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed)
+        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed, progress=progress)
         return Preview(manifest, compare(repo_id, files, owned=OWNED))
 
 
 def stage(
-    folder: Path, repo_id: str, work: Path, *, embed: bool = False
+    folder: Path,
+    repo_id: str,
+    work: Path,
+    *,
+    embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[Manifest, tuple[Outgoing, ...]]:
     """Lay out the files as they will stand in the repository.
 
@@ -86,6 +102,7 @@ def stage(
         repo_id: Where they go; named on the card.
         work: Empty folder for the files that differ from the built ones.
         embed: Insist on sending the images.
+        progress: Told after each shard.
 
     Returns:
         The manifest as it goes out, and every file.
@@ -95,7 +112,7 @@ def stage(
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
     strip = policy == "reference" and dataset.manifest.images == "embed"
     (work / "data").mkdir()
-    shards = _shards(dataset.root, dataset.manifest, work, strip=strip)
+    shards = _shards(dataset.root, dataset.manifest, work, strip, progress)
     entries = {
         file.path: dataset.manifest.files[file.path].model_copy(
             update={"sha256": file.sha256, "bytes": file.size_bytes}
@@ -120,9 +137,10 @@ def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, 
         )
 
 
-def _shards(root: Path, manifest: Manifest, work: Path, *, strip: bool) -> list[Outgoing]:
+def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: Progress) -> list[Outgoing]:
     """Return the parquet files; where images may not go out, copies without them."""
     found: list[Outgoing] = []
+    done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for path, entry in sorted(manifest.files.items()):
         if strip:
             _check_file(root / path, entry, sha256_file(root / path))
@@ -132,6 +150,8 @@ def _shards(root: Path, manifest: Manifest, work: Path, *, strip: bool) -> list[
             found.append(Outgoing.of(path, root / path))
             _check_file(root / path, entry, found[-1].sha256)
             (work / path).symlink_to((root / path).absolute())
+        done += entry.bytes
+        progress(done, total)
     return found
 
 

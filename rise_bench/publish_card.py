@@ -157,6 +157,7 @@ def _samples(rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -
         facts = [f"**{_cell(row['id'])}**"]
         if "reward" in row:
             facts.append(f"reward {row['reward']:.3f}, floor {row['prior_score']:.3f}")
+        facts.append(f"source {_cell(row['source_id'])}, licence {_cell(row['license'])}")
         texts = [row["problem"], row["solution"]] if "cot" not in row else [row["cot"], row["solution"]]
         shown.append(
             "\n\n".join(
@@ -239,7 +240,8 @@ def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]
     last = len(keys) - 1
     picks = sorted({round(n * last / (_SAMPLES - 1)) for n in range(_SAMPLES)}) if keys else []
     wanted: dict[str, dict[str, Any]] = {keys[n]["id"]: {} for n in picks}
-    columns = ["id", "problem", "solution", *(["cot", "reward", "prior_score"] if cot else [])]
+    columns = ["id", "problem", "solution", "source_id", "license"]
+    columns += ["cot", "reward", "prior_score"] if cot else []
     if dataset.manifest.images == "embed":
         columns.append("image")
     for path in sorted(dataset.manifest.files):

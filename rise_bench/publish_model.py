@@ -160,6 +160,10 @@ def _model_files(folder: Path) -> list[Path]:
         raise ConfigError(f"{folder} lacks safetensors weights or config.json; train the phase again")
     for path in weights:
         check_safetensors(path)
+    for index in folder.glob("*.safetensors.index.json"):
+        for name in sorted(set(_json(index)["weight_map"].values())):
+            if not (folder / name).is_file():
+                raise ConfigError(f"{folder} lacks {name}, which {index.name} names; copy the run again")
     return [path for path in files if _SENT.fullmatch(path.name)]
 
 

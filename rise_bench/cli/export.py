@@ -27,6 +27,9 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
 ) -> None:
     """Write a CoT dataset for other trainers: one flag each, with the folder to make."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from rise_bench.cot import COT_CONFIGS
     from rise_bench.export import ExportFormat
     from rise_bench.export import export as write
@@ -44,8 +47,12 @@ def export(
             break
     else:
         raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(COT_CONFIGS)}")
+    console = Console(stderr=True)
     for form, out in asked.items():
-        if out is not None:
+        if out is None:
+            continue
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task(f"Writing {form}", total=None)
             rows = write(
                 name,
                 out,
@@ -54,5 +61,6 @@ def export(
                 unit=box_unit or "norm1000",
                 revision=revision,
                 overwrite=overwrite,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
             )
-            typer.echo(f"{rows} rows for {form}: {out}")
+        typer.echo(f"{rows} rows for {form}: {out}")

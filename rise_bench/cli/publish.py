@@ -1,5 +1,7 @@
 """`rise-bench publish`: send a benchmark or a CoT dataset to the Hub."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,8 +35,14 @@ def publish(
 
     from rise_bench import publish as publishing
 
+    with byte_bar("Preparing shards") as progress:
+        if dry_run:
+            seen = publishing.preview(folder, repo, embed=embed, progress=progress)
+        else:
+            pushed = publishing.publish(
+                folder, repo, private=private, create_pr=create_pr, embed=embed, progress=progress
+            )
     if dry_run:
-        seen = publishing.preview(folder, repo, embed=embed)
         facts = {"images": seen.manifest.images, "counts": seen.manifest.counts}
         if as_json:
             typer.echo(json.dumps(difference_json(repo, seen.change) | facts, indent=1))
@@ -43,12 +51,23 @@ def publish(
             typer.echo(f"Images: {seen.manifest.images}. Rows: {rows}.")
             typer.echo(difference_text(repo, seen.change))
         return
-    pushed = publishing.publish(folder, repo, private=private, create_pr=create_pr, embed=embed)
     if as_json:
         typer.echo(json.dumps(asdict(pushed), indent=1))
     else:
         typer.echo(pushed_text(pushed))
         typer.echo(f'  rise_bench.load("{pushed.repo_id}", revision="{pushed.commit}")')
+
+
+@contextlib.contextmanager
+def byte_bar(label: str) -> "Iterator[Callable[[int, int], None]]":
+    """Show a bar on stderr, and give what is told (done, total) in bytes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def difference_json(repo: str, change: "Difference") -> dict[str, Any]:

@@ -36,7 +36,7 @@ def rehydrate(
     from rise_bench.rehydration import MissingImagesError, rehydrate_folder
 
     try:
-        with Progress(console=Console(stderr=True)) as bar:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Hashing images", total=None)
             done = rehydrate_folder(
                 name,

@@ -197,7 +197,7 @@ CARD_PARTS = {
     "citation": "arXiv preprint arXiv:2508.13229",
     "source's citation": "Peng et al.",
     "limits": "## Known limits",
-    "sample rows": "## Sample rows",
+    "sample rows": "source part0/020.jpg, licence other",
     "rehydrate": "rise-bench rehydrate rise/set --source DIR",
 }
 

@@ -146,6 +146,13 @@ def test_weights_that_unpickle_are_refused(alice: Minihub, run: Path) -> None:
     assert alice.repos == {}
 
 
+def test_a_missing_part_of_the_weights_is_said(alice: Minihub, run: Path) -> None:
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (run / "grpo" / "final" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ConfigError, match="lacks model-00002-of-00002.safetensors"):
+        publish_model(run, MODEL)
+
+
 @pytest.mark.parametrize("damage", ["cut", "garbage", "longer", "empty"])
 def test_torn_weights_are_refused(tiny_model: Path, tmp_path: Path, damage: str) -> None:
     good = (tiny_model / "model.safetensors").read_bytes()
