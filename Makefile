@@ -1,5 +1,5 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing but Python 3.11+ has to be there.
-#   make demo        the whole main job, from an empty environment to a table
+#   make demo        from nothing to a table of scores; make demo DEMO_ARGS="--benchmark scenes" for others
 #   make test        every test; make test-fast leaves out those marked slow
 #   make lint        ruff, mypy, import-linter
 #   make PYTHON=python3.12 ...   takes that interpreter for the environment
@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TREE := build/tree
+DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -26,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/rise-bench demo --out demo
+	$(BIN)/rise-bench demo --out demo $(DEMO_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

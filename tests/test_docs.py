@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def _code(page: Path) -> list[str]:
     return [*INLINE.findall(text), *blocks.splitlines()]
 
 
+def _command_lines(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join([*FENCED.findall(text), *INDENTED.findall(text)]).replace("\\\n", " ")
+    return [line.strip() for line in blocks.splitlines() if line.strip().startswith("rise-bench ")]
+
+
 @every_page
 def test_examples_run(page: Path) -> None:
     failed, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
@@ -92,6 +99,26 @@ def test_commands_exist(page: Path) -> None:
         group = command.commands[first]
         if isinstance(group, TyperGroup) and second:
             assert second in group.commands, f"there is no `rise-bench {first} {second}`"
+
+
+@every_page
+def test_options_exist_and_required_ones_are_given(page: Path) -> None:
+    """Of every command line in a code block; `eval` is left out, it passes lmms-eval's flags on."""
+    for line in _command_lines(page):
+        first, *rest = shlex.split(line, comments=True)[1:]
+        command = typer.main.get_command(app).commands[first]
+        while isinstance(command, TyperGroup) and rest:
+            command = command.commands[rest.pop(0)]
+        if first == "eval" or "--help" in rest:
+            continue
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        given = {word.split("=")[0] for word in rest if word.startswith("--")}
+        assert given <= known, line
+        required = [option for option in command.params if option.required]
+        options = {option.opts[0] for option in required if option.param_type_name == "option"}
+        assert options <= given, line
+        arguments = len(required) - len(options)
+        assert len([word for word in rest if not word.startswith("--")]) >= arguments, line
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda path: path.name)
