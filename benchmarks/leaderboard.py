@@ -2,8 +2,8 @@
 
     python benchmarks/leaderboard.py [--submissions 1000] [--samples 800] [--benchmark coco_sub]
 
-Makes a benchmark and complete submissions to it (not timed), then verifies all, builds the site and weighs its
-first page; prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is
+Makes a benchmark and complete submissions to it (not timed), then verifies all, builds the site and weighs
+its first page; prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is
 loaded, the site in under 2 minutes, a first page under 300 kB.
 """
 
@@ -29,11 +29,11 @@ from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.submission import Submission, describe_samples, render_samples, write_submission
 from rise_bench.values import Boxes, Distribution, Frame, Gold
 
-WORDS = (
-    "the a large small dark bright left right upper lower corner window dog cat street sky water light shadow "
-    "behind above face hand table chair tree wall colour red green blue grey soft sharp edge shape group "
-    "stands looks holds seems calm tense open closed round old new broken wooden metal glass stone cloth paper"
-).split(" ")
+WORDS = """
+the a large small dark bright left right upper lower corner window dog cat street sky water light shadow
+behind above face hand table chair tree wall colour red green blue grey soft sharp edge shape group stands
+looks holds seems calm tense open closed round old new broken wooden metal glass stone cloth paper
+""".split()
 TRAIN = 40
 
 
