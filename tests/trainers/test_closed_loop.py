@@ -100,7 +100,7 @@ def test_log_probs_of_both_segments_are_those_of_an_independent_recompute(
     assert matched == set(range(8))
 
 
-def test_pairs_share_a_reward_and_advantages_are_of_their_group(make_loop, graded, tmp_path, watched_step):
+def test_both_rows_of_a_rollout_carry_the_advantage_of_their_group(make_loop, graded, tmp_path, watched_step):
     trainer = make_loop(generations=4, per_device_train_batch_size=8, gradient_accumulation_steps=2)
     batches = watched_step(trainer)
     logged = [located.row for located in read_rollouts([tmp_path / "rollouts"])]
@@ -108,13 +108,22 @@ def test_pairs_share_a_reward_and_advantages_are_of_their_group(make_loop, grade
     for row in logged:
         groups.setdefault(row["id"], []).append(row["reward"])
     assert len(groups) == 2 and all(len(rewards) == 4 for rewards in groups.values())
-    expected = []
-    for rewards in groups.values():
-        twice = torch.tensor(rewards).repeat_interleave(2)
-        expected += ((twice - twice.mean()) / (twice.std() + 1e-4)).tolist()
-    assert max(map(abs, expected)) > 0.5
-    actual = torch.cat([inputs["advantages"] for inputs in batches]).tolist()
-    torch.testing.assert_close(sorted(actual), sorted(expected), atol=1e-5, rtol=1e-5)
+    expected = {}
+    for row in logged:
+        twice = torch.tensor(groups[row["id"]]).repeat_interleave(2)
+        advantage = ((row["reward"] - twice.mean()) / (twice.std() + 1e-4)).item()
+        for segment in ("cot", "reconstruction"):
+            expected.setdefault(row[segment], []).append(advantage)
+    assert max(abs(a) for advantages in expected.values() for a in advantages) > 0.5
+    rows = 0
+    for inputs in batches:
+        for ids, mask, advantage in zip(
+            inputs["completion_ids"], inputs["completion_mask"], inputs["advantages"].tolist(), strict=True
+        ):
+            (text,) = trainer.processing_class.batch_decode([unpad(ids, mask)], skip_special_tokens=True)
+            assert any(advantage == pytest.approx(a, abs=1e-4) for a in expected[text])
+            rows += 1
+    assert rows == 16
 
 
 @pytest.mark.parametrize(("gradient", "segments"), [("both", 2), ("cot", 1)])
