@@ -6,16 +6,19 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import load_dataset
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.dataset import find_dataset
 from rise_bench.errors import DataError, RiseError
 from rise_bench.publish import publish
+from rise_bench.storage import sha256_file
 
 from ..minihub import Minihub
 from .conftest import Source
@@ -53,6 +56,33 @@ def test_publish_prints_the_commit_to_pin(hub: Minihub, emotion6: Source) -> Non
     assert f"Commit to pin: {commit}" in done.stdout
     assert f'rise_bench.load("rise/cots", revision="{commit}")' in done.stdout
     assert TOKEN not in done.stdout + done.stderr
+
+
+def test_killed_while_uploading_a_rerun_sends_only_the_rest(hub: Minihub, coco_sub: Source) -> None:
+    last = sha256_file(coco_sub.benchmark / "data" / "test-00000.parquet")
+    hub.spoil("PUT", f"/lfs/{last}", status=500, times=10_000)
+    command = [sys.executable, "-m", "rise_bench", "publish", coco_sub.benchmark, "--repo", "rise/set"]
+    env = os.environ | {"HF_HUB_OFFLINE": "0", "HF_TOKEN": TOKEN}
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 100
+        while {r.status for r in hub.requests("PUT", "/lfs/")} != {200, 500}:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert set(hub.files("rise/set")) == set(), "no half-sent version can be seen"
+    arrived = {r.path for r in hub.requests("PUT", "/lfs/") if r.status == 200}
+    assert arrived
+    hub.spoilers.clear()
+    hub.log.clear()
+    publish(coco_sub.benchmark, "rise/set")
+    sent = [r.path for r in hub.requests("PUT", "/lfs/")]
+    assert f"/lfs/{last}" in sent
+    assert arrived & set(sent) == set()
+    assert load_dataset("rise/set", "16-shot", split="test").num_rows == 4
 
 
 def test_dry_run_lists_and_sends_nothing(hub: Minihub, emotion6: Source) -> None:
