@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, release_memory
 from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
@@ -184,6 +185,7 @@ def run_phase(
     final = run.save_final(phase, partial(_save, trainer))
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.free_memory()
+    AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
     unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
     del trainer
     release_memory()

@@ -1,5 +1,9 @@
 """Visual-RFT, Reason-RFT and Metis-RISE run end to end on a tiny model, each phase on what it should see."""
 
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from rise_bench.loop import LoopSettings
 from rise_bench.prompts import think_answer_prompt, think_answer_text
 from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
+from rise_bench.trainers.recipe_files import dump_config
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import open_training_data
 from rise_bench.trainers.trajectories import read_trajectories, sample_trajectories
@@ -148,3 +153,47 @@ def weights(folder):
 
 def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
+
+
+TWO_PROCESSES = """
+import sys
+from accelerate import PartialState
+PartialState(backend="gloo")  # CPU in place of the GPUs that DeepSpeed expects
+from rise_bench.trainers import loading, metis_rise, sft
+from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.recipe_files import dump_config
+from rise_bench.trainers.run_folder import RunFolder
+common = loading.common_arguments
+cpu = {"use_cpu": False, "accelerator_config": {"use_configured_state": True}}
+loading.common_arguments = sft.common_arguments = lambda *args: common(*args) | cpu
+config = load_config(sys.argv[1])
+metis_rise.train(config, RunFolder.create(config))
+"""
+
+
+@pytest.mark.slow  # DeepSpeed compiles an extension on its first run
+def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy, tmp_path):
+    """GRPO sharded, then sampling from an unsharded model on each process, then SFT sharded again."""
+    pytest.importorskip("deepspeed")
+    overrides = ("compute.accelerate=zero3", "grpo.rollouts_per_device=2")
+    config = smoke("metis_rise", f"data.expert_cots={cots(REWARDS)}", *overrides)
+    (tmp_path / "recipe.yaml").write_text(dump_config(config))
+    (tmp_path / "two.py").write_text(TWO_PROCESSES)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--nproc_per_node", "2", "--master_port", str(port)]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, str(tmp_path / "two.py")]
+    environment = os.environ | {"ACCELERATE_USE_DEEPSPEED": "true", "DS_ACCELERATOR": "cpu"}
+    done = subprocess.run(
+        [*command, str(tmp_path / "recipe.yaml")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = RunFolder(Path(config.run.output_dir))
+    assert not same(weights(run.final_dir("grpo")), weights(run.final_dir("sft")))
+    assert len(list((run.path / "trajectories").glob("rank*.jsonl"))) == 2
+    assert set(read_trajectories(run.path / "trajectories", 2)) == {gold.id for gold in toy.golds}
