@@ -180,9 +180,14 @@ def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
         "by": statement.by,
         "date": dated.strftime("%Y-%m-%d"),
         "hardware": statement.hardware or f"{platform.system()} {platform.machine()}",
-        "command": redact(command)[:4_000],
+        "command": redact(_without_paths(command, statement))[:4_000],
         "versions": {str(k): str(v)[:60] for k, v in (metadata.get("versions") or {}).items()},
     }
+
+
+def _without_paths(command: str, statement: Statement) -> str:
+    """Put the model's public name where the command has a folder of the submitter's machine."""
+    return re.sub(r"pretrained=(?:~|\.{0,2}/)[^,\s]*", f"pretrained={statement.model.split('@')[0]}", command)
 
 
 def _shell(value: object) -> str:
@@ -194,7 +199,7 @@ def _printed(run: RunFiles) -> dict[str, float]:
     found = {}
     for key, value in run.results["results"][run.task].items():
         name, _, filtered = key.partition(",")
-        is_score = filtered == "none" and name != "failed_requests" and not name.endswith("_stderr")
+        is_score = filtered == "none" and name != "failed_requests" and "_stderr" not in name
         if is_score and isinstance(value, int | float):
             found[name] = float(value)
     return found

@@ -78,8 +78,8 @@ def verify(
     from rise_bench.errors import ConfigError
 
     judge = _part("judge")
-    if apply and not (target == "open" or target.isdigit()):
-        raise ConfigError("--apply acts on a pull request; give its number, or leave --apply out")
+    if (apply or decide) and not (target == "open" or target.isdigit()):
+        raise ConfigError("--apply and --decide act on a pull request; give its number, or leave them out")
     if decide and not why:
         raise ConfigError("--decide needs --why: the reason is recorded in the report")
     if target == "open" or target.isdigit():

@@ -1,0 +1,218 @@
+"""A real model through lmms-eval: its run becomes a submission, and a part of it is run again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rise_bench.cli import app
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import ConfigError
+from rise_bench.leaderboards import reproduce
+from rise_bench.leaderboards.boards import GoldBoard
+from rise_bench.submission import Submission, read_samples, read_submission
+from rise_bench.tiny_model import make_tiny_model
+
+from ..drawn_data import write_drawn
+
+COMMIT = "b" * 40
+CPU = "device=cpu,device_map=cpu"
+
+
+def rise_bench(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rise_bench", *map(str, arguments)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def moods(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkDataset:
+    return write_drawn(tmp_path_factory.mktemp("data") / "moods", "moods", test=6)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory, tiny: Path, moods: BenchmarkDataset) -> Path:
+    """Output folder of a real run of a tiny Qwen2-VL."""
+    folder = tmp_path_factory.mktemp("output")
+    done = rise_bench(
+        "eval", "--tasks", "rise_moods", "--model", "qwen2_vl", "--model_args", f"pretrained={tiny},{CPU}",
+        "--gen_kwargs", "max_new_tokens=12", "--output_path", folder, RISE_BENCH_DATA=str(moods.root.parent),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3_000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def submitted(output: Path, moods: BenchmarkDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with that run in it, made by `submit --out`."""
+    results = tmp_path_factory.mktemp("board") / "results"
+    runner = CliRunner()
+    made = runner.invoke(app, ["leaderboard", "init", str(results), "--data", str(moods.root)])
+    assert made.exit_code == 0, made.output
+    sent = runner.invoke(
+        app,
+        ["submit", str(output), "--model", f"anna/tiny@{COMMIT}", "--shots", "0", "--by", "Anna",
+         "--data", str(moods.root), "--slug", "tiny", "--out", str(results / "submissions" / "anna")],
+    )  # fmt: skip
+    assert sent.exit_code == 0, sent.output
+    (results / "submissions" / "anna" / "tiny.report.json").unlink()
+    return results
+
+
+@pytest.mark.slow
+def test_a_run_becomes_a_submission_that_says_how_it_came_about(submitted: Path, moods: BenchmarkDataset):
+    folder = submitted / "submissions" / "anna" / "tiny"
+    said, reasons = read_submission((folder / "submission.json").read_bytes())
+    assert reasons == []
+    assert (said.benchmark, said.shots, said.model.id, said.model.revision) == (
+        "moods",
+        "0",
+        "anna/tiny",
+        COMMIT,
+    )
+    assert said.dataset.content_sha256 == moods.sha256
+    assert (said.decoding.temperature, said.decoding.max_new_tokens) == (0.0, 12)
+    assert said.decoding.engine == "qwen2_vl"
+    assert "--gen_kwargs" in said.run.command
+    assert "pretrained=anna/tiny," in said.run.command, "no path of the submitter's machine"
+    assert {"rise-bench", "lmms_eval", "transformers", "torch"} <= set(said.run.versions)
+    responses, _ = read_samples((folder / "samples.jsonl").read_bytes())
+    assert sorted(responses) == sorted(gold.id for gold in moods.golds("test"))
+    verified = CliRunner().invoke(
+        app, ["leaderboard", "verify", str(folder), "--data", str(moods.root), "--json"]
+    )
+    assert verified.exit_code == 0, verified.output
+    assert json.loads(verified.stdout)[0]["decision"] == "accept"
+
+
+@pytest.mark.slow
+def test_running_a_part_again_agrees_and_earns_the_tier(
+    submitted: Path, tiny: Path, moods: BenchmarkDataset, tmp_path: Path
+):
+    done = rise_bench(
+        "leaderboard", "reproduce", "anna/tiny", "--results", submitted, "--data", moods.root,
+        "--seed", "dice", "--fraction", "0.5", "--model", tiny, "--model-args", CPU,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3_000:]
+    record = json.loads((submitted / "reproductions" / "anna" / "tiny.json").read_text())
+    assert (record["samples"], record["seed"], record["agrees"]) == (3, "dice", True)
+    assert record["identical"] == 1.0
+    assert record["ids"] == reproduce.choose(
+        [gold.id for gold in moods.golds("test")], "dice", record["samples_sha256"], 0.5
+    )
+    built = CliRunner().invoke(
+        app,
+        ["leaderboard", "build", "--results", str(submitted), "--data", str(moods.root),
+         "--out", str(tmp_path / "site"), "--workers", "1"],
+    )  # fmt: skip
+    assert built.exit_code == 0, built.output
+    assert "tier-reproduced" in (tmp_path / "site" / "moods-full.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_with_an_edited_result_is_not_sent(output: Path, moods: BenchmarkDataset, tmp_path: Path):
+    copy = tmp_path / "output"
+    shutil.copytree(output, copy)
+    (path,) = copy.glob("**/*_results.json")
+    results = json.loads(path.read_text())
+    results["results"]["rise_moods"]["jsd,none"] = 0.01
+    path.write_text(json.dumps(results))
+    done = rise_bench(
+        "submit", copy, "--model", f"anna/tiny@{COMMIT}", "--shots", "0", "--data", moods.root,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the board would refuse this: jsd is claimed as 0.01" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_part_depends_on_the_seed_and_on_the_samples_only():
+    ids = [f"s{i}" for i in range(200)]
+    chosen = reproduce.choose(ids, "seed", "aa", 0.1)
+    assert len(chosen) == 20
+    assert chosen == reproduce.choose(ids[::-1], "seed", "aa", 0.1)
+    assert chosen != reproduce.choose(ids, "seed", "bb", 0.1)
+    assert chosen != reproduce.choose(ids, "other", "aa", 0.1)
+    assert reproduce.choose(ids[:3], "seed", "aa", 0.01) != []
+    with pytest.raises(ConfigError, match="fraction"):
+        reproduce.choose(ids, "seed", "aa", 0.0)
+
+
+def test_agreement_is_no_when_the_submitted_responses_come_from_a_better_model(
+    boards: dict[str, GoldBoard], honest
+):
+    good, poor = honest(seed=1), honest(seed=2)
+    said = Submission.model_validate(good.submission)
+    board = boards["emotion6"]
+    assert reproduce.compare(board, said, good.responses, good.responses).agrees
+    worse = dict.fromkeys(poor.responses, '<think>No.</think><answer>{"anger": 1}</answer>')
+    found = reproduce.compare(board, said, good.responses, worse)
+    assert (found.agrees, found.identical) == (False, 0.0)
+    assert found.low > 0, "the JSD of what was run again is clearly higher"
+    other_words = reproduce.compare(board, said, good.responses, poor.responses)
+    assert other_words.agrees, "other words, the same score: another GPU does that"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: [p.unlink() for p in folder.glob("*.safetensors")], "no .safetensors"),
+        (lambda folder: (folder / "modeling_x.py").write_text("import os"), "can run code"),
+        (lambda folder: (folder / "pytorch_model.bin").write_bytes(b"x"), "can run code"),
+        (
+            lambda folder: (folder / "config.json").write_text('{"auto_map": {"AutoModel": "x--y.Z"}}'),
+            "remote code",
+        ),
+    ],
+)
+def test_a_model_that_could_run_code_is_not_run(tmp_path: Path, spoil, message: str):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "config.json").write_text("{}")
+    reproduce.check_model(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        reproduce.check_model(tmp_path)
+
+
+def test_closed_weights_are_not_run(honest):
+    parts = honest(revision="closed")
+    with pytest.raises(ConfigError, match="not public"):
+        reproduce.fetch_model(Submission.model_validate(parts.submission))
+
+
+def test_a_dataset_without_images_is_not_run(boards: dict[str, GoldBoard], tmp_path: Path):
+    board = boards["emotion6"]
+    manifest = board.dataset.manifest.model_copy(update={"images": "reference"})
+    without = replace(board, dataset=replace(board.dataset, manifest=manifest))
+    with pytest.raises(Exception, match="rehydrate"):
+        reproduce.write_part(without, ["emotion6/040"], tmp_path)
+
+
+def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], tmp_path: Path):
+    from rise_bench.dataset import open_dataset
+
+    board = boards["coco_sub"]
+    chosen = sorted(board.by_id)[3:30:5]
+    reproduce.write_part(board, chosen, tmp_path / "part")
+    part = open_dataset(tmp_path / "part")
+    assert part.golds("test") == [board.by_id[i] for i in chosen]
+    assert part.golds("train") == list(board.train)
+    whole = {row["id"]: row["image"]["bytes"] for row in board.dataset.rows("test")}
+    assert all(row["image"]["bytes"] == whole[row["id"]] for row in part.rows("test"))
+    assert part.sha256 != board.dataset.sha256
