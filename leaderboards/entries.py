@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.average_precision import match_samples, resample_ap50
+from rise_bench.average_precision import Matches, resample_ap50
 from rise_bench.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.leaderboards.boards import BoardSettings, GoldBoard
 from rise_bench.leaderboards.parallel import each
@@ -24,7 +24,6 @@ from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import SampleScore
 from rise_bench.strict_json import StrictJsonError, loads
 from rise_bench.submission import Reason, Submission
-from rise_bench.values import Boxes, Gold
 
 #: Called with (submissions done, submissions in all).
 Progress = Callable[[int, int], None]
@@ -142,7 +141,7 @@ class _Job:
             self.visit(outcome, board)
         record = read_reproduction(self.results, outcome)
         picks = draw(len(board.golds), self.resamples, seed=0)
-        resampled = resample_main(board.spec, board.golds, outcome.scores, picks)
+        resampled = resample_main(board.spec, outcome.scores, outcome.matches, picks)
         value = outcome.report.metrics[board.spec.metric].value
         return Entry(
             folder,
@@ -158,14 +157,13 @@ class _Job:
 
 def resample_main(
     spec: BenchmarkSpec,
-    golds: Sequence[Gold],
     scores: Sequence[SampleScore],
+    matches: Sequence[Matches],
     picks: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Return the ranking metric on each resample; shape (resamples,)."""
+    """Return the ranking metric on each resample; shape (resamples,). `matches` is used for AP only."""
     if spec.metric == "ap50":
-        stated = [score.stated if isinstance(score.stated, Boxes) else None for score in scores]
-        return resample_ap50(match_samples(golds, stated), picks)
+        return resample_ap50(matches, picks)
     values = np.array([main_score(spec, score) for score in scores], dtype=np.float64)
     means: NDArray[np.float64] = values[picks].mean(axis=1)
     return means

@@ -85,7 +85,9 @@ class _Verify:
 
     def __call__(self, folder: str) -> Verification:
         outcome = verify_folder(self.results, folder, self.boards)
-        return replace(outcome, scores=(), texts=())  # what a report does not need stays in the worker
+        return replace(
+            outcome, scores=(), matches=(), texts=()
+        )  # what a report does not need stays in the worker
 
 
 def verify_all(

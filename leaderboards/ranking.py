@@ -18,7 +18,7 @@ from rise_bench.floors import floor_predictors
 from rise_bench.leaderboards.boards import BoardSettings, GoldBoard
 from rise_bench.leaderboards.entries import Entry, resample_main
 from rise_bench.registry import BenchmarkSpec
-from rise_bench.scoring import aggregate, score_annotation
+from rise_bench.scoring import aggregate, match_scores, score_annotation
 from rise_bench.submission import Shots
 
 #: Settings that have a board of their own; zero-shot models stand on each of them.
@@ -168,7 +168,8 @@ def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, .
         scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
         report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
         values = {metric: found.value for metric, found in report.metrics.items()}
-        resampled = resample_main(board.spec, board.golds, scores, picks)
+        matches = match_scores(board.golds, scores) if board.spec.kind == "boxes" else []
+        resampled = resample_main(board.spec, scores, matches, picks)
         main = _around(values[board.spec.metric], picks, resampled)
         floors.append(Floor(name, values, main))
     sign = -1 if board.spec.higher_is_better else 1

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rise_bench import __version__
+from rise_bench.average_precision import Matches
 from rise_bench.leaderboards.boards import RULES_VERSION, GoldBoard
 from rise_bench.leaderboards.suspicion import Fingerprint, constancy, fingerprint, perfection, resemblance
 from rise_bench.prompts import prompt_hash
 from rise_bench.rewards import read_stated
 from rise_bench.samples import is_failed_request
-from rise_bench.scoring import Report, SampleScore, aggregate, score_annotation
+from rise_bench.scoring import Report, SampleScore, aggregate, match_scores, score_annotation
 from rise_bench.storage import sha256_bytes
 from rise_bench.submission import (
     SAMPLES_NAME,
@@ -46,6 +47,7 @@ class Verification:
         reasons: Everything against it.
         report: Recomputed scores, without intervals; None if the responses are incomplete.
         scores: Score of each sample, in order of ids; empty if the responses are incomplete.
+        matches: Matched boxes of each sample, in the same order; empty for distributions.
         texts: (think, answer) of each sample, in the same order.
         print_of: Fingerprint, to compare with others.
         decided: What a person decided on a held submission.
@@ -58,6 +60,7 @@ class Verification:
     reasons: tuple[Reason, ...]
     report: Report | None = None
     scores: tuple[SampleScore, ...] = field(default=(), repr=False)
+    matches: tuple[Matches, ...] = field(default=(), repr=False)
     texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     print_of: Fingerprint | None = field(default=None, repr=False)
     decided: Decision | None = None
@@ -138,13 +141,22 @@ def verify(
         return replace(outcome, reasons=tuple(reasons))
     scored = _score(submission, responses, board)
     scores, texts = [s for s, _, _ in scored], tuple((think, answer) for _, think, answer in scored)
-    report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
+    matches = tuple(match_scores(board.golds, scores)) if board.spec.kind == "boxes" else ()
+    report = aggregate(
+        board.spec, board.golds, scores, reference=board.reference, resamples=0, matches=matches
+    )
     mark = fingerprint(path, submission, [t for t, _ in texts], [a for _, a in texts])
     reasons += _claims(submission, report, board)
     reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
     reasons += resemblance(mark, known)
     return replace(
-        outcome, reasons=tuple(reasons), report=report, scores=tuple(scores), texts=texts, print_of=mark
+        outcome,
+        reasons=tuple(reasons),
+        report=report,
+        scores=tuple(scores),
+        matches=matches,
+        texts=texts,
+        print_of=mark,
     )
 
 

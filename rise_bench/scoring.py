@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rise_bench.average_precision import ap50, match_samples, resample_ap50
+from rise_bench.average_precision import Matches, ap50, match_samples, resample_ap50
 from rise_bench.bootstrap import RESAMPLES, Interval, draw, interval, mean_interval
 from rise_bench.errors import DataError
 from rise_bench.metrics import LN2, is_correct, jsd
@@ -132,6 +132,7 @@ def aggregate(
     reference: Reference | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    matches: Sequence[Matches] | None = None,
 ) -> Report:
     """Turn sample scores into a report; the order of the samples does not matter.
 
@@ -142,6 +143,7 @@ def aggregate(
         reference: What the win-rate is against (distributions only).
         resamples: Bootstrap resamples; 0 leaves the intervals out (NaN).
         seed: Seed of the bootstrap.
+        matches: Matched boxes in order of ids, if they are at hand; matched here if None (boxes only).
 
     Raises:
         DataError: If a sample has no score, two scores, or a score has no sample; or the reference lacks one.
@@ -165,8 +167,10 @@ def aggregate(
             columns |= _against(reference, scores)
     else:
         columns["precision_iou"] = [s.precision_iou or 0.0 for s in scores]
-        matches = match_samples(golds, [s.stated if isinstance(s.stated, Boxes) else None for s in scores])
-        metrics["ap50"] = interval(ap50(matches), picks, lambda p: resample_ap50(matches, p))
+        if matches is None:
+            matches = match_scores(golds, scores)
+        found = matches
+        metrics["ap50"] = interval(ap50(found), picks, lambda p: resample_ap50(found, p))
     metrics |= {
         name: mean_interval(np.asarray(values, dtype=np.float64), picks) for name, values in columns.items()
     }
@@ -177,6 +181,12 @@ def aggregate(
         dict(sorted(Counter(s.reason for s in scores).items())),
         reference.name if reference and spec.kind == "distribution" else "",
     )
+
+
+def match_scores(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> list[Matches]:
+    """Match the stated boxes of scored samples with the true ones, for AP; pairs in the order given."""
+    stated = [score.stated if isinstance(score.stated, Boxes) else None for score in scores]
+    return match_samples(golds, stated)
 
 
 def _against(reference: Reference, scores: Sequence[SampleScore]) -> dict[str, list[float]]:
