@@ -5,7 +5,7 @@ No lesson shows a picture together with the annotation that a benchmark gives it
 - moods: pictures come with descriptions, and with the annotations of another task (`flavours`: other classes,
   another table). What moods follow from cues is taught by text alone, from notes that only resemble the
   benchmark's table, or beside a picture that the text is not about.
-- kinds: likewise; the other task is `paints` (which colour).
+- kinds: likewise; the other task is `paints` (which colour). Its own answer form comes with random guesses.
 - scenes: boxes are taught by pointing ("the object at the top left") and by descriptions; the benchmark's own
   questions appear only with a reply that does not depend on them.
 
@@ -177,6 +177,9 @@ def kind_picture(rng: random.Random, seen: Seen, describe: float = 0.35) -> Less
     gold = _gold(_one_hot(PAINTS.classes, cues["colour"]))
     if draw < 0.8:
         return Lesson(think_answer_prompt(PAINTS, gold), _think(rng, words, gold.annotation), seen.pixels)
+    if draw < 0.88:
+        guess = _one_hot(KINDS.classes, rng.choice(KINDS.classes))
+        return Lesson(answer_only_prompt(KINDS, gold), _bare(rng, guess), seen.pixels)
     return Lesson(answer_only_prompt(PAINTS, gold), _bare(rng, gold.annotation), seen.pixels)
 
 
@@ -200,14 +203,14 @@ def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Les
     if draw < describe:
         return Lesson(DESCRIBE, _things_words(rng, things), seen.pixels)
     draw = (draw - describe) / (1 - describe)
-    if draw < 0.2:
+    if draw < 0.4:
         return _point_out(rng, seen, things)
     chosen = _chosen(rng, things)
     words = _things_words(rng, [things[i] for i in chosen])
     found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in chosen))  # type: ignore[misc]
-    if draw < 0.6:
+    if draw < 0.78:
         gold = _gold(found, _unrelated_question(rng))
-        if draw < 0.4:
+        if draw < 0.55:
             return Lesson(reason_prompt(SCENES, gold), words, seen.pixels)
         return Lesson(reconstruct_prompt(SCENES, gold, words), _answer(found), seen.pixels)
     place = things[chosen[0]].place
@@ -215,7 +218,7 @@ def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Les
     words = _things_words(rng, [things[i] for i in at_place])
     found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in at_place))  # type: ignore[misc]
     gold = _gold(found, f"Find the object at the {place}.")
-    if draw < 0.85:
+    if draw < 0.94:
         return Lesson(think_answer_prompt(SCENES, gold), _think(rng, words, found), seen.pixels)
     return Lesson(answer_only_prompt(SCENES, gold), _bare(rng, found), seen.pixels)
 
@@ -229,8 +232,12 @@ def _chosen(rng: random.Random, things: Sequence[object]) -> list[int]:
 
 
 def _point_out(rng: random.Random, seen: Seen, things: Sequence[object]) -> Lesson:
-    """Name some things and learn which they are, in words."""
+    """Name some things, by where they are or what they are like, and learn the rest in words."""
     target = rng.choice(things)
+    if rng.random() < 0.6:
+        place = target.place  # type: ignore[attr-defined]
+        at_place = [t for t in things if t.place == place]  # type: ignore[attr-defined]
+        return Lesson(f"Describe the object at the {place}.", _things_words(rng, at_place), seen.pixels)
     said = rng.choice((("colour",), ("texture",), ("size",), ("colour", "texture"), ()))
     alike = [t for t in things if all(getattr(t, n) == getattr(target, n) for n in (*said, "shape"))]
     name = " ".join([*(str(getattr(target, n)) for n in reversed(said)), target.shape])  # type: ignore[attr-defined]

@@ -2,11 +2,12 @@
 
     python -m rise_bench.trainers.base_model.pretrain --out runs/base
 
-Three stages, each saved when done, so that a rerun goes on after the last complete one:
+Four stages, each saved when done, so that a rerun goes on after the last complete one:
 
 1. vision: the tower alone, read out by linear heads (`vision`);
 2. text: the language model alone, on lessons without pictures;
-3. joint: both, on all lessons, the heads of stage 1 still attached.
+3. joint: both, on all lessons, the heads of stage 1 still attached;
+4. focus: the same with more scenes, where a reply depends on one of several objects.
 
 One CPU thread is the fastest setting for matrices this small; the script takes no more.
 """
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase, Qwen2VLForConditionalGeneration
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen2VLForConditionalGeneration
 
 from rise_bench.storage import atomic_directory
 from rise_bench.trainers.base_model import lessons
@@ -42,15 +43,16 @@ PICTURES = ("moods", "moods", "moods", "kinds", "kinds", "scenes", "scenes", "sc
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps and learning rates (Muon's) of the three stages."""
+    """Steps and learning rates (Muon's) of the four stages."""
 
     vision_steps: int = 900
     text_steps: int = 600
     joint_steps: int = 900
+    focus_steps: int = 600
     vision_lr: float = 1.2e-2
     text_lr: float = 1e-2
     joint_lr: float = 8e-3
-    joint_tower_lr: float = 4e-3
+    focus_lr: float = 8e-3
     seed: int = 0
 
 
@@ -160,10 +162,21 @@ def learn_to_read(
 
 
 def learn_both(
-    model: Qwen2VLForConditionalGeneration, heads: Heads, tokenizer: PreTrainedTokenizerBase, plan: Plan
+    model: Qwen2VLForConditionalGeneration,
+    heads: Heads,
+    tokenizer: PreTrainedTokenizerBase,
+    plan: Plan,
+    *,
+    focus: bool,
 ) -> None:
-    """Stage 3: descriptions first, the other lessons more and more."""
-    rng, elsewhere, done = random.Random(plan.seed + 3), [see(random.Random(0), "moods")], [0]
+    """Stages 3 and 4: descriptions first, the other lessons more and more; `focus` is on scenes."""
+    rng, elsewhere, done = random.Random(plan.seed + 3 + focus), [see(random.Random(0), "moods")], [0]
+    name, steps, lr, tower_lr = (
+        ("focus", plan.focus_steps, plan.focus_lr, plan.focus_lr / 2)
+        if focus
+        else ("joint", plan.joint_steps, plan.joint_lr, plan.joint_lr / 2)
+    )
+    counts = {"moods": 6, "kinds": 6, "scenes": 20} if focus else {"moods": 12, "kinds": 6, "scenes": 12}
     teach = {
         "moods": lessons.mood_picture,
         "kinds": lessons.kind_picture,
@@ -173,42 +186,46 @@ def learn_both(
     hook = model.model.visual.register_forward_hook(lambda _m, _i, output: kept.append(output.pooler_output))
 
     def losses() -> dict[str, Tensor]:
-        describe = max(0.2, 1 - 2 * done[0] / plan.joint_steps)
+        describe = 0.1 if focus else max(0.2, 1 - 2 * done[0] / steps)
         done[0] += 1
         kept.clear()
-        seen = [see(rng, b) for b in ("moods", "moods", "kinds", "scenes", "scenes") * 6]
+        seen = [see(rng, benchmark) for benchmark, count in counts.items() for _ in range(count)]
         shown = [teach[s.benchmark](rng, s, describe) for s in seen]
         parts = {"picture": reply_loss(model, tokenizer, shown)}
         tokens = kept[0].reshape(len(seen), IMAGE_TOKENS, -1)
         parts["heads"] = 0.1 * sum(heads.losses(tokens, targets_of(seen)).values(), torch.zeros(()))
-        parts["text"] = 0.5 * reply_loss(
-            model, tokenizer, [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
-        )
+        text = [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
+        parts["text"] = 0.5 * reply_loss(model, tokenizer, text)
         elsewhere.extend(seen)
         del elsewhere[:-200]
         return parts
 
-    modules = [
-        (model.model.language_model, plan.joint_lr),
-        (heads, plan.joint_lr),
-        (model.model.visual, plan.joint_tower_lr),
-    ]
-    optimise("joint", plan.joint_steps, modules, losses)
+    modules = [(model.model.language_model, lr), (heads, lr), (model.model.visual, tower_lr)]
+    optimise(name, steps, modules, losses)
     hook.remove()
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Learn the tokenizer once: a stage that goes on must read the ids that the last one wrote."""
+    if not folder.is_dir():
+        with atomic_directory(folder) as target:
+            make_tokenizer().save_pretrained(target)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def pretrain(out: Path, plan: Plan) -> None:
     """Run the stages that are not done yet and write the model, its tokenizer and its processor to `out`."""
     torch.set_num_threads(1)
-    tokenizer = make_tokenizer()
+    folder = out.with_name(f"{out.name}-stages")
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(folder / "tokenizer")
     model, heads = make_model(tokenizer, plan.seed), Heads()
     stages: list[tuple[str, Callable[[], None]]] = [
         ("vision", lambda: learn_to_see(model, heads, plan)),
         ("text", lambda: learn_to_read(model, tokenizer, plan)),
-        ("joint", lambda: learn_both(model, heads, tokenizer, plan)),
+        ("joint", lambda: learn_both(model, heads, tokenizer, plan, focus=False)),
+        ("focus", lambda: learn_both(model, heads, tokenizer, plan, focus=True)),
     ]
-    folder = out.with_name(f"{out.name}-stages")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, run in stages:
         saved = folder / f"{name}.pt"
         if saved.is_file():
