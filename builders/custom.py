@@ -1,30 +1,21 @@
 """A dataset of the user's own: an image folder with a CSV of probabilities or labels, or with a COCO json.
 
-The CSV has a header: a column with the image's file name (`file`, `file_name`, `filename`, `image` or
-`path`, relative to the source folder) and either a column `label` or one column of probabilities for each
-class. Optional columns: `split` ("train" or "test"), `question`, `license`. Of a COCO json, each (image,
-class) pair is a row. Without a `split` column the test split is the share `test_fraction` of the images, by
-rank.
+The form of the CSV is that of `rise_bench.label_csv`. Of a COCO json, each (image, class) pair is a row.
+Without a `split` column the test split is the share `test_fraction` of the images, by rank.
 """
 
-import csv
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rise_bench.coco_json import read_coco_boxes
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.label_csv import LabelTable, read_label_csv
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy, Metric
-from rise_bench.schema import SUM_TOLERANCE
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.splits import by_rank
 from rise_bench.values import Boxes, Distribution
 
-FILE_COLUMNS = ("file", "file_name", "filename", "image", "path")
-LABEL_COLUMN = "label"
-_OPTIONAL_COLUMNS = ("split", "question", "license")
-_SPLITS = {"train": "train", "test": "test", "val": "test", "valid": "test", "validation": "test"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -81,18 +72,20 @@ def plan(
             images=images,
             license=license_id,
         )
-        rows, splits, categories, drops = _box_rows(source, path, spec)
-        return _split(spec, rows, splits, seed, test_fraction, categories, drops)
-    rows, splits, classes, found_metric = _csv_rows(source, path, name, classes)
+        rows, categories, drops = _box_rows(source, path, spec)
+        return _split(spec, rows, {}, seed, test_fraction, categories, drops)
+    table = read_label_csv(path, classes)
+    rows = _csv_rows(source, table, name)
     spec = BenchmarkSpec(
         name=name,
         kind="distribution",
-        metric=metric or found_metric,
+        metric=metric or ("accuracy" if table.labelled else "jsd"),
         question=question or ("{question}" if rows[0].question else "Which of the classes fits this image?"),
-        classes=classes,
+        classes=table.classes,
         images=images,
         license=license_id,
     )
+    splits = {row.file: row.split for row in table.rows if row.split}
     return _split(spec, rows, splits, seed, test_fraction)
 
 
@@ -122,7 +115,7 @@ def _split(
 
 def _box_rows(
     source: Path, path: Path, spec: BenchmarkSpec
-) -> tuple[list[SourceRow], dict[str, str], tuple[str, ...], dict[str, list[str]]]:
+) -> tuple[list[SourceRow], tuple[str, ...], dict[str, list[str]]]:
     coco = read_coco_boxes(path)
     if coco.degenerate:
         raise DataError(f"{path}: {coco.degenerate[0]}: the box has no area; mend or remove it")
@@ -147,82 +140,22 @@ def _box_rows(
                 size_px=(image.width_px, image.height_px),
             )
         )
-    return rows, {}, tuple(coco.categories.values()), drops
+    return rows, tuple(coco.categories.values()), drops
 
 
-def _csv_rows(
-    source: Path, path: Path, name: str, classes: tuple[str, ...]
-) -> tuple[list[SourceRow], dict[str, str], tuple[str, ...], Metric]:
-    records = list(_records(path))
-    if not records:
-        raise DataError(f"{path} has no row under its header; add the annotations")
-    header = list(records[0][1])
-    file_column = next((column for column in FILE_COLUMNS if column in header), None)
-    if file_column is None:
-        raise DataError(f"{path}: columns {header} name no image; call that column one of {FILE_COLUMNS}")
-    labelled = LABEL_COLUMN in header
-    classes = classes or _classes(records, header, file_column, labelled)
-    if not labelled and (absent := [c for c in classes if c not in header]):
-        raise DataError(f"{path}: there is no column for class {absent[0]!r}; mend the header or --classes")
-    rows: list[SourceRow] = []
-    splits: dict[str, str] = {}
-    for where, record in records:
-        file = record[file_column]
-        probs = _one_hot(record[LABEL_COLUMN], classes, where) if labelled else _probs(record, classes, where)
-        image = _image(source, file, where)
-        if "split" in header:
-            splits[file] = _split_name(record["split"], where)
-        row_id = f"{name}/{_stem(file)}"
-        question, licence = record.get("question", ""), record.get("license", "")
-        annotation = Distribution(classes, probs)
-        rows.append(SourceRow(row_id, file, image, annotation, "", question, licence, where))
-    return rows, splits, classes, "accuracy" if labelled else "jsd"
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield ("labels.csv line 2", column -> text) for each row."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restkey="", strict=True)
-        try:
-            for record in reader:
-                where = f"{path.name} line {reader.line_num}"
-                if "" in record or None in record.values():
-                    raise DataError(
-                        f"{path} line {reader.line_num}: the row does not fit the header; mend it"
-                    )
-                yield where, {column.strip(): text.strip() for column, text in record.items()}
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path} near line {reader.line_num}: {error}; save it as UTF-8 CSV") from error
-
-
-def _classes(
-    records: list[tuple[str, dict[str, str]]], header: list[str], file_column: str, labelled: bool
-) -> tuple[str, ...]:
-    if labelled:
-        return tuple(sorted({record[LABEL_COLUMN] for _, record in records}))
-    return tuple(column for column in header if column not in (file_column, *_OPTIONAL_COLUMNS))
-
-
-def _one_hot(label: str, classes: tuple[str, ...], where: str) -> tuple[float, ...]:
-    if label not in classes:
-        raise DataError(f"{where}: unknown class {label!r}; expected one of {', '.join(classes)}")
-    return tuple(float(name == label) for name in classes)
-
-
-def _probs(record: Mapping[str, str], classes: tuple[str, ...], where: str) -> tuple[float, ...]:
-    try:
-        probs = tuple(float(record[name]) for name in classes)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; write a probability for every class") from None
-    if not all(math.isfinite(p) and p >= 0 for p in probs) or abs(math.fsum(probs) - 1) > SUM_TOLERANCE:
-        raise DataError(f"{where}: probabilities {probs} must be at least 0 and sum to 1; mend the row")
-    return probs
-
-
-def _split_name(text: str, where: str) -> str:
-    if text.lower() not in _SPLITS:
-        raise DataError(f"{where}: split {text!r} is unknown; write train or test")
-    return _SPLITS[text.lower()]
+def _csv_rows(source: Path, table: LabelTable, name: str) -> list[SourceRow]:
+    return [
+        SourceRow(
+            image=_image(source, row.file, row.where),
+            id=f"{name}/{_stem(row.file)}",
+            source_id=row.file,
+            annotation=Distribution(table.classes, row.probs),
+            question=row.question,
+            license=row.license,
+            where=row.where,
+        )
+        for row in table.rows
+    ]
 
 
 def _stem(file: str) -> str:

@@ -1,50 +1,30 @@
 """Writing a dataset folder from a source plan: `write_dataset` is what every builder ends in.
 
-The folder grows in a sibling, one parquet file at a time; a note beside each finished file lets a rerun after
-a kill keep it. The manifest is the last file, then the folder is renamed into place, so that at no moment
-anything looks complete and is not.
+The folder grows in a sibling, one parquet file at a time, and a rerun after a kill keeps the finished ones.
+The manifest is the last file, then the folder is renamed into place, so that at no moment anything looks
+complete and is not.
 """
 
 import dataclasses
-import itertools
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from rise_bench import __version__
 from rise_bench.card import write_card, write_eval_yaml
 from rise_bench.errors import DataError
 from rise_bench.images import ImageFacts, near_duplicates
-from rise_bench.manifest import FileEntry, Manifest, NearDuplicate, content_sha256, write_manifest
+from rise_bench.manifest import Manifest, NearDuplicate, content_sha256, write_manifest
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
-from rise_bench.shards import Shard, fingerprint, plan_shards, read_ahead, size_bytes, write_shard
+from rise_bench.shard_store import Progress, WrittenShard, versions, write_shards
+from rise_bench.shards import plan_shards, size_bytes
 from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.storage import atomic_directory, sha256_bytes, sha256_file
 from rise_bench.values import Gold
-
-#: Called with (images done, images in all).
-Progress = Callable[[int, int], None]
 
 #: Reason under which training images that also stand in test are dropped.
 IN_BOTH_SPLITS = "the same image stands in test"
-
-_NOTES = "notes"
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A finished parquet file."""
-
-    shard: Shard
-    entry: FileEntry
-    images: Sequence[ImageFacts]
 
 
 def write_dataset(
@@ -79,18 +59,13 @@ def write_dataset(
     plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
     with atomic_directory(out, overwrite=overwrite, resume=True) as work:
-        written = _write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
+        written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
         manifest = _manifest(plan, seed, written)
         _remove_leftovers(work, manifest)
         write_card(work, manifest)
         write_eval_yaml(work, manifest)
         write_manifest(work, manifest)
     return manifest
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that decide the bytes of a dataset."""
-    return {"rise-bench": __version__} | {name: version(name) for name in ("datasets", "pillow", "pyarrow")}
 
 
 def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
@@ -148,77 +123,6 @@ def _image_sha256(row: SourceRow) -> str:
     return sha256_file(row.image) if isinstance(row.image, Path) else sha256_bytes(row.image)
 
 
-def _write_shards(
-    work: Path, shards: Sequence[Shard], plan: SourcePlan, workers: int, progress: Progress
-) -> list[_Written]:
-    (work / "data").mkdir(exist_ok=True)
-    Image.init()  # before the threads, so that they do not race to load Pillow's plugins
-    used = versions()
-    marks = [fingerprint(shard, plan, used) for shard in shards]
-    finished = [_finished(work, shard, mark) for shard, mark in zip(shards, marks, strict=True)]
-    pending = [shard for shard, found in zip(shards, finished, strict=True) if found is None]
-    total = sum(len(shard.rows) for shard in shards)
-    done = total - sum(len(shard.rows) for shard in pending)
-    progress(done, total)
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress(done, total)
-
-    written: list[_Written] = []
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    try:
-        images = read_ahead(itertools.chain.from_iterable(shard.rows for shard in pending), pool)
-        for shard, mark, found in zip(shards, marks, finished, strict=True):
-            written.append(found or _write(work, shard, mark, plan, images, advance))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return written
-
-
-def _write(
-    work: Path,
-    shard: Shard,
-    mark: str,
-    plan: SourcePlan,
-    images: Iterator[tuple[bytes, ImageFacts]],
-    advance: Callable[[], None],
-) -> _Written:
-    """Write a parquet file and, once it is whole, the note that lets a rerun keep it."""
-    path = work / shard.path
-    facts = write_shard(path, shard, plan, images, advance)
-    entry = FileEntry(
-        split=shard.split,
-        shard=shard.name,
-        sha256=sha256_file(path),
-        rows=len(facts),
-        bytes=path.stat().st_size,
-    )
-    note = {
-        "fingerprint": mark,
-        "entry": entry.model_dump(),
-        "images": [dataclasses.asdict(image) for image in facts],
-    }
-    atomic_write_text(_note_path(work, shard), json.dumps(note))
-    return _Written(shard, entry, facts)
-
-
-def _note_path(work: Path, shard: Shard) -> Path:
-    return work / _NOTES / f"{Path(shard.path).stem}.json"
-
-
-def _finished(work: Path, shard: Shard, mark: str) -> _Written | None:
-    """Return the file that an earlier run finished, if it is there, whole and of the same plan."""
-    path, note_path = work / shard.path, _note_path(work, shard)
-    if not (path.is_file() and note_path.is_file()):
-        return None
-    note = json.loads(note_path.read_bytes())
-    if note["fingerprint"] != mark or note["entry"]["sha256"] != sha256_file(path):
-        return None
-    return _Written(shard, FileEntry(**note["entry"]), [ImageFacts(**image) for image in note["images"]])
-
-
 def _remove_leftovers(work: Path, manifest: Manifest) -> None:
     """Remove the notes, and files of an earlier run under other settings."""
     for path in sorted(work.rglob("*"), reverse=True):
@@ -229,7 +133,7 @@ def _remove_leftovers(work: Path, manifest: Manifest) -> None:
             path.unlink()
 
 
-def _manifest(plan: SourcePlan, seed: int, written: Sequence[_Written]) -> Manifest:
+def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> Manifest:
     rows = [
         (file.shard, placed.row, image)
         for file in written

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rise_bench.bootstrap import RESAMPLES
 from rise_bench.dataset import BenchmarkDataset, open_dataset
-from rise_bench.dataset_writer import Progress, write_dataset
+from rise_bench.dataset_writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation import evaluate
 from rise_bench.extras import require_extra
@@ -21,6 +21,7 @@ from rise_bench.manifest import MANIFEST_NAME
 from rise_bench.registry import load_component
 from rise_bench.samples import read_responses
 from rise_bench.scored_run import ScoredRun, score_run
+from rise_bench.shard_store import Progress
 from rise_bench.storage import atomic_write_text
 from rise_bench.tiny_model import make_tiny_model
 
