@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rise_bench.errors import DataError
 from rise_bench.storage import sha256_bytes
@@ -50,6 +50,7 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
     Raises:
         DataError: If it is no image, is torn, or is too large to be decoded safely.
     """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # lmms-eval sets it for the whole process when it is imported
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
