@@ -14,6 +14,8 @@ from rise_bench.scoring import aggregate, score_annotation
 from rise_bench.splits import CONFIGS
 from rise_bench.storage import atomic_write_text
 
+CARD_NAME, EVAL_NAME = "README.md", "eval.yaml"
+
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LISTED_DROPS = 20
 
@@ -33,7 +35,7 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         _floors(dataset),
         _source(spec, manifest),
     ]
-    atomic_write_text(folder / "README.md", "\n".join(part for part in parts if part))
+    atomic_write_text(folder / CARD_NAME, "\n".join(part for part in parts if part))
 
 
 def size_category(rows: int) -> str:
@@ -51,7 +53,7 @@ def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
         "evaluation_framework": "lmms-eval",
         "tasks": [task] if "test" in manifest.counts else [],
     }
-    atomic_write_text(folder / "eval.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    atomic_write_text(folder / EVAL_NAME, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 _METRIC_TEXT = {

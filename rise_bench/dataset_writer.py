@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rise_bench.card import write_card, write_eval_yaml
-from rise_bench.errors import DataError
+from rise_bench.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
+from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.images import ImageFacts, near_duplicates
-from rise_bench.manifest import Manifest, NearDuplicate, content_sha256, write_manifest
+from rise_bench.manifest import MANIFEST_NAME, Manifest, NearDuplicate, content_sha256, write_manifest
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
 from rise_bench.shard_store import Progress, WrittenShard, versions, write_shards
 from rise_bench.shards import plan_shards, size_bytes
@@ -53,18 +53,25 @@ def write_dataset(
 
     Raises:
         DataError: If the source is incomplete, or a row, truth or image is bad; nothing is left behind.
-        ConfigError: If `out` may not be written.
+        ConfigError: If `out` holds something else, or another process is writing it.
+        PrerequisiteError: If the disk is full or `out` may not be written; finished files are kept.
     """
     _check_plan(plan, allow_partial)
     plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
-    with atomic_directory(out, overwrite=overwrite, resume=True) as work:
-        written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
-        manifest = _manifest(plan, seed, written)
-        _remove_leftovers(work, manifest)
-        write_card(work, manifest)
-        write_eval_yaml(work, manifest)
-        write_manifest(work, manifest)
+    try:
+        with atomic_directory(out, overwrite=overwrite, resume=True) as work:
+            written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
+            manifest = _manifest(plan, seed, written)
+            write_card(work, manifest)
+            write_eval_yaml(work, manifest)
+            write_manifest(work, manifest)
+            _remove_leftovers(work, manifest)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write {out} ({error.strerror or error}); make room or choose another --out, and run the "
+            "command again: it goes on where it stopped"
+        ) from error
     return manifest
 
 
@@ -125,11 +132,12 @@ def _image_sha256(row: SourceRow) -> str:
 
 def _remove_leftovers(work: Path, manifest: Manifest) -> None:
     """Remove the notes, and files of an earlier run under other settings."""
+    belongs = {*manifest.files, CARD_NAME, EVAL_NAME, MANIFEST_NAME}
     for path in sorted(work.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif path.relative_to(work).as_posix() not in manifest.files:
+        elif path.relative_to(work).as_posix() not in belongs:
             path.unlink()
 
 

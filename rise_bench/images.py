@@ -16,7 +16,7 @@ from rise_bench.storage import sha256_bytes
 
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
-_SCAN_MARKER, _END_MARKER = b"\xff\xda", b"\xff\xd9"
+_SCAN, _END = 0xDA, b"\xff\xd9"
 _HASH_SIDE = 8
 
 #: Grey levels by which the thumbnail must vary; flatter images all look alike and get no hash.
@@ -56,7 +56,7 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
             width, height = image.size
             image.draft("L", (width // 8, height // 8))
             image.load()
-            torn = image.format == "JPEG" and data.rfind(_END_MARKER) < data.rfind(_SCAN_MARKER)
+            torn = image.format == "JPEG" and not _jpeg_ends(data)
             width, height = shown_size(image, (width, height))
             look = _difference_hash(image)
     except UnidentifiedImageError:
@@ -68,6 +68,18 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
     if torn:
         raise DataError(f"{name}: the JPEG is torn (its end marker is missing); get the file again")
     return ImageFacts(sha256_bytes(data), width, height, look)
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Tell whether an end marker follows the first scan; headers, which may hold a thumbnail, are skipped.
+
+    A file whose tail was never written decodes without an error: zeros are valid codes.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
+        fill = data[at + 1] == 0xFF
+        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(_END, at) >= 0
 
 
 def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> tuple[int, int]:

@@ -184,7 +184,10 @@ def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[byte
 
 
 def _load(row: SourceRow) -> tuple[bytes, ImageFacts]:
-    data = row.image if isinstance(row.image, bytes) else row.image.read_bytes()
+    try:
+        data = row.image if isinstance(row.image, bytes) else row.image.read_bytes()
+    except OSError as error:
+        raise DataError(f"{row}: the image cannot be read ({error.strerror}); mend the source") from error
     return data, inspect_image(data, str(row))
 
 

@@ -16,7 +16,7 @@ from rise_bench import shards
 from rise_bench.check import check_dataset
 from rise_bench.dataset import open_dataset
 from rise_bench.dataset_writer import IN_BOTH_SPLITS, write_dataset
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.registry import BENCHMARKS
 from rise_bench.source import SourcePlan
 from rise_bench.values import Boxes, Distribution
@@ -273,6 +273,28 @@ def test_what_stands_in_the_folder_is_kept_unless_overwrite(tmp_path: Path, plan
     assert open_dataset(tmp_path / "out").manifest == first
     second = write_dataset(plan, tmp_path / "out", seed=1, overwrite=True)
     assert open_dataset(tmp_path / "out").manifest == second != first
+
+
+def test_full_disk_is_said_and_gone_on_from(
+    tmp_path: Path, plan: SourcePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(PrerequisiteError, match="No space left.*make room"):
+        patch.setattr("rise_bench.dataset_writer.write_card", full_disk)
+        write_dataset(plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    done: list[int] = []
+    write_dataset(plan, tmp_path / "out", progress=lambda n, _: done.append(n))
+    assert done == [69]
+
+
+def test_unreadable_image_is_named(tmp_path: Path, plan: SourcePlan) -> None:
+    (tmp_path / "source" / "7.jpg").unlink()
+    (tmp_path / "source" / "7.jpg").mkdir()
+    with pytest.raises(DataError, match=r"7\.jpg \(labels\.csv line 9\): the image cannot be read"):
+        write_dataset(plan, tmp_path / "out")
 
 
 def test_progress_counts_every_image(tmp_path: Path, plan: SourcePlan) -> None:

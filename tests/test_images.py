@@ -65,8 +65,21 @@ def test_jpeg_whose_tail_is_zeros_is_found(keep: float) -> None:
         inspect_image(data[:kept] + bytes(len(data) - kept), "a.jpg")
 
 
-def test_bytes_after_the_end_marker_are_fine() -> None:
-    inspect_image(photo(5) + b"camera maker's data", "a.jpg")
+@pytest.mark.parametrize(
+    "tail", [b"camera maker's data", b"\xff\xda a film of the moment \xff\xda", bytes(999)]
+)
+def test_bytes_after_the_end_marker_are_fine(tail: bytes) -> None:
+    inspect_image(photo(5) + tail, "a.jpg")
+
+
+def test_end_marker_of_a_thumbnail_does_not_count() -> None:
+    thumbnail, data = photo(1, (16, 12)), photo(5, (400, 300), quality=90)
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = data[:2] + segment + data[2:]
+    inspect_image(whole, "a.jpg")
+    kept = int(len(whole) * 0.7)
+    with pytest.raises(DataError, match="torn|cannot be decoded"):
+        inspect_image(whole[:kept] + bytes(len(whole) - kept), "a.jpg")
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>404</html>", b"\xff\xd8\xff", photo(1, form="PNG")[:200]])
