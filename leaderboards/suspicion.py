@@ -22,6 +22,9 @@ from rise_bench.values import Boxes, Distribution, Gold
 _PART_LETTERS = 60
 _LEAST_SAMPLES = 20
 
+_LOWER = bytes(range(256)).lower()
+_NO_LETTERS = bytes(i for i in range(256) if not chr(i).isalpha() or i > 127)
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -58,7 +61,7 @@ def fingerprint(
 
 
 def _parts(think: str) -> tuple[int, int, int]:
-    letters = "".join(filter(str.isalpha, think)).casefold()
+    letters = _letters(think)
     if len(letters) < _PART_LETTERS:
         return 0, 0, 0
     middle = (len(letters) - _PART_LETTERS) // 2
@@ -67,6 +70,12 @@ def _parts(think: str) -> tuple[int, int, int]:
         _digest(letters[middle : middle + _PART_LETTERS]),
         _digest(letters[-_PART_LETTERS:]),
     )
+
+
+def _letters(text: str) -> str:
+    if text.isascii():  # the same, several times faster
+        return text.encode().translate(_LOWER, _NO_LETTERS).decode()
+    return "".join(filter(str.isalpha, text)).casefold()
 
 
 def _digest(text: str) -> int:

@@ -21,6 +21,9 @@ _RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 #: COCO looks at so many boxes an image.
 _MAX_STATED = 100
 
+#: IoU from which a stated box is right.
+_HALF = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -50,21 +53,38 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     Returns:
         One `Matches` a sample, in the order given.
     """
+    truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
+    boxes = [found.xywh[:_MAX_STATED] if found else () for found in stated]
+    hits = [_hit_alone(a, b) if len(a) == len(b) == 1 else None for a, b in zip(truth, boxes, strict=True)]
+    several = [i for i, hit in enumerate(hits) if hit is None]
+    for i, hit in zip(several, _match([truth[i] for i in several], [boxes[i] for i in several]), strict=True):
+        hits[i] = hit
+    return [
+        Matches(gold.category, len(a), hit)
+        for gold, a, hit in zip(golds, truth, hits, strict=True)
+        if hit is not None
+    ]
+
+
+def _hit_alone(truth: Sequence[Box], stated: Sequence[Box]) -> NDArray[np.bool_]:
+    """One true and one stated box leave nothing to match: pycocotools' IoU decides."""
+    from pycocotools import mask
+
+    return np.array(mask.iou([list(stated[0])], [list(truth[0])], [0])[0] >= _HALF)
+
+
+def _match(truth: Sequence[Sequence[Box]], stated: Sequence[Sequence[Box]]) -> list[NDArray[np.bool_]]:
     from pycocotools.cocoeval import COCOeval
 
-    truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
+    if not truth:
+        return []
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(
-            _coco_of(truth), _coco_of([boxes.xywh if boxes else () for boxes in stated]), iouType="bbox"
-        )
-        evaluation.params.iouThrs = np.array([0.5])
+        evaluation = COCOeval(_coco_of(truth), _coco_of(stated), iouType="bbox")
+        evaluation.params.iouThrs = np.array([_HALF])
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
         evaluation.params.maxDets = [_MAX_STATED]
         evaluation.evaluate()
-    return [
-        Matches(gold.category, len(boxes), _hits(outcome))
-        for gold, boxes, outcome in zip(golds, truth, evaluation.evalImgs, strict=True)
-    ]
+    return [_hits(outcome) for outcome in evaluation.evalImgs]
 
 
 def _coco_of(boxes_of_samples: Sequence[Sequence[Box]]) -> Any:

@@ -159,6 +159,18 @@ def test_resampling_the_samples_as_they_are_changes_nothing():
     assert resample_ap50(matches, picks)[0] == pytest.approx(ap50(matches), abs=1e-12)
 
 
+grid_boxes = st.tuples(*[st.integers(1, 6).map(float)] * 4)
+
+
+@given(grid_boxes, grid_boxes)
+def test_one_box_against_one_is_what_cocoeval_makes_of_it_among_others(true_box, box):
+    """On a coarse grid, where IoU of exactly one half is common."""
+    far = (100.0, 100.0, 5.0, 5.0)
+    alone = match_samples([Gold("1", Boxes((true_box,)), 200, 200)], [Boxes((box,))])
+    among = match_samples([Gold("1", Boxes((true_box, far)), 200, 200)], [Boxes((box, far))])
+    assert alone[0].hit.tolist() == among[0].hit.tolist()[:1]
+
+
 def test_drawing_a_sample_twice_is_having_it_twice():
     """Weights against copies, for samples with one stated box (with more, copies stand in another order)."""
     golds, stated = random_samples(4)
