@@ -103,8 +103,8 @@ function bars(truth, stated, classes) {
   order.forEach((i, row) => {
     const y = row * line * 1.6;
     drawing.append(el("text", { x: 0, y: y + 13 }, classes[i].slice(0, 18)));
-    drawing.append(el("rect", { class: "gold", x: 110, y: y + 2, width: (180 * Math.min(truth[i], top)) / top, height: 7, rx: 1.5 }));
-    if (stated) drawing.append(el("rect", { class: "stated", x: 110, y: y + 11, width: (180 * Math.min(Math.max(stated[i], 0), top)) / top, height: 7, rx: 1.5 }));
+    drawing.append(el("rect", { class: "gold", x: 110, y: y + 2, width: (140 * Math.min(truth[i], top)) / top, height: 7, rx: 1.5 }));
+    if (stated) drawing.append(el("rect", { class: "stated", x: 110, y: y + 11, width: (140 * Math.min(Math.max(stated[i], 0), top)) / top, height: 7, rx: 1.5 }));
     drawing.append(el("text", { class: "number", x: 336, y: y + 14 }, stated ? `${percent(truth[i])} / ${percent(stated[i])}` : percent(truth[i])));
   });
   return drawing;
