@@ -132,7 +132,10 @@ def conclude(repo_id: str, pull: PullRequest, outcome: Verification) -> None:
             raise PrerequisiteError(
                 f"pull request {pull.number} changed while it was verified; verify it again"
             )
-        api.comment_discussion(repo_id, pull.number, comment_text(outcome), repo_type="dataset")
+        details = api.get_discussion_details(repo_id, pull.number, repo_type="dataset")
+        text = comment_text(outcome)
+        if text not in {getattr(event, "content", "") for event in details.events}:  # said once, not hourly
+            api.comment_discussion(repo_id, pull.number, text, repo_type="dataset")
         if decision == "reject":
             api.change_discussion_status(repo_id, pull.number, "closed", repo_type="dataset")
         elif decision == "accept":

@@ -212,8 +212,9 @@ function setUpControls(view, others) {
 }
 
 function legend(view) {
-  const keys = [el("span", { class: "key" }, "truth"), el("span", { class: "key stated" }, view.second ? view.first.run.model.name : "answer")];
-  if (view.second && view.benchmark.kind === "boxes") keys.push(el("span", { class: "key other" }, view.second.run.model.name));
+  const boxesOfTwo = view.second && view.benchmark.kind === "boxes";
+  const keys = [el("span", { class: "key" }, "truth"), el("span", { class: "key stated" }, boxesOfTwo ? view.first.run.model.name : "answer")];
+  if (boxesOfTwo) keys.push(el("span", { class: "key other" }, view.second.run.model.name));
   return el("p", { class: "legend" }, ...keys);
 }
 

@@ -106,22 +106,29 @@ def _verify_pulls(
     why: str,
     workers: int | None,
 ) -> list[Any]:
-    from rise_bench.errors import ConfigError
+    from rise_bench.errors import ConfigError, PrerequisiteError, RiseError
 
     judge, hub_board = _part("judge"), _part("hub_board")
     if not results or Path(results).is_dir():
         raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
     _, folder, boards = _open(results, data)
     numbers = hub_board.open_pull_requests(results) if target == "open" else [int(target)]
-    outcomes = []
+    outcomes, failures = [], []
     for number in numbers:
-        pull, outcome = judge.verify_pull_request(results, number, boards, folder, workers=workers)
-        if decision:
-            outcome = judge.decide(outcome, decision, why)
-        if apply:
-            hub_board.conclude(results, pull, outcome)
-            folder = hub_board.fetch_main(results).folder
+        try:
+            pull, outcome = judge.verify_pull_request(results, number, boards, folder, workers=workers)
+            if decision:
+                outcome = judge.decide(outcome, decision, why)
+            if apply:
+                hub_board.conclude(results, pull, outcome)
+                folder = hub_board.fetch_main(results).folder
+        except RiseError as error:
+            failures.append(f"pull request {number}: {error}")
+            continue
         outcomes.append(outcome)
+    if failures:  # one request that cannot be read does not keep the others waiting
+        _report(outcomes, None, as_json=False)
+        raise PrerequisiteError("; ".join(failures))
     return outcomes
 
 

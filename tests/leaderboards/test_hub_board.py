@@ -228,6 +228,8 @@ def test_a_held_submission_waits_for_a_person_who_says_why(board, boards, honest
     code, _ = run("verify", str(number), "--apply")
     assert (code, status(number)) == (3, "open")
     assert "Held" in comments(number)
+    run("verify", "open", "--apply")
+    assert comments(number).count("Held") == 1, "an hourly run says it once"
     decided = ("--decide", "accept", "--why", "an oracle, for the demo")
     assert run("verify", str(number), "--apply", *decided)[0] == 0
     assert status(number) == "merged"
@@ -242,3 +244,15 @@ def test_the_commit_that_added_a_submission_is_found(board, honest, run, sign_in
     run("verify", str(number), "--apply")
     details = hub_api().get_discussion_details(REPO, number, repo_type="dataset")
     assert hub_board.commit_that_added(REPO, "submissions/bob/x") == details.merge_commit_oid
+
+
+def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, run, sign_in):  # noqa: F811
+    sign_in(MALLORY)
+    broken = send(honest(seed=3), "mallory")
+    sign_in(BOB)
+    good = send(honest(), "bob")
+    sign_in(ALICE)
+    board.spoil("GET", rf"discussions/{broken}\b", times=9, status=404)
+    with pytest.raises(PrerequisiteError, match=f"pull request {broken}: "):
+        run("verify", "open", "--apply")
+    assert status(good) == "merged"
