@@ -52,7 +52,7 @@ SHAPES = {
         },
         vision={"depth": 4, "embed_dim": 192, "num_heads": 4, "mlp_ratio": 4},
         mrope=[8, 12, 12],
-        image_px=(336, 336),
+        image_px=(896, 448),
         cot=32,
         reconstruction=16,
     ),

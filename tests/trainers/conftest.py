@@ -56,6 +56,12 @@ def built(toy, tmp_path_factory):
     return write_benchmark(tmp_path_factory.mktemp("built") / "toy", toy)
 
 
+@pytest.fixture
+def write_toy(tmp_path):
+    """`write_toy(task)` writes samples and images as a dataset folder."""
+    return lambda task: write_benchmark(tmp_path / "benchmark", task)
+
+
 def write_benchmark(folder, toy):
     from rise_bench.dataset_writer import write_dataset
     from rise_bench.source import SourcePlan, SourceRow
