@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.hub import hub_api, hub_errors
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import Reference
@@ -130,7 +131,10 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
 
 
 def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, GoldBoard]:
-    """Load the truth of every pinned benchmark, from the given dataset folders or where datasets are found.
+    """Load the truth of every pinned benchmark.
+
+    It comes from the given dataset folders, else from the Hub at the pinned commit, else (a pin without a
+    commit) from where datasets are found.
 
     Raises:
         DataError: If a dataset is nowhere, or not the pinned one.
@@ -143,9 +147,17 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
             f"the board has no benchmark {foreign[0]!r}; it has {', '.join(settings.benchmarks)}"
         )
     return {
-        name: load_gold(given.get(name) or find_dataset(name), pin)
-        for name, pin in settings.benchmarks.items()
+        name: load_gold(given.get(name) or _find(name, pin), pin) for name, pin in settings.benchmarks.items()
     }
+
+
+def _find(name: str, pin: Pin) -> BenchmarkDataset:
+    """Open a dataset for its truth; unlike `find_dataset`, images are not needed where a commit is pinned."""
+    if not pin.revision:
+        return find_dataset(name)
+    with hub_errors(pin.dataset):
+        folder = hub_api().snapshot_download(pin.dataset, repo_type="dataset", revision=pin.revision)
+    return open_dataset(folder)
 
 
 def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:

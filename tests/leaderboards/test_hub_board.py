@@ -13,7 +13,7 @@ from rise_bench.hub import commit_of, fetch_file, hub_api, list_files
 from rise_bench.hub_push import Outgoing, push
 from rise_bench.leaderboards import hub_board, judge
 from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, GoldBoard
-from rise_bench.submission import MAX_SAMPLES_BYTES, Submission
+from rise_bench.submission import MAX_SAMPLES_BYTES, Submission, write_submission
 from rise_bench.values import render_gold
 
 from ..hub.conftest import alice, hub_server, minihub, sign_in  # noqa: F401
@@ -256,3 +256,28 @@ def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, 
     with pytest.raises(PrerequisiteError, match=f"pull request {broken}: "):
         run("verify", "open", "--apply")
     assert status(good) == "merged"
+
+
+def test_the_truth_comes_from_the_hub_at_the_pinned_commit(board, honest, datasets, sign_in, tmp_path):  # noqa: F811
+    """Main of the dataset has moved on since; the board still scores against what it pins."""
+    name, folder = "rise-bench/rise-emotion6", datasets["emotion6"]
+    files = [Outgoing.of(str(path.relative_to(folder)), path) for path in folder.rglob("*") if path.is_file()]
+    commit = push(name, files, title="Emotion6").commit
+    push(name, [Outgoing.of("manifest.json", b"{}")], title="A later version")
+    results = tmp_path / "results"
+    runner = CliRunner()
+    arguments = [
+        "leaderboard",
+        "init",
+        str(results),
+        "--data",
+        str(folder),
+        "--revision",
+        f"emotion6={commit}",
+    ]
+    assert runner.invoke(app, arguments).exit_code == 0
+    parts = honest()
+    said = Submission.model_validate(parts.submission)
+    write_submission(tmp_path / "mine", said, parts.samples)
+    done = runner.invoke(app, ["leaderboard", "verify", str(tmp_path / "mine"), "--results", str(results)])
+    assert (done.exit_code, done.output) == (0, "accept: mine\n")
