@@ -3,8 +3,10 @@ from PIL import Image
 
 pytest.importorskip("transformers")
 
-from rise_bench.trainers.base_model.evaluate import Sample
-from rise_bench.trainers.base_model.grounding import rank_truth
+from rise_bench.base_model import base_model_folder
+from rise_bench.builders.world.speech import statements
+from rise_bench.trainers.base_model.evaluate import Sample, samples
+from rise_bench.trainers.base_model.grounding import corrupted, rank_truth, study
 from rise_bench.trainers.likelihood import Grounded
 from rise_bench.values import Distribution, Gold
 
@@ -44,3 +46,26 @@ def test_a_statement_made_twice_is_scored_where_it_stands():
 def test_texts_without_statements_count_as_texts_only():
     result = rank_truth(["Hello there."], [ROW], [grounded("Hello there.", [0.1])])
     assert result["statements"] == 0 and result["false_statement_rate"] == 0
+
+
+def test_corrupted_texts_are_false_as_often_as_asked():
+    rows = samples("moods", "train", 60)
+    checked = [
+        s
+        for text, row in zip(corrupted("moods", rows, 0.3), rows, strict=True)
+        for s in statements(text, row.truth)
+    ]
+    assert len(checked) == 300
+    assert 0.2 < sum(not s.true for s in checked) / 300 < 0.4
+    assert not [
+        s
+        for text, row in zip(corrupted("moods", rows, 0.0), rows, strict=True)
+        for s in statements(text, row.truth)
+        if not s.true
+    ]
+
+
+def test_groundedness_finds_false_statements():
+    """The score knows nothing of the cues; a coin would get 0.5."""
+    figures = study(base_model_folder(), base_model_folder(), "moods", 30, 1, 2, 0.3)
+    assert figures["auroc_statements"] > 0.8
