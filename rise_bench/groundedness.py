@@ -26,7 +26,7 @@ def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -
     Raises:
         ValueError: If there is no other picture, or the lengths differ.
 
-    >>> token_information([-0.1, -0.5], [[-2.1, -0.5], [-4.1, -0.5]])
+    >>> token_information([-0.5, -0.5], [[-2.5, -0.5], [-4.5, -0.5]])
     [3.0, 0.0]
     """
     if not others:
