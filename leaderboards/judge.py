@@ -105,20 +105,18 @@ def verify_all(
         Outcomes in order of folders.
     """
     folders = submission_folders(results)
-    outcomes: list[Verification] = []
-    for outcome in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
-        outcomes.append(outcome)
-        progress(len(outcomes), len(folders))
+    ordered = sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
     known: dict[str, list[Fingerprint]] = {}
-    compared: dict[str, Verification] = {}
-    for outcome in sorted(outcomes, key=lambda o: (not (results / report_path(o.path)).is_file(), o.path)):
+    found: dict[str, Verification] = {}
+    for outcome in each(_Verify(results, boards), ordered, workers or os.cpu_count() or 1):
         mark, said = outcome.print_of, outcome.submission
         if mark is not None and said is not None:
             before = known.setdefault(said.benchmark, [])
             outcome = replace(outcome, reasons=(*outcome.reasons, *resemblance(mark, before)))
             before.append(mark)
-        compared[outcome.path] = outcome
-    return [compared[outcome.path] for outcome in outcomes]
+        found[outcome.path] = outcome
+        progress(len(found), len(folders))
+    return [found[folder] for folder in folders]
 
 
 def decide(outcome: Verification, decision: Decision, why: str) -> Verification:

@@ -22,6 +22,9 @@ from rise_bench.values import Boxes, Distribution, Gold
 _PART_LETTERS = 60
 _LEAST_SAMPLES = 20
 
+#: A hash that no text has: `_digest` gives 63 bits.
+_NEVER = np.uint64(2**64 - 1)
+
 _LOWER = bytes(range(256)).lower()
 _NO_LETTERS = bytes(i for i in range(256) if not chr(i).isalpha() or i > 127)
 
@@ -79,36 +82,41 @@ def _letters(text: str) -> str:
 
 
 def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") or 1
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1 or 1
 
 
 def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
-    """Compare with submissions to the same benchmark; each with at most one reason, the strongest."""
-    reasons = []
-    for other in known:
-        if other.path == new.path or len(other.answers) != len(new.answers):
-            continue
-        if other.samples_sha256 == new.samples_sha256:
-            same = "same model" if other.model == new.model else f"model {quoted(other.model)}"
-            reasons.append(Reason("copied", f"the samples are byte for byte those of {other.path} ({same})"))
-        elif other.model != new.model and (reason := _alike(new, other)):
-            reasons.append(reason)
-    return reasons
+    """Compare with submissions to the same benchmark; each gives at most one reason, the strongest."""
+    others = [k for k in known if k.path != new.path and len(k.answers) == len(new.answers)]
+    if not others:
+        return []
+    own, answered = (new.parts != 0).any(axis=1), new.answers != 0
+    parts = np.where(new.parts != 0, new.parts, _NEVER)
+    same = [(a := k.parts == parts)[:, 0] | a[:, 1] | a[:, 2] for k in others]
+    thoughts = _shares([int(np.count_nonzero(hits)) for hits in same], int(own.sum()))
+    stated = np.where(answered, new.answers, _NEVER)
+    answers = _shares([int(np.count_nonzero(k.answers == stated)) for k in others], int(answered.sum()))
+    reasons = (_reason(new, *found) for found in zip(others, thoughts, answers, strict=True))
+    return [reason for reason in reasons if reason is not None]
 
 
-def _alike(new: Fingerprint, other: Fingerprint) -> Reason | None:
-    own = (new.parts != 0).any(axis=1)
-    if own.sum() >= _LEAST_SAMPLES:
-        share = float(((new.parts == other.parts) & (new.parts != 0)).any(axis=1).sum() / own.sum())
-        if share >= 0.5:
-            return Reason("copied", f"{share:.0%} of the CoTs are those of {other.path}")
-        if share >= 0.1:
-            return Reason("resembles", f"{share:.0%} of the CoTs are those of {other.path}", "hold")
-    answered = new.answers != 0
-    if answered.sum() >= _LEAST_SAMPLES:
-        share = float(((new.answers == other.answers) & answered).sum() / answered.sum())
-        if share >= 0.9:
-            return Reason("same_answers", f"{share:.0%} of the answers are those of {other.path}", "hold")
+def _shares(counts: Sequence[int], total: int) -> list[float]:
+    """Counts as shares; 0 where there is too little to compare."""
+    return [count / total if total >= _LEAST_SAMPLES else 0.0 for count in counts]
+
+
+def _reason(new: Fingerprint, other: Fingerprint, thoughts: float, answers: float) -> Reason | None:
+    if other.samples_sha256 == new.samples_sha256:
+        same = "same model" if other.model == new.model else f"model {quoted(other.model)}"
+        return Reason("copied", f"the samples are byte for byte those of {other.path} ({same})")
+    if other.model == new.model:
+        return None
+    if thoughts >= 0.5:
+        return Reason("copied", f"{thoughts:.0%} of the CoTs are those of {other.path}")
+    if thoughts >= 0.1:
+        return Reason("resembles", f"{thoughts:.0%} of the CoTs are those of {other.path}", "hold")
+    if answers >= 0.9:
+        return Reason("same_answers", f"{answers:.0%} of the answers are those of {other.path}", "hold")
     return None
 
 
