@@ -52,7 +52,6 @@ SHAPES = {
         },
         vision={"depth": 4, "embed_dim": 192, "num_heads": 4, "mlp_ratio": 4},
         mrope=[8, 12, 12],
-        image_px=(896, 448),
         cot=32,
         reconstruction=16,
     ),
@@ -67,7 +66,6 @@ SHAPES = {
         },
         vision={"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
         mrope=[16, 24, 24],
-        image_px=(896, 448),
         cot=192,
         reconstruction=96,
     ),
@@ -109,11 +107,11 @@ def make_model(folder, shape, dtype):
     return folder / "model", sum(p.numel() for p in model.parameters())
 
 
-def make_samples(shape, count):
+def make_samples(image_px, count):
     """Noise images with a uniform distribution over the emotions."""
     spec = get_benchmark("emotion6")
     uniform = Distribution(spec.classes, tuple(1 / len(spec.classes) for _ in spec.classes))
-    width, height = shape.image_px
+    width, height = image_px
     golds = [Gold(f"sample-{i}", uniform, width, height) for i in range(count)]
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)) for _ in golds]
@@ -337,6 +335,7 @@ def main():
     parser.add_argument("--generations", type=int, default=8, help="G")
     parser.add_argument("--steps", type=int, default=2, help="timed steps a round")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--image-px", type=int, nargs=2, default=(896, 448), metavar=("WIDTH", "HEIGHT"))
     options = parser.parse_args()
     gpu = torch.cuda.is_available()
     shape = SHAPES[options.shape]
@@ -356,7 +355,7 @@ def main():
             model=path,
             processor=processor,
             not_sampled=sorted(processor.tokenizer.all_special_ids),
-            samples=make_samples(shape, options.prompts),
+            samples=make_samples(options.image_px, options.prompts),
         )
         seconds, memory = measure(setup, options.rounds, folder)
     print(
@@ -367,6 +366,7 @@ def main():
                 "device": torch.cuda.get_device_name() if gpu else f"cpu, {torch.get_num_threads()} threads",
                 "attention": setup.attention,
                 "clock": "wall" if gpu else "cpu",
+                "image_px": list(options.image_px),
                 "prompts": options.prompts,
                 "generations": options.generations,
                 "trained_tokens": options.prompts * options.generations * (shape.cot + shape.reconstruction),
