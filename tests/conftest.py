@@ -5,7 +5,9 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 # Set before anything imports datasets, huggingface_hub or torch: they read these once, at import.
 _HOME = Path(tempfile.mkdtemp(prefix="rise-bench-tests-"))
@@ -36,6 +38,8 @@ for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACH
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from .minihub import Minihub, serve  # noqa: E402
+
 #: Scripts that tests run in processes of their own.
 collect_ignore = ["kill_at_every_step.py"]
 
@@ -57,6 +61,47 @@ def root() -> Path:
 def hub_listener() -> socket.socket:
     """The socket, bound and not listening, at the address that HF_ENDPOINT names."""
     return HUB_LISTENER
+
+
+@pytest.fixture(scope="session")
+def hub_server(hub_listener: socket.socket) -> Iterator[Minihub]:
+    """One server for all: two on one socket would each take some of the requests."""
+    with serve(hub_listener) as hub:
+        yield hub
+
+
+@pytest.fixture
+def minihub(hub_server: Minihub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Minihub:
+    """An empty Hub at HF_ENDPOINT, nobody signed in, empty caches; the clients' waits are cut short."""
+    import datasets.config
+    import huggingface_hub.constants
+    from huggingface_hub.utils import _http
+
+    hub_server.reset()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setattr(datasets.config, name, False)
+    cache = tmp_path / "huggingface"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(cache / "token"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache / "datasets")
+    monkeypatch.setattr("rise_bench.hub_push.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return hub_server
+
+
+@pytest.fixture
+def sign_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a token where the clients look for it."""
+    return lambda token: monkeypatch.setenv("HF_TOKEN", token)
+
+
+@pytest.fixture
+def alice(minihub: Minihub, sign_in: Callable[[str], None]) -> Minihub:
+    """The Hub, with alice signed in: she may write to `alice/`, `rise/` and `rise-bench/`."""
+    sign_in("hf_alice")
+    return minihub
 
 
 @pytest.fixture(scope="session")

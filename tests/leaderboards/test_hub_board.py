@@ -16,7 +16,6 @@ from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, GoldBoard
 from rise_bench.submission import MAX_SAMPLES_BYTES, Submission, write_submission
 from rise_bench.values import render_gold
 
-from ..hub.conftest import alice, hub_server, minihub, sign_in  # noqa: F401
 from ..minihub import Minihub
 from .chromium import find_chromium, launch
 
@@ -28,7 +27,7 @@ Run = Callable[..., "tuple[int, str]"]
 
 
 @pytest.fixture
-def board(alice: Minihub, boards: dict[str, GoldBoard]) -> Minihub:  # noqa: F811
+def board(alice: Minihub, boards: dict[str, GoldBoard]) -> Minihub:
     """A results dataset that pins both benchmarks, kept by alice."""
     settings = BoardSettings(schema_version=1, benchmarks={name: b.pin for name, b in boards.items()})
     push(REPO, [Outgoing.of(BOARD_NAME, settings.model_dump_json().encode())], title="The board")
@@ -68,7 +67,7 @@ def main_files() -> set[str]:
     return set(list_files(REPO, commit_of(REPO)))
 
 
-def test_from_pull_request_to_a_page_in_the_browser(board, honest, run, sign_in, tmp_path):  # noqa: F811
+def test_from_pull_request_to_a_page_in_the_browser(board, honest, run, sign_in, tmp_path):
     sign_in(BOB)
     first = send(honest(), "bob")
     sign_in(MALLORY)
@@ -119,12 +118,12 @@ def _look(chromium: str, site: Path) -> None:
     server.shutdown()
 
 
-def test_the_same_submission_is_sent_once(board, honest, sign_in):  # noqa: F811
+def test_the_same_submission_is_sent_once(board, honest, sign_in):
     sign_in(BOB)
     assert send(honest(), "bob") == send(honest(), "bob")
 
 
-def test_a_refused_request_is_closed_with_every_reason_and_main_is_untouched(board, honest, run, sign_in):  # noqa: F811
+def test_a_refused_request_is_closed_with_every_reason_and_main_is_untouched(board, honest, run, sign_in):
     sign_in(BOB)
     parts = honest()
     parts.submission["metrics"]["jsd"] = 0.001
@@ -138,7 +137,7 @@ def test_a_refused_request_is_closed_with_every_reason_and_main_is_untouched(boa
     assert main_files() == before
 
 
-def test_someone_elses_folder_is_known_by_the_hub_not_by_the_file(board, honest, run, sign_in):  # noqa: F811
+def test_someone_elses_folder_is_known_by_the_hub_not_by_the_file(board, honest, run, sign_in):
     sign_in(MALLORY)
     parts = honest()
     parts.submission["run"]["by"] = "bob"
@@ -151,7 +150,7 @@ def test_someone_elses_folder_is_known_by_the_hub_not_by_the_file(board, honest,
     assert status(number) == "open", "without --apply nothing is changed"
 
 
-def test_a_huge_file_is_refused_by_its_size_and_never_downloaded(board, honest, run, sign_in):  # noqa: F811
+def test_a_huge_file_is_refused_by_its_size_and_never_downloaded(board, honest, run, sign_in):
     sign_in(MALLORY)
     parts = honest()
     parts.samples = b"x" * (MAX_SAMPLES_BYTES + 1)
@@ -168,7 +167,7 @@ def test_a_huge_file_is_refused_by_its_size_and_never_downloaded(board, honest, 
     assert board.requests("GET", "mallory") == []
 
 
-def test_other_files_in_the_request_are_refused(board, honest, run, sign_in):  # noqa: F811
+def test_other_files_in_the_request_are_refused(board, honest, run, sign_in):
     sign_in(MALLORY)
     files = [
         Outgoing.of("submissions/mallory/x/submission.json", honest().submission_json),
@@ -184,7 +183,7 @@ def test_other_files_in_the_request_are_refused(board, honest, run, sign_in):  #
     assert "extra_files" in output
 
 
-def test_a_request_that_changes_while_it_is_verified_is_not_merged(board, honest, boards, sign_in):  # noqa: F811
+def test_a_request_that_changes_while_it_is_verified_is_not_merged(board, honest, boards, sign_in):
     sign_in(BOB)
     number = send(honest(), "bob")
     folder = hub_board.fetch_main(REPO).folder
@@ -203,7 +202,7 @@ def test_a_request_that_changes_while_it_is_verified_is_not_merged(board, honest
     assert status(number) == "open"
 
 
-def test_a_copy_of_what_is_on_main_is_refused_though_main_has_moved_on(board, honest, run, sign_in):  # noqa: F811
+def test_a_copy_of_what_is_on_main_is_refused_though_main_has_moved_on(board, honest, run, sign_in):
     original = honest()
     sign_in(MALLORY)
     copied = {key: text.replace("There is", "Here is") for key, text in original.responses.items()}
@@ -217,7 +216,7 @@ def test_a_copy_of_what_is_on_main_is_refused_though_main_has_moved_on(board, ho
     assert "of the CoTs are those of submissions/bob/x" in output
 
 
-def test_a_held_submission_waits_for_a_person_who_says_why(board, boards, honest, run, sign_in, tmp_path):  # noqa: F811
+def test_a_held_submission_waits_for_a_person_who_says_why(board, boards, honest, run, sign_in, tmp_path):
     sign_in(BOB)
     exact = {
         gold.id: f"<think>Cue {i} says it.</think><answer>{render_gold(gold)}</answer>"
@@ -237,7 +236,7 @@ def test_a_held_submission_waits_for_a_person_who_says_why(board, boards, honest
     assert "Tiny VL" in (tmp_path / "site" / "emotion6-full.html").read_text()
 
 
-def test_the_commit_that_added_a_submission_is_found(board, honest, run, sign_in):  # noqa: F811
+def test_the_commit_that_added_a_submission_is_found(board, honest, run, sign_in):
     sign_in(BOB)
     number = send(honest(), "bob")
     sign_in(ALICE)
@@ -246,7 +245,7 @@ def test_the_commit_that_added_a_submission_is_found(board, honest, run, sign_in
     assert hub_board.commit_that_added(REPO, "submissions/bob/x") == details.merge_commit_oid
 
 
-def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, run, sign_in):  # noqa: F811
+def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, run, sign_in):
     sign_in(MALLORY)
     broken = send(honest(seed=3), "mallory")
     sign_in(BOB)
@@ -258,7 +257,7 @@ def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, 
     assert status(good) == "merged"
 
 
-def test_the_truth_comes_from_the_hub_at_the_pinned_commit(board, honest, datasets, sign_in, tmp_path):  # noqa: F811
+def test_the_truth_comes_from_the_hub_at_the_pinned_commit(board, honest, datasets, sign_in, tmp_path):
     """Main of the dataset has moved on since; the board still scores against what it pins."""
     name, folder = "rise-bench/rise-emotion6", datasets["emotion6"]
     files = [Outgoing.of(str(path.relative_to(folder)), path) for path in folder.rglob("*") if path.is_file()]
