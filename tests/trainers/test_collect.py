@@ -124,7 +124,8 @@ def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tm
     report = json.loads(said)
     done = Counter(located.row["id"] for located in read_rollouts([logs]))
     whole = {uid for uid, count in done.items() if count == 3}
-    assert report["swept"] == 4 and report["left"] == 8 - len(whole) > 0
+    missing = 8 - len(whole)
+    assert report["swept"] == 4 and report["left"] >= missing > 0  # it may have ended before the kill
     assert not out.exists()
 
     again = [start(rank, tiny, built, out) for rank in (0, 1)]
@@ -133,7 +134,7 @@ def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tm
         said, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         results.append(json.loads(said))
-    assert sum(r["swept"] for r in results) == report["left"]  # nothing is sampled twice
+    assert sum(r["swept"] for r in results) == missing  # nothing is sampled twice
     rows = [row["id"] for row in open_cots(out).rows()]
     assert Counter(rows) == Counter(gold.id for gold in toy.golds)  # nothing is lost or doubled
     ranks = {
