@@ -37,7 +37,9 @@ def collect(
         float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Rollouts a sample (G) in the sweep.")] = None,
-    no_sweep: Annotated[bool, typer.Option(help="Leave out what training never sampled.")] = False,
+    no_sweep: Annotated[
+        bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
+    ] = False,
     only_high_of: Annotated[
         Path | None, typer.Option(help="Collect only the `high` ids of this CoT dataset (Table 3).")
     ] = None,
