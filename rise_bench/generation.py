@@ -8,6 +8,7 @@ from typing import Any
 
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
+from rise_bench.local_models import local_model
 from rise_bench.sampling import Prompt, Sampling
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS
 
@@ -31,7 +32,7 @@ class LocalModel:
         """Load the model.
 
         Args:
-            name: Hub id or folder.
+            name: Hub id or folder, or a name of `local_models`.
             revision: Hub revision; empty means the default branch.
             sampling: How tokens are drawn.
             max_pixels: Largest image of the processor.
@@ -53,10 +54,11 @@ class LocalModel:
         on_gpu = torch.cuda.is_available()
         self._device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
         source: dict[str, Any] = {"revision": revision} if revision else {}
+        folder = local_model(name)
         try:
-            self._processor = AutoProcessor.from_pretrained(name, padding_side="left", **source)
+            self._processor = AutoProcessor.from_pretrained(folder, padding_side="left", **source)
             model: Any = AutoModelForImageTextToText.from_pretrained(
-                name,
+                folder,
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
                 attn_implementation=attn_implementation,
                 **source,

@@ -25,9 +25,8 @@ from accelerate.utils import broadcast_object_list, release_memory
 from transformers import AutoProcessor, TrainerCallback
 from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
 
-from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.tiny_model import make_tiny_model
+from rise_bench.local_models import local_model
 from rise_bench.trainers.config import PHASES, ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.launch import ACCELERATE_DIR
@@ -63,13 +62,9 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     return processor
 
 
-def with_tiny_model(config: TrainConfig) -> TrainConfig:
-    """Replace a model name such as `tiny-qwen2_vl` by a tiny random checkpoint, made in the cache folder."""
-    if not config.model.name.startswith("tiny-"):
-        return config
-    family: Any = config.model.name.removeprefix("tiny-")
-    folder = make_tiny_model(cache_folder(config.model.name), family)
-    return replace(config, model=replace(config.model, name=str(folder)))
+def with_local_model(config: TrainConfig) -> TrainConfig:
+    """Replace the name of a model that needs no Hub, such as `rise-bench-base`, by its folder."""
+    return replace(config, model=replace(config.model, name=local_model(config.model.name)))
 
 
 def special_tokens_not_sampled(processor: Any) -> list[int]:

@@ -6,6 +6,9 @@ It ships with the package, so that the whole of RISE runs without a download. Th
 
 from pathlib import Path
 
+BASE_MODEL = "rise-bench-base"
+"""Name by which recipes and commands ask for it."""
+
 MAX_PIXELS = 112 * 112
 """Largest picture that its processor keeps; larger ones are made smaller, 16 image tokens each."""
 

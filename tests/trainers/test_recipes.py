@@ -11,6 +11,7 @@ import yaml
 from trl import GRPOConfig
 from typer.testing import CliRunner
 
+from rise_bench.base_model import BASE_MODEL, MAX_PIXELS
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers import launch
@@ -25,7 +26,7 @@ from rise_bench.trainers.recipe_files import (
 )
 from rise_bench.trainers.run_folder import RunFolder, default_output_dir
 
-BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes")
+BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub")
 
 # "Implementation Details" of arXiv 2508.13229; batch size 1 is one prompt a device, so 8 rollouts.
 PAPER = {
@@ -97,6 +98,14 @@ def test_smoke_recipes_run_anywhere(stage):
     config = load_config(f"smoke/{stage}")
     assert config.compute.use_cpu and not config.compute.bf16 and config.compute.accelerate == "none"
     assert config.model.name.startswith("tiny-") and max(config.sft.steps * ("sft" in PHASES[stage]), 2) <= 2
+
+
+@pytest.mark.parametrize("stage", PHASES)
+def test_world_recipes_train_the_base_model_that_ships_on_a_laptop(stage):
+    config = load_config(f"world/{stage}")
+    assert (config.model.name, config.model.max_pixels) == (BASE_MODEL, MAX_PIXELS)
+    assert config.compute.use_cpu and not config.compute.bf16 and config.compute.accelerate == "none"
+    assert config.reward == TrainConfig().reward and config.data.tau == TrainConfig().data.tau
 
 
 @pytest.mark.parametrize("name", recipe_names())
