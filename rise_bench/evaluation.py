@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.asked_style import STYLE_VARIABLE
 from rise_bench.bootstrap import RESAMPLES
 from rise_bench.box_units import UNIT_VARIABLE, box_unit_of, check_resized_px, max_pixels
 from rise_bench.dataset import BenchmarkDataset, find_dataset
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.extras import require_extra
 from rise_bench.lmms_command import LmmsCommand, dataset_of, read_command, run_command
+from rise_bench.parsing import Style
 from rise_bench.samples import FAILURE_PREFIXES, read_responses
 from rise_bench.scored_run import ScoredRun, score_run
 from rise_bench.values import BoxUnit
@@ -55,6 +57,7 @@ def evaluate(
     arguments: Sequence[str],
     *,
     box_unit: BoxUnit | None = None,
+    style: Style | None = None,
     processes: int = 1,
     resamples: int = RESAMPLES,
 ) -> list[EvaluatedTask]:
@@ -64,6 +67,7 @@ def evaluate(
         arguments: Flags of lmms-eval, passed on as they are; `--log_samples` and `--output_path results` are
             added if they are missing.
         box_unit: Unit in which the model states boxes; None takes the family's.
+        style: Form in which answers are asked for; None takes the environment's, else think_answer.
         processes: Data-parallel processes.
         resamples: Bootstrap resamples.
 
@@ -85,6 +89,8 @@ def evaluate(
         forget_failures(command.cache)
     before = set(command.output.glob("**/*_results.json"))
     environment: dict[str, str] = {UNIT_VARIABLE: unit} if box_unit else {}
+    if style:
+        environment[STYLE_VARIABLE] = style
     reason = run_command(command, processes=processes, environment=environment)
     new = sorted(set(command.output.glob("**/*_results.json")) - before)
     if len(new) != 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.asked_style import DEFAULT_STYLE, as_style
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit
 from rise_bench.errors import DataError
 from rise_bench.parsing import Style
@@ -35,6 +36,7 @@ class Responses:
         box_unit: Unit in which boxes were asked for.
         max_pixels: Largest image of the processor; matters for `resized_px` only.
         dataset_sha256: Dataset that the run says it used; empty if it says nothing.
+        style: Form that was asked for.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Responses:
     box_unit: BoxUnit = DEFAULT_UNIT
     max_pixels: int = MAX_PIXELS
     dataset_sha256: str = ""
+    style: Style = DEFAULT_STYLE
 
 
 def is_failed_request(text: str) -> bool:
@@ -50,16 +53,17 @@ def is_failed_request(text: str) -> bool:
     return text.lstrip().startswith(FAILURE_PREFIXES)
 
 
-def read_responses(path: Path, *, box_unit: BoxUnit | None = None) -> Responses:
+def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style | None = None) -> Responses:
     """Read a samples file.
 
     Args:
         path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`.
         box_unit: Unit of the boxes; None takes what the file says, norm1000 if it says nothing.
+        style: Form that was asked for; None takes what the file says, think_answer if it says nothing.
 
     Raises:
-        DataError: If the file is absent, a line is no such object, an id comes twice, or the unit contradicts
-            the file.
+        DataError: If the file is absent, a line is no such object, an id comes twice, or the unit or the
+            form contradicts the file.
     """
     texts: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -72,15 +76,18 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None) -> Responses:
         if sample_id in texts or sample_id in failed:
             raise DataError(f"{where}: a second response to sample {sample_id!r}; keep one")
         (failed if is_failed_request(text) else texts)[sample_id] = text
-        told = {key: row[key] for key in ("box_unit", "max_pixels", "dataset_sha256") if key in row}
+        told = {key: row[key] for key in ("box_unit", "max_pixels", "dataset_sha256", "style") if key in row}
         if any(stated.get(key, value) != value for key, value in told.items()):
             raise DataError(f"{where}: {told} contradicts the lines before, {stated}; keep one run a file")
         stated |= told
     unit = as_box_unit(str(stated.get("box_unit", box_unit or DEFAULT_UNIT)), f"box_unit in {path}")
     if box_unit and unit != box_unit:
         raise DataError(f"{path} was asked for boxes in {unit}, not {box_unit}; leave the unit out")
+    form = as_style(str(stated.get("style", style or DEFAULT_STYLE)), f"style in {path}")
+    if style and form != style:
+        raise DataError(f"{path} was asked in the form {form}, not {style}; leave the form out")
     limit = int(stated.get("max_pixels", MAX_PIXELS))
-    return Responses(path, texts, failed, unit, limit, str(stated.get("dataset_sha256", "")))
+    return Responses(path, texts, failed, unit, limit, str(stated.get("dataset_sha256", "")), form)
 
 
 def require_complete(responses: Responses, ids: list[str]) -> None:
@@ -107,9 +114,7 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
         )
 
 
-def score_responses(
-    responses: Responses, golds: Sequence[Gold], dataset_sha256: str, *, style: Style = "think_answer"
-) -> list[SampleScore]:
+def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
     """Score every response of a complete run, in the order of the truths.
 
     Raises:
@@ -126,7 +131,7 @@ def score_responses(
             gold,
             responses.texts[gold.id],
             unit=responses.box_unit,
-            style=style,
+            style=responses.style,
             max_pixels=responses.max_pixels,
         )
         for gold in golds

@@ -6,7 +6,6 @@ from typing import Any
 from rise_bench.bootstrap import RESAMPLES
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.floors import floor_predictors
-from rise_bench.parsing import Style
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.samples import Responses, score_responses
@@ -49,7 +48,6 @@ def score_run(
     split: str = "test",
     *,
     rows: slice = slice(None),
-    style: Style = "think_answer",
     reference: Reference | None = None,
     resamples: int = RESAMPLES,
 ) -> ScoredRun:
@@ -60,7 +58,6 @@ def score_run(
         dataset: The dataset that the run was made on.
         split: Its split.
         rows: Rows of the split that were run; a part of them is a trial, not a score.
-        style: Form that was asked for.
         reference: What the win-rate is against; the benchmark's own if None.
         resamples: Bootstrap resamples of the run's intervals; the floors' values need none.
 
@@ -68,7 +65,7 @@ def score_run(
         DataError: If the run is incomplete or belongs to another version of the dataset.
     """
     golds = dataset.golds(split)[rows]
-    scores = score_responses(responses, golds, dataset.sha256, style=style)
+    scores = score_responses(responses, golds, dataset.sha256)
     reference = reference or _reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
     floors = score_floors(dataset, split, rows=rows, reference=reference, resamples=0)

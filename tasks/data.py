@@ -10,6 +10,7 @@ import importlib.metadata
 from collections.abc import Callable
 from typing import Any
 
+from rise_bench.asked_style import asked_style
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
 from rise_bench.dataset import BenchmarkDataset, find_dataset
 from rise_bench.lmms_command import dataset_of
@@ -63,7 +64,7 @@ def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
         "benchmark": dataset.spec.name,
         "dataset_sha256": dataset.sha256,
         "prompt_hash": prompt_hash(dataset.spec, unit=unit, max_pixels=max_pixels()),
-        "style": "think_answer",
+        "style": asked_style(),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF},
     } | _of_kind(dataset, unit)
 

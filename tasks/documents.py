@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rise_bench.asked_style import asked_style
 from rise_bench.box_units import max_pixels
 from rise_bench.dataset import find_dataset
-from rise_bench.prompts import think_answer_prompt
+from rise_bench.prompts import answer_only_prompt, think_answer_prompt
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.samples import is_failed_request
@@ -30,12 +31,13 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
 
     Returns:
         The dataset with the columns `prompt`, `target`, `spec` (JSON), `dataset_sha256`, `box_unit`,
-        `max_pixels` and `reference_jsd` (NaN for boxes).
+        `max_pixels`, `style` and `reference_jsd` (NaN for boxes).
     """
     from datasets import Dataset, concatenate_datasets
 
     dataset = find_dataset(benchmark)
-    spec, limit = dataset.spec, max_pixels()
+    spec, limit, style = dataset.spec, max_pixels(), asked_style()
+    ask = answer_only_prompt if style == "answer_only" else think_answer_prompt
     golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]
     reference = win_rate_reference(dataset).jsd if spec.kind == "distribution" else {}
     constant = {
@@ -43,9 +45,10 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
         "dataset_sha256": dataset.sha256,
         "box_unit": unit,
         "max_pixels": limit,
+        "style": style,
     }
     added: dict[str, list[Any]] = {name: [value] * len(golds) for name, value in constant.items()}
-    added["prompt"] = [think_answer_prompt(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
+    added["prompt"] = [ask(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
     added["target"] = [render_gold(gold, unit, max_pixels=limit) for gold in golds]
     added["reference_jsd"] = [reference.get(gold.id, float("nan")) for gold in golds]
     return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
@@ -83,6 +86,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
         "id": gold.id,
         "benchmark": spec.name,
         "dataset_sha256": doc["dataset_sha256"],
+        "style": doc["style"],
         "gold": _numbers(gold.annotation),
     }
     if spec.kind == "boxes":
@@ -91,7 +95,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     if is_failed_request(results[0]):
         unscored: dict[str, Any] = {metric["metric"]: None for metric in metrics}
         return unscored | {primary: row | {"failed": True}, "failed_requests": 1.0}
-    score = score_response(gold, results[0], unit=doc["box_unit"], max_pixels=doc["max_pixels"])
+    asked = {"unit": doc["box_unit"], "max_pixels": doc["max_pixels"], "style": doc["style"]}
+    score = score_response(gold, results[0], **asked)
     row |= {"reason": score.reason, "stated": None if score.stated is None else _numbers(score.stated)}
     shared = {
         "similarity": score.similarity,

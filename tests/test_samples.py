@@ -133,6 +133,17 @@ def test_a_run_on_another_dataset_is_refused(tmp_path):
     assert len(score_responses(responses, [GOLD], "d" * 64)) == 1
 
 
+def test_the_form_is_what_the_file_says(tmp_path):
+    file = _file(tmp_path, {"filtered_resps": "x", "jsd": ROW | {"style": "answer_only"}})
+    assert read_responses(file).style == "answer_only"
+    with pytest.raises(DataError, match="asked in the form answer_only, not think_answer"):
+        read_responses(file, style="think_answer")
+    assert (
+        read_responses(_file(tmp_path, {"id": "a", "response": ""}), style="answer_only").style
+        == "answer_only"
+    )
+
+
 @given(st.text(alphabet=' \n\t\x1c\u2003<>think/answer{}[]":,0.5joyfear%', max_size=60))
 def test_white_space_around_a_response_does_not_change_its_score(text):
     """lmms-eval scores the stripped response, `rise-bench score` the raw one."""

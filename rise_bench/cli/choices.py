@@ -8,4 +8,7 @@ from rise_bench.parsing import Style
 from rise_bench.values import BoxUnit
 
 BoxUnitChoice = Annotated[BoxUnit | None, typer.Option(help="Unit of boxes, if the file does not say.")]
+AskedStyleChoice = Annotated[
+    Style | None, typer.Option(help="Form of the answers, if the file does not say.")
+]
 StyleChoice = Annotated[Style, typer.Option(help="Form that was asked for.")]

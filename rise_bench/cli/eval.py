@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 
 
 @app.command(
@@ -17,6 +17,7 @@ from rise_bench.cli.choices import BoxUnitChoice
 def evaluate(
     context: typer.Context,
     box_unit: BoxUnitChoice = None,
+    style: AskedStyleChoice = None,
     num_processes: Annotated[int, typer.Option(min=1, help="Data-parallel processes, one a GPU.")] = 1,
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -28,7 +29,9 @@ def evaluate(
     from rise_bench.cli.tables import print_json, print_run
     from rise_bench.evaluation import evaluate as run_evaluation
 
-    tasks = run_evaluation(context.args, box_unit=box_unit, processes=num_processes, resamples=resamples)
+    tasks = run_evaluation(
+        context.args, box_unit=box_unit, style=style, processes=num_processes, resamples=resamples
+    )
     if as_json:
         print_json({task.task: task.to_json() for task in tasks})
         return

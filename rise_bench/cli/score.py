@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice, StyleChoice
+from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 
 
 @app.command()
@@ -17,7 +17,7 @@ def score(
     data: Annotated[Path, typer.Option(help="Dataset folder that the run was made on.")],
     split: Annotated[str, typer.Option(help="Split that was run.")] = "test",
     box_unit: BoxUnitChoice = None,
-    style: StyleChoice = "think_answer",
+    style: AskedStyleChoice = None,
     reference: Annotated[
         Path | None, typer.Option(help="Samples file of the run that the win-rate is against.")
     ] = None,
@@ -35,9 +35,9 @@ def score(
     from rise_bench.scored_run import score_run
 
     dataset = open_dataset(data)
-    responses = read_responses(samples, box_unit=box_unit)
+    responses = read_responses(samples, box_unit=box_unit, style=style)
     against = reference_from_samples(reference, dataset, split) if reference else None
-    run = score_run(responses, dataset, split, style=style, reference=against, resamples=resamples)
+    run = score_run(responses, dataset, split, reference=against, resamples=resamples)
     if as_json:
         print_json(run.to_json())
     else:

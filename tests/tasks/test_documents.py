@@ -195,3 +195,18 @@ def test_an_absent_dataset_names_the_command_that_makes_it_and_breaks_no_other_t
 def test_an_attribute_that_does_not_exist_is_an_attribute_error(attribute):
     with pytest.raises(AttributeError, match=attribute):
         getattr(data, attribute)
+
+
+def test_answers_alone_are_asked_for_and_scored_in_their_own_form(root, monkeypatch, tmp_path):
+    """The model of SFT on annotations never wrote a chain of thought; it is not marked down for that."""
+    monkeypatch.setenv("RISE_BENCH_STYLE", "answer_only")
+    documents = _documents("moods", tmp_path)
+    assert all("<think>" not in doc["prompt"] and "Write only <answer>" in doc["prompt"] for doc in documents)
+    assert data.metadata__moods["style"] == "answer_only"
+    values = process_results(documents[0], ["<answer>{}</answer>".format(documents[0]["target"])])
+    assert values["format_rate"] == 1.0 and values["jsd"]["style"] == "answer_only"
+    monkeypatch.setenv("RISE_BENCH_STYLE", "short")
+    with pytest.raises(
+        ConfigError, match="RISE_BENCH_STYLE is 'short'; use one of think_answer, answer_only"
+    ):
+        _documents("moods", tmp_path)
