@@ -1,35 +1,30 @@
-"""`rise-bench demo`: the whole way of a benchmark, from nothing to a table, without a download.
+"""`rise-bench demo`: the whole of RISE, from nothing to a table and a report, without a download.
 
-Draw a benchmark, make a tiny model, run it through lmms-eval, score it beside the floors. Every step leaves a
-complete result or none, and a step whose result is there is not done again; so the same command goes on after
-a crash.
+Draw a benchmark; train RISE-CoT on the base model that ships, collect the verified chains of thought, train
+RISE-R1, and beside it SFT and Visual-RFT; score all by lmms-eval. The recipes are `world/…`, the commands
+those that serve a real model. What is done is not done again, so the same command goes on after a crash.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.bootstrap import RESAMPLES
+from rise_bench.comparison import Row, compare
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.dataset_writer import write_dataset
-from rise_bench.errors import ConfigError, DataError
-from rise_bench.evaluation import evaluate
+from rise_bench.demo_page import write_page
+from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
+from rise_bench.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.json_text import json_text
 from rise_bench.manifest import MANIFEST_NAME
+from rise_bench.methods import Cell, method_jobs
 from rise_bench.registry import load_component
-from rise_bench.samples import read_responses
-from rise_bench.scored_run import ScoredRun, score_run
-from rise_bench.shard_store import Progress
+from rise_bench.report import write_report
 from rise_bench.storage import atomic_write_text
-from rise_bench.tiny_model import make_tiny_model
 
-#: An untrained model says nothing; more tokens only take longer.
-MAX_NEW_TOKENS = 64
-
-#: Told what happens, a line at a time.
-Tell = Callable[[str], None]
+METHODS = ("rise", "visual_rft", "sft", "base")
+"""What the demo compares; the longest chain of jobs first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,62 +34,90 @@ class Demo:
     Attributes:
         out: Folder for everything.
         benchmark: A drawn benchmark: moods, scenes or kinds.
-        train: Training rows.
+        shots: Training rows of each class: 4-shot, 16-shot, or full for all.
+        train: Training rows that are drawn.
         test: Test rows.
-        seed: Seed of the pictures and of the model.
+        seed: Seed of the pictures and of training.
+        at_once: Jobs side by side.
     """
 
     out: Path
     benchmark: str = "moods"
-    train: int = 280
-    test: int = 60
+    shots: str = "16-shot"
+    train: int = 700
+    test: int = 200
     seed: int = 0
+    at_once: int = 2
 
     @property
-    def data(self) -> Path:
-        """Folder of the dataset."""
-        return self.out / "data" / self.benchmark
+    def cell(self) -> Cell:
+        """The place of its methods."""
+        return Cell(self.out / "data" / self.benchmark, self.shots, self.seed, self.out)
 
     @property
-    def task(self) -> str:
-        """Task of lmms-eval."""
-        return f"rise_{self.benchmark}"
+    def jobs(self) -> JobFolder:
+        """Records and logs."""
+        return JobFolder(self.out / "jobs")
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.out / "report.html"
 
     @property
     def scores(self) -> Path:
-        """File with the scores."""
+        """File with the table."""
         return self.out / "scores.json"
 
 
-def run_demo(demo: Demo, *, tell: Tell, progress: Progress) -> ScoredRun:
-    """Do what is not done yet, and return the scores.
+def demo_jobs(demo: Demo) -> list[Job]:
+    """Return the jobs of the demo, those that are needed first."""
+    return method_jobs(demo.cell, list(METHODS))
+
+
+def draw_dataset(demo: Demo, progress: Callable[[int, int], None]) -> BenchmarkDataset:
+    """Draw the benchmark, or open it if that is done.
+
+    Raises:
+        ConfigError: The folder holds another one.
+    """
+    data = demo.cell.data
+    if not (data / MANIFEST_NAME).is_file():
+        plan = load_component("builders", "world.plan").plan(
+            benchmark=demo.benchmark, train=demo.train, test=demo.test, seed=demo.seed
+        )
+        write_dataset(plan, data, seed=demo.seed, progress=progress)
+    dataset = open_dataset(data)
+    made = (dataset.manifest.counts, dataset.manifest.seed)
+    if made != ({"train": demo.train, "test": demo.test}, demo.seed):
+        raise ConfigError(
+            f"{data} holds {made[0]} rows of seed {made[1]}, not what this demo asks for; "
+            "choose another --out or remove it"
+        )
+    return dataset
+
+
+def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress], None]) -> list[Row]:
+    """Run the jobs that are not done yet, write table and report, and return the table.
 
     Args:
         demo: What to make.
-        tell: Told of each step.
-        progress: Told of each picture drawn.
+        dataset: Its benchmark, drawn.
+        progress: Told how far each job is.
 
     Raises:
-        PrerequisiteError: If the `eval` extra is missing, or lmms-eval leaves no results.
-        ConfigError: If `out` holds a demo with other settings.
+        PrerequisiteError: An extra is missing, or a job failed.
+        ConfigError: The folder holds another demo.
     """
+    require_extra("train")
     require_extra("eval")
-    tell(f"1/4 dataset: {demo.train} + {demo.test} pictures of {demo.benchmark}")
-    dataset = _dataset(demo, progress)
-    tell("2/4 model: a tiny Qwen2-VL with random weights")
-    model = make_tiny_model(demo.out / "models" / f"tiny-qwen2-vl-{demo.seed}", seed=demo.seed)
-    tell(f"3/4 evaluation: {demo.task} through lmms-eval")
-    run = _finished_run(demo, dataset)
-    if run is None:
-        os.environ["RISE_BENCH_DATA"] = str(demo.data.parent.absolute())
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a tiny model only loses time over more threads
-        (evaluated,) = evaluate(_lmms_arguments(demo, model))
-        run = evaluated.run
-    else:
-        tell("    done before")
-    tell("4/4 scores, floors beside them")
-    atomic_write_text(demo.scores, json_text(run.to_json()) + "\n")
-    return run
+    run_jobs(demo_jobs(demo), demo.jobs, at_once=demo.at_once, progress=progress)
+    rows = compare(demo.cell, dataset, METHODS, demo.jobs)
+    for run in sorted((demo.out / "runs").glob("*/config.yaml")):
+        write_report(run.parent)
+    write_page(demo.page, demo.cell, dataset, rows, demo.jobs)
+    atomic_write_text(demo.scores, json_text([row.to_json() for row in rows]) + "\n")
+    return rows
 
 
 def next_steps(demo: Demo) -> str:
@@ -102,45 +125,9 @@ def next_steps(demo: Demo) -> str:
     return "\n".join(
         (
             "Next:",
-            "  your data:    rise-bench build custom --source IMAGES --annotations labels.csv --name mine",
-            f"  a real model: RISE_BENCH_DATA={demo.data.parent} rise-bench eval --tasks {demo.task} "
-            "--model qwen2_vl --model_args pretrained=Qwen/Qwen2-VL-2B-Instruct",
-            f"  one answer:   rise-bench explain --data {demo.data} --id {demo.benchmark}/test/000000 "
-            "--text 'joy: 0.6, fear: 0.4'",
+            "  your data:  rise-bench build custom --name mine --source IMAGES --annotations labels.csv",
+            "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine",
+            f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
+            f"--shots {demo.shots.removesuffix('-shot')} --out submission",
         )
     )
-
-
-def _dataset(demo: Demo, progress: Progress) -> BenchmarkDataset:
-    if not (demo.data / MANIFEST_NAME).is_file():
-        plan = load_component("builders", "world.plan").plan(
-            benchmark=demo.benchmark, train=demo.train, test=demo.test, seed=demo.seed
-        )
-        write_dataset(plan, demo.data, seed=demo.seed, progress=progress)
-    dataset = open_dataset(demo.data)
-    made = (dataset.manifest.counts, dataset.manifest.seed)
-    if made != ({"train": demo.train, "test": demo.test}, demo.seed):
-        raise ConfigError(
-            f"{demo.data} holds {made[0]} rows of seed {made[1]}, not what this demo asks for; "
-            "choose another --out or remove it"
-        )
-    return dataset
-
-
-def _finished_run(demo: Demo, dataset: BenchmarkDataset) -> ScoredRun | None:
-    """Return the scores of an earlier run on this dataset, if one is complete."""
-    for samples in sorted(demo.out.glob(f"results/*/*_samples_{demo.task}.jsonl"), reverse=True):
-        try:
-            return score_run(read_responses(samples), dataset, resamples=RESAMPLES)
-        except DataError:
-            continue  # a run that was cut, or of another dataset: it is run again
-    return None
-
-
-def _lmms_arguments(demo: Demo, model: Path) -> list[str]:
-    return [
-        *("--tasks", demo.task, "--model", "qwen2_vl"),
-        *("--model_args", f"pretrained={model},device=cpu,device_map=cpu"),
-        *("--gen_kwargs", f"max_new_tokens={MAX_NEW_TOKENS}"),
-        *("--output_path", str(demo.out / "results"), "--verbosity", "WARNING"),
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,6 +17,8 @@ from rise_bench.values import Annotation, Boxes, Distribution, Gold
 
 THUMBNAIL_PX = 440
 Row = dict[str, Any]
+Badge = tuple[str, str]
+Remark = Callable[[Row], Sequence[Badge]]
 
 
 def sample_cards(
@@ -30,14 +32,34 @@ def sample_cards(
         config: The run's settings as a tree.
         count: How many cards.
     """
-    chosen = choose(rollouts, count)
+    return cards(choose(rollouts, count), dataset, config["model"])
+
+
+def cards(
+    rows: Sequence[Row],
+    dataset: BenchmarkDataset | None,
+    model: Mapping[str, Any],
+    *,
+    split: str = "train",
+    remark: Remark = lambda _: (),
+) -> str:
+    """Cards of the rows, in their order.
+
+    Args:
+        rows: Rows with `id`, `step` or `title`, `reward`, `similarity`, `format_ok`, `reason`, and either
+            `cot` and `reconstruction` or `response`.
+        dataset: The benchmark, for images and truths; None shows the texts alone.
+        model: `box_unit` and `max_pixels` of the model that wrote them.
+        split: Split that the rows are of.
+        remark: Says more of a row, as badges: ("good" | "bad" | "", text).
+    """
     golds: dict[str, Gold] = {}
     pictures: dict[str, str] = {}
     if dataset:
-        golds = {gold.id: gold for gold in dataset.golds("train")}
-        pictures = _thumbnails(dataset, {row["id"] for row in chosen})
-    cards = [_card(row, golds.get(row["id"]), pictures.get(row["id"], ""), config) for row in chosen]
-    return f"<div class='rollouts'>{''.join(cards)}</div>"
+        golds = {gold.id: gold for gold in dataset.golds(split)}
+        pictures = _thumbnails(dataset, split, {row["id"] for row in rows})
+    made = [_card(row, golds.get(row["id"]), pictures.get(row["id"], ""), model, remark(row)) for row in rows]
+    return f"<div class='rollouts'>{''.join(made)}</div>"
 
 
 def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
@@ -52,13 +74,14 @@ def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
     return [ranked[round(i * (len(ranked) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def _card(row: Row, gold: Gold | None, picture: str, config: Mapping[str, Any]) -> str:
+def _card(
+    row: Row, gold: Gold | None, picture: str, model: Mapping[str, Any], remarks: Sequence[Badge]
+) -> str:
     looped = "cot" in row
     text = row["reconstruction"] if looped else row["response"]
     style: Style = "answer_only" if looped else "think_answer"
     stated: Annotation | None = None
     if gold:
-        model = config["model"]
         stated, _ = read_stated(
             gold, text, unit=model["box_unit"], style=style, max_pixels=model["max_pixels"]
         )
@@ -67,9 +90,10 @@ def _card(row: Row, gold: Gold | None, picture: str, config: Mapping[str, Any]) 
         classes = gold.annotation.classes if gold and isinstance(gold.annotation, Distribution) else ()
         body += f"<p class='label'>Chain of thought</p><p>{mark_leaks(row['cot'], classes)}</p>"
     body += f"<p class='label'>{'Reconstruction' if looped else 'Response'}</p><pre>{escape(text)}</pre>"
+    title = f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}"
     return (
         f"<article><div>{_picture(gold, stated, picture)}{_caption(gold, stated)}</div>"
-        f"<div><h3>{escape(row['id'])}, step {row['step']}</h3>{_badges(row)}{body}"
+        f"<div><h3>{escape(title)}</h3>{_badges(row, remarks)}{body}"
         f"{_bars(gold, stated)}</div></article>"
     )
 
@@ -85,8 +109,12 @@ def mark_leaks(cot: str, classes: tuple[str, ...] = ()) -> str:
     return "".join(parts) + escape(cot[position:])
 
 
-def _badges(row: Row) -> str:
-    badges = [("", f"reward {row['reward']:.3f}"), ("", f"similarity {row['similarity']:.3f}")]
+def _badges(row: Row, remarks: Sequence[Badge]) -> str:
+    badges: list[Badge] = [
+        ("", f"reward {row['reward']:.3f}"),
+        ("", f"similarity {row['similarity']:.3f}"),
+        *remarks,
+    ]
     badges.append(("good", "format ok") if row["format_ok"] else ("bad", "format wrong"))
     if "leak_numbers" in row:
         badges.append(("bad", "leak") if row["leak_numbers"] else ("good", "no leak"))
@@ -134,11 +162,11 @@ def _bars(gold: Gold | None, stated: Annotation | None) -> str:
     return f"<table>{''.join(rows)}</table><p class='note'>truth (green) / {told}</p>"
 
 
-def _thumbnails(dataset: BenchmarkDataset, ids: set[str]) -> dict[str, str]:
+def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:
     from PIL import Image, ImageOps
 
     found: dict[str, str] = {}
-    for row in dataset.rows("train", columns=["id", "image"]):
+    for row in dataset.rows(split, columns=["id", "image"]):
         if row["id"] not in ids or not row["image"]:
             continue
         with Image.open(io.BytesIO(row["image"]["bytes"])) as image:

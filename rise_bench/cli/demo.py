@@ -1,14 +1,15 @@
-"""`rise-bench demo`: from nothing to a table in a minute or two, on a CPU, without a download."""
+"""`rise-bench demo`: the whole of RISE in minutes, on a CPU, without a download."""
 
-import contextlib
-import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from rise_bench.cli import app
+
+if TYPE_CHECKING:
+    from rise_bench.dataset import BenchmarkDataset
+    from rise_bench.demo import Demo
 
 
 @app.command()
@@ -17,34 +18,49 @@ def demo(
     benchmark: Annotated[
         Literal["moods", "scenes", "kinds"], typer.Option(help="Which drawn benchmark.")
     ] = "moods",
-    train: Annotated[int, typer.Option(min=1, help="Training pictures.")] = 280,
-    test: Annotated[int, typer.Option(min=1, help="Test pictures.")] = 60,
-    seed: Annotated[int, typer.Option(help="Seed of the pictures and of the model.")] = 0,
+    shots: Annotated[
+        Literal["4-shot", "16-shot", "full"], typer.Option(help="Training pictures of each class.")
+    ] = "16-shot",
+    seed: Annotated[int, typer.Option(help="Seed of the pictures and of training.")] = 0,
+    train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 700,
+    test: Annotated[int, typer.Option(min=1, help="Test pictures.")] = 200,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Draw a benchmark, run a tiny untrained Qwen2-VL on it through lmms-eval, print scores beside floors.
+    """Run the whole of RISE on a drawn benchmark, beside SFT and Visual-RFT, and print how they compare.
 
-    Started again after a crash, the same command goes on where it was.
+    Draws the benchmark, trains RISE-CoT, collects verified chains of thought, trains RISE-R1 and its rivals
+    and scores all through lmms-eval. Started again after a crash, the same command goes on where it was.
     """
+    from rise_bench.cli.job_bars import JobBars
+    from rise_bench.cli.tables import print_json, print_rows
+    from rise_bench.comparison import COLUMNS_NOTE, cells, headings
+    from rise_bench.demo import Demo, demo_jobs, next_steps, run_demo
+
+    plan = Demo(out, benchmark, shots, train, test, seed, jobs)
+    dataset = _draw(plan)
+    with JobBars(len(demo_jobs(plan)), plan.jobs) as bars:
+        rows = run_demo(plan, dataset, bars.show)
+    if as_json:
+        print_json([row.to_json() for row in rows])
+        return
+    metric = dataset.spec.metric
+    title = f"{benchmark}, {shots}, seed {seed}: {test} test pictures"
+    print_rows(title, headings(metric), [cells(row, metric) for row in rows])
+    typer.echo(f"{COLUMNS_NOTE}\n\nreport:       {plan.page}\nCoT dataset:  {plan.cell.cots}")
+    typer.echo(next_steps(plan))
+
+
+def _draw(plan: "Demo") -> "BenchmarkDataset":
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from rise_bench.cli.tables import print_json, print_run
-    from rise_bench.demo import Demo, next_steps, run_demo
+    from rise_bench.demo import draw_dataset
 
-    plan = Demo(out=out, benchmark=benchmark, train=train, test=test, seed=seed)
     console = Console(stderr=True, markup=False, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("drawing", total=None, visible=False)
-
-        def drawn(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=done < total)
-
-        # Libraries that load with torch print to standard output, which is for the result alone.
-        with contextlib.redirect_stdout(sys.stderr):
-            run = run_demo(plan, tell=console.print, progress=drawn)
-    if as_json:
-        print_json(run.to_json())
-        return
-    print_run(run, name="tiny, untrained")
-    typer.echo(f"scores: {plan.scores}\n{next_steps(plan)}")
+        return draw_dataset(
+            plan, lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
+        )

@@ -1,7 +1,7 @@
 """The tables that commands print: metrics with intervals, floors beside them, an arrow for the direction."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -57,6 +57,16 @@ def print_reports(
         arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
         style = "bold" if metric == ranking_metric else None
         table.add_row(f"{metric} {arrow}", *cells, style=style)
+    _console().print(table)
+
+
+def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text; the first column is the name."""
+    table = Table(title=title, title_justify="left")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
     _console().print(table)
 
 

@@ -1,0 +1,51 @@
+"""How far jobs are: a bar for each that runs, on a terminal; elsewhere a line as each starts and ends."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from rise_bench.jobs import JobFolder, Progress
+
+
+class JobBars:
+    """A context in which `show` is to be told of jobs."""
+
+    def __init__(self, jobs: int, folder: "JobFolder") -> None:
+        """Expect that many jobs with records in `folder`."""
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Bars(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._all = self._bars.add_task("all jobs", total=jobs)
+        self._tasks: dict[str, Any] = {}
+        self._folder = folder
+
+    def __enter__(self) -> "JobBars":
+        """Start drawing."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop drawing."""
+        self._bars.stop()
+
+    def show(self, progress: "Progress") -> None:
+        """Show how far one job is."""
+        job = progress.job
+        if progress.finished:
+            if job.name in self._tasks:
+                self._bars.remove_task(self._tasks.pop(job.name))
+                said = f"{self._folder.seconds(job.name) / 60:.1f} min"
+            else:
+                said = "done before"
+            self._console.print(f"  {job.label}: {said}")
+            self._bars.advance(self._all)
+            return
+        if job.name not in self._tasks:
+            self._tasks[job.name] = self._bars.add_task(job.label, total=None)
+            if not self._console.is_terminal:
+                self._console.print(f"  {job.label} ...")
+        total = progress.total or None
+        self._bars.update(self._tasks[job.name], completed=progress.done, total=total)

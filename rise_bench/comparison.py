@@ -1,0 +1,163 @@
+"""Methods beside one another on one test split: scores, what their chains of thought say, and what they cost.
+
+Everything is recomputed from the raw responses that lmms-eval logged; the win-rate is against RISE, sample by
+sample, where RISE is among the methods.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.bootstrap import RESAMPLES
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import DataError
+from rise_bench.jobs import JobFolder
+from rise_bench.methods import METHODS, Cell, method_jobs
+from rise_bench.parsing import read_response
+from rise_bench.references import win_rate_reference
+from rise_bench.registry import BenchmarkSpec, load_component
+from rise_bench.samples import read_responses, score_responses
+from rise_bench.scored_run import LOWER_IS_BETTER, score_floors
+from rise_bench.scoring import Reference, Report, aggregate, score_annotation
+
+AGAINST = "rise"
+"""The method that win-rates are against."""
+
+COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements a CoT", "minutes")
+"""Columns of the printed table."""
+
+COLUMNS_NOTE = (
+    "Intervals: 95%, bootstrap over the test pictures of this one run; another seed moves the numbers more. "
+    "Minutes: wall time of a method's jobs, shared ones included."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison.
+
+    Attributes:
+        title: Name of the method, floor or optimum.
+        report: Its scores.
+        method: Key of `METHODS`; empty for floors and the optimum.
+        false_statements: False statements a chain of thought; None where nothing is thought.
+        minutes: Wall time of its jobs; a job that it shares with another method counts in both.
+    """
+
+    title: str
+    report: Report
+    method: str = ""
+    false_statements: float | None = None
+    minutes: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain JSON values."""
+        return {
+            "title": self.title,
+            "method": self.method,
+            "false_statements_per_cot": self.false_statements,
+            "minutes": self.minutes,
+            **self.report.to_json(),
+        }
+
+
+def compare(
+    cell: Cell,
+    dataset: BenchmarkDataset,
+    methods: Sequence[str],
+    folder: JobFolder,
+    *,
+    resamples: int = RESAMPLES,
+) -> list[Row]:
+    """Score methods whose jobs are done, then the floors and the Bayes optimum.
+
+    Args:
+        cell: Where they were trained.
+        dataset: The benchmark.
+        methods: Keys of `METHODS`.
+        folder: The jobs' records.
+        resamples: Bootstrap resamples of the intervals.
+
+    Raises:
+        DataError: An evaluation is missing or incomplete.
+    """
+    golds = dataset.golds("test")
+    reference = _reference(cell, dataset, methods, folder)
+    count = load_component("builders", "world.truth").count_statements
+    rows = []
+    for method in methods:
+        responses = read_responses(samples_file(cell, method, folder))
+        scores = score_responses(responses, golds, dataset.sha256)
+        report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
+        thoughts = thoughts_of(responses.texts, dataset.spec) if responses.style == "think_answer" else {}
+        jobs = method_jobs(cell, [method])
+        rows.append(
+            Row(
+                METHODS[method].title,
+                report,
+                method,
+                count(thoughts.items(), dataset, "test").false_per_text if thoughts else None,
+                sum(folder.seconds(job.name) for job in jobs) / 60,
+            )
+        )
+    floors = score_floors(dataset, reference=reference, resamples=0)
+    rows += [Row(f"floor: {name}", report) for name, report in floors.items()]
+    best = [score_annotation(gold, gold.annotation) for gold in golds]
+    optimum = aggregate(dataset.spec, golds, best, reference=reference, resamples=0)
+    return [*rows, Row("Bayes optimum", optimum)]
+
+
+def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
+    """Return the samples file that the evaluation of a method named.
+
+    Raises:
+        DataError: There was none.
+    """
+    printed = folder.output(f"{cell.prefix}eval_{method}")
+    try:
+        (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{printed} names no samples file: {error}. Start the same command again.") from error
+    return Path(outcome["samples_file"])
+
+
+def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]:
+    """Return the chain of thought of each response, by sample id; empty where there is none."""
+    return {uid: read_response(text, spec.kind, spec.classes).think for uid, text in texts.items()}
+
+
+def cells(row: Row, metric: str) -> list[str]:
+    """Return what a table shows of a row, in the order of `COLUMNS`; empty where there is nothing to show."""
+    score, win, parse = (row.report.metrics.get(name) for name in (metric, "win_rate", "parse_rate"))
+    shown = [row.title]
+    if score is None:
+        shown.append("")
+    elif score.low == score.low:
+        shown.append(f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
+    else:
+        shown.append(f"{score.value:.3f}")
+    shown.append(f"{win.value:.2f}" if win and row.title != row.report.reference else "")
+    shown.append(f"{parse.value:.2f}" if parse and row.method else "")
+    shown.append("" if row.false_statements is None else f"{row.false_statements:.2f}")
+    shown.append("" if row.minutes is None else f"{row.minutes:.1f}")
+    return shown
+
+
+def headings(metric: str) -> list[str]:
+    """Return the headings of the table, the metric by its name and direction."""
+    arrow = "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
+    return [metric.upper() + f" ({arrow})" if name == "score" else name for name in COLUMNS]
+
+
+def _reference(
+    cell: Cell, dataset: BenchmarkDataset, methods: Sequence[str], folder: JobFolder
+) -> Reference | None:
+    if dataset.spec.kind != "distribution":
+        return None
+    if AGAINST not in methods:
+        return win_rate_reference(dataset)
+    responses = read_responses(samples_file(cell, AGAINST, folder))
+    scores = score_responses(responses, dataset.golds("test"), dataset.sha256)
+    return Reference(METHODS[AGAINST].title, {s.id: s.jsd for s in scores if s.jsd is not None})

@@ -1,0 +1,196 @@
+"""The report of the demo: one HTML file without script, to be opened from disk.
+
+The table, the curves of training, the rewards as a histogram with tau, good and bad chains of thought beside
+their pictures, and what RISE and Visual-RFT answered to the same test pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from rise_bench.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
+from rise_bench.cot import open_cots
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.jobs import JobFolder
+from rise_bench.methods import METHODS, Cell
+from rise_bench.parsing import read_response
+from rise_bench.registry import load_component
+from rise_bench.report import read_metrics
+from rise_bench.report_samples import Badge, Remark, cards
+from rise_bench.report_style import STYLE
+from rise_bench.reward_histogram import reward_histogram
+from rise_bench.rewards import r1_reward
+from rise_bench.samples import read_responses
+from rise_bench.storage import atomic_write_text
+from rise_bench.svg import line_chart
+
+TAU = 0.75
+_SHOWN_COTS = 3
+_SHOWN_TESTS = 2
+_MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": 112 * 112}
+_EXTRA_STYLE = """
+table.scores { width: auto; font-size: 14px; } table.scores td, table.scores th { padding: 3px 18px 3px 0; }
+table.scores td { text-align: right; } table.scores tr.floor { color: var(--soft); }
+table.scores tr.ours { font-weight: 600; } p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
+"""
+
+
+def write_page(
+    path: Path, cell: Cell, dataset: BenchmarkDataset, rows: Sequence[Row], folder: JobFolder
+) -> None:
+    """Write the report of a finished demo."""
+    spec = dataset.spec
+    title = f"RISE on {spec.name}, {cell.shots}, seed {cell.seed}"
+    parts = [
+        f"<header><h1>{escape(title)}</h1>{_lead(dataset)}</header>",
+        f"<section><h2>Scores on {len(dataset.golds('test'))} test pictures</h2>{_table(rows, spec.metric)}"
+        f"<p class='note'>{escape(COLUMNS_NOTE)}</p></section>",
+        f"<section><h2>Training</h2><div class='charts'>{_curves(cell)}</div>{_links(path, cell)}</section>",
+        _chains_of_thought(cell, dataset),
+        _answers(cell, dataset, folder),
+    ]
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}{_EXTRA_STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
+    )
+    atomic_write_text(path, page)
+
+
+def _lead(dataset: BenchmarkDataset) -> str:
+    return (
+        "<p class='lead'>RISE-CoT learns to explain annotations so that they can be reconstructed from the "
+        "explanation; the best explanation of each training picture, with its reward, is the CoT dataset. "
+        "RISE is then trained on the explanations with reward at least "
+        f"{TAU:g} and by reinforcement on all {escape(dataset.spec.name)} annotations of this setting; its "
+        "rivals see the same annotations. Every model starts from the same base model of two million "
+        "parameters.</p>"
+    )
+
+
+def _table(rows: Sequence[Row], metric: str) -> str:
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in headings(metric))
+    body = ""
+    for row in rows:
+        kind = "ours" if row.method == "rise" else "" if row.method else "floor"
+        first, *rest = (escape(text) for text in cells(row, metric))
+        data = "".join(f"<td>{text}</td>" for text in rest)
+        body += f"<tr class='{kind}'><th scope='row'>{first}</th>{data}</tr>"
+    return f"<table class='scores'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _curves(cell: Cell) -> str:
+    def points(run: str, name: str) -> list[tuple[float, float]]:
+        return [(m["step"], float(m[name])) for m in read_metrics(cell.run(run)) if name in m]
+
+    charts = (
+        ("Reward of RISE-CoT", "eq. 1, mean of a step", {"RISE-CoT": points("rise_cot", "reward")}),
+        (
+            "Reward of think-answer training",
+            "eq. 9; RISE starts from its SFT",
+            {"RISE": points("rise_r1", "reward"), "Visual-RFT": points("visual_rft", "reward")},
+        ),
+        (
+            "Leaks and lost formats of RISE-CoT",
+            "share of rollouts",
+            {
+                "leaks": points("rise_cot", "leak_numbers"),
+                "format lost": [(x, 1 - y) for x, y in points("rise_cot", "format_ok")],
+            },
+        ),
+    )
+    figures = ""
+    for title, meaning, series in charts:
+        legend = "".join(
+            f"<span class='key s{i}'>{escape(name)}: <b>{values[0][1]:.3g}</b> to <b>{values[-1][1]:.3g}</b>"
+            "</span>"
+            for i, (name, values) in enumerate(series.items())
+            if values
+        )
+        figures += (
+            f"<figure><figcaption><b>{escape(title)}</b> <i>{escape(meaning)}</i></figcaption>"
+            f"{line_chart(series, low=0.0, high=1.0)}<div class='legend'>{legend}</div></figure>"
+        )
+    return figures
+
+
+def _links(page: Path, cell: Cell) -> str:
+    reports = sorted((cell.out / "runs").glob("*/report.html"))
+    links = ", ".join(
+        f'<a href="{escape(Path(os.path.relpath(report, page.parent)).as_posix())}">'
+        f"{escape(report.parent.name)}</a>"
+        for report in reports
+    )
+    return f"<p>All curves and rollouts of each run: {links}.</p>"
+
+
+def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> str:
+    rows = [
+        {**row, "title": f"from step {_step(row)}", "reason": "ok"} for row in open_cots(cell.cots).rows()
+    ]
+    rows.sort(key=lambda row: -row["reward"])
+    rewards = [row["reward"] for row in rows]
+    png = base64.b64encode(reward_histogram(rewards, TAU)).decode()
+    remark = _truth(dataset, "train")
+    best, worst = rows[:_SHOWN_COTS], rows[-_SHOWN_COTS:]
+    return (
+        "<section><h2>The CoT dataset</h2>"
+        "<p><img class='histogram' alt='Histogram of rewards' "
+        f"src='data:image/png;base64,{png}'></p>"
+        f"<h2>Its best chains of thought</h2>{cards(best, dataset, _MODEL, remark=remark)}"
+        f"<h2>Its worst</h2>{cards(worst, dataset, _MODEL, remark=remark)}</section>"
+    )
+
+
+def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
+    """Test pictures that RISE answers best and worst, each with the answer of Visual-RFT beside it."""
+    golds = {gold.id: gold for gold in dataset.golds("test")}
+    texts = {m: read_responses(samples_file(cell, m, folder)).texts for m in ("rise", "visual_rft")}
+
+    def row(method: str, uid: str) -> dict[str, Any]:
+        verdict = r1_reward(golds[uid], texts[method][uid], max_pixels=_MODEL["max_pixels"])
+        return {
+            "id": uid,
+            "title": METHODS[method].title,
+            "response": texts[method][uid],
+            "reward": verdict.reward,
+            "similarity": verdict.similarity,
+            "format_ok": verdict.format_ok,
+            "reason": verdict.reason,
+        }
+
+    ranked = sorted(golds, key=lambda uid: (-row("rise", uid)["reward"], uid))
+    chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
+    shown = [row(method, uid) for uid in chosen for method in texts]
+    remark = _truth(dataset, "test")
+    return (
+        "<section><h2>Test pictures that RISE answers best and worst, with the answer of Visual-RFT</h2>"
+        f"{cards(shown, dataset, _MODEL, split='test', remark=remark)}</section>"
+    )
+
+
+def _truth(dataset: BenchmarkDataset, split: str) -> Remark:
+    """Make badges that say how much of a row's chain of thought is false."""
+    check = load_component("builders", "world.truth").check_texts
+    spec = dataset.spec
+
+    def remark(row: Mapping[str, Any]) -> Sequence[Badge]:
+        text = row["cot"] if "cot" in row else read_response(row["response"], spec.kind, spec.classes).think
+        (said,) = check([(row["id"], text)], dataset, split)
+        wrong = [statement.text for statement in said if not statement.true]
+        if wrong:
+            return (("bad", f"{len(wrong)} of {len(said)} statements false: {'; '.join(wrong)}"),)
+        return (("good", f"all {len(said)} statements true"),) if said else ()
+
+    return remark
+
+
+def _step(row: Mapping[str, Any]) -> int:
+    step: int = json.loads(row["provenance"])["step"]
+    return step

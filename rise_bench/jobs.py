@@ -1,0 +1,212 @@
+"""Jobs: rise-bench commands that need one another's results, run side by side, each done once.
+
+A job that ended well leaves a record and is not run again; one that was killed is started again and goes on
+from what its command left. Standard output and the log of each job are kept.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.json_text import json_text
+from rise_bench.storage import atomic_write_text
+
+_POLL_SECONDS = 0.3
+_TAIL_BYTES = 20_000
+_LAST_LINES = 12
+
+#: "12/60 [": how far the progress bar is that a command writes to its log.
+_BAR = re.compile(rb"(\d+)/(\d+) \[")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command.
+
+    Attributes:
+        name: Unique; the path of its record and logs under the folder of jobs.
+        label: What a reader is told that it does.
+        arguments: What follows `rise-bench`.
+        needs: Names of the jobs whose results it reads.
+        environment: Variables to add.
+    """
+
+    name: str
+    label: str
+    arguments: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        job: The job.
+        done: Steps done of the bar that its command shows now.
+        total: Steps of that bar; 0 if it shows none.
+        finished: Whether it ended, now or in an earlier start.
+    """
+
+    job: Job
+    done: int = 0
+    total: int = 0
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    started: float
+    before_s: float
+
+
+class JobFolder:
+    """Records and logs of jobs."""
+
+    def __init__(self, path: Path) -> None:
+        """Use the folder `path`; it is made when something is written."""
+        self.path = path
+
+    def output(self, name: str) -> Path:
+        """Return the file with what a job printed."""
+        return self.path / f"{name}.out"
+
+    def log(self, name: str) -> Path:
+        """Return the file with a job's log."""
+        return self.path / f"{name}.log"
+
+    def seconds(self, name: str) -> float:
+        """Return how long a job has run, all its starts together."""
+        record = self._record(name)
+        return float(record["seconds"]) if record else 0.0
+
+    def is_done(self, job: Job) -> bool:
+        """Whether this very job ended well before.
+
+        Raises:
+            ConfigError: The folder holds a job of this name with other arguments.
+        """
+        record = self._record(job.name)
+        if record is None:
+            return False
+        if record["arguments"] != list(job.arguments):
+            raise ConfigError(
+                f"{self.path / job.name}.json is of another command: rise-bench "
+                f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove this one."
+            )
+        return bool(record["done"])
+
+    def write(self, job: Job, seconds: float, *, done: bool) -> None:
+        """Write a job's record."""
+        record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
+        atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
+
+    def _record(self, name: str) -> dict[str, Any] | None:
+        path = self.path / f"{name}.json"
+        if not path.is_file():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    folder: JobFolder,
+    *,
+    at_once: int = 2,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Run what is not done yet; of the jobs that can start, the first in order does.
+
+    Args:
+        jobs: Every job, those that are needed before those that need them.
+        folder: Where records and logs are.
+        at_once: Jobs at a time.
+        progress: Told how far each running job is, about three times a second, and of each that ended.
+
+    Raises:
+        PrerequisiteError: A job failed; the message has the end of its log. The others are stopped.
+        ConfigError: The folder holds other jobs of the same names.
+    """
+    done = {job.name for job in jobs if folder.is_done(job)}
+    for job in jobs:
+        if job.name in done:
+            progress(Progress(job, finished=True))
+    waiting = [job for job in jobs if job.name not in done]
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            ready = [job for job in waiting if set(job.needs) <= done]
+            for job in ready[: at_once - len(running)]:
+                waiting.remove(job)
+                running.append(_start(job, folder))
+            time.sleep(_POLL_SECONDS)
+            for one in list(running):
+                progress(_progress(one.job, folder))
+                if _has_ended(one, folder):
+                    running.remove(one)
+                    done.add(one.job.name)
+                    progress(Progress(one.job, finished=True))
+    finally:
+        for one in running:
+            _stop(one, folder)
+
+
+def _start(job: Job, folder: JobFolder) -> _Running:
+    folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
+    before = folder.seconds(job.name)
+    folder.write(job, before, done=False)
+    with folder.output(job.name).open("wb") as out, folder.log(job.name).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rise_bench.tethered", *job.arguments],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=log,
+            env=os.environ | dict(job.environment),
+            start_new_session=True,
+        )
+    return _Running(job, process, time.monotonic(), before)
+
+
+def _has_ended(one: _Running, folder: JobFolder) -> bool:
+    """Keep the record of a running job; whether it ended well."""
+    code = one.process.poll()
+    folder.write(one.job, one.before_s + time.monotonic() - one.started, done=code == 0)
+    if not code:
+        return code == 0
+    lines = _tail(folder.log(one.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]
+    raise PrerequisiteError(
+        f"{one.job.label} failed (exit code {code}): rise-bench {' '.join(one.job.arguments)}\n"
+        + "\n".join(f"    {line}" for line in lines)
+        + f"\nAll of its log: {folder.log(one.job.name)}. Mend the cause and start the same command again."
+    )
+
+
+def _stop(one: _Running, folder: JobFolder) -> None:
+    if one.process.poll() is None:
+        folder.write(one.job, one.before_s + time.monotonic() - one.started, done=False)
+    if one.process.stdin:
+        one.process.stdin.close()  # the tether
+    one.process.wait()
+
+
+def _progress(job: Job, folder: JobFolder) -> Progress:
+    bars = _BAR.findall(_tail(folder.log(job.name)))
+    return Progress(job, int(bars[-1][0]), int(bars[-1][1])) if bars else Progress(job)
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return file.read()
