@@ -41,7 +41,7 @@ from hypothesis import settings  # noqa: E402
 from .minihub import Minihub, serve  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
-collect_ignore = ["kill_at_every_step.py"]
+collect_ignore = ["kill_at_every_step.py", "trainers/kill_training.py"]
 
 #: The checkout under test.
 ROOT = Path(__file__).parents[1]

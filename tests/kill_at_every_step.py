@@ -15,29 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import datasets  # noqa: F401 - once here, so that no child spends a second on it
+from kills import in_child, kill_at_step
 from made_sources import distribution_plan
 
 from rise_bench.check import check_dataset
 from rise_bench.dataset_writer import write_dataset
 from rise_bench.source import SourcePlan
-
-STEPS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-
-def kill_at_step(n: int) -> None:
-    """Arrange that this process dies before its n-th step that changes the disk."""
-    steps = 0
-
-    def hear(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal steps
-        flags = arguments[2] if event == "open" else 0
-        if event in STEPS or (isinstance(flags, int) and flags & WRITING):
-            steps += 1
-            if steps == n:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hear)
 
 
 def kill_at_image(n: int) -> Callable[[int, int], None]:
@@ -48,24 +31,6 @@ def kill_at_image(n: int) -> Callable[[int, int], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return progress
-
-
-def in_child(work: Callable[[], object]) -> bool:
-    """Run in a forked child; return whether it was killed. Any other failure ends the test."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:
-            sys.stderr.write(f"child failed: {error!r}\n")
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return os.WTERMSIG(status) == signal.SIGKILL
-    if os.WEXITSTATUS(status):
-        raise SystemExit("a child failed")
-    return False
 
 
 def must_equal(folder: Path, like: Path) -> None:

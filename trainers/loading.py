@@ -1,10 +1,8 @@
-"""What every trainer shares: processor, TRL arguments, resuming, logging.
+"""What every trainer shares: processor and TRL arguments.
 
 Traps that are dealt with here, once:
 
 - The processor pads on the left: on the right, TRL misaligns `mm_token_type_ids` without a word.
-- `resume_from_checkpoint` alone keeps the base weights of Qwen2-VL (transformers#43701), so the checkpoint is
-  passed as the model too.
 - A sampled image token would corrupt the next prompt: special tokens are not sampled, end tokens excepted.
 - Without DeepSpeed the weights are loaded in float32 and autocast to bf16, because a step of 2e-5 on bf16
   weights is mostly lost to rounding; ZeRO keeps float32 masters itself.
@@ -13,40 +11,21 @@ Traps that are dealt with here, once:
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, release_memory
-from transformers import AutoProcessor, TrainerCallback
-from transformers.integrations.deepspeed import is_deepspeed_available, unset_hf_deepspeed_config
+from transformers import AutoProcessor
+from transformers.integrations.deepspeed import is_deepspeed_available
 
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import PrerequisiteError
 from rise_bench.local_models import local_model
-from rise_bench.trainers.config import PHASES, ModelConfig, Phase, TrainConfig
-from rise_bench.trainers.image_dedup import deduplicated_images
+from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.launch import ACCELERATE_DIR
-from rise_bench.trainers.preflight import check_machine, check_run
 from rise_bench.trainers.run_folder import RunFolder
 
 #: DeepSpeed config of each `compute.accelerate` that shards.
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}
-
-
-class MetricsCallback(TrainerCallback):
-    """Copies every number that the trainer logs into metrics.jsonl."""
-
-    def __init__(self, run: RunFolder, phase: Phase) -> None:
-        self.run, self.phase = run, phase
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Append one line."""
-        numbers = {k: v for k, v in (kwargs.get("logs") or {}).items() if isinstance(v, int | float)}
-        self.run.log(self.phase, state.global_step, numbers)
 
 
 def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
@@ -96,7 +75,6 @@ def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder, source: 
         "logging_steps": keep.logging_steps,
         "save_strategy": "steps",
         "save_steps": keep.save_steps,
-        "save_total_limit": keep.save_total_limit,
         "save_only_model": keep.save_only_model,
         "report_to": list(keep.report_to),
         "remove_unused_columns": False,
@@ -146,73 +124,6 @@ def grpo_arguments(
             "generation_kwargs": {"bad_words": processor.tokenizer.convert_ids_to_tokens(special)},
         }
     return arguments
-
-
-def run_phase(
-    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str], Any]
-) -> Path:
-    """Train one phase to its end, going on from its last checkpoint if there is one.
-
-    Args:
-        config: Resolved config.
-        run: The run folder.
-        phase: Which phase.
-        start: Checkpoint from which the phase starts.
-        build: Makes the TRL trainer for a checkpoint, `start` or the one to resume from.
-
-    Returns:
-        Folder of the trained model.
-    """
-    checkpoint = run.last_checkpoint(phase)
-    if config.run.resume == "auto" and run.final_dir(phase).exists():
-        return run.final_dir(phase)
-    if config.run.resume == "never" and checkpoint is not None:
-        raise ConfigError(
-            f"run.resume = never, but {checkpoint} exists. Choose another run.output_dir or run.resume=auto."
-        )
-    check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
-    trainer = build(str(checkpoint or start))
-    check_machine(config, phase, trainer)
-    trainer.add_callback(MetricsCallback(run, phase))
-    with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-    final = run.save_final(phase, partial(_save, trainer))
-    trainer.accelerator.wait_for_everyone()
-    trainer.accelerator.free_memory()
-    AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
-    unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
-    del trainer
-    release_memory()
-    return final
-
-
-def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
-    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
-
-    Raises:
-        ConfigError: The phase before was begun and not finished.
-    """
-    phases = PHASES[config.stage]
-    for before in phases[: phases.index(phase)]:
-        if run.final_dir(before).exists():
-            return str(run.final_dir(before))
-        if run.last_checkpoint(before) is not None:
-            raise ConfigError(
-                f"{run.phase_dir(before)} is not finished. Run phases={before} to its end first, or choose "
-                "another run.output_dir to start from the base model."
-            )
-    return config.model.name
-
-
-def attempt_name() -> str:
-    """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
-    return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
-
-
-def _save(trainer: Any, folder: str) -> None:
-    trainer.save_model(folder)
-    trainer.accelerator.wait_for_everyone()
 
 
 def _revision(model: ModelConfig, source: str) -> dict[str, str]:

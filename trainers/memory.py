@@ -1,4 +1,4 @@
-"""An estimate of the GPU memory of a training step, from shapes; a guide, not a measurement.
+"""Estimates from shapes: the GPU memory of a training step, a guide and no measurement, and a checkpoint.
 
 Bytes a parameter: weights 2 (bf16) or 4, gradients as the weights, AdamW's float32 master copy and moments
 12 (8 where the weights are float32 already); ZeRO-2 shards all but the weights, ZeRO-3 everything. Sampling
@@ -59,7 +59,7 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
         model: The loaded model, sharded or not.
         processes: World size.
     """
-    parameters = sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
+    parameters = _parameters(model)
     text = model.config.get_text_config()
     zero = SHARDED.get(config.compute.accelerate, 0)
     tokens = config.data.max_prompt_length + _completion_length(config, phase)
@@ -74,6 +74,23 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
         sampled = config.grpo.rollouts_per_device * config.grpo.gradient_accumulation_steps
         sampling = sampled * tokens * cache + (2 * parameters if zero == 3 else 0)
     return Need(parameters * _state_bytes(zero, processes), activations, sampling)
+
+
+def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
+    """Bytes of a checkpoint on disk, all processes together: the weights as trained and AdamW's state.
+
+    Args:
+        config: Resolved config.
+        model: The loaded model, sharded or not.
+    """
+    sharded = config.compute.accelerate in SHARDED
+    weights = 2 if sharded and config.compute.bf16 else 4
+    optimizer = 0 if config.run.save_only_model else 12 if sharded else 8
+    return _parameters(model) * (weights + optimizer)
+
+
+def _parameters(model: Any) -> int:
+    return sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
 
 
 def _state_bytes(zero: int, processes: int) -> float:

@@ -21,7 +21,7 @@ from rise_bench.cot import read_cots
 from rise_bench.errors import ConfigError
 from rise_bench.prompts import think_answer_prompt
 from rise_bench.trainers.config import MetisConfig, TrainConfig
-from rise_bench.trainers.loading import start_of
+from rise_bench.trainers.phase import start_of
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.sft import Example, think_answer_examples, train_sft
 from rise_bench.trainers.training_data import TrainingData, open_training_data

@@ -1,7 +1,7 @@
 """What would waste a run, found before its first step; each message says what to lower or to set.
 
 - `check_run`: settings that cannot work together, before anything is loaded.
-- `check_machine`: the batch that results from the number of processes, and the memory that it needs.
+- `check_machine`: the batch that results from the number of processes, its memory, and the disk.
 - `prompt_length.check_prompts`: every prompt fits, image tokens included.
 - `first_rollouts.FirstRollouts`: the first rollouts can be read and differ in reward.
 """
@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +19,7 @@ from rich.console import Console
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.extras import require_extra
 from rise_bench.trainers.config import Phase, TrainConfig
-from rise_bench.trainers.memory import device_bytes, estimate
+from rise_bench.trainers.memory import checkpoint_bytes, device_bytes, estimate
 from rise_bench.trainers.run_folder import is_main_process
 
 _log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ def check_run(config: TrainConfig, phase: Phase, *, processes: int) -> None:
 
 
 def check_machine(config: TrainConfig, phase: Phase, trainer: Any) -> None:
-    """Say how large a step is; compare the memory it needs with the GPU's, if there is one.
+    """Say how large a step and a checkpoint are; compare them with the GPU's memory, if any, and the disk.
 
     Raises:
         ConfigError: Weights, gradients and optimiser state alone do not fit.
@@ -66,6 +68,7 @@ def check_machine(config: TrainConfig, phase: Phase, trainer: Any) -> None:
     processes = trainer.args.world_size
     prompts = prompts_per_step(config, phase, processes)
     say(f"{phase}: {prompts:g} prompts a step on {processes} process(es) (paper: {PAPER_PROMPTS_PER_STEP})")
+    _check_disk(config, checkpoint_bytes(config, trainer.model), Path(trainer.args.output_dir))
     total = device_bytes(config.compute.use_cpu)
     if total is None:
         return
@@ -83,6 +86,20 @@ def check_machine(config: TrainConfig, phase: Phase, trainer: Any) -> None:
             "this run may not fit: about %s, the GPU has %.0f GiB. Lower %s (and raise %s."
             "gradient_accumulation_steps to keep the batch), model.max_pixels or the completion lengths.",
             *(need, total / 2**30, batch, phase),
+        )
+
+
+def _check_disk(config: TrainConfig, size: int, folder: Path) -> None:
+    every, keep = config.run.save_steps, config.run.save_total_limit
+    text = f"{size / 2**30:.0f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+    say(f"a checkpoint is about {text}, written every {every} step(s); a crash loses as many at most")
+    folder.mkdir(parents=True, exist_ok=True)
+    needed, free = size * (keep + 1), shutil.disk_usage(folder).free
+    if needed > free:
+        _log.warning(
+            "%d checkpoints are on the disk at a time, about %.1f GiB, and %s has %.1f GiB left. "
+            "Choose a run.output_dir on another disk, or lower run.save_total_limit.",
+            *(keep + 1, needed / 2**30, folder, free / 2**30),
         )
 
 

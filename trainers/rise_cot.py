@@ -22,7 +22,8 @@ from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.cot_reward import CotReward
 from rise_bench.trainers.grpo_rows import prompt_rows
-from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.loading import grpo_arguments, load_processor
+from rise_bench.trainers.phase import attempt_name, run_phase
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data

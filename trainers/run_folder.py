@@ -30,6 +30,9 @@ from rise_bench.trainers.config import Phase, RunConfig, TrainConfig
 from rise_bench.trainers.provenance import git_state, versions
 from rise_bench.trainers.recipe_files import dump_config
 
+#: Empty file in a checkpoint that is whole.
+MARK = "complete"
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -70,10 +73,35 @@ class RunFolder:
         return self.path / phase / "final"
 
     def last_checkpoint(self, phase: Phase) -> Path | None:
-        """The newest complete checkpoint of a phase, or None; a half-written one is passed over."""
+        """The newest complete checkpoint of a phase, or None; one without its mark is passed over."""
+        return max(self._checkpoints(phase, complete=True), key=step_of, default=None)
+
+    def complete_checkpoint(self, phase: Phase, step: int, *, keep: int) -> None:
+        """Mark a checkpoint that every process has written, then delete all but the newest (rank 0 only).
+
+        A mark comes last and goes first, so that at any moment what bears one is whole.
+
+        Args:
+            phase: The phase.
+            step: Optimiser step of the checkpoint.
+            keep: Checkpoints to keep; 0 keeps all.
+        """
+        if not is_main_process():
+            return
+        (self.phase_dir(phase) / f"checkpoint-{step}" / MARK).touch()
+        for folder in sorted(self._checkpoints(phase, complete=True), key=step_of)[: -keep or 0]:
+            (folder / MARK).unlink()
+            shutil.rmtree(folder)
+
+    def remove_torn_checkpoints(self, phase: Phase) -> None:
+        """Delete the checkpoints that a kill left without a mark (rank 0 only)."""
+        if is_main_process():
+            for folder in self._checkpoints(phase, complete=False):
+                shutil.rmtree(folder)
+
+    def _checkpoints(self, phase: Phase, *, complete: bool) -> list[Path]:
         folders = self.phase_dir(phase).glob("checkpoint-*")
-        numbered = sorted((int(f.name.rsplit("-", 1)[-1]), f) for f in folders)
-        return next((f for _, f in reversed(numbered) if _is_complete(f)), None)
+        return [f for f in folders if (f / MARK).exists() == complete]
 
     def save_final(self, phase: Phase, save: Callable[[str], Any]) -> Path:
         """Let every rank run `save(folder)`, then rename the folder to `final_dir(phase)` on rank 0."""
@@ -155,13 +183,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _is_complete(checkpoint: Path) -> bool:
-    # transformers writes trainer_state.json after the weights, the optimiser and the random states
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return any(checkpoint.glob("*.safetensors")) or any(checkpoint.glob("global_step*"))
+def step_of(checkpoint: Path) -> int:
+    """Optimiser step after which a checkpoint was written."""
+    return int(checkpoint.name.rsplit("-", 1)[-1])
 
 
 def _difference(section: str, before: Any, after: Any) -> str:

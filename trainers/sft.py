@@ -28,7 +28,8 @@ from rise_bench.prompts import (
     think_answer_text,
 )
 from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.loading import common_arguments, load_processor, run_phase
+from rise_bench.trainers.loading import common_arguments, load_processor
+from rise_bench.trainers.phase import run_phase
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data

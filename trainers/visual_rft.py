@@ -18,7 +18,8 @@ from rise_bench.prompts import think_answer_prompt
 from rise_bench.rollout_log import RolloutLog
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.grpo_rows import prompt_rows
-from rise_bench.trainers.loading import attempt_name, grpo_arguments, load_processor, run_phase
+from rise_bench.trainers.loading import grpo_arguments, load_processor
+from rise_bench.trainers.phase import attempt_name, run_phase
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.r1_reward import R1Reward
 from rise_bench.trainers.run_folder import RunFolder

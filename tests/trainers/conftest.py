@@ -110,7 +110,6 @@ def make_config(tiny, built, tmp_path):
                 "compute.gradient_checkpointing=false",
                 "compute.use_cpu=true",
                 f"run.output_dir={tmp_path / 'run'}",
-                "run.save_steps=1",
                 *overrides,
             ],
         )

@@ -11,11 +11,12 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.prompts import reason_prompt
-from rise_bench.trainers import memory, preflight
+from rise_bench.trainers import memory, preflight, rise_cot
 from rise_bench.trainers.first_rollouts import FirstRollouts
 from rise_bench.trainers.loading import load_processor
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.values import Boxes, Gold
 
 
@@ -195,15 +196,43 @@ def test_memory_of_the_paper_setting_fits_its_gpu_and_one_gpu_without_sharding_d
 
 
 def test_a_model_whose_state_cannot_fit_is_refused_and_a_tight_one_is_warned_about(
-    make_config, monkeypatch, caplog, tiny
+    make_config, monkeypatch, caplog, tiny, tmp_path
 ):
     config = make_config()
     model = AutoModelForImageTextToText.from_pretrained(tiny())
     need = memory.estimate(config, "grpo", model, processes=1)
-    trainer = SimpleNamespace(model=model, args=SimpleNamespace(world_size=1))
+    trainer = SimpleNamespace(model=model, args=SimpleNamespace(world_size=1, output_dir=str(tmp_path)))
     monkeypatch.setattr(preflight, "device_bytes", lambda use_cpu: need.states - 1)
     with pytest.raises(ConfigError, match=r"compute\.accelerate=zero3"):
         preflight.check_machine(config, "grpo", trainer)
     monkeypatch.setattr(preflight, "device_bytes", lambda use_cpu: need.states + 1)
     preflight.check_machine(config, "grpo", trainer)
     assert "Lower grpo.rollouts_per_device" in caplog.text
+
+
+def test_the_size_of_a_checkpoint_is_what_is_on_the_disk_and_29_gib_for_the_paper(
+    make_config, graded, tiny, capsys
+):
+    config = make_config("grpo.steps=1")
+    run = RunFolder.create(config)
+    rise_cot.train(config, run)
+    model = AutoModelForImageTextToText.from_pretrained(tiny())
+    files = [run.last_checkpoint("grpo") / name for name in ("model.safetensors", "optimizer.pt")]
+    size = sum(file.stat().st_size for file in files)
+    assert memory.checkpoint_bytes(config, model) == pytest.approx(size, rel=0.1)
+    assert "written every 1 step(s)" in capsys.readouterr().err
+    paper = memory.checkpoint_bytes(load_config("emotion6/rise_cot"), qwen2_vl_2b())
+    assert round(paper / 2**30) == 29  # the figure that the recipes name
+
+
+def test_a_disk_without_room_for_the_checkpoints_is_warned_about(
+    make_config, monkeypatch, caplog, tiny, tmp_path
+):
+    model = AutoModelForImageTextToText.from_pretrained(tiny())
+    trainer = SimpleNamespace(model=model, args=SimpleNamespace(world_size=1, output_dir=str(tmp_path)))
+    config = make_config()
+    needed = 3 * memory.checkpoint_bytes(config, model)
+    for free, warned in ((needed, False), (needed - 1, True)):
+        monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        preflight.check_machine(config, "grpo", trainer)
+        assert ("lower run.save_total_limit" in caplog.text) == warned

@@ -1,0 +1,84 @@
+"""`kill -9` in training loses at most the step in flight, by default, wherever it strikes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rise_bench.best_of import groups
+from rise_bench.trainers import rise_cot
+from rise_bench.trainers.config import TrainConfig
+from rise_bench.trainers.recipe_files import dump_config
+from rise_bench.trainers.run_folder import RunFolder, step_of
+
+TESTS = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS / 'trainers'}", "OMP_NUM_THREADS": "1"}
+
+CHILD = """
+import sys
+from replay import graded, train
+from rise_bench.trainers import cot_reward
+from rise_bench.trainers.recipe_files import load_config
+cot_reward.cot_reward = graded
+train(load_config(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def make_child(tmp_path):
+    """`make_child(config)` starts training in a process of its own."""
+
+    def start(config):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(dump_config(config))
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([sys.executable, "-c", CHILD, str(recipe)], env=ENVIRONMENT, **silent)
+
+    return start
+
+
+def test_a_checkpoint_at_every_step_is_the_default():
+    assert TrainConfig().run.save_steps == 1
+
+
+def test_a_run_killed_in_a_step_goes_on_from_the_step_before(make_config, make_child, graded, tmp_path, keep):
+    settings = ("grpo.steps=8", "grpo.lr_scheduler=constant", "run.save_total_limit=1")
+    config = make_config(*settings)
+    child, run = make_child(config), RunFolder(tmp_path / "run")
+    deadline = time.monotonic() + 120
+    while len(run.metrics()) < 3:
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    logged = len(run.metrics())
+    assert logged - 1 <= step_of(run.last_checkpoint("grpo")) < 8
+    final = rise_cot.train(config, run)
+    whole = make_config(*settings, f"run.output_dir={tmp_path / 'whole'}")
+    expected = load_file(rise_cot.train(whole, RunFolder.create(whole)) / "model.safetensors")
+    for name, tensor in load_file(final / "model.safetensors").items():
+        torch.testing.assert_close(tensor, expected[name], atol=1e-6, rtol=1e-5, msg=name)
+    assert [row["step"] for row in run.metrics() if "reward" in row] == list(range(1, 9))
+    assert counted(run) == counted(RunFolder(tmp_path / "whole"))
+
+
+def counted(run):
+    """What `rise-bench collect` counts: the rewards of every group, by sample and step."""
+    found = groups([run.rollouts_dir])
+    return {(uid, group.step): group.rewards for uid, all_ in found.items() for group in all_}
+
+
+@pytest.mark.slow
+def test_killed_before_every_write_a_run_ends_as_one_that_was_never_killed(make_config, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump_config(make_config("grpo.steps=4", "grpo.lr_scheduler=constant")))
+    command = [sys.executable, str(TESTS / "trainers" / "kill_training.py"), str(recipe)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=580)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout.split()[-1]) > 20

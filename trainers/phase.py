@@ -1,0 +1,138 @@
+"""One phase of training, from its first step or its last checkpoint to its final model.
+
+Traps that are dealt with here: `resume_from_checkpoint` alone keeps the base weights of Qwen2-VL
+(transformers#43701), so the checkpoint is passed as the model too; and a checkpoint counts only once every
+process has written its part, which the mark of `CheckpointMark` says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list, release_memory
+from transformers import TrainerCallback
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+from rise_bench.errors import ConfigError
+from rise_bench.trainers.config import PHASES, Phase, TrainConfig
+from rise_bench.trainers.image_dedup import deduplicated_images
+from rise_bench.trainers.preflight import check_machine, check_run
+from rise_bench.trainers.run_folder import MARK, RunFolder, is_main_process, step_of
+
+#: What a checkpoint holds beside the model, its config and its processor.
+NOT_OF_THE_MODEL = (
+    *("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json", MARK),
+    *("global_step*", "latest", "zero_to_fp32.py"),
+)
+
+
+class MetricsLog(TrainerCallback):
+    """Copies every number that the trainer logs into metrics.jsonl."""
+
+    def __init__(self, run: RunFolder, phase: Phase) -> None:
+        self.run, self.phase = run, phase
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Append one line."""
+        numbers = {k: v for k, v in (kwargs.get("logs") or {}).items() if isinstance(v, int | float)}
+        self.run.log(self.phase, state.global_step, numbers)
+
+
+class CheckpointMark(TrainerCallback):
+    """Marks a checkpoint complete once every process has written its part, and deletes the oldest."""
+
+    def __init__(self, run: RunFolder, phase: Phase, keep: int) -> None:
+        self.run, self.phase, self.keep = run, phase, keep
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Wait for all, then mark."""
+        PartialState().wait_for_everyone()
+        self.run.complete_checkpoint(self.phase, state.global_step, keep=self.keep)
+
+
+def run_phase(
+    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str], Any]
+) -> Path:
+    """Train one phase to its end, going on from its last checkpoint if there is one.
+
+    Args:
+        config: Resolved config.
+        run: The run folder.
+        phase: Which phase.
+        start: Checkpoint from which the phase starts.
+        build: Makes the TRL trainer for a checkpoint, `start` or the one to resume from.
+
+    Returns:
+        Folder of the trained model.
+    """
+    checkpoint = run.last_checkpoint(phase)
+    if config.run.resume == "auto" and run.final_dir(phase).exists():
+        return run.final_dir(phase)
+    if config.run.resume == "never" and checkpoint is not None:
+        raise ConfigError(
+            f"run.resume = never, but {checkpoint} exists. Choose another run.output_dir or run.resume=auto."
+        )
+    steps = (config.sft if phase == "sft" else config.grpo).steps
+    if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
+        final = run.save_final(phase, partial(_copy_model, checkpoint))
+        PartialState().wait_for_everyone()
+        return final
+    check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
+    trainer = build(str(checkpoint or start))
+    check_machine(config, phase, trainer)
+    run.remove_torn_checkpoints(phase)
+    trainer.add_callback(MetricsLog(run, phase))
+    trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
+    with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    final = run.save_final(phase, partial(_save, trainer))
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.free_memory()
+    AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
+    unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
+    del trainer
+    release_memory()
+    return final
+
+
+def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
+    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
+
+    Raises:
+        ConfigError: The phase before was begun and not finished.
+    """
+    phases = PHASES[config.stage]
+    for before in phases[: phases.index(phase)]:
+        if run.final_dir(before).exists():
+            return str(run.final_dir(before))
+        if run.last_checkpoint(before) is not None:
+            raise ConfigError(
+                f"{run.phase_dir(before)} is not finished. Run phases={before} to its end first, or choose "
+                "another run.output_dir to start from the base model."
+            )
+    return config.model.name
+
+
+def attempt_name() -> str:
+    """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
+    return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
+
+
+def _copy_model(checkpoint: Path, folder: str) -> None:
+    """Copy a last checkpoint without its optimiser: resumed, transformers would train one step too many."""
+    if is_main_process():
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
+
+
+def _save(trainer: Any, folder: str) -> None:
+    trainer.save_model(folder)
+    trainer.accelerator.wait_for_everyone()
