@@ -47,7 +47,7 @@ def test_a_checkpoint_at_every_step_is_the_default():
     assert TrainConfig().run.save_steps == 1
 
 
-def test_a_run_killed_in_a_step_goes_on_from_the_step_before(make_config, make_child, graded, tmp_path, keep):
+def test_a_run_killed_in_a_step_goes_on_from_the_step_before(make_config, make_child, graded, tmp_path):
     settings = ("grpo.steps=8", "grpo.lr_scheduler=constant", "run.save_total_limit=1")
     config = make_config(*settings)
     child, run = make_child(config), RunFolder(tmp_path / "run")

@@ -1,6 +1,6 @@
 """RISE-CoT learns: on drawn pictures, from the base model that ships, its mean reward (eq. 1) rises clearly.
 
-The recipe and the reward are the shipped ones, all terms of the reward included; eight pictures with different
+The recipe and the reward are the shipped ones, all terms of the reward included; eight pictures of different
 truths, so that a minute is enough. With the sign of the advantage flipped the reward falls.
 """
 
