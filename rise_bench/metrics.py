@@ -45,13 +45,10 @@ def is_correct(gold: Sequence[float], stated: Sequence[float]) -> bool:
     return max(range(len(gold)), key=gold.__getitem__) == max(range(len(stated)), key=stated.__getitem__)
 
 
-def win_rate(jsd_model: Sequence[float], jsd_reference: Sequence[float]) -> tuple[float, float]:
-    """Share of samples on which the model's JSD is strictly below the reference's, and share of ties.
+def win_and_tie(jsd_model: float, jsd_reference: float) -> tuple[float, float]:
+    """Count one sample for the win-rate and the tie-rate; their means over the samples are the two rates.
 
-    Raises:
-        ValueError: If the two differ in length or are empty.
+    Returns:
+        1.0 if the model's JSD is strictly below the reference's, else 0.0; 1.0 if both are equal, else 0.0.
     """
-    if len(jsd_model) != len(jsd_reference) or not jsd_model:
-        raise ValueError(f"cannot pair {len(jsd_model)} with {len(jsd_reference)} samples")
-    pairs = list(zip(jsd_model, jsd_reference, strict=True))
-    return sum(m < r for m, r in pairs) / len(pairs), sum(m == r for m, r in pairs) / len(pairs)
+    return float(jsd_model < jsd_reference), float(jsd_model == jsd_reference)

@@ -10,12 +10,14 @@ in the CoT, one fixed output form. The unit of boxes is always said in the promp
 """
 
 import hashlib
+import itertools
 import re
 
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.values import MAX_PIXELS, Boxes, BoxUnit, Distribution, Gold, frame_of, render_gold
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>", re.IGNORECASE)
+_ANGLE = re.compile("([<>])")
 
 
 def task_sentence(spec: BenchmarkSpec, gold: Gold) -> str:
@@ -96,11 +98,24 @@ def answer_only_prompt(
 
 
 def clean_cot(cot: str) -> str:
-    """Remove what may not enter a prompt: special tokens (a sampled image token corrupts it) and tags."""
-    previous = None
-    while cot != previous:
-        previous, cot = cot, _SPECIAL_TOKEN.sub("", cot)
-    return cot.strip()
+    """Remove what may not enter a prompt: special tokens (a sampled image token corrupts it) and tags.
+
+    What is left holds none, also where removing one has made another; the time is linear in the length.
+    """
+    kept: list[str] = []
+    opened: list[list[str]] = []  # pieces from each "<" on that has met no ">" yet
+    for piece in _ANGLE.split(cot):
+        if piece == "<":
+            opened.append([piece])
+            continue
+        (opened[-1] if opened else kept).append(piece)
+        if piece == ">" and opened:
+            if _SPECIAL_TOKEN.fullmatch("".join(opened[-1])):
+                opened.pop()  # what stood before and what follows may together be a token
+            else:
+                kept += itertools.chain(*opened)
+                opened.clear()
+    return "".join(itertools.chain(kept, *opened)).strip()
 
 
 def think_answer_text(cot: str, answer: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from rise_bench.average_precision import Matches, ap50, match_samples, resample_ap50
 from rise_bench.bootstrap import RESAMPLES, Interval, draw, interval, mean_interval
 from rise_bench.errors import DataError
-from rise_bench.metrics import LN2, is_correct, jsd
+from rise_bench.metrics import LN2, is_correct, jsd, win_and_tie
 from rise_bench.parsing import Style
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import read_stated
@@ -196,8 +196,8 @@ def _against(reference: Reference, scores: Sequence[SampleScore]) -> dict[str, l
             f"reference {reference.name!r} has no JSD for {len(missing)} samples, e.g. {missing[0]!r}; "
             "use the reference that belongs to this version of the dataset"
         )
-    pairs = [(s.jsd or 0.0, reference.jsd[s.id]) for s in scores]
-    return {"win_rate": [float(m < r) for m, r in pairs], "tie_rate": [float(m == r) for m, r in pairs]}
+    pairs = [win_and_tie(s.jsd or 0.0, reference.jsd[s.id]) for s in scores]
+    return {"win_rate": [win for win, _ in pairs], "tie_rate": [tie for _, tie in pairs]}
 
 
 def _check_complete(gold_ids: Sequence[str], score_ids: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from rise_bench.asked_style import asked_style
 from rise_bench.box_units import max_pixels
 from rise_bench.dataset import find_dataset
+from rise_bench.metrics import win_and_tie
 from rise_bench.prompts import answer_only_prompt, think_answer_prompt
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec
@@ -112,11 +113,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
 def _of_distribution(gold: Gold, score: SampleScore, reference_jsd: float) -> dict[str, float]:
     if score.jsd is None:
         raise ValueError(f"sample {gold.id!r} of a distribution has no JSD")
-    return {
-        "accuracy": float(bool(score.correct)),
-        "win_rate": float(score.jsd < reference_jsd),
-        "tie_rate": float(score.jsd == reference_jsd),
-    }
+    win, tie = win_and_tie(score.jsd, reference_jsd)
+    return {"accuracy": float(bool(score.correct)), "win_rate": win, "tie_rate": tie}
 
 
 def _numbers(annotation: Distribution | Boxes) -> list[Any]:

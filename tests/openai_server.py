@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that knows every answer, and can be slow, fail or die half-way.
+"""An OpenAI-compatible server on loopback that knows every answer, and can die half-way.
 
 The answer to a request is found by the picture in it, so it does not depend on the order of requests.
 """
@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,18 +32,14 @@ class OpenAIServer:
     Attributes:
         answer: The model.
         dies_after: After so many answers it drops every connection without a reply; None never does.
-        fails_first: The first so many requests get status 503.
-        delay_s: Seconds it waits before each answer.
         port: Where it listens.
         prompts: Prompts that were answered.
         answered: Number of requests that were answered.
-        refused: Requests that were dropped or failed.
+        refused: Number of requests that were dropped.
     """
 
     answer: Answer
     dies_after: int | None = None
-    fails_first: int = 0
-    delay_s: float = 0.0
     port: int = 0
     prompts: list[str] = field(default_factory=list)
     answered: int = 0
@@ -57,17 +52,14 @@ class OpenAIServer:
         url = f"http://127.0.0.1:{self.port}/v1"
         return f"model=canned,base_url={url},api_key=none,max_retries=1,num_concurrent=8"
 
-    def admit(self) -> str:
-        """Decide the fate of a request: "answer", "fail" or "drop"."""
+    def admits(self) -> bool:
+        """Decide whether a request is answered."""
         with self.lock:
-            if self.refused < self.fails_first:
-                self.refused += 1
-                return "fail"
             if self.dies_after is not None and self.answered >= self.dies_after:
                 self.refused += 1
-                return "drop"
+                return False
             self.answered += 1
-            return "answer"
+            return True
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,14 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state = self.server.state
-        fate = state.admit()
-        if fate == "drop":
+        if not state.admits():
             self.close_connection = True
             return
-        if fate == "fail":
-            self._reply(503, {"error": {"message": "overloaded", "type": "server_error"}})
-            return
-        time.sleep(state.delay_s)
         key, prompt = _read(body["messages"])
         state.prompts.append(prompt)
         message = {"role": "assistant", "content": state.answer(key, prompt)}

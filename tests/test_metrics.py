@@ -16,7 +16,7 @@ from scipy.spatial.distance import jensenshannon
 
 from rise_bench.average_precision import ap50, match_samples, resample_ap50
 from rise_bench.bootstrap import draw, mean_interval
-from rise_bench.metrics import LN2, is_correct, jsd, win_rate
+from rise_bench.metrics import LN2, is_correct, jsd, win_and_tie
 from rise_bench.values import Boxes, Gold
 
 COCO_GOLDEN = Path(__file__).parent / "golden" / "cocoeval"
@@ -69,10 +69,11 @@ def test_accuracy(gold, stated, expected):
     assert is_correct(gold, stated) is expected
 
 
-def test_win_rate_counts_ties_apart():
-    assert win_rate([0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.5]) == (0.5, 0.25)
-    with pytest.raises(ValueError, match="cannot pair"):
-        win_rate([0.1], [])
+@pytest.mark.parametrize(
+    ("model", "reference", "counted"), [(0.1, 0.2, (1, 0)), (0.2, 0.2, (0, 1)), (0.3, 0.2, (0, 0))]
+)
+def test_a_win_is_strict_and_a_tie_counts_apart(model, reference, counted):
+    assert win_and_tie(model, reference) == counted
 
 
 def evaluate_coco(dataset, detections, iou_type="bbox"):

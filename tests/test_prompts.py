@@ -70,6 +70,24 @@ def test_special_tokens_never_enter_a_prompt(cot, clean):
     assert prompts.clean_cot(cot) == clean
 
 
+def removed_until_nothing_changes(cot):
+    previous = None
+    while cot != previous:
+        previous, cot = cot, prompts._SPECIAL_TOKEN.sub("", cot)
+    return cot.strip()
+
+
+@given(st.lists(st.sampled_from(["<|", "|>", "<", ">", "</", "think>", "im", " ", "<|a|>", "x" * 65])))
+def test_removal_in_one_pass_is_removal_until_nothing_changes(pieces):
+    cot = "".join(pieces)
+    assert prompts.clean_cot(cot) == removed_until_nothing_changes(cot)
+
+
+def test_nested_tokens_take_linear_time():
+    nested = "<|a" * 200_000 + "<|b|>" + "|>" * 200_000  # one round of removal for each takes hours
+    assert prompts.clean_cot(f"red {nested} sky") == "red  sky"
+
+
 def test_hash_changes_with_unit_and_question():
     base = prompts.prompt_hash(COCO)
     assert base == prompts.prompt_hash(COCO)
