@@ -2,20 +2,27 @@
 
     python benchmarks/leaderboard.py [--submissions 1000] [--samples 800] [--benchmark coco_sub]
 
-Makes a benchmark and complete submissions to it (not timed), then verifies all, builds the site and weighs
-its first page; prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is
-loaded, the site in under 2 minutes, a first page under 300 kB.
+Makes a benchmark and complete submissions to it (not timed), then verifies all, builds the site, weighs its
+first page and opens pages in headless Chromium from a server on loopback (left out where there is none).
+Prints one JSON object. Aims: 20 submissions a second verified on 2 cores after the truth is loaded, the site
+in under 2 minutes, a first page under 300 kB that is usable within 1 s.
 """
 
 import argparse
+import functools
+import http.server
 import json
 import os
 import random
 import resource
 import shutil
+import statistics
+import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from rise_bench.dataset import open_dataset
 from rise_bench.dataset_writer import write_dataset
@@ -122,6 +129,66 @@ class Make:
         write_submission(self.results / "submissions" / f"org{n % 50}" / f"model-{n}", said, samples)
 
 
+class Server(http.server.SimpleHTTPRequestHandler):
+    """A plain file server that says nothing."""
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+
+#: True once a visitor can use a page: headings sort, filters are there; or the samples are drawn.
+READY = "document.querySelector('th button, .sample')"
+#: Runs before the page: notes when it became usable, by the page's own clock, which starts at the navigation.
+WATCH = f"""
+new MutationObserver((_, observer) => {{
+  if (!{READY}) return;
+  window.readyAt = performance.now();
+  observer.disconnect();
+}}).observe(document, {{childList: true, subtree: true}});
+"""
+
+
+def open_pages(site: Path, pages: dict[str, str], times: int) -> dict[str, Any]:
+    """Open pages with an empty cache and say when each could be used, and what it cost the browser.
+
+    Returns:
+        Name -> milliseconds from the start of the navigation until it can be used (median, worst), and of
+        script and of the page's whole main thread (medians, time on the CPU).
+    """
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "leaderboards"))
+    from chromium import find_chromium, launch
+
+    chromium = find_chromium()
+    if chromium is None:
+        return {"skipped": "no Chromium: install the package chromium"}
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    found: dict[str, Any] = {}
+    with launch(chromium) as browser:
+        browser.screen(1280, 900)
+        browser.send("Performance.enable", timeDomain="threadTicks")
+        browser.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        for name, page in pages.items():
+            runs = []
+            for _ in range(times + 1):
+                browser.open("about:blank#")
+                browser.send("Network.clearBrowserCache")
+                browser.open(f"http://127.0.0.1:{server.server_port}/{page}")
+                browser.wait("window.readyAt")
+                costs = browser.send("Performance.getMetrics")["metrics"]
+                cost = {metric["name"]: 1000 * metric["value"] for metric in costs}
+                runs.append((browser.run("window.readyAt"), cost["ScriptDuration"], cost["TaskDuration"]))
+            ready, script, task = zip(*runs[1:], strict=True)  # the first also starts the tab's process
+            found[name] = {
+                "usable_ms": round(statistics.median(ready)),
+                "usable_worst_ms": round(max(ready)),
+                "script_cpu_ms": round(statistics.median(script)),
+                "main_thread_cpu_ms": round(statistics.median(task)),
+            }
+    server.shutdown()
+    return found
+
+
 def cpu_seconds() -> float:
     """CPU time of this process and of its workers that have ended; tells a busy machine from slow code."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -135,6 +202,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=800)
     parser.add_argument("--benchmark", choices=("coco_sub", "emotion6"), default="coco_sub")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--openings", type=int, default=9, help="how often each page is opened")
     parser.add_argument("--work", type=Path, help="keep everything in this folder")
     asked = parser.parse_args()
     work = asked.work or Path(tempfile.mkdtemp(prefix="rise-bench-board-"))
@@ -159,6 +227,13 @@ def main() -> None:
     build_site(results, settings, boards, work / "site", workers=asked.workers)
     build_s, build_cpu_s = time.perf_counter() - began, cpu_seconds() - cpu_began
     first = ("index.html", "site.css", "site.js", "icon.svg")
+    largest = max((work / "site").glob("*.html"), key=lambda path: path.stat().st_size)
+    run = next((work / "site" / "runs").glob("org*.json"))
+    pages = {
+        "first page": "index.html",
+        "largest board": largest.name,
+        "samples": f"samples.html?run={run.stem}",
+    }
     print(
         json.dumps(
             {
@@ -177,9 +252,9 @@ def main() -> None:
                 "first_page_kb": round(
                     sum((work / "site" / name).stat().st_size for name in first) / 1000, 1
                 ),
-                "largest_board_kb": round(
-                    max(path.stat().st_size for path in (work / "site").glob("*.html")) / 1000, 1
-                ),
+                "largest_board_kb": round(largest.stat().st_size / 1000, 1),
+                "largest_board_rows": largest.read_text("utf-8").count('class="name" title='),
+                "in_chromium": open_pages(work / "site", pages, asked.openings),
             },
             indent=1,
         )

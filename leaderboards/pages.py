@@ -169,7 +169,7 @@ def _note(table: Table) -> str:
         "Lines show 95% bootstrap intervals; the dashed line is the best floor, a constant that looks at no "
         f"image. Differences are to the row above and to {rise}, with the p of a paired bootstrap test on "
         f"the same resamples.{against} Recomputed: scored again from the raw responses. Reproduced: "
-        "maintainers also ran a random part of it again."
+        "maintainers also ran a random part of it again. Keys: / searches, j and k move, Enter opens."
     )
 
 

@@ -155,8 +155,10 @@ function arrange(view) {
     id: () => 0,
   };
   const chosen = state.get("sort") || "worst";
+  const limit = items.map(bad).sort((a, b) => b - a)[Math.ceil(items.length / 10) - 1];
   shown = items.filter((item) => {
     if (only === "unreadable" && !item.a.reason) return false;
+    if (only === "worst" && bad(item) < limit) return false;
     if (only.startsWith("=") && item.group !== only.slice(1)) return false;
     const text = `${item.id} ${item.a.think} ${item.a.answer} ${item.truth.question || ""}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -201,7 +203,7 @@ function setUpControls(view, others) {
   main.controls.replaceChildren(
     search,
     choice("sort", "Order", sorts, again),
-    choice("only", "Show", [["", "all"], ["unreadable", "unreadable"], ...groups.filter(Boolean).map((group) => [`=${group}`, group])], again),
+    choice("only", "Show", [["", "all"], ["worst", "the worst tenth"], ["unreadable", "unreadable"], ...groups.filter(Boolean).map((group) => [`=${group}`, group])], again),
     choice("with", "Compare with", [["", "nobody"], ...others], () => location.reload()),
     el("span", { class: "status", id: "status", role: "status" }),
   );

@@ -172,6 +172,9 @@ def test_samples_are_worst_first_with_boxes_on_the_picture(browser: Browser, add
     click(browser, "#more")
     assert browser.run(SAMPLES) == 40
     seen(browser, "samples")
+    choose(browser, "select[name=only]", "worst")
+    assert browser.run(SAMPLES) == 4
+    assert browser.run("document.querySelector('.sample h3 a').textContent") == worst["id"]
 
 
 def test_two_models_side_by_side(browser: Browser, address: str):
@@ -226,9 +229,39 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, pag
     assert (sum(map(int, background[4:-1].split(", "))) < 200) == dark
 
 
+def test_a_phone_shows_every_number_and_sorts_by_touch(browser: Browser, address: str):
+    browser.screen(390, 844)
+    browser.open(f"{address}/emotion6-full.html")
+    row = "document.querySelectorAll('tbody.runs tr')[1]"
+    for name in ("score", "above", "rise", "win", "read", "tier"):
+        assert browser.run(f"{row}.querySelector('td.{name}').getClientRects().length"), name
+    by_rank = names(browser)
+    # What a finger meets at the middle of the heading, not what a script may click unseen.
+    browser.run("document.querySelector('th.model').scrollIntoView({block: 'center', behavior: 'instant'})")
+    touched = (
+        "(() => { const r = document.querySelector('th.model button').getBoundingClientRect(); "
+        "const hit = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2); "
+        "hit.click(); return hit.tagName; })()"
+    )
+    assert browser.run(touched) == "BUTTON"
+    assert names(browser) == sorted(by_rank, key=str.lower) != by_rank
+
+
 def test_print_leaves_the_controls_out(browser: Browser, address: str):
     browser.screen(1280, 900, media="print")
     browser.open(f"{address}/emotion6-full.html")
     assert browser.run("getComputedStyle(document.querySelector('.controls')).display") == "none"
     assert browser.run("getComputedStyle(document.querySelector('table.board')).display") == "table"
     seen(browser, "print")
+
+
+def test_a_sheet_of_a4_has_all_columns_and_the_setting(browser: Browser, address: str):
+    browser.screen(717, 1000, media="print", dark=True)  # what is left of 210 mm between the margins, in px
+    browser.open(f"{address}/emotion6-full.html")
+    seen(browser, "print_a4")
+    assert browser.run("document.documentElement.scrollWidth") <= 717
+    shown = "[...document.querySelectorAll('th')].every(th => th.getClientRects().length)"
+    assert browser.run(shown)
+    tabs = "[...document.querySelectorAll('.tabs a')].filter(a => a.getClientRects().length)"
+    assert browser.run(f"{tabs}.map(a => a.firstChild.textContent).join()") == "full data"
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
