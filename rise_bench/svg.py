@@ -44,7 +44,9 @@ def line_chart(series: Mapping[str, Points], *, low: float | None = None, high: 
     for tick in ticks:
         _, y = place(x0, tick)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
+        parts.append(
+            f'<text class="tick" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{_short(tick)}</text>'
+        )
     for step, anchor in {x0: "start", x1: "end"}.items() if x1 > x0 else {x0: "middle"}.items():
         x, _ = place(step, y0)
         parts.append(
@@ -69,6 +71,17 @@ def nice_ticks(low: float, high: float, *, count: int = 4) -> list[float]:
     step = next(s * scale for s in (1, 2, 2.5, 5, 10) if s * scale >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def _short(value: float) -> str:
+    """Label of a tick, short enough for the margin.
+
+    >>> _short(0.000105)
+    '1.05e-4'
+    """
+    text = f"{value:.4g}"
+    mantissa, _, exponent = (f"{value:.2e}" if len(text) > 6 else text).partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if exponent else mantissa
 
 
 def boxes_overlay(boxes: Boxes, width_px: int, height_px: int, *, css_class: str) -> str:

@@ -21,12 +21,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from rise_bench.errors import DataError
-from rise_bench.prompts import (
-    answer_only_prompt,
-    answer_only_text,
-    think_answer_prompt,
-    think_answer_text,
-)
+from rise_bench.prompts import answer_only_prompt, answer_only_text, think_answer_prompt, think_answer_text
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.loading import common_arguments, load_processor
 from rise_bench.trainers.phase import run_phase
