@@ -31,12 +31,14 @@ from rise_bench.storage import atomic_write_text
 from rise_bench.svg import line_chart
 
 TAU = 0.75
-_SHOWN_COTS = 3
+_SHOWN_COTS = 4
 _SHOWN_TESTS = 2
 _MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": 112 * 112}
 _EXTRA_STYLE = """
-table.scores { width: auto; font-size: 14px; } table.scores td, table.scores th { padding: 3px 18px 3px 0; }
-table.scores td { text-align: right; } table.scores tr.floor { color: var(--soft); }
+table.scores { width: auto; font-size: 15px; } table.scores td, table.scores th { padding: 4px 22px 4px 0; }
+table.scores thead th { border-bottom: 1px solid var(--edge); }
+table.scores td, table.scores thead th + th { text-align: right; }
+table.scores tr.floor { color: var(--soft); }
 table.scores tr.ours { font-weight: 600; } p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
 """
 

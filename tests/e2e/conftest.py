@@ -100,10 +100,10 @@ def run(start: Start) -> Run:
     return run_module
 
 
-def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """Wait for a process."""
+def finish(process: subprocess.Popen[str], *, minutes: float = 5) -> subprocess.CompletedProcess[str]:
+    """Wait for a process, that long at most."""
     try:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=60 * minutes)
     finally:
         process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

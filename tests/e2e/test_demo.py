@@ -1,18 +1,23 @@
-"""`rise-bench demo`: killed and started again it goes on; a finished one is only shown again."""
+"""`rise-bench demo`, the whole of RISE: killed and started again it goes on, and RISE is worth its while."""
 
 import json
 import os
 import signal
 import time
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from rise_bench.manifest import MANIFEST_NAME
+from rise_bench.report import read_metrics
 
 from .conftest import Run, Start, finish
 
-COMMAND = ("rise_bench", "demo", "--train", "12", "--test", "6", "--json", "--out")
+COMMAND = ("rise_bench", "demo", "--test", "60", "--json", "--out")
+MINUTES = 25
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 * MINUTES)]
 
 
 @pytest.fixture(scope="module")
@@ -20,36 +25,81 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo") / "out"
 
 
-def test_demo_goes_on_after_kill_9(start: Start, run: Run, out: Path) -> None:
-    manifest = out / "data" / "moods" / MANIFEST_NAME
+def steps(run: Path) -> list[dict[str, float]]:
+    return [row for row in read_metrics(run) if "reward" in row]
+
+
+@pytest.fixture(scope="module")
+def rows(start: Start, out: Path) -> dict[str, dict]:
+    """The table of a demo that was killed while it trained."""
     with start(*COMMAND, out) as process:
-        deadline = time.monotonic() + 120
-        while not manifest.is_file():
+        deadline = time.monotonic() + 60 * MINUTES
+        while len(steps(out / "runs" / "rise_cot")) < 3:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.2)
         os.kill(process.pid, signal.SIGKILL)
         finish(process)
-    drawn = manifest.stat().st_mtime_ns
-    done = run(*COMMAND, out)
+    drawn = (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns
+    done = finish(start(*COMMAND, out), minutes=MINUTES)
     assert done.returncode == 0, done.stderr
-    assert manifest.stat().st_mtime_ns == drawn  # not drawn again
-    scores = json.loads(done.stdout)
-    assert scores["samples"] == 6
-    assert scores["floors"].keys() == {"uniform", "train_mean", "majority_class"}
-    assert json.loads((out / "scores.json").read_text(), parse_constant=pytest.fail) == scores
+    assert (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns == drawn  # not drawn again
+    table = json.loads(done.stdout)
+    assert json.loads((out / "scores.json").read_text(), parse_constant=pytest.fail) == table
+    return {row["method"] or row["title"]: row for row in table}
 
 
-def test_a_finished_demo_is_only_shown_again(run: Run, out: Path) -> None:
-    done = run(*COMMAND[:-2], "--out", out)
+def test_training_went_on_where_it_was_killed(rows: dict[str, dict], out: Path) -> None:
+    record = json.loads((out / "runs" / "rise_cot" / "run.json").read_text())
+    assert len(record["starts"]) == 2
+    logged = [
+        json.loads(line)["step"] for line in (out / "runs/rise_cot/metrics.jsonl").read_text().splitlines()
+    ]
+    assert logged.count(1) == 1  # the first step was not trained twice
+
+
+def test_the_reward_of_rise_cot_rises(rows: dict[str, dict], out: Path) -> None:
+    rewards = [row["reward"] for row in steps(out / "runs" / "rise_cot")]
+    assert fmean(rewards[-15:]) > fmean(rewards[:15]) + 0.05, rewards
+
+
+def test_rise_is_better_than_sft_than_the_base_model_and_than_any_constant(rows: dict[str, dict]) -> None:
+    jsd = {name: row["metrics"]["jsd"]["value"] for name, row in rows.items()}
+    assert jsd["rise"] < jsd["sft"] and jsd["rise"] < jsd["base"] < jsd["floor: train_mean"]
+    assert jsd["Bayes optimum"] == pytest.approx(0, abs=1e-12)
+    assert rows["visual_rft"]["metrics"]["win_rate"]["value"] < 1 and rows["sft"]["reference"] == "RISE"
+    assert all(rows[name]["minutes"] > 0 for name in ("rise", "visual_rft", "sft", "base"))
+    assert rows["sft"]["false_statements_per_cot"] is None and rows["rise"]["samples"] == 60
+    assert rows["rise"]["false_statements_per_cot"] >= 0
+
+
+def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, out: Path) -> None:
+    trained = (out / "runs" / "rise_r1" / "metrics.jsonl").stat().st_mtime_ns
+    done = run("rise_bench", "demo", "--test", "60", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "done before" in done.stderr
-    assert len(list(out.glob("results/*/*_results.json"))) == 1
-    for words in ("tiny, untrained", "train_mean", "Next:", "rise-bench build custom", "rise-bench explain"):
+    assert done.stderr.count("done before") == 9
+    assert (out / "runs" / "rise_r1" / "metrics.jsonl").stat().st_mtime_ns == trained
+    for words in (
+        "RISE",
+        "Visual-RFT",
+        "floor: train_mean",
+        "Bayes optimum",
+        "rise-bench build custom",
+        "submit",
+    ):
         assert words in done.stdout
+    page = (out / "report.html").read_text()
+    assert "<script" not in page and page.count("<article>") >= 10
+    for words in (
+        "RISE on moods, 16-shot, seed 0",
+        "statements true",
+        "Its worst",
+        "runs/rise_cot/report.html",
+    ):
+        assert words in page
 
 
-def test_other_settings_in_the_same_folder_are_refused(run: Run, out: Path) -> None:
-    done = run("rise_bench", "demo", "--train", "12", "--test", "7", "--out", out)
+def test_other_settings_in_the_same_folder_are_refused(rows: dict[str, dict], run: Run, out: Path) -> None:
+    done = run("rise_bench", "demo", "--test", "61", "--out", out)
     assert done.returncode == 1
     assert "not what this demo asks for; choose another --out" in done.stderr
