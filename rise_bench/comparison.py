@@ -25,7 +25,7 @@ from rise_bench.scoring import Reference, Report, aggregate, score_annotation
 AGAINST = "rise"
 """The method that win-rates are against."""
 
-COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements a CoT", "minutes")
+COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements per CoT", "minutes")
 """Columns of the printed table."""
 
 COLUMNS_NOTE = (
@@ -147,8 +147,8 @@ def cells(row: Row, metric: str) -> list[str]:
 
 def headings(metric: str) -> list[str]:
     """Return the headings of the table, the metric by its name and direction."""
-    arrow = "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
-    return [metric.upper() + f" ({arrow})" if name == "score" else name for name in COLUMNS]
+    arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
+    return [f"{metric} {arrow}" if name == "score" else name for name in COLUMNS]
 
 
 def _reference(
