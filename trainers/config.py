@@ -87,7 +87,7 @@ class GrpoConfig(OptimConfig):
     num_generations: int = 8
     rollouts_per_device: int = 8
     max_completion_length: int = 512  #: tokens of a response (visual_rft, rise_r1, …)
-    max_cot_length: int = 320  #: tokens of a CoT (rise_cot)
+    max_cot_length: int = 320  #: tokens of a CoT (rise_cot); like the other two not counted on Qwen texts
     max_reconstruction_length: int = 256  #: tokens of a reconstruction (rise_cot)
     temperature: float = 1.0
     top_p: float = 1.0
