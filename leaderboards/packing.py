@@ -144,7 +144,7 @@ def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
             f"{run.samples} comes from a task without our metadata; run it again with this version"
         )
     return {
-        "style": metadata.get("style", "think_answer"),
+        "style": responses.style,
         "box_unit": responses.box_unit,
         "max_pixels": responses.max_pixels,
         "prompt_hash": metadata["prompt_hash"],

@@ -21,6 +21,7 @@ import numpy as np
 
 from rise_bench import __version__
 from rise_bench.bootstrap import draw, mean_interval
+from rise_bench.box_units import MAX_PIXELS_VARIABLE
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.hub import hub_api, hub_errors
 from rise_bench.leaderboards.boards import GoldBoard
@@ -249,8 +250,14 @@ def run_again(
         "--seed", str(decoding.seed % 2**32),
         "--output_path", str(work / "results"),
     ]  # fmt: skip
-    with _environment(RISE_BENCH_DATA=str(work / "data"), HF_HUB_TRUST_REMOTE_CODE="0"):
-        tasks = evaluate(arguments, box_unit=submission.prompt.box_unit, resamples=0)
+    asked = submission.prompt
+    environment = {
+        "RISE_BENCH_DATA": str(work / "data"),
+        MAX_PIXELS_VARIABLE: str(asked.max_pixels),
+        "HF_HUB_TRUST_REMOTE_CODE": "0",
+    }
+    with _environment(environment):
+        tasks = evaluate(arguments, box_unit=asked.box_unit, style=asked.style, resamples=0)
     texts = dict(read_responses(tasks[0].samples).texts)
     if sorted(texts) != list(chosen):
         raise PrerequisiteError(
@@ -261,7 +268,7 @@ def run_again(
 
 
 @contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -163,7 +163,7 @@ def verify(
 #: With one of these there is nothing whole to score.
 _UNSCORABLE = frozenset(
     {"bad_line", "duplicate_id", "long_response", "too_large", "too_many_samples", "missing_samples",
-     "foreign_samples", "failed_requests", "other_dataset", "other_style"}
+     "foreign_samples", "failed_requests", "other_dataset"}
 )  # fmt: skip
 
 

@@ -85,10 +85,10 @@ def verify(
     if target == "open" or target.isdigit():
         outcomes = _verify_pulls(target, results, data, apply, decide, why, workers)
     else:
-        _, folder, boards = _open(results, data) if results else (None, None, _boards_of(data))
+        if target == "all" and not results:
+            raise ConfigError('"all" needs the board with --results: the folder or dataset to verify')
+        _, folder, boards = _open(results, data) if results else (None, None, _boards_of(data, Path(target)))
         if target == "all":
-            if folder is None:
-                raise ConfigError('"all" needs --results: the folder or dataset to verify')
             with _progress("verify") as progress:
                 outcomes = judge.verify_all(folder, boards, workers=workers, progress=progress)
         else:
@@ -249,13 +249,16 @@ def _open(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
     return settings, folder, boards.load_boards(settings, data or ())
 
 
-def _boards_of(data: list[Path] | None) -> Any:
-    from rise_bench.dataset import open_dataset
-    from rise_bench.errors import ConfigError
+def _boards_of(data: list[Path] | None, submission: Path) -> Any:
+    """Load the given datasets, else the one that the submission names, from where datasets are found."""
+    from rise_bench.dataset import find_dataset, open_dataset
+    from rise_bench.submission import read_submission
 
-    if not data:
-        raise ConfigError("give the dataset folder with --data, or the board with --results")
-    loaded = [_part("boards").load_gold(open_dataset(folder)) for folder in data]
+    datasets = list(map(open_dataset, data or ()))
+    if not datasets:
+        said, _ = read_submission(_part("submission_tree").read_folder(submission)[0])
+        datasets = [find_dataset(said.benchmark)] if said else []
+    loaded = map(_part("boards").load_gold, datasets)
     return {board.spec.name: board for board in loaded}
 
 

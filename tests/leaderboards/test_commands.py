@@ -35,6 +35,15 @@ def test_verify_a_folder_before_sending(folder: Path, datasets, tmp_path: Path):
     assert json.loads((tmp_path / "reports" / "mine.json").read_text())["decision"] == "accept"
 
 
+def test_verify_finds_the_dataset_by_its_name(folder: Path, datasets, monkeypatch):
+    monkeypatch.setenv("RISE_BENCH_DATA", str(datasets["emotion6"].parent))
+    assert run("verify", folder)[:2] == (0, "accept: mine\n")
+    (folder / "submission.json").write_text("{}")
+    code, output, _ = run("verify", folder)
+    assert code == 4
+    assert "reject schema: submission.json: benchmark: Field required" in output
+
+
 def test_verify_says_every_reason_and_exits_with_4(folder: Path, datasets):
     (folder / "model.pkl").write_bytes(b"x")
     samples = folder / "samples.jsonl"
@@ -80,7 +89,7 @@ def test_a_report_on_main_makes_a_submission_the_original(results, datasets, tmp
         (["verify", "nowhere", "--apply"], "act on a pull request"),
         (["verify", "nowhere", "--decide", "accept", "--why", "x"], "act on a pull request"),
         (["verify", "3", "--decide", "accept"], "needs --why"),
-        (["verify", "nowhere"], "--data"),
+        (["verify", "nowhere"], "is no folder"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_way_to_mend_it(arguments, message):

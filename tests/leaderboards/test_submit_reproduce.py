@@ -23,6 +23,8 @@ from ..drawn_data import write_drawn
 
 COMMIT = "b" * 40
 CPU = "device=cpu,device_map=cpu"
+#: Not the default: whoever runs it again has to ask the same way.
+STYLE = "answer_only"
 
 
 def rise_bench(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +54,8 @@ def output(tmp_path_factory: pytest.TempPathFactory, tiny: Path, moods: Benchmar
     folder = tmp_path_factory.mktemp("output")
     done = rise_bench(
         "eval", "--tasks", "rise_moods", "--model", "qwen2_vl", "--model_args", f"pretrained={tiny},{CPU}",
-        "--gen_kwargs", "max_new_tokens=12", "--output_path", folder, RISE_BENCH_DATA=str(moods.root.parent),
+        "--gen_kwargs", "max_new_tokens=12", "--output_path", folder,
+        RISE_BENCH_DATA=str(moods.root.parent), RISE_BENCH_STYLE=STYLE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3_000:]
     return folder
@@ -89,6 +92,7 @@ def test_a_run_becomes_a_submission_that_says_how_it_came_about(submitted: Path,
     assert said.dataset.content_sha256 == moods.sha256
     assert (said.decoding.temperature, said.decoding.max_new_tokens) == (0.0, 12)
     assert said.decoding.engine == "qwen2_vl"
+    assert said.prompt.style == STYLE
     assert "--gen_kwargs" in said.run.command
     assert "pretrained=anna/tiny," in said.run.command, "no path of the submitter's machine"
     assert {"rise-bench", "lmms_eval", "transformers", "torch"} <= set(said.run.versions)
