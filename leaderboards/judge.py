@@ -16,6 +16,8 @@ from rise_bench.leaderboards.suspicion import Fingerprint, resemblance
 from rise_bench.leaderboards.verifier import Decision, Verification, verify
 from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
 
+#: Fingerprints of submissions on main by their folders; None where one cannot be read.
+Marks = dict[str, Fingerprint | None]
 _SILENT: Progress = lambda done, total: None  # noqa: E731, ARG005
 
 
@@ -30,7 +32,13 @@ def verify_local(
 
 
 def verify_pull_request(
-    repo_id: str, number: int, boards: Mapping[str, GoldBoard], main: Path, *, workers: int | None = None
+    repo_id: str,
+    number: int,
+    boards: Mapping[str, GoldBoard],
+    main: Path,
+    *,
+    workers: int | None = None,
+    marks: Marks | None = None,
 ) -> tuple[PullRequest, Verification]:
     """Verify a pull request on the results dataset.
 
@@ -43,6 +51,7 @@ def verify_pull_request(
         boards: Truth by benchmark.
         main: Main of the results dataset, for the comparison with accepted submissions.
         workers: Processes that read the accepted submissions.
+        marks: See `known_fingerprints`.
     """
     pull = hub_board.read_pull_request(repo_id, number)
     folder, reasons = check_pull_request(pull)
@@ -53,22 +62,33 @@ def verify_pull_request(
     submission_json = hub_board.download(repo_id, pull, paths[SUBMISSION_NAME])
     samples_jsonl = hub_board.download(repo_id, pull, paths[SAMPLES_NAME])
     submission, _ = read_submission(submission_json)
-    known = known_fingerprints(main, boards, submission.benchmark if submission else "", workers=workers)
+    benchmark = submission.benchmark if submission else ""
+    known = known_fingerprints(main, boards, benchmark, workers=workers, marks=marks)
     return pull, verify(submission_json, samples_jsonl, boards, path=folder, known=known, before=reasons)
 
 
 def known_fingerprints(
-    results: Path, boards: Mapping[str, GoldBoard], benchmark: str, *, workers: int | None = None
+    results: Path,
+    boards: Mapping[str, GoldBoard],
+    benchmark: str,
+    *,
+    workers: int | None = None,
+    marks: Marks | None = None,
 ) -> list[Fingerprint]:
-    """Return the fingerprints of the submissions to a benchmark on main."""
-    chosen = []
+    """Return the fingerprints of the submissions to a benchmark on main.
+
+    Those in `marks` are not taken again, new ones are put there: what is on main does not change, and many
+    pull requests are compared with it.
+    """
+    chosen, marks = [], {} if marks is None else marks
     for folder in submission_folders(results):
         path = results / folder / SUBMISSION_NAME
         said = read_submission(path.read_bytes())[0] if path.is_file() else None
         if said and said.benchmark == benchmark:
             chosen.append(folder)
-    marks = each(_Marks(results, boards), chosen, workers or os.cpu_count() or 1)
-    return [mark for mark in marks if mark is not None]
+    new = [folder for folder in chosen if folder not in marks]
+    marks.update(zip(new, each(_Marks(results, boards), new, workers or os.cpu_count() or 1), strict=True))
+    return [mark for folder in chosen if (mark := marks[folder]) is not None]
 
 
 class _Marks:

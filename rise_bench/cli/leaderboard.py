@@ -114,9 +114,12 @@ def _verify_pulls(
     _, folder, boards = _open(results, data)
     numbers = hub_board.open_pull_requests(results) if target == "open" else [int(target)]
     outcomes, failures = [], []
+    marks: dict[str, Any] = {}
     for number in numbers:
         try:
-            pull, outcome = judge.verify_pull_request(results, number, boards, folder, workers=workers)
+            pull, outcome = judge.verify_pull_request(
+                results, number, boards, folder, workers=workers, marks=marks
+            )
             if decision:
                 outcome = judge.decide(outcome, decision, why)
             if apply:

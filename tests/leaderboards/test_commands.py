@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.leaderboards import judge
 from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, load_gold, read_settings
 from rise_bench.submission import Submission, write_submission
 
@@ -65,6 +66,20 @@ def test_verify_all_of_a_results_folder_finds_the_copy_among_them(results, datas
     assert len(reports) == 13
     assert [p for p, r in reports.items() if r["decision"] == "reject"] == ["submissions/zoe/mine"]
     assert reports["submissions/zoe/mine"]["reasons"][0]["code"] == "copied"
+
+
+def test_what_is_on_main_is_read_once_for_any_number_of_pull_requests(results, boards, tmp_path: Path):
+    import shutil
+
+    copy = tmp_path / "results"
+    shutil.copytree(results.root / "submissions", copy / "submissions")
+    marks: judge.Marks = {}
+    first = judge.known_fingerprints(copy, boards, "emotion6", workers=1, marks=marks)
+    assert len(first) == len(marks) == 6
+    (copy / "submissions/lab/emotion6-2/samples.jsonl").unlink()
+    again = judge.known_fingerprints(copy, boards, "emotion6", workers=1, marks=marks)
+    assert [mark.path for mark in again] == [mark.path for mark in first]
+    assert len(judge.known_fingerprints(copy, boards, "emotion6", workers=1)) == 5
 
 
 def test_a_report_on_main_makes_a_submission_the_original(results, datasets, tmp_path: Path):
