@@ -12,8 +12,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """Groundedness of one text, whole and sentence by sentence, in nats a token.
+
+    Attributes:
+        score: Mean over all tokens.
+        sentences: (start, end, score) of each sentence, in characters of the text.
+    """
+
+    score: float
+    sentences: tuple[tuple[int, int, float], ...]
+
+    @property
+    def worst(self) -> float:
+        """Score of the least grounded sentence; of a text without one, the text's."""
+        return min((score for _, _, score in self.sentences), default=self.score)
 
 
 def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:

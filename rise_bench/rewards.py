@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from rise_bench.errors import ConfigError
 from rise_bench.leaks import leak_verdicts
 from rise_bench.parsing import Reading, Style, read_response
 from rise_bench.similarity import SimilarityVariant, similarity
 from rise_bench.values import MAX_PIXELS, Annotation, Boxes, BoxUnit, Distribution, Gold, frame_of
 
 LeakRule = Literal["numbers", "strict"]
+GroundedRule = Literal["none", "gate", "multiply"]
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MARKUP = re.compile(
@@ -32,6 +34,14 @@ class RewardRule:
         format_term: Pay nothing for a wrong format (F = 1 of eqs. 1 and 9).
         leak: What counts as a leak: the paper's `numbers`, or `strict` (class names too).
         upstream_leak_factor: What a leak leaves of the reward; 0 in the paper, 0.1 in the authors' code.
+        grounded: What groundedness does to eq. 1, beyond the paper: `none`; `gate` pays nothing below the
+            threshold; `multiply` pays a share that rises from 0 at the threshold to 1 one scale above it.
+        grounded_threshold: In nats a token, of the least grounded sentence.
+        grounded_scale: In nats a token, above 0; `multiply` only.
+        grounded_swaps: Other pictures that a CoT is held against.
+
+    Raises:
+        ConfigError: `grounded_scale` is not above 0, or `grounded_swaps` below 1.
     """
 
     variant: SimilarityVariant = "paper"
@@ -39,6 +49,21 @@ class RewardRule:
     format_term: bool = True
     leak: LeakRule = "numbers"
     upstream_leak_factor: float = 0.0
+    grounded: GroundedRule = "none"
+    grounded_threshold: float = 0.0
+    grounded_scale: float = 1.0
+    grounded_swaps: int = 2
+
+    def __post_init__(self) -> None:
+        if not self.grounded_scale > 0:
+            raise ConfigError(
+                f"reward.grounded_scale = {self.grounded_scale}: it is a width in nats. Set it above 0."
+            )
+        if self.grounded_swaps < 1:
+            raise ConfigError(
+                f"reward.grounded_swaps = {self.grounded_swaps}: a CoT is held against other pictures. "
+                "Set at least 1."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +71,14 @@ class Verdict:
     """How a reward came about.
 
     Attributes:
-        reward: Number in [0, 1] (`literal` may exceed 1).
+        reward: Eq. 1 or 9, a number in [0, 1] (`literal` may exceed 1).
         similarity: S before any condition; 0 if unreadable.
         leak_numbers: The CoT has a number in it (always False for eq. 9).
         leak_strict: The CoT has a number or a class name in it (always False for eq. 9).
         format_ok: F of eqs. 1 and 9.
         reason: "ok", or why the stated annotation was unreadable.
         stated: The stated annotation, boxes in pixels of the original image; None if unreadable.
+        grounded: What groundedness leaves of the reward, in [0, 1]; 1 where the rule does not ask for it.
     """
 
     reward: float
@@ -62,6 +88,28 @@ class Verdict:
     format_ok: bool
     reason: str
     stated: Annotation | None
+    grounded: float = 1.0
+
+    @property
+    def paid(self) -> float:
+        """What the policy is paid: the reward, or what groundedness leaves of it."""
+        return self.reward * self.grounded
+
+
+def grounded_factor(groundedness: float, rule: RewardRule) -> float:
+    """Return what a groundedness leaves of a reward, in [0, 1], under `rule.grounded`.
+
+    Args:
+        groundedness: In nats a token, of the least grounded sentence.
+        rule: Which reward.
+
+    >>> grounded_factor(0.25, RewardRule(grounded="multiply", grounded_scale=0.5))
+    0.5
+    """
+    above = groundedness - rule.grounded_threshold
+    if rule.grounded == "multiply":
+        return min(1.0, max(0.0, above / rule.grounded_scale))
+    return 1.0 if rule.grounded == "none" or above >= 0 else 0.0
 
 
 def cot_format_ok(cot: str) -> bool:
@@ -90,6 +138,7 @@ def cot_reward(
     rule: RewardRule | None = None,
     classes: tuple[str, ...] = (),
     max_pixels: int = MAX_PIXELS,
+    groundedness: float | None = None,
 ) -> Verdict:
     """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
 
@@ -101,8 +150,14 @@ def cot_reward(
         rule: Which reward; the paper's if None.
         classes: Class names for the strict leak verdict; those of a distribution are known already.
         max_pixels: Largest image of the processor; matters for `resized_px` only.
+        groundedness: Of the least grounded sentence, in nats a token; a rule with `grounded` needs it.
+
+    Raises:
+        ValueError: The rule asks for groundedness and there is none.
     """
     rule = rule or RewardRule()
+    if rule.grounded != "none" and groundedness is None:
+        raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
     stated, reading = read_stated(
         gold, reconstruction_text, unit=unit, style="answer_only", max_pixels=max_pixels
     )
@@ -117,7 +172,8 @@ def cot_reward(
         reward *= rule.upstream_leak_factor
     if rule.format_term and not format_ok:
         reward = 0.0
-    return Verdict(reward, score, leak_numbers, leak_strict, format_ok, reading.reason, stated)
+    factor = 1.0 if groundedness is None else grounded_factor(groundedness, rule)
+    return Verdict(reward, score, leak_numbers, leak_strict, format_ok, reading.reason, stated, factor)
 
 
 def r1_reward(

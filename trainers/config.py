@@ -162,6 +162,8 @@ class TrainConfig:
             raise ConfigError(
                 f"phases = {list(self.phases)}: {self.stage} has {list(allowed)}. Name some of these."
             )
+        if self.reward.grounded != "none":
+            self._check_grounded()
         if not 0 <= self.data.tau <= 1:
             raise ConfigError(f"data.tau = {self.data.tau}: rewards lie in [0, 1]. Choose tau in that range.")
         if self.grpo.num_generations < 2:
@@ -172,6 +174,18 @@ class TrainConfig:
         if self.grpo.vllm == "server" and not self.grpo.vllm_server_url:
             raise ConfigError(
                 "grpo.vllm = server without grpo.vllm_server_url. Set it, e.g. http://localhost:8000."
+            )
+
+    def _check_grounded(self) -> None:
+        if self.stage != "rise_cot":
+            raise ConfigError(
+                f"reward.grounded = {self.reward.grounded}: {self.stage} pays by eq. 9, which has no judge. "
+                "Set it for rise_cot only."
+            )
+        if self.compute.accelerate in ("zero3", "multi_node"):
+            raise ConfigError(
+                f"reward.grounded = {self.reward.grounded}: {self.compute.accelerate} would shard the frozen "
+                "judge. Set compute.accelerate=zero2 or ddp."
             )
 
     @property

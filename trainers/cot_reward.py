@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rise_bench.groundedness import Grounded
 from rise_bench.loop import verdict_fields
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import RewardRule, Verdict, cot_reward
 from rise_bench.rollout_log import RolloutLog
 from rise_bench.trainers.first_rollouts import FirstRollouts
+from rise_bench.trainers.judge import GroupJudge
 from rise_bench.values import BoxUnit, Gold
 
 
@@ -28,8 +30,9 @@ class CotReward:
         unit: BoxUnit,
         max_pixels: int,
         rows_per_rollout: int,
+        judge: GroupJudge | None = None,
     ) -> None:
-        self._golds, self._log, self._rows = golds, log, rows_per_rollout
+        self._golds, self._log, self._rows, self._judge = golds, log, rows_per_rollout, judge
         self._first = FirstRollouts()
         self._classes = spec.classes
         self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
@@ -44,34 +47,60 @@ class CotReward:
         **columns: Any,
     ) -> list[float]:
         """Reward of each row; the two rows of a rollout get the same, and each rollout is judged once."""
+        first = range(0, len(cot), self._rows)
         ids, copies = columns["id"], columns["copy"]
         lengths = columns["cot_tokens"], columns["reconstruction_tokens"]
+        step = trainer_state.global_step
+        scores: list[Grounded | None] = [None] * len(first)
+        if self._judge is not None:
+            scores = [*self._judge([ids[i] for i in first], [cot[i] for i in first], step=step)]
         verdicts: list[Verdict] = []
         rows: list[dict[str, Any]] = []
-        for i in range(0, len(cot), self._rows):
+        for i, score in zip(first, scores, strict=True):
             verdict = cot_reward(
-                self._golds[ids[i]], cot[i], reconstruction[i], classes=self._classes, **self._settings
+                self._golds[ids[i]],
+                cot[i],
+                reconstruction[i],
+                classes=self._classes,
+                groundedness=score.worst if score else None,
+                **self._settings,
             )
             verdicts.append(verdict)
             rows.append(
                 {
                     "id": ids[i],
-                    "step": trainer_state.global_step,
+                    "step": step,
                     "group": copies[i],
                     "cot": cot[i],
                     "reconstruction": reconstruction[i],
                     "cot_tokens": lengths[0][i],
                     "reconstruction_tokens": lengths[1][i],
                     **verdict_fields(verdict),
+                    **grounded_fields(score, verdict),
                 }
             )
         self._log.append(rows)
-        self._first.see(rows)
+        self._first.see([row | {"reward": row.get("paid", row["reward"])} for row in rows])
         for name in ("similarity", "leak_numbers", "leak_strict", "format_ok"):
             log_metric(name, _mean([float(row[name]) for row in rows]))
         log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))
         log_metric("reconstruction_length", _mean([float(row["reconstruction_tokens"]) for row in rows]))
-        return [v.reward for v in verdicts for _ in range(self._rows)]
+        if self._judge is not None:
+            for name in ("groundedness", "groundedness_worst_sentence"):
+                log_metric(name, _mean([float(row[name]) for row in rows]))
+            log_metric("reward_eq1", _mean([v.reward for v in verdicts]))
+        return [v.paid for v in verdicts for _ in range(self._rows)]
+
+
+def grounded_fields(score: Grounded | None, verdict: Verdict) -> dict[str, float]:
+    """What a rollout log keeps of a judged rollout: its groundedness, and what was paid instead of eq. 1."""
+    if score is None:
+        return {}
+    return {
+        "groundedness": score.score,
+        "groundedness_worst_sentence": score.worst,
+        "paid": verdict.paid,
+    }
 
 
 def _mean(values: list[float]) -> float:

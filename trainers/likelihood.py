@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 
-from rise_bench.groundedness import groundedness, sentence_spans, token_information
+from rise_bench.groundedness import Grounded, groundedness, sentence_spans, token_information
 
 DESCRIBE = "Describe the picture."
 """The prompt before the text; it must not hold the annotation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grounded:
-    """Groundedness of one text, whole and sentence by sentence, in nats a token.
-
-    Attributes:
-        score: Mean over all tokens.
-        sentences: (start, end, score) of each sentence, in characters of the text.
-    """
-
-    score: float
-    sentences: tuple[tuple[int, int, float], ...]
 
 
 @torch.inference_mode()
@@ -94,43 +80,48 @@ def ground(
     processor: Any,
     images: Sequence[Image.Image],
     texts: Sequence[str],
+    others: Sequence[Sequence[Image.Image]],
     *,
-    swaps: int = 4,
-    seed: int = 0,
     prompt: str = DESCRIBE,
     batch: int = 32,
 ) -> list[Grounded]:
-    """Score texts against their pictures; the other pictures are drawn from the same list.
+    """Score texts against their pictures, beside other pictures.
 
     Args:
         model: A frozen base model that was not trained on the annotations.
         processor: Its processor.
-        images: One picture a text, at least two different ones.
+        images: One picture a text.
         texts: Chains of thought.
-        swaps: Other pictures a text.
-        seed: Seed of the choice of other pictures.
+        others: Other pictures of each text, as many for each and at least one.
         prompt: What stands between picture and text.
         batch: Texts a forward pass.
+    """
+    rows = [(image, text) for image, text in zip(images, texts, strict=True)]
+    for column in zip(*others, strict=True):
+        rows += zip(column, texts, strict=True)
+    shown, said = [image for image, _ in rows], [text for _, text in rows]
+    logs = token_log_probs(model, processor, shown, said, prompt=prompt, batch=batch)
+    count = len(texts)
+    result = []
+    for i, text in enumerate(texts):
+        information = token_information(logs[i], logs[count + i :: count])
+        sentences = _by_sentence(processor.tokenizer, text, information)
+        result.append(Grounded(groundedness(logs[i], logs[count + i :: count]), sentences))
+    return result
+
+
+def other_images(images: Sequence[Image.Image], *, swaps: int = 4, seed: int = 0) -> list[list[Image.Image]]:
+    """Draw other pictures for each of a list of pictures, from the same list.
 
     Raises:
         ValueError: If all pictures are the same object, so that there is no other picture.
     """
     rng = random.Random(seed)
-    options = {"prompt": prompt, "batch": batch}
-    own = token_log_probs(model, processor, images, texts, **options)  # type: ignore[arg-type]
-    others: list[list[list[float]]] = [[] for _ in texts]
+    drawn: list[list[Image.Image]] = [[] for _ in images]
     for _ in range(swaps):
-        swapped = [_another(rng, images, image) for image in images]
-        beside = token_log_probs(model, processor, swapped, texts, **options)  # type: ignore[arg-type]
-        for kept, numbers in zip(others, beside, strict=True):
-            kept.append(numbers)
-    return [
-        Grounded(
-            groundedness(mine, theirs),
-            _by_sentence(processor.tokenizer, text, token_information(mine, theirs)),
-        )
-        for text, mine, theirs in zip(texts, own, others, strict=True)
-    ]
+        for mine, image in zip(drawn, images, strict=True):
+            mine.append(_another(rng, images, image))
+    return drawn
 
 
 def _another(rng: random.Random, images: Sequence[Image.Image], image: Image.Image) -> Image.Image:

@@ -5,6 +5,9 @@
 The policy sees image and annotation, writes a chain of thought, then sees image and chain of thought and
 writes the annotation; GRPO pays it for the similarity of the two, unless the chain of thought leaks. Every
 rollout is logged by the rank that sampled it; `rise-bench collect RUN` makes the CoT dataset of the logs.
+
+With `reward.grounded=gate` or `multiply` the frozen base model, which never sees the annotation, judges
+whether each chain of thought is about its picture, and the policy is paid accordingly (docs/groundedness.md).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.cot_reward import CotReward
 from rise_bench.trainers.grpo_rows import prompt_rows
+from rise_bench.trainers.judge import FrozenJudge, GroupJudge
 from rise_bench.trainers.loading import grpo_arguments, load_processor
 from rise_bench.trainers.phase import attempt_name, run_phase
 from rise_bench.trainers.prompt_length import check_prompts
@@ -54,7 +58,8 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor, rows_per_rollout=rows))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     rule = RewardRule(**asdict(config.reward))
-    reward = CotReward(golds, data.spec, log, rule=rule, rows_per_rollout=rows, **words)
+    judge = group_judge(config, data, arguments.device)
+    reward = CotReward(golds, data.spec, log, rule=rule, rows_per_rollout=rows, judge=judge, **words)
     prompts = prompt_rows(
         data.golds,
         data.image,
@@ -69,3 +74,18 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
         train_dataset=prompts,
         processing_class=processor,
     )
+
+
+def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJudge | None:
+    """The frozen base model that judges rollouts, one a process; None if the reward does not ask for it."""
+    if config.reward.grounded == "none":
+        return None
+    model, ids = config.model, [gold.id for gold in data.golds]
+    frozen = FrozenJudge(
+        model.name,
+        revision=model.revision,
+        max_pixels=model.max_pixels,
+        min_pixels=model.min_pixels,
+        device=device,
+    )
+    return GroupJudge(frozen, ids, data.image, swaps=config.reward.grounded_swaps, seed=config.seed)

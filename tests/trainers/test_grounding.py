@@ -5,9 +5,9 @@ pytest.importorskip("transformers")
 
 from rise_bench.base_model import base_model_folder
 from rise_bench.builders.world.speech import statements
+from rise_bench.groundedness import Grounded
 from rise_bench.trainers.base_model.evaluate import Sample, samples
 from rise_bench.trainers.base_model.grounding import corrupted, rank_truth, study
-from rise_bench.trainers.likelihood import Grounded
 from rise_bench.values import Distribution, Gold
 
 CUES = {"shape": "star", "colour": "red", "ground": "dark", "backdrop": "plain", "layout": "row"}

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from rise_bench.tiny_model import make_tiny_model
-from rise_bench.trainers.likelihood import ground, token_log_probs
+from rise_bench.trainers.likelihood import ground, other_images, token_log_probs
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,15 @@ def test_log_probs_are_those_of_one_plain_forward_pass(tiny):
 
 
 def test_groundedness_of_a_text_and_its_sentences(tiny):
-    scores = ground(*tiny, images(3), TEXTS, swaps=2)
+    pictures = images(3)
+    scores = ground(*tiny, pictures, TEXTS, other_images(pictures, swaps=2))
     assert [len(s.sentences) for s in scores] == [1, 1, 2]
     for text, score in zip(TEXTS, scores, strict=True):
         assert score.sentences[0][0] == 0 and score.sentences[-1][1] == len(text)
-    assert scores == ground(*tiny, images(3), TEXTS, swaps=2)  # seeded
+    assert scores == ground(*tiny, pictures, TEXTS, other_images(pictures, swaps=2))  # seeded
 
 
 def test_one_picture_has_no_other(tiny):
     image = images(1)[0]
     with pytest.raises(ValueError, match="only one"):
-        ground(*tiny, [image, image], TEXTS[:2])
+        other_images([image, image])

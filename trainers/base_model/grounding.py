@@ -22,12 +22,12 @@ from typing import Any
 import torch
 
 from rise_bench.base_model import base_model_folder
-from rise_bench.groundedness import auroc
+from rise_bench.groundedness import Grounded, auroc
 from rise_bench.prompts import reason_prompt
 from rise_bench.registry import get_benchmark, load_component
 from rise_bench.trainers.base_model.evaluate import Sample, Speaker, samples
 from rise_bench.trainers.base_model.pictures import vocabulary
-from rise_bench.trainers.likelihood import Grounded, ground
+from rise_bench.trainers.likelihood import ground, other_images
 
 
 def rank_truth(texts: Sequence[str], rows: Sequence[Sample], scores: Sequence[Grounded]) -> dict[str, float]:
@@ -52,7 +52,7 @@ def rank_truth(texts: Sequence[str], rows: Sequence[Sample], scores: Sequence[Gr
         if found:
             wrong = any(not s.true for s in found)
             whole[wrong].append(score.score)
-            worst[wrong].append(min(s for _, _, s in score.sentences))
+            worst[wrong].append(score.worst)
         for statement in found:
             position = text.index(statement.text, position) + len(statement.text)
             sentence = next(s for a, b, s in score.sentences if a < position <= b)
@@ -102,7 +102,8 @@ def study(
         speaker = frozen if base == policy else Speaker(policy)
         prompts = [reason_prompt(spec, r.gold) for r in many]
         texts = speaker.say([r.image for r in many], prompts, sampled=True)
-    scores = ground(frozen.model, frozen.processor, [r.image for r in many], texts, swaps=swaps)
+    images = [r.image for r in many]
+    scores = ground(frozen.model, frozen.processor, images, texts, other_images(images, swaps=swaps))
     return {"benchmark": benchmark, "swaps": swaps, **rank_truth(texts, many, scores)}
 
 

@@ -1,0 +1,134 @@
+"""The reward variant `grounded`: what it does to eq. 1, what the judge is shown, what a run leaves behind."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.errors import ConfigError
+from rise_bench.groundedness import Grounded
+from rise_bench.rewards import RewardRule, cot_reward, grounded_factor
+from rise_bench.rollout_log import read_rollouts
+from rise_bench.trainers import likelihood, rise_cot
+from rise_bench.trainers.judge import GroupJudge
+from rise_bench.trainers.loading import with_local_model
+from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.values import Distribution, Gold
+
+from ..drawn_data import write_drawn
+
+GOLD = Gold("a", Distribution(("red", "blue"), (0.75, 0.25)), 56, 56)
+STATED = '<answer>{"red": 0.75, "blue": 0.25}</answer>'
+COT = "The ground is warm and bright."
+
+
+@pytest.mark.parametrize(
+    ("rule", "groundedness", "paid"),
+    [
+        (RewardRule(), None, 1.0),
+        (RewardRule(), -9.0, 1.0),  # the paper's reward does not ask
+        (RewardRule(grounded="gate"), 0.0, 1.0),
+        (RewardRule(grounded="gate"), -0.01, 0.0),
+        (RewardRule(grounded="gate", grounded_threshold=-1.0), -0.5, 1.0),
+        (RewardRule(grounded="multiply"), 0.25, 0.25),
+        (RewardRule(grounded="multiply"), 7.0, 1.0),
+        (RewardRule(grounded="multiply"), -7.0, 0.0),
+        (RewardRule(grounded="multiply", grounded_threshold=0.5, grounded_scale=2.0), 1.5, 0.5),
+    ],
+)
+def test_gate_and_multiply_change_the_reward_as_stated(rule, groundedness, paid):
+    verdict = cot_reward(GOLD, COT, STATED, rule=rule, groundedness=groundedness)
+    assert verdict.reward == pytest.approx(1.0)  # eq. 1 is kept beside it
+    assert verdict.paid == pytest.approx(paid)
+
+
+@given(
+    st.sampled_from(["none", "gate", "multiply"]), st.floats(-50, 50), st.floats(-5, 5), st.floats(0.01, 10)
+)
+def test_the_factor_is_in_0_1_and_never_falls_as_groundedness_rises(kind, score, threshold, scale):
+    rule = RewardRule(grounded=kind, grounded_threshold=threshold, grounded_scale=scale)
+    factor = grounded_factor(score, rule)
+    assert 0 <= factor <= 1
+    assert grounded_factor(score + 0.5, rule) >= factor
+
+
+def test_a_grounded_rule_without_groundedness_is_an_error():
+    with pytest.raises(ValueError, match="needs the groundedness"):
+        cot_reward(GOLD, COT, STATED, rule=RewardRule(grounded="gate"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stage", "message"),
+    [
+        (["reward.grounded=gate"], "rise_r1", "rise_cot only"),
+        (["reward.grounded=gate", "compute.accelerate=zero3"], "rise_cot", "zero2"),
+        (["reward.grounded_scale=0"], "rise_cot", "above 0"),
+        (["reward.grounded_swaps=0"], "rise_cot", "at least 1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(make_config, overrides, stage, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config(*overrides, stage=stage)
+
+
+class Recorder:
+    """Keeps what a judge is given."""
+
+    def __init__(self):
+        self.calls = []
+
+    def ground(self, images, texts, others):
+        self.calls.append((images, texts, others))
+        return [Grounded(0.0, ())] * len(texts)
+
+
+def test_a_group_is_held_against_the_same_other_pictures():
+    recorder = Recorder()
+    judge = GroupJudge(recorder, ["a", "b", "c", "d"], "ABCD".__getitem__, swaps=2, seed=0)
+    judge(["b", "b", "d"], ["x", "y", "z"], step=3)
+    judge(["d"], ["z"], step=3)
+    (images, texts, others), (_, _, again) = recorder.calls
+    assert (images, texts) == (["B", "B", "D"], ["x", "y", "z"])
+    assert others[0] == others[1] and len(set(others[0])) == 2 and "B" not in others[0]
+    assert "D" not in others[2] and again == [others[2]]  # drawn by sample and step, not by batch
+
+
+def test_fewer_samples_than_pictures_to_compare_with():
+    with pytest.raises(ConfigError, match="reward.grounded=none"):
+        GroupJudge(Recorder(), ["a", "b"], "AB".__getitem__, swaps=2, seed=0)
+
+
+def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
+    shown = []
+    score = likelihood.token_log_probs
+
+    def spy(model, processor, images, texts, **options):
+        shown.append((texts, options["prompt"]))
+        return score(model, processor, images, texts, **options)
+
+    monkeypatch.setattr(likelihood, "token_log_probs", spy)
+    moods = write_drawn(tmp_path / "moods", "moods", train=8, test=1)
+    config = load_config(
+        "world/rise_cot",
+        [
+            *(f"data.benchmark={moods.root}", "data.shots=full", f"run.output_dir={tmp_path / 'run'}"),
+            *("grpo.steps=2", "grpo.num_generations=4", "grpo.rollouts_per_device=8"),
+            *("reward.grounded=multiply", "reward.grounded_threshold=-0.2"),
+        ],
+    )
+    run = RunFolder.create(config)
+    rise_cot.train(with_local_model(config), run)
+    rows = [located.row for located in read_rollouts([run.rollouts_dir])]
+    assert len(rows) == 2 * 8
+    for row in rows:
+        factor = grounded_factor(row["groundedness_worst_sentence"], config.reward)
+        assert row["paid"] == pytest.approx(row["reward"] * factor)
+    assert 0 < sum(row["paid"] for row in rows) < sum(row["reward"] for row in rows)
+    for m in (m for m in run.metrics() if "reward" in m):
+        of_step = [row for row in rows if row["step"] == m["step"] - 1]
+        assert m["reward"] == pytest.approx(sum(row["paid"] for row in of_step) / 8, abs=1e-4)
+        assert m["reward_eq1"] == pytest.approx(sum(row["reward"] for row in of_step) / 8, abs=1e-4)
+    # the judge reads chains of thought under one fixed prompt: no annotation, which is in every other prompt
+    assert {text for texts, _ in shown for text in texts} == {row["cot"] for row in rows}
+    assert {prompt for _, prompt in shown} == {likelihood.DESCRIBE}
+    assert not any(name in likelihood.DESCRIBE.lower() for name in moods.spec.classes)

@@ -1,0 +1,122 @@
+"""A frozen model that says how grounded chains of thought are; it is shown pictures and texts alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from rise_bench.errors import ConfigError
+from rise_bench.groundedness import Grounded
+from rise_bench.local_models import local_model
+from rise_bench.trainers.image_dedup import deduplicated_images
+from rise_bench.trainers.likelihood import DESCRIBE, ground
+from rise_bench.values import MAX_PIXELS, MIN_PIXELS
+
+
+class FrozenJudge:
+    """A checkpoint that is never trained, on one device."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        revision: str = "",
+        max_pixels: int = MAX_PIXELS,
+        min_pixels: int = MIN_PIXELS,
+        device: Any = None,
+        batch_rows: int = 32,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            name: Hub id or folder, or a name of `local_models`.
+            revision: Hub revision; empty means the default branch.
+            max_pixels: Largest image of the processor.
+            min_pixels: Smallest image of the processor.
+            device: Where it runs; None takes the GPU if there is one.
+            batch_rows: Texts a forward pass; less needs less memory.
+
+        Raises:
+            ConfigError: There is no such checkpoint.
+        """
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        source: dict[str, Any] = {"revision": revision} if revision else {}
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        try:
+            folder = local_model(name)
+            self._processor = AutoProcessor.from_pretrained(folder, padding_side="left", **source)
+            model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **source)
+        except OSError as error:
+            raise ConfigError(
+                f"no model {name!r}: {str(error).splitlines()[0]}. Name another judge."
+            ) from error
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+        self._name, self._revision, self._batch_rows = name, revision, batch_rows
+
+    def describe(self) -> dict[str, Any]:
+        """Name, revision and prompt, for the provenance of its scores."""
+        revision = self._revision or getattr(self._model.config, "_commit_hash", None) or ""
+        return {"model": self._name, "revision": revision, "prompt": DESCRIBE}
+
+    def ground(
+        self, images: Sequence[Image.Image], texts: Sequence[str], others: Sequence[Sequence[Image.Image]]
+    ) -> list[Grounded]:
+        """Score texts against their pictures, beside other pictures; see `likelihood.ground`."""
+        with deduplicated_images(self._model):
+            return ground(self._model, self._processor, images, texts, others, batch=self._batch_rows)
+
+
+class GroupJudge:
+    """Groundedness of rollouts during training: all rollouts of a sample beside the same other pictures."""
+
+    def __init__(
+        self,
+        judge: FrozenJudge,
+        ids: Sequence[str],
+        image_of: Callable[[int], Image.Image],
+        *,
+        swaps: int,
+        seed: int,
+    ) -> None:
+        """Judge rollouts of samples.
+
+        Args:
+            judge: The frozen model.
+            ids: Ids of all samples.
+            image_of: Position in `ids` to picture.
+            swaps: Other pictures of a sample, drawn from all samples.
+            seed: Seed of their choice.
+
+        Raises:
+            ConfigError: There are not more samples than `swaps`.
+        """
+        if len(ids) <= swaps:
+            raise ConfigError(
+                f"reward.grounded compares a picture with {swaps} others, and the benchmark has {len(ids)}. "
+                "Train on more samples, or set reward.grounded=none."
+            )
+        self._judge, self._image_of, self._swaps, self._seed = judge, image_of, swaps, seed
+        self._position = {uid: i for i, uid in enumerate(ids)}
+
+    def __call__(self, ids: Sequence[str], texts: Sequence[str], *, step: int) -> list[Grounded]:
+        """Score texts about samples; `step` draws new other pictures."""
+        chosen = {uid: self._others(uid, step) for uid in dict.fromkeys(ids)}
+        needed = {i for uid, others in chosen.items() for i in (self._position[uid], *others)}
+        images = {i: self._image_of(i) for i in sorted(needed)}
+        return self._judge.ground(
+            [images[self._position[uid]] for uid in ids],
+            texts,
+            [[images[i] for i in chosen[uid]] for uid in ids],
+        )
+
+    def _others(self, uid: str, step: int) -> list[int]:
+        rng = random.Random(f"{self._seed}:{step}:{uid}")
+        own = self._position[uid]
+        drawn = rng.sample(range(len(self._position) - 1), self._swaps)
+        return [i + (i >= own) for i in drawn]
