@@ -1,5 +1,5 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing but Python 3.11+ has to be there.
-#   make demo        from nothing to a table of scores; make demo DEMO_ARGS="--benchmark scenes" for others
+#   make demo        the whole of RISE in minutes; make demo DEMO_ARGS="--benchmark scenes" for others
 #   make test        every test; make test-fast leaves out those marked slow
 #   make lint        ruff, mypy, import-linter
 #   make PYTHON=python3.12 ...   takes that interpreter for the environment
