@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.bootstrap import RESAMPLES
+from rise_bench.cells import Cell
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.jobs import JobFolder
-from rise_bench.methods import METHODS, Cell, method_jobs
+from rise_bench.methods import METHODS, find_method, method_jobs
 from rise_bench.parsing import read_response
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec, load_component
-from rise_bench.samples import read_responses, score_responses
+from rise_bench.samples import Responses, read_responses, score_responses
 from rise_bench.scored_run import LOWER_IS_BETTER, score_floors
 from rise_bench.scoring import Reference, Report, aggregate, score_annotation
 
@@ -85,20 +86,18 @@ def compare(
     """
     golds = dataset.golds("test")
     reference = _reference(cell, dataset, methods, folder)
-    count = load_component("builders", "world.truth").count_statements
     rows = []
     for method in methods:
         responses = read_responses(samples_file(cell, method, folder))
         scores = score_responses(responses, golds, dataset.sha256)
         report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
-        thoughts = thoughts_of(responses.texts, dataset.spec) if responses.style == "think_answer" else {}
         jobs = method_jobs(cell, [method])
         rows.append(
             Row(
-                METHODS[method].title,
+                find_method(method).title,
                 report,
                 method,
-                count(thoughts.items(), dataset, "test").false_per_text if thoughts else None,
+                false_statements(responses, dataset),
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
@@ -115,12 +114,21 @@ def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
     Raises:
         DataError: There was none.
     """
-    printed = folder.output(f"{cell.prefix}eval_{method}")
+    printed = folder.output(cell.evaluation(method))
     try:
         (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
     except (OSError, ValueError) as error:
         raise DataError(f"{printed} names no samples file: {error}. Start the same command again.") from error
     return Path(outcome["samples_file"])
+
+
+def false_statements(responses: Responses, dataset: BenchmarkDataset) -> float | None:
+    """Return the false statements a chain of thought; None where the model was asked for the answer only."""
+    if responses.style != "think_answer":
+        return None
+    count = load_component("builders", "world.truth").count_statements
+    said: float = count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test").false_per_text
+    return said
 
 
 def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]:

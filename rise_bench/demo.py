@@ -9,17 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rise_bench.cells import Cell
 from rise_bench.comparison import Row, compare
-from rise_bench.dataset import BenchmarkDataset, open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.dataset import BenchmarkDataset
 from rise_bench.demo_page import write_page
-from rise_bench.errors import ConfigError
+from rise_bench.drawn import draw
 from rise_bench.extras import require_extra
 from rise_bench.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.json_text import json_text
-from rise_bench.manifest import MANIFEST_NAME
-from rise_bench.methods import Cell, method_jobs
-from rise_bench.registry import load_component
+from rise_bench.methods import method_jobs
 from rise_bench.report import write_report
 from rise_bench.storage import atomic_write_text
 
@@ -81,20 +79,7 @@ def draw_dataset(demo: Demo, progress: Callable[[int, int], None]) -> BenchmarkD
     Raises:
         ConfigError: The folder holds another one.
     """
-    data = demo.cell.data
-    if not (data / MANIFEST_NAME).is_file():
-        plan = load_component("builders", "world.plan").plan(
-            benchmark=demo.benchmark, train=demo.train, test=demo.test, seed=demo.seed
-        )
-        write_dataset(plan, data, seed=demo.seed, progress=progress)
-    dataset = open_dataset(data)
-    made = (dataset.manifest.counts, dataset.manifest.seed)
-    if made != ({"train": demo.train, "test": demo.test}, demo.seed):
-        raise ConfigError(
-            f"{data} holds {made[0]} rows of seed {made[1]}, not what this demo asks for; "
-            "choose another --out or remove it"
-        )
-    return dataset
+    return draw(demo.cell.data, train=demo.train, test=demo.test, seed=demo.seed, progress=progress)
 
 
 def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress], None]) -> list[Row]:

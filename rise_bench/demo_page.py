@@ -14,11 +14,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from rise_bench.cells import Cell
 from rise_bench.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
 from rise_bench.cot import open_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.jobs import JobFolder
-from rise_bench.methods import METHODS, Cell
+from rise_bench.methods import METHODS
 from rise_bench.parsing import read_response
 from rise_bench.registry import load_component
 from rise_bench.report import read_metrics

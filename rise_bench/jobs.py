@@ -126,6 +126,7 @@ def run_jobs(
     *,
     at_once: int = 2,
     progress: Callable[[Progress], None] = lambda _: None,
+    failed: Callable[[Job, str], None] | None = None,
 ) -> None:
     """Run what is not done yet; of the jobs that can start, the first in order does.
 
@@ -134,9 +135,11 @@ def run_jobs(
         folder: Where records and logs are.
         at_once: Jobs at a time.
         progress: Told how far each running job is, about three times a second, and of each that ended.
+        failed: Told of each job that failed, and why; what needs it is left out and the rest goes on.
 
     Raises:
-        PrerequisiteError: A job failed; the message has the end of its log. The others are stopped.
+        PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. The others
+            are stopped.
         ConfigError: The folder holds other jobs of the same names.
     """
     done = {job.name for job in jobs if folder.is_done(job)}
@@ -148,13 +151,23 @@ def run_jobs(
     try:
         while waiting or running:
             ready = [job for job in waiting if set(job.needs) <= done]
+            if not ready and not running:
+                return  # what is left needs a job that failed
             for job in ready[: at_once - len(running)]:
                 waiting.remove(job)
                 running.append(_start(job, folder))
             time.sleep(_POLL_SECONDS)
             for one in list(running):
                 progress(_progress(one.job, folder))
-                if _has_ended(one, folder):
+                try:
+                    ended = _has_ended(one, folder)
+                except PrerequisiteError as error:
+                    if failed is None:
+                        raise
+                    running.remove(one)
+                    failed(one.job, str(error))
+                    continue
+                if ended:
                     running.remove(one)
                     done.add(one.job.name)
                     progress(Progress(one.job, finished=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from rise_bench.builders.world.cues import SHAPES, WORLD_VERSION
 from rise_bench.builders.world.drawing import SIDE_PX
@@ -10,6 +11,11 @@ from rise_bench.builders.world.rows import DEFAULT_COUNTS, DrawnBenchmark, Split
 from rise_bench.errors import ConfigError
 from rise_bench.registry import get_benchmark
 from rise_bench.source import SourcePlan, SourceRow
+
+_NOTES = {
+    "test": "Test pictures are about (shape, colour) pairs that no training picture shows.",
+    "validation": "Drawn to choose settings: its test rows are pictures like those of training, but others.",
+}
 
 
 def plan(
@@ -19,6 +25,7 @@ def plan(
     test: int | None = None,
     seed: int = 0,
     side_px: int = SIDE_PX,
+    test_split: Literal["validation", "test"] = "test",
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> SourcePlan:
     """Draw a benchmark.
@@ -29,6 +36,8 @@ def plan(
         test: Number of test rows; likewise.
         seed: Another seed draws other pictures.
         side_px: Width and height of the pictures.
+        test_split: What the test rows are: `validation` draws pictures like those of training, but others,
+            for choices that may not be made on test pictures.
         progress: Told after each picture.
 
     Raises:
@@ -43,7 +52,7 @@ def plan(
     if not 56 <= side_px <= 2048:
         raise ConfigError(f"{benchmark}: pictures of {side_px} px; choose a side from 56 to 2048")
     spec, done = get_benchmark(benchmark), 0
-    rows: dict[Split, list[SourceRow]] = {"train": [], "test": []}
+    rows: dict[Split, list[SourceRow]] = {"train": [], test_split: []}
     for split, count in zip(rows, counts, strict=True):
         for row in drawn_rows(benchmark, split, count, seed):
             image, annotation = row.render(side_px)
@@ -65,11 +74,11 @@ def plan(
     return SourcePlan(
         spec,
         train=rows["train"],
-        test=rows["test"],
+        test=rows[test_split],
         categories=SHAPES if benchmark == "scenes" else (),
         notes=(
             "Drawn by rise-bench; `source_id` gives back every cue of a picture (docs/world.md).",
-            "Test pictures are about (shape, colour) pairs that no training picture shows.",
+            _NOTES[test_split],
         ),
         options={"world_version": WORLD_VERSION, "side_px": str(side_px)},
     )

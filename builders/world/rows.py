@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from rise_bench.builders.world import kinds, moods, scenes
 from rise_bench.builders.world.cues import WORLD_VERSION, Picture, Thing, row_random, source_id
@@ -14,13 +14,13 @@ from rise_bench.errors import DataError
 from rise_bench.values import Annotation, Boxes
 
 DrawnBenchmark = Literal["moods", "scenes", "kinds"]
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 Truth = dict[str, str] | tuple[Thing, ...]
 
 DEFAULT_COUNTS: dict[str, tuple[int, int]] = {"moods": (700, 200), "scenes": (500, 200), "kinds": (500, 200)}
 """(train, test) rows that `rise-bench build` draws unless told otherwise."""
 
-_SOURCE_ID = re.compile(r"(moods|scenes|kinds)-v(\w+)-(-?\d+)-(train|test)-(\d+)")
+_SOURCE_ID = re.compile(r"(moods|scenes|kinds)-v(\w+)-(-?\d+)-(train|validation|test)-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,4 @@ def truth_of(source: str) -> Truth:
             "rebuild it with `rise-bench build moods|scenes|kinds`"
         )
     benchmark, _, seed, split, index = match.groups()
-    return _ROW[benchmark](int(seed), "train" if split == "train" else "test", int(index)).truth
+    return _ROW[benchmark](int(seed), cast(Split, split), int(index)).truth

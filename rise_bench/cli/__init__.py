@@ -17,7 +17,7 @@ app = typer.Typer(name="rise-bench", no_args_is_help=True, pretty_exceptions_ena
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = (
-    *("demo", "build", "check", "eval", "score", "floors", "explain"),
+    *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
     *("publish", "rehydrate", "export", "publish_model"),
     *("submit", "leaderboard"),

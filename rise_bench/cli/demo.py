@@ -1,15 +1,11 @@
 """`rise-bench demo`: the whole of RISE in minutes, on a CPU, without a download."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from rise_bench.cli import app
-
-if TYPE_CHECKING:
-    from rise_bench.dataset import BenchmarkDataset
-    from rise_bench.demo import Demo
 
 
 @app.command()
@@ -32,13 +28,15 @@ def demo(
     Draws the benchmark, trains RISE-CoT, collects verified chains of thought, trains RISE-R1 and its rivals
     and scores all through lmms-eval. Started again after a crash, the same command goes on where it was.
     """
+    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json, print_rows
     from rise_bench.comparison import COLUMNS_NOTE, cells, headings
-    from rise_bench.demo import Demo, demo_jobs, next_steps, run_demo
+    from rise_bench.demo import Demo, demo_jobs, draw_dataset, next_steps, run_demo
 
     plan = Demo(out, benchmark, shots, train, test, seed, jobs)
-    dataset = _draw(plan)
+    with DrawingBar() as bar:
+        dataset = draw_dataset(plan, bar.show)
     with JobBars(len(demo_jobs(plan)), plan.jobs) as bars:
         rows = run_demo(plan, dataset, bars.show)
     if as_json:
@@ -49,18 +47,3 @@ def demo(
     print_rows(title, headings(metric), [cells(row, metric) for row in rows])
     typer.echo(f"{COLUMNS_NOTE}\n\nreport:       {plan.page}\nCoT dataset:  {plan.cell.cots}")
     typer.echo(next_steps(plan))
-
-
-def _draw(plan: "Demo") -> "BenchmarkDataset":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from rise_bench.demo import draw_dataset
-
-    console = Console(stderr=True, markup=False, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("drawing", total=None, visible=False)
-        return draw_dataset(
-            plan, lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
-        )

@@ -102,4 +102,4 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
 def test_other_settings_in_the_same_folder_are_refused(rows: dict[str, dict], run: Run, out: Path) -> None:
     done = run("rise_bench", "demo", "--test", "61", "--out", out)
     assert done.returncode == 1
-    assert "not what this demo asks for; choose another --out" in done.stderr
+    assert "not what is asked for; choose another --out" in done.stderr

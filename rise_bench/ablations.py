@@ -1,0 +1,67 @@
+"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and one of this project.
+
+Rows of the tables that are methods already are not repeated: the paper's own choice in each is `rise`, "SFT
+High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
+"""
+
+from rise_bench.cells import Cell, Method, Section, sweep_base
+from rise_bench.jobs import Job
+from rise_bench.rise_jobs import RISE_COT, TAU, rise_cot, then_r1
+
+
+def _r1(title: str, run: str, *settings: str, tau: float | None = TAU, rft: bool = True) -> Method:
+    """RISE-R1 with other settings on the chains of thought of RISE."""
+    sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
+    given = settings if rft else (*settings, "phases=sft")
+    return Method(
+        title,
+        lambda cell: then_r1(cell, rise_cot(cell), cell.cots, *given, run=run),
+        lambda cell: cell.run(run) / sections[-1] / "final",
+        phases=(RISE_COT, *((run, section) for section in sections)),
+        cots=lambda cell: cell.cots,
+        tau=tau,
+    )
+
+
+def _reward(title: str, name: str, *settings: str) -> Method:
+    """RISE with another reward in RISE-CoT; RISE-R1 as ever."""
+    cot, run = f"rise_cot_{name}", f"rise_r1_{name}"
+    return Method(
+        title,
+        lambda cell: then_r1(cell, rise_cot(cell, f"_{name}", *settings), cell.run(cot) / "cots", run=run),
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((cot, "grpo"), (run, "sft"), (run, "grpo")),
+        cots=lambda cell: cell.run(cot) / "cots",
+        tau=TAU,
+    )
+
+
+def _base_cots(cell: Cell) -> list[Job]:
+    before = rise_cot(cell)
+    swept = sweep_base(cell, before[-1], run="base_cots_high", only_high_of=cell.cots)
+    cots = cell.run("base_cots_high")
+    return then_r1(cell, [*before, swept], cots, "data.cot_subset=all", run="r1_base_cots")
+
+
+ABLATIONS: dict[str, Method] = {
+    "r1_base_cots": Method(
+        "RISE-R1 on CoTs of the base model",
+        _base_cots,
+        lambda cell: cell.run("r1_base_cots") / "grpo" / "final",
+        phases=(RISE_COT, ("r1_base_cots", "sft"), ("r1_base_cots", "grpo")),
+        cots=lambda cell: cell.run("base_cots_high"),
+    ),
+    "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
+    "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
+    "similarity_only": _reward(
+        "reward: similarity only", "similarity_only", "reward.leak_term=false", "reward.format_term=false"
+    ),
+    "no_leak_term": _reward("reward: no leak term", "no_leak_term", "reward.leak_term=false"),
+    "no_format_term": _reward("reward: no format term", "no_format_term", "reward.format_term=false"),
+    "tau_65": _r1("tau 0.65", "rise_r1_tau_65", "data.tau=0.65", tau=0.65),
+    "tau_85": _r1("tau 0.85", "rise_r1_tau_85", "data.tau=0.85", tau=0.85),
+    "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
+    "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
+    "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
+}
+"""Every ablation by name. `rft_…` change the similarity variant of RISE-R1's reward, and nothing else."""

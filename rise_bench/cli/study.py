@@ -1,0 +1,161 @@
+"""`rise-bench study`: RISE, its rivals and ablations over shots and seeds, with a verdict on each claim."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from rise_bench.cli import app
+
+if TYPE_CHECKING:
+    from rise_bench.jobs import Job
+    from rise_bench.study.grid import Study
+    from rise_bench.study.tuning import Tuning
+
+
+class ShotsChoice(StrEnum):
+    """Numbers of shots; an enumeration, because only that may be repeated as an option."""
+
+    FOUR = "4-shot"
+    SIXTEEN = "16-shot"
+    FULL = "full"
+
+
+@app.command()
+def study(
+    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("study"),
+    benchmark: Annotated[
+        Literal["moods", "scenes", "kinds"], typer.Option(help="Which drawn benchmark.")
+    ] = "moods",
+    shots: Annotated[
+        list[ShotsChoice] | None, typer.Option(help="May be repeated; all three if not given.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of pictures and training.")] = 5,
+    method: Annotated[
+        list[str] | None, typer.Option(help="May be repeated; all methods if not given.")
+    ] = None,
+    ablations: Annotated[bool, typer.Option("--ablations", help="The paper's ablations too.")] = False,
+    budget: Annotated[
+        Literal["steps", "time"], typer.Option(help="Equal steps; then equal seconds, as measured.")
+    ] = "steps",
+    steps: Annotated[int, typer.Option(min=12, help="Optimiser steps of each method.")] = 120,
+    train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 700,
+    test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and how long they take.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
+
+    First with --tune (equally many trials for every method, at one number of shots, 16-shot by default), then
+    without, then with --budget time. Started again after a crash, the same command goes on where it was.
+    """
+    from rise_bench.study.grid import Study
+    from rise_bench.study.run import planned
+    from rise_bench.study.settings import read_settings
+    from rise_bench.study.tuning import Tuning
+
+    methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
+    if tune:
+        chosen_shots = _one(shots)
+        _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)
+        return
+    tuned = read_settings(out / "tuned.json", benchmark)
+    asked = tuple(one.value for one in dict.fromkeys(shots or ShotsChoice))
+    plan = planned(Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned))
+    _study(plan, jobs, dry_run, as_json)
+
+
+def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
+    from rise_bench.errors import ConfigError
+    from rise_bench.methods import METHODS, find_method
+    from rise_bench.study.grid import ablations_for
+
+    names = dict.fromkeys(asked or METHODS)
+    if ablations:
+        names |= dict.fromkeys(ablations_for(benchmark))
+    for name in names:
+        find_method(name)
+    if only != "--budget steps" and (extra := [name for name in names if name not in METHODS]):
+        raise ConfigError(
+            f"ablations have the settings and the steps of RISE; leave {', '.join(extra)} out of {only}"
+        )
+    return tuple(names)
+
+
+def _one(shots: list[ShotsChoice] | None) -> str:
+    from rise_bench.errors import ConfigError
+
+    if shots and len(shots) > 1:
+        raise ConfigError(
+            "settings are chosen at one number of shots and serve all; give --shots once with --tune"
+        )
+    return (shots[0] if shots else ShotsChoice.SIXTEEN).value
+
+
+def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
+    from rise_bench.cli.drawing import DrawingBar
+    from rise_bench.cli.job_bars import JobBars
+    from rise_bench.cli.tables import print_json
+    from rise_bench.study.run import run_study
+
+    jobs = plan.jobs()
+    if dry_run:
+        _list_jobs(jobs, plan, at_once, as_json)
+        return
+    with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
+        done = run_study(plan, at_once=at_once, drawing=bar.show, progress=bars.show)
+    if as_json:
+        print_json([result.to_json() for result in done.results])
+    else:
+        typer.echo(done.page.read_text(encoding="utf-8"))
+        typer.echo(f"results: {plan.out / 'results.jsonl'}\npage:    {done.page}")
+    _end(done.failed)
+
+
+def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
+    from rise_bench.cli.drawing import DrawingBar
+    from rise_bench.cli.job_bars import JobBars
+    from rise_bench.cli.tables import print_json
+    from rise_bench.study.run import run_tuning
+
+    jobs = plan.jobs()
+    if dry_run:
+        _list_jobs(jobs, plan, at_once, as_json)
+        return
+    with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
+        chosen, failed = run_tuning(plan, at_once=at_once, drawing=bar.show, progress=bars.show)
+    if as_json:
+        print_json(chosen)
+    else:
+        typer.echo(f"settings of {len(chosen)} methods: {plan.out / 'tuned.json'}")
+    _end(failed)
+
+
+def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool) -> None:
+    from rise_bench.cli.tables import print_json
+    from rise_bench.study.cost import remaining_seconds
+
+    folder = plan.jobs_folder
+    left = [job for job in jobs if not folder.is_done(job)]
+    hours = remaining_seconds(jobs, folder, at_once) / 3600
+    if as_json:
+        print_json(
+            {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}
+        )
+        return
+    for job in left:
+        typer.echo(f"{job.name}: {job.label}")
+    typer.echo(
+        f"{len(left)} jobs, {len(jobs) - len(left)} done; about {hours:.1f} hours, {at_once} side by side"
+    )
+
+
+def _end(failed: list[str]) -> None:
+    if failed:
+        typer.echo("\n".join(["", *failed]), err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,48 @@
+"""Drawing a benchmark into a folder once; after that it is opened."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from rise_bench.dataset import BenchmarkDataset, open_dataset
+from rise_bench.dataset_writer import write_dataset
+from rise_bench.errors import ConfigError
+from rise_bench.manifest import MANIFEST_NAME
+from rise_bench.registry import load_component
+
+
+def draw(
+    data: Path,
+    *,
+    train: int,
+    test: int,
+    seed: int,
+    test_split: Literal["validation", "test"] = "test",
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> BenchmarkDataset:
+    """Draw a benchmark, or open it if that is done.
+
+    Args:
+        data: Its folder, named as the benchmark: moods, scenes or kinds.
+        train: Training rows.
+        test: Test rows.
+        seed: Seed of the pictures and of the few-shot ranks.
+        test_split: What the test rows are; see `rise_bench.builders.world.plan.plan`.
+        progress: Told after each picture.
+
+    Raises:
+        ConfigError: The folder holds another one.
+    """
+    if not (data / MANIFEST_NAME).is_file():
+        plan = load_component("builders", "world.plan").plan(
+            benchmark=data.name, train=train, test=test, seed=seed, test_split=test_split
+        )
+        write_dataset(plan, data, seed=seed, progress=progress)
+    dataset = open_dataset(data)
+    made = (dataset.manifest.counts, dataset.manifest.seed)
+    if made != ({"train": train, "test": test}, seed):
+        raise ConfigError(
+            f"{data} holds {made[0]} rows of seed {made[1]}, not what is asked for; "
+            "choose another --out or remove it"
+        )
+    return dataset

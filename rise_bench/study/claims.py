@@ -1,0 +1,113 @@
+"""The paper's claims as data, and the rule by which a claim is called reproduced, written down beforehand.
+
+Two methods are compared seed by seed on the benchmark's own metric: same pictures, same shots, same budget.
+The difference is tested by a paired two-sided t-test over seeds. A claim is
+
+- reproduced, if its better method is better on average and p < 0.05;
+- not reproduced, if its better method is worse on average and p < 0.05;
+- undecided otherwise, and with fewer than three seeds.
+
+No correction for the number of claims is made; each p is printed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+Verdict = Literal["reproduced", "not reproduced", "undecided"]
+
+ALPHA = 0.05
+MIN_SEEDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One method is better than another.
+
+    Attributes:
+        name: The claim in words.
+        table: Table of the paper.
+        better: Method that is said to be better.
+        worse: Method that it is compared with.
+    """
+
+    name: str
+    table: str
+    better: str
+    worse: str
+
+
+CLAIMS = (
+    Claim("RISE is better than its base model", "1, 2", "rise", "base"),
+    Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
+    Claim("RISE is better than Visual-RFT", "1, 2", "rise", "visual_rft"),
+    Claim("SFT is better than the base model", "1, 2", "sft", "base"),
+    Claim("CoTs of RISE-CoT teach better than the base model's", "3", "rise", "r1_base_cots"),
+    Claim("SFT High + RFT is better than SFT Full", "4", "rise", "sft_all"),
+    Claim("SFT High + RFT is better than SFT High", "4", "rise", "rise_sft"),
+    Claim("SFT High + RFT is better than RFT", "4", "rise", "visual_rft"),
+    Claim("SFT High + RFT is better than SFT Full + RFT", "4", "rise", "sft_all_rft"),
+    Claim("The full reward is better than similarity only", "5", "rise", "similarity_only"),
+    Claim("The full reward is better than none for leaks", "5", "rise", "no_leak_term"),
+    Claim("The full reward is better than none for the format", "5", "rise", "no_format_term"),
+    Claim("tau 0.75 is better than 0.65", "6", "rise", "tau_65"),
+    Claim("tau 0.75 is better than 0.85", "6", "rise", "tau_85"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A paired comparison.
+
+    Attributes:
+        seeds: Number of pairs.
+        gain: Mean by which the first is better; negative where it is worse.
+        wins: Seeds on which the first is strictly better.
+        losses: Seeds on which it is strictly worse.
+        p: Two-sided p of the paired t-test; NaN with fewer than two seeds.
+        verdict: By the rule of this module.
+    """
+
+    seeds: int
+    gain: float
+    wins: int
+    losses: int
+    p: float
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values."""
+        return asdict(self)
+
+
+def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_better: bool) -> Test:
+    """Compare two methods seed by seed.
+
+    Args:
+        first: Scores of the method that is said to be better, one a seed.
+        second: Scores of the other, in the same order of seeds.
+        lower_is_better: Direction of the score.
+
+    Raises:
+        ValueError: There is no seed, or their numbers differ.
+    """
+    if not first or len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} scores make no pairs")
+    sign = -1.0 if lower_is_better else 1.0
+    gains = [sign * (a - b) for a, b in zip(first, second, strict=True)]
+    gain, p = fmean(gains), _p(gains)
+    decided = len(gains) >= MIN_SEEDS and p < ALPHA and gain != 0
+    verdict: Verdict = "undecided" if not decided else "reproduced" if gain > 0 else "not reproduced"
+    return Test(len(gains), gain, sum(g > 0 for g in gains), sum(g < 0 for g in gains), p, verdict)
+
+
+def _p(gains: Sequence[float]) -> float:
+    from scipy.stats import ttest_rel
+
+    if len(gains) < 2:
+        return math.nan
+    if len(set(gains)) == 1:  # without spread the t-test divides by zero
+        return 1.0 if gains[0] == 0 else 0.0
+    return float(ttest_rel(gains, [0.0] * len(gains)).pvalue)

@@ -1,0 +1,127 @@
+"""One result: everything that is measured of one method at one number of shots and one seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from rise_bench.cells import Cell, Method
+from rise_bench.comparison import false_statements, samples_file
+from rise_bench.cot import open_cots
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.methods import find_method
+from rise_bench.registry import load_component
+from rise_bench.samples import read_responses, score_responses
+from rise_bench.scored_run import score_floors
+from rise_bench.scoring import SampleScore, aggregate
+from rise_bench.study.grid import Study
+from rise_bench.values import Distribution, Gold
+
+#: Metrics of the report that a result keeps, those that the benchmark has.
+_METRICS = ("jsd", "accuracy", "ap50", "similarity", "precision_iou", "parse_rate", "format_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of results.jsonl.
+
+    Attributes:
+        benchmark: Name of the benchmark.
+        budget: steps or time; empty for floors.
+        shots: Number of shots; empty for floors.
+        seed: Seed of pictures and training.
+        method: Name of the method, or `floor:` and the floor's.
+        numbers: What was measured, by name; what does not apply is absent.
+    """
+
+    benchmark: str
+    budget: str
+    shots: str
+    seed: int
+    method: str
+    numbers: Mapping[str, float]
+
+    @property
+    def key(self) -> tuple[str, str, str, int, str]:
+        """What is measured once."""
+        return (self.benchmark, self.budget, self.shots, self.seed, self.method)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain JSON values, numbers beside the rest."""
+        row = asdict(self)
+        numbers: dict[str, float] = row.pop("numbers")
+        return row | numbers
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Result":
+        """Return the result of a row."""
+        where = {name: row[name] for name in ("benchmark", "budget", "shots", "seed", "method")}
+        return cls(**where, numbers={name: v for name, v in row.items() if name not in where})
+
+
+def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, method: str) -> Result:
+    """Measure a method whose jobs are done.
+
+    Raises:
+        DataError: Its evaluation is missing or incomplete.
+    """
+    cell, chosen, golds = study.cell(method, shots, seed), find_method(method), dataset.golds("test")
+    responses = read_responses(samples_file(cell, method, study.jobs_folder))
+    scores = score_responses(responses, golds, dataset.sha256)
+    report = aggregate(dataset.spec, golds, scores, resamples=0)
+    numbers = {name: report.metrics[name].value for name in _METRICS if name in report.metrics}
+    false = false_statements(responses, dataset)
+    if false is not None:
+        numbers["false_statements_per_cot"] = false
+    if dataset.spec.kind == "distribution":
+        numbers["excess_entropy"] = excess_entropy(golds, scores)
+    numbers |= _kept(chosen, cell, dataset)
+    trainings = chosen.trainings(cell)
+    numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
+    return Result(study.benchmark, study.budget, shots, seed, method, numbers)
+
+
+def measure_floors(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list[Result]:
+    """Score the constant predictors on the test pictures of a seed."""
+    metric = dataset.spec.metric
+    return [
+        Result(benchmark, "", "", seed, f"floor:{name}", {metric: report.metrics[metric].value})
+        for name, report in score_floors(dataset, resamples=0).items()
+    ]
+
+
+def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float:
+    """Return how much more entropy the stated distributions have than the true ones, mean in nats.
+
+    Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers
+    are left out; 0 if there is no other.
+    """
+    truth = {gold.id: gold.annotation for gold in golds}
+    found = [
+        _entropy(score.stated.probs) - _entropy(gold.probs)
+        for score in scores
+        if isinstance(score.stated, Distribution) and isinstance(gold := truth[score.id], Distribution)
+    ]
+    return fmean(found) if found else 0.0
+
+
+def _entropy(probs: Sequence[float]) -> float:
+    """Entropy in nats of what the numbers are proportional to; negative ones count as 0."""
+    positive = [p for p in probs if p > 0]
+    total = math.fsum(positive)
+    return -math.fsum(p / total * math.log(p / total) for p in positive)
+
+
+def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
+    """What the chains of thought are like on which the SFT phase trains."""
+    if method.cots is None:
+        return {}
+    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "reward"]))
+    kept = [row for row in rows if method.tau is None or row["reward"] >= method.tau]
+    count = load_component("builders", "world.truth").count_statements
+    texts = ((row["id"], row["cot"]) for row in kept)
+    numbers = {"false_statements_per_kept_cot": count(texts, dataset, "train").false_per_text}
+    if method.tau is not None:
+        numbers["share_kept"] = len(kept) / len(rows)
+    return numbers

@@ -1,0 +1,152 @@
+"""study.md and its charts: what was measured, tested and decided, in tables that a reader can check."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rise_bench.ablations import ABLATIONS
+from rise_bench.comparison import headings
+from rise_bench.methods import METHODS, find_method
+from rise_bench.storage import atomic_write_text
+from rise_bench.study.claims import Test
+from rise_bench.study.grid import AGAINST
+from rise_bench.study.measure import Result
+from rise_bench.study.strip_chart import strip_chart
+from rise_bench.study.summary import Group, against, groups, judged, mean_sd
+
+_RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds.
+A seed draws other training and test pictures and starts training elsewhere. Tests are paired over seeds:
+t-test, two-sided, not corrected for their number. A claim is reproduced if its better method is better and
+p < 0.05, not reproduced if it is worse and p < 0.05, else undecided, as with fewer than three seeds. This
+rule, the methods, their candidate settings and the budgets were set before the runs (docs/study.md)."""
+
+_BUDGETS = {"steps": "equal optimiser steps", "time": "equal seconds of training"}
+
+#: Columns of the second table: number -> heading.
+_DETAILS = {
+    "similarity": "similarity S",
+    "accuracy": "accuracy",
+    "parse_rate": "parse rate",
+    "false_statements_per_cot": "false statements a CoT",
+    "share_kept": "share kept",
+    "false_statements_per_kept_cot": "false statements a kept CoT",
+    "excess_entropy": "excess entropy (nats)",
+    "train_seconds": "seconds of training",
+}
+
+
+def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
+    """Write OUT/study.md and a chart for each benchmark and budget; return the page."""
+    by_chart: dict[tuple[str, str], list[Group]] = {}
+    for group in groups(results):
+        by_chart.setdefault((group.benchmark, group.budget), []).append(group)
+    parts = ["# Study", _RULE]
+    for (benchmark, budget), some in by_chart.items():
+        floors = _floors(results, benchmark)
+        chart = out / f"study-{benchmark}-{budget}.svg"
+        atomic_write_text(chart, _chart(some, floors))
+        parts += [f"## {benchmark}, {_BUDGETS[budget]}", f"![one dot a seed]({chart.name})"]
+        parts += _sections(some, floors)
+    if lost := list(failed):
+        parts += ["## Failed", "\n".join(f"- {name}" for name in lost)]
+    atomic_write_text(out / "study.md", "\n\n".join(parts) + "\n")
+    return out / "study.md"
+
+
+def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
+    metric = some[0].metric
+    named = ", ".join(f"{name} {value:.3f}" for name, value in floors.items())
+    parts = [
+        f"### {headings(metric)[1]}",
+        score_table(some),
+        f"Constant answers, mean over seeds: {named}." if floors else "",
+        "### RISE against each",
+        against_table(some),
+        "### Claims of the paper",
+        claim_table(some),
+    ]
+    for group in some:
+        parts += [f"### Everything measured, {group.shots}", detail_table(group)]
+    return [part for part in parts if part]
+
+
+def score_table(some: Sequence[Group]) -> str:
+    """Return the benchmark's own metric, a row a method, a column for each number of shots."""
+    rows = [
+        [find_method(name).title, *(_mean(group.values(name, group.metric), 4) for group in some)]
+        for name in _methods(some)
+    ]
+    return _table(["method", *(group.shots for group in some)], rows)
+
+
+def against_table(some: Sequence[Group]) -> str:
+    """Return by how much RISE is better than each method, on the metric and in truth."""
+    rows = [
+        [find_method(name).title, group.shots, number, *_shown(test)]
+        for name in _methods(some)
+        if name != AGAINST
+        for group in some
+        for number, test in against(group, name).items()
+    ]
+    return _table(["RISE against", "shots", "number", "RISE better by", "wins : losses", "p"], rows)
+
+
+def claim_table(some: Sequence[Group]) -> str:
+    """Return the verdict on each claim, at each number of shots."""
+    rows = sorted(
+        [claim.table, claim.name, group.shots, *_shown(test), test.verdict]
+        for group in some
+        for claim, test in judged(group)
+    )
+    return _table(["table", "claim", "shots", "better by", "wins : losses", "p", "verdict"], rows)
+
+
+def detail_table(group: Group) -> str:
+    """Return every number of a group, a row a method."""
+    names = [n for n in _DETAILS if any(group.values(method, n) for method in group.methods)]
+    rows = [
+        [find_method(method).title, *(_mean(group.values(method, n), 3) for n in names)]
+        for method in _methods([group])
+    ]
+    return _table(["method", *(_DETAILS[name] for name in names)], rows)
+
+
+def _methods(some: Sequence[Group]) -> list[str]:
+    present = {name for group in some for name in group.methods}
+    return [name for name in (*METHODS, *ABLATIONS) if name in present]
+
+
+def _mean(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return ""
+    found = mean_sd(values)
+    spread = f" ± {found['sd']:.{digits}f}" if len(values) > 1 else ""
+    return f"{found['mean']:.{digits}f}{spread} ({len(values)})"
+
+
+def _shown(test: Test) -> list[str]:
+    p = "" if test.p != test.p else f"{test.p:.2g}"
+    return [f"{test.gain:+.4f}", f"{test.wins} : {test.losses}", p]
+
+
+def _floors(results: Sequence[Result], benchmark: str) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for result in results:
+        if result.benchmark == benchmark and result.method.startswith("floor:"):
+            found.setdefault(result.method.removeprefix("floor:"), []).extend(result.numbers.values())
+    return {name: fmean(values) for name, values in sorted(found.items())}
+
+
+def _chart(some: Sequence[Group], floors: Mapping[str, float]) -> str:
+    first, panels = some[0], {}
+    for group in some:
+        named = {find_method(name).title: group.values(name, group.metric) for name in _methods(some)}
+        panels[group.shots] = named
+    near = {name: value for name, value in floors.items() if name in ("train_mean", "mean_box")}
+    title = f"{first.benchmark}, {_BUDGETS[first.budget]}"
+    return strip_chart(title, headings(first.metric)[1], panels, ours=find_method(AGAINST).title, floors=near)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,130 @@
+"""Running a study or its trials: draw, run the jobs that are not done, measure, write results and page."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rise_bench.dataset import BenchmarkDataset
+from rise_bench.drawn import draw
+from rise_bench.extras import require_extra
+from rise_bench.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.json_text import json_text
+from rise_bench.methods import method_jobs
+from rise_bench.storage import atomic_write_text
+from rise_bench.study.calibration import time_steps
+from rise_bench.study.grid import Study
+from rise_bench.study.measure import Result, measure, measure_floors
+from rise_bench.study.page import write_page
+from rise_bench.study.summary import summarise, write_results
+from rise_bench.study.tuning import TUNING_SEED, Tuning, choose
+
+#: Told after each picture of how many.
+Drawing = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a study came to.
+
+    Attributes:
+        results: The results of this command.
+        page: The page with everything that was ever measured in this folder.
+        failed: Why jobs failed.
+    """
+
+    results: list[Result]
+    page: Path
+    failed: list[str]
+
+
+def planned(study: Study) -> Study:
+    """Return the study with the steps of its methods decided, which at equal time needs measured seconds.
+
+    Raises:
+        PrerequisiteError: Nothing of equal steps ran that could be measured.
+    """
+    return replace(study, time_steps=time_steps(study)) if study.budget == "time" else study
+
+
+def run_study(
+    study: Study, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
+) -> Outcome:
+    """Run the jobs of a planned study that are not done yet and write results, summary and page.
+
+    A job that fails stops nothing but what needs it; started again, the study tries it again.
+
+    Args:
+        study: From `planned`.
+        at_once: Jobs side by side.
+        drawing: Told after each picture.
+        progress: Told how far each job is.
+
+    Raises:
+        PrerequisiteError: An extra is missing.
+        ConfigError: The folder holds another study.
+    """
+    drawn = {
+        seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
+        for seed in range(study.seeds)
+    }
+    failed = _run(study.jobs(), study.jobs_folder, at_once, progress)
+    results = _measured(study, drawn)
+    ordered = write_results(study.out / "results.jsonl", results)
+    atomic_write_text(study.out / "summary.json", json_text(summarise(ordered)) + "\n")
+    return Outcome(results, write_page(study.out, ordered, failed), failed)
+
+
+def run_tuning(
+    tuning: Tuning, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
+) -> tuple[dict[str, object], list[str]]:
+    """Run the trials that are not done yet; return the choice, which OUT/tuned.json keeps, and what failed.
+
+    Raises:
+        PrerequisiteError: An extra is missing.
+        ConfigError: The folder holds other trials, or every trial of a method failed.
+    """
+    dataset = draw(
+        tuning.data,
+        train=tuning.train,
+        test=tuning.validation,
+        seed=TUNING_SEED,
+        test_split="validation",
+        progress=drawing,
+    )
+    failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
+    return choose(tuning, dataset), failed
+
+
+def _run(
+    jobs: Sequence[Job], folder: JobFolder, at_once: int, progress: Callable[[Progress], None]
+) -> list[str]:
+    require_extra("train")
+    require_extra("eval")
+    failed: list[str] = []
+
+    def told(one: Progress) -> None:
+        progress(one)
+        if one.finished:
+            _remove_checkpoints(one.job)
+
+    run_jobs(jobs, folder, at_once=at_once, progress=told, failed=lambda _, reason: failed.append(reason))
+    return failed
+
+
+def _remove_checkpoints(job: Job) -> None:
+    """Remove what a finished training would have gone on from: a grid of them fills a disk."""
+    for text in job.arguments:
+        key, _, value = text.partition("=")
+        if key == "run.output_dir":
+            for checkpoint in Path(value).glob("*/checkpoint-*"):
+                shutil.rmtree(checkpoint)
+
+
+def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
+    results = [r for seed, data in drawn.items() for r in measure_floors(study.benchmark, data, seed)]
+    for seed, shots, method in study.points():
+        jobs = method_jobs(study.cell(method, shots, seed), [method])
+        if all(study.jobs_folder.is_done(job) for job in jobs):
+            results.append(measure(study, drawn[seed], seed, shots, method))
+    return results

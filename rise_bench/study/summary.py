@@ -1,0 +1,137 @@
+"""From results to means, paired tests and verdicts."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rise_bench.errors import DataError
+from rise_bench.registry import get_benchmark
+from rise_bench.scored_run import LOWER_IS_BETTER
+from rise_bench.storage import atomic_write_text
+from rise_bench.study.claims import CLAIMS, Claim, Test, paired_test
+from rise_bench.study.grid import AGAINST
+from rise_bench.study.measure import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Results that differ in seed and method only.
+
+    Attributes:
+        benchmark: Name of the benchmark.
+        budget: steps or time.
+        shots: Number of shots.
+        methods: Results by method and seed.
+    """
+
+    benchmark: str
+    budget: str
+    shots: str
+    methods: Mapping[str, Mapping[int, Result]]
+
+    @property
+    def metric(self) -> str:
+        """The benchmark's own metric."""
+        return get_benchmark(self.benchmark).metric
+
+    def values(self, method: str, number: str) -> list[float]:
+        """Return a number of a method, one a seed that has it."""
+        results = self.methods.get(method, {})
+        return [r.numbers[number] for _, r in sorted(results.items()) if number in r.numbers]
+
+    def compare(self, first: str, second: str, number: str = "") -> Test | None:
+        """Compare two methods on the seeds that both have; None if there is no such seed."""
+        number = number or self.metric
+        a, b = self.methods.get(first, {}), self.methods.get(second, {})
+        seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
+        if not seeds:
+            return None
+        lower = number in LOWER_IS_BETTER or number.startswith("false_")
+        pairs = ([one[seed].numbers[number] for seed in seeds] for one in (a, b))
+        return paired_test(*pairs, lower_is_better=lower)
+
+
+def groups(results: Iterable[Result]) -> list[Group]:
+    """Sort results into groups; floors, which have neither budget nor shots, are in none."""
+    found: dict[tuple[str, str, str], dict[str, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
+    for result in results:
+        if result.budget:
+            found[result.benchmark, result.budget, result.shots][result.method][result.seed] = result
+    order = ("4-shot", "16-shot", "full")
+    keys = sorted(found, key=lambda key: (key[0], key[1], order.index(key[2])))
+    return [Group(*key, dict(found[key])) for key in keys]
+
+
+def mean_sd(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation over seeds (NaN of one) and number."""
+    return {
+        "mean": fmean(values),
+        "sd": stdev(values) if len(values) > 1 else float("nan"),
+        "n": len(values),
+    }
+
+
+def judged(group: Group) -> list[tuple[Claim, Test]]:
+    """Return the claims whose methods both have results, each with its test."""
+    tests = ((claim, group.compare(claim.better, claim.worse)) for claim in CLAIMS)
+    return [(claim, test) for claim, test in tests if test is not None]
+
+
+def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return means, tests against RISE and verdicts of each group, as plain JSON values."""
+    return [
+        {
+            "benchmark": group.benchmark,
+            "budget": group.budget,
+            "shots": group.shots,
+            "metric": group.metric,
+            "methods": {name: _numbers(group, name) for name in group.methods},
+            "rise_against": {
+                name: {number: test.to_json() for number, test in against(group, name).items()}
+                for name in group.methods
+                if name != AGAINST
+            },
+            "claims": [
+                {"claim": claim.name, "table": claim.table, **test.to_json()} for claim, test in judged(group)
+            ],
+        }
+        for group in groups(results)
+    ]
+
+
+def against(group: Group, method: str) -> dict[str, Test]:
+    """Compare RISE with a method: on the benchmark's metric, and on false statements where both think."""
+    tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, "false_statements_per_cot")}
+    return {number: test for number, test in tests.items() if test is not None}
+
+
+def _numbers(group: Group, method: str) -> dict[str, dict[str, float]]:
+    names = {name: None for result in group.methods[method].values() for name in result.numbers}
+    return {name: mean_sd(group.values(method, name)) for name in names}
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read results.jsonl; nothing if it is not there.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    if not path.is_file():
+        return []
+    try:
+        return [Result.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{path} is no file of results ({error}). Remove it; it is written anew.") from error
+
+
+def write_results(path: Path, results: Iterable[Result]) -> list[Result]:
+    """Put results in the place of those with the same key, keep the others, and return all in order."""
+    merged = {result.key: result for result in (*read_results(path), *results)}
+    ordered = [merged[key] for key in sorted(merged)]
+    lines = (json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) for r in ordered)
+    atomic_write_text(path, "".join(f"{line}\n" for line in lines))
+    return ordered

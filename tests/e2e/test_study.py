@@ -1,0 +1,88 @@
+"""`rise-bench study` through real trainings of very few steps: killed and started again it goes on."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, Start, finish
+
+GRID = ("--shots", "4-shot", "--seeds", "2", "--steps", "12", "--train", "40", "--test", "6", "--json")
+METHODS = ("--method", "rise", "--method", "sft", "--method", "base")
+MINUTES = 15
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 * MINUTES)]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study") / "out"
+
+
+def records(out: Path) -> dict[str, dict]:
+    folder = out / "jobs"
+    return {
+        str(p.relative_to(folder).with_suffix("")): json.loads(p.read_text()) for p in folder.rglob("*.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(start: Start, out: Path) -> list[dict]:
+    """The results of a study that was killed after its first job was done."""
+    command = ("rise_bench", "study", *GRID, *METHODS, "--out", out)
+    with start(*command) as process:
+        deadline = time.monotonic() + 60 * MINUTES
+        while not any(record["done"] for record in records(out).values()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        os.kill(process.pid, signal.SIGKILL)
+        finish(process)
+    assert not (out / "results.jsonl").exists()
+    before = {name for name, record in records(out).items() if record["done"]}
+    done = finish(start(*command), minutes=MINUTES)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("done before") >= len(before) > 0
+    return json.loads(done.stdout)
+
+
+def test_every_cell_has_its_results(rows: list[dict], out: Path) -> None:
+    keys = {(row["shots"], row["seed"], row["method"]) for row in rows if row["budget"]}
+    assert keys == {("4-shot", seed, name) for seed in (0, 1) for name in ("rise", "sft", "base")}
+    for row in rows:
+        assert 0 <= row["jsd"] <= 0.6932
+        if row["method"] == "rise":
+            assert 0 < row["share_kept"] <= 1 and row["train_seconds"] > 0
+    assert {row["method"] for row in rows if not row["budget"]} == {
+        f"floor:{name}" for name in ("uniform", "train_mean", "majority_class")
+    }
+    seeds = {row["seed"]: row["jsd"] for row in rows if row["method"] == "floor:train_mean"}
+    assert seeds[0] != seeds[1]  # a seed has its own pictures
+    assert "RISE is better than SFT" in (out / "study.md").read_text()
+    assert (out / "study-moods-steps.svg").is_file()
+    assert json.loads((out / "summary.json").read_text())[0]["claims"][0]["verdict"] == "undecided"
+
+
+def test_finished_trainings_keep_no_checkpoints(rows: list[dict], out: Path) -> None:
+    assert not list(out.glob("moods/*/*/runs/*/*/checkpoint-*"))
+    assert list(out.glob("moods/4-shot/seed-1/runs/rise_r1/grpo/final/model.safetensors"))
+
+
+def test_equal_time_goes_on_from_measured_seconds(rows: list[dict], run: Run, out: Path) -> None:
+    done = run("rise_bench", "study", *GRID, *METHODS, "--budget", "time", "--dry-run", "--out", out)
+    assert done.returncode == 0, done.stderr
+    jobs = json.loads(done.stdout)["jobs"]
+    assert jobs == [f"moods/4-shot/seed-{s}/{job}-time" for s in (0, 1) for job in ("sft", "eval_sft")]
+    rates = json.loads((out / "calibration.json").read_text())["moods"]["4-shot"]
+    assert rates.keys() >= {"rise_cot.grpo", "rise_r1.sft", "rise_r1.grpo", "collect", "sft.sft"}
+    assert min(rates.values()) > 0
+
+
+def test_another_budget_in_the_same_folder_is_refused(rows: list[dict], run: Run, out: Path) -> None:
+    other = ["24" if word == "12" else word for word in GRID]
+    done = run("rise_bench", "study", *other, *METHODS, "--out", out)
+    assert done.returncode == 1
+    assert "Choose another --out" in done.stderr

@@ -1,0 +1,129 @@
+"""Verdicts and tables from made-up results."""
+
+import json
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.errors import DataError
+from rise_bench.methods import find_method
+from rise_bench.scoring import score_annotation
+from rise_bench.study.claims import CLAIMS, paired_test
+from rise_bench.study.measure import Result, excess_entropy
+from rise_bench.study.page import write_page
+from rise_bench.study.summary import groups, judged, read_results, summarise, write_results
+from rise_bench.values import Distribution, Gold
+
+CLASSES = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lower_is_better", "verdict"),
+    [
+        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], True, "reproduced"),
+        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], False, "not reproduced"),
+        ([0.10, 0.30, 0.20], [0.20, 0.22, 0.21], True, "undecided"),
+        ([0.10, 0.11], [0.20, 0.22], True, "undecided"),  # two seeds decide nothing
+        ([0.10], [0.20], True, "undecided"),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], True, "undecided"),  # no difference at all
+        ([1.0, 1.0, 1.0], [0.5, 0.5, 0.5], False, "reproduced"),  # the same difference on every seed
+    ],
+)
+def test_verdict(first: list[float], second: list[float], lower_is_better: bool, verdict: str) -> None:
+    assert paired_test(first, second, lower_is_better=lower_is_better).verdict == verdict
+
+
+def test_numbers_of_a_test() -> None:
+    """Gains .1, .2, .3: mean .2, standard error .1/sqrt(3), t = 3.464 with two degrees of freedom."""
+    test = paired_test([0.1, 0.1, 0.1], [0.2, 0.3, 0.4], lower_is_better=True)
+    assert test.gain == pytest.approx(0.2)
+    assert test.p == pytest.approx(0.0742, abs=5e-5)
+    assert (test.seeds, test.wins, test.losses) == (3, 3, 0)
+
+
+pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8)
+
+
+@given(pairs=pairs, lower_is_better=st.booleans())
+def test_swapping_the_methods_flips_the_verdict(
+    pairs: list[tuple[float, float]], lower_is_better: bool
+) -> None:
+    first, second = ([pair[i] for pair in pairs] for i in (0, 1))
+    there = paired_test(first, second, lower_is_better=lower_is_better)
+    back = paired_test(second, first, lower_is_better=lower_is_better)
+    flip = {"reproduced": "not reproduced", "not reproduced": "reproduced", "undecided": "undecided"}
+    assert back.verdict == flip[there.verdict]
+    assert (back.gain, back.wins, back.losses) == (-there.gain, there.losses, there.wins)
+    assert back.p == pytest.approx(there.p, nan_ok=True)
+
+
+def test_claims_are_about_methods_that_exist() -> None:
+    for claim in CLAIMS:
+        assert find_method(claim.better) != find_method(claim.worse)
+    assert {claim.table for claim in CLAIMS} == {"1, 2", "3", "4", "5", "6"}
+
+
+def results(**jsd: list[float]) -> list[Result]:
+    return [
+        Result(
+            "moods", "steps", "16-shot", seed, method, {"jsd": value, "false_statements_per_cot": 1 - value}
+        )
+        for method, values in jsd.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+MADE_UP = results(rise=[0.10, 0.11, 0.12, 0.10], sft=[0.20, 0.22, 0.21], visual_rft=[0.05, 0.06, 0.08, 0.05])
+
+
+def test_summary_pairs_the_seeds_that_both_have() -> None:
+    (group,) = groups(MADE_UP)
+    verdicts = {claim.name: (test.seeds, test.verdict) for claim, test in judged(group)}
+    assert verdicts == {
+        "RISE is better than SFT": (3, "reproduced"),
+        "RISE is better than Visual-RFT": (4, "not reproduced"),
+        "SFT High + RFT is better than RFT": (4, "not reproduced"),
+    }
+    (summary,) = summarise(MADE_UP)
+    assert summary["methods"]["rise"]["jsd"] == pytest.approx(
+        {"mean": 0.1075, "sd": 0.00957, "n": 4}, abs=1e-5
+    )
+    truth = summary["rise_against"]["sft"]["false_statements_per_cot"]
+    assert truth["gain"] < 0  # fewer false statements are better, and RISE makes more here
+
+
+def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    write_results(path, MADE_UP)
+    again = write_results(path, results(rise=[0.5]))
+    assert len(again) == len(MADE_UP) == len(read_results(path))
+    assert read_results(path) == again
+    assert [r.numbers["jsd"] for r in again if r.method == "rise"] == [0.5, 0.11, 0.12, 0.10]
+    path.write_text("no json\n")
+    with pytest.raises(DataError, match="Remove it"):
+        read_results(path)
+
+
+def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
+    floor = Result("moods", "", "", 0, "floor:train_mean", {"jsd": 0.264})
+    page = write_page(tmp_path, [*MADE_UP, floor], ["train sft failed"]).read_text()
+    assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
+    assert "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | 3 : 0 |" in page
+    assert "train_mean 0.264" in page
+    assert "- train sft failed" in page
+    drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")
+    dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == len(MADE_UP)
+    assert json.dumps(summarise(MADE_UP))
+
+
+def test_excess_entropy_is_what_hedging_adds() -> None:
+    gold = Gold("1", Distribution(CLASSES, (1.0, 0.0)), 10, 10)
+    hedged = score_annotation(gold, Distribution(CLASSES, (30.0, 30.0)))
+    unread = score_annotation(gold, None)
+    assert excess_entropy([gold], [hedged]) == pytest.approx(math.log(2))
+    assert excess_entropy([gold], [unread]) == 0.0
