@@ -27,9 +27,9 @@ _DETAILS = {
     "similarity": "similarity S",
     "accuracy": "accuracy",
     "parse_rate": "parse rate",
-    "false_statements_per_cot": "false statements a CoT",
+    "false_statements_per_cot": "false statements per CoT",
     "share_kept": "share kept",
-    "false_statements_per_kept_cot": "false statements a kept CoT",
+    "false_statements_per_kept_cot": "false statements per kept CoT",
     "excess_entropy": "excess entropy (nats)",
     "train_seconds": "seconds of training",
 }
