@@ -14,12 +14,15 @@ writes the reconstruction prompts back into the caller's list.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
 from trl.trainer.grpo_trainer import GRPOTrainer
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # else TRL warns of `rollout_func` at every start
 
 T = TypeVar("T")
 Messages = list[dict[str, Any]]

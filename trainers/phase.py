@@ -7,10 +7,13 @@ process has written its part, which the mark of `CheckpointMark` says.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,12 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, release_memory
-from transformers import TrainerCallback
+from transformers import ProgressCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from rise_bench.errors import ConfigError
+from rise_bench.trainers.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.config import PHASES, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.preflight import check_machine, check_run
@@ -32,30 +37,6 @@ NOT_OF_THE_MODEL = (
     *("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json", MARK),
     *("global_step*", "latest", "zero_to_fp32.py"),
 )
-
-
-class MetricsLog(TrainerCallback):
-    """Copies every number that the trainer logs into metrics.jsonl."""
-
-    def __init__(self, run: RunFolder, phase: Phase) -> None:
-        self.run, self.phase = run, phase
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Append one line."""
-        numbers = {k: v for k, v in (kwargs.get("logs") or {}).items() if isinstance(v, int | float)}
-        self.run.log(self.phase, state.global_step, numbers)
-
-
-class CheckpointMark(TrainerCallback):
-    """Marks a checkpoint complete once every process has written its part, and deletes the oldest."""
-
-    def __init__(self, run: RunFolder, phase: Phase, keep: int) -> None:
-        self.run, self.phase, self.keep = run, phase, keep
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Wait for all, then mark."""
-        PartialState().wait_for_everyone()
-        self.run.complete_checkpoint(self.phase, state.global_step, keep=self.keep)
 
 
 def run_phase(
@@ -76,9 +57,10 @@ def run_phase(
     checkpoint = run.last_checkpoint(phase)
     if config.run.resume == "auto" and run.final_dir(phase).exists():
         return run.final_dir(phase)
-    if config.run.resume == "never" and checkpoint is not None:
+    if config.run.resume == "never" and (checkpoint or run.final_dir(phase).exists()):
+        found = checkpoint or run.final_dir(phase)
         raise ConfigError(
-            f"run.resume = never, but {checkpoint} exists. Choose another run.output_dir or run.resume=auto."
+            f"run.resume = never, but {found} exists. Choose another run.output_dir or run.resume=auto."
         )
     steps = (config.sft if phase == "sft" else config.grpo).steps
     if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
@@ -89,9 +71,12 @@ def run_phase(
     trainer = build(str(checkpoint or start))
     check_machine(config, phase, trainer)
     run.remove_torn_checkpoints(phase)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(StepBar())
     trainer.add_callback(MetricsLog(run, phase))
     trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
-    with deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images):
+    once = deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images)
+    with once, _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     final = run.save_final(phase, partial(_save, trainer))
@@ -125,6 +110,30 @@ def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
 def attempt_name() -> str:
     """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
     return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what transformers says beside the steps: checkpoint bars, its own deprecations, missing keys.
+
+    When it resumes, the list of missing keys (transformers#43701) reads as if the weights were lost; they are
+    there, as the model was loaded from the checkpoint.
+    """
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(("There were missing keys", "There were unexpected keys"))
+
+    logger, bars = logging.getLogger("transformers.trainer"), is_progress_bar_enabled()
+    logger.addFilter(other)
+    disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
+    finally:
+        logger.removeFilter(other)
+        if bars:
+            enable_progress_bar()
 
 
 def _copy_model(checkpoint: Path, folder: str) -> None:

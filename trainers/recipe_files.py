@@ -84,7 +84,8 @@ def _checked(kind: Any, tree: Any, prefix: str, where: str) -> dict[str, Any]:
     """The tree with every key known and every value of its type."""
     if not isinstance(tree, Mapping):
         raise ConfigError(
-            f"{where}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {tree!r}."
+            f"{where}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {tree!r}. "
+            "Write key: value, e.g. grpo.steps=200."
         )
     hints = get_type_hints(kind)
     settings: dict[str, Any] = {}

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from rise_bench.base_model import BASE_MODEL, MAX_PIXELS
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.rewards import cot_reward
 from rise_bench.trainers import launch
 from rise_bench.trainers.config import PHASES, TrainConfig
 from rise_bench.trainers.loading import common_arguments, grpo_arguments, load_processor
@@ -25,6 +27,7 @@ from rise_bench.trainers.recipe_files import (
     recipe_names,
 )
 from rise_bench.trainers.run_folder import RunFolder, default_output_dir
+from rise_bench.values import Distribution, Gold, render_gold
 
 BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub")
 
@@ -91,6 +94,32 @@ def test_table_4_is_five_recipes(benchmark, row):
     assert {key: value(config, key) for key in PAPER} == PAPER
     if subset:
         assert (config.data.cots, config.data.cot_subset) == (f"runs/{benchmark}-full-rise_cot/cots", subset)
+
+
+# Table 5: what each row of the ablation pays for a chain of thought that leaks, and for a wrong format.
+TABLE_5 = {
+    "Full": ([], 0, 0),
+    "Similarity-Only": (["reward.leak_term=false", "reward.format_term=false"], 1, 1),
+    "No-Leakage-Removal": (["reward.leak_term=false"], 1, 0),
+    "No-Format-Removal": (["reward.format_term=false"], 0, 1),
+}
+
+
+@pytest.mark.parametrize("row", TABLE_5)
+def test_table_5_is_overrides_of_rise_cot(row):
+    overrides, leaking, formless = TABLE_5[row]
+    rule = load_config("emotion6/rise_cot", overrides).reward
+    gold = Gold("a", Distribution(("joy", "fear"), (0.8, 0.2)), 8, 8)
+    answer = render_gold(gold, "norm1000")
+    judge = partial(cot_reward, gold, classes=("joy", "fear"), unit="norm1000", rule=rule)
+    assert judge("about 80% of it", f"<answer>{answer}</answer>").reward == pytest.approx(leaking, abs=1e-3)
+    assert judge("the room is bright", answer).reward == pytest.approx(formless, abs=1e-3)
+    assert judge("the room is bright", f"<answer>{answer}</answer>").reward == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("tau", [0.65, 0.75, 0.85])
+def test_table_6_is_overrides_of_rise_r1(tau):
+    assert load_config("lisa/rise_r1", [f"data.tau={tau}"]).data.tau == tau  # what it picks: test_rise_r1.py
 
 
 @pytest.mark.parametrize("stage", PHASES)
