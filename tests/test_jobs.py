@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.cells import Cell
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.jobs import Job, JobFolder, Progress, run_jobs
-from rise_bench.methods import METHODS, Cell, method_jobs
+from rise_bench.methods import METHODS, method_jobs
 
 VERSION = ("--version",)
 SLOW = ("build", "moods", "--train", "20000", "--test", "1", "--out")
@@ -45,6 +46,19 @@ def test_a_failed_job_says_why_and_stops_the_others(tmp_path: Path) -> None:
         run_jobs([slow, bad, never], folder)
     assert not folder.is_done(slow) and not folder.log("never").exists()
     assert not (tmp_path / "moods").exists()
+
+
+def test_where_it_is_asked_a_failed_job_stops_only_what_needs_it(tmp_path: Path) -> None:
+    """A grid of trainings must not end at the first that cannot be done; a rerun tries that one again."""
+    folder, failed = JobFolder(tmp_path / "jobs"), list[tuple[str, str]]()
+    bad = Job("bad", "check", ("check", str(tmp_path / "absent")))
+    jobs = [bad, Job("never", "never", VERSION, ("bad",)), Job("last", "last", VERSION)]
+    for _ in range(2):
+        run_jobs(jobs, folder, at_once=1, failed=lambda job, reason: failed.append((job.name, reason)))
+    assert [name for name, _ in failed] == ["bad", "bad"]
+    assert "check failed" in failed[0][1]
+    assert [folder.is_done(job) for job in jobs] == [False, False, True]
+    assert not folder.log("never").exists()
 
 
 def test_a_job_ends_with_its_starter(tmp_path: Path) -> None:

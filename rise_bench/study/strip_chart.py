@@ -9,7 +9,8 @@ from rise_bench.svg import nice_ticks
 #: Method -> its values, one a seed.
 Panel = Mapping[str, Sequence[float]]
 
-_LABELS, _PANEL, _GAP, _ROW, _TOP, _BOTTOM = 210, 300, 28, 26, 54, 46
+_PANEL, _GAP, _ROW, _TOP, _BOTTOM = 300, 28, 26, 54, 46
+_LETTER = 7.2  # width in px, generous
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1d1f23; } .soft { fill: #5f656e; font-size: 12px; }
 .title { font-weight: 600; } .grid { stroke: #dfe2e6; } .floor { stroke: #5f656e; stroke-dasharray: 4 3; }
@@ -47,8 +48,9 @@ def strip_chart(
     values = [v for panel in panels.values() for points in panel.values() for v in points]
     if not values:
         raise ValueError("no values to draw")
+    labels = round(24 + _LETTER * max(map(len, methods)))
     ticks = nice_ticks(min([*values, *floors.values()]), max([*values, *floors.values()]))
-    width = _LABELS + len(panels) * (_PANEL + _GAP)
+    width = labels + len(panels) * (_PANEL + _GAP)
     height = _TOP + len(methods) * _ROW + _BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
@@ -59,7 +61,7 @@ def strip_chart(
         f"dashed: {escape(', '.join(floors) or 'none')}.</text>"
     ]
     for number, (heading, panel) in enumerate(panels.items()):
-        left = _LABELS + number * (_PANEL + _GAP)
+        left = labels + number * (_PANEL + _GAP)
         parts.append(f'<text class="title" x="{left}" y="{_TOP - 12}">{escape(heading)}</text>')
         parts += _frame(left, ticks, floors, len(methods))
         parts += [
@@ -98,7 +100,7 @@ def _row(
     ours: bool,
 ) -> str:
     y = _TOP + (row + 0.5) * _ROW
-    text = f'<text x="{_LABELS - 12}" y="{y + 4}" text-anchor="end">{escape(name)}</text>' if label else ""
+    text = f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(name)}</text>' if label else ""
     dots = "".join(
         f'<circle class="dot" cx="{_x(left, v, ticks)}" cy="{y}" r="4.5">'
         f"<title>{escape(name)}: {v:.4g}</title></circle>"
