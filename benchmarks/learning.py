@@ -45,25 +45,20 @@ def mean_reward(model, moods, config):
     return statistics.mean(row["reward"] for row in rows)
 
 
-def main():
-    """Train and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("overrides", nargs="*", help="key=value, as `rise-bench train` takes them")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        moods = Path(temporary) / "moods"
+def measure(out, seeds, overrides):
+    """Train each seed, or go on from what `out` holds of it, and measure."""
+    moods = out / "moods"
+    if not moods.exists():
         plan = load_component("builders", "world.plan").plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
-        after = {}
-        for seed in options.seeds:
-            own = [f"seed={seed}", f"data.benchmark={moods}", f"run.output_dir={temporary}/{seed}"]
-            config = with_local_model(load_config("world/rise_cot", [*own, *options.overrides]))
-            final = rise_cot.train(config, RunFolder.create(config))
-            after[seed] = mean_reward(final, moods, config)
-        before = mean_reward(config.model.name, moods, config)
+    after = {}
+    for seed in seeds:
+        own = [f"seed={seed}", f"data.benchmark={moods}", f"run.output_dir={out / str(seed)}"]
+        config = with_local_model(load_config("world/rise_cot", [*own, *overrides]))
+        after[seed] = mean_reward(rise_cot.train(config, RunFolder.create(config)), moods, config)
+    before = mean_reward(config.model.name, moods, config)
     rises = [value - before for value in after.values()]
-    found = {
+    return {
         "steps": config.grpo.steps,
         "learning_rate": config.grpo.learning_rate,
         "before": round(before, 3),
@@ -71,6 +66,19 @@ def main():
         "rise_mean": round(statistics.mean(rises), 3),
         "rise_sd": round(statistics.stdev(rises), 3) if rises[1:] else None,
     }
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--out", type=Path, help="keep the runs here; the same command again goes on from them"
+    )
+    parser.add_argument("overrides", nargs="*", help="key=value, as `rise-bench train` takes them")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        found = measure(options.out or Path(temporary), options.seeds, options.overrides)
     print(json.dumps(found, indent=1))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from transformers import AutoProcessor
 from transformers.integrations.deepspeed import is_deepspeed_available
 
-from rise_bench.errors import PrerequisiteError
+from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.local_models import local_model
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.launch import ACCELERATE_DIR
@@ -34,9 +34,18 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     Args:
         model: Model section of the config.
         source: Folder of a checkpoint of the same model; None means the model itself.
+
+    Raises:
+        ConfigError: There is no such checkpoint.
     """
-    revision = {} if source else _revision(model, model.name)
-    processor = AutoProcessor.from_pretrained(str(source or model.name), padding_side="left", **revision)
+    name, revision = str(source or model.name), {} if source else _revision(model, model.name)
+    try:
+        processor = AutoProcessor.from_pretrained(name, padding_side="left", **revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"no model {name!r}: {str(error).splitlines()[0]} "
+            "Set model.name to a Hub id or to the folder of a checkpoint."
+        ) from error
     processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
     return processor
 

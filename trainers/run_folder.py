@@ -28,7 +28,7 @@ import yaml
 from rise_bench.errors import ConfigError
 from rise_bench.trainers.config import Phase, RunConfig, TrainConfig
 from rise_bench.trainers.provenance import git_state, versions
-from rise_bench.trainers.recipe_files import dump_config
+from rise_bench.trainers.recipe_files import dump_config, load_config
 
 #: Empty file in a checkpoint that is whole.
 MARK = "complete"
@@ -135,7 +135,7 @@ class RunFolder:
         path = self.path / "config.yaml"
         if not path.exists():
             return
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before = yaml.safe_load(dump_config(load_config(path)))  # a setting that it lacks has its default
         after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
         for section, values in after.items():
             if section in ("run", "compute", "phases") or before.get(section) == values:

@@ -20,6 +20,12 @@ from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.values import Boxes, Gold
 
 
+@pytest.mark.parametrize("name", ["nobody/nothing", "no/such/folder"])
+def test_a_model_that_is_not_there_is_named_with_the_setting(make_config, tmp_path, name):
+    with pytest.raises(ConfigError, match=rf"no model '{name}'.*Set model\.name"):
+        load_processor(make_config(f"model.name={name}").model)
+
+
 def prompts(toy):
     return [(gold, reason_prompt(toy.spec, gold)) for gold in toy.golds]
 

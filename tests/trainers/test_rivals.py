@@ -197,3 +197,8 @@ def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy,
     assert not same(weights(run.final_dir("grpo")), weights(run.final_dir("sft")))
     assert len(list((run.path / "trajectories").glob("rank*.jsonl"))) == 2
     assert set(read_trajectories(run.path / "trajectories", 2)) == {gold.id for gold in toy.golds}
+    for phase in (
+        "grpo",
+        "sft",
+    ):  # the final model of a run that was killed after its last step is copied from here
+        assert same(weights(run.last_checkpoint(phase)), weights(run.final_dir(phase)))

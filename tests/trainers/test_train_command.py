@@ -44,6 +44,16 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(smoke):
     RunFolder.create(smoke("sft", "run.save_steps=5"))  # how a run is kept may change
 
 
+def test_a_run_of_a_version_that_lacked_a_setting_goes_on(smoke, tmp_path):
+    RunFolder.create(smoke("sft"))
+    path = tmp_path / "run" / "config.yaml"
+    path.write_text(path.read_text().replace("  warmup_steps: 0\n", ""))
+    RunFolder.create(smoke("sft"))
+    with pytest.raises(ConfigError, match=r"sft\.warmup_steps was 0, now 1"):
+        path.write_text(path.read_text().replace("  warmup_steps: 0\n", ""))
+        RunFolder.create(smoke("sft", "sft.warmup_steps=1"))
+
+
 @pytest.mark.slow
 def test_kill_9_and_the_same_command_again_lose_at_most_the_step_in_flight(command, tmp_path):
     line = command("sft", "sft.steps=12", "run.save_total_limit=3")
