@@ -3,8 +3,8 @@
 Memory holds a few numbers for each group of rollouts and the place of its best line, not the texts.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class Group:
         rewards: Reward of each, in the order of the logs.
         path: Log that holds the best one.
         offset: Where its line begins.
+        picked: Reward of the rollout at `offset` where another than the best was chosen; None for the best.
     """
 
     step: int
@@ -28,14 +29,15 @@ class Group:
     rewards: list[float]
     path: Path
     offset: int
+    picked: float | None = None
 
     @property
     def reward(self) -> float:
-        """The best reward."""
-        return max(self.rewards)
+        """Reward of the chosen rollout: the best one, unless another was picked."""
+        return max(self.rewards) if self.picked is None else self.picked
 
     def read(self) -> dict[str, Any]:
-        """The row of the best rollout."""
+        """The row of the chosen rollout."""
         return read_at(self.path, self.offset)
 
 
@@ -44,6 +46,13 @@ def groups(folders: Iterable[Path | str]) -> dict[str, list[Group]]:
 
     A resumed run samples some steps again; the later attempt counts. Of equal rewards the first line counts.
     """
+    by_id: dict[str, list[Group]] = {}
+    for (uid, _, _), group in _by_key(folders).items():
+        by_id.setdefault(uid, []).append(group)
+    return by_id
+
+
+def _by_key(folders: Iterable[Path | str]) -> dict[tuple[str, int, int], Group]:
     found: dict[tuple[str, int, int], Group] = {}
     for located in read_rollouts(folders):
         key, attempt, reward = _read(located)
@@ -54,15 +63,35 @@ def groups(folders: Iterable[Path | str]) -> dict[str, list[Group]]:
             if reward > group.reward:
                 group.path, group.offset = located.path, located.offset
             group.rewards.append(reward)
-    by_id: dict[str, list[Group]] = {}
-    for (uid, _, _), group in found.items():
-        by_id.setdefault(uid, []).append(group)
-    return by_id
+    return found
 
 
 def best_of(by_id: dict[str, list[Group]]) -> dict[str, Group]:
     """The group with the best rollout of each sample; of equal rewards the later policy's."""
     return {uid: max(all_, key=lambda g: (g.reward, g.step, g.attempt)) for uid, all_ in by_id.items()}
+
+
+def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list[Group]]:
+    """Every rollout of each sample with a reward of at least `at_least`, the best first.
+
+    Where a sample has none, its best rollout alone. A chain of thought that comes again is left out.
+    """
+    by_key = _by_key(folders)
+    by_id: dict[str, list[Group]] = {}
+    for (uid, _, _), group in by_key.items():
+        by_id.setdefault(uid, []).append(group)
+    seen: set[tuple[str, int]] = set()
+    found: dict[str, list[Group]] = {}
+    for located in read_rollouts(folders):
+        key, attempt, reward = _read(located)
+        group, words = by_key[key], (key[0], hash(located.row["cot"]))
+        if attempt == group.attempt and reward >= at_least and words not in seen:
+            seen.add(words)
+            one = replace(group, path=located.path, offset=located.offset, picked=reward)
+            found.setdefault(key[0], []).append(one)
+    for rollouts in found.values():
+        rollouts.sort(key=lambda g: (-g.reward, -g.step))
+    return {uid: found.get(uid, [best]) for uid, best in best_of(by_id).items()}
 
 
 def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:

@@ -1,15 +1,16 @@
 """From rollouts to a CoT dataset: best-of-G of the training logs, a sweep over what they lack, the join."""
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rise_bench.best_of import Group, best_of, complete, groups
+from rise_bench.best_of import Group, best_first, best_of, complete, groups
 from rise_bench.collection import Share, Swept, read_sampler, same_settings, sweep
 from rise_bench.cot_writer import CotPlan, cot_options, write_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.judging import Judging, judge_rollouts
 from rise_bench.loop import LoopSettings
 from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.prompts import prompt_hash
@@ -35,6 +36,7 @@ class CollectJob:
         sweep_provenance: The same for rows of the sweep; None for what the sampler says of itself.
         allow_missing: Leave samples out that the model refuses.
         overwrite: Replace `out`.
+        judging: How groundedness is judged; None leaves its columns null.
     """
 
     benchmark: BenchmarkDataset
@@ -51,6 +53,13 @@ class CollectJob:
     sweep_provenance: dict[str, Any] | None = None
     allow_missing: bool = False
     overwrite: bool = False
+    judging: Judging | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What the manifest says of the collection."""
+        judging = self.judging.options if self.judging else {}
+        return cot_options(self.benchmark, self.config, self.tau, self.only, judging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ def collect(
     *,
     started: Callable[[int], None] = lambda total: None,  # noqa: ARG005
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
+    judged: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> Collected:
     """Do this process's share, and write the dataset if nothing is left.
 
@@ -82,6 +92,7 @@ def collect(
         share: Which of how many processes this is.
         started: Told how many samples this process has to annotate.
         progress: Told how many were just done.
+        judged: Told how many chains of thought of how many have been judged, by the process that writes.
 
     Raises:
         ConfigError: `out` is taken, or the sweep's folder holds another sweep.
@@ -121,7 +132,7 @@ def collect(
     left = set(ids) - covered(job) - set(swept.refused)
     if left and job.sampler is not None:
         return Collected(None, swept.done, len(left))
-    return Collected(_write(job, ids, share), swept.done, 0)
+    return Collected(_write(job, ids, share, judged), swept.done, 0)
 
 
 def covered(job: CollectJob) -> set[str]:
@@ -142,7 +153,7 @@ def _finished(job: CollectJob) -> Manifest | None:
     if not (job.out / MANIFEST_NAME).is_file():
         raise ConfigError(f"{job.out} is not empty; choose another --out, or pass --overwrite")
     manifest = read_manifest(job.out)
-    if manifest.options != cot_options(job.benchmark, job.config, job.tau, job.only):
+    if manifest.options != job.options:
         raise ConfigError(
             f"{job.out} holds another collection ({manifest.options}); "
             "pass --overwrite or choose another --out"
@@ -150,12 +161,35 @@ def _finished(job: CollectJob) -> Manifest | None:
     return manifest
 
 
-def _write(job: CollectJob, ids: Collection[str], share: Share) -> Manifest | None:
+def _write(
+    job: CollectJob, ids: Collection[str], share: Share, judged: Callable[[int, int], None]
+) -> Manifest | None:
     wanted = set(ids)
     logs = [job.sweep_log, *([job.train_log] if job.train_log else [])]
     best = {uid: group for uid, group in best_of(groups(logs)).items() if uid in wanted}
-    variant = job.settings.rule.variant
-    plan = CotPlan(job.benchmark, job.config, best, _provenance(job), job.tau, variant, job.only)
+    plan = CotPlan(
+        job.benchmark, job.config, best, _provenance(job), job.tau, job.settings.rule.variant, job.only
+    )
+    if job.judging is not None and best:
+        candidates = {uid: [group] for uid, group in best.items()}
+        if job.judging.min_groundedness is not None:
+            candidates = {uid: all_ for uid, all_ in best_first(logs, job.tau).items() if uid in wanted}
+        kept, judge = judge_rollouts(
+            job.benchmark,
+            job.config,
+            candidates,
+            job.judging,
+            job.sweep_log,
+            process=share.rank,
+            progress=judged,
+        )
+        plan = replace(
+            plan,
+            best={uid: one.group for uid, one in kept.items()},
+            grounded={uid: (one.score, one.worst) for uid, one in kept.items()},
+            judge=judge,
+            judging=job.judging.options,
+        )
     try:
         return write_cots(plan, job.out, overwrite=job.overwrite)
     except ConfigError:

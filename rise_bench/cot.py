@@ -27,6 +27,9 @@ Subset = Literal["high", "default"]
 #: Configuration of a CoT dataset -> its shards.
 COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("high", "low")}
 
+#: Columns that a judge fills.
+GROUNDED = ("groundedness", "groundedness_worst_sentence")
+
 
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
     """Columns of a CoT row: those of the benchmark, and these.
@@ -35,13 +38,16 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
     - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
     - `prior_score`: similarity that the mean of the training truths gets, a floor for `reward`;
-    - `group_rewards`: rewards of the whole group that the row is the best of;
-    - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions.
+    - `group_rewards`: rewards of the whole group that the row was chosen from;
+    - `groundedness`, `groundedness_worst_sentence`: how much the chain of thought is about its picture, to a
+      frozen judge that never saw the annotation, in nats a token (docs/groundedness.md); null without one;
+    - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions,
+      and the judge.
     """
     from datasets import Features, List, Value
 
     texts = {name: Value("string") for name in ("cot", "reconstruction")}
-    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score")}
+    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score", *GROUNDED)}
     verdicts = {name: Value("bool") for name in ("leak_numbers", "leak_strict", "format_ok")}
     rest = {"group_rewards": List(Value("float64")), "provenance": Value("string")}
     return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
@@ -118,20 +124,43 @@ def find_cots(name: str) -> CotDataset:
         ) from error
 
 
-def read_cots(name: str, *, min_reward: float | None = None) -> dict[str, str]:
+def read_cots(
+    name: str, *, min_reward: float | None = None, min_groundedness: float | None = None
+) -> dict[str, str]:
     """Chains of thought by sample id.
 
     Args:
         name: Folder of a CoT dataset, or the name under which it is found, e.g. `emotion6-cot`.
         min_reward: Leave out rows below this reward (tau of the paper); None takes all.
+        min_groundedness: Leave out rows whose least grounded sentence is below this, in nats a token; None
+            takes all.
 
     Raises:
         ConfigError: No row is left.
-        DataError: There is no such dataset.
+        DataError: There is no such dataset, or rows without groundedness where it is asked for.
     """
     dataset = find_cots(name)
-    rows = dataset.rows(columns=["id", "cot", "reward"])
-    cots = {r["id"]: r["cot"] for r in rows if min_reward is None or r["reward"] >= min_reward}
+    columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
+    cots = {
+        row["id"]: row["cot"]
+        for row in dataset.rows(columns=columns)
+        if (min_reward is None or row["reward"] >= min_reward)
+        and (min_groundedness is None or _worst_sentence(row, dataset) >= min_groundedness)
+    }
     if not cots:
-        raise ConfigError(f"{dataset.root} has no chain of thought with reward >= {min_reward}. Lower tau.")
+        asked = f"reward >= {min_reward}" + (
+            "" if min_groundedness is None else f" and groundedness >= {min_groundedness}"
+        )
+        lower = "Lower tau." if min_groundedness is None else "Lower tau or data.min_groundedness."
+        raise ConfigError(f"{dataset.root} has no chain of thought with {asked}. {lower}")
     return cots
+
+
+def _worst_sentence(row: dict[str, Any], dataset: CotDataset) -> float:
+    found: float | None = row.get(GROUNDED[1])
+    if found is None:
+        raise DataError(
+            f"{dataset.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
+            "leave data.min_groundedness out."
+        )
+    return found

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from rise_bench.best_of import Group
-from rise_bench.cot import cot_features
+from rise_bench.cot import GROUNDED, cot_features
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.floors import floor_predictors
@@ -33,6 +33,9 @@ class CotPlan:
         tau: Rewards of at least tau are `high`.
         variant: Similarity of `prior_score`.
         only: Ids that were asked for; None for all.
+        grounded: Sample id to groundedness and that of the worst sentence; absent where nobody judged.
+        judge: What the judge says of itself, for the provenance.
+        judging: What the manifest says of the judging.
     """
 
     benchmark: BenchmarkDataset
@@ -42,6 +45,9 @@ class CotPlan:
     tau: float = 0.75
     variant: SimilarityVariant = "paper"
     only: frozenset[str] | None = None
+    grounded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judge: dict[str, Any] = field(default_factory=dict)
+    judging: dict[str, str] = field(default_factory=dict)
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -111,9 +117,12 @@ def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str
                 "format_ok",
             )
             provenance = plan.provenance(group) | {"step": group.step}
+            if plan.judge:
+                provenance["judge"] = plan.judge
             yield (
                 row
                 | {name: rollout[name] for name in kept}
+                | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
                 | {
                     "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
                     "group_rewards": group.rewards,
@@ -141,7 +150,7 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
             "paper_counts": None,
             "differences": (),
             "drops": {"never sampled": left_out} if left_out else {},
-            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only),
+            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only, plan.judging),
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
             "content_sha256": sha256_bytes(json.dumps({n: e.sha256 for n, e in files.items()}).encode()),
@@ -152,13 +161,17 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
 
 
 def cot_options(
-    benchmark: BenchmarkDataset, config: str, tau: float, only: frozenset[str] | None
+    benchmark: BenchmarkDataset,
+    config: str,
+    tau: float,
+    only: frozenset[str] | None,
+    judging: Mapping[str, str],
 ) -> dict[str, str]:
     """What decides which rows a CoT dataset has, and where they stand."""
     options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
     if only is not None:
         options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
-    return benchmark.manifest.options | options
+    return benchmark.manifest.options | options | dict(judging)
 
 
 def card(plan: CotPlan, manifest: Manifest) -> str:
@@ -169,6 +182,7 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
     mean = sum(rewards) / len(rewards)
     models = {plan.provenance(group).get("model", "") for group in plan.best.values()}
     names = ", ".join(f"`{name}`" for name in sorted(models))
+    never = len(manifest.drops.get("never sampled", ()))
     configs = {"default": "data/train-*.parquet"}
     if counts["high"]:  # `datasets` cannot load a configuration without rows
         configs["high"] = "data/train-high-*.parquet"
@@ -196,6 +210,17 @@ of the training annotations scores without looking.
 | high (reward >= {plan.tau:g}) | {counts["high"]} |
 | default | {counts["high"] + counts["low"]} |
 
-Mean reward {mean:.3f}. Rows never sampled: {len(manifest.drops.get("never sampled", ()))}. `provenance` holds
+{_about_groundedness(plan)}Mean reward {mean:.3f}. Rows never sampled: {never}. `provenance` holds
 the model, its step, the hash of the prompts, the reward rule, the sampling settings and versions, as JSON.
 """
+
+
+def _about_groundedness(plan: CotPlan) -> str:
+    if not plan.grounded:
+        return ""
+    scores = [score for score, _ in plan.grounded.values()]
+    return (
+        f"`groundedness` ({sum(scores) / len(scores):.3f} nats a token in the mean) and "
+        f"`groundedness_worst_sentence` say how much\nthe chain of thought is about its picture to "
+        f"`{plan.judge['model']}`, which never saw the annotation.\n\n"
+    )

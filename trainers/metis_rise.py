@@ -96,4 +96,8 @@ def _expert_cots(config: TrainConfig) -> dict[str, str]:
         _log.warning("data.expert_cots is empty: prompts that are never solved are left out")
         return {}
     high = config.data.cot_subset == "high"
-    return read_cots(config.data.expert_cots, min_reward=config.data.tau if high else None)
+    return read_cots(
+        config.data.expert_cots,
+        min_reward=config.data.tau if high else None,
+        min_groundedness=config.data.min_groundedness,
+    )

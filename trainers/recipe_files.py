@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
@@ -120,6 +121,8 @@ def _coerce(hint: Any, value: Any, key: str, where: str) -> Any:
         if value in get_args(hint):
             return value
         raise ConfigError(f"{where}: {key} = {value!r}; choose one of {', '.join(map(str, get_args(hint)))}.")
+    if isinstance(hint, UnionType):  # a value or nothing
+        return None if value is None else _coerce(get_args(hint)[0], value, key, where)
     if get_origin(hint) is tuple:
         items = value if isinstance(value, list | tuple) else [value]
         return tuple(_coerce(get_args(hint)[0], item, key, where) for item in items)

@@ -4,7 +4,8 @@
     rise-bench train rise_r1 --recipe emotion6/rise_r1 phases=sft      one phase alone
 
 `data.cots` names the CoT dataset that `rise-bench collect` wrote; `data.tau` picks D_RISE^high from it, and
-`data.cot_subset=all` takes all of D_RISE instead. Both phases use one prompt, that of evaluation.
+`data.cot_subset=all` takes all of D_RISE instead; `data.min_groundedness` asks for groundedness as well. Both
+phases use one prompt, that of evaluation.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ def train_on_cots(config: TrainConfig, run: RunFolder, start: str | Path) -> Pat
             "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
         )
     high = config.data.cot_subset == "high"
-    cots = read_cots(config.data.cots, min_reward=config.data.tau if high else None)
+    cots = read_cots(
+        config.data.cots,
+        min_reward=config.data.tau if high else None,
+        min_groundedness=config.data.min_groundedness,
+    )
     data = open_training_data(config.data)
     return train_sft(config, run, start, data, think_answer_examples(config, data, cots))

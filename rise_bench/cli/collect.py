@@ -16,6 +16,7 @@ from rise_bench.registry import load_component
 if TYPE_CHECKING:
     from rise_bench.collect import Collected, CollectJob
     from rise_bench.collection import Share
+    from rise_bench.judging import Judging
     from rise_bench.loop import LoopSettings
     from rise_bench.sampling import Sampler
 
@@ -52,6 +53,24 @@ def collect(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
     allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="Frozen model that judges groundedness, or none. Default: the model that a run started "
+            "from, or that of a local sweep; none for endpoints."
+        ),
+    ] = "",
+    judge_swaps: Annotated[int, typer.Option(min=1, help="Other pictures that a text is held against.")] = 4,
+    judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
+    select: Annotated[
+        Literal["reward", "reward_and_groundedness"],
+        typer.Option(
+            help="The best rollout by reward, or the best of those with reward >= tau that are grounded."
+        ),
+    ] = "reward",
+    min_groundedness: Annotated[
+        float, typer.Option(help="Of the least grounded sentence, nats a token; for --select.")
+    ] = 0.0,
     overwrite: Annotated[bool, typer.Option(help="Replace what is at --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -85,6 +104,15 @@ def collect(
         own = job.provenance if run and not model else None
         named = {"model": source, "revision": revision, "temperature": heat, "endpoint": bool(endpoint)}
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own)
+    judged_by = judge or (config.model.name if config else "" if endpoint else model) or "none"
+    if judged_by != "none":
+        floor = min_groundedness if select == "reward_and_groundedness" else None
+        of_run = config is not None and judged_by == config.model.name
+        pinned = config.model.revision if of_run else revision if judged_by == model else ""
+        judging = _judging(judged_by, pinned, job.settings.max_pixels, judge_batch, judge_swaps, floor)
+        job = replace(job, judging=judging)
+    elif select != "reward":
+        raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
     share = Share.of_environment()
     _report(job, _with_progress(do_collect, job, share), as_json)
@@ -139,7 +167,7 @@ def _settings_of(config: Any) -> "LoopSettings":
         max_cot_length=config.grpo.max_cot_length,
         max_reconstruction_length=config.grpo.max_reconstruction_length,
         unit=config.model.box_unit,
-        rule=RewardRule(**asdict(config.reward)),
+        rule=replace(RewardRule(**asdict(config.reward)), grounded="none"),  # rows are compared by eq. 1
         max_pixels=config.model.max_pixels,
         step=config.grpo.steps,
     )
@@ -155,6 +183,7 @@ def _provenance_of(config: Any) -> dict[str, Any]:
         "samples": config.grpo.num_generations,
         "seed": config.seed,
         "versions": load_component("trainers", "provenance").versions(),
+        **({"policy_reward": asdict(config.reward)} if config.reward.grounded != "none" else {}),
     }
 
 
@@ -182,6 +211,21 @@ def _local(
         )
 
     return load
+
+
+def _judging(
+    name: str, revision: str, max_pixels: int, batch_rows: int, swaps: int, floor: float | None
+) -> "Judging":
+    from rise_bench.judging import Judging
+
+    def load() -> Any:
+        from rise_bench.extras import require_extra
+
+        require_extra("train")
+        judge = load_component("trainers", "judge").FrozenJudge
+        return judge(name, revision=revision, max_pixels=max_pixels, batch_rows=batch_rows)
+
+    return Judging(f"{name}@{revision}" if revision else name, load, swaps, min_groundedness=floor)
 
 
 def _endpoints(
@@ -217,11 +261,13 @@ def _with_progress(run: Callable[..., "Collected"], job: "CollectJob", share: "S
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
         task = bar.add_task("annotating", total=None)
+        judging = bar.add_task("judging", total=None, visible=False)
         return run(
             job,
             share,
             started=lambda total: bar.update(task, total=total),
             progress=lambda done: bar.advance(task, done),
+            judged=lambda done, total: bar.update(judging, completed=done, total=total, visible=True),
         )
 
 
