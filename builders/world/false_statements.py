@@ -6,6 +6,7 @@
 The first argument is the drawn benchmark (folder or name), the others are told apart by what they hold: a
 folder of rollout logs (one line for each range of optimiser steps), a CoT dataset (all rows, `high`, and
 `high` with `--min-groundedness`), a file of samples of an evaluation (chains of thought of its responses).
+Where rows hold groundedness, it also prints how well that ranks true texts above false ones.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rise_bench.builders.world.truth import Counted, count_statements
+from rise_bench.builders.world.truth import Counted, check_texts, count_statements
 from rise_bench.comparison import thoughts_of
-from rise_bench.cot import open_cots
+from rise_bench.cot import GROUNDED, open_cots
 from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
 from rise_bench.errors import DataError
+from rise_bench.groundedness import auroc
 from rise_bench.manifest import MANIFEST_NAME
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.samples import read_responses
 
 Stage = tuple[str, Counted]
+Row = Mapping[str, Any]
 
 
 def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) -> Iterator[Stage]:
@@ -77,6 +80,35 @@ def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") ->
     yield f"responses, {split}", count_statements(texts.items(), dataset, split)
 
 
+def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:
+    """Return how well the groundedness that rows hold ranks true texts above those with a false statement.
+
+    Args:
+        rows: Rows with `id`, `cot`, `groundedness` and `groundedness_worst_sentence`; those that nobody
+            judged, and texts that state nothing, are left out.
+        dataset: The drawn benchmark that they are about, its training split.
+
+    Returns:
+        texts, false_texts, AUROC by `groundedness` and by `groundedness_worst_sentence`, and the shares of
+        true and of false texts that a gate at 0 of the worst sentence stops; empty where one side is.
+    """
+    judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
+    found = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
+    sides: tuple[list[Row], list[Row]] = ([], [])
+    for row, said in zip(judged, found, strict=True):
+        if said:
+            sides[any(not one.true for one in said)].append(row)
+    if not all(sides):
+        return {}
+    result = {"texts": float(len(sides[0]) + len(sides[1])), "false_texts": float(len(sides[1]))}
+    for name in GROUNDED:
+        result[f"auroc {name}"] = auroc(*([row[name] for row in side] for side in sides))
+    for name, side in zip(("true", "false"), sides, strict=True):
+        stopped = sum(row["groundedness_worst_sentence"] < 0 for row in side)
+        result[f"{name} texts stopped at 0"] = stopped / len(side)
+    return result
+
+
 def count_any(path: Path, dataset: BenchmarkDataset, **options: Any) -> Iterator[Stage]:
     """Count what is at `path`; see the module."""
     if path.is_file():
@@ -113,6 +145,14 @@ def main() -> None:
                     f"{counted.false:>6} false, rate {counted.rate:.3f}, {counted.false_per_text:.3f} a text"
                 )
             sys.stdout.write(line + "\n")
+        if path.is_dir() and (ranked := rank_truth(_rows(path), dataset)):
+            sys.stdout.write(json.dumps(ranked, indent=None if a.json else 1) + "\n")
+
+
+def _rows(folder: Path) -> list[Row]:
+    if (folder / MANIFEST_NAME).is_file():
+        return list(open_cots(folder).rows())
+    return [row for row, *_ in read_rollouts([folder])]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rise_bench.builders.world.false_statements import count_any
+from rise_bench.builders.world.false_statements import count_any, rank_truth
 from rise_bench.builders.world.rows import truth_of
 from rise_bench.errors import DataError
 from rise_bench.rollout_log import RolloutLog
@@ -44,6 +44,28 @@ def test_responses_of_an_evaluation_are_counted_by_their_thoughts(moods, tmp_pat
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     ((name, counted),) = count_any(tmp_path / "samples.jsonl", moods)
     assert (name, counted.texts, counted.statements, counted.false) == ("responses, test", 4, 8, 1)
+
+
+def test_groundedness_in_a_log_is_ranked_against_the_truth(moods):
+    row = next(moods.rows("train", columns=["id", "source_id"]))
+    rows = [
+        {
+            "id": row["id"],
+            "cot": said(row, lie=lie),
+            "groundedness": mean,
+            "groundedness_worst_sentence": worst,
+        }
+        for lie, mean, worst in ((False, 1.0, 0.5), (False, 0.2, -0.5), (True, 0.9, -1.0), (True, 0.1, 0.1))
+    ]
+    assert rank_truth([*rows, {"id": row["id"], "cot": "not judged"}], moods) == {
+        "texts": 4.0,
+        "false_texts": 2.0,
+        "auroc groundedness": 0.75,
+        "auroc groundedness_worst_sentence": 0.75,
+        "true texts stopped at 0": 0.5,
+        "false texts stopped at 0": 0.5,
+    }
+    assert rank_truth(rows[:2], moods) == {}
 
 
 def test_a_folder_without_rollouts_is_an_error(moods, tmp_path):
