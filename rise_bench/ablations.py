@@ -1,4 +1,4 @@
-"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and one of this project.
+"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and two of this project.
 
 Rows of the tables that are methods already are not repeated: the paper's own choice in each is `rise`, "SFT
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
@@ -6,7 +6,7 @@ High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 
 from rise_bench.cells import Cell, Method, Section, sweep_base
 from rise_bench.jobs import Job
-from rise_bench.rise_jobs import RISE_COT, TAU, rise_cot, then_r1
+from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, then_r1
 
 
 def _r1(title: str, run: str, *settings: str, tau: float | None = TAU, rft: bool = True) -> Method:
@@ -60,8 +60,15 @@ ABLATIONS: dict[str, Method] = {
     "no_format_term": _reward("reward: no format term", "no_format_term", "reward.format_term=false"),
     "tau_65": _r1("tau 0.65", "rise_r1_tau_65", "data.tau=0.65", tau=0.65),
     "tau_85": _r1("tau 0.85", "rise_r1_tau_85", "data.tau=0.85", tau=0.85),
+    "grounded_reward": grounded(
+        "grounded: reward only", "rise_r1_grounded_reward", reward=True, select=False
+    ),
+    "grounded_select": grounded(
+        "grounded: selection only", "rise_r1_grounded_select", reward=False, select=True
+    ),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
-"""Every ablation by name. `rft_…` change the similarity variant of RISE-R1's reward, and nothing else."""
+"""Every ablation by name. `grounded_…` are the halves of `rise_grounded`; `rft_…` change the similarity
+variant of RISE-R1's reward, and nothing else."""

@@ -85,6 +85,8 @@ class Method:
         phases: Training jobs and sections of their settings, in order: every optimiser step of the method.
         cots: Where the CoT dataset is on which its SFT phase trains; None if there is none.
         tau: Smallest reward of a chain of thought that it trains on; None if it takes all.
+        min_groundedness: Smallest groundedness of its least grounded sentence, in nats a token; None if that
+            is not asked for.
     """
 
     title: str
@@ -94,6 +96,7 @@ class Method:
     phases: tuple[tuple[str, Section], ...] = ()
     cots: Callable[[Cell], Path] | None = None
     tau: float | None = None
+    min_groundedness: float | None = None
 
 
 def train(
@@ -123,10 +126,23 @@ def train(
     )
 
 
-def collect(cell: Cell, training: Job, run: str = "rise_cot") -> Job:
-    """Return the job that collects the chains of thought of a RISE-CoT run."""
-    arguments = ("collect", str(cell.run(run)), "--batch-rows", str(_SWEEP_BATCH))
+def collect(
+    cell: Cell, training: Job, run: str = "rise_cot", *, folder: str = "", options: Sequence[str] = ()
+) -> Job:
+    """Return the job that collects the chains of thought of a RISE-CoT run.
+
+    Args:
+        cell: Where.
+        training: The job of the run.
+        run: Its name.
+        folder: Folder in the run for the CoT dataset, if it is not `cots`.
+        options: Further options of `rise-bench collect`.
+    """
+    arguments = ("collect", str(cell.run(run)), "--batch-rows", str(_SWEEP_BATCH), *options)
     name = run.replace("rise_cot", "collect")
+    if folder:
+        arguments = (*arguments, "--out", str(cell.run(run) / folder))
+        name = f"{name}_{folder}"
     return _job(cell, name, "collect the chains of thought", arguments, (training,))
 
 
@@ -142,7 +158,7 @@ def sweep_base(cell: Cell, *needs: Job, run: str = "base_cots", only_high_of: Pa
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", BASE_MODEL),
         *("--max-pixels", str(MAX_PIXELS), "--samples", "1", "--batch-rows", str(8 * _SWEEP_BATCH)),
-        *("--max-cot-length", "96", "--max-reconstruction-length", "96"),
+        *("--max-cot-length", "96", "--max-reconstruction-length", "96", "--judge", "none"),
         *(("--only-high-of", str(only_high_of)) if only_high_of else ()),
         *("--out", str(cell.run(run))),
     )

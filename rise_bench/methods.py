@@ -11,7 +11,7 @@ from rise_bench.base_model import base_model_folder
 from rise_bench.cells import Cell, Method, evaluate, sweep_base, train
 from rise_bench.errors import ConfigError
 from rise_bench.jobs import Job
-from rise_bench.rise_jobs import RISE_COT, TAU, rise_cot, rise_r1, rise_sft
+from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, rise_sft
 
 
 def find_method(name: str) -> Method:
@@ -62,6 +62,7 @@ METHODS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
+    "rise_grounded": grounded("RISE grounded", "rise_r1_grounded", reward=True, select=True),
     "rise_sft": Method(
         "RISE without RFT",
         rise_sft,

@@ -2,27 +2,34 @@
 
 from pathlib import Path
 
-from rise_bench.cells import Cell, Section, collect, train
+from rise_bench.cells import Cell, Method, Section, collect, train
 from rise_bench.jobs import Job
 
 #: Threshold of the paper for chains of thought to train on.
 TAU = 0.75
 
+#: Threshold of groundedness, in nats a token: a sentence is likelier beside its picture than beside others.
+MIN_GROUNDEDNESS = 0.0
+
 #: The phase of RISE-CoT.
 RISE_COT: tuple[str, Section] = ("rise_cot", "grpo")
 
 
-def rise_cot(cell: Cell, name: str = "", *settings: str) -> list[Job]:
+def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -> list[Job]:
     """Return the jobs that make the chains of thought.
 
     Args:
         cell: Where.
         name: Put behind the names of the jobs, where `settings` change them.
         settings: Settings after the recipe's.
+        select: Keep of each sample what is grounded, in the folder `grounded` of the run.
     """
     run = f"rise_cot{name}"
     training = train(cell, "rise_cot", settings=settings, run=run)
-    return [training, collect(cell, training, run)]
+    if not select:
+        return [training, collect(cell, training, run)]
+    options = ("--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
+    return [training, collect(cell, training, run, folder="grounded", options=options)]
 
 
 def rise_r1(cell: Cell) -> list[Job]:
@@ -33,6 +40,34 @@ def rise_r1(cell: Cell) -> list[Job]:
 def rise_sft(cell: Cell) -> list[Job]:
     """Return the jobs of RISE without its last phase, whose steps the SFT phase has then."""
     return then_r1(cell, rise_cot(cell), cell.cots, "phases=sft", run="rise_sft")
+
+
+def grounded(title: str, run: str, *, reward: bool, select: bool) -> Method:
+    """Return RISE with groundedness in the reward of RISE-CoT, in the choice of chains of thought, or both.
+
+    Args:
+        title: How tables call it.
+        run: Name of its RISE-R1.
+        reward: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold.
+        select: Only chains of thought above it are trained on.
+    """
+    name, settings = ("_grounded", ("reward.grounded=gate",)) if reward else ("", ())
+    asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
+
+    def cots(cell: Cell) -> Path:
+        return cell.run(f"rise_cot{name}") / ("grounded" if select else "cots")
+
+    return Method(
+        title,
+        lambda cell: then_r1(
+            cell, rise_cot(cell, name, *settings, select=select), cots(cell), *asked, run=run
+        ),
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
+        cots=cots,
+        tau=TAU,
+        min_groundedness=MIN_GROUNDEDNESS if select else None,
+    )
 
 
 def then_r1(cell: Cell, before: list[Job], cots: Path, *settings: str, run: str = "rise_r1") -> list[Job]:

@@ -87,6 +87,8 @@ def _sampling(method: str) -> tuple[str, ...]:
     """Jobs of a method that sample chains of thought before the policy is trained."""
     if method == "reason_rft":
         return ("base_cots",)
+    if method == "rise_grounded":
+        return ("collect_grounded_grounded",)
     return ("collect",) if ("rise_cot", "grpo") in find_method(method).phases else ()
 
 

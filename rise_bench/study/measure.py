@@ -117,8 +117,14 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     """What the chains of thought are like on which the SFT phase trains."""
     if method.cots is None:
         return {}
-    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "reward"]))
-    kept = [row for row in rows if method.tau is None or row["reward"] >= method.tau]
+    floors = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
+    asked = {column: floor for column, floor in floors.items() if floor is not None}
+    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", *asked]))
+    kept = [
+        row
+        for row in rows
+        if all(row[name] is not None and row[name] >= floor for name, floor in asked.items())
+    ]
     count = load_component("builders", "world.truth").count_statements
     texts = ((row["id"], row["cot"]) for row in kept)
     numbers = {"false_statements_per_kept_cot": count(texts, dataset, "train").false_per_text}

@@ -23,7 +23,9 @@ def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
         assert job.name not in seen
         assert set(job.needs) <= seen, job.name
         seen.add(job.name)
-    assert sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 4  # RISE's and three of Table 5
+    assert (
+        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 5
+    )  # RISE's, the grounded one, three of Table 5
     evaluations = [job for job in jobs if job.arguments[0] == "eval"]
     assert len(evaluations) == 3 * 2 * (len(METHODS) + len(ABLATIONS) - 1) + 2  # the base model once a seed
     folders = [
@@ -40,15 +42,23 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
     shared = equal.keys() & timed.keys()
     assert all(equal[name] == timed[name] for name in shared)
     names = {name.rpartition("/")[2] for name in shared}
-    assert names == {"rise_cot", "collect", "rise_r1", "eval_rise", "base_cots", "eval_base"}
+    of_rise = {
+        "rise_cot",
+        "collect",
+        "rise_r1",
+        "eval_rise",
+        "rise_cot_grounded",
+        "collect_grounded_grounded",
+    }
+    assert names == of_rise | {"base_cots", "eval_base"}
     assert all(name.endswith("-time") for name in timed.keys() - shared)
 
 
 def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
-    assert sum(_is_training(job, "rise_cot") for job in jobs) == 1
-    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 6 * 6
+    assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 7 * 6
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
     assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")
