@@ -86,7 +86,8 @@ def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
     sharded = config.compute.accelerate in SHARDED
     weights = 2 if sharded and config.compute.bf16 else 4
     optimizer = 0 if config.run.save_only_model else 12 if sharded else 8
-    return _parameters(model) * (weights + optimizer)
+    copies = 2 if config.compute.accelerate == "zero2" else 1  # DeepSpeed keeps the whole weights beside ours
+    return _parameters(model) * (weights * copies + optimizer)
 
 
 def _parameters(model: Any) -> int:

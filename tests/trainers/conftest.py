@@ -223,3 +223,16 @@ def smoke(tiny, built, tmp_path):
         )
 
     return load
+
+
+@pytest.fixture
+def zero3_environment():
+    """What `accelerate launch` sets for the shipped config `zero3`, and a CPU in place of the GPU."""
+    from rise_bench.trainers.launch import ACCELERATE_DIR
+
+    return {
+        "ACCELERATE_USE_DEEPSPEED": "true",
+        "ACCELERATE_DEEPSPEED_CONFIG_FILE": str(ACCELERATE_DIR / "zero3.json"),
+        "ACCELERATE_DEEPSPEED_ZERO3_INIT": "true",
+        "DS_ACCELERATOR": "cpu",
+    }

@@ -172,7 +172,7 @@ metis_rise.train(config, RunFolder.create(config))
 
 
 @pytest.mark.slow  # DeepSpeed compiles an extension on its first run
-def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy, tmp_path):
+def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy, zero3_environment, tmp_path):
     """GRPO sharded, then sampling from an unsharded model on each process, then SFT sharded again."""
     pytest.importorskip("deepspeed")
     overrides = ("compute.accelerate=zero3", "grpo.rollouts_per_device=2")
@@ -184,7 +184,7 @@ def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy,
         port = free.getsockname()[1]
     options = ["--nproc_per_node", "2", "--master_port", str(port)]
     command = [sys.executable, "-m", "torch.distributed.run", *options, str(tmp_path / "two.py")]
-    environment = os.environ | {"ACCELERATE_USE_DEEPSPEED": "true", "DS_ACCELERATOR": "cpu"}
+    environment = os.environ | zero3_environment
     done = subprocess.run(
         [*command, str(tmp_path / "recipe.yaml")],
         env=environment,
@@ -202,3 +202,6 @@ def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy,
         "sft",
     ):  # the final model of a run that was killed after its last step is copied from here
         assert same(weights(run.last_checkpoint(phase)), weights(run.final_dir(phase)))
+        assert list(
+            run.last_checkpoint(phase).rglob("zero_pp_rank_1_*_model_states.pt")
+        )  # weights sharded: ZeRO-3
