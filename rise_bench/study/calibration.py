@@ -2,7 +2,7 @@
 
 Seconds a step are measured on the runs of equal steps, kept in OUT/calibration.json, and not measured again,
 so that a rerun makes the same steps. The seconds of a method are those of its training steps and of the jobs
-that sample chains of thought; the start of a program, seconds that only tiny models notice, is left out.
+that only sample; the start of a training, seconds that only tiny models notice, is left out.
 """
 
 import itertools

@@ -58,7 +58,7 @@ CLAIMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class PairedTest:
     """A paired comparison.
 
     Attributes:
@@ -82,7 +82,7 @@ class Test:
         return asdict(self)
 
 
-def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_better: bool) -> Test:
+def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_better: bool) -> PairedTest:
     """Compare two methods seed by seed.
 
     Args:
@@ -100,7 +100,7 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
     gain, p = fmean(gains), _p(gains)
     decided = len(gains) >= MIN_SEEDS and p < ALPHA and gain != 0
     verdict: Verdict = "undecided" if not decided else "reproduced" if gain > 0 else "not reproduced"
-    return Test(len(gains), gain, sum(g > 0 for g in gains), sum(g < 0 for g in gains), p, verdict)
+    return PairedTest(len(gains), gain, sum(g > 0 for g in gains), sum(g < 0 for g in gains), p, verdict)
 
 
 def _p(gains: Sequence[float]) -> float:

@@ -8,9 +8,10 @@ from rise_bench.ablations import ABLATIONS
 from rise_bench.comparison import headings
 from rise_bench.methods import METHODS, find_method
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.claims import Test
+from rise_bench.study.claims import PairedTest
 from rise_bench.study.grid import AGAINST
 from rise_bench.study.measure import Result
+from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.strip_chart import strip_chart
 from rise_bench.study.summary import Group, against, groups, judged, mean_sd
 
@@ -46,7 +47,7 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
         chart = out / f"study-{benchmark}-{budget}.svg"
         atomic_write_text(chart, _chart(some, floors))
         parts += [f"## {benchmark}, {_BUDGETS[budget]}", f"![one dot a seed]({chart.name})"]
-        parts += _sections(some, floors)
+        parts += [*_sections(some, floors), "### Settings", settings_table(out / "tuned.json", some)]
     if lost := list(failed):
         parts += ["## Failed", "\n".join(f"- {name}" for name in lost)]
     atomic_write_text(out / "study.md", "\n\n".join(parts) + "\n")
@@ -111,6 +112,24 @@ def detail_table(group: Group) -> str:
     return _table(["method", *(_DETAILS[name] for name in names)], rows)
 
 
+def settings_table(tuned: Path, some: Sequence[Group]) -> str:
+    """Return the settings that were chosen on validation pictures; without a choice, those of the recipes."""
+    chosen = read_settings(tuned, some[0].benchmark)
+    rows = []
+    for name in (name for name in _methods(some) if policy_sections(find_method(name))):
+        setting, sections = setting_of(name, chosen), policy_sections(find_method(name))
+        rates = {"sft": setting.sft_learning_rate, "grpo": setting.grpo_learning_rate}
+        shown = [
+            "" if s not in sections else f"{rate:g}" if rate else "recipe's" for s, rate in rates.items()
+        ]
+        rows.append(
+            [find_method(name).title, *shown, f"{setting.sft_share:.2f}" if len(sections) > 1 else ""]
+        )
+    return _table(
+        ["method", "SFT learning rate", "GRPO learning rate", "SFT's share of the policy's steps"], rows
+    )
+
+
 def _methods(some: Sequence[Group]) -> list[str]:
     present = {name for group in some for name in group.methods}
     return [name for name in (*METHODS, *ABLATIONS) if name in present]
@@ -124,7 +143,7 @@ def _mean(values: Sequence[float], digits: int) -> str:
     return f"{found['mean']:.{digits}f}{spread} ({len(values)})"
 
 
-def _shown(test: Test) -> list[str]:
+def _shown(test: PairedTest) -> list[str]:
     p = "" if test.p != test.p else f"{test.p:.2g}"
     return [f"{test.gain:+.4f}", f"{test.wins} : {test.losses}", p]
 

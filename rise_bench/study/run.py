@@ -14,6 +14,7 @@ from rise_bench.methods import method_jobs
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.calibration import time_steps
 from rise_bench.study.grid import Study
+from rise_bench.study.identity import keep_identity
 from rise_bench.study.measure import Result, measure, measure_floors
 from rise_bench.study.page import write_page
 from rise_bench.study.summary import summarise, write_results
@@ -62,8 +63,9 @@ def run_study(
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds another study.
+        ConfigError: The folder holds another study, or one of another base model.
     """
+    keep_identity(study.out)
     drawn = {
         seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
         for seed in range(study.seeds)
@@ -84,6 +86,7 @@ def run_tuning(
         PrerequisiteError: An extra is missing.
         ConfigError: The folder holds other trials, or every trial of a method failed.
     """
+    keep_identity(tuning.out)
     dataset = draw(
         tuning.data,
         train=tuning.train,

@@ -12,7 +12,7 @@ from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
 from rise_bench.scored_run import LOWER_IS_BETTER
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.claims import CLAIMS, Claim, Test, paired_test
+from rise_bench.study.claims import CLAIMS, Claim, PairedTest, paired_test
 from rise_bench.study.grid import AGAINST
 from rise_bench.study.measure import Result
 
@@ -43,7 +43,7 @@ class Group:
         results = self.methods.get(method, {})
         return [r.numbers[number] for _, r in sorted(results.items()) if number in r.numbers]
 
-    def compare(self, first: str, second: str, number: str = "") -> Test | None:
+    def compare(self, first: str, second: str, number: str = "") -> PairedTest | None:
         """Compare two methods on the seeds that both have; None if there is no such seed."""
         number = number or self.metric
         a, b = self.methods.get(first, {}), self.methods.get(second, {})
@@ -75,7 +75,7 @@ def mean_sd(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def judged(group: Group) -> list[tuple[Claim, Test]]:
+def judged(group: Group) -> list[tuple[Claim, PairedTest]]:
     """Return the claims whose methods both have results, each with its test."""
     tests = ((claim, group.compare(claim.better, claim.worse)) for claim in CLAIMS)
     return [(claim, test) for claim, test in tests if test is not None]
@@ -103,7 +103,7 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def against(group: Group, method: str) -> dict[str, Test]:
+def against(group: Group, method: str) -> dict[str, PairedTest]:
     """Compare RISE with a method: on the benchmark's metric, and on false statements where both think."""
     tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, "false_statements_per_cot")}
     return {number: test for number, test in tests.items() if test is not None}

@@ -9,9 +9,11 @@ from rise_bench.ablations import ABLATIONS
 from rise_bench.builders.world.cues import HELD_OUT_PAIRS
 from rise_bench.builders.world.plan import plan
 from rise_bench.builders.world.rows import Truth, truth_of
+from rise_bench.errors import ConfigError
 from rise_bench.jobs import Job
 from rise_bench.methods import METHODS
 from rise_bench.study.grid import Study, ablations_for
+from rise_bench.study.identity import keep_identity
 from rise_bench.study.tuning import TUNING_SEED, Tuning
 
 
@@ -75,6 +77,16 @@ def test_validation_pictures_are_like_training_pictures_but_others(benchmark: st
     tested = plan(benchmark, train=12, test=12, seed=3)  # type: ignore[arg-type]
     assert [row.image for row in tested.train] == [row.image for row in made.train]
     assert all(_pairs(truth_of(row.source_id)) & HELD_OUT_PAIRS for row in tested.test)
+
+
+def test_a_folder_keeps_to_one_base_model(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text(name)
+    keep_identity(tmp_path, tmp_path / "old")
+    keep_identity(tmp_path, tmp_path / "old")
+    with pytest.raises(ConfigError, match="was begun with the base model"):
+        keep_identity(tmp_path, tmp_path / "new")
 
 
 def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
