@@ -9,7 +9,7 @@ from rise_bench.groundedness import Grounded
 from rise_bench.rewards import RewardRule, cot_reward, grounded_factor
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers import likelihood, rise_cot
-from rise_bench.trainers.judge import GroupJudge
+from rise_bench.trainers.judge import FrozenJudge, GroupJudge
 from rise_bench.trainers.loading import with_local_model
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
@@ -132,3 +132,14 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
     assert {text for texts, _ in shown for text in texts} == {row["cot"] for row in rows}
     assert {prompt for _, prompt in shown} == {likelihood.DESCRIBE}
     assert not any(name in likelihood.DESCRIBE.lower() for name in moods.spec.classes)
+
+
+def test_the_frozen_judge_of_each_family_is_the_plain_likelihood(tiny, family, toy):
+    judge = FrozenJudge(str(tiny(family)), max_pixels=28 * 28 * 16, batch_rows=3)
+    images, texts = toy.images[:2] * 2, ["One red square.", "Blue. Green.", "A dark ground.", "Two."]
+    others = [[toy.images[2], toy.images[3]]] * 4
+    found = judge.ground(images, texts, others)
+    assert [len(one.sentences) for one in found] == [1, 2, 1, 1]
+    plain = likelihood.ground(judge._model, judge._processor, images, texts, others)  # no shared encodings
+    assert [one.score for one in found] == pytest.approx([one.score for one in plain], abs=1e-4)
+    assert not any(parameter.requires_grad for parameter in judge._model.parameters())
