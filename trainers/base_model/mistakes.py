@@ -9,9 +9,7 @@ false ones:
 - `sentence`: groundedness of the sentence, the mean over its tokens of log p beside the own picture minus
   the mean log p beside other pictures;
 - `lowest token`: the lowest such difference in the statement, because only a word or two say what is false;
-- `surprise`: the lowest log p of a token of the statement beside the own picture, no other picture;
-- `wording`: log p of the sentence as it stands minus that of the likeliest other value of its cue, put in
-  its place. It asks which of two statements the judge holds for true, but needs to know the other values.
+- `surprise`: the lowest log p of a token of the statement beside the own picture, no other picture.
 """
 
 from __future__ import annotations
@@ -34,10 +32,9 @@ from rise_bench.groundedness import auroc, token_information
 from rise_bench.registry import load_component
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers.base_model.evaluate import Speaker
-from rise_bench.trainers.base_model.pictures import vocabulary
 from rise_bench.trainers.likelihood import other_images, token_log_probs
 
-SCORES = ("sentence", "lowest token", "surprise", "wording")
+SCORES = ("sentence", "lowest token", "surprise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,6 @@ def scores(
         result["sentence"].append(sum(information[i] for i in tokens) / len(tokens))
         result["lowest token"].append(min(information[i] for i in tokens))
         result["surprise"].append(min(own[one.row][i] for i in tokens))
-    result["wording"] = _wording(judge, images, texts, said)
     return result
 
 
@@ -105,33 +101,6 @@ def _tokens(processor: Any, text: str, said: Said) -> list[int]:
         "offset_mapping"
     ]
     return [i for i, (first, last) in enumerate(offsets) if first < said.end and last > said.start]
-
-
-def _wording(
-    judge: Speaker, images: Sequence[Image.Image], texts: Sequence[str], said: Sequence[Said]
-) -> list[float]:
-    """Margin of each statement over its likeliest other wording; the text before it is kept."""
-    pictures, words, owner = [], [], []
-    for number, one in enumerate(said):
-        text = texts[one.row]
-        for candidate in (text[: one.end], *_alternatives(text, one)):
-            pictures.append(images[one.row])
-            words.append(candidate)
-            owner.append(number)
-    totals = [sum(logs) for logs in token_log_probs(judge.model, judge.processor, pictures, words)]
-    by_owner: dict[int, list[float]] = {}
-    for number, total in zip(owner, totals, strict=True):
-        by_owner.setdefault(number, []).append(total)
-    return [first - max(rest) for first, *rest in (by_owner[n] for n in range(len(said)))]
-
-
-def _alternatives(text: str, said: Said) -> list[str]:
-    """The text up to a statement's end, with each other value of its cue in place of its own."""
-    head, statement = text[: said.start], text[said.start : said.end]
-    before, _, value = statement.rpartition(" ")
-    plurals = load_component("builders", "world.scenes").PLURALS
-    values = [plurals.get(v, v) if said.cue == "shape" else v for v in vocabulary()[said.cue]]
-    return [f"{head}{before} {other}" for other in values if other != value.lower()]
 
 
 def study(
