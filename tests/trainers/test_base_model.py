@@ -16,10 +16,10 @@ from rise_bench.parsing import read_response
 from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
 from rise_bench.registry import get_benchmark
 from rise_bench.trainers.base_model import evaluate, lessons, pretrain, tokens
-from rise_bench.trainers.base_model.architecture import patches
+from rise_bench.trainers.base_model.architecture import embed_by_product, patches
 from rise_bench.trainers.base_model.pictures import see
 from rise_bench.trainers.base_model.pretrain import Plan, chat
-from rise_bench.trainers.base_model.vision import Heads
+from rise_bench.trainers.base_model.vision import Heads, tokens_of
 from rise_bench.values import Distribution, Gold, render_annotation
 
 FOLDER = base_model_folder()
@@ -127,6 +127,14 @@ def test_the_shipped_tokenizer_knows_every_prompt_sentence(processor):
     """A prompt that was reworded after training costs many tokens and confuses the model: train it again."""
     unknown = [s for s in tokens.fixed_sentences() if len(processor.tokenizer(s)["input_ids"]) != 1]
     assert not unknown, "run: python -m rise_bench.trainers.base_model.pretrain"
+
+
+def test_patches_embedded_by_product_are_those_of_the_convolution():
+    model = pretrain.make_model(tokens.make_tokenizer(texts=10), 0)
+    pictures = [see(random.Random(5), "scenes")]
+    before = tokens_of(model.model.visual, pictures)
+    embed_by_product(model)
+    assert (tokens_of(model.model.visual, pictures) - before).abs().max() < 1e-4
 
 
 # --- the script ---
