@@ -22,14 +22,14 @@ def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -
         cell: Where.
         name: Put behind the names of the jobs, where `settings` change them.
         settings: Settings after the recipe's.
-        select: Keep of each sample what is grounded, in the folder `grounded` of the run.
+        select: Keep of each sample what is grounded, in the folder `selected` of the run.
     """
     run = f"rise_cot{name}"
     training = train(cell, "rise_cot", settings=settings, run=run)
     if not select:
         return [training, collect(cell, training, run)]
     options = ("--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
-    return [training, collect(cell, training, run, folder="grounded", options=options)]
+    return [training, collect(cell, training, run, folder="selected", options=options)]
 
 
 def rise_r1(cell: Cell) -> list[Job]:
@@ -55,7 +55,7 @@ def grounded(title: str, run: str, *, reward: bool, select: bool) -> Method:
     asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
 
     def cots(cell: Cell) -> Path:
-        return cell.run(f"rise_cot{name}") / ("grounded" if select else "cots")
+        return cell.run(f"rise_cot{name}") / ("selected" if select else "cots")
 
     return Method(
         title,

@@ -88,7 +88,7 @@ def _sampling(method: str) -> tuple[str, ...]:
     if method == "reason_rft":
         return ("base_cots",)
     if method == "rise_grounded":
-        return ("collect_grounded_grounded",)
+        return ("collect_grounded_selected",)
     return ("collect",) if ("rise_cot", "grpo") in find_method(method).phases else ()
 
 

@@ -11,7 +11,7 @@ from rise_bench.builders.world.plan import plan
 from rise_bench.builders.world.rows import Truth, truth_of
 from rise_bench.errors import ConfigError
 from rise_bench.jobs import Job
-from rise_bench.methods import METHODS
+from rise_bench.methods import METHODS, method_jobs
 from rise_bench.study.grid import Study, ablations_for
 from rise_bench.study.identity import keep_identity
 from rise_bench.study.tuning import TUNING_SEED, Tuning
@@ -28,6 +28,9 @@ def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
     assert (
         sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 5
     )  # RISE's, the grounded one, three of Table 5
+    made = {job.name: job for job in jobs}
+    for seed, shots, method in study.points():  # two jobs of one name would be one, and one of them lost
+        assert all(made[job.name] == job for job in method_jobs(study.cell(method, shots, seed), [method]))
     evaluations = [job for job in jobs if job.arguments[0] == "eval"]
     assert len(evaluations) == 3 * 2 * (len(METHODS) + len(ABLATIONS) - 1) + 2  # the base model once a seed
     folders = [
@@ -50,7 +53,7 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
         "rise_r1",
         "eval_rise",
         "rise_cot_grounded",
-        "collect_grounded_grounded",
+        "collect_grounded_selected",
     }
     assert names == of_rise | {"base_cots", "eval_base"}
     assert all(name.endswith("-time") for name in timed.keys() - shared)
