@@ -137,6 +137,18 @@ def test_world_recipes_train_the_base_model_that_ships_on_a_laptop(stage):
     assert config.reward == TrainConfig().reward and config.data.tau == TrainConfig().data.tau
 
 
+def test_world_recipes_give_every_method_as_many_steps():
+    """A step counts wherever a method depends on it: RISE-CoT's too, where its chains of thought are used."""
+    steps = {}
+    for stage in PHASES:
+        config = load_config(f"world/{stage}")
+        steps[stage] = sum(getattr(config, phase).steps for phase in PHASES[stage])
+    loop = steps.pop("rise_cot")
+    steps["rise_r1"] += loop
+    steps["metis_rise"] += loop
+    assert set(steps.values()) == {160}, steps
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_recipe_opens_with_the_command_that_launches_it_and_with_its_hardware(name, tmp_path):
     text = find_recipe(name).read_text()
