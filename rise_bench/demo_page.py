@@ -72,8 +72,8 @@ def _lead(dataset: BenchmarkDataset) -> str:
         "explanation; the best explanation of each training picture, with its reward, is the CoT dataset. "
         "RISE is then trained on the explanations with reward at least "
         f"{TAU:g} and by reinforcement on all {escape(dataset.spec.name)} annotations of this setting; its "
-        "rivals see the same annotations and train for as many steps, RISE-CoT's included. Every model starts "
-        "from the same base model of two million parameters.</p>"
+        "rivals see the same annotations and train for as many steps, RISE-CoT's included. Every model "
+        "starts from the same base model of two million parameters.</p>"
     )
 
 
