@@ -114,7 +114,7 @@ def train(
     """
     name = run or stage
     given = (
-        f"data.benchmark={cell.benchmark}",
+        f"data.benchmark={cell.data.absolute()}",  # so that its report finds the pictures later
         f"data.shots={cell.shots}",
         f"seed={cell.seed}",
         f"run.output_dir={cell.run(name)}",

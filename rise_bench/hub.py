@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError, RiseError
+from rise_bench.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -132,12 +133,18 @@ def fetch_dataset(name: str, hub_id: str) -> Path:
     """
     revision = os.environ.get("RISE_BENCH_REVISION") or PINNED_REVISIONS.get(name)
     if revision is None:
-        raise DataError(f"{name} is not published on the Hub; run `rise-bench build {name} --source DIR`")
+        raise DataError(f"{name} is not published on the Hub; run `{_build(name)}`")
     try:
         with hub_errors(hub_id):
             return Path(hub_api().snapshot_download(hub_id, repo_type="dataset", revision=revision))
     except PrerequisiteError as error:
-        raise DataError(f"{error}; or run `rise-bench build {name} --source DIR`") from error
+        raise DataError(f"{error}; or run `{_build(name)}`") from error
+
+
+def _build(name: str) -> str:
+    """Return the command that builds a benchmark; a drawn one has no source."""
+    drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url
+    return f"rise-bench build {name}" + ("" if drawn else " --source DIR")
 
 
 def eval_results_yaml(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -143,6 +143,8 @@ def test_nowhere_is_an_error_that_says_where_it_looked(places: Path) -> None:
         "rise-bench build lisa --source DIR",
     ):
         assert said in str(caught.value)
+    with pytest.raises(DataError, match="run `rise-bench build moods`$"):  # drawn, from no source
+        find_dataset("moods")
 
 
 def test_name_outside_the_catalogue_is_looked_for_locally(places: Path) -> None:

@@ -97,6 +97,7 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
         "runs/rise_cot/report.html",
     ):
         assert words in page
+    assert "data:image/jpeg" in (out / "runs" / "rise_cot" / "report.html").read_text()
 
 
 def test_other_settings_in_the_same_folder_are_refused(rows: dict[str, dict], run: Run, out: Path) -> None:
