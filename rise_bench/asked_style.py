@@ -5,9 +5,8 @@ the unit of boxes, the form is declared before a run, written in the prompt and 
 """
 
 import os
-from typing import get_args
 
-from rise_bench.errors import ConfigError
+from rise_bench.declared import declared
 from rise_bench.parsing import Style
 
 #: Environment variable with the form.
@@ -26,16 +25,6 @@ def asked_style() -> Style:
 
 
 def as_style(text: str, where: str) -> Style:
-    """Check that a text names a form.
-
-    Args:
-        text: What was given.
-        where: Option or variable that it came from, for the message.
-
-    Raises:
-        ConfigError: If it does not.
-    """
-    for style in get_args(Style):
-        if text == style:
-            return style  # type: ignore[no-any-return]
-    raise ConfigError(f"{where} is {text!r}; use one of {', '.join(get_args(Style))}")
+    """Check that a text names a form; see `declared`."""
+    form: Style = declared(text, Style, where)
+    return form

@@ -7,8 +7,8 @@ the answer. Families that are not listed are told to use thousandths of the imag
 import os
 import re
 from collections.abc import Iterable
-from typing import get_args
 
+from rise_bench.declared import declared
 from rise_bench.errors import ConfigError
 from rise_bench.values import MAX_PIXELS, BoxUnit, frame_of
 
@@ -50,19 +50,9 @@ def box_unit_of(model: str) -> BoxUnit:
 
 
 def as_box_unit(text: str, where: str) -> BoxUnit:
-    """Check that a text names a unit.
-
-    Args:
-        text: What was given.
-        where: Option or variable that it came from, for the message.
-
-    Raises:
-        ConfigError: If it does not.
-    """
-    for unit in get_args(BoxUnit):
-        if text == unit:
-            return unit  # type: ignore[no-any-return]
-    raise ConfigError(f"{where} is {text!r}; use one of {', '.join(get_args(BoxUnit))}")
+    """Check that a text names a unit; see `declared`."""
+    unit: BoxUnit = declared(text, BoxUnit, where)
+    return unit
 
 
 def max_pixels() -> int:
