@@ -105,9 +105,8 @@ class _Verify:
 
     def __call__(self, folder: str) -> Verification:
         outcome = verify_folder(self.results, folder, self.boards)
-        return replace(
-            outcome, scores=(), matches=(), texts=()
-        )  # what a report does not need stays in the worker
+        # What a report does not need stays in the worker.
+        return replace(outcome, scores=(), matches=(), texts=())
 
 
 def verify_all(

@@ -3,7 +3,7 @@
 Memory holds a few numbers for each group of rollouts and the place of its best line, not the texts.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,12 @@ def groups(folders: Iterable[Path | str]) -> dict[str, list[Group]]:
 
     A resumed run samples some steps again; the later attempt counts. Of equal rewards the first line counts.
     """
+    return _by_id(_by_key(folders))
+
+
+def _by_id(by_key: Mapping[tuple[str, int, int], Group]) -> dict[str, list[Group]]:
     by_id: dict[str, list[Group]] = {}
-    for (uid, _, _), group in _by_key(folders).items():
+    for (uid, _, _), group in by_key.items():
         by_id.setdefault(uid, []).append(group)
     return by_id
 
@@ -77,9 +81,6 @@ def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list
     Where a sample has none, its best rollout alone. A chain of thought that comes again is left out.
     """
     by_key = _by_key(folders)
-    by_id: dict[str, list[Group]] = {}
-    for (uid, _, _), group in by_key.items():
-        by_id.setdefault(uid, []).append(group)
     seen: set[tuple[str, int]] = set()
     found: dict[str, list[Group]] = {}
     for located in read_rollouts(folders):
@@ -91,7 +92,7 @@ def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list
             found.setdefault(key[0], []).append(one)
     for rollouts in found.values():
         rollouts.sort(key=lambda g: (-g.reward, -g.step))
-    return {uid: found.get(uid, [best]) for uid, best in best_of(by_id).items()}
+    return {uid: found.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
 
 
 def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:

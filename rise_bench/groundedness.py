@@ -95,14 +95,7 @@ def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
         raise ValueError(
             f"AUROC needs both sides; got {len(positives)} positives, {len(negatives)} negatives"
         )
-    ordered = sorted([(score, 1) for score in positives] + [(score, 0) for score in negatives])
-    rank_sum, start = 0.0, 0
-    while start < len(ordered):
-        end = start
-        while end < len(ordered) and ordered[end][0] == ordered[start][0]:
-            end += 1
-        mean_rank = (start + 1 + end) / 2
-        rank_sum += mean_rank * sum(side for _, side in ordered[start:end])
-        start = end
-    count = len(positives)
-    return (rank_sum - count * (count + 1) / 2) / (count * len(negatives))
+    from scipy.stats import mannwhitneyu
+
+    pairs_won = mannwhitneyu(positives, negatives, method="asymptotic").statistic
+    return float(pairs_won) / (len(positives) * len(negatives))
