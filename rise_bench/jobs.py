@@ -20,6 +20,7 @@ from rise_bench.json_text import json_text
 from rise_bench.storage import atomic_write_text
 
 _POLL_SECONDS = 0.3
+_NOTE_SECONDS = 5.0
 _TAIL_BYTES = 20_000
 _LAST_LINES = 12
 
@@ -69,6 +70,12 @@ class _Running:
     process: subprocess.Popen[bytes]
     started: float
     before_s: float
+    noted: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the job has run, all its starts together."""
+        return self.before_s + time.monotonic() - self.started
 
 
 class JobFolder:
@@ -195,7 +202,9 @@ def _start(job: Job, folder: JobFolder) -> _Running:
 def _has_ended(one: _Running, folder: JobFolder) -> bool:
     """Keep the record of a running job; whether it ended well."""
     code = one.process.poll()
-    folder.write(one.job, one.before_s + time.monotonic() - one.started, done=code == 0)
+    if code is not None or one.seconds - one.noted > _NOTE_SECONDS:
+        one.noted = one.seconds
+        folder.write(one.job, one.noted, done=code == 0)
     if not code:
         return code == 0
     lines = _tail(folder.log(one.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]
@@ -208,7 +217,7 @@ def _has_ended(one: _Running, folder: JobFolder) -> bool:
 
 def _stop(one: _Running, folder: JobFolder) -> None:
     if one.process.poll() is None:
-        folder.write(one.job, one.before_s + time.monotonic() - one.started, done=False)
+        folder.write(one.job, one.seconds, done=False)
     if one.process.stdin:
         one.process.stdin.close()  # the tether
     one.process.wait()
