@@ -21,10 +21,10 @@ from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec, load_component
 from rise_bench.samples import Responses, read_responses, score_responses
 from rise_bench.scored_run import LOWER_IS_BETTER, score_floors
-from rise_bench.scoring import Reference, Report, aggregate, score_annotation
+from rise_bench.scoring import Reference, Report, SampleScore, aggregate, score_annotation
 
 AGAINST = "rise"
-"""The method that win-rates are against."""
+"""The method that the others are compared with: win-rates, tests, equal time."""
 
 COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements per CoT", "minutes")
 """Columns of the printed table."""
@@ -85,19 +85,19 @@ def compare(
         DataError: An evaluation is missing or incomplete.
     """
     golds = dataset.golds("test")
-    reference = _reference(cell, dataset, methods, folder)
+    responses = {method: read_responses(samples_file(cell, method, folder)) for method in methods}
+    scores = {method: score_responses(given, golds, dataset.sha256) for method, given in responses.items()}
+    reference = _reference(dataset, scores.get(AGAINST))
     rows = []
     for method in methods:
-        responses = read_responses(samples_file(cell, method, folder))
-        scores = score_responses(responses, golds, dataset.sha256)
-        report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
+        report = aggregate(dataset.spec, golds, scores[method], reference=reference, resamples=resamples)
         jobs = method_jobs(cell, [method])
         rows.append(
             Row(
                 find_method(method).title,
                 report,
                 method,
-                false_statements(responses, dataset),
+                false_statements(responses[method], dataset),
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
@@ -159,13 +159,10 @@ def headings(metric: str) -> list[str]:
     return [f"{metric} {arrow}" if name == "score" else name for name in COLUMNS]
 
 
-def _reference(
-    cell: Cell, dataset: BenchmarkDataset, methods: Sequence[str], folder: JobFolder
-) -> Reference | None:
+def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:
+    """Return what win-rates are against: the scores of RISE, else the benchmark's own reference."""
     if dataset.spec.kind != "distribution":
         return None
-    if AGAINST not in methods:
+    if scores is None:
         return win_rate_reference(dataset)
-    responses = read_responses(samples_file(cell, AGAINST, folder))
-    scores = score_responses(responses, dataset.golds("test"), dataset.sha256)
     return Reference(METHODS[AGAINST].title, {s.id: s.jsd for s in scores if s.jsd is not None})

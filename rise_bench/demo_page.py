@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from rise_bench.base_model import MAX_PIXELS
 from rise_bench.cells import Cell
 from rise_bench.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
 from rise_bench.cot import open_cots
@@ -27,14 +28,14 @@ from rise_bench.report_samples import Badge, Remark, cards
 from rise_bench.report_style import STYLE
 from rise_bench.reward_histogram import reward_histogram
 from rise_bench.rewards import r1_reward
+from rise_bench.rise_jobs import TAU
 from rise_bench.samples import read_responses
 from rise_bench.storage import atomic_write_text
 from rise_bench.svg import line_chart
 
-TAU = 0.75
 _SHOWN_COTS = 4
 _SHOWN_TESTS = 2
-_MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": 112 * 112}
+_MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": MAX_PIXELS}
 _EXTRA_STYLE = """
 table.scores { width: auto; font-size: 15px; } table.scores td, table.scores th { padding: 4px 22px 4px 0; }
 table.scores thead th { border-bottom: 1px solid var(--edge); }
@@ -140,8 +141,8 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> str:
     rows.sort(key=lambda row: -row["reward"])
     rewards = [row["reward"] for row in rows]
     png = base64.b64encode(reward_histogram(rewards, TAU)).decode()
-    remark = _truth(dataset, "train")
     best, worst = rows[:_SHOWN_COTS], rows[-_SHOWN_COTS:]
+    remark = _truth([*best, *worst], dataset, "train")
     return (
         "<section><h2>The CoT dataset</h2>"
         "<p><img class='histogram' alt='Histogram of rewards' "
@@ -171,27 +172,34 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     ranked = sorted(golds, key=lambda uid: (-row("rise", uid)["reward"], uid))
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
     shown = [row(method, uid) for uid in chosen for method in texts]
-    remark = _truth(dataset, "test")
+    remark = _truth(shown, dataset, "test")
     return (
         "<section><h2>Test pictures that RISE answers best and worst, with the answer of Visual-RFT</h2>"
         f"{cards(shown, dataset, _MODEL, split='test', remark=remark)}</section>"
     )
 
 
-def _truth(dataset: BenchmarkDataset, split: str) -> Remark:
+def _truth(rows: Sequence[Mapping[str, Any]], dataset: BenchmarkDataset, split: str) -> Remark:
     """Make badges that say how much of a row's chain of thought is false."""
-    check = load_component("builders", "world.truth").check_texts
-    spec = dataset.spec
+    texts = [_thought(row, dataset) for row in rows]
+    pairs = [(row["id"], text) for row, text in zip(rows, texts, strict=True)]
+    checked = load_component("builders", "world.truth").check_texts(pairs, dataset, split)
+    said_of = dict(zip(pairs, checked, strict=True))
 
     def remark(row: Mapping[str, Any]) -> Sequence[Badge]:
-        text = row["cot"] if "cot" in row else read_response(row["response"], spec.kind, spec.classes).think
-        (said,) = check([(row["id"], text)], dataset, split)
+        said = said_of[row["id"], _thought(row, dataset)]
         wrong = [statement.text for statement in said if not statement.true]
         if wrong:
             return (("bad", f"{len(wrong)} of {len(said)} statements false: {'; '.join(wrong)}"),)
         return (("good", f"all {len(said)} statements true"),) if said else ()
 
     return remark
+
+
+def _thought(row: Mapping[str, Any], dataset: BenchmarkDataset) -> str:
+    if "cot" in row:
+        return str(row["cot"])
+    return read_response(row["response"], dataset.spec.kind, dataset.spec.classes).think
 
 
 def _step(row: Mapping[str, Any]) -> int:

@@ -13,13 +13,14 @@ from pathlib import Path
 from statistics import median
 
 from rise_bench.cells import Cell
+from rise_bench.comparison import AGAINST
 from rise_bench.errors import PrerequisiteError
 from rise_bench.jobs import JobFolder
 from rise_bench.json_text import json_text
 from rise_bench.methods import find_method
 from rise_bench.report import read_metrics
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.grid import AGAINST, Study
+from rise_bench.study.grid import Study
 from rise_bench.study.settings import policy_sections, setting_of
 
 #: Phase ("rise_r1.sft") -> seconds a step; sampling job ("collect") -> seconds.

@@ -15,6 +15,7 @@ from typing import Literal
 
 from rise_bench.ablations import ABLATIONS
 from rise_bench.cells import Cell
+from rise_bench.comparison import AGAINST
 from rise_bench.jobs import Job, JobFolder
 from rise_bench.methods import METHODS, find_method, method_jobs
 from rise_bench.registry import get_benchmark
@@ -22,9 +23,6 @@ from rise_bench.study.budget import Steps, allot, overrides
 from rise_bench.study.settings import Setting, setting_of
 
 Budget = Literal["steps", "time"]
-
-#: Method that sets the time, and that the others are compared with.
-AGAINST = "rise"
 
 
 @dataclass(frozen=True, slots=True)

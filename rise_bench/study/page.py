@@ -5,11 +5,10 @@ from pathlib import Path
 from statistics import fmean
 
 from rise_bench.ablations import ABLATIONS
-from rise_bench.comparison import headings
+from rise_bench.comparison import AGAINST, headings
 from rise_bench.methods import METHODS, find_method
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.claims import PairedTest
-from rise_bench.study.grid import AGAINST
 from rise_bench.study.measure import Result
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.strip_chart import strip_chart

@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from rise_bench.comparison import AGAINST
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
 from rise_bench.scored_run import LOWER_IS_BETTER
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.claims import CLAIMS, Claim, PairedTest, paired_test
-from rise_bench.study.grid import AGAINST
 from rise_bench.study.measure import Result
 
 
