@@ -10,7 +10,8 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-WORLD_VERSION = "1"
+VERSIONS = {"moods": "1", "scenes": "2", "kinds": "1"}
+"""Version of each benchmark; it is part of every row's random stream and id."""
 
 SHAPES = ("disc", "star", "ring", "cross", "moon")
 COLOURS = ("red", "blue", "white", "black", "yellow")
@@ -63,14 +64,14 @@ class Picture:
 
 
 def row_random(benchmark: str, seed: int, split: str, index: int) -> random.Random:
-    """Return the random stream of one row: it depends on nothing but these four and the world's version."""
-    key = f"{benchmark}:{WORLD_VERSION}:{seed}:{split}:{index}"
+    """Return the random stream of one row: it depends on these four and the benchmark's version only."""
+    key = f"{benchmark}:{VERSIONS[benchmark]}:{seed}:{split}:{index}"
     return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
 
 
 def source_id(benchmark: str, seed: int, split: str, index: int) -> str:
     """Return the id from which the row, with all its cues, can be drawn again."""
-    return f"{benchmark}-v{WORLD_VERSION}-{seed}-{split}-{index:06d}"
+    return f"{benchmark}-v{VERSIONS[benchmark]}-{seed}-{split}-{index:06d}"
 
 
 def pair(rng: random.Random, held_out: bool) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from rise_bench.builders.world import kinds, moods, scenes
-from rise_bench.builders.world.cues import WORLD_VERSION, Picture, Thing, row_random, source_id
+from rise_bench.builders.world.cues import VERSIONS, Picture, Thing, row_random, source_id
 from rise_bench.builders.world.drawing import SIDE_PX, draw, encode_jpeg
 from rise_bench.errors import DataError
 from rise_bench.values import Annotation, Boxes
@@ -88,7 +88,7 @@ _ROW: dict[str, Callable[[int, Split, int], DrawnRow]] = {
 
 
 def drawn_row(benchmark: DrawnBenchmark, seed: int, split: Split, index: int) -> DrawnRow:
-    """Return one row; equal arguments and an equal `WORLD_VERSION` give an equal row."""
+    """Return one row; equal arguments and an equal version of the benchmark give an equal row."""
     return _ROW[benchmark](seed, split, index)
 
 
@@ -104,9 +104,10 @@ def truth_of(source: str) -> Truth:
         DataError: If the id is not one of a drawn benchmark of this version.
     """
     match = _SOURCE_ID.fullmatch(source)
-    if match is None or match[2] != WORLD_VERSION:
+    if match is None or match[2] != VERSIONS[match[1]]:
         raise DataError(
-            f"{source!r} is not a row of a drawn benchmark of version {WORLD_VERSION}; "
+            f"{source!r} is not a row of a drawn benchmark of today's versions "
+            f"({', '.join(f'{name} {version}' for name, version in VERSIONS.items())}); "
             "rebuild it with `rise-bench build moods|scenes|kinds`"
         )
     benchmark, _, seed, split, index = match.groups()

@@ -1,4 +1,4 @@
-"""scenes: two to four objects and a question that one of them answers, or all of a shape."""
+"""scenes: two or three objects and a question that one of them answers, or all of a shape."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def sample_scene(rng: random.Random, *, one_target: bool, held_out: bool | None 
 def _attempt(rng: random.Random, one_target: bool, held_out: bool | None) -> Scene | None:
     pairs = [pair(rng, held_out if held_out is not None else rng.random() < 0.2)]
     shape = pairs[0][0]
-    copies = 1 if one_target else rng.choice((1, 2, 2, 3))
-    count = max(copies + 1, rng.randint(2, 4))
+    copies = 1 if one_target else rng.choice((1, 2, 2))
+    count = max(copies + 1, rng.randint(2, 3))
     while len(pairs) < count:
         other = pair(rng, False if held_out is False else rng.random() < 0.2)
         if one_target or (other[0] == shape) == (len(pairs) < copies):
@@ -79,7 +79,7 @@ def _place(rng: random.Random, pairs: list[tuple[str, str]]) -> tuple[Thing, ...
     things: list[Thing] = []
     for shape, colour in pairs:
         for _ in range(30):
-            radius = rng.uniform(0.135, 0.18) if rng.random() < 0.5 else rng.uniform(0.095, 0.11)
+            radius = rng.uniform(0.15, 0.19) if rng.random() < 0.6 else rng.uniform(0.1, 0.115)
             x, y = (rng.uniform(0.07 + radius, 0.93 - radius) for _ in "xy")
             if all((x - t.x) ** 2 + (y - t.y) ** 2 > (1.2 * (radius + t.radius)) ** 2 for t in things):
                 angle = rng.uniform(-0.25, 0.25)

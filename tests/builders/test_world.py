@@ -50,7 +50,10 @@ def test_seed_split_and_index_all_matter(benchmark):
     assert len(images) == 8
 
 
-@pytest.mark.parametrize("source", ["moods-v0-0-train-000001", "emotion6-1", "moods-v1-0-dev-000001", ""])
+@pytest.mark.parametrize(
+    "source",
+    ["moods-v0-0-train-000001", "scenes-v1-0-train-000001", "emotion6-1", "moods-v1-0-dev-000001", ""],
+)
 def test_a_foreign_source_id_is_an_error(source):
     with pytest.raises(DataError, match="not a row of a drawn benchmark"):
         truth_of(source)

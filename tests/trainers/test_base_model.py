@@ -129,6 +129,18 @@ def test_the_shipped_tokenizer_knows_every_prompt_sentence(processor):
     assert not unknown, "run: python -m rise_bench.trainers.base_model.pretrain"
 
 
+@pytest.mark.parametrize(
+    ("number", "pieces"), [("326", ["32", "6"]), ("1000", ["100", "0"]), ("95", ["9", "5"])]
+)
+def test_a_side_of_a_box_is_two_tokens(number, pieces):
+    """The first of them says all of a side that is a multiple of ten, as those of the lessons are."""
+    tokenizer = tokens.make_tokenizer(texts=40)
+    ids = tokenizer(f"[[{number}, {number}]]")["input_ids"]
+    assert [
+        tokenizer.decode([i]) for i in ids if tokenizer.decode([i]) not in ("[", "[[", ", ", "]]")
+    ] == 2 * pieces
+
+
 def test_patches_embedded_by_product_are_those_of_the_convolution():
     model = pretrain.make_model(tokens.make_tokenizer(texts=10), 0)
     pictures = [see(random.Random(5), "scenes")]

@@ -196,31 +196,37 @@ def _things_words(rng: random.Random, things: Sequence[object]) -> str:
 
 def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Lesson:
     """Return a lesson on a picture like those of scenes."""
-    order = sorted(range(len(seen.things)), key=lambda i: (round(seen.things[i].y * 3), seen.things[i].x))
+    order = sorted(range(len(seen.things)), key=lambda i: (int(seen.things[i].y * 3), seen.things[i].x))
     things = [seen.things[i] for i in order]
     boxes = [seen.boxes_xywh[i] for i in order]
     draw = rng.random()
     if draw < describe:
         return Lesson(DESCRIBE, _things_words(rng, things), seen.pixels)
     draw = (draw - describe) / (1 - describe)
-    if draw < 0.4:
+    if draw < 0.2:
         return _point_out(rng, seen, things)
     chosen = _chosen(rng, things)
     words = _things_words(rng, [things[i] for i in chosen])
-    found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in chosen))  # type: ignore[misc]
-    if draw < 0.78:
+    if draw < 0.5:
+        shown = _gold(_boxes(boxes, chosen, 1), _unrelated_question(rng))
+        return Lesson(reason_prompt(SCENES, shown), words, seen.pixels)
+    found = _boxes(boxes, chosen)
+    if draw < 0.86:
         gold = _gold(found, _unrelated_question(rng))
-        if draw < 0.55:
-            return Lesson(reason_prompt(SCENES, gold), words, seen.pixels)
         return Lesson(reconstruct_prompt(SCENES, gold, words), _answer(found), seen.pixels)
     place = things[chosen[0]].place
     at_place = [i for i, thing in enumerate(things) if thing.place == place]
     words = _things_words(rng, [things[i] for i in at_place])
-    found = Boxes(tuple(tuple(1000 * side for side in boxes[i]) for i in at_place))  # type: ignore[misc]
+    found = _boxes(boxes, at_place)
     gold = _gold(found, f"Find the object at the {place}.")
-    if draw < 0.94:
+    if draw < 0.96:
         return Lesson(think_answer_prompt(SCENES, gold), _think(rng, words, found), seen.pixels)
     return Lesson(answer_only_prompt(SCENES, gold), _bare(rng, found), seen.pixels)
+
+
+def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int = 10) -> Boxes:
+    """Return some boxes in thousandths, rounded to `step`: one number token says all of a rounded side."""
+    return Boxes(tuple(tuple(step * round(1000 * s / step) for s in boxes[i]) for i in chosen))  # type: ignore[misc]
 
 
 def _chosen(rng: random.Random, things: Sequence[object]) -> list[int]:
@@ -249,12 +255,23 @@ def _unrelated_question(rng: random.Random) -> str:
     return str(_scenes.sample_scene(rng, one_target=rng.random() < 0.5).question)
 
 
+def _place_lesson(rng: random.Random) -> Lesson:
+    """Say where a box lies and how large it is; without a picture the rest is a guess."""
+    thing = _scenes.sample_scene(rng, one_target=True).picture.things[0]
+    r = thing.radius
+    box = _boxes([(thing.x - r, thing.y - r, 2 * r, 2 * r)], [0], 1)
+    words = str(_speech.describe_thing(thing, ("size", "place")))
+    return Lesson(reason_prompt(SCENES, _gold(box, _unrelated_question(rng))), words)
+
+
 # --- text alone, or beside a picture that it is not about ---
 
 
 def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: float = 0.5) -> Lesson:
     """Return a lesson that needs no picture; with probability `beside` it stands beside an unrelated one."""
     pixels = rng.choice(elsewhere).pixels if elsewhere and rng.random() < beside else None
+    if pixels is None and rng.random() < 0.1:
+        return _place_lesson(rng)
     draw = rng.random()
     if draw < 0.75:
         cues, names = _moods.sample_cues(rng), _note_names(rng)

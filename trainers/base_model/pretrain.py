@@ -51,16 +51,19 @@ from rise_bench.trainers.base_model.vision import Heads, targets_of, tokens_of
 BEFORE = {"vision": (), "text": (), "joint": ("vision", "text"), "focus": ("joint",)}
 """The stages in order, each with those that it goes on from."""
 
-PICTURES = ("moods", "moods", "moods", "kinds", "kinds", "scenes", "scenes", "scenes")
+HALF_WAY = 1
+"""Layer of the language model, counted from 0, whose image tokens answer where things are."""
+
+PICTURES = ("moods", "moods", "kinds", "kinds", "scenes", "scenes", "scenes", "scenes")
 
 
 @dataclass(frozen=True)
 class Plan:
     """Steps and learning rates (Muon's) of the four stages."""
 
-    vision_steps: int = 900
-    text_steps: int = 600
-    joint_steps: int = 900
+    vision_steps: int = 700
+    text_steps: int = 450
+    joint_steps: int = 800
     focus_steps: int = 600
     vision_lr: float = 1.2e-2
     text_lr: float = 1e-2
@@ -101,6 +104,10 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> tuple[d
 def reply_loss(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> Tensor:
     """Return the mean cross-entropy of the reply tokens."""
     inputs, learnt = batch_of(tokenizer, batch)
+    return _reply_loss(model, inputs, learnt)
+
+
+def _reply_loss(model: Any, inputs: dict[str, Tensor], learnt: Tensor) -> Tensor:
     hidden = model.model(**inputs).last_hidden_state[:, :-1]
     learnt = learnt[:, 1:]
     return functional.cross_entropy(model.lm_head(hidden[learnt]), inputs["input_ids"][:, 1:][learnt])
@@ -189,24 +196,32 @@ def learn_both(
         if focus
         else ("joint", plan.joint_steps, plan.joint_lr, plan.joint_lr / 2)
     )
-    counts = {"moods": 6, "kinds": 6, "scenes": 20} if focus else {"moods": 12, "kinds": 6, "scenes": 12}
+    counts = {"moods": 6, "kinds": 6, "scenes": 20} if focus else {"moods": 8, "kinds": 4, "scenes": 18}
     teach = {
         "moods": lessons.mood_picture,
         "kinds": lessons.kind_picture,
         "scenes": lessons.scene_picture,
     }
-    kept: list[Tensor] = []
-    hook = model.model.visual.register_forward_hook(lambda _m, _i, output: kept.append(output.pooler_output))
+    kept: dict[str, Tensor] = {}
+    hooks = [
+        model.model.visual.register_forward_hook(lambda _m, _i, out: kept.update(tower=out.pooler_output)),
+        model.model.language_model.layers[HALF_WAY].register_forward_hook(
+            lambda _m, _i, out: kept.update(reader=out if isinstance(out, Tensor) else out[0])
+        ),
+    ]
 
     def losses() -> dict[str, Tensor]:
         describe = 0.1 if focus else max(0.2, 1 - 2 * done[0] / steps)
         done[0] += 1
-        kept.clear()
         seen = [see(rng, benchmark) for benchmark, count in counts.items() for _ in range(count)]
         shown = [teach[s.benchmark](rng, s, describe) for s in seen]
-        parts = {"picture": reply_loss(model, tokenizer, shown)}
-        tokens = kept[0].reshape(len(seen), IMAGE_TOKENS, -1)
-        parts["heads"] = 0.1 * sum(heads.losses(tokens, targets_of(seen)).values(), torch.zeros(()))
+        inputs, learnt = batch_of(tokenizer, shown)
+        parts = {"picture": _reply_loss(model, inputs, learnt)}
+        tower = kept["tower"].reshape(len(seen), IMAGE_TOKENS, -1)
+        reader = kept["reader"][inputs["mm_token_type_ids"] == 1].reshape(tower.shape)
+        targets = targets_of(seen)
+        parts["heads"] = 0.1 * sum(heads.losses(tower, targets).values(), torch.zeros(()))
+        parts["placing"] = 0.3 * sum(heads.placing_losses(reader, targets).values(), torch.zeros(()))
         text = [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
         parts["text"] = 0.5 * reply_loss(model, tokenizer, text)
         elsewhere.extend(seen)
@@ -215,7 +230,8 @@ def learn_both(
 
     modules = [(model.model.language_model, lr), (heads, lr), (model.model.visual, tower_lr)]
     optimise(name, steps, modules, losses)
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -44,6 +44,8 @@ class Heads(nn.Module):
         self.local = nn.ModuleDict({k: nn.Linear(HIDDEN, len(values[k])) for k in LOCAL})
         self.present = nn.Linear(HIDDEN, 1)
         self.boxes = nn.Linear(HIDDEN, 4)
+        self.cell = nn.Linear(HIDDEN, IMAGE_TOKENS)
+        self.placed = nn.Linear(HIDDEN, 4)
 
     def losses(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
         """Return one loss for each question.
@@ -57,11 +59,37 @@ class Heads(nn.Module):
         losses |= {f"a_{k}": _cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()}
         present = self.present(tokens)[..., 0]
         losses["present"] = functional.binary_cross_entropy_with_logits(present, targets.present)
-        stated = self.boxes(tokens).sigmoid()[targets.present > 0]
-        losses["boxes"] = 8 * functional.smooth_l1_loss(
-            stated, targets.boxes_xywh[targets.present > 0], beta=0.02, reduction="mean"
-        )
+        there = targets.present > 0
+        wanted = (targets.boxes_xywh - _corners())[there] * CELLS
+        losses["boxes"] = 2 * functional.smooth_l1_loss(self.boxes(tokens)[there], wanted, beta=0.05)
         return losses
+
+    def placing_losses(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Return the losses of asking the language model's image tokens where they are and what is there.
+
+        The tower has relative positions only, so where in the picture a token lies is for the language model
+        to find out; and a text can only be about one object if each token says all that is true of its own.
+
+        Args:
+            tokens: The language model's hidden states of the image tokens, (pictures, 16, hidden).
+            targets: The truth.
+        """
+        cells = torch.arange(IMAGE_TOKENS).expand(tokens.shape[:2])
+        there = targets.present > 0
+        stated = self.placed(tokens)[there].sigmoid()
+        said = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
+        return {
+            "words": sum(said, torch.zeros(())) / 3,
+            "cell": _cross_entropy(self.cell(tokens), cells),
+            "placed": 8 * functional.smooth_l1_loss(stated, targets.boxes_xywh[there], beta=0.02),
+        }
+
+
+def _corners() -> Tensor:
+    """Return what is subtracted from a box to state it relative to its cell: the cell's top-left, (16, 4)."""
+    axis = torch.arange(CELLS) / CELLS
+    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
+    return torch.stack([columns, rows, 0 * rows, 0 * rows], -1).reshape(IMAGE_TOKENS, 4)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
