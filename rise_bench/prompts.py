@@ -128,10 +128,17 @@ def answer_only_text(answer: str) -> str:
     return f"<answer>{answer}</answer>"
 
 
+def _sample_probs(spec: BenchmarkSpec) -> tuple[float, ...]:
+    """Return a distribution written as those of the benchmark are: one class, or all of them."""
+    if spec.metric == "accuracy":
+        return tuple(float(c == spec.classes[0]) for c in spec.classes)
+    return tuple(1 / len(spec.classes) for _ in spec.classes)
+
+
 def prompt_hash(spec: BenchmarkSpec, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS) -> str:
     """Return the first 16 hex digits of the sha256 of the four prompts on a fixed sample."""
     annotation = (
-        Distribution(spec.classes, tuple(1 / len(spec.classes) for _ in spec.classes))
+        Distribution(spec.classes, _sample_probs(spec))
         if spec.kind == "distribution"
         else Boxes(((64.0, 48.0, 320.0, 240.0),))
     )

@@ -95,9 +95,6 @@ def _one_hot(classes: tuple[str, ...], name: str) -> Distribution:
 
 
 def _answer(annotation: Annotation) -> str:
-    if isinstance(annotation, Distribution) and len(annotation.classes) > 7:
-        stated = [(c, p) for c, p in zip(annotation.classes, annotation.probs, strict=True) if p > 0]
-        annotation = Distribution(tuple(c for c, _ in stated), tuple(p for _, p in stated))
     return f"<answer>{render_annotation(annotation)}</answer>"
 
 
