@@ -61,11 +61,12 @@ ABLATIONS: dict[str, Method] = {
     "tau_65": _r1("tau 0.65", "rise_r1_tau_65", "data.tau=0.65", tau=0.65),
     "tau_85": _r1("tau 0.85", "rise_r1_tau_85", "data.tau=0.85", tau=0.85),
     "grounded_reward": grounded(
-        "grounded: reward only", "rise_r1_grounded_reward", reward=True, select=False
+        "grounded: reward only", "rise_r1_grounded_reward", reward="gate", select=False
     ),
-    "grounded_select": grounded(
-        "grounded: selection only", "rise_r1_grounded_select", reward=False, select=True
+    "grounded_multiply": grounded(
+        "grounded: reward only, multiplied", "rise_r1_multiplied", reward="multiply", select=False
     ),
+    "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),

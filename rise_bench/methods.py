@@ -62,7 +62,7 @@ METHODS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
-    "rise_grounded": grounded("RISE grounded", "rise_r1_grounded", reward=True, select=True),
+    "rise_grounded": grounded("RISE grounded", "rise_r1_grounded", reward="gate", select=True),
     "rise_sft": Method(
         "RISE without RFT",
         rise_sft,

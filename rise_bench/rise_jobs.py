@@ -42,16 +42,18 @@ def rise_sft(cell: Cell) -> list[Job]:
     return then_r1(cell, rise_cot(cell), cell.cots, "phases=sft", run="rise_sft")
 
 
-def grounded(title: str, run: str, *, reward: bool, select: bool) -> Method:
+def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Method:
     """Return RISE with groundedness in the reward of RISE-CoT, in the choice of chains of thought, or both.
 
     Args:
         title: How tables call it.
         run: Name of its RISE-R1.
-        reward: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold.
+        reward: `gate`: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold;
+            `multiply`: it is paid in proportion to the lowest sentence's groundedness; `none`: as ever.
         select: Only chains of thought above it are trained on.
     """
-    name, settings = ("_grounded", ("reward.grounded=gate",)) if reward else ("", ())
+    name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
+    settings = (f"reward.grounded={reward}",) if name else ()
     asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
 
     def cots(cell: Cell) -> Path:

@@ -139,8 +139,8 @@ def _round_to_one(probs: Sequence[float], digits: int) -> list[float]:
 def render_annotation(annotation: Annotation, *, digits: int | None = None) -> str:
     """Write an annotation as the JSON that a model is asked for.
 
-    A distribution names all its classes, but where one has everything it is the only one named: beside nineteen
-    zeros the one token that matters would be a hundredth of what SFT learns.
+    A distribution names all its classes, but where one has everything it is the only one named: beside
+    nineteen zeros the one token that matters would be a hundredth of what SFT learns.
 
     Args:
         annotation: A distribution or boxes, in whatever frame they are.

@@ -105,7 +105,7 @@ def ground(
     result = []
     for i, text in enumerate(texts):
         information = token_information(logs[i], logs[count + i :: count])
-        sentences = _by_sentence(processor.tokenizer, text, information)
+        sentences = by_sentence(processor.tokenizer, text, information)
         result.append(Grounded(groundedness(logs[i], logs[count + i :: count]), sentences))
     return result
 
@@ -131,7 +131,7 @@ def _another(rng: random.Random, images: Sequence[Image.Image], image: Image.Ima
     return rng.choice(candidates)
 
 
-def _by_sentence(
+def by_sentence(
     tokenizer: Any, text: str, information: Sequence[float]
 ) -> tuple[tuple[int, int, float], ...]:
     """Average the tokens that begin in each sentence; a sentence in which none begins scores 0."""

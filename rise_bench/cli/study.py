@@ -40,7 +40,7 @@ def study(
         Literal["steps", "time"], typer.Option(help="Equal steps; then equal seconds, as measured.")
     ] = "steps",
     steps: Annotated[int, typer.Option(min=12, help="Optimiser steps of each method.")] = 120,
-    train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 700,
+    train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
     test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
     tune: Annotated[

@@ -1,6 +1,6 @@
 """The paper's claims as data, and the rule by which a claim is called reproduced, written down beforehand.
 
-Two methods are compared seed by seed on the benchmark's own metric: same pictures, same shots, same budget.
+Two methods are compared seed by seed, mostly on the benchmark's own metric: same pictures, shots and budget.
 The difference is tested by a paired two-sided t-test over seeds. A claim is
 
 - reproduced, if its better method is better on average and p < 0.05;
@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from rise_bench.scored_run import LOWER_IS_BETTER
+
 Verdict = Literal["reproduced", "not reproduced", "undecided"]
 
 ALPHA = 0.05
@@ -28,15 +30,17 @@ class Claim:
 
     Attributes:
         name: The claim in words.
-        table: Table of the paper.
+        table: Table of the paper; empty for a question of this project.
         better: Method that is said to be better.
         worse: Method that it is compared with.
+        number: What is compared, by its name in the results; the benchmark's own metric if empty.
     """
 
     name: str
     table: str
     better: str
     worse: str
+    number: str = ""
 
 
 CLAIMS = (
@@ -54,7 +58,25 @@ CLAIMS = (
     Claim("The full reward is better than none for the format", "5", "rise", "no_format_term"),
     Claim("tau 0.75 is better than 0.65", "6", "rise", "tau_65"),
     Claim("tau 0.75 is better than 0.85", "6", "rise", "tau_85"),
+    Claim("RISE grounded is better than RISE", "", "rise_grounded", "rise"),
+    Claim("RISE grounded says less that is false", "", "rise_grounded", "rise", "false_statements_per_cot"),
+    Claim("RISE says less that is false than VRFT", "", "rise", "visual_rft", "false_statements_per_cot"),
+    Claim("RFT adds hedging", "", "rise_sft", "rise", "excess_entropy"),
+    Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
 )
+
+#: Numbers of a result of which less is better, beside those of the metrics.
+_LESS_IS_BETTER = LOWER_IS_BETTER | {
+    "false_statements_per_cot",
+    "false_statements_per_kept_cot",
+    "false_statements_per_rollout",
+    "excess_entropy",
+}
+
+
+def lower_is_better(number: str) -> bool:
+    """Whether less of a number of a result is better."""
+    return number in _LESS_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)

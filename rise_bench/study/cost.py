@@ -10,7 +10,7 @@ _A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
 
 #: Seconds of the other commands; collecting samples whatever RISE-CoT did not, at full shots most pictures.
 _WHOLE = {"eval": 20.0, "collect": 20.0}
-_COLLECT_FULL = 120.0
+_COLLECT_FULL = 70.0
 
 
 def guessed_seconds(job: Job) -> float:

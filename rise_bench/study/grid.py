@@ -50,7 +50,7 @@ class Study:
     methods: tuple[str, ...] = tuple(METHODS)
     budget: Budget = "steps"
     steps: int = 120
-    train: int = 700
+    train: int = 400
     test: int = 200
     tuned: Mapping[str, Setting] = field(default_factory=dict)
     time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -12,10 +12,12 @@ from rise_bench.cot import open_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.methods import find_method
 from rise_bench.registry import load_component
+from rise_bench.rollout_log import read_rollouts
 from rise_bench.samples import read_responses, score_responses
 from rise_bench.scored_run import score_floors
 from rise_bench.scoring import SampleScore, aggregate
 from rise_bench.study.grid import Study
+from rise_bench.study.settings import COT_TRAINING
 from rise_bench.values import Distribution, Gold
 
 #: Metrics of the report that a result keeps, those that the benchmark has.
@@ -76,7 +78,7 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
         numbers["false_statements_per_cot"] = false
     if dataset.spec.kind == "distribution":
         numbers["excess_entropy"] = excess_entropy(golds, scores)
-    numbers |= _kept(chosen, cell, dataset)
+    numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
     trainings = chosen.trainings(cell)
     numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
     return Result(study.benchmark, study.budget, shots, seed, method, numbers)
@@ -111,6 +113,16 @@ def _entropy(probs: Sequence[float]) -> float:
     positive = [p for p in probs if p > 0]
     total = math.fsum(positive)
     return -math.fsum(p / total * math.log(p / total) for p in positive)
+
+
+def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
+    """How much is false in all that RISE-CoT sampled while it was trained."""
+    logs = [cell.run(job) / "rollouts" for job, _ in method.phases if job.startswith(COT_TRAINING)]
+    if not logs:
+        return {}
+    count = load_component("builders", "world.truth").count_statements
+    texts = ((row["id"], row["cot"]) for row, *_ in read_rollouts(logs))
+    return {"false_statements_per_rollout": count(texts, dataset, "train").false_per_text}
 
 
 def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:

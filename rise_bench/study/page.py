@@ -29,7 +29,8 @@ _DETAILS = {
     "parse_rate": "parse rate",
     "false_statements_per_cot": "false statements per CoT",
     "share_kept": "share kept",
-    "false_statements_per_kept_cot": "false statements per kept CoT",
+    "false_statements_per_rollout": "per rollout of RISE-CoT",
+    "false_statements_per_kept_cot": "per CoT kept for SFT",
     "excess_entropy": "excess entropy (nats)",
     "train_seconds": "seconds of training",
 }
@@ -64,6 +65,8 @@ def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
         against_table(some),
         "### Claims of the paper",
         claim_table(some),
+        "### Questions of this project",
+        question_table(some),
     ]
     for group in some:
         parts += [f"### Everything measured, {group.shots}", detail_table(group)]
@@ -92,13 +95,26 @@ def against_table(some: Sequence[Group]) -> str:
 
 
 def claim_table(some: Sequence[Group]) -> str:
-    """Return the verdict on each claim, at each number of shots."""
+    """Return the verdict on each claim of the paper, at each number of shots."""
     rows = sorted(
         [claim.table, claim.name, group.shots, *_shown(test), test.verdict]
         for group in some
         for claim, test in judged(group)
+        if claim.table
     )
     return _table(["table", "claim", "shots", "better by", "wins : losses", "p", "verdict"], rows)
+
+
+def question_table(some: Sequence[Group]) -> str:
+    """Return the answer to each question of this project, at each number of shots, by the same rule."""
+    answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
+    rows = sorted(
+        [claim.name, claim.number or group.metric, group.shots, *_shown(test), answer[test.verdict]]
+        for group in some
+        for claim, test in judged(group)
+        if not claim.table
+    )
+    return _table(["question", "number", "shots", "by", "for : against", "p", "answer"], rows)
 
 
 def detail_table(group: Group) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 from rise_bench.comparison import AGAINST
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
-from rise_bench.scored_run import LOWER_IS_BETTER
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.claims import CLAIMS, Claim, PairedTest, paired_test
+from rise_bench.study.claims import CLAIMS, Claim, PairedTest, lower_is_better, paired_test
 from rise_bench.study.measure import Result
 
 
@@ -50,9 +49,8 @@ class Group:
         seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
         if not seeds:
             return None
-        lower = number in LOWER_IS_BETTER or number.startswith("false_")
         pairs = ([one[seed].numbers[number] for seed in seeds] for one in (a, b))
-        return paired_test(*pairs, lower_is_better=lower)
+        return paired_test(*pairs, lower_is_better=lower_is_better(number))
 
 
 def groups(results: Iterable[Result]) -> list[Group]:
@@ -77,7 +75,7 @@ def mean_sd(values: Sequence[float]) -> dict[str, float]:
 
 def judged(group: Group) -> list[tuple[Claim, PairedTest]]:
     """Return the claims whose methods both have results, each with its test."""
-    tests = ((claim, group.compare(claim.better, claim.worse)) for claim in CLAIMS)
+    tests = ((claim, group.compare(claim.better, claim.worse, claim.number)) for claim in CLAIMS)
     return [(claim, test) for claim, test in tests if test is not None]
 
 

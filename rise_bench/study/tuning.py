@@ -47,7 +47,7 @@ class Tuning:
     shots: str = "16-shot"
     methods: tuple[str, ...] = tuple(METHODS)
     steps: int = 120
-    train: int = 700
+    train: int = 400
     validation: int = 200
 
     @property

@@ -1,71 +1,81 @@
+"""Scores without truth against the exact truth: what is ranked, and that groundedness finds what is false."""
+
 import pytest
-from PIL import Image
 
 pytest.importorskip("transformers")
 
 from rise_bench.base_model import base_model_folder
+from rise_bench.builders.world.rows import truth_of
 from rise_bench.builders.world.speech import statements
-from rise_bench.groundedness import Grounded
-from rise_bench.trainers.base_model.evaluate import Sample, samples
-from rise_bench.trainers.base_model.grounding import corrupted, rank_truth, study
-from rise_bench.values import Distribution, Gold
+from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers.base_model.evaluate import Speaker, samples
+from rise_bench.trainers.base_model.grounding import Scored, corrupted, rank_truth, rolled_out, score
 
-CUES = {"shape": "star", "colour": "red", "ground": "dark", "backdrop": "plain", "layout": "row"}
-ROW = Sample(Image.new("RGB", (8, 8)), Gold("x", Distribution(("a",), (1.0,)), 8, 8), CUES, ())
+from ..drawn_data import write_drawn
 
 
-def grounded(text, scores):
-    starts = [0, *(i + 1 for i, c in enumerate(text) if c == ".")]
-    return Grounded(sum(scores) / len(scores), tuple(zip(starts, starts[1:], scores, strict=False)))
+@pytest.fixture(scope="module")
+def judge():
+    return Speaker(base_model_folder())
 
 
-def test_a_score_that_follows_the_truth_ranks_perfectly():
-    texts = ["The ground is dark. Their colour is blue.", "The ground is dark. Their colour is red."]
-    scores = [grounded(texts[0], [1.0, -1.0]), grounded(texts[1], [1.0, 0.5])]
-    result = rank_truth(texts, [ROW, ROW], scores)
-    assert result["false_statement_rate"] == 0.25
-    assert result["false_statements_per_text"] == 0.5
-    assert result["auroc_texts"] == 1.0
-    assert result["auroc_statements"] == 1.0
+def scored(text, *said):
+    return Scored({"mean": text}, tuple((true, {"sentence": number}) for true, number in said))
 
 
-def test_a_score_that_ignores_the_truth_ranks_like_a_coin():
-    texts = ["The ground is dark. Their colour is blue.", "The ground is dark. Their colour is red."]
-    result = rank_truth(texts, [ROW, ROW], [grounded(t, [0.5, 0.5]) for t in texts])
-    assert result["auroc_texts"] == result["auroc_statements"] == 0.5
+@pytest.mark.parametrize(
+    ("true", "false", "auroc"), [((1.0, 0.5), -1.0, 1.0), ((0.5, 0.5), 0.5, 0.5), ((-1.0, -0.5), 1.0, 0.0)]
+)
+def test_a_score_ranks_as_well_as_it_follows_the_truth(true, false, auroc):
+    mixed, sound = scored(false, (True, true[0]), (False, false)), scored(true[1], (True, true[1]))
+    result = rank_truth([mixed, sound])
+    assert (result["false_statement_rate"], result["false_statements_per_text"]) == (1 / 3, 0.5)
+    assert result["auroc_statements"]["sentence"] == auroc
+    assert result["auroc_texts"]["mean"] == auroc
 
 
-def test_a_statement_made_twice_is_scored_where_it_stands():
-    text = "The ground is pale. The ground is dark. The ground is pale."
-    result = rank_truth([text], [ROW], [grounded(text, [-2.0, 3.0, -1.0])])
-    assert result["statements"] == 3
-    assert result["auroc_statements"] == 1.0
-    assert "auroc_texts" not in result  # one text: nothing to rank it against
-
-
-def test_texts_without_statements_count_as_texts_only():
-    result = rank_truth(["Hello there."], [ROW], [grounded("Hello there.", [0.1])])
-    assert result["statements"] == 0 and result["false_statement_rate"] == 0
+def test_one_side_alone_is_not_ranked():
+    result = rank_truth([scored(0.1, (False, -2.0), (True, 3.0)), scored(0.2)])
+    assert (result["texts"], result["statements"], result["auroc_texts"]) == (2, 2, {})
+    assert result["auroc_statements"] == {"sentence": 1.0}
 
 
 def test_corrupted_texts_are_false_as_often_as_asked():
     rows = samples("moods", "train", 60)
-    checked = [
-        s
-        for text, row in zip(corrupted("moods", rows, 0.3), rows, strict=True)
-        for s in statements(text, row.truth)
-    ]
-    assert len(checked) == 300
-    assert 0.2 < sum(not s.true for s in checked) / 300 < 0.4
-    assert not [
-        s
-        for text, row in zip(corrupted("moods", rows, 0.0), rows, strict=True)
-        for s in statements(text, row.truth)
-        if not s.true
-    ]
+
+    def said(share):
+        return [s for one in corrupted("moods", rows, share) for s in statements(one.text, one.truth)]
+
+    assert len(said(0.3)) == 300
+    assert 0.2 < sum(not s.true for s in said(0.3)) / 300 < 0.4
+    assert all(s.true for s in said(0.0))
 
 
-def test_groundedness_finds_false_statements():
-    """The score knows nothing of the cues; a coin would get 0.5."""
-    figures = study(base_model_folder(), base_model_folder(), "moods", 30, 1, 2, 0.3)
-    assert figures["auroc_statements"] > 0.8
+def test_a_statement_made_twice_is_scored_where_it_stands(judge):
+    one, other = corrupted("moods", samples("moods", "train", 2), 0.0)
+    ground, wrong = one.truth["ground"], "dark" if one.truth["ground"] != "dark" else "pale"
+    text = f"The ground is {wrong}. The ground is {ground}. The ground is {wrong}."
+    (first, *_) = score(judge, [type(one)(text, one.image, one.truth), other], swaps=1)
+    assert [true for true, _ in first.statements] == [False, True, False]
+    values = [scores["sentence"] for _, scores in first.statements]
+    assert values[0] != values[2] and values[1] > max(values[0], values[2])
+
+
+def test_rollouts_with_false_statements_score_below_true_ones(tmp_path, judge):
+    """The scores know nothing of the cues; a coin would get 0.5."""
+    moods = write_drawn(tmp_path / "moods", "moods", train=12, test=1)
+    log = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
+    for i, row in enumerate(moods.rows("train", columns=["id", "source_id"])):
+        truth = truth_of(row["source_id"])
+        colour = "blue" if truth["colour"] != "blue" else "red"
+        said = colour if i % 2 else truth["colour"]
+        cot = f"The ground is {truth['ground']}. Their colour is {said}."
+        log.append([{"id": row["id"], "step": i, "cot": cot}] * 2)
+    told = rolled_out([tmp_path / "rollouts"], moods, 0, 100)
+    assert len(told) == 12 and len(rolled_out([tmp_path / "rollouts"], moods, 6, 4)) == 4
+    result = rank_truth(score(judge, told, swaps=2))
+    assert (result["statements"], result["false_statements"]) == (24, 6)
+    assert set(result["auroc_statements"]) == {"sentence", "lowest token", "surprise"}
+    assert min(result["auroc_statements"].values()) > 0.6
+    assert result["auroc_statements"]["sentence"] > 0.8
+    assert result["auroc_texts"]["worst sentence"] > 0.8

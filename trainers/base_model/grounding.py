@@ -1,136 +1,198 @@
-"""How well groundedness tells true chains of thought from false ones, where the truth is known.
+"""How well scores without truth tell true chains of thought from false ones, where the truth is known.
 
-    python -m rise_bench.trainers.base_model.grounding --policy runs/rise_cot/checkpoint-40
+    python -m rise_bench.trainers.base_model.grounding                               # the base model's own
+    python -m rise_bench.trainers.base_model.grounding --corrupt 0.3                 # made up
+    python -m rise_bench.trainers.base_model.grounding --rollouts runs/*/rollouts --data data/moods --since 40
 
-Samples chains of thought of a policy for annotated pictures, checks every statement against the picture's
-cues, and scores them by the frozen embedded base model (`--base`), which is not told the annotation. Prints
-the false-statement rate and the AUROC of the score, for whole texts (any false statement or none) and for
-single statements (by the sentence that makes them). `--corrupt 0.3` scores made-up texts instead, in which
-three of ten statements are false: the base model itself makes too few mistakes on moods to measure much.
+Takes texts of a policy about annotated training pictures, or made-up descriptions of which some statements
+are false, or the rollouts of training runs; checks every statement against the picture's cues; and scores
+all by the frozen embedded base model (`--judge`), which is not told the annotation. Prints the
+false-statement rate and AUROCs, true against false. For whole texts (any false statement or none): the
+groundedness of the text (`mean`) and of its lowest sentence (`worst sentence`). For single statements:
+
+- `sentence`: groundedness of the sentence that makes it;
+- `lowest token`: the lowest information of one of its tokens, because only a word or two say what is false;
+- `surprise`: the lowest log p of one of its tokens beside the own picture, no other picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from rise_bench.base_model import base_model_folder
-from rise_bench.groundedness import Grounded, auroc
+from rise_bench.dataset import BenchmarkDataset, open_dataset
+from rise_bench.groundedness import Grounded, auroc, token_information
 from rise_bench.prompts import reason_prompt
 from rise_bench.registry import get_benchmark, load_component
+from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers.base_model.evaluate import Sample, Speaker, samples
 from rise_bench.trainers.base_model.pictures import vocabulary
-from rise_bench.trainers.likelihood import ground, other_images
+from rise_bench.trainers.likelihood import by_sentence, other_images, token_log_probs
+
+_speech = load_component("builders", "world.speech")
 
 
-def rank_truth(texts: Sequence[str], rows: Sequence[Sample], scores: Sequence[Grounded]) -> dict[str, float]:
-    """Return how well scores rank true above false.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A text about a picture whose cues are known."""
 
-    Args:
-        texts: Chains of thought.
-        rows: The picture of each.
-        scores: Groundedness of each.
+    text: str
+    image: Image.Image
+    truth: Any
 
-    Returns:
-        texts, statements, false_statement_rate, false_statements_per_text; auroc_texts (texts without a false
-        statement against texts with one), the same by the lowest sentence of a text instead of its mean, and
-        auroc_statements, where both sides exist.
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Every score of a text.
+
+    Attributes:
+        text: Scores of the whole text by name.
+        statements: Each statement: whether it is true, and its scores by name.
     """
-    read = load_component("builders", "world.speech").statements
-    whole: tuple[list[float], list[float]] = ([], [])
-    worst: tuple[list[float], list[float]] = ([], [])
-    single: tuple[list[float], list[float]] = ([], [])
-    for text, row, score in zip(texts, rows, scores, strict=True):
-        found, position = read(text, row.truth), 0
-        if found:
-            wrong = any(not s.true for s in found)
-            whole[wrong].append(score.score)
-            worst[wrong].append(score.worst)
-        for statement in found:
-            position = text.index(statement.text, position) + len(statement.text)
-            sentence = next(s for a, b, s in score.sentences if a < position <= b)
-            single[not statement.true].append(sentence)
-    total = len(single[0]) + len(single[1])
-    result = {
-        "texts": float(len(texts)),
-        "statements": float(total),
-        "false_statement_rate": len(single[1]) / total if total else 0.0,
-        "false_statements_per_text": len(single[1]) / len(texts),
-    }
-    if whole[0] and whole[1]:
-        result["auroc_texts"] = auroc(*whole)
-        result["auroc_texts_by_worst_sentence"] = auroc(*worst)
-    if single[0] and single[1]:
-        result["auroc_statements"] = auroc(*single)
-    return result
+
+    text: dict[str, float]
+    statements: tuple[tuple[bool, dict[str, float]], ...]
 
 
-def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 0) -> list[str]:
+def sampled(policy: Speaker, benchmark: str, rows: Sequence[Sample]) -> list[Told]:
+    """Let a policy explain the annotation of each picture."""
+    prompts = [reason_prompt(get_benchmark(benchmark), row.gold) for row in rows]
+    texts = policy.say([row.image for row in rows], prompts, sampled=True)
+    return [Told(text, row.image, row.truth) for text, row in zip(texts, rows, strict=True)]
+
+
+def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 0) -> list[Told]:
     """Describe five cues of each picture of moods or kinds, each falsely with probability `share`."""
-    rng, speech = random.Random(seed), load_component("builders", "world.speech")
-    forms = speech.MOOD_SENTENCES if benchmark == "moods" else speech.KIND_SENTENCES
-    values = vocabulary()
-    texts = []
+    rng, values = random.Random(seed), vocabulary()
+    forms = _speech.MOOD_SENTENCES if benchmark == "moods" else _speech.KIND_SENTENCES
+    told = []
     for row in rows:
         said = {
             cue: rng.choice([v for v in values[cue] if v != value]) if rng.random() < share else value
             for cue, value in row.truth.items()
         }
-        texts.append(speech.describe(said, rng.sample(list(forms), 5), forms))
-    return texts
+        told.append(Told(_speech.describe(said, rng.sample(list(forms), 5), forms), row.image, row.truth))
+    return told
 
 
-def study(
-    policy: Path, base: Path, benchmark: str, count: int, group: int, swaps: int, corrupt: float
-) -> dict[str, Any]:
-    """Sample (or corrupt), check and score; see the module."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    spec, rows = get_benchmark(benchmark), samples(benchmark, "train", count)
-    many = [row for row in rows for _ in range(group)]
-    frozen = Speaker(base)
-    if corrupt > 0:
-        texts = corrupted(benchmark, many, corrupt)
-    else:
-        speaker = frozen if base == policy else Speaker(policy)
-        prompts = [reason_prompt(spec, r.gold) for r in many]
-        texts = speaker.say([r.image for r in many], prompts, sampled=True)
-    images = [r.image for r in many]
-    scores = ground(frozen.model, frozen.processor, images, texts, other_images(images, swaps=swaps))
-    return {"benchmark": benchmark, "swaps": swaps, **rank_truth(texts, many, scores)}
+def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, limit: int) -> list[Told]:
+    """Return the distinct rollouts of steps from `since` on, at most `limit`, spread evenly."""
+    distinct = {(r["id"], r["cot"]) for r, *_ in read_rollouts(folders) if r["step"] >= since}
+    found = sorted(distinct)
+    if len(found) > limit:
+        found = [found[i * len(found) // limit] for i in range(limit)]
+    asked = {uid for uid, _ in found}
+    truth_of = load_component("builders", "world.rows").truth_of
+    pictures = {
+        row["id"]: (Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB"), truth_of(row["source_id"]))
+        for row in dataset.rows("train", columns=["id", "image", "source_id"])
+        if row["id"] in asked
+    }
+    return [Told(cot, *pictures[uid]) for uid, cot in found]
+
+
+def score(judge: Speaker, told: Sequence[Told], swaps: int) -> list[Scored]:
+    """Score texts beside their own pictures and `swaps` others each; see the module."""
+    model, processor = judge.model, judge.processor
+    images, texts = [one.image for one in told], [one.text for one in told]
+    own = token_log_probs(model, processor, images, texts)
+    columns = zip(*other_images(images, swaps=swaps), strict=True)
+    others = [token_log_probs(model, processor, column, texts) for column in columns]
+    return [
+        _scored(processor.tokenizer, one, own[i], token_information(own[i], [other[i] for other in others]))
+        for i, one in enumerate(told)
+    ]
+
+
+def _scored(tokenizer: Any, told: Told, own: Sequence[float], information: Sequence[float]) -> Scored:
+    mean = sum(information) / max(1, len(information))
+    whole = Grounded(mean, by_sentence(tokenizer, told.text, information))
+    offsets = tokenizer(told.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    statements, end = [], 0
+    for statement in _speech.statements(told.text, told.truth):
+        start = told.text.index(statement.text, end)
+        end = start + len(statement.text)
+        tokens = [i for i, (first, last) in enumerate(offsets) if first < end and last > start]
+        scores = {
+            "sentence": next(value for first, last, value in whole.sentences if first < end <= last),
+            "lowest token": min(information[i] for i in tokens),
+            "surprise": min(own[i] for i in tokens),
+        }
+        statements.append((bool(statement.true), scores))
+    return Scored({"mean": whole.score, "worst sentence": whole.worst}, tuple(statements))
+
+
+def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
+    """Return how much is false, and how well each score ranks true above false.
+
+    Returns:
+        texts, statements, false_statements, false_statement_rate, false_statements_per_text; `auroc_texts`
+        and `auroc_statements` by name of the score, empty where there is no true or no false one.
+    """
+    said = [statement for one in scored for statement in one.statements]
+    false = sum(not true for true, _ in said)
+    texts = [(all(true for true, _ in one.statements), one.text) for one in scored if one.statements]
+    return {
+        "texts": len(scored),
+        "statements": len(said),
+        "false_statements": false,
+        "false_statement_rate": false / len(said) if said else 0.0,
+        "false_statements_per_text": false / len(scored),
+        "auroc_texts": _aurocs(texts),
+        "auroc_statements": _aurocs(said),
+    }
+
+
+def _aurocs(found: Sequence[tuple[bool, dict[str, float]]]) -> dict[str, float]:
+    if len({true for true, _ in found}) < 2:
+        return {}
+    return {
+        name: auroc([s[name] for true, s in found if true], [s[name] for true, s in found if not true])
+        for name in found[0][1]
+    }
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Groundedness against the exact truth.")
-    parser.add_argument(
-        "--policy", type=Path, default=base_model_folder(), help="model that writes the texts"
-    )
-    parser.add_argument(
-        "--base", type=Path, default=base_model_folder(), help="frozen model that scores them"
-    )
+    base = base_model_folder()
+    parser.add_argument("--policy", type=Path, default=base, help="model that writes the texts")
+    parser.add_argument("--judge", type=Path, default=base, help="frozen model that scores them")
     parser.add_argument("--benchmark", choices=("moods", "scenes", "kinds"), default="moods")
     parser.add_argument("--count", type=int, default=60, help="pictures")
     parser.add_argument("--group", type=int, default=4, help="texts a picture")
     parser.add_argument("--swaps", type=int, default=4, help="other pictures a text is compared with")
-    parser.add_argument(
-        "--corrupt",
-        type=float,
-        default=0.0,
-        help="score made-up texts instead, each statement false this often",
-    )
+    parser.add_argument("--corrupt", type=float, default=0.0, help="made-up texts; share of false statements")
+    parser.add_argument("--rollouts", nargs="+", type=Path, help="score these rollout logs instead")
+    parser.add_argument("--data", help="folder of the drawn benchmark that the rollouts are of")
+    parser.add_argument("--since", type=int, default=0, help="first optimiser step of the rollouts")
+    parser.add_argument("--limit", type=int, default=2000, help="rollouts at most")
     a = parser.parse_args()
     if a.corrupt > 0 and a.benchmark == "scenes":
         parser.error("--corrupt makes texts about cues: choose moods or kinds")
-    figures = study(a.policy, a.base, a.benchmark, a.count, a.group, a.swaps, a.corrupt)
-    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    if a.rollouts and not a.data:
+        parser.error("--rollouts needs --data, the folder of their drawn benchmark")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    judge = Speaker(a.judge)
+    if a.rollouts:
+        told = rolled_out(a.rollouts, open_dataset(a.data), a.since, a.limit)
+    else:
+        rows = [row for row in samples(a.benchmark, "train", a.count) for _ in range(a.group)]
+        told = corrupted(a.benchmark, rows, a.corrupt) if a.corrupt > 0 else []
+        told = told or sampled(judge if a.policy == a.judge else Speaker(a.policy), a.benchmark, rows)
+    sys.stdout.write(json.dumps(rank_truth(score(judge, told, a.swaps)), indent=1) + "\n")
 
 
 if __name__ == "__main__":
