@@ -36,8 +36,8 @@ def test_a_budget_too_small_for_a_phase_is_refused() -> None:
 def test_every_trained_method_has_equally_many_trials() -> None:
     counts = {name: len(candidates(name)) for name in METHODS}
     assert counts.pop("base") == 0
-    assert set(counts.values()) == {6}
-    assert all(len(set(candidates(name))) == 6 for name in counts)
+    assert set(counts.values()) == {4}
+    assert all(len(set(candidates(name))) == 4 for name in counts)
 
 
 @pytest.mark.parametrize("name", TRAINED)

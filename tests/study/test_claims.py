@@ -87,7 +87,7 @@ def test_summary_pairs_the_seeds_that_both_have() -> None:
         "RISE is better than SFT": (3, "reproduced"),
         "RISE is better than Visual-RFT": (4, "not reproduced"),
         "SFT High + RFT is better than RFT": (4, "not reproduced"),
-        "RISE says less that is false than VRFT": (4, "not reproduced"),
+        "RISE says less that is false than VRFT": (4, "reproduced"),
     }
     (summary,) = summarise(MADE_UP)
     assert summary["methods"]["rise"]["jsd"] == pytest.approx(
@@ -118,8 +118,8 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     assert "| RISE | recipe's | recipe's | 0.50 |" in page
     assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
     assert "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | 3 : 0 |" in page
-    assert "| RISE says less that is false than VRFT | false_statements_per_cot | 16-shot | -0.0475 |" in page
-    assert page.count("no, the reverse") == 1  # it is no claim of the paper, and in its own table
+    assert "| RISE says less that is false than VRFT | false_statements_per_cot | 16-shot | +0.0475 |" in page
+    assert page.count("| yes |") == 1  # it is no claim of the paper, and in its own table
     assert "train_mean 0.264" in page
     assert "- train sft failed" in page
     drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")

@@ -26,8 +26,8 @@ def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
         assert set(job.needs) <= seen, job.name
         seen.add(job.name)
     assert (
-        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 5
-    )  # RISE's, the grounded one, three of Table 5
+        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 6
+    )  # RISE's, the gated and the multiplied one, three of Table 5
     made = {job.name: job for job in jobs}
     for seed, shots, method in study.points():  # two jobs of one name would be one, and one of them lost
         assert all(made[job.name] == job for job in method_jobs(study.cell(method, shots, seed), [method]))
@@ -63,7 +63,7 @@ def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
     assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
-    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 7 * 6
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 7 * 4
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
     assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")
