@@ -31,6 +31,7 @@ from rise_bench.trainers.config import PHASES, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.preflight import check_machine, check_run
 from rise_bench.trainers.run_folder import MARK, RunFolder, is_main_process, step_of
+from rise_bench.trainers.scored_positions import trained_positions_only
 
 #: What a checkpoint holds beside the model, its config and its processor.
 NOT_OF_THE_MODEL = (
@@ -76,7 +77,7 @@ def run_phase(
     trainer.add_callback(MetricsLog(run, phase))
     trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
     once = deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images)
-    with once, _quiet():
+    with once, trained_positions_only(), _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     final = run.save_final(phase, partial(_save, trainer))
