@@ -8,11 +8,12 @@ Takes texts of a policy about annotated training pictures, or made-up descriptio
 are false, or the rollouts of training runs; checks every statement against the picture's cues; and scores
 all by the frozen embedded base model (`--judge`), which is not told the annotation. Prints the
 false-statement rate and AUROCs, true against false. For whole texts (any false statement or none): the
-groundedness of the text (`mean`) and of its lowest sentence (`worst sentence`). For single statements:
+groundedness of the text (`mean`), of its lowest sentence (`worst sentence`), and the lowest log p of its
+tokens beside its own picture (`surprise`). For single statements:
 
 - `sentence`: groundedness of the sentence that makes it;
 - `lowest token`: the lowest information of one of its tokens, because only a word or two say what is false;
-- `surprise`: the lowest log p of one of its tokens beside the own picture, no other picture.
+- `surprise`: the lowest log p of one of its tokens, likewise.
 """
 
 from __future__ import annotations
@@ -124,13 +125,14 @@ def _scored(tokenizer: Any, told: Told, own: Sequence[float], information: Seque
         start = told.text.index(statement.text, end)
         end = start + len(statement.text)
         tokens = [i for i, (first, last) in enumerate(offsets) if first < end and last > start]
-        scores = {
+        of_it = {
             "sentence": next(value for first, last, value in whole.sentences if first < end <= last),
             "lowest token": min(information[i] for i in tokens),
             "surprise": min(own[i] for i in tokens),
         }
-        statements.append((bool(statement.true), scores))
-    return Scored({"mean": whole.score, "worst sentence": whole.worst}, tuple(statements))
+        statements.append((bool(statement.true), of_it))
+    scores = {"mean": whole.score, "worst sentence": whole.worst, "surprise": min(own, default=0.0)}
+    return Scored(scores, tuple(statements))
 
 
 def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
