@@ -42,7 +42,9 @@ def study(
     steps: Annotated[int, typer.Option(min=12, help="Optimiser steps of each method.")] = 120,
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
     test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Trainings and evaluations side by side; 0 to measure what is done.")
+    ] = 2,
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
     ] = False,
@@ -142,7 +144,7 @@ def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json:
 
     folder = plan.jobs_folder
     left = [job for job in jobs if not folder.is_done(job)]
-    hours = remaining_seconds(jobs, folder, at_once) / 3600
+    hours = remaining_seconds(jobs, folder, max(1, at_once)) / 3600
     if as_json:
         print_json(
             {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}

@@ -81,6 +81,12 @@ def test_equal_time_goes_on_from_measured_seconds(rows: list[dict], run: Run, ou
     assert min(rates.values()) > 0
 
 
+def test_no_job_at_a_time_measures_what_is_done(rows: list[dict], run: Run, out: Path) -> None:
+    done = run("rise_bench", "study", *GRID, "--jobs", "0", "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == rows  # all methods were asked for, and the others are not there yet
+
+
 def test_another_budget_in_the_same_folder_is_refused(rows: list[dict], run: Run, out: Path) -> None:
     other = ["24" if word == "12" else word for word in GRID]
     done = run("rise_bench", "study", *other, *METHODS, "--out", out)
