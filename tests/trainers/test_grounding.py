@@ -1,5 +1,7 @@
 """Scores without truth against the exact truth: what is ranked, and that groundedness finds what is false."""
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("transformers")
@@ -55,7 +57,7 @@ def test_a_statement_made_twice_is_scored_where_it_stands(judge):
     one, other = corrupted("moods", samples("moods", "train", 2), 0.0)
     ground, wrong = one.truth["ground"], "dark" if one.truth["ground"] != "dark" else "pale"
     text = f"The ground is {wrong}. The ground is {ground}. The ground is {wrong}."
-    (first, *_) = score(judge, [type(one)(text, one.image, one.truth), other], swaps=1)
+    (first, *_) = score(judge, [replace(one, text=text), other], swaps=1)
     assert [true for true, _ in first.statements] == [False, True, False]
     values = [scores["sentence"] for _, scores in first.statements]
     assert values[0] != values[2] and values[1] > max(values[0], values[2])
@@ -73,7 +75,8 @@ def test_rollouts_with_false_statements_score_below_true_ones(tmp_path, judge):
         log.append([{"id": row["id"], "step": i, "cot": cot}] * 2)
     told = rolled_out([tmp_path / "rollouts"], moods, 0, 100)
     assert len(told) == 12 and len(rolled_out([tmp_path / "rollouts"], moods, 6, 4)) == 4
-    result = rank_truth(score(judge, told, swaps=2))
+    result = rank_truth(score(judge, told, swaps=2, reconstructed=moods.spec))
+    assert {"similarity", "lost by swapping"} < set(result["auroc_texts"])
     assert (result["statements"], result["false_statements"]) == (24, 6)
     assert set(result["auroc_statements"]) == {"sentence", "lowest token", "surprise"}
     assert min(result["auroc_statements"].values()) > 0.6

@@ -146,7 +146,7 @@ def test_world_recipes_give_every_method_as_many_steps():
     loop = steps.pop("rise_cot")
     steps["rise_r1"] += loop
     steps["metis_rise"] += loop
-    assert set(steps.values()) == {160}, steps
+    assert set(steps.values()) == {120}, steps
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -14,6 +14,10 @@ tokens beside its own picture (`surprise`). For single statements:
 - `sentence`: groundedness of the sentence that makes it;
 - `lowest token`: the lowest information of one of its tokens, because only a word or two say what is false;
 - `surprise`: the lowest log p of one of its tokens, likewise.
+
+With `--reconstruct`, whole texts are ranked by the closed loop too: the similarity of the annotation that
+the judge reconstructs from them (`similarity`), and what of it is lost beside other pictures (`lost by
+swapping`).
 """
 
 from __future__ import annotations
@@ -34,23 +38,26 @@ from PIL import Image
 from rise_bench.base_model import base_model_folder
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.groundedness import Grounded, auroc, token_information
-from rise_bench.prompts import reason_prompt
-from rise_bench.registry import get_benchmark, load_component
+from rise_bench.prompts import reason_prompt, reconstruct_prompt
+from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
 from rise_bench.rollout_log import read_rollouts
+from rise_bench.scoring import score_response
 from rise_bench.trainers.base_model.evaluate import Sample, Speaker, samples
 from rise_bench.trainers.base_model.pictures import vocabulary
 from rise_bench.trainers.likelihood import by_sentence, other_images, token_log_probs
+from rise_bench.values import Gold
 
 _speech = load_component("builders", "world.speech")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A text about a picture whose cues are known."""
+    """A text about an annotated picture whose cues are known."""
 
     text: str
     image: Image.Image
     truth: Any
+    gold: Gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def sampled(policy: Speaker, benchmark: str, rows: Sequence[Sample]) -> list[Tol
     """Let a policy explain the annotation of each picture."""
     prompts = [reason_prompt(get_benchmark(benchmark), row.gold) for row in rows]
     texts = policy.say([row.image for row in rows], prompts, sampled=True)
-    return [Told(text, row.image, row.truth) for text, row in zip(texts, rows, strict=True)]
+    return [Told(text, row.image, row.truth, row.gold) for text, row in zip(texts, rows, strict=True)]
 
 
 def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 0) -> list[Told]:
@@ -83,7 +90,8 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
             cue: rng.choice([v for v in values[cue] if v != value]) if rng.random() < share else value
             for cue, value in row.truth.items()
         }
-        told.append(Told(_speech.describe(said, rng.sample(list(forms), 5), forms), row.image, row.truth))
+        text = _speech.describe(said, rng.sample(list(forms), 5), forms)
+        told.append(Told(text, row.image, row.truth, row.gold))
     return told
 
 
@@ -100,23 +108,58 @@ def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, l
         for row in dataset.rows("train", columns=["id", "image", "source_id"])
         if row["id"] in asked
     }
-    return [Told(cot, *pictures[uid]) for uid, cot in found]
+    golds = {gold.id: gold for gold in dataset.golds("train")}
+    return [Told(cot, *pictures[uid], golds[uid]) for uid, cot in found]
 
 
-def score(judge: Speaker, told: Sequence[Told], swaps: int) -> list[Scored]:
-    """Score texts beside their own pictures and `swaps` others each; see the module."""
+def score(
+    judge: Speaker, told: Sequence[Told], swaps: int, reconstructed: BenchmarkSpec | None = None
+) -> list[Scored]:
+    """Score texts beside their own pictures and `swaps` others each; see the module.
+
+    Args:
+        judge: The frozen base model.
+        told: The texts.
+        swaps: Other pictures of each.
+        reconstructed: Their benchmark, to rank them by the closed loop too.
+    """
     model, processor = judge.model, judge.processor
     images, texts = [one.image for one in told], [one.text for one in told]
     own = token_log_probs(model, processor, images, texts)
-    columns = zip(*other_images(images, swaps=swaps), strict=True)
+    columns = list(zip(*other_images(images, swaps=swaps), strict=True))
     others = [token_log_probs(model, processor, column, texts) for column in columns]
+    loop: list[dict[str, float]] = [{} for _ in told]
+    if reconstructed is not None:
+        kept = _similarities(judge, reconstructed, told, images)
+        swapped = [_similarities(judge, reconstructed, told, column) for column in columns]
+        means = [sum(column) / swaps for column in zip(*swapped, strict=True)]
+        loop = [{"similarity": k, "lost by swapping": k - m} for k, m in zip(kept, means, strict=True)]
     return [
-        _scored(processor.tokenizer, one, own[i], token_information(own[i], [other[i] for other in others]))
+        _scored(
+            processor.tokenizer,
+            one,
+            own[i],
+            token_information(own[i], [other[i] for other in others]),
+            loop[i],
+        )
         for i, one in enumerate(told)
     ]
 
 
-def _scored(tokenizer: Any, told: Told, own: Sequence[float], information: Sequence[float]) -> Scored:
+def _similarities(
+    judge: Speaker, spec: BenchmarkSpec, told: Sequence[Told], images: Sequence[Image.Image]
+) -> list[float]:
+    """Reconstruct every annotation, greedily, beside the given pictures."""
+    answers = judge.say(images, [reconstruct_prompt(spec, one.gold, one.text) for one in told])
+    return [
+        score_response(one.gold, answer, style="answer_only").similarity
+        for one, answer in zip(told, answers, strict=True)
+    ]
+
+
+def _scored(
+    tokenizer: Any, told: Told, own: Sequence[float], information: Sequence[float], loop: dict[str, float]
+) -> Scored:
     mean = sum(information) / max(1, len(information))
     whole = Grounded(mean, by_sentence(tokenizer, told.text, information))
     offsets = tokenizer(told.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
@@ -132,7 +175,7 @@ def _scored(tokenizer: Any, told: Told, own: Sequence[float], information: Seque
         }
         statements.append((bool(statement.true), of_it))
     scores = {"mean": whole.score, "worst sentence": whole.worst, "surprise": min(own, default=0.0)}
-    return Scored(scores, tuple(statements))
+    return Scored(scores | loop, tuple(statements))
 
 
 def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
@@ -178,6 +221,7 @@ def main() -> None:
     parser.add_argument("--corrupt", type=float, default=0.0, help="made-up texts; share of false statements")
     parser.add_argument("--rollouts", nargs="+", type=Path, help="score these rollout logs instead")
     parser.add_argument("--data", help="folder of the drawn benchmark that the rollouts are of")
+    parser.add_argument("--reconstruct", action="store_true", help="rank by the closed loop too")
     parser.add_argument("--since", type=int, default=0, help="first optimiser step of the rollouts")
     parser.add_argument("--limit", type=int, default=2000, help="rollouts at most")
     a = parser.parse_args()
@@ -194,7 +238,8 @@ def main() -> None:
         rows = [row for row in samples(a.benchmark, "train", a.count) for _ in range(a.group)]
         told = corrupted(a.benchmark, rows, a.corrupt) if a.corrupt > 0 else []
         told = told or sampled(judge if a.policy == a.judge else Speaker(a.policy), a.benchmark, rows)
-    sys.stdout.write(json.dumps(rank_truth(score(judge, told, a.swaps)), indent=1) + "\n")
+    loop = get_benchmark(a.benchmark) if a.reconstruct else None
+    sys.stdout.write(json.dumps(rank_truth(score(judge, told, a.swaps, loop)), indent=1) + "\n")
 
 
 if __name__ == "__main__":
