@@ -1,4 +1,4 @@
-"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and two of this project.
+"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and those of this project.
 
 Rows of the tables that are methods already are not repeated: the paper's own choice in each is `rise`, "SFT
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
@@ -71,5 +71,6 @@ ABLATIONS: dict[str, Method] = {
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
-"""Every ablation by name. `grounded_…` are the halves of `rise_grounded`; `rft_…` change the similarity
+"""Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
+`grounded_multiply` is the other form of its reward; `rft_…` change the similarity
 variant of RISE-R1's reward, and nothing else."""

@@ -97,7 +97,7 @@ def compare(
                 find_method(method).title,
                 report,
                 method,
-                false_statements(responses[method], dataset),
+                None if (said := checked(responses[method], dataset)) is None else said.false_per_text,
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
@@ -122,13 +122,16 @@ def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
     return Path(outcome["samples_file"])
 
 
-def false_statements(responses: Responses, dataset: BenchmarkDataset) -> float | None:
-    """Return the false statements a chain of thought; None where the model was asked for the answer only."""
+def checked(responses: Responses, dataset: BenchmarkDataset) -> Any | None:
+    """Check what chains of thought say of drawn test pictures.
+
+    Returns:
+        A `rise_bench.builders.world.truth.Counted`; None where the model was asked for the answer only.
+    """
     if responses.style != "think_answer":
         return None
     count = load_component("builders", "world.truth").count_statements
-    said: float = count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test").false_per_text
-    return said
+    return count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test")
 
 
 def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]:

@@ -39,10 +39,11 @@ def draw(
         )
         write_dataset(plan, data, seed=seed, progress=progress)
     dataset = open_dataset(data)
-    made = (dataset.manifest.counts, dataset.manifest.seed)
-    if made != ({"train": train, "test": test}, seed):
+    version = load_component("builders", "world.cues").VERSIONS[data.name]
+    made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
+    if made != ({"train": train, "test": test}, seed, version):
         raise ConfigError(
-            f"{data} holds {made[0]} rows of seed {made[1]}, not what is asked for; "
+            f"{data} holds {made[0]} rows of seed {made[1]} and version {made[2]}, not what is asked for; "
             "choose another --out or remove it"
         )
     return dataset

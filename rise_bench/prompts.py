@@ -14,7 +14,16 @@ import itertools
 import re
 
 from rise_bench.registry import BenchmarkSpec
-from rise_bench.values import MAX_PIXELS, Boxes, BoxUnit, Distribution, Gold, frame_of, render_gold
+from rise_bench.values import (
+    MAX_PIXELS,
+    Annotation,
+    Boxes,
+    BoxUnit,
+    Distribution,
+    Gold,
+    frame_of,
+    render_gold,
+)
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>", re.IGNORECASE)
 _ANGLE = re.compile("([<>])")
@@ -128,23 +137,17 @@ def answer_only_text(answer: str) -> str:
     return f"<answer>{answer}</answer>"
 
 
-def _sample_probs(spec: BenchmarkSpec) -> tuple[float, ...]:
-    """Return a distribution written as those of the benchmark are: one class, or all of them."""
-    if spec.metric == "accuracy":
-        return tuple(float(c == spec.classes[0]) for c in spec.classes)
-    return tuple(1 / len(spec.classes) for _ in spec.classes)
-
-
 def prompt_hash(spec: BenchmarkSpec, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS) -> str:
-    """Return the first 16 hex digits of the sha256 of the four prompts on a fixed sample."""
-    annotation = (
-        Distribution(spec.classes, _sample_probs(spec))
-        if spec.kind == "distribution"
-        else Boxes(((64.0, 48.0, 320.0, 240.0),))
-    )
-    gold = Gold("sample", annotation, 640, 480, "CATEGORY", "QUESTION")
+    """Return the first 16 hex digits of the sha256 of the four prompts on fixed samples."""
+    annotations: tuple[Annotation, ...] = (Boxes(((64.0, 48.0, 320.0, 240.0),)),)
+    if spec.kind == "distribution":
+        even = Distribution(spec.classes, tuple(1 / len(spec.classes) for _ in spec.classes))
+        sure = Distribution(spec.classes, tuple(float(c == spec.classes[0]) for c in spec.classes))
+        annotations = (even, sure)  # which are written in two ways
+    golds = [Gold("sample", one, 640, 480, "CATEGORY", "QUESTION") for one in annotations]
+    gold = golds[0]
     prompts = (
-        reason_prompt(spec, gold, unit=unit, max_pixels=max_pixels),
+        *(reason_prompt(spec, one, unit=unit, max_pixels=max_pixels) for one in golds),
         reconstruct_prompt(spec, gold, "REASONING", unit=unit, max_pixels=max_pixels),
         think_answer_prompt(spec, gold, unit=unit, max_pixels=max_pixels),
         answer_only_prompt(spec, gold, unit=unit, max_pixels=max_pixels),

@@ -49,7 +49,7 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
         title: How tables call it.
         run: Name of its RISE-R1.
         reward: `gate`: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold;
-            `multiply`: it is paid in proportion to the lowest sentence's groundedness; `none`: as ever.
+            `multiply`: it is paid a share that rises with that sentence's groundedness; `none`: as ever.
         select: Only chains of thought above it are trained on.
     """
     name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]

@@ -1,8 +1,8 @@
 """The closed loop of RISE-CoT on TRL: image + annotation -> CoT -> image + CoT -> annotation.
 
-Everything of TRL that is experimental or private stands in this module and nowhere else: `rollout_func`,
-`_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of `_generate`. It is
-written against TRL 1.16; the tests compare log-probabilities, masks and advantages with an independent
+Everything of TRL's rollouts that is experimental or private stands in this module and nowhere else:
+`rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of
+`_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with an independent
 recompute, so a release that moves one of them is noticed.
 
 A rollout is a pair of rows, CoT and reconstruction, which carry one reward. The policy gradient over both is

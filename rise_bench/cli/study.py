@@ -56,12 +56,15 @@ def study(
     First with --tune (equally many trials for every method, at one number of shots, 16-shot by default), then
     without, then with --budget time. Started again after a crash, the same command goes on where it was.
     """
+    from rise_bench.errors import ConfigError
     from rise_bench.study.grid import Study
     from rise_bench.study.run import planned
     from rise_bench.study.settings import read_settings
     from rise_bench.study.tuning import Tuning
 
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
+    if not jobs and not dry_run and (tune or budget == "time"):
+        raise ConfigError("--jobs 0 only measures what is done of equal steps; give --jobs 2")
     if tune:
         chosen_shots = _one(shots)
         _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)
@@ -116,7 +119,8 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
     else:
         typer.echo(done.page.read_text(encoding="utf-8"))
         typer.echo(f"results: {plan.out / 'results.jsonl'}\npage:    {done.page}")
-    _end(done.failed)
+    if at_once:
+        _end(done.failed)
 
 
 def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
@@ -142,9 +146,9 @@ def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json:
     from rise_bench.cli.tables import print_json
     from rise_bench.study.cost import remaining_seconds
 
-    folder = plan.jobs_folder
+    folder, at_once = plan.jobs_folder, max(1, at_once)
     left = [job for job in jobs if not folder.is_done(job)]
-    hours = remaining_seconds(jobs, folder, max(1, at_once)) / 3600
+    hours = remaining_seconds(jobs, folder, at_once) / 3600
     if as_json:
         print_json(
             {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}

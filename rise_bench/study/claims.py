@@ -43,6 +43,9 @@ class Claim:
     number: str = ""
 
 
+#: What of the statements of the chains of thought at test is false: a count would favour those that say less.
+FALSE_SHARE = "false_share_of_cot_statements"
+
 CLAIMS = (
     Claim("RISE is better than its base model", "1, 2", "rise", "base"),
     Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
@@ -59,24 +62,16 @@ CLAIMS = (
     Claim("tau 0.75 is better than 0.65", "6", "rise", "tau_65"),
     Claim("tau 0.75 is better than 0.85", "6", "rise", "tau_85"),
     Claim("RISE grounded is better than RISE", "", "rise_grounded", "rise"),
-    Claim("RISE grounded says less that is false", "", "rise_grounded", "rise", "false_statements_per_cot"),
-    Claim("RISE says less that is false than VRFT", "", "rise", "visual_rft", "false_statements_per_cot"),
+    Claim("Less of what RISE grounded says is false", "", "rise_grounded", "rise", FALSE_SHARE),
+    Claim("Less of what RISE says is false than of VRFT", "", "rise", "visual_rft", FALSE_SHARE),
     Claim("RFT adds hedging", "", "rise_sft", "rise", "excess_entropy"),
     Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
 )
 
-#: Numbers of a result of which less is better, beside those of the metrics.
-_LESS_IS_BETTER = LOWER_IS_BETTER | {
-    "false_statements_per_cot",
-    "false_statements_per_kept_cot",
-    "false_statements_per_rollout",
-    "excess_entropy",
-}
-
 
 def lower_is_better(number: str) -> bool:
     """Whether less of a number of a result is better."""
-    return number in _LESS_IS_BETTER
+    return number in LOWER_IS_BETTER or number.startswith(("false_", "excess_"))
 
 
 @dataclass(frozen=True, slots=True)

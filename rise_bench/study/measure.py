@@ -7,12 +7,12 @@ from statistics import fmean
 from typing import Any
 
 from rise_bench.cells import Cell, Method
-from rise_bench.comparison import false_statements, samples_file
+from rise_bench.comparison import checked, samples_file
 from rise_bench.cot import open_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.methods import find_method
 from rise_bench.registry import load_component
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.report import read_latest_rollouts
 from rise_bench.samples import read_responses, score_responses
 from rise_bench.scored_run import score_floors
 from rise_bench.scoring import SampleScore, aggregate
@@ -73,9 +73,9 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     scores = score_responses(responses, golds, dataset.sha256)
     report = aggregate(dataset.spec, golds, scores, resamples=0)
     numbers = {name: report.metrics[name].value for name in _METRICS if name in report.metrics}
-    false = false_statements(responses, dataset)
-    if false is not None:
-        numbers["false_statements_per_cot"] = false
+    said = checked(responses, dataset)
+    if said is not None:
+        numbers |= _truth(said, "cot")
     if dataset.spec.kind == "distribution":
         numbers["excess_entropy"] = excess_entropy(golds, scores)
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
@@ -117,12 +117,23 @@ def _entropy(probs: Sequence[float]) -> float:
 
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
     """How much is false in all that RISE-CoT sampled while it was trained."""
-    logs = [cell.run(job) / "rollouts" for job, _ in method.phases if job.startswith(COT_TRAINING)]
-    if not logs:
+    runs = [cell.run(job) for job, _ in method.phases if job.startswith(COT_TRAINING)]
+    if not runs:
         return {}
     count = load_component("builders", "world.truth").count_statements
-    texts = ((row["id"], row["cot"]) for row, *_ in read_rollouts(logs))
-    return {"false_statements_per_rollout": count(texts, dataset, "train").false_per_text}
+    texts = ((row["id"], row["cot"]) for run in runs for row in read_latest_rollouts(run))
+    return _truth(count(texts, dataset, "train"), "rollout")
+
+
+def _truth(said: Any, of: str) -> dict[str, float]:
+    """Return how much texts say and what of it is false; without a statement there is no share."""
+    numbers = {f"false_statements_per_{of}": said.false_per_text}
+    if said.statements:
+        numbers |= {
+            f"statements_per_{of}": said.statements / said.texts,
+            f"false_share_of_{of}_statements": said.rate,
+        }
+    return numbers
 
 
 def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
@@ -139,7 +150,7 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     ]
     count = load_component("builders", "world.truth").count_statements
     texts = ((row["id"], row["cot"]) for row in kept)
-    numbers = {"false_statements_per_kept_cot": count(texts, dataset, "train").false_per_text}
+    numbers = _truth(count(texts, dataset, "train"), "kept_cot")
     if method.tau is not None:
         numbers["share_kept"] = len(kept) / len(rows)
     return numbers

@@ -28,9 +28,11 @@ _DETAILS = {
     "accuracy": "accuracy",
     "parse_rate": "parse rate",
     "false_statements_per_cot": "false statements per CoT",
+    "statements_per_cot": "statements per CoT",
+    "false_share_of_cot_statements": "false share",
+    "false_share_of_rollout_statements": "false share in RISE-CoT's rollouts",
+    "false_share_of_kept_cot_statements": "false share in CoTs kept for SFT",
     "share_kept": "share kept",
-    "false_statements_per_rollout": "per rollout of RISE-CoT",
-    "false_statements_per_kept_cot": "per CoT kept for SFT",
     "excess_entropy": "excess entropy (nats)",
     "train_seconds": "seconds of training",
 }
@@ -49,7 +51,7 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
         parts += [f"## {benchmark}, {_BUDGETS[budget]}", f"![one dot a seed]({chart.name})"]
         parts += [*_sections(some, floors), "### Settings", settings_table(out / "tuned.json", some)]
     if lost := list(failed):
-        parts += ["## Failed", "\n".join(f"- {name}" for name in lost)]
+        parts += ["## Missing", "\n".join(f"- {name}" for name in lost)]
     atomic_write_text(out / "study.md", "\n\n".join(parts) + "\n")
     return out / "study.md"
 

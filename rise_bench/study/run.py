@@ -31,7 +31,7 @@ class Outcome:
     Attributes:
         results: The results of this command.
         page: The page with everything that was ever measured in this folder.
-        failed: Why jobs failed.
+        failed: Why jobs failed, or that they are not done yet.
     """
 
     results: list[Result]
@@ -103,7 +103,7 @@ def _run(
     jobs: Sequence[Job], folder: JobFolder, at_once: int, progress: Callable[[Progress], None]
 ) -> list[str]:
     if not at_once:
-        return []
+        return [f"{job.name} is not done yet" for job in jobs if not folder.is_done(job)]
     require_extra("train")
     require_extra("eval")
     failed: list[str] = []

@@ -12,7 +12,7 @@ from rise_bench.comparison import AGAINST
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.claims import CLAIMS, Claim, PairedTest, lower_is_better, paired_test
+from rise_bench.study.claims import CLAIMS, FALSE_SHARE, Claim, PairedTest, lower_is_better, paired_test
 from rise_bench.study.measure import Result
 
 
@@ -94,7 +94,13 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
                 if name != AGAINST
             },
             "claims": [
-                {"claim": claim.name, "table": claim.table, **test.to_json()} for claim, test in judged(group)
+                {
+                    "claim": claim.name,
+                    "table": claim.table,
+                    "number": claim.number or group.metric,
+                    **test.to_json(),
+                }
+                for claim, test in judged(group)
             ],
         }
         for group in groups(results)
@@ -102,8 +108,8 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def against(group: Group, method: str) -> dict[str, PairedTest]:
-    """Compare RISE with a method: on the benchmark's metric, and on false statements where both think."""
-    tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, "false_statements_per_cot")}
+    """Compare RISE with a method: on the benchmark's metric, and on what is false where both think."""
+    tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, FALSE_SHARE)}
     return {number: test for number, test in tests.items() if test is not None}
 
 

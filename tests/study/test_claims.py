@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rise_bench.errors import DataError
 from rise_bench.methods import find_method
 from rise_bench.scoring import score_annotation
-from rise_bench.study.claims import CLAIMS, paired_test
+from rise_bench.study.claims import CLAIMS, FALSE_SHARE, paired_test
 from rise_bench.study.measure import Result, excess_entropy
 from rise_bench.study.page import write_page
 from rise_bench.study.summary import groups, judged, read_results, summarise, write_results
@@ -70,7 +70,12 @@ def test_claims_are_about_methods_that_exist() -> None:
 def results(**jsd: list[float]) -> list[Result]:
     return [
         Result(
-            "moods", "steps", "16-shot", seed, method, {"jsd": value, "false_statements_per_cot": 1 - value}
+            "moods",
+            "steps",
+            "16-shot",
+            seed,
+            method,
+            {"jsd": value, FALSE_SHARE: 1 - value},
         )
         for method, values in jsd.items()
         for seed, value in enumerate(values)
@@ -87,13 +92,13 @@ def test_summary_pairs_the_seeds_that_both_have() -> None:
         "RISE is better than SFT": (3, "reproduced"),
         "RISE is better than Visual-RFT": (4, "not reproduced"),
         "SFT High + RFT is better than RFT": (4, "not reproduced"),
-        "RISE says less that is false than VRFT": (4, "reproduced"),
+        "Less of what RISE says is false than of VRFT": (4, "reproduced"),
     }
     (summary,) = summarise(MADE_UP)
     assert summary["methods"]["rise"]["jsd"] == pytest.approx(
         {"mean": 0.1075, "sd": 0.00957, "n": 4}, abs=1e-5
     )
-    truth = summary["rise_against"]["sft"]["false_statements_per_cot"]
+    truth = summary["rise_against"]["sft"][FALSE_SHARE]
     assert truth["gain"] < 0  # fewer false statements are better, and RISE makes more here
 
 
@@ -118,7 +123,7 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     assert "| RISE | recipe's | recipe's | 0.50 |" in page
     assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
     assert "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | 3 : 0 |" in page
-    assert "| RISE says less that is false than VRFT | false_statements_per_cot | 16-shot | +0.0475 |" in page
+    assert f"| Less of what RISE says is false than of VRFT | {FALSE_SHARE} | 16-shot | +0.0475 |" in page
     assert page.count("| yes |") == 1  # it is no claim of the paper, and in its own table
     assert "train_mean 0.264" in page
     assert "- train sft failed" in page

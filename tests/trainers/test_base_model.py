@@ -180,7 +180,7 @@ def test_a_step_of_each_stage_lowers_the_loss_on_its_own_batch():
     values = []
 
     def losses():
-        loss = pretrain.reply_loss(model, tokenizer, batch)
+        loss = pretrain.reply_loss(model, *pretrain.batch_of(tokenizer, batch))
         values.append(loss.item())
         return {"text": loss}
 

@@ -15,9 +15,9 @@ tokens beside its own picture (`surprise`). For single statements:
 - `lowest token`: the lowest information of one of its tokens, because only a word or two say what is false;
 - `surprise`: the lowest log p of one of its tokens, likewise.
 
-With `--reconstruct`, whole texts are ranked by the closed loop too: the similarity of the annotation that
-the judge reconstructs from them (`similarity`), and what of it is lost beside other pictures (`lost by
-swapping`).
+With `--reconstruct`, whole texts are ranked by the closed loop too, which knows the annotation: how similar
+to it is what the judge reconstructs from them (`similarity`), and what of that is lost beside other pictures
+(`lost by swapping`).
 """
 
 from __future__ import annotations
@@ -227,18 +227,25 @@ def main() -> None:
     a = parser.parse_args()
     if a.corrupt > 0 and a.benchmark == "scenes":
         parser.error("--corrupt makes texts about cues: choose moods or kinds")
-    if a.rollouts and not a.data:
-        parser.error("--rollouts needs --data, the folder of their drawn benchmark")
+    if bool(a.rollouts) != bool(a.data):
+        parser.error("--rollouts and --data, the folder of their drawn benchmark, go together")
+    if a.rollouts and a.corrupt > 0:
+        parser.error("--corrupt makes texts up; leave it out with --rollouts")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     judge = Speaker(a.judge)
+    spec = get_benchmark(a.benchmark)
+    rows = [] if a.rollouts else [r for r in samples(spec.name, "train", a.count) for _ in range(a.group)]
     if a.rollouts:
-        told = rolled_out(a.rollouts, open_dataset(a.data), a.since, a.limit)
+        dataset = open_dataset(a.data)
+        spec, told = dataset.spec, rolled_out(a.rollouts, dataset, a.since, a.limit)
+        if not told:
+            parser.error(f"no rollouts of step {a.since} or later in {', '.join(map(str, a.rollouts))}")
+    elif a.corrupt > 0:
+        told = corrupted(spec.name, rows, a.corrupt)
     else:
-        rows = [row for row in samples(a.benchmark, "train", a.count) for _ in range(a.group)]
-        told = corrupted(a.benchmark, rows, a.corrupt) if a.corrupt > 0 else []
-        told = told or sampled(judge if a.policy == a.judge else Speaker(a.policy), a.benchmark, rows)
-    loop = get_benchmark(a.benchmark) if a.reconstruct else None
+        told = sampled(judge if a.policy == a.judge else Speaker(a.policy), spec.name, rows)
+    loop = spec if a.reconstruct else None
     sys.stdout.write(json.dumps(rank_truth(score(judge, told, a.swaps, loop)), indent=1) + "\n")
 
 

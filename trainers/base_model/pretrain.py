@@ -6,7 +6,8 @@ Four stages, each saved when done, so that a rerun goes on after the last comple
 
 1. vision: the tower alone, read out by linear heads (`vision`);
 2. text: the language model alone, on lessons without pictures;
-3. joint: both, on all lessons, the heads of stage 1 still attached;
+3. joint: both, on all lessons; the heads of stage 1 go on, and others ask the language model's image tokens
+   where they are and what is there;
 4. focus: the same with more scenes, where a reply depends on one of several objects.
 
 Stages 1 and 2 do not depend on each other and run side by side, one CPU thread each; stages 3 and 4 take one.
@@ -101,13 +102,8 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> tuple[d
     return inputs, learnt
 
 
-def reply_loss(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> Tensor:
-    """Return the mean cross-entropy of the reply tokens."""
-    inputs, learnt = batch_of(tokenizer, batch)
-    return _reply_loss(model, inputs, learnt)
-
-
-def _reply_loss(model: Any, inputs: dict[str, Tensor], learnt: Tensor) -> Tensor:
+def reply_loss(model: Any, inputs: dict[str, Tensor], learnt: Tensor) -> Tensor:
+    """Return the mean cross-entropy of the reply tokens of a batch from `batch_of`."""
     hidden = model.model(**inputs).last_hidden_state[:, :-1]
     learnt = learnt[:, 1:]
     return functional.cross_entropy(model.lm_head(hidden[learnt]), inputs["input_ids"][:, 1:][learnt])
@@ -177,7 +173,9 @@ def learn_to_read(
         "text",
         plan.text_steps,
         [(model.model.language_model, plan.text_lr)],
-        lambda: {"text": reply_loss(model, tokenizer, [lessons.text_lesson(rng) for _ in range(48)])},
+        lambda: {
+            "text": reply_loss(model, *batch_of(tokenizer, [lessons.text_lesson(rng) for _ in range(48)]))
+        },
     )
 
 
@@ -216,14 +214,14 @@ def learn_both(
         seen = [see(rng, benchmark) for benchmark, count in counts.items() for _ in range(count)]
         shown = [teach[s.benchmark](rng, s, describe) for s in seen]
         inputs, learnt = batch_of(tokenizer, shown)
-        parts = {"picture": _reply_loss(model, inputs, learnt)}
+        parts = {"picture": reply_loss(model, inputs, learnt)}
         tower = kept["tower"].reshape(len(seen), IMAGE_TOKENS, -1)
         reader = kept["reader"][inputs["mm_token_type_ids"] == 1].reshape(tower.shape)
         targets = targets_of(seen)
         parts["heads"] = 0.1 * sum(heads.losses(tower, targets).values(), torch.zeros(()))
         parts["placing"] = 0.3 * sum(heads.placing_losses(reader, targets).values(), torch.zeros(()))
         text = [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
-        parts["text"] = 0.5 * reply_loss(model, tokenizer, text)
+        parts["text"] = 0.5 * reply_loss(model, *batch_of(tokenizer, text))
         elsewhere.extend(seen)
         del elsewhere[:-200]
         return parts

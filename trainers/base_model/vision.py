@@ -1,9 +1,9 @@
-"""Stage 1: the vision tower learns to see, before there is any language.
+"""What image tokens are asked, so that the tower learns to see and the language model where things are.
 
-Two kinds of question are asked of its 16 output tokens: what the picture as a whole is like (from their
-mean); and, token by token, whether an object has its centre in this sixteenth of the picture, what it is like
-and where its box lies. Without this stage the language model learns only what is spread over the whole
-picture.
+Stage 1, before there is any language, asks the tower's 16 output tokens: what the picture as a whole is like
+(from their mean); and, token by token, whether an object has its centre in this sixteenth of the picture,
+what it is like and where its box lies. Without it the language model learns only what is spread over the whole
+picture. The stages with both go on asking that, and ask the language model's image tokens for their place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ CELLS = 4
 GLOBAL = ("ground", "backdrop", "frame", "light", "layout", "shape", "colour", "texture", "size")
 LOCAL = ("shape", "colour", "texture", "size")
 IGNORE = -100
+WORDS_WEIGHT = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Targets:
 
 
 class Heads(nn.Module):
-    """Linear read-outs of the vision tower's tokens; thrown away after stage 1."""
+    """Linear read-outs of image tokens, the tower's and the language model's; not part of the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class Heads(nn.Module):
         stated = self.placed(tokens)[there].sigmoid()
         said = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
         return {
-            "words": sum(said, torch.zeros(())) / 3,
+            "words": WORDS_WEIGHT * sum(said, torch.zeros(())),
             "cell": _cross_entropy(self.cell(tokens), cells),
             "placed": 8 * functional.smooth_l1_loss(stated, targets.boxes_xywh[there], beta=0.02),
         }
