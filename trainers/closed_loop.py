@@ -2,8 +2,8 @@
 
 Everything of TRL's rollouts that is experimental or private stands in this module and nowhere else:
 `rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of
-`_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with an independent
-recompute, so a release that moves one of them is noticed.
+`_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with
+an independent recompute, so a release that moves one of them is noticed.
 
 A rollout is a pair of rows, CoT and reconstruction, which carry one reward. The policy gradient over both is
 that of pi(R, A' | I, A), eq. 7 of the paper; with `gradient="cot"` the reconstruction is sampled but not

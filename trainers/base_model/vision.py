@@ -2,8 +2,9 @@
 
 Stage 1, before there is any language, asks the tower's 16 output tokens: what the picture as a whole is like
 (from their mean); and, token by token, whether an object has its centre in this sixteenth of the picture,
-what it is like and where its box lies. Without it the language model learns only what is spread over the whole
-picture. The stages with both go on asking that, and ask the language model's image tokens for their place.
+what it is like and where its box lies. Without it the language model learns only what is spread over the
+whole picture. The stages with both go on asking that, and ask the language model's image tokens for their
+place.
 """
 
 from __future__ import annotations
