@@ -72,5 +72,5 @@ ABLATIONS: dict[str, Method] = {
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
-`grounded_multiply` is the other form of its reward; `rft_…` change the similarity variant of RISE-R1's reward,
-and nothing else."""
+`grounded_multiply` is the other form of its reward; `rft_…` change the similarity variant of RISE-R1's
+reward, and nothing else."""
