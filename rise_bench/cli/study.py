@@ -71,7 +71,8 @@ def study(
         return
     tuned = read_settings(out / "tuned.json", benchmark)
     asked = tuple(one.value for one in dict.fromkeys(shots or ShotsChoice))
-    plan = planned(Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned))
+    asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned)
+    plan = planned(asked_for, keep=not dry_run)
     _study(plan, jobs, dry_run, as_json)
 
 

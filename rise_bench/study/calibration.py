@@ -27,11 +27,12 @@ from rise_bench.study.settings import policy_sections, setting_of
 Rates = dict[str, float]
 
 
-def time_steps(study: Study) -> dict[str, dict[str, int]]:
+def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
     """Return the policy's steps at equal time, by shots and method; measures what OUT has no record of.
 
     Args:
         study: The study, with the budget `steps` or `time`.
+        keep: Keep what was measured, so that it is not measured again.
 
     Raises:
         PrerequisiteError: A run of equal steps is missing, or RISE-CoT alone takes longer than RISE.
@@ -48,7 +49,8 @@ def time_steps(study: Study) -> dict[str, dict[str, int]]:
                     measured |= {p: v for p, v in _measure(study, name, shots).items() if p not in measured}
             if find_method(method).phases and method != AGAINST:
                 steps.setdefault(shots, {})[method] = _steps_in_time(study, method, shots, measured)
-    atomic_write_text(path, json_text(known) + "\n")
+    if keep:
+        atomic_write_text(path, json_text(known) + "\n")
     return steps
 
 

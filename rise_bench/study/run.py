@@ -39,13 +39,15 @@ class Outcome:
     failed: list[str]
 
 
-def planned(study: Study) -> Study:
+def planned(study: Study, *, keep: bool = True) -> Study:
     """Return the study with the steps of its methods decided, which at equal time needs measured seconds.
+
+    With `keep` the seconds are measured once and for all: a study that only lists jobs keeps none.
 
     Raises:
         PrerequisiteError: Nothing of equal steps ran that could be measured.
     """
-    return replace(study, time_steps=time_steps(study)) if study.budget == "time" else study
+    return replace(study, time_steps=time_steps(study, keep=keep)) if study.budget == "time" else study
 
 
 def run_study(

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.study.calibration import time_steps
+from rise_bench.study.grid import Study
+
 from .conftest import Run, Start, finish
 
 GRID = ("--shots", "4-shot", "--seeds", "2", "--steps", "12", "--train", "40", "--test", "6", "--json")
@@ -76,6 +79,14 @@ def test_equal_time_goes_on_from_measured_seconds(rows: list[dict], run: Run, ou
     assert done.returncode == 0, done.stderr
     jobs = json.loads(done.stdout)["jobs"]
     assert jobs == [f"moods/4-shot/seed-{s}/{job}-time" for s in (0, 1) for job in ("sft", "eval_sft")]
+    assert not (out / "calibration.json").exists()  # more runs may be measured yet
+
+
+def test_equal_time_keeps_measured_seconds(rows: list[dict], out: Path) -> None:
+    study = Study(
+        out, shots=("4-shot",), seeds=2, methods=("rise", "sft", "base"), steps=12, train=40, test=6
+    )
+    time_steps(study)
     rates = json.loads((out / "calibration.json").read_text())["moods"]["4-shot"]
     assert rates.keys() >= {"rise_cot.grpo", "rise_r1.sft", "rise_r1.grpo", "collect", "sft.sft"}
     assert min(rates.values()) > 0
