@@ -8,7 +8,7 @@ from rise_bench.ablations import ABLATIONS
 from rise_bench.comparison import AGAINST, headings
 from rise_bench.methods import METHODS, find_method
 from rise_bench.storage import atomic_write_text
-from rise_bench.study.claims import PairedTest
+from rise_bench.study.claims import CLAIMS, Claim, PairedTest
 from rise_bench.study.measure import Result
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.strip_chart import strip_chart
@@ -98,24 +98,22 @@ def against_table(some: Sequence[Group]) -> str:
 
 def claim_table(some: Sequence[Group]) -> str:
     """Return the verdict on each claim of the paper, at each number of shots."""
-    rows = sorted(
+    rows = [
         [claim.table, claim.name, group.shots, *_shown(test), test.verdict]
-        for group in some
-        for claim, test in judged(group)
+        for claim, group, test in _by_claim(some)
         if claim.table
-    )
+    ]
     return _table(["table", "claim", "shots", "better by", "wins : losses", "p", "verdict"], rows)
 
 
 def question_table(some: Sequence[Group]) -> str:
     """Return the answer to each question of this project, at each number of shots, by the same rule."""
     answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
-    rows = sorted(
+    rows = [
         [claim.name, claim.number or group.metric, group.shots, *_shown(test), answer[test.verdict]]
-        for group in some
-        for claim, test in judged(group)
+        for claim, group, test in _by_claim(some)
         if not claim.table
-    )
+    ]
     return _table(["question", "number", "shots", "by", "for : against", "p", "answer"], rows)
 
 
@@ -145,6 +143,12 @@ def settings_table(tuned: Path, some: Sequence[Group]) -> str:
     return _table(
         ["method", "SFT learning rate", "GRPO learning rate", "SFT's share of the policy's steps"], rows
     )
+
+
+def _by_claim(some: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:
+    """Every judged claim in the order of the claims, each at few shots first."""
+    found = [(claim, group, test) for group in some for claim, test in judged(group)]
+    return sorted(found, key=lambda one: CLAIMS.index(one[0]))
 
 
 def _methods(some: Sequence[Group]) -> list[str]:

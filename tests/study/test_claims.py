@@ -67,16 +67,9 @@ def test_claims_are_about_methods_that_exist() -> None:
     assert {claim.table for claim in CLAIMS} == {"1, 2", "3", "4", "5", "6", ""}
 
 
-def results(**jsd: list[float]) -> list[Result]:
+def results(shots: str = "16-shot", **jsd: list[float]) -> list[Result]:
     return [
-        Result(
-            "moods",
-            "steps",
-            "16-shot",
-            seed,
-            method,
-            {"jsd": value, FALSE_SHARE: 1 - value},
-        )
+        Result("moods", "steps", shots, seed, method, {"jsd": value, FALSE_SHARE: 1 - value})
         for method, values in jsd.items()
         for seed, value in enumerate(values)
     ]
@@ -131,6 +124,18 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(dots) == len(MADE_UP)
     assert json.dumps(summarise(MADE_UP))
+
+
+def test_a_claim_is_shown_from_few_shots_to_many(tmp_path: Path) -> None:
+    few = [one for shots in ("full", "4-shot") for one in results(shots, rise=[0.1, 0.2], base=[0.3, 0.3])]
+    lines = write_page(tmp_path, [*MADE_UP, *few]).read_text().splitlines()
+    asked = [
+        "RISE is better than its base model",
+        "RISE is better than SFT",
+        "RISE is better than Visual-RFT",
+    ]
+    shown = [line.split(" | ")[1:3] for line in lines if line.startswith("| 1, 2 |")]
+    assert shown == [[asked[0], "4-shot"], [asked[0], "full"], [asked[1], "16-shot"], [asked[2], "16-shot"]]
 
 
 def test_excess_entropy_is_what_hedging_adds() -> None:
