@@ -6,7 +6,7 @@ High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 
 from rise_bench.cells import Cell, Method, Section, sweep_base
 from rise_bench.jobs import Job
-from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, then_r1
+from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, then_r1
 
 
 def _r1(title: str, run: str, *settings: str, tau: float | None = TAU, rft: bool = True) -> Method:
@@ -36,20 +36,35 @@ def _reward(title: str, name: str, *settings: str) -> Method:
     )
 
 
-def _base_cots(cell: Cell) -> list[Job]:
-    before = rise_cot(cell)
-    swept = sweep_base(cell, before[-1], run="base_cots_high", only_high_of=cell.cots)
-    cots = cell.run("base_cots_high")
-    return then_r1(cell, [*before, swept], cots, "data.cot_subset=all", run="r1_base_cots")
+def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
+    """RISE-R1 on the base model's chains of thought for the samples that RISE trains on."""
+
+    def trainings(cell: Cell) -> list[Job]:
+        before = rise_cot(cell)
+        swept = sweep_base(cell, before[-1], run=cots, only_high_of=cell.cots, samples=samples)
+        return then_r1(cell, [*before, swept], cell.run(cots), "data.cot_subset=all", run=run)
+
+    return Method(
+        title,
+        trainings,
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=(RISE_COT, (run, "sft"), (run, "grpo")),
+        cots=lambda cell: cell.run(cots),
+    )
 
 
 ABLATIONS: dict[str, Method] = {
-    "r1_base_cots": Method(
-        "RISE-R1 on CoTs of the base model",
-        _base_cots,
-        lambda cell: cell.run("r1_base_cots") / "grpo" / "final",
-        phases=(RISE_COT, ("r1_base_cots", "sft"), ("r1_base_cots", "grpo")),
-        cots=lambda cell: cell.run("base_cots_high"),
+    "r1_base_cots": _base_cots("RISE-R1 on CoTs of the base model", "r1_base_cots", "base_cots_high", 1),
+    "r1_base_best": _base_cots(
+        "RISE-R1 on the best of 8 of the base model", "r1_base_best", "base_cots_best", 8
+    ),
+    "rise_before_rft": Method(
+        "RISE before its RFT",
+        rise_r1,
+        lambda cell: cell.run("rise_r1") / "sft" / "final",
+        phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),  # of the run that it is taken from
+        cots=lambda cell: cell.cots,
+        tau=TAU,
     ),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
@@ -72,5 +87,6 @@ ABLATIONS: dict[str, Method] = {
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
-`grounded_multiply` is the other form of its reward; `rft_…` change the similarity variant of RISE-R1's
-reward, and nothing else."""
+`grounded_multiply` is the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
+`rise_before_rft` is the model of `rise` between its phases; `rft_…` change the similarity variant of the
+reward of RISE-R1, and nothing else."""

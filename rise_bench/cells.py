@@ -146,18 +146,26 @@ def collect(
     return _job(cell, name, "collect the chains of thought", arguments, (training,))
 
 
-def sweep_base(cell: Cell, *needs: Job, run: str = "base_cots", only_high_of: Path | None = None) -> Job:
-    """Return the job of one chain of thought a sample from the base model: an unfiltered teacher's.
+def sweep_base(
+    cell: Cell,
+    *needs: Job,
+    run: str = "base_cots",
+    only_high_of: Path | None = None,
+    samples: int = 1,
+) -> Job:
+    """Return the job of the base model's chains of thought, those of an untrained teacher.
 
     Args:
         cell: Where.
         needs: Jobs whose results it reads.
         run: Name of the job.
         only_high_of: CoT dataset to whose `high` samples it is restricted; None for all samples.
+        samples: Chains of thought a sample, of which the best by reward is kept; 1 is no choice at all.
     """
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", BASE_MODEL),
-        *("--max-pixels", str(MAX_PIXELS), "--samples", "1", "--batch-rows", str(8 * _SWEEP_BATCH)),
+        *("--max-pixels", str(MAX_PIXELS), "--samples", str(samples)),
+        *("--batch-rows", str(8 * _SWEEP_BATCH // samples)),
         *("--max-cot-length", "96", "--max-reconstruction-length", "96", "--judge", "none"),
         *(("--only-high-of", str(only_high_of)) if only_high_of else ()),
         *("--out", str(cell.run(run))),

@@ -56,6 +56,7 @@ CLAIMS = (
     Claim("SFT High + RFT is better than SFT High", "4", "rise", "rise_sft"),
     Claim("SFT High + RFT is better than RFT", "4", "rise", "visual_rft"),
     Claim("SFT High + RFT is better than SFT Full + RFT", "4", "rise", "sft_all_rft"),
+    Claim("SFT Full + RFT is better than SFT Full", "4", "sft_all_rft", "sft_all"),
     Claim("The full reward is better than similarity only", "5", "rise", "similarity_only"),
     Claim("The full reward is better than none for leaks", "5", "rise", "no_leak_term"),
     Claim("The full reward is better than none for the format", "5", "rise", "no_format_term"),
@@ -64,7 +65,13 @@ CLAIMS = (
     Claim("RISE grounded is better than RISE", "", "rise_grounded", "rise"),
     Claim("Less of what RISE grounded says is false", "", "rise_grounded", "rise", FALSE_SHARE),
     Claim("Less of what RISE says is false than of VRFT", "", "rise", "visual_rft", FALSE_SHARE),
-    Claim("RFT adds hedging", "", "rise_sft", "rise", "excess_entropy"),
+    Claim("RISE grounded is better than Visual-RFT", "", "rise_grounded", "visual_rft"),
+    Claim("Less that is false by RISE grounded than by VRFT", "", "rise_grounded", "visual_rft", FALSE_SHARE),
+    Claim("Best CoTs of RISE-CoT teach better than the base model's best", "", "rise", "r1_base_best"),
+    Claim("The base model's best CoTs teach better than its first", "", "r1_base_best", "r1_base_cots"),
+    Claim("RISE is better than before its RFT", "", "rise", "rise_before_rft"),
+    Claim("RISE hedges more than before its RFT", "", "rise_before_rft", "rise", "excess_entropy"),
+    Claim("RISE hedges more than without RFT", "", "rise_sft", "rise", "excess_entropy"),
     Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
 )
 
