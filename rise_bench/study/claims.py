@@ -51,6 +51,7 @@ CLAIMS = (
     Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
     Claim("RISE is better than Visual-RFT", "1, 2", "rise", "visual_rft"),
     Claim("SFT is better than the base model", "1, 2", "sft", "base"),
+    Claim("Visual-RFT is better than SFT", "1, 2", "visual_rft", "sft"),
     Claim("CoTs of RISE-CoT teach better than the base model's", "3", "rise", "r1_base_cots"),
     Claim("SFT High + RFT is better than SFT Full", "4", "rise", "sft_all"),
     Claim("SFT High + RFT is better than SFT High", "4", "rise", "rise_sft"),

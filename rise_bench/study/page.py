@@ -12,13 +12,14 @@ from rise_bench.study.claims import CLAIMS, Claim, PairedTest
 from rise_bench.study.measure import Result
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.strip_chart import strip_chart
-from rise_bench.study.summary import Group, against, groups, judged, mean_sd
+from rise_bench.study.summary import Group, against, by_budget, judged, mean_sd, over_shots
 
 _RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds.
-A seed draws other training and test pictures and starts training elsewhere. Tests are paired over seeds:
-t-test, two-sided, not corrected for their number. A claim is reproduced if its better method is better and
-p < 0.05, not reproduced if it is worse and p < 0.05, else undecided, as with fewer than three seeds. This
-rule, the methods, their candidate settings and the budgets were set before the runs (docs/study.md)."""
+A seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the
+numbers of shots, which share its test pictures. Tests are paired over seeds: t-test, two-sided, not corrected
+for their number. A claim is reproduced if its better method is better and p < 0.05, not reproduced if it is
+worse and p < 0.05, else undecided, as with fewer than three seeds. This rule, the methods, their candidate
+settings and the budgets were set before the runs (docs/study.md)."""
 
 _BUDGETS = {"steps": "equal optimiser steps", "time": "equal seconds of training"}
 
@@ -40,11 +41,9 @@ _DETAILS = {
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
     """Write OUT/study.md and a chart for each benchmark and budget; return the page."""
-    by_chart: dict[tuple[str, str], list[Group]] = {}
-    for group in groups(results):
-        by_chart.setdefault((group.benchmark, group.budget), []).append(group)
     parts = ["# Study", _RULE]
-    for (benchmark, budget), some in by_chart.items():
+    for some in by_budget(results):
+        benchmark, budget = some[0].benchmark, some[0].budget
         floors = _floors(results, benchmark)
         chart = out / f"study-{benchmark}-{budget}.svg"
         atomic_write_text(chart, _chart(some, floors))
@@ -59,16 +58,17 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
 def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
     metric = some[0].metric
     named = ", ".join(f"{name} {value:.3f}" for name, value in floors.items())
+    compared = [*some, *over_shots(some)]
     parts = [
         f"### {headings(metric)[1]}",
-        score_table(some),
+        score_table(compared),
         f"Constant answers, mean over seeds: {named}." if floors else "",
         "### RISE against each",
-        against_table(some),
+        against_table(compared),
         "### Claims of the paper",
-        claim_table(some),
+        claim_table(compared),
         "### Questions of this project",
-        question_table(some),
+        question_table(compared),
     ]
     for group in some:
         parts += [f"### Everything measured, {group.shots}", detail_table(group)]

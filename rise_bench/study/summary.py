@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -23,7 +23,7 @@ class Group:
     Attributes:
         benchmark: Name of the benchmark.
         budget: steps or time.
-        shots: Number of shots.
+        shots: Number of shots, or `mean`.
         methods: Results by method and seed.
     """
 
@@ -62,6 +62,37 @@ def groups(results: Iterable[Result]) -> list[Group]:
     order = ("4-shot", "16-shot", "full")
     keys = sorted(found, key=lambda key: (key[0], key[1], order.index(key[2])))
     return [Group(*key, dict(found[key])) for key in keys]
+
+
+def over_shots(some: Sequence[Group]) -> list[Group]:
+    """Return one more group, `mean`, of what a method scores on average over all numbers of shots.
+
+    A method is in it on the seeds of which there is a result at every number of shots. Those results share
+    their test pictures, so the seed stays the unit of the tests. Empty with one number of shots only.
+    """
+    if len(some) < 2:
+        return []
+    first, methods = some[0], {}
+    for name in first.methods:
+        by_shots = [group.methods.get(name, {}) for group in some]
+        seeds = sorted(set.intersection(*(set(results) for results in by_shots)))
+        if seeds:
+            methods[name] = {seed: _mean_result([one[seed] for one in by_shots]) for seed in seeds}
+    return [Group(first.benchmark, first.budget, "mean", methods)] if methods else []
+
+
+def _mean_result(some: Sequence[Result]) -> Result:
+    shared = [name for name in some[0].numbers if all(name in one.numbers for one in some)]
+    numbers = {name: fmean(one.numbers[name] for one in some) for name in shared}
+    return replace(some[0], shots="mean", numbers=numbers)
+
+
+def by_budget(results: Iterable[Result]) -> list[list[Group]]:
+    """Return the groups of each benchmark and budget, from few shots to many."""
+    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in groups(results):
+        found[group.benchmark, group.budget].append(group)
+    return list(found.values())
 
 
 def mean_sd(values: Sequence[float]) -> dict[str, float]:
@@ -103,7 +134,8 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
                 for claim, test in judged(group)
             ],
         }
-        for group in groups(results)
+        for some in by_budget(results)
+        for group in (*some, *over_shots(some))
     ]
 
 

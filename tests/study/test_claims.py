@@ -15,7 +15,7 @@ from rise_bench.scoring import score_annotation
 from rise_bench.study.claims import CLAIMS, FALSE_SHARE, paired_test
 from rise_bench.study.measure import Result, excess_entropy
 from rise_bench.study.page import write_page
-from rise_bench.study.summary import groups, judged, read_results, summarise, write_results
+from rise_bench.study.summary import groups, judged, over_shots, read_results, summarise, write_results
 from rise_bench.values import Distribution, Gold
 
 CLASSES = ("a", "b")
@@ -84,6 +84,7 @@ def test_summary_pairs_the_seeds_that_both_have() -> None:
     assert verdicts == {
         "RISE is better than SFT": (3, "reproduced"),
         "RISE is better than Visual-RFT": (4, "not reproduced"),
+        "Visual-RFT is better than SFT": (3, "reproduced"),
         "SFT High + RFT is better than RFT": (4, "not reproduced"),
         "Less of what RISE says is false than of VRFT": (4, "reproduced"),
     }
@@ -93,6 +94,17 @@ def test_summary_pairs_the_seeds_that_both_have() -> None:
     )
     truth = summary["rise_against"]["sft"][FALSE_SHARE]
     assert truth["gain"] < 0  # fewer false statements are better, and RISE makes more here
+
+
+def test_mean_over_shots_is_one_number_a_seed() -> None:
+    few = results("4-shot", rise=[0.30, 0.31], sft=[0.4], visual_rft=[])
+    (mean,) = over_shots(groups([*MADE_UP, *few]))
+    assert mean.shots == "mean"
+    assert mean.values("rise", "jsd") == pytest.approx([0.20, 0.21])
+    assert mean.values("sft", "jsd") == pytest.approx([0.30])
+    assert set(mean.methods) == {"rise", "sft"}  # Visual-RFT has no result at 4 shots
+    assert over_shots(groups(MADE_UP)) == []
+    assert [summary["shots"] for summary in summarise([*MADE_UP, *few])] == ["4-shot", "16-shot", "mean"]
 
 
 def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
@@ -129,13 +141,10 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
 def test_a_claim_is_shown_from_few_shots_to_many(tmp_path: Path) -> None:
     few = [one for shots in ("full", "4-shot") for one in results(shots, rise=[0.1, 0.2], base=[0.3, 0.3])]
     lines = write_page(tmp_path, [*MADE_UP, *few]).read_text().splitlines()
-    asked = [
-        "RISE is better than its base model",
-        "RISE is better than SFT",
-        "RISE is better than Visual-RFT",
-    ]
+    asked = [claim.name for claim in CLAIMS if claim.table == "1, 2"]
     shown = [line.split(" | ")[1:3] for line in lines if line.startswith("| 1, 2 |")]
-    assert shown == [[asked[0], "4-shot"], [asked[0], "full"], [asked[1], "16-shot"], [asked[2], "16-shot"]]
+    few_first = [(0, "4-shot"), (0, "full"), (1, "16-shot"), (2, "16-shot"), (4, "16-shot")]
+    assert shown == [[asked[claim], shots] for claim, shots in few_first]
 
 
 def test_excess_entropy_is_what_hedging_adds() -> None:
