@@ -9,7 +9,14 @@ from rise_bench.jobs import Job
 from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, then_r1
 
 
-def _r1(title: str, run: str, *settings: str, tau: float | None = TAU, rft: bool = True) -> Method:
+def _r1(
+    title: str,
+    run: str,
+    *settings: str,
+    tau: float | None = TAU,
+    rft: bool = True,
+    teacher_counts: bool = True,
+) -> Method:
     """RISE-R1 with other settings on the chains of thought of RISE."""
     sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
     given = settings if rft else (*settings, "phases=sft")
@@ -20,6 +27,7 @@ def _r1(title: str, run: str, *settings: str, tau: float | None = TAU, rft: bool
         phases=(RISE_COT, *((run, section) for section in sections)),
         cots=lambda cell: cell.cots,
         tau=tau,
+        teacher_counts=teacher_counts,
     )
 
 
@@ -66,6 +74,7 @@ ABLATIONS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
+    "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
     "similarity_only": _reward(
@@ -88,5 +97,5 @@ ABLATIONS: dict[str, Method] = {
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
-`rise_before_rft` is the model of `rise` between its phases; `rft_…` change the similarity variant of the
-reward of RISE-R1, and nothing else."""
+`rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
+budget, as in the paper; `rft_…` change the similarity variant of the reward of RISE-R1, and nothing else."""

@@ -97,6 +97,7 @@ class Method:
     cots: Callable[[Cell], Path] | None = None
     tau: float | None = None
     min_groundedness: float | None = None
+    teacher_counts: bool = True
 
 
 def train(

@@ -1,7 +1,8 @@
 """Equal budgets: how many optimiser steps each phase of a method has.
 
 Every step on which a method's model depends counts, also those of RISE-CoT where a rival uses its chains of
-thought. RISE-CoT has a third of the budget wherever it is used, the policy has the rest.
+thought. RISE-CoT has a third of the budget wherever it is used, the policy has the rest; in one ablation the
+policy has all, as in the paper, and RISE-CoT's third comes on top.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,8 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
         ConfigError: A phase would have no step.
     """
     cot = {phase: cot_steps(total) for phase in method.phases if phase[0].startswith(COT_TRAINING)}
-    left = total - sum(cot.values()) if policy is None else policy
+    counted = sum(cot.values()) if method.teacher_counts else 0
+    left = total - counted if policy is None else policy
     sections = policy_sections(method)
     alone = len(sections) == 1
     sft = round(left * setting.sft_share) if not alone else left if sections == ("sft",) else 0

@@ -50,6 +50,7 @@ CLAIMS = (
     Claim("RISE is better than its base model", "1, 2", "rise", "base"),
     Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
     Claim("RISE is better than Visual-RFT", "1, 2", "rise", "visual_rft"),
+    Claim("RISE, its RISE-CoT not counted, is better than VRFT", "1, 2", "rise_uncounted", "visual_rft"),
     Claim("SFT is better than the base model", "1, 2", "sft", "base"),
     Claim("Visual-RFT is better than SFT", "1, 2", "visual_rft", "sft"),
     Claim("CoTs of RISE-CoT teach better than the base model's", "3", "rise", "r1_base_cots"),

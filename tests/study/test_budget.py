@@ -20,11 +20,16 @@ from rise_bench.study.settings import Setting, candidates, setting_of
 TRAINED = [name for name in METHODS | ABLATIONS if name != "base"]
 
 
+def on_top(name: str, total: int) -> int:
+    """Steps of RISE-CoT in the one method whose budget is the paper's."""
+    return round(total / 3) if name == "rise_uncounted" else 0
+
+
 @pytest.mark.parametrize("name", TRAINED)
 @given(total=st.integers(12, 1000), share=st.floats(0.2, 0.8))
 def test_every_method_has_the_same_number_of_steps(name: str, total: int, share: float) -> None:
     steps = allot(find_method(name), Setting(share), total)
-    assert sum(steps.values()) == total
+    assert sum(steps.values()) == total + on_top(name, total)
     assert min(steps.values()) >= 1
 
 
@@ -60,7 +65,7 @@ def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
             assert rates == {"grpo": recipe.grpo.learning_rate}  # whatever was tuned
         else:
             assert rates.items() <= {"sft": 7e-4, "grpo": 7e-5}.items()
-    assert made == 120
+    assert made == 120 + on_top(name, 120)
 
 
 def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:

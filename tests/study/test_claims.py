@@ -141,10 +141,14 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
 def test_a_claim_is_shown_from_few_shots_to_many(tmp_path: Path) -> None:
     few = [one for shots in ("full", "4-shot") for one in results(shots, rise=[0.1, 0.2], base=[0.3, 0.3])]
     lines = write_page(tmp_path, [*MADE_UP, *few]).read_text().splitlines()
-    asked = [claim.name for claim in CLAIMS if claim.table == "1, 2"]
     shown = [line.split(" | ")[1:3] for line in lines if line.startswith("| 1, 2 |")]
-    few_first = [(0, "4-shot"), (0, "full"), (1, "16-shot"), (2, "16-shot"), (4, "16-shot")]
-    assert shown == [[asked[claim], shots] for claim, shots in few_first]
+    assert shown == [
+        ["RISE is better than its base model", "4-shot"],
+        ["RISE is better than its base model", "full"],
+        ["RISE is better than SFT", "16-shot"],
+        ["RISE is better than Visual-RFT", "16-shot"],
+        ["Visual-RFT is better than SFT", "16-shot"],
+    ]
 
 
 def test_excess_entropy_is_what_hedging_adds() -> None:
