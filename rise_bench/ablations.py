@@ -4,6 +4,7 @@ Rows of the tables that are methods already are not repeated: the paper's own ch
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 """
 
+from rise_bench.base_model import base_model_folder
 from rise_bench.cells import Cell, Method, Section, sweep_base
 from rise_bench.jobs import Job
 from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, then_r1
@@ -74,6 +75,9 @@ ABLATIONS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
+    "base_answer_only": Method(
+        "base model, answers only", lambda _: [], lambda _: base_model_folder(), "answer_only"
+    ),
     "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
@@ -98,4 +102,5 @@ ABLATIONS: dict[str, Method] = {
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
 `rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
-budget, as in the paper; `rft_…` change the similarity variant of the reward of RISE-R1, and nothing else."""
+budget, as in the paper; `base_answer_only` is asked in the form of SFT; `rft_…` change the similarity variant
+of the reward of RISE-R1, and nothing else."""

@@ -64,6 +64,7 @@ CLAIMS = (
     Claim("The full reward is better than none for the format", "5", "rise", "no_format_term"),
     Claim("tau 0.75 is better than 0.65", "6", "rise", "tau_65"),
     Claim("tau 0.75 is better than 0.85", "6", "rise", "tau_85"),
+    Claim("SFT is better than the base model in its own form", "", "sft", "base_answer_only"),
     Claim("RISE grounded is better than RISE", "", "rise_grounded", "rise"),
     Claim("Less of what RISE grounded says is false", "", "rise_grounded", "rise", FALSE_SHARE),
     Claim("Less of what RISE says is false than of VRFT", "", "rise", "visual_rft", FALSE_SHARE),

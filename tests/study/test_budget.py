@@ -17,7 +17,7 @@ from rise_bench.study.calibration import seconds_a_step, time_steps
 from rise_bench.study.grid import Study
 from rise_bench.study.settings import Setting, candidates, setting_of
 
-TRAINED = [name for name in METHODS | ABLATIONS if name != "base"]
+TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 
 
 def on_top(name: str, total: int) -> int:
