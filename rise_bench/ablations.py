@@ -97,6 +97,7 @@ ABLATIONS: dict[str, Method] = {
     "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
+    "rft_jsd": _r1("RFT paid without the 1e-10 rule", "rise_r1_jsd", "reward.variant=jsd"),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,

@@ -7,6 +7,8 @@ Variants (docs/decisions/similarity.md says why):
 - `literal`: eqs. 2-5 as printed. Not bounded by 1: stating twice the truth scores 1.43.
 - `upstream`: what the authors' code computes: exp(-(KLD + MSE) / 2) without the sum factor, and IoU over the
   number of stated boxes.
+- `jsd`: as `paper`, but with the Jensen-Shannon divergence for the KLD: a stated zero is charged for the mass
+  that it misses and not by its 1e-10; eq. 6 for boxes.
 - `f1`: as `paper`, but boxes are scored 2 x sum(IoU) / (N_gold + N_stated), so that extra boxes cost.
 """
 
@@ -18,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from rise_bench.metrics import jsd
 from rise_bench.values import Annotation, Box, Boxes, Distribution
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "f1"]
+SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "f1"]
 
 #: "with zero values set to 1e-10" (below eq. 5).
 ZERO = 1e-10
@@ -68,6 +71,8 @@ def _distribution_similarity(
     mse /= len(gold)
     if variant == "upstream":
         return min(1.0, math.exp(-(max(kld, 0.0) + mse) / 2))
+    if variant == "jsd":
+        kld = jsd(gold, stated)
     if variant != "literal":
         kld = max(kld, 0.0)
     return math.exp(-(kld + mse)) * math.exp(-abs(math.log10(total)))

@@ -2,12 +2,13 @@
 
 import itertools
 import math
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_bench.similarity import iou_matrix, match_boxes, precision_iou, similarity
+from rise_bench.similarity import SimilarityVariant, iou_matrix, match_boxes, precision_iou, similarity
 from rise_bench.values import Boxes, Distribution
 
 CLASSES = ("a", "b", "c")
@@ -67,20 +68,31 @@ def test_upstream_is_what_the_authors_code_computes():
     assert similarity(gold, two, "upstream") == 0.5
 
 
-@given(golds, plausible | anything)
-def test_paper_is_in_0_1_and_finite_on_any_input(gold, stated):
-    assert 0.0 <= similarity(dist(*gold), dist(*stated)) <= 1.0
+def test_jsd_charges_a_stated_zero_for_the_mass_that_it_misses():
+    """Truth (0.1, 0.9, 0), stated (0, 1, 0): half of 0.1 log 2 + 0.9 log(0.9 / 0.95) + log(1 / 0.95)."""
+    gold, stated = dist(0.1, 0.9, 0.0), dist(0.0, 1.0, 0.0)
+    divergence = (0.1 * math.log(2) + 0.9 * math.log(0.9 / 0.95) + math.log(1 / 0.95)) / 2
+    assert similarity(gold, stated, "jsd") == pytest.approx(math.exp(-divergence - 0.02 / 3))
+    assert similarity(gold, stated) < 0.15 < 0.9 < similarity(gold, stated, "jsd")
 
 
-@given(golds)
-def test_paper_is_1_at_the_truth(gold):
-    assert similarity(dist(*gold), dist(*gold)) == pytest.approx(1.0, abs=1e-12)
+bounded = st.sampled_from(["paper", "jsd"])
 
 
-@given(golds, plausible)
-def test_paper_is_below_1_away_from_the_truth(gold, stated):
+@given(golds, plausible | anything, bounded)
+def test_bounded_variants_are_in_0_1_and_finite_on_any_input(gold, stated, variant):
+    assert 0.0 <= similarity(dist(*gold), dist(*stated), variant) <= 1.0
+
+
+@given(golds, bounded)
+def test_bounded_variants_are_1_at_the_truth(gold, variant):
+    assert similarity(dist(*gold), dist(*gold), variant) == pytest.approx(1.0, abs=1e-12)
+
+
+@given(golds, plausible, bounded)
+def test_bounded_variants_are_below_1_away_from_the_truth(gold, stated, variant):
     if max(abs(g - s) for g, s in zip(gold, stated, strict=True)) > 1e-3:
-        assert similarity(dist(*gold), dist(*stated)) < 1.0
+        assert similarity(dist(*gold), dist(*stated), variant) < 1.0
 
 
 @given(golds, plausible | anything, st.sampled_from(["literal", "upstream"]))
@@ -131,7 +143,7 @@ def test_eq_6_bounds_and_extra_boxes(gold, stated):
 @given(box_lists.filter(lambda boxes: boxes.xywh))
 def test_the_truth_in_any_order_scores_1(gold):
     shuffled = Boxes(gold.xywh[::-1])
-    for variant in ("paper", "f1", "upstream", "literal"):
+    for variant in get_args(SimilarityVariant):
         assert similarity(gold, shuffled, variant) == pytest.approx(1.0)
 
 

@@ -75,6 +75,8 @@ CLAIMS = (
     Claim("RISE is better than before its RFT", "", "rise", "rise_before_rft"),
     Claim("RISE hedges more than before its RFT", "", "rise_before_rft", "rise", "excess_entropy"),
     Claim("RISE hedges more than without RFT", "", "rise_sft", "rise", "excess_entropy"),
+    Claim("RFT paid without the 1e-10 rule hedges less", "", "rft_jsd", "rise", "excess_entropy"),
+    Claim("RFT paid without the 1e-10 rule is better", "", "rft_jsd", "rise"),
     Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
 )
 

@@ -97,5 +97,6 @@ class Study:
 
 def ablations_for(benchmark: str) -> tuple[str, ...]:
     """Return the ablations that mean something on a benchmark: similarity variants differ by its kind."""
-    useless = {"rft_f1"} if get_benchmark(benchmark).kind == "distribution" else {"rft_literal"}
+    of_boxes = get_benchmark(benchmark).kind != "distribution"
+    useless = {"rft_literal", "rft_jsd"} if of_boxes else {"rft_f1"}
     return tuple(name for name in ABLATIONS if name not in useless)

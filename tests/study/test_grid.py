@@ -96,6 +96,8 @@ def test_a_folder_keeps_to_one_base_model(tmp_path: Path) -> None:
 def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
     assert "rft_f1" not in ablations_for("moods")
     assert "rft_f1" in ablations_for("scenes")
+    assert "rft_jsd" in ablations_for("moods")
+    assert "rft_jsd" not in ablations_for("scenes")
 
 
 def _is_training(job: Job, stage: str) -> bool:
