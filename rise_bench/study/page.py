@@ -18,8 +18,8 @@ _RULE = """How to read it. Numbers are means over seeds, ± their standard devia
 A seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the
 numbers of shots, which share its test pictures. Tests are paired over seeds: t-test, two-sided, not corrected
 for their number. A claim is reproduced if its better method is better and p < 0.05, not reproduced if it is
-worse and p < 0.05, else undecided, as with fewer than three seeds. This rule, the methods, their candidate
-settings and the budgets were set before the runs (docs/study.md)."""
+worse and p < 0.05, else undecided, as with fewer than three seeds. What was set before the runs and what was
+added later: docs/study.md."""
 
 _BUDGETS = {"steps": "equal optimiser steps", "time": "equal seconds of training"}
 

@@ -96,6 +96,7 @@ def test_equal_time(tmp_path: Path) -> None:
     )
     expected = {"sft": 300, "visual_rft": 120, "reason_rft": 160, "metis_rise": 80}
     assert time_steps(study) == {"4-shot": expected}
+    assert time_steps(study) == {"4-shot": expected}  # from the file that it wrote
 
 
 def test_equal_time_needs_measured_steps(tmp_path: Path) -> None:
