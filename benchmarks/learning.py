@@ -20,7 +20,6 @@ from rise_bench.loop import LoopSettings, closed_loop
 from rise_bench.registry import load_component
 from rise_bench.schema import row_to_gold
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.loading import with_local_model
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
 
@@ -54,7 +53,7 @@ def measure(out, seeds, overrides):
     after = {}
     for seed in seeds:
         own = [f"seed={seed}", f"data.benchmark={moods}", f"run.output_dir={out / str(seed)}"]
-        config = with_local_model(load_config("world/rise_cot", [*own, *overrides]))
+        config = load_config("world/rise_cot", [*own, *overrides])
         after[seed] = mean_reward(rise_cot.train(config, RunFolder.create(config)), moods, config)
     before = mean_reward(config.model.name, moods, config)
     rises = [value - before for value in after.values()]

@@ -20,10 +20,10 @@ import torch
 from transformers import TrainerCallback
 
 from rise_bench.dataset_writer import write_dataset
+from rise_bench.local_models import local_model
 from rise_bench.registry import load_component
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.image_dedup import deduplicated_images
-from rise_bench.trainers.loading import with_local_model
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import open_training_data
@@ -86,8 +86,8 @@ def parts(trainer):
 
 def profile(config, folder):
     """Milliseconds a step by part, and their sum."""
-    watch = Stopwatch()
-    trainer = rise_cot.build(config, RunFolder(folder), open_training_data(config.data), config.model.name)
+    watch, start = Stopwatch(), local_model(config.model.name)
+    trainer = rise_cot.build(config, RunFolder(folder), open_training_data(config.data), start)
     trainer.add_callback(watch)
     with ExitStack() as stack:
         for owner, method, part in parts(trainer):
@@ -110,7 +110,7 @@ def main():
         plan = load_component("builders", "world.plan").plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
         own = [f"data.benchmark={moods}", f"grpo.steps={options.steps + WARM_UP}"]
-        config = with_local_model(load_config("world/rise_cot", [*own, *options.overrides]))
+        config = load_config("world/rise_cot", [*own, *options.overrides])
         each, total = profile(config, Path(temporary) / "run")
     rounded = {part: round(ms) for part, ms in sorted(each.items(), key=lambda item: -item[1])}
     print(json.dumps({"cpu_ms_a_step": round(total), "parts": rounded}, indent=1))

@@ -4,7 +4,7 @@ Rows of the tables that are methods already are not repeated: the paper's own ch
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 """
 
-from rise_bench.base_model import base_model_folder
+from rise_bench.base_model import BASE_MODEL
 from rise_bench.cells import Cell, Method, Section, sweep_base
 from rise_bench.jobs import Job
 from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, then_r1
@@ -75,9 +75,7 @@ ABLATIONS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
-    "base_answer_only": Method(
-        "base model, answers only", lambda _: [], lambda _: base_model_folder(), "answer_only"
-    ),
+    "base_answer_only": Method("base model, answers only", lambda _: [], lambda _: BASE_MODEL, "answer_only"),
     "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),

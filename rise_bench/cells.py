@@ -80,7 +80,7 @@ class Method:
     Attributes:
         title: How tables call it.
         trainings: Makes its training jobs, those that are needed first.
-        model: Where its model is, given the cell.
+        model: Where its model is, given the cell, or its name.
         style: Form in which it is asked.
         phases: Training jobs and sections of their settings, in order: every optimiser step of the method.
         cots: Where the CoT dataset is on which its SFT phase trains; None if there is none.
@@ -91,7 +91,7 @@ class Method:
 
     title: str
     trainings: Callable[[Cell], list[Job]]
-    model: Callable[[Cell], Path]
+    model: Callable[[Cell], Path | str]
     style: Style = "think_answer"
     phases: tuple[tuple[str, Section], ...] = ()
     cots: Callable[[Cell], Path] | None = None

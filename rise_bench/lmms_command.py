@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.local_models import local_model
 
 #: Our tasks: name -> name of the dataset.
 TASKS = {
@@ -30,7 +31,11 @@ CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
 #: Our groups: name -> tasks.
 GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub")}
 
+#: Where `--model_args` names a checkpoint.
+_PRETRAINED = re.compile(r"(?:^|(?<=[,=]))pretrained=([^,]+)")
+
 _KEPT_LINES = 200
+_ON_CPU = "Without a GPU add device=cpu,device_map=cpu to --model_args"
 _REASON = re.compile(r"Error during evaluation: (.*?)(?:\. Please set `--verbosity=DEBUG`|$)")
 _EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt)\b.*")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,7 +46,8 @@ class LmmsCommand:
     """What a command line of lmms-eval asks for.
 
     Attributes:
-        arguments: The arguments to pass on, `--log_samples` and `--output_path` included.
+        arguments: The arguments to pass on, `--log_samples` and `--output_path` included; models that need no
+            Hub, such as `rise-bench-base`, by their folder.
         tasks: Our tasks among those asked for.
         model: `--model`.
         model_args: `--model_args`.
@@ -93,7 +99,7 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
     if not known.output_path:
         added += ["--output_path", str(output)]
     return LmmsCommand(
-        arguments=(*arguments, *added),
+        arguments=(*(_PRETRAINED.sub(_folder, one) for one in arguments), *added),
         tasks=_our_tasks(str(known.tasks)),
         model=known.model,
         model_args=known.model_args,
@@ -171,6 +177,10 @@ def _fill_in(known: argparse.Namespace, path: Path) -> None:
             setattr(known, name, value)
 
 
+def _folder(named: re.Match[str]) -> str:
+    return f"pretrained={local_model(named[1])}"
+
+
 def _our_tasks(names: str) -> tuple[str, ...]:
     asked: dict[str, None] = {}
     for name in names.split(","):
@@ -186,4 +196,5 @@ def _reason(tail: Iterable[str]) -> str:
     ours = [line for line in raised if line.startswith("rise_bench.errors.")]
     telling = [line for line in raised if "RetryError" not in line]
     logged = [match[1] for line in lines if (match := _REASON.search(line))]
-    return next((found[-1] for found in (ours, telling, logged, raised) if found), "")
+    reason = next((found[-1] for found in (ours, telling, logged, raised) if found), "")
+    return f"{reason}. {_ON_CPU}" if "NVIDIA driver" in reason else reason

@@ -7,7 +7,7 @@ such as the chains of thought of RISE-CoT, share its job. Every model is asked i
 from collections.abc import Sequence
 
 from rise_bench.ablations import ABLATIONS
-from rise_bench.base_model import base_model_folder
+from rise_bench.base_model import BASE_MODEL
 from rise_bench.cells import Cell, Method, evaluate, sweep_base, train
 from rise_bench.errors import ConfigError
 from rise_bench.jobs import Job
@@ -97,6 +97,6 @@ METHODS: dict[str, Method] = {
         lambda cell: cell.run("metis_rise") / "sft" / "final",
         phases=(RISE_COT, ("metis_rise", "grpo"), ("metis_rise", "sft")),
     ),
-    "base": Method("base model", lambda _: [], lambda _: base_model_folder()),
+    "base": Method("base model", lambda _: [], lambda _: BASE_MODEL),
 }
 """Every method by name; the longest chain of jobs first, so that it starts first."""

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.base_model import base_model_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.evaluation import forget_failures
 from rise_bench.lmms_command import GROUPS, TASKS, read_command, run_command
@@ -29,6 +30,22 @@ def test_nothing_is_added_where_nothing_is_missing():
     command = read_command(given)
     assert command.arguments == given
     assert (command.output, command.cache) == (Path("out"), Path("cache"))
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ("pretrained=rise-bench-base,device=cpu", f"pretrained={base_model_folder()},device=cpu"),
+        (
+            "--model_args=device=cpu,pretrained=rise-bench-base",
+            f"--model_args=device=cpu,pretrained={base_model_folder()}",
+        ),
+        ("pretrained=Qwen/Qwen2-VL-2B-Instruct", "pretrained=Qwen/Qwen2-VL-2B-Instruct"),
+        ("notpretrained=rise-bench-base", "notpretrained=rise-bench-base"),
+    ],
+)
+def test_the_base_model_that_ships_is_known_by_its_name(given, passed):
+    assert read_command(["--tasks", "rise_lisa", given]).arguments[2] == passed
 
 
 @pytest.mark.parametrize(
@@ -123,6 +140,11 @@ def lmms(tmp_path, monkeypatch):
         ("RuntimeError: CUDA out of memory", "RuntimeError: CUDA out of memory"),
         ("ValueError: boom\n\ntenacity.RetryError: RetryError[<Future>]", "ValueError: boom"),
         ("tenacity.RetryError: RetryError[<Future>]", "tenacity.RetryError: RetryError[<Future>]"),
+        (
+            "RuntimeError: Found no NVIDIA driver on your system",
+            "RuntimeError: Found no NVIDIA driver on your system. "
+            "Without a GPU add device=cpu,device_map=cpu to --model_args",
+        ),
         (TRACEBACK, "rise_bench.errors.DataError: no dataset 'emotion6'"),
     ],
 )

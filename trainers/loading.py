@@ -11,7 +11,6 @@ Traps that are dealt with here, once:
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     Raises:
         ConfigError: There is no such checkpoint.
     """
-    name, revision = str(source or model.name), {} if source else _revision(model, model.name)
+    name, revision = local_model(str(source or model.name)), {} if source else _revision(model, model.name)
     try:
         processor = AutoProcessor.from_pretrained(name, padding_side="left", **revision)
     except (OSError, ValueError) as error:
@@ -48,11 +47,6 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
         ) from error
     processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
     return processor
-
-
-def with_local_model(config: TrainConfig) -> TrainConfig:
-    """Replace the name of a model that needs no Hub, such as `rise-bench-base`, by its folder."""
-    return replace(config, model=replace(config.model, name=local_model(config.model.name)))
 
 
 def special_tokens_not_sampled(processor: Any) -> list[int]:

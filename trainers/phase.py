@@ -26,6 +26,7 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from rise_bench.errors import ConfigError
+from rise_bench.local_models import local_model
 from rise_bench.trainers.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.config import PHASES, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
@@ -69,7 +70,7 @@ def run_phase(
         PartialState().wait_for_everyone()
         return final
     check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
-    trainer = build(str(checkpoint or start))
+    trainer = build(str(checkpoint or local_model(str(start))))
     check_machine(config, phase, trainer)
     run.remove_torn_checkpoints(phase)
     trainer.remove_callback(ProgressCallback)

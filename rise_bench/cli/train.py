@@ -45,7 +45,6 @@ def train(
     command = load_component("trainers", "launch").launch_command(config, sys.argv[1:])
     if command:
         os.execv(command[0], command)
-    config = load_component("trainers", "loading").with_local_model(config)
     hashes = load_component("trainers", "training_data").prompt_hashes(config)
     run = load_component("trainers", "run_folder").RunFolder.create(config, prompt_hashes=hashes)
     final = load_component("trainers", stage).train(config, run)

@@ -10,7 +10,6 @@ from rise_bench.rewards import RewardRule, cot_reward, grounded_factor
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers import likelihood, rise_cot
 from rise_bench.trainers.judge import FrozenJudge, GroupJudge
-from rise_bench.trainers.loading import with_local_model
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.values import Distribution, Gold
@@ -117,7 +116,8 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
         ],
     )
     run = RunFolder.create(config)
-    rise_cot.train(with_local_model(config), run)
+    rise_cot.train(config, run)
+    assert "  name: rise-bench-base\n" in (run.path / "config.yaml").read_text(), "no path of this machine"
     rows = [located.row for located in read_rollouts([run.rollouts_dir])]
     assert len(rows) == 2 * 8
     for row in rows:

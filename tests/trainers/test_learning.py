@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.loading import with_local_model
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
 
@@ -39,7 +38,7 @@ def test_mean_reward_rises_unless_the_advantage_is_flipped(moods, tmp_path, monk
         ],
     )
     run = RunFolder.create(config)
-    rise_cot.train(with_local_model(config), run)
+    rise_cot.train(config, run)
     rewards = [row["reward"] for row in run.metrics() if "reward" in row]
     third = steps // 3
     rise = sum(rewards[-third:]) / third - sum(rewards[:third]) / third
