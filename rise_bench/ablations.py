@@ -5,7 +5,7 @@ High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 """
 
 from rise_bench.base_model import BASE_MODEL
-from rise_bench.cells import Cell, Method, Section, sweep_base
+from rise_bench.cells import Cell, Method, Section, sweep_base, train
 from rise_bench.jobs import Job
 from rise_bench.rise_jobs import RISE_COT, TAU, grounded, rise_cot, rise_r1, then_r1
 
@@ -93,13 +93,28 @@ ABLATIONS: dict[str, Method] = {
         "grounded: reward only, multiplied", "rise_r1_multiplied", reward="multiply", select=False
     ),
     "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
+    "grounded_as_rise": grounded(
+        "RISE grounded, as RISE is tuned", "rise_r1_grounded_as_rise", reward="gate", select=True
+    ),
+    "sft_early": Method(
+        "SFT, a quarter of the steps",
+        lambda cell: [train(cell, "sft", run="sft_early")],
+        lambda cell: cell.run("sft_early") / "sft" / "final",
+        "answer_only",
+        phases=(("sft_early", "sft"),),
+        share_of_steps=0.25,
+        tuned_as="sft",
+    ),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
-    "rft_jsd": _r1("RFT paid without the 1e-10 rule", "rise_r1_jsd", "reward.variant=jsd"),
+    "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
+    "rft_floor": _r1("RFT paid with 1e-2 for the 1e-10", "rise_r1_floor", "reward.variant=floor"),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
-`grounded_multiply` is the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
+`grounded_as_rise` is that method with the settings of `rise`,
+`grounded_multiply` the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
 `rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
-budget, as in the paper; `base_answer_only` is asked in the form of SFT; `rft_…` change the similarity variant
+budget, as in the paper; `base_answer_only` is asked in the form of SFT, and
+`sft_early` is SFT stopped early; `rft_…` change the similarity variant
 of the reward of RISE-R1, and nothing else."""

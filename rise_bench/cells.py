@@ -87,6 +87,9 @@ class Method:
         tau: Smallest reward of a chain of thought that it trains on; None if it takes all.
         min_groundedness: Smallest groundedness of its least grounded sentence, in nats a token; None if that
             is not asked for.
+        teacher_counts: Whether the steps of RISE-CoT are part of the budget.
+        share_of_steps: Share of the budget that it uses.
+        tuned_as: Method whose settings it has, if they are not its own or, of an ablation, those of RISE.
     """
 
     title: str
@@ -98,6 +101,8 @@ class Method:
     tau: float | None = None
     min_groundedness: float | None = None
     teacher_counts: bool = True
+    share_of_steps: float = 1.0
+    tuned_as: str = ""
 
 
 def train(

@@ -9,6 +9,8 @@ Variants (docs/decisions/similarity.md says why):
   number of stated boxes.
 - `jsd`: as `paper`, but with the Jensen-Shannon divergence for the KLD: a stated zero is charged for the mass
   that it misses and not by its 1e-10; eq. 6 for boxes.
+- `floor`: as `paper`, but with 1e-2 for its 1e-10: a stated zero costs as much as a hundredth; eq. 6
+  for boxes.
 - `f1`: as `paper`, but boxes are scored 2 x sum(IoU) / (N_gold + N_stated), so that extra boxes cost.
 """
 
@@ -23,10 +25,13 @@ from scipy.optimize import linear_sum_assignment
 from rise_bench.metrics import jsd
 from rise_bench.values import Annotation, Box, Boxes, Distribution
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "f1"]
+SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
 
 #: "with zero values set to 1e-10" (below eq. 5).
 ZERO = 1e-10
+
+#: What it is in the variant `floor`: no stated class costs more than its hundredth.
+_FLOOR = 1e-2
 
 _FAR, _TINY = 1e100, 1e-300
 
@@ -63,9 +68,10 @@ def _distribution_similarity(
         return 0.0
     positive_total = math.fsum(max(q, 0.0) for q in stated)
     scale = 1.0 if variant in ("literal", "upstream") or positive_total == 0 else positive_total
+    zero = _FLOOR if variant == "floor" else ZERO
     kld = mse = 0.0
     for p, q in zip(gold, stated, strict=True):
-        p_nonzero, q_nonzero = max(p, ZERO), max(q / scale, ZERO)
+        p_nonzero, q_nonzero = max(p, zero), max(q / scale, zero)
         kld += p_nonzero * (math.log(p_nonzero) - math.log(q_nonzero))
         mse += min((p - q) * (p - q), 1e300)
     mse /= len(gold)

@@ -76,7 +76,16 @@ def test_jsd_charges_a_stated_zero_for_the_mass_that_it_misses():
     assert similarity(gold, stated) < 0.15 < 0.9 < similarity(gold, stated, "jsd")
 
 
-bounded = st.sampled_from(["paper", "jsd"])
+def test_floor_charges_a_stated_zero_like_a_stated_hundredth():
+    """Truth (0.1, 0.9, 0), stated (0, 1, 0): 0.1 log 10 + 0.9 log 0.9 and nothing for the third."""
+    gold, stated = dist(0.1, 0.9, 0.0), dist(0.0, 1.0, 0.0)
+    divergence = 0.1 * math.log(0.1 / 0.01) + 0.9 * math.log(0.9)
+    assert similarity(gold, stated, "floor") == pytest.approx(math.exp(-divergence - 0.02 / 3))
+    hundredth = dist(0.01, 0.99, 0.0)
+    assert similarity(gold, hundredth, "floor") == pytest.approx(similarity(gold, stated, "floor"), abs=0.01)
+
+
+bounded = st.sampled_from(["paper", "jsd", "floor"])
 
 
 @given(golds, plausible | anything, bounded)

@@ -37,7 +37,7 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
     """
     cot = {phase: cot_steps(total) for phase in method.phases if phase[0].startswith(COT_TRAINING)}
     counted = sum(cot.values()) if method.teacher_counts else 0
-    left = total - counted if policy is None else policy
+    left = round(total * method.share_of_steps) - counted if policy is None else policy
     sections = policy_sections(method)
     alone = len(sections) == 1
     sft = round(left * setting.sft_share) if not alone else left if sections == ("sft",) else 0

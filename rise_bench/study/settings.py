@@ -57,9 +57,10 @@ def candidates(name: str) -> tuple[Setting, ...]:
 
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
-    """Return the setting of a method; an ablation has that of the form of RISE from which it differs."""
+    """Return the setting of a method; an ablation has that of the method from which it differs."""
     if name not in METHODS:
-        name = "rise" if "grpo" in policy_sections(find_method(name)) else "rise_sft"
+        method = find_method(name)
+        name = method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
     return tuned.get(name, Setting())
 
 

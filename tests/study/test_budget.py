@@ -20,16 +20,16 @@ from rise_bench.study.settings import Setting, candidates, setting_of
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 
 
-def on_top(name: str, total: int) -> int:
-    """Steps of RISE-CoT in the one method whose budget is the paper's."""
-    return round(total / 3) if name == "rise_uncounted" else 0
+def budget(name: str, total: int) -> int:
+    """Steps of a method: all the same, but for the paper's way of counting and for SFT stopped early."""
+    return {"rise_uncounted": total + round(total / 3), "sft_early": round(total / 4)}.get(name, total)
 
 
 @pytest.mark.parametrize("name", TRAINED)
 @given(total=st.integers(12, 1000), share=st.floats(0.2, 0.8))
 def test_every_method_has_the_same_number_of_steps(name: str, total: int, share: float) -> None:
     steps = allot(find_method(name), Setting(share), total)
-    assert sum(steps.values()) == total + on_top(name, total)
+    assert sum(steps.values()) == budget(name, total)
     assert min(steps.values()) >= 1
 
 
@@ -65,13 +65,14 @@ def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
             assert rates == {"grpo": recipe.grpo.learning_rate}  # whatever was tuned
         else:
             assert rates.items() <= {"sft": 7e-4, "grpo": 7e-5}.items()
-    assert made == 120 + on_top(name, 120)
+    assert made == budget(name, 120)
 
 
 def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:
     tuned = {"rise": Setting(0.3), "rise_sft": Setting(sft_learning_rate=1e-4), "sft": Setting(0.9)}
     assert setting_of("tau_65", tuned) == tuned["rise"]
     assert setting_of("sft_all", tuned) == tuned["rise_sft"]
+    assert setting_of("sft_early", tuned) == tuned["sft"]
     assert setting_of("visual_rft", tuned) == Setting()
 
 
