@@ -27,7 +27,7 @@ AGAINST = "rise"
 """The method that the others are compared with: win-rates, tests, equal time."""
 
 COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements per CoT", "minutes")
-"""Columns of the printed table."""
+"""Columns of the printed table; boxes have no score of a single picture, and so no win-rate."""
 
 COLUMNS_NOTE = (
     "Intervals: 95%, bootstrap over the test pictures of this one run; another seed moves the numbers more. "
@@ -44,6 +44,7 @@ class Row:
         report: Its scores.
         method: Key of `METHODS`; empty for floors and the optimum.
         false_statements: False statements a chain of thought; None where nothing is thought.
+        statements: Statements a chain of thought, the true ones too; None where nothing is thought.
         minutes: Wall time of its jobs; a job that it shares with another method counts in both.
     """
 
@@ -51,6 +52,7 @@ class Row:
     report: Report
     method: str = ""
     false_statements: float | None = None
+    statements: float | None = None
     minutes: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class Row:
             "title": self.title,
             "method": self.method,
             "false_statements_per_cot": self.false_statements,
+            "statements_per_cot": self.statements,
             "minutes": self.minutes,
             **self.report.to_json(),
         }
@@ -92,12 +95,14 @@ def compare(
     for method in methods:
         report = aggregate(dataset.spec, golds, scores[method], reference=reference, resamples=resamples)
         jobs = method_jobs(cell, [method])
+        said = checked(responses[method], dataset)
         rows.append(
             Row(
                 find_method(method).title,
                 report,
                 method,
-                None if (said := checked(responses[method], dataset)) is None else said.false_per_text,
+                said and said.false_per_text,
+                said and said.per_text,
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
@@ -140,7 +145,7 @@ def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]
 
 
 def cells(row: Row, metric: str) -> list[str]:
-    """Return what a table shows of a row, in the order of `COLUMNS`; empty where there is nothing to show."""
+    """Return what a table shows of a row, under its `headings`; empty where there is nothing to show."""
     score, win, parse = (row.report.metrics.get(name) for name in (metric, "win_rate", "parse_rate"))
     shown = [row.title]
     if score is None:
@@ -149,9 +154,11 @@ def cells(row: Row, metric: str) -> list[str]:
         shown.append(f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
     else:
         shown.append(f"{score.value:.3f}")
-    shown.append(f"{win.value:.2f}" if win and row.title != row.report.reference else "")
+    if metric != "ap50":
+        shown.append(f"{win.value:.2f}" if win and row.title != row.report.reference else "")
     shown.append(f"{parse.value:.2f}" if parse and row.method else "")
-    shown.append("" if row.false_statements is None else f"{row.false_statements:.2f}")
+    thinks = row.false_statements is not None
+    shown.append(f"{row.false_statements:.2f} of {row.statements:.1f}" if thinks else "")
     shown.append("" if row.minutes is None else f"{row.minutes:.1f}")
     return shown
 
@@ -159,7 +166,8 @@ def cells(row: Row, metric: str) -> list[str]:
 def headings(metric: str) -> list[str]:
     """Return the headings of the table, the metric by its name and direction."""
     arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
-    return [f"{metric} {arrow}" if name == "score" else name for name in COLUMNS]
+    shown = [name for name in COLUMNS if metric != "ap50" or not name.startswith("win-rate")]
+    return [f"{metric} {arrow}" if name == "score" else name for name in shown]
 
 
 def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:

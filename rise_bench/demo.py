@@ -106,13 +106,14 @@ def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress
 
 
 def next_steps(demo: Demo) -> str:
-    """Return the three commands that lead on from here."""
+    """Return the three commands that lead on from here; only names and paths are left to fill in."""
     return "\n".join(
         (
             "Next:",
             "  your data:  rise-bench build custom --name mine --source IMAGES --annotations labels.csv",
-            "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine",
+            "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
+            "compute.accelerate=none model.attn_implementation=sdpa",
             f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
-            f"--shots {demo.shots.removesuffix('-shot')} --out submission",
+            f"--shots {demo.shots.removesuffix('-shot')} --data {demo.cell.data} --out submission",
         )
     )

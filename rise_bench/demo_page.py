@@ -19,19 +19,18 @@ from rise_bench.cells import Cell
 from rise_bench.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
 from rise_bench.cot import open_cots
 from rise_bench.dataset import BenchmarkDataset
+from rise_bench.demo_truth import Said
 from rise_bench.jobs import JobFolder
 from rise_bench.methods import METHODS
-from rise_bench.parsing import read_response
-from rise_bench.registry import load_component
 from rise_bench.report import read_metrics
-from rise_bench.report_samples import Badge, Remark, cards
+from rise_bench.report_samples import cards
 from rise_bench.report_style import STYLE
 from rise_bench.reward_histogram import reward_histogram
 from rise_bench.rewards import r1_reward
 from rise_bench.rise_jobs import TAU
 from rise_bench.samples import read_responses
 from rise_bench.storage import atomic_write_text
-from rise_bench.svg import line_chart
+from rise_bench.svg import legend, line_chart
 
 _SHOWN_COTS = 4
 _SHOWN_TESTS = 2
@@ -41,7 +40,8 @@ table.scores { width: auto; font-size: 15px; } table.scores td, table.scores th 
 table.scores thead th { border-bottom: 1px solid var(--edge); }
 table.scores td, table.scores thead th + th { text-align: right; }
 table.scores tr.floor { color: var(--soft); }
-table.scores tr.ours { font-weight: 600; } p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
+table.scores tr.ours > * { font-weight: 600; color: var(--ink); }
+p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
 """
 
 
@@ -111,15 +111,9 @@ def _curves(cell: Cell) -> str:
     )
     figures = ""
     for title, meaning, series in charts:
-        legend = "".join(
-            f"<span class='key s{i}'>{escape(name)}: <b>{values[0][1]:.3g}</b> to <b>{values[-1][1]:.3g}</b>"
-            "</span>"
-            for i, (name, values) in enumerate(series.items())
-            if values
-        )
         figures += (
             f"<figure><figcaption><b>{escape(title)}</b> <i>{escape(meaning)}</i></figcaption>"
-            f"{line_chart(series, low=0.0, high=1.0)}<div class='legend'>{legend}</div></figure>"
+            f"{line_chart(series, low=0.0, high=1.0)}{legend(series)}</figure>"
         )
     return figures
 
@@ -141,14 +135,29 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> str:
     rows.sort(key=lambda row: -row["reward"])
     rewards = [row["reward"] for row in rows]
     png = base64.b64encode(reward_histogram(rewards, TAU)).decode()
-    best, worst = rows[:_SHOWN_COTS], rows[-_SHOWN_COTS:]
-    remark = _truth([*best, *worst], dataset, "train")
+    said = Said(rows, dataset, "train")
+    high = [row for row in rows if row["reward"] >= TAU]
+    wrong = sorted((row for row in high if said.false(row)), key=lambda row: -len(said.false(row)))
+
+    def show(title: str, some: Sequence[dict[str, Any]], text: str = "") -> str:
+        return f"<h2>{title}</h2>{text}{cards(some, dataset, _MODEL, remark=said.badges)}"
+
     return (
         "<section><h2>The CoT dataset</h2>"
         "<p><img class='histogram' alt='Histogram of rewards' "
         f"src='data:image/png;base64,{png}'></p>"
-        f"<h2>Its best chains of thought</h2>{cards(best, dataset, _MODEL, remark=remark)}"
-        f"<h2>Its worst</h2>{cards(worst, dataset, _MODEL, remark=remark)}</section>"
+        f"{show('Its best chains of thought', rows[:_SHOWN_COTS])}"
+        f"{show('Rewarded, but false', wrong[:_SHOWN_COTS], _wrong(len(wrong), len(high)))}"
+        f"{show('Its worst', rows[-_SHOWN_COTS:])}</section>"
+    )
+
+
+def _wrong(wrong: int, high: int) -> str:
+    return (
+        f"<p class='lead'>{wrong} of the {high} chains of thought with reward at least {TAU:g} say something "
+        "that is not so. The reward cannot see that: it asks whether the annotation can be reconstructed. "
+        "Here the drawing knows. For any picture groundedness, in nats a token, is a sign: below 0, other "
+        "pictures fit the words better than this one.</p>"
     )
 
 
@@ -172,34 +181,11 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     ranked = sorted(golds, key=lambda uid: (-row("rise", uid)["reward"], uid))
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
     shown = [row(method, uid) for uid in chosen for method in texts]
-    remark = _truth(shown, dataset, "test")
+    said = Said(shown, dataset, "test")
     return (
         "<section><h2>Test pictures that RISE answers best and worst, with the answer of Visual-RFT</h2>"
-        f"{cards(shown, dataset, _MODEL, split='test', remark=remark)}</section>"
+        f"{cards(shown, dataset, _MODEL, split='test', remark=said.badges)}</section>"
     )
-
-
-def _truth(rows: Sequence[Mapping[str, Any]], dataset: BenchmarkDataset, split: str) -> Remark:
-    """Make badges that say how much of a row's chain of thought is false."""
-    texts = [_thought(row, dataset) for row in rows]
-    pairs = [(row["id"], text) for row, text in zip(rows, texts, strict=True)]
-    checked = load_component("builders", "world.truth").check_texts(pairs, dataset, split)
-    said_of = dict(zip(pairs, checked, strict=True))
-
-    def remark(row: Mapping[str, Any]) -> Sequence[Badge]:
-        said = said_of[row["id"], _thought(row, dataset)]
-        wrong = [statement.text for statement in said if not statement.true]
-        if wrong:
-            return (("bad", f"{len(wrong)} of {len(said)} statements false: {'; '.join(wrong)}"),)
-        return (("good", f"all {len(said)} statements true"),) if said else ()
-
-    return remark
-
-
-def _thought(row: Mapping[str, Any], dataset: BenchmarkDataset) -> str:
-    if "cot" in row:
-        return str(row["cot"])
-    return read_response(row["response"], dataset.spec.kind, dataset.spec.classes).think
 
 
 def _step(row: Mapping[str, Any]) -> int:

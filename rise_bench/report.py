@@ -23,7 +23,7 @@ from rise_bench.report_samples import sample_cards
 from rise_bench.report_style import STYLE
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.storage import atomic_write_text
-from rise_bench.svg import line_chart
+from rise_bench.svg import legend, line_chart
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -202,12 +202,7 @@ def _figure(panel: Panel, series: dict[str, list[tuple[float, float]]]) -> str:
     finite = [y for points in series.values() for _, y in points if math.isfinite(y)]
     low = min([0.0, *finite]) if panel.share or panel.title == "Lengths" else None
     high = max([1.0, *finite]) if panel.share else None
-    ends = [(label, points[0][1], points[-1][1]) for label, points in series.items()]
-    legend = "".join(
-        f"<span class='key s{i}'>{escape(label)}: <b>{first:.3g}</b> to <b>{last:.3g}</b></span>"
-        for i, (label, first, last) in enumerate(ends)
-    )
     return (
         f"<figure><figcaption><b>{escape(panel.title)}</b> <i>{escape(panel.meaning)}</i></figcaption>"
-        f"{line_chart(series, low=low, high=high)}<div class='legend'>{legend}</div></figure>"
+        f"{line_chart(series, low=low, high=high)}{legend(series)}</figure>"
     )

@@ -119,7 +119,7 @@ def _badges(row: Row, remarks: Sequence[Badge]) -> str:
     if "leak_numbers" in row:
         badges.append(("bad", "leak") if row["leak_numbers"] else ("good", "no leak"))
         if row["leak_strict"] and not row["leak_numbers"]:
-            badges.append(("bad", "names the class"))
+            badges.append(("", "names a class"))
     if row["reason"] != "ok":
         badges.append(("bad", row["reason"]))
     spans = "".join(f'<span class="{kind}">{escape(text)}</span>' for kind, text in badges)

@@ -20,6 +20,7 @@ figcaption i, .note, .none { color: var(--soft); font-style: normal; font-size: 
 svg { display: block; width: 100%; height: auto; }
 .grid { stroke: var(--edge); } .tick { fill: var(--soft); font-size: 11px; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.line.pale { stroke-width: 1; opacity: .35; }
 .line.s0 { stroke: var(--s0); } .line.s1 { stroke: var(--s1); stroke-dasharray: 6 3; }
 .line.s2 { stroke: var(--s2); stroke-dasharray: 2 3; }
 .mark.s0 { fill: var(--s0); } .mark.s1 { fill: var(--s1); } .mark.s2 { fill: var(--s2); }

@@ -8,17 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from statistics import fmean
 
 from rise_bench.values import Boxes
 
 WIDTH, HEIGHT = 420, 200
+_SMOOTH_FROM = 20
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26
 
 Points = Sequence[tuple[float, float]]
 
 
 def line_chart(series: Mapping[str, Points], *, low: float | None = None, high: float | None = None) -> str:
-    """Draw lines over a common x axis of whole steps.
+    """Draw lines over a common x axis of whole steps, with their moving average from 20 points on.
 
     Args:
         series: Name to (step, value) in order of steps; values that are not finite are left out.
@@ -53,8 +55,37 @@ def line_chart(series: Mapping[str, Points], *, low: float | None = None, high: 
             f'<text class="tick" x="{x}" y="{HEIGHT - 8}" text-anchor="{anchor}">step {step:g}</text>'
         )
     for number, (name, points) in enumerate(series.items()):
-        parts += _line(name, [(x, y, *place(x, y)) for x, y in points if math.isfinite(y)], number)
+        drawn = [(x, y) for x, y in points if math.isfinite(y)]
+        many = len(drawn) >= _SMOOTH_FROM
+        parts += _line(name, [(x, y, *place(x, y)) for x, y in drawn], number, pale=many)
+        if many:
+            mean = moving_average([y for _, y in drawn], len(drawn) // 20)
+            path = " ".join("{},{}".format(*place(x, y)) for (x, _), y in zip(drawn, mean, strict=True))
+            parts.append(f'<polyline class="line s{number}" points="{path}"/>')
     return "".join(parts) + "</svg>"
+
+
+def legend(series: Mapping[str, Points]) -> str:
+    """Name the lines of a chart, each with its mean over the first and over the last tenth of its points."""
+    keys = ""
+    for number, (name, points) in enumerate(series.items()):
+        values = [y for _, y in points if math.isfinite(y)]
+        if values:
+            few = max(1, len(values) // 10)
+            first, last = fmean(values[:few]), fmean(values[-few:])
+            keys += (
+                f"<span class='key s{number}'>{escape(name)}: <b>{first:.3g}</b> to <b>{last:.3g}</b></span>"
+            )
+    return f"<div class='legend' title='means of the first and the last tenth of the steps'>{keys}</div>"
+
+
+def moving_average(values: Sequence[float], window: int) -> list[float]:
+    """Average each value with its neighbours, up to `window` on each side; fewer at the ends.
+
+    >>> moving_average([0, 3, 6, 9, 30], 1)
+    [1.5, 3.0, 6.0, 15.0, 19.5]
+    """
+    return [fmean(values[max(0, i - window) : i + window + 1]) for i in range(len(values))]
 
 
 def nice_ticks(low: float, high: float, *, count: int = 4) -> list[float]:
@@ -95,7 +126,9 @@ def boxes_overlay(boxes: Boxes, width_px: int, height_px: int, *, css_class: str
     )
 
 
-def _line(name: str, points: list[tuple[float, float, float, float]], number: int) -> list[str]:
+def _line(
+    name: str, points: list[tuple[float, float, float, float]], number: int, *, pale: bool
+) -> list[str]:
     path = " ".join(f"{x},{y}" for _, _, x, y in points)
     dots = [
         f'<circle class="dot s{number}" cx="{x}" cy="{y}" r="5"><title>{escape(name)}, step {step:g}: '
@@ -104,7 +137,7 @@ def _line(name: str, points: list[tuple[float, float, float, float]], number: in
     ]
     alone = f'<circle class="mark s{number}" cx="{points[0][2]}" cy="{points[0][3]}" r="3"/>'
     return [
-        f'<polyline class="line s{number}" points="{path}"/>',
+        f'<polyline class="line s{number}{" pale" if pale else ""}" points="{path}"/>',
         *([alone] if len(points) == 1 else []),
         *dots,
     ]

@@ -30,6 +30,11 @@ class Counted:
         return self.false / self.statements if self.statements else 0.0
 
     @property
+    def per_text(self) -> float:
+        """Statements a text; 0 if there is no text."""
+        return self.statements / self.texts if self.texts else 0.0
+
+    @property
     def false_per_text(self) -> float:
         """False statements a text; 0 if there is no text."""
         return self.false / self.texts if self.texts else 0.0

@@ -130,7 +130,7 @@ def _truth(said: Any, of: str) -> dict[str, float]:
     numbers = {f"false_statements_per_{of}": said.false_per_text}
     if said.statements:
         numbers |= {
-            f"statements_per_{of}": said.statements / said.texts,
+            f"statements_per_{of}": said.per_text,
             f"false_share_of_{of}_statements": said.rate,
         }
     return numbers

@@ -9,6 +9,7 @@ from statistics import fmean
 
 import pytest
 
+from rise_bench.demo import Demo, next_steps
 from rise_bench.manifest import MANIFEST_NAME
 from rise_bench.report import read_metrics
 
@@ -93,11 +94,26 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
     for words in (
         "RISE on moods, 16-shot, seed 0",
         "statements true",
+        "Rewarded, but false",
+        "worst sentence",
         "Its worst",
         "runs/rise_cot/report.html",
     ):
         assert words in page
     assert "data:image/jpeg" in (out / "runs" / "rise_cot" / "report.html").read_text()
+
+
+def test_the_steps_that_it_names_next_can_be_pasted(
+    rows: dict[str, dict], run: Run, out: Path, tmp_path: Path
+) -> None:
+    steps = [line.partition(":")[2].split() for line in next_steps(Demo(out)).splitlines()[1:]]
+    build, train, submit = (words[words.index("rise-bench") + 1 :] for words in steps)
+    assert run("rise_bench", *build[:2], "--help").returncode == 0
+    assert run("rise_bench", *train, "--dry-run").returncode == 0
+    submit[submit.index("ORG/NAME@COMMIT")] = f"org/name@{'0' * 40}"
+    submit[submit.index("submission")] = str(tmp_path)
+    done = run("rise_bench", *submit)
+    assert done.returncode == 0 and "accept" in done.stderr, done.stderr
 
 
 def test_other_settings_in_the_same_folder_are_refused(rows: dict[str, dict], run: Run, out: Path) -> None:

@@ -18,7 +18,7 @@ from rise_bench.report import PANELS, read_latest_rollouts, read_metrics, render
 from rise_bench.report_samples import choose, mark_leaks
 from rise_bench.rollout_log import RolloutLog
 from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.svg import line_chart, nice_ticks
+from rise_bench.svg import legend, line_chart, nice_ticks
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
@@ -167,6 +167,15 @@ def test_a_line_goes_through_its_points():
     assert points == "52.0,174.0 230.0,10.0"
     assert "<title>a, step 10: 1</title>" in drawn
     assert "no values" in line_chart({"a": [(0, float("nan"))]})
+
+
+def test_many_points_have_their_average_in_front_and_the_legend_says_means():
+    """A first step is one draw: the curve of a noisy reward that rises must not read as one that falls."""
+    noisy = [(step, step / 100 + (0.5 if step == 0 else -0.5 if step == 39 else 0)) for step in range(40)]
+    pale, mean = re.findall(r'<polyline class="line s0( pale)?" points="', line_chart({"a": noisy}))
+    assert (pale, mean) == (" pale", "")
+    assert "a: <b>0.14</b> to <b>0.25</b>" in legend({"a": noisy})
+    assert "<b>" not in legend({"a": [(0, float("nan"))]})
 
 
 finite = st.floats(-1e6, 1e6)
