@@ -40,14 +40,15 @@ _DETAILS = {
 
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
-    """Write OUT/study.md and a chart for each benchmark and budget; return the page."""
+    """Write OUT/study.md and charts for each benchmark and budget; return the page."""
     parts = ["# Study", _RULE]
     for some in by_budget(results):
         benchmark, budget = some[0].benchmark, some[0].budget
         floors = _floors(results, benchmark)
-        chart = out / f"study-{benchmark}-{budget}.svg"
-        atomic_write_text(chart, _chart(some, floors))
-        parts += [f"## {benchmark}, {_BUDGETS[budget]}", f"![one dot a seed]({chart.name})"]
+        parts += [f"## {benchmark}, {_BUDGETS[budget]}"]
+        for name, chart in _charts(some, floors).items():
+            atomic_write_text(out / name, chart)
+            parts += [f"![one dot a seed]({name})"]
         parts += [*_sections(some, floors), "### Settings", settings_table(out / "tuned.json", some)]
     if lost := list(failed):
         parts += ["## Missing", "\n".join(f"- {name}" for name in lost)]
@@ -63,12 +64,12 @@ def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
         f"### {headings(metric)[1]}",
         score_table(compared),
         f"Constant answers, mean over seeds: {named}." if floors else "",
-        "### RISE against each",
-        against_table(compared),
         "### Claims of the paper",
         claim_table(compared),
         "### Questions of this project",
         question_table(compared),
+        "### RISE against each",
+        against_table(compared),
     ]
     for group in some:
         parts += [f"### Everything measured, {group.shots}", detail_table(group)]
@@ -177,14 +178,27 @@ def _floors(results: Sequence[Result], benchmark: str) -> dict[str, float]:
     return {name: fmean(values) for name, values in sorted(found.items())}
 
 
-def _chart(some: Sequence[Group], floors: Mapping[str, float]) -> str:
-    first, panels = some[0], {}
-    for group in some:
-        named = {find_method(name).title: group.values(name, group.metric) for name in _methods(some)}
-        panels[group.shots] = named
+def _charts(some: Sequence[Group], floors: Mapping[str, float]) -> dict[str, str]:
+    """Return by file name a chart of the methods and, where there are any, one of RISE and its ablations."""
+    first, present = some[0], _methods(some)
     near = {name: value for name, value in floors.items() if name in ("train_mean", "mean_box")}
-    title = f"{first.benchmark}, {_BUDGETS[first.budget]}"
-    return strip_chart(title, headings(first.metric)[1], panels, ours=find_method(AGAINST).title, floors=near)
+    rows = {
+        "": [name for name in present if name in METHODS],
+        "-ablations": [name for name in present if name in (AGAINST, *ABLATIONS)],
+    }
+    charts = {}
+    for suffix, names in rows.items():
+        if not names or (suffix and names == [AGAINST]):
+            continue
+        panels = {
+            group.shots: {find_method(name).title: group.values(name, group.metric) for name in names}
+            for group in some
+        }
+        title = f"{first.benchmark}, {_BUDGETS[first.budget]}"
+        ours = find_method(AGAINST).title
+        chart = strip_chart(title, headings(first.metric)[1], panels, ours=ours, floors=near)
+        charts[f"study-{first.benchmark}-{first.budget}{suffix}.svg"] = chart
+    return charts
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

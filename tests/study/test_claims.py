@@ -138,6 +138,18 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     assert json.dumps(summarise(MADE_UP))
 
 
+def test_ablations_have_a_chart_of_their_own_beside_rise(tmp_path: Path) -> None:
+    page = write_page(tmp_path, results(rise=[0.1], sft=[0.2], tau_65=[0.3])).read_text()
+    shown = {
+        name: [text.text for text in ElementTree.parse(tmp_path / name).findall(".//{*}g/{*}text")]
+        for name in ("study-moods-steps.svg", "study-moods-steps-ablations.svg")
+        if f"]({name})" in page
+    }
+    assert list(shown.values()) == [["RISE", "SFT"], ["RISE", "tau 0.65"]]
+    only = write_page(tmp_path / "only", results(tau_65=[0.3])).read_text()
+    assert "](study-moods-steps.svg)" not in only and "](study-moods-steps-ablations.svg)" in only
+
+
 def test_a_claim_is_shown_from_few_shots_to_many(tmp_path: Path) -> None:
     few = [one for shots in ("full", "4-shot") for one in results(shots, rise=[0.1, 0.2], base=[0.3, 0.3])]
     lines = write_page(tmp_path, [*MADE_UP, *few]).read_text().splitlines()
