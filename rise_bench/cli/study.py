@@ -11,6 +11,7 @@ from rise_bench.cli import app
 if TYPE_CHECKING:
     from rise_bench.jobs import Job
     from rise_bench.study.grid import Study
+    from rise_bench.study.measure import Result
     from rise_bench.study.tuning import Tuning
 
 
@@ -33,9 +34,12 @@ def study(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of pictures and training.")] = 5,
     method: Annotated[
-        list[str] | None, typer.Option(help="May be repeated; all methods if not given.")
+        list[str] | None,
+        typer.Option(help="May be repeated; all methods if not given. Names: docs/study.md."),
     ] = None,
-    ablations: Annotated[bool, typer.Option("--ablations", help="The paper's ablations too.")] = False,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="The paper's ablations too, and this project's.")
+    ] = False,
     budget: Annotated[
         Literal["steps", "time"], typer.Option(help="Equal steps; then equal seconds, as measured.")
     ] = "steps",
@@ -48,7 +52,9 @@ def study(
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and how long they take.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is left and how long it takes")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
@@ -118,10 +124,26 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json([result.to_json() for result in done.results])
     else:
-        typer.echo(done.page.read_text(encoding="utf-8"))
-        typer.echo(f"results: {plan.out / 'results.jsonl'}\npage:    {done.page}")
-    if at_once:
-        _end(done.failed)
+        _print_tables(done.results)
+        typer.echo(f"\nresults: {plan.out / 'results.jsonl'}\npage:    {done.page}")
+    _end(done.failed, wrong=at_once > 0)
+
+
+def _print_tables(results: "list[Result]") -> None:
+    from rise_bench.cli.tables import print_rows
+    from rise_bench.study.summary import by_budget, over_shots
+    from rise_bench.study.tables import claim_table, question_table, score_table
+
+    for some in by_budget(results):
+        compared = [*some, *over_shots(some)]
+        scores = f"{some[0].benchmark}, {some[0].metric}: mean over seeds ± standard deviation (seeds)"
+        for title, table in (
+            (scores, score_table(compared)),
+            ("Claims of the paper", claim_table(compared)),
+            ("Questions of this project", question_table(compared)),
+        ):
+            if table.rows:
+                print_rows(title, table.headings, table.rows)
 
 
 def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
@@ -140,12 +162,13 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
         print_json(chosen)
     else:
         typer.echo(f"settings of {len(chosen)} methods: {plan.out / 'tuned.json'}")
-    _end(failed)
+    _end(failed, wrong=True)
 
 
 def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool) -> None:
     from rise_bench.cli.tables import print_json
     from rise_bench.study.cost import remaining_seconds
+    from rise_bench.study.run import jobs_by_place
 
     folder, at_once = plan.jobs_folder, max(1, at_once)
     left = [job for job in jobs if not folder.is_done(job)]
@@ -155,14 +178,14 @@ def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json:
             {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}
         )
         return
-    for job in left:
-        typer.echo(f"{job.name}: {job.label}")
+    for where, names in jobs_by_place(job.name for job in left).items():
+        typer.echo(f"{where}: {len(names)} jobs")
     typer.echo(
         f"{len(left)} jobs, {len(jobs) - len(left)} done; about {hours:.1f} hours, {at_once} side by side"
     )
 
 
-def _end(failed: list[str]) -> None:
+def _end(failed: list[str], *, wrong: bool) -> None:
     if failed:
         typer.echo("\n".join(["", *failed]), err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(int(wrong))
