@@ -7,6 +7,7 @@ from PIL import Image
 
 pytest.importorskip("transformers")
 
+import torch
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from rise_bench.base_model import base_model_folder
@@ -213,6 +214,21 @@ def test_the_shipped_model_closes_the_loop(speaker):
     assert 0.05 < result["reward"] < 0.9  # something to learn from, something left to learn
     assert result["best_of_group"] > result["reward"]
     assert result["leaks"] < 0.5
+
+
+def test_the_shipped_model_is_a_weak_annotator_that_keeps_a_format_often_and_not_always(speaker):
+    torch.manual_seed(0)
+    spec, rows = get_benchmark("moods"), evaluate.samples("moods", "test", 100)
+    result = evaluate.annotate(speaker, spec, rows)
+    assert all(0.6 < result[f"{style} sampled"]["format"] < 0.9 for style in ("think_answer", "answer_only"))
+    assert result["think_answer"]["jsd"] > 0.8 * result["floor train_mean"]["jsd"]
+    assert result["answer_only"]["jsd"] > 0.8 * result["floor train_mean"]["jsd"]
+
+
+def test_the_shipped_model_answers_boxes(speaker):
+    spec, rows = get_benchmark("scenes"), evaluate.samples("scenes", "test", 60)
+    result = evaluate.reconstruct(speaker, spec, rows)
+    assert result["format"] > 0.95 and result["similarity"] > 0.25  # the mean box has 0.14
 
 
 def test_prompts_of_the_loop_never_hold_what_they_must_not():

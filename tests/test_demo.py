@@ -1,0 +1,30 @@
+"""What the demo asks of its jobs; that they do it, tests/e2e/test_demo.py."""
+
+from pathlib import Path
+
+import pytest
+
+from rise_bench.demo import Demo, demo_jobs
+from rise_bench.registry import load_component
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "shots", "seed"), [("moods", "16-shot", 0), ("scenes", "4-shot", 3), ("kinds", "full", 1)]
+)
+def test_every_job_is_of_the_benchmark_shots_and_seed_that_were_asked_for(
+    tmp_path: Path, benchmark: str, shots: str, seed: int
+) -> None:
+    load_config = load_component("trainers", "recipe_files").load_config
+    demo = Demo(tmp_path, benchmark, shots, seed=seed)
+    trained, scored = [], []
+    for job in demo_jobs(demo):
+        if job.arguments[0] == "train":
+            config = load_config(job.arguments[3], job.arguments[4:])
+            assert (Path(config.data.benchmark), config.data.shots) == (demo.cell.data, shots)
+            assert config.seed == seed
+            trained.append(job.arguments[1])
+        elif job.arguments[0] == "eval":
+            assert job.arguments[2] == f"rise_{benchmark}"
+            scored.append(job.name)
+    assert sorted(trained) == ["rise_cot", "rise_r1", "sft", "visual_rft"]
+    assert sorted(scored) == ["eval_base", "eval_rise", "eval_sft", "eval_visual_rft"]
