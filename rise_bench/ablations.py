@@ -17,6 +17,7 @@ def _r1(
     tau: float | None = TAU,
     rft: bool = True,
     teacher_counts: bool = True,
+    tuned_as: str = "",
 ) -> Method:
     """RISE-R1 with other settings on the chains of thought of RISE."""
     sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
@@ -29,6 +30,7 @@ def _r1(
         cots=lambda cell: cell.cots,
         tau=tau,
         teacher_counts=teacher_counts,
+        tuned_as=tuned_as,
     )
 
 
@@ -94,7 +96,10 @@ ABLATIONS: dict[str, Method] = {
     ),
     "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
     "grounded_as_rise": grounded(
-        "RISE grounded, as RISE is tuned", "rise_r1_grounded_as_rise", reward="gate", select=True
+        "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
+    ),
+    "rise_as_grounded": _r1(
+        "RISE, settings of RISE grounded", "rise_r1_as_grounded", tuned_as="rise_grounded"
     ),
     "sft_early": Method(
         "SFT, a quarter of the steps",
@@ -112,9 +117,8 @@ ABLATIONS: dict[str, Method] = {
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
-`grounded_as_rise` is that method with the settings of `rise`,
-`grounded_multiply` the other form of its reward; `r1_base_best` has RISE's selection without its teacher;
-`rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
-budget, as in the paper; `base_answer_only` is asked in the form of SFT, and
-`sft_early` is SFT stopped early; `rft_…` change the similarity variant
-of the reward of RISE-R1, and nothing else."""
+`grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
+`rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
+is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget, as in the
+paper; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT stopped early; `rft_…` change the
+similarity variant of the reward of RISE-R1, and nothing else."""

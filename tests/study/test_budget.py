@@ -73,6 +73,9 @@ def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:
     assert setting_of("tau_65", tuned) == tuned["rise"]
     assert setting_of("sft_all", tuned) == tuned["rise_sft"]
     assert setting_of("sft_early", tuned) == tuned["sft"]
+    assert setting_of("grounded_as_rise", tuned) == tuned["rise"]
+    assert setting_of("rise_as_grounded", tuned) == Setting()
+    assert setting_of("rise_as_grounded", tuned | {"rise_grounded": Setting(0.1)}) == Setting(0.1)
     assert setting_of("visual_rft", tuned) == Setting()
 
 
