@@ -53,7 +53,7 @@ def study(
         bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what is left and how long it takes")
+        bool, typer.Option("--dry-run", help="Say what is left and how long it takes.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
