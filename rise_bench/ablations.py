@@ -114,11 +114,18 @@ ABLATIONS: dict[str, Method] = {
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
     "rft_floor": _r1("RFT paid with 1e-2 for the 1e-10", "rise_r1_floor", "reward.variant=floor"),
+    "visual_rft_floor": Method(
+        "Visual-RFT with 1e-2 for the 1e-10",
+        lambda cell: [train(cell, "visual_rft", run="visual_rft_floor", settings=("reward.variant=floor",))],
+        lambda cell: cell.run("visual_rft_floor") / "grpo" / "final",
+        phases=(("visual_rft_floor", "grpo"),),
+        tuned_as="visual_rft",
+    ),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
 `rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
 is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget, as in the
-paper; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT stopped early; `rft_…` change the
-similarity variant of the reward of RISE-R1, and nothing else."""
+paper; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT stopped early; `rft_…` and
+`visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else."""

@@ -7,7 +7,8 @@ The difference is tested by a paired two-sided t-test over seeds. A claim is
 - not reproduced, if its better method is worse on average and p < 0.05;
 - undecided otherwise, and with fewer than three seeds.
 
-No correction for the number of claims is made; each p is printed.
+The verdict makes no correction for the number of claims; beside each p stands the one that Holm's method gives
+for all that are read together.
 """
 
 import math
@@ -80,11 +81,23 @@ CLAIMS = (
     Claim("Less that is false by RISE grounded than by VRFT", "", "rise_grounded", "visual_rft", FALSE_SHARE),
     Claim("Best CoTs of RISE-CoT teach better than the base model's best", "", "rise", "r1_base_best"),
     Claim("The base model's best CoTs teach better than its first", "", "r1_base_best", "r1_base_cots"),
+    Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
+    Claim("RISE is better than Metis-RISE", "", "rise", "metis_rise"),
+    Claim("Less of what RISE says is false than of its base model", "", "rise", "base", FALSE_SHARE),
+    Claim("Less of what RISE says is false than without RFT", "", "rise", "rise_sft", FALSE_SHARE),
     Claim("RISE is better than before its RFT", "", "rise", "rise_before_rft"),
     Claim("RISE hedges more than before its RFT", "", "rise_before_rft", "rise", "excess_entropy"),
     Claim("RISE hedges more than without RFT", "", "rise_sft", "rise", "excess_entropy"),
     Claim("RFT paid with 1e-2 for the 1e-10 hedges less", "", "rft_floor", "rise", "excess_entropy"),
     Claim("RFT paid with 1e-2 for the 1e-10 is better", "", "rft_floor", "rise"),
+    Claim(
+        "VRFT paid with 1e-2 for the 1e-10 hedges less",
+        "",
+        "visual_rft_floor",
+        "visual_rft",
+        "excess_entropy",
+    ),
+    Claim("VRFT paid with 1e-2 for the 1e-10 is better", "", "visual_rft_floor", "visual_rft"),
     Claim("RFT paid by the JSD for the KLD hedges less", "", "rft_jsd", "rise", "excess_entropy"),
     Claim("RFT paid by the JSD for the KLD is better", "", "rft_jsd", "rise"),
     Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
@@ -140,6 +153,22 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
     decided = len(gains) >= MIN_SEEDS and p < ALPHA and gain != 0
     verdict: Verdict = "undecided" if not decided else "reproduced" if gain > 0 else "not reproduced"
     return PairedTest(len(gains), gain, sum(g > 0 for g in gains), sum(g < 0 for g in gains), p, verdict)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Adjust the p of tests that are read together for their number.
+
+    Step-down method of Holm (1979); NaN, where nothing could be tested, stays NaN and does not count.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted((i for i, p in enumerate(ps) if not math.isnan(p)), key=lambda i: ps[i])
+    adjusted, highest = [math.nan] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * ps[i]))
+        adjusted[i] = highest
+    return adjusted
 
 
 def _p(gains: Sequence[float]) -> float:

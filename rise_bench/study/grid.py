@@ -98,5 +98,5 @@ class Study:
 def ablations_for(benchmark: str) -> tuple[str, ...]:
     """Return the ablations that mean something on a benchmark: similarity variants differ by its kind."""
     of_boxes = get_benchmark(benchmark).kind != "distribution"
-    useless = {"rft_literal", "rft_jsd", "rft_floor"} if of_boxes else {"rft_f1"}
+    useless = {"rft_literal", "rft_jsd", "rft_floor", "visual_rft_floor"} if of_boxes else {"rft_f1"}
     return tuple(name for name in ABLATIONS if name not in useless)

@@ -1,5 +1,6 @@
 """What was measured, tested and decided, in tables that a reader can check."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from rise_bench.ablations import ABLATIONS
 from rise_bench.comparison import AGAINST
 from rise_bench.methods import METHODS, find_method
-from rise_bench.study.claims import CLAIMS, Claim, PairedTest
+from rise_bench.study.claims import CLAIMS, Claim, PairedTest, holm
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.summary import Group, against, judged, mean_sd
 
@@ -23,7 +24,7 @@ _DETAILS = {
     "false_share_of_kept_cot_statements": "false share in CoTs kept for SFT",
     "share_kept": "share kept",
     "excess_entropy": "excess entropy (nats)",
-    "train_seconds": "seconds of training",
+    "train_seconds": "seconds of training, as they ran",
 }
 
 
@@ -64,23 +65,30 @@ def against_table(some: Sequence[Group]) -> Table:
 
 def claim_table(some: Sequence[Group]) -> Table:
     """Return the verdict on each claim of the paper, at each number of shots."""
+    found = [one for one in _by_claim(some) if one[0].table]
     rows = [
-        [claim.table, claim.name, group.shots, *_shown(test), test.verdict]
-        for claim, group, test in _by_claim(some)
-        if claim.table
+        [claim.table, claim.name, group.shots, *_shown(test), _p(adjusted), test.verdict]
+        for (claim, group, test), adjusted in zip(found, _adjusted(found), strict=True)
     ]
-    return Table(["table", "claim", "shots", "better by", "wins : losses", "p", "verdict"], rows)
+    return Table(["table", "claim", "shots", "better by", "wins : losses", "p", "p, Holm", "verdict"], rows)
 
 
 def question_table(some: Sequence[Group]) -> Table:
     """Return the answer to each question of this project, at each number of shots, by the same rule."""
     answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
+    found = [one for one in _by_claim(some) if not one[0].table]
     rows = [
-        [claim.name, claim.number or group.metric, group.shots, *_shown(test), answer[test.verdict]]
-        for claim, group, test in _by_claim(some)
-        if not claim.table
+        [
+            claim.name,
+            claim.number or group.metric,
+            group.shots,
+            *_shown(test),
+            _p(adjusted),
+            answer[test.verdict],
+        ]
+        for (claim, group, test), adjusted in zip(found, _adjusted(found), strict=True)
     ]
-    return Table(["question", "number", "shots", "by", "for : against", "p", "answer"], rows)
+    return Table(["question", "number", "shots", "by", "for : against", "p", "p, Holm", "answer"], rows)
 
 
 def detail_table(group: Group) -> Table:
@@ -132,5 +140,12 @@ def _mean(values: Sequence[float], digits: int) -> str:
 
 
 def _shown(test: PairedTest) -> list[str]:
-    p = "" if test.p != test.p else f"{test.p:.2g}"
-    return [f"{test.gain:+.4f}", f"{test.wins} : {test.losses}", p]
+    return [f"{test.gain:+.4f}", f"{test.wins} : {test.losses}", _p(test.p)]
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else f"{p:.2g}"
+
+
+def _adjusted(found: Sequence[tuple[Claim, Group, PairedTest]]) -> list[float]:
+    return holm([test.p for *_, test in found])
