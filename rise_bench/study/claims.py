@@ -7,8 +7,8 @@ The difference is tested by a paired two-sided t-test over seeds. A claim is
 - not reproduced, if its better method is worse on average and p < 0.05;
 - undecided otherwise, and with fewer than three seeds.
 
-The verdict makes no correction for the number of claims; beside each p stands the one that Holm's method gives
-for all that are read together.
+The verdict makes no correction for the number of claims; beside each p stands the one that Holm's method
+gives for all that are read together.
 """
 
 import math

@@ -21,12 +21,13 @@ from rise_bench.study.tables import (
     settings_table,
 )
 
-_RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds.
-A seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the
-numbers of shots, which share its test pictures. Tests are paired over seeds: t-test, two-sided; beside each p
-stands the one that Holm's method gives for all rows of the table. A claim is reproduced if its better method is
-better and p < 0.05, not reproduced if it is worse and p < 0.05, else undecided, as with fewer than three seeds;
-that p is not corrected. What was set before the runs and what was added later: docs/study.md."""
+_RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds. A
+seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the
+numbers of shots, which share its test pictures. Tests are paired over seeds: t-test, two-sided; beside each
+p stands the one that Holm's method gives for all rows of the table. A claim is reproduced if its better
+method is better and p < 0.05, not reproduced if it is worse and p < 0.05, else undecided, as with fewer
+than three seeds; that p is not corrected. What was set before the runs and what was added later:
+docs/study.md."""
 
 _BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the seconds a step that were measured"}
 
