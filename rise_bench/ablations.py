@@ -126,6 +126,6 @@ ABLATIONS: dict[str, Method] = {
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
 `rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
-is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget, as in the
-paper; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT stopped early; `rft_…` and
+is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
+`base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else."""

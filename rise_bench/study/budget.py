@@ -2,7 +2,7 @@
 
 Every step on which a method's model depends counts, also those of RISE-CoT where a rival uses its chains of
 thought. RISE-CoT has a third of the budget wherever it is used, the policy has the rest; in one ablation the
-policy has all, as in the paper, and RISE-CoT's third comes on top.
+policy has all, nearer to the paper, and RISE-CoT's third comes on top.
 """
 
 from collections.abc import Mapping
