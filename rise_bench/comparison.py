@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.bootstrap import RESAMPLES
+from rise_bench.bootstrap import RESAMPLES, Interval
 from rise_bench.cells import Cell
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
@@ -27,7 +27,7 @@ AGAINST = "rise"
 """The method that the others are compared with: win-rates, tests, equal time."""
 
 COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements per CoT", "minutes")
-"""Columns of the printed table; boxes have no score of a single picture, and so no win-rate."""
+"""Columns of the printed table."""
 
 COLUMNS_NOTE = (
     "Intervals: 95%, bootstrap over the test pictures of this one run; another seed moves the numbers more. "
@@ -147,27 +147,33 @@ def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]
 def cells(row: Row, metric: str) -> list[str]:
     """Return what a table shows of a row, under its `headings`; empty where there is nothing to show."""
     score, win, parse = (row.report.metrics.get(name) for name in (metric, "win_rate", "parse_rate"))
-    shown = [row.title]
-    if score is None:
-        shown.append("")
-    elif score.low == score.low:
-        shown.append(f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
-    else:
-        shown.append(f"{score.value:.3f}")
-    if metric != "ap50":
-        shown.append(f"{win.value:.2f}" if win and row.title != row.report.reference else "")
-    shown.append(f"{parse.value:.2f}" if parse and row.method else "")
     thinks = row.false_statements is not None
-    shown.append(f"{row.false_statements:.2f} of {row.statements:.1f}" if thinks else "")
-    shown.append("" if row.minutes is None else f"{row.minutes:.1f}")
-    return shown
+    shown = {
+        "method": row.title,
+        "score": _with_interval(score) if score else "",
+        "win-rate against RISE": f"{win.value:.2f}" if win and row.title != row.report.reference else "",
+        "parse rate": f"{parse.value:.2f}" if parse and row.method else "",
+        "false statements per CoT": f"{row.false_statements:.2f} of {row.statements:.1f}" if thinks else "",
+        "minutes": "" if row.minutes is None else f"{row.minutes:.1f}",
+    }
+    return [shown[name] for name in _columns(metric)]
 
 
 def headings(metric: str) -> list[str]:
     """Return the headings of the table, the metric by its name and direction."""
     arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
-    shown = [name for name in COLUMNS if metric != "ap50" or not name.startswith("win-rate")]
-    return [f"{metric} {arrow}" if name == "score" else name for name in shown]
+    return [f"{metric} {arrow}" if name == "score" else name for name in _columns(metric)]
+
+
+def _columns(metric: str) -> list[str]:
+    """Boxes have no score of a single picture, and so no win-rate."""
+    return [name for name in COLUMNS if metric != "ap50" or name != "win-rate against RISE"]
+
+
+def _with_interval(score: Interval) -> str:
+    if score.low != score.low:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
 def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:

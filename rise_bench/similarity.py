@@ -30,7 +30,7 @@ SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"
 #: "with zero values set to 1e-10" (below eq. 5).
 ZERO = 1e-10
 
-#: What it is in the variant `floor`: no stated class costs more than its hundredth.
+#: What it is in the variant `floor`: less than a hundredth counts as a hundredth.
 _FLOOR = 1e-2
 
 _FAR, _TINY = 1e100, 1e-300

@@ -178,8 +178,8 @@ def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json:
             {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}
         )
         return
-    for where, names in jobs_by_place(job.name for job in left).items():
-        typer.echo(f"{where}: {len(names)} jobs")
+    for where, count in jobs_by_place(left).items():
+        typer.echo(f"{where}: {count} jobs")
     typer.echo(
         f"{len(left)} jobs, {len(jobs) - len(left)} done; about {hours:.1f} hours, {at_once} side by side"
     )
@@ -188,4 +188,5 @@ def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json:
 def _end(failed: list[str], *, wrong: bool) -> None:
     if failed:
         typer.echo("\n".join(["", *failed]), err=True)
-        raise typer.Exit(int(wrong))
+        if wrong:
+            raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """Running a study or its trials: draw, run the jobs that are not done, measure, write results and page."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,25 +102,17 @@ def run_tuning(
     return choose(tuning, dataset), failed
 
 
-def jobs_by_place(names: Iterable[str]) -> dict[str, list[str]]:
-    """Group the names of jobs by where they are: benchmark, shots and seed.
-
-    >>> jobs_by_place(["moods/4-shot/seed-0/sft", "moods/4-shot/seed-0/eval_sft"])
-    {'moods/4-shot/seed-0': ['sft', 'eval_sft']}
-    """
-    places: dict[str, list[str]] = {}
-    for name in names:
-        where, _, job = name.rpartition("/")
-        places.setdefault(where, []).append(job)
-    return places
+def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:
+    """Count jobs by where they are: benchmark, shots and seed."""
+    return Counter(job.name.rpartition("/")[0] for job in jobs)
 
 
 def _run(
     jobs: Sequence[Job], folder: JobFolder, at_once: int, progress: Callable[[Progress], None]
 ) -> list[str]:
     if not at_once:
-        left = jobs_by_place(job.name for job in jobs if not folder.is_done(job))
-        return [f"{where}: {len(names)} not done yet" for where, names in left.items()]
+        left = jobs_by_place(job for job in jobs if not folder.is_done(job))
+        return [f"{where}: {count} not done yet" for where, count in left.items()]
     require_extra("train")
     require_extra("eval")
     failed: list[str] = []

@@ -12,7 +12,7 @@ from rise_bench.study.claims import CLAIMS, Claim, PairedTest, holm
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.summary import Group, against, judged, mean_sd
 
-#: Columns of the second table: number -> heading.
+#: Columns of the table of everything measured: number -> heading.
 _DETAILS = {
     "similarity": "similarity S",
     "accuracy": "accuracy",

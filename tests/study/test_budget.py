@@ -21,7 +21,7 @@ TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phas
 
 
 def budget(name: str, total: int) -> int:
-    """Steps of a method: all the same, but for the paper's way of counting and for SFT stopped early."""
+    """Steps of a method: all the same, but for RISE-CoT on top and for SFT stopped early."""
     return {"rise_uncounted": total + round(total / 3), "sft_early": round(total / 4)}.get(name, total)
 
 
