@@ -47,6 +47,9 @@ class Claim:
 #: What of the statements of the chains of thought at test is false: a count would favour those that say less.
 FALSE_SHARE = "false_share_of_cot_statements"
 
+#: The same of the chains of thought that SFT trains on.
+KEPT_FALSE_SHARE = "false_share_of_kept_cot_statements"
+
 CLAIMS = (
     Claim("RISE is better than its base model", "1, 2", "rise", "base"),
     Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
@@ -73,6 +76,7 @@ CLAIMS = (
     Claim("With RISE's settings RISE grounded is better than RISE", "", "grounded_as_rise", "rise"),
     Claim("With its own settings it is better than RISE with them", "", "rise_grounded", "rise_as_grounded"),
     Claim("RISE is better with the settings of RISE grounded", "", "rise_as_grounded", "rise"),
+    Claim("Visual-RFT is better than RISE with them", "", "visual_rft", "rise_as_grounded"),
     Claim("Less is false with RISE's settings", "", "grounded_as_rise", "rise", FALSE_SHARE),
     Claim("Less is false with those of RISE grounded", "", "rise_grounded", "rise_as_grounded", FALSE_SHARE),
     Claim("Less of what RISE grounded says is false", "", "rise_grounded", "rise", FALSE_SHARE),
@@ -81,6 +85,9 @@ CLAIMS = (
     Claim("Less that is false by RISE grounded than by VRFT", "", "rise_grounded", "visual_rft", FALSE_SHARE),
     Claim("Best CoTs of RISE-CoT teach better than the base model's best", "", "rise", "r1_base_best"),
     Claim("The base model's best CoTs teach better than its first", "", "r1_base_best", "r1_base_cots"),
+    Claim("Less is false in what RISE grounded keeps", "", "rise_grounded", "rise", KEPT_FALSE_SHARE),
+    Claim("Less is false in what the gate alone keeps", "", "grounded_reward", "rise", KEPT_FALSE_SHARE),
+    Claim("Less is false in what selection alone keeps", "", "grounded_select", "rise", KEPT_FALSE_SHARE),
     Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
     Claim("RISE is better than Metis-RISE", "", "rise", "metis_rise"),
     Claim("Less of what RISE says is false than of its base model", "", "rise", "base", FALSE_SHARE),

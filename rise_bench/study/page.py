@@ -64,7 +64,7 @@ def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
         "### RISE against each",
         against_table(compared).markdown,
     ]
-    for group in some:
+    for group in compared:
         parts += [f"### Everything measured, {group.shots}", detail_table(group).markdown]
     return [part for part in parts if part]
 
