@@ -78,21 +78,23 @@ def best_of(by_id: dict[str, list[Group]]) -> dict[str, Group]:
 def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list[Group]]:
     """Every rollout of each sample with a reward of at least `at_least`, the best first.
 
-    Where a sample has none, its best rollout alone. A chain of thought that comes again is left out.
+    Where a sample has none, its best rollout alone. Of a chain of thought that comes again, the best counts.
     """
     by_key = _by_key(folders)
-    seen: set[tuple[str, int]] = set()
-    found: dict[str, list[Group]] = {}
+    found: dict[str, dict[int, Group]] = {}
     for located in read_rollouts(folders):
         key, attempt, reward = _read(located)
-        group, words = by_key[key], (key[0], hash(located.row["cot"]))
-        if attempt == group.attempt and reward >= at_least and words not in seen:
-            seen.add(words)
+        group = by_key[key]
+        if attempt == group.attempt and reward >= at_least:
             one = replace(group, path=located.path, offset=located.offset, picked=reward)
-            found.setdefault(key[0], []).append(one)
-    for rollouts in found.values():
-        rollouts.sort(key=lambda g: (-g.reward, -g.step))
-    return {uid: found.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
+            texts, words = found.setdefault(key[0], {}), hash(located.row["cot"])
+            texts[words] = max(texts.get(words, one), one, key=_merit)
+    ranked = {uid: sorted(texts.values(), key=_merit, reverse=True) for uid, texts in found.items()}
+    return {uid: ranked.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
+
+
+def _merit(group: Group) -> tuple[float, int]:
+    return group.reward, group.step
 
 
 def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:

@@ -90,6 +90,17 @@ def test_of_the_rollouts_above_tau_the_best_grounded_one_is_kept(moods, logged, 
     assert said == {"model": "scripted", "revision": "", "prompt": "Say.", "swaps": 4, "seed": 0}
 
 
+def test_a_chain_of_thought_that_comes_again_counts_with_its_best_reward(tmp_path):
+    log = RolloutLog(tmp_path, 0, attempt="0")
+    for step, rewards in ((3, {"X": 0.76, "Y": 0.8}), (9, {"X": 0.99}), (20, {"X": 0.9, "Z": 0.5})):
+        log.append(
+            {"id": "a", "step": step, "group": 0, "reward": reward, "cot": cot}
+            for cot, reward in rewards.items()
+        )
+    ranked = best_first([tmp_path], 0.75)["a"]
+    assert [(g.read()["cot"], g.reward, g.step) for g in ranked] == [("X", 0.99, 9), ("Y", 0.8, 3)]
+
+
 def test_a_killed_judge_is_asked_for_nothing_twice_and_the_result_is_the_same(moods, logged, tmp_path):
     ids = [g.id for g in moods.golds("train")]
     best = {uid: [group] for uid, group in best_of(groups(logged({u: [(0.9, 1.0)] for u in ids}))).items()}
