@@ -18,7 +18,7 @@ def jsd(gold: Sequence[float], stated: Sequence[float]) -> float:
     >>> jsd([1, 0], [1, 0]), round(jsd([1, 0], [0, 1]), 6)
     (0.0, 0.693147)
     """
-    p, q = _normalised(gold), _normalised(stated)
+    p, q = normalised(gold), normalised(stated)
     if p is None or q is None:
         return LN2
     total = 0.0
@@ -29,7 +29,8 @@ def jsd(gold: Sequence[float], stated: Sequence[float]) -> float:
     return min(max(total / 2, 0.0), LN2)
 
 
-def _normalised(numbers: Sequence[float]) -> list[float] | None:
+def normalised(numbers: Sequence[float]) -> list[float] | None:
+    """Return the numbers divided by their sum, negative ones as 0; None if they have no finite mass."""
     largest = max(numbers, default=0.0)
     if not 0 < largest < math.inf:
         return None

@@ -15,6 +15,7 @@ Variants (docs/decisions/similarity.md says why):
 """
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -63,10 +64,10 @@ def _distribution_similarity(
     gold: tuple[float, ...], stated: tuple[float, ...], variant: SimilarityVariant
 ) -> float:
     """Eqs. 2-5 in plain floats: for a few dozen classes this is faster than arrays."""
-    total = math.fsum(stated)
+    total = _total(stated)
     if variant != "upstream" and not (0 < total < math.inf):
         return 0.0
-    positive_total = math.fsum(max(q, 0.0) for q in stated)
+    positive_total = _total(max(q, 0.0) for q in stated)
     scale = 1.0 if variant in ("literal", "upstream") or positive_total == 0 else positive_total
     zero = _FLOOR if variant == "floor" else ZERO
     kld = mse = 0.0
@@ -82,6 +83,13 @@ def _distribution_similarity(
     if variant != "literal":
         kld = max(kld, 0.0)
     return math.exp(-(kld + mse)) * math.exp(-abs(math.log10(total)))
+
+
+def _total(numbers: Iterable[float]) -> float:
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return math.inf
 
 
 def _boxes_similarity(gold: Boxes, stated: Boxes, variant: SimilarityVariant) -> float:

@@ -5,7 +5,7 @@ import math
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rise_bench.similarity import SimilarityVariant, iou_matrix, match_boxes, precision_iou, similarity
@@ -88,6 +88,8 @@ def test_floor_charges_a_stated_zero_like_a_stated_hundredth():
 bounded = st.sampled_from(["paper", "jsd", "floor"])
 
 
+@example((0.2, 0.3, 0.5), (1e308, 1e308, 0.0), "paper")  # its sum is no float
+@example((0.2, 0.3, 0.5), (1e308, 1e308, -1e308), "jsd")
 @given(golds, plausible | anything, bounded)
 def test_bounded_variants_are_in_0_1_and_finite_on_any_input(gold, stated, variant):
     assert 0.0 <= similarity(dist(*gold), dist(*stated), variant) <= 1.0
@@ -104,6 +106,8 @@ def test_bounded_variants_are_below_1_away_from_the_truth(gold, stated, variant)
         assert similarity(dist(*gold), dist(*stated), variant) < 1.0
 
 
+@example((0.2, 0.3, 0.5), (1e308, 1e308, 0.0), "literal")
+@example((0.2, 0.3, 0.5), (1e308, 1e308, 0.0), "upstream")
 @given(golds, plausible | anything, st.sampled_from(["literal", "upstream"]))
 def test_other_variants_are_finite_and_not_negative(gold, stated, variant):
     score = similarity(dist(*gold), dist(*stated), variant)

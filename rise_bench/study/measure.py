@@ -11,6 +11,7 @@ from rise_bench.comparison import checked, samples_file
 from rise_bench.cot import open_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.methods import find_method
+from rise_bench.metrics import normalised
 from rise_bench.registry import load_component
 from rise_bench.report import read_latest_rollouts
 from rise_bench.samples import read_responses, score_responses
@@ -97,22 +98,21 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
     """Return how much more entropy the stated distributions have than the true ones, mean in nats.
 
     Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers
-    are left out; 0 if there is no other.
+    and those without any mass are left out; 0 if there is no other.
     """
     truth = {gold.id: gold.annotation for gold in golds}
     found = [
-        _entropy(score.stated.probs) - _entropy(gold.probs)
+        _entropy(shares) - _entropy(gold.probs)
         for score in scores
-        if isinstance(score.stated, Distribution) and isinstance(gold := truth[score.id], Distribution)
+        if isinstance(score.stated, Distribution)
+        and isinstance(gold := truth[score.id], Distribution)
+        and (shares := normalised(score.stated.probs))
     ]
     return fmean(found) if found else 0.0
 
 
-def _entropy(probs: Sequence[float]) -> float:
-    """Entropy in nats of what the numbers are proportional to; negative ones count as 0."""
-    positive = [p for p in probs if p > 0]
-    total = math.fsum(positive)
-    return -math.fsum(p / total * math.log(p / total) for p in positive)
+def _entropy(shares: Sequence[float]) -> float:
+    return -math.fsum(share * math.log(share) for share in shares if share > 0)
 
 
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
