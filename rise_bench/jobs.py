@@ -17,7 +17,7 @@ from typing import Any
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.json_text import json_text
-from rise_bench.storage import atomic_write_text
+from rise_bench.storage import atomic_write_text, locked_folder
 
 _POLL_SECONDS = 0.3
 _NOTE_SECONDS = 5.0
@@ -26,6 +26,12 @@ _LAST_LINES = 12
 
 #: "12/60 [": how far the progress bar is that a command writes to its log.
 _BAR = re.compile(rb"(\d+)/(\d+) \[")
+
+#: A job is a program of its own, also where the study is one of a launcher's processes.
+_OF_A_LAUNCHER = {
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+    *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,11 @@ class JobFolder:
         record = self._record(name)
         return float(record["seconds"]) if record else 0.0
 
+    def done_seconds(self, name: str) -> float | None:
+        """Return how long a job took; None before it ended well."""
+        record = self._record(name)
+        return float(record["seconds"]) if record and record["done"] else None
+
     def is_done(self, job: Job) -> bool:
         """Whether this very job ended well before.
 
@@ -147,8 +158,19 @@ def run_jobs(
     Raises:
         PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. The others
             are stopped.
-        ConfigError: The folder holds other jobs of the same names.
+        ConfigError: The folder holds other jobs of the same names, or another process runs jobs of it.
     """
+    with locked_folder(folder.path, folder.path):
+        _run(jobs, folder, at_once, progress, failed)
+
+
+def _run(
+    jobs: Sequence[Job],
+    folder: JobFolder,
+    at_once: int,
+    progress: Callable[[Progress], None],
+    failed: Callable[[Job, str], None] | None,
+) -> None:
     done = {job.name for job in jobs if folder.is_done(job)}
     for job in jobs:
         if job.name in done:
@@ -193,7 +215,8 @@ def _start(job: Job, folder: JobFolder) -> _Running:
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=log,
-            env=os.environ | dict(job.environment),
+            env={name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
+            | dict(job.environment),
             start_new_session=True,
         )
     return _Running(job, process, time.monotonic(), before)

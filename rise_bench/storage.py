@@ -87,7 +87,7 @@ def atomic_directory(target: Path, *, overwrite: bool = False, resume: bool = Fa
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     work, aside = (target.parent / f".{target.name}.{end}" for end in ("partial", "replaced"))
-    with _locked_folder(work, target):
+    with locked_folder(work, target):
         _restore(target, aside)
         _refuse_to_replace(target, overwrite)
         if not resume:
@@ -136,12 +136,20 @@ def _empty(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked_folder(work: Path, target: Path) -> Iterator[None]:
-    """Make and lock the working folder; the lock is on its inode, so it needs no file of its own."""
+def locked_folder(work: Path, target: Path) -> Iterator[None]:
+    """Make and lock a working folder; the lock is on its inode, so it needs no file of its own.
+
+    Args:
+        work: The folder.
+        target: What is written, for the message.
+
+    Raises:
+        ConfigError: Another process holds the lock.
+    """
     import fcntl
 
     while True:
-        work.mkdir(exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
         handle = os.open(work, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rise_bench.study.measure import Result
     from rise_bench.study.tuning import Tuning
 
+_SEEDS = 5
+
 
 class ShotsChoice(StrEnum):
     """Numbers of shots; an enumeration, because only that may be repeated as an option."""
@@ -32,7 +34,7 @@ def study(
     shots: Annotated[
         list[ShotsChoice] | None, typer.Option(help="May be repeated; all three if not given.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of pictures and training.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of pictures and training.")] = _SEEDS,
     method: Annotated[
         list[str] | None,
         typer.Option(help="May be repeated; all methods if not given. Names: docs/study.md."),
@@ -71,6 +73,8 @@ def study(
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if not jobs and not dry_run and (tune or budget == "time"):
         raise ConfigError("--jobs 0 only measures what is done of equal steps; give --jobs 2")
+    if tune and (budget != "steps" or seeds != _SEEDS):
+        raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
     if tune:
         chosen_shots = _one(shots)
         _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)

@@ -12,10 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from rise_bench.cells import Cell
 from rise_bench.comparison import AGAINST
 from rise_bench.errors import PrerequisiteError
-from rise_bench.jobs import JobFolder
 from rise_bench.json_text import json_text
 from rise_bench.methods import find_method
 from rise_bench.report import read_metrics
@@ -108,7 +106,7 @@ def _measure(study: Study, method: str, shots: str) -> Rates:
             if (rate := seconds_a_step(cell.run(job), section)) is not None:
                 found.setdefault(f"{job}.{section}", []).append(rate)
         for job in _sampling(method):
-            if (seconds := _done_seconds(study.jobs_folder, cell, job)) is not None:
+            if (seconds := study.jobs_folder.done_seconds(f"{cell.prefix}{job}")) is not None:
                 found.setdefault(job, []).append(seconds)
     if missing := set(_parts(method)) - set(found):
         raise PrerequisiteError(
@@ -130,7 +128,3 @@ def seconds_a_step(run: Path, section: str) -> float | None:
         if after["step"] == before["step"] + 1
     ]
     return median(gaps) if gaps else float(logged[-1]["train_runtime"]) / logged[-1]["step"]
-
-
-def _done_seconds(folder: JobFolder, cell: Cell, job: str) -> float | None:
-    return folder.seconds(f"{cell.prefix}{job}") or None

@@ -13,7 +13,7 @@ from rise_bench.dataset import BenchmarkDataset
 from rise_bench.methods import find_method
 from rise_bench.metrics import normalised
 from rise_bench.registry import load_component
-from rise_bench.report import read_latest_rollouts
+from rise_bench.rollout_log import latest_rollouts
 from rise_bench.samples import read_responses, score_responses
 from rise_bench.scored_run import score_floors
 from rise_bench.scoring import SampleScore, aggregate
@@ -121,7 +121,7 @@ def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[s
     if not runs:
         return {}
     count = load_component("builders", "world.truth").count_statements
-    texts = ((row["id"], row["cot"]) for run in runs for row in read_latest_rollouts(run))
+    texts = ((row["id"], row["cot"]) for row in latest_rollouts(run / "rollouts" for run in runs))
     return _truth(count(texts, dataset, "train"), "rollout")
 
 

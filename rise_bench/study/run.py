@@ -11,7 +11,7 @@ from rise_bench.drawn import draw
 from rise_bench.extras import require_extra
 from rise_bench.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.json_text import json_text
-from rise_bench.methods import method_jobs
+from rise_bench.methods import find_method, method_jobs
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.calibration import time_steps
 from rise_bench.study.grid import Study
@@ -87,7 +87,7 @@ def run_tuning(
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds other trials, or every trial of a method failed.
+        ConfigError: The folder holds other trials.
     """
     keep_identity(tuning.out)
     dataset = draw(
@@ -99,7 +99,9 @@ def run_tuning(
         progress=drawing,
     )
     failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
-    return choose(tuning, dataset), failed
+    chosen = choose(tuning, dataset)
+    without = [m for m in dict.fromkeys(method for method, _ in tuning.trials()) if m not in chosen]
+    return chosen, failed + [f"{find_method(m).title}: no trial has a score, nothing chosen" for m in without]
 
 
 def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:

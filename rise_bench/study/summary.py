@@ -160,7 +160,7 @@ def read_results(path: Path) -> list[Result]:
         return []
     try:
         return [Result.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no file of results ({error}). Remove it; it is written anew.") from error
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from rise_bench.cells import Cell
 from rise_bench.comparison import samples_file
 from rise_bench.dataset import BenchmarkDataset
-from rise_bench.errors import ConfigError
 from rise_bench.jobs import Job, JobFolder
 from rise_bench.json_text import json_text
 from rise_bench.methods import METHODS, find_method, method_jobs
@@ -82,11 +81,10 @@ class Tuning:
 def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
     """Score the trials, write the choice to OUT/tuned.json and return it.
 
-    A trial whose jobs failed has no score and is not chosen.
+    A trial whose jobs failed has no score and is not chosen; a method without any other is left out.
 
     Raises:
         DataError: A trial's evaluation is incomplete.
-        ConfigError: No trial of a method has a score.
     """
     metric = dataset.spec.metric
     sign = 1 if metric in LOWER_IS_BETTER else -1
@@ -95,9 +93,7 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
         scores = [_score(tuning, dataset, method, trial) for trial in range(len(candidates(method)))]
         scored = [(sign * score, trial) for trial, score in enumerate(scores) if score is not None]
         if not scored:
-            raise ConfigError(
-                f"no trial of {find_method(method).title} has a score; start the same command again"
-            )
+            continue
         chosen[method] = {
             "chosen": to_json(candidates(method)[min(scored)[1]]),
             "trials": [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rise_bench.ablations import ABLATIONS
 from rise_bench.cells import Cell
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.jobs import Job, JobFolder
 from rise_bench.methods import METHODS, find_method
 from rise_bench.registry import load_component
 from rise_bench.study.budget import allot, overrides
@@ -101,6 +102,14 @@ def test_equal_time(tmp_path: Path) -> None:
     expected = {"sft": 300, "visual_rft": 120, "reason_rft": 160, "metis_rise": 80}
     assert time_steps(study) == {"4-shot": expected}
     assert time_steps(study) == {"4-shot": expected}  # from the file that it wrote
+
+
+def test_a_job_that_was_killed_is_no_measurement(tmp_path: Path) -> None:
+    folder, job = JobFolder(tmp_path), Job("collect", "collect", ("collect",))
+    folder.write(job, 5.2, done=False)
+    assert folder.seconds("collect") == 5.2 and folder.done_seconds("collect") is None
+    folder.write(job, 61.0, done=True)
+    assert folder.done_seconds("collect") == 61.0
 
 
 def test_equal_time_needs_measured_steps(tmp_path: Path) -> None:

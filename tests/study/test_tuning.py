@@ -1,12 +1,13 @@
 """The choice of settings: the best trial on validation pictures, from what lmms-eval logged."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rise_bench.drawn import draw
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import DataError
 from rise_bench.methods import method_jobs
 from rise_bench.study.settings import Setting, candidates, read_settings
 from rise_bench.study.tuning import TUNING_SEED, Tuning, choose
@@ -50,9 +51,11 @@ def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
     assert read_settings(tuning.out / "tuned.json", "scenes") == {}
 
 
-def test_a_method_without_any_score_is_an_error(tuning: Tuning) -> None:
-    with pytest.raises(ConfigError, match="no trial of SFT has a score"):
-        choose(tuning, dataset_of(tuning))
+def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning: Tuning) -> None:
+    answers(tuning, 2, 3)
+    both = replace(tuning, methods=("visual_rft", "sft"))
+    assert choose(both, dataset_of(tuning)).keys() == {"sft"}
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"sft": candidates("sft")[2]}
 
 
 def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
