@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.best_of import Group, best_first, best_of, complete, groups
-from rise_bench.collection import Share, Swept, read_sampler, same_settings, sweep
+from rise_bench.collection import Share, Swept, read_sampler, refused_ids, same_settings, sweep
 from rise_bench.cot_writer import CotPlan, cot_options, write_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
@@ -14,6 +14,7 @@ from rise_bench.judging import Judging, judge_rollouts
 from rise_bench.loop import LoopSettings
 from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.prompts import prompt_hash
+from rise_bench.rollout_log import read_rollouts
 from rise_bench.sampling import Sampler
 
 
@@ -55,12 +56,6 @@ class CollectJob:
     overwrite: bool = False
     judging: Judging | None = None
 
-    @property
-    def options(self) -> dict[str, str]:
-        """What the manifest says of the collection."""
-        judging = self.judging.options if self.judging else {}
-        return cot_options(self.benchmark, self.config, self.tau, self.only, judging)
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -98,11 +93,11 @@ def collect(
         ConfigError: `out` is taken, or the sweep's folder holds another sweep.
         DataError: The model refused samples, and `allow_missing` is not set.
     """
-    if (finished := _finished(job)) is not None:
-        return Collected(finished, 0, 0)
     if job.sampler is not None:
         asked = {"config": job.config, "loop": asdict(job.settings), "model": job.model}
-        same_settings(job.sweep_log, asked)
+        same_settings(job.sweep_log, asked | {"benchmark_sha256": job.benchmark.sha256})
+    if (finished := _finished(job)) is not None:
+        return Collected(finished, 0, 0)
     ids = _ids(job)
     position = {uid: i for i, uid in enumerate(_ids(job, everything=True))}
     swept = Swept()
@@ -129,7 +124,7 @@ def collect(
             f"the model refused {len(swept.refused)} of {mine} samples, first {uid}: {reason}. Start the "
             "same command again, or pass --allow-missing to leave them out."
         )
-    left = set(ids) - covered(job) - set(swept.refused)
+    left = set(ids) - covered(job) - (refused_ids(job.sweep_log) if job.allow_missing else set())
     if left and job.sampler is not None:
         return Collected(None, swept.done, len(left))
     return Collected(_write(job, ids, share, judged), swept.done, 0)
@@ -148,27 +143,46 @@ def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
 
 def _finished(job: CollectJob) -> Manifest | None:
     """The dataset, if the same command wrote it before."""
+    if job.out.is_file():
+        raise ConfigError(f"{job.out} is a file, expected a folder; choose another --out")
     if job.overwrite or not job.out.exists() or not any(job.out.iterdir()):
         return None
     if not (job.out / MANIFEST_NAME).is_file():
         raise ConfigError(f"{job.out} is not empty; choose another --out, or pass --overwrite")
     manifest = read_manifest(job.out)
-    if manifest.options != job.options:
-        raise ConfigError(
-            f"{job.out} holds another collection ({manifest.options}); "
-            "pass --overwrite or choose another --out"
-        )
+    asked = cot_options(job.benchmark, job.config, job.tau, job.only) | _options(job)
+    for name in sorted(manifest.options.keys() | asked.keys()):
+        if (before := manifest.options.get(name)) != (now := asked.get(name)):
+            raise ConfigError(
+                f"{job.out} holds another collection ({name} was {before}, is {now}); "
+                "pass --overwrite or choose another --out"
+            )
     return manifest
+
+
+def _options(job: CollectJob) -> dict[str, str]:
+    """What the manifest says of the judging, and of how much training had sampled."""
+    trained = {}
+    if job.train_log:
+        trained = {"training_rollouts": str(sum(1 for _ in read_rollouts([job.train_log])))}
+    return trained | (job.judging.options if job.judging else {})
 
 
 def _write(
     job: CollectJob, ids: Collection[str], share: Share, judged: Callable[[int, int], None]
 ) -> Manifest | None:
-    wanted = set(ids)
+    wanted, options = set(ids), _options(job)
     logs = [job.sweep_log, *([job.train_log] if job.train_log else [])]
     best = {uid: group for uid, group in best_of(groups(logs)).items() if uid in wanted}
     plan = CotPlan(
-        job.benchmark, job.config, best, _provenance(job), job.tau, job.settings.rule.variant, job.only
+        job.benchmark,
+        job.config,
+        best,
+        _provenance(job),
+        job.tau,
+        job.settings.rule.variant,
+        job.only,
+        options=options,
     )
     if job.judging is not None and best:
         candidates = {uid: [group] for uid, group in best.items()}
@@ -188,7 +202,6 @@ def _write(
             best={uid: one.group for uid, one in kept.items()},
             grounded={uid: (one.score, one.worst) for uid, one in kept.items()},
             judge=judge,
-            judging=job.judging.options,
         )
     try:
         return write_cots(plan, job.out, overwrite=job.overwrite)

@@ -18,13 +18,13 @@ from typing import Any
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.loop import LoopSettings, closed_loop
-from rise_bench.rollout_log import RolloutLog
+from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.sampling import SampleError, Sampler
 from rise_bench.schema import row_to_gold
 from rise_bench.storage import atomic_write_text
 from rise_bench.values import Gold
 
-_SAMPLER = "sampler.json"
+_SAMPLER, _REFUSED = "sampler.json", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ def sweep(
     """
     share = share or Share()
     atomic_write_text(log_folder / _SAMPLER, json.dumps(sampler.describe(), sort_keys=True) + "\n")
-    log = RolloutLog(log_folder, share.rank, attempt=f"{time.time_ns():020d}")
+    attempt = f"{time.time_ns():020d}"
+    log = RolloutLog(log_folder, share.rank, attempt=attempt)
+    refusals = RolloutLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
     work = _batches(_mine(dataset, config, share, covered), sampler.batch_rows)
 
@@ -93,10 +95,17 @@ def sweep(
                 swept.done += len(batch)
             except SampleError as error:
                 swept.refused |= dict.fromkeys((gold.id for gold, _ in batch), str(error))
+                refusals.append({"id": gold.id, "reason": str(error)} for gold, _ in batch)
             progress(len(batch))
     finally:
         log.close()
+        refusals.close()
     return swept
+
+
+def refused_ids(log_folder: Path) -> set[str]:
+    """Ids of the samples that the model refused, whichever process asked."""
+    return {located.row["id"] for located in read_rollouts([log_folder / _REFUSED])}
 
 
 def _mine(
@@ -137,7 +146,7 @@ def _in_parallel(
 
 
 def same_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write what was asked beside the logs of a sweep, and refuse a folder where something else was asked.
+    """Write what was asked beside what is kept of it, and refuse a folder where something else was asked.
 
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
@@ -150,7 +159,7 @@ def same_settings(folder: Path, settings: dict[str, Any]) -> None:
         pairs = zip(before.splitlines(), text.splitlines(), strict=False)
         first = next((f"{a.strip()} was, {b.strip()} is" for a, b in pairs if a != b), "fewer of them")
         raise ConfigError(
-            f"{folder} holds a sweep with other settings ({first}). Choose another --out, or delete it."
+            f"{folder} was begun with other settings ({first}). Choose another --out, or delete it."
         )
 
 

@@ -35,7 +35,7 @@ class CotPlan:
         only: Ids that were asked for; None for all.
         grounded: Sample id to groundedness and that of the worst sentence; absent where nobody judged.
         judge: What the judge says of itself, for the provenance.
-        judging: What the manifest says of the judging.
+        options: What the manifest says of the collection beyond these.
     """
 
     benchmark: BenchmarkDataset
@@ -47,7 +47,7 @@ class CotPlan:
     only: frozenset[str] | None = None
     grounded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     judge: dict[str, Any] = field(default_factory=dict)
-    judging: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -150,7 +150,7 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
             "paper_counts": None,
             "differences": (),
             "drops": {"never sampled": left_out} if left_out else {},
-            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only, plan.judging),
+            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only) | plan.options,
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
             "content_sha256": sha256_bytes(json.dumps({n: e.sha256 for n, e in files.items()}).encode()),
@@ -165,13 +165,12 @@ def cot_options(
     config: str,
     tau: float,
     only: frozenset[str] | None,
-    judging: Mapping[str, str],
 ) -> dict[str, str]:
     """What decides which rows a CoT dataset has, and where they stand."""
     options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
     if only is not None:
         options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
-    return benchmark.manifest.options | options | dict(judging)
+    return benchmark.manifest.options | options
 
 
 def card(plan: CotPlan, manifest: Manifest) -> str:

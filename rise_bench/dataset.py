@@ -116,6 +116,15 @@ def cache_folder(name: str) -> Path:
     return Path(platformdirs.user_cache_dir("rise-bench")) / name
 
 
+def open_benchmark(name: str) -> BenchmarkDataset:
+    """Open a benchmark by name, or by the folder that `rise-bench build` wrote.
+
+    Raises:
+        DataError: There is none, or only without its images.
+    """
+    return open_dataset(name) if (Path(name) / MANIFEST_NAME).is_file() else find_dataset(name)
+
+
 def find_dataset(name: str) -> BenchmarkDataset:
     """Find and open the dataset of a benchmark, images included.
 

@@ -80,10 +80,19 @@ class LocalModel:
         }
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
-        """Draw `n` texts for each prompt; the same prompts and seed draw the same texts."""
+        """Draw `n` texts for each prompt; the same prompts and seed draw the same texts.
+
+        At temperature 0 all `n` are the likeliest one.
+        """
         import torch
 
-        torch.manual_seed(self._sampling.seed ^ zlib.crc32("\0".join(p.text for p in prompts).encode()))
+        asked = b"".join(prompt.text.encode() + prompt.image for prompt in prompts)
+        torch.manual_seed(self._sampling.seed ^ zlib.crc32(asked))
+        how: dict[str, Any] = {"do_sample": False}
+        if self._sampling.temperature > 0:
+            drawing = {"temperature": self._sampling.temperature, "top_p": self._sampling.top_p, "top_k": 0}
+            how = {"do_sample": True, "num_return_sequences": n, **drawing}
+        drawn = how.get("num_return_sequences", 1)
         inputs = self._processor(
             text=[self._chat(prompt.text) for prompt in prompts],
             images=[upright(prompt.image) for prompt in prompts],
@@ -93,19 +102,15 @@ class LocalModel:
         with torch.inference_mode():
             output = self._model.generate(
                 **inputs,
-                do_sample=True,
-                num_return_sequences=n,
+                **how,
                 max_new_tokens=max_tokens,
-                temperature=self._sampling.temperature,
-                top_p=self._sampling.top_p,
-                top_k=0,
                 repetition_penalty=1.0,
                 suppress_tokens=self._not_sampled(),
                 pad_token_id=self._processor.tokenizer.pad_token_id,
             )
         new = output[:, inputs["input_ids"].shape[1] :]
         texts: list[str] = self._processor.batch_decode(new, skip_special_tokens=True)
-        return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
+        return [texts[i * drawn : (i + 1) * drawn] * (n // drawn) for i in range(len(prompts))]
 
     def _chat(self, text: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": text}]

@@ -13,9 +13,11 @@ from rise_bench.dataset_writer import write_dataset
 from .openai_server import picture_key
 
 
-def write_drawn(out: Path, name: DrawnBenchmark, *, train: int = 24, test: int = 8) -> BenchmarkDataset:
-    """Draw a small `moods`, `scenes` or `kinds` into the folder `out`."""
-    write_dataset(plan(name, train=train, test=test), out, workers=1)
+def write_drawn(
+    out: Path, name: DrawnBenchmark, *, train: int = 24, test: int = 8, seed: int = 0
+) -> BenchmarkDataset:
+    """Draw a small `moods`, `scenes` or `kinds` into the folder `out`, in place of what is there."""
+    write_dataset(plan(name, train=train, test=test, seed=seed), out, workers=1, overwrite=True)
     return open_dataset(out)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from rise_bench.errors import ConfigError
 from rise_bench.rewards import RewardRule
-from rise_bench.values import MAX_PIXELS, BoxUnit
+from rise_bench.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
 
 Stage = Literal["rise_cot", "rise_r1", "sft", "visual_rft", "reason_rft", "metis_rise"]
 Phase = Literal["sft", "grpo"]
@@ -40,7 +40,7 @@ class ModelConfig:
     revision: str = ""  #: Hub revision; empty means the default branch
     box_unit: BoxUnit = "norm1000"  #: what the family was trained on
     max_pixels: int = MAX_PIXELS
-    min_pixels: int = 3136
+    min_pixels: int = MIN_PIXELS
     attn_implementation: str = "flash_attention_2"  #: or sdpa, eager
 
 
@@ -175,6 +175,12 @@ class TrainConfig:
         if self.grpo.vllm == "server" and not self.grpo.vllm_server_url:
             raise ConfigError(
                 "grpo.vllm = server without grpo.vllm_server_url. Set it, e.g. http://localhost:8000."
+            )
+
+        if self.model.box_unit == "resized_px" and self.model.min_pixels != MIN_PIXELS:
+            raise ConfigError(
+                f"model.min_pixels = {self.model.min_pixels}: boxes in resized_px are read for {MIN_PIXELS}. "
+                "Leave it out."
             )
 
     def _check_grounded(self) -> None:

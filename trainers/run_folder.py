@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from typing import Any
 import yaml
 
 from rise_bench.errors import ConfigError
+from rise_bench.storage import atomic_write_text
 from rise_bench.trainers.config import Phase, RunConfig, TrainConfig
 from rise_bench.trainers.provenance import git_state, versions
 from rise_bench.trainers.recipe_files import dump_config, load_config
@@ -41,22 +42,31 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, config: TrainConfig, *, prompt_hashes: Mapping[str, str] | None = None) -> RunFolder:
+    def create(
+        cls,
+        config: TrainConfig,
+        *,
+        prompt_hashes: Mapping[str, str] | None = None,
+        benchmark_sha256: str = "",
+    ) -> RunFolder:
         """Open the run folder of `config`, new or to be resumed.
 
         Args:
             config: Resolved config; `run.output_dir` names the folder.
             prompt_hashes: Hash of each prompt template that the run uses, by name.
+            benchmark_sha256: Identity of the benchmark's content; empty if it is not to be compared.
 
         Raises:
-            ConfigError: The folder holds a run with other settings; the message names the first difference.
+            ConfigError: The folder holds a run with other settings, of which the message names the first
+                difference, or a run on other data.
         """
         run = cls(Path(config.run.output_dir or default_output_dir(config)))
         run._refuse_other_config(config)
+        run.refuse_other_benchmark(benchmark_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
-            _write(run.path / "config.yaml", dump_config(config))
-            run._record_start(prompt_hashes or {})
+            atomic_write_text(run.path / "config.yaml", dump_config(config))
+            run._record_start(prompt_hashes or {}, benchmark_sha256)
         return run
 
     @property
@@ -124,13 +134,6 @@ class RunFolder:
                     line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill tore
                 file.write(f"{line}\n".encode())
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Logged steps in order, one row for each (phase, step); later lines win."""
-        rows: dict[tuple[str, int], dict[str, Any]] = {}
-        for row in read_jsonl(self.path / "metrics.jsonl"):
-            rows.setdefault((row["phase"], row["step"]), {}).update(row)
-        return list(rows.values())
-
     def _refuse_other_config(self, config: TrainConfig) -> None:
         path = self.path / "config.yaml"
         if not path.exists():
@@ -146,18 +149,36 @@ class RunFolder:
                 "Choose another run.output_dir, or delete the folder."
             )
 
-    def _record_start(self, prompt_hashes: Mapping[str, str]) -> None:
+    def refuse_other_benchmark(self, sha256: str) -> None:
+        """Refuse a benchmark whose content is not what the run was trained on, as far as that is known.
+
+        Raises:
+            ConfigError: It is another.
+        """
+        before = self._record().get("benchmark_sha256")
+        if before and sha256 and before != sha256:
+            raise ConfigError(
+                f"{self.path} was trained on other content of its benchmark (sha256 {before[:12]}, now "
+                f"{sha256[:12]}). Build that again, or train in another run.output_dir."
+            )
+
+    def _record(self) -> dict[str, Any]:
         path = self.path / "run.json"
-        starts = json.loads(path.read_text(encoding="utf-8"))["starts"] if path.exists() else []
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
+
+    def _record_start(self, prompt_hashes: Mapping[str, str], benchmark_sha256: str) -> None:
+        starts = self._record().get("starts", [])
         starts.append({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": sys.argv})
         record = {
             "versions": versions(),
             "git": git_state(),
             "prompt_hashes": dict(prompt_hashes),
+            "benchmark_sha256": benchmark_sha256,
             "world_size": int(os.environ.get("WORLD_SIZE", "1")),
             "starts": starts,
         }
-        _write(path, json.dumps(record, indent=2) + "\n")
+        atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
 
 
 def default_output_dir(config: TrainConfig) -> Path:
@@ -170,19 +191,6 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSONL file that a killed process may have left with a torn last line, which is skipped."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
-
-
 def step_of(checkpoint: Path) -> int:
     """Optimiser step after which a checkpoint was written."""
     return int(checkpoint.name.rsplit("-", 1)[-1])
@@ -193,9 +201,3 @@ def _difference(section: str, before: Any, after: Any) -> str:
         key = next(k for k in after if before.get(k) != after[k])
         return f"{section}.{key} was {before.get(key)!r}, now {after[key]!r}"
     return f"{section} was {before!r}, now {after!r}"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from datasets import Dataset
 from PIL import Image
 
-from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
+from rise_bench.dataset import BenchmarkDataset, open_benchmark
 from rise_bench.errors import DataError
-from rise_bench.manifest import MANIFEST_NAME
 from rise_bench.prompts import prompt_hash
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.trainers.config import DataConfig, TrainConfig
@@ -31,14 +29,9 @@ class TrainingData:
         return picture.convert("RGB")
 
 
-def open_benchmark(name: str) -> BenchmarkDataset:
-    """Open a benchmark by name or by the folder that `rise-bench build` wrote."""
-    return open_dataset(name) if (Path(name) / MANIFEST_NAME).is_file() else find_dataset(name)
-
-
-def prompt_hashes(config: TrainConfig) -> dict[str, str]:
+def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
     """Hash of the prompts that the run uses, for the record of the run folder."""
-    spec = open_benchmark(config.data.benchmark).spec
+    spec = benchmark.spec
     unit, max_pixels = config.model.box_unit, config.model.max_pixels
     return {spec.name: prompt_hash(spec, unit=unit, max_pixels=max_pixels)}
 

@@ -12,13 +12,14 @@ from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.errors import ConfigError
 from rise_bench.registry import load_component
+from rise_bench.values import MIN_PIXELS
 
 if TYPE_CHECKING:
     from rise_bench.collect import Collected, CollectJob
     from rise_bench.collection import Share
     from rise_bench.judging import Judging
     from rise_bench.loop import LoopSettings
-    from rise_bench.sampling import Sampler
+    from rise_bench.sampling import Sampler, Sampling
 
 
 @app.command()
@@ -92,28 +93,34 @@ def collect(
         "temperature": temperature,
     }
     plan = {name: value for name, value in asked.items() if value is not None}
-    job, heat = _plan(run, config, benchmark, shots, out, plan)
+    job, sampling = _plan(run, config, benchmark, shots, out, plan)
+    min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)
     if not no_sweep:
         source = model or _final_model(run)
         if endpoint:
-            sampler = _endpoints(endpoint, source, heat, api_key_env, concurrency)
+            sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency)
         else:
-            sampler = _local(source, revision, heat, job.settings.max_pixels, batch_rows)
-        own = job.provenance if run and not model else None
-        named = {"model": source, "revision": revision, "temperature": heat, "endpoint": bool(endpoint)}
+            largest = job.settings.max_pixels
+            sampler = _local(source, revision, sampling, largest, min_pixels, batch_rows)
+        drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
+        own = job.provenance | drawn if run and not model else None
+        named = {"model": source, "revision": revision, "endpoint": bool(endpoint), **asdict(sampling)}
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own)
     judged_by = judge or (config.model.name if config else "" if endpoint else model) or "none"
     if judged_by != "none":
         floor = min_groundedness if select == "reward_and_groundedness" else None
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
-        judging = _judging(judged_by, pinned, job.settings.max_pixels, judge_batch, judge_swaps, floor)
+        shown = {"max_pixels": job.settings.max_pixels, "min_pixels": min_pixels, "batch_rows": judge_batch}
+        judging = _judging(judged_by, pinned, shown, judge_swaps, floor)
         job = replace(job, judging=judging)
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
+    if select == "reward" and min_groundedness:
+        raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
     share = Share.of_environment()
     _report(job, _with_progress(do_collect, job, share), as_json)
 
@@ -131,18 +138,24 @@ def _run_config(run: Path | None) -> Any:
 
 def _plan(
     run: Path | None, config: Any, benchmark: str, shots: str, out: Path | None, asked: dict[str, Any]
-) -> tuple["CollectJob", float]:
-    """The job without its sampler, and the sampling temperature."""
+) -> tuple["CollectJob", "Sampling"]:
+    """The job without its sampler, and how tokens are drawn."""
     from rise_bench.collect import CollectJob
-    from rise_bench.dataset import cache_folder, find_dataset, open_dataset
+    from rise_bench.dataset import cache_folder, open_benchmark
     from rise_bench.loop import LoopSettings
+    from rise_bench.sampling import Sampling
 
-    heat = asked.pop("temperature", config.grpo.temperature if config else 1.0)
+    sampling = Sampling()
+    if config:
+        sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
+    sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
     settings = replace(_settings_of(config) if config else LoopSettings(), **asked)
     name = benchmark or (config.data.benchmark if config else "")
     if not name:
         raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
-    dataset = open_dataset(name) if (Path(name) / "manifest.json").is_file() else find_dataset(name)
+    dataset = open_benchmark(name)
+    if run:
+        load_component("trainers", "run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
     shots = config.data.shots if config else shots
     target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
     job = CollectJob(
@@ -155,7 +168,7 @@ def _plan(
         tau=config.data.tau if config else 0.75,
         provenance=_provenance_of(config) if config else {},
     )
-    return job, heat
+    return job, sampling
 
 
 def _settings_of(config: Any) -> "LoopSettings":
@@ -199,23 +212,24 @@ def _final_model(run: Path | None) -> str:
 
 
 def _local(
-    name: str, revision: str, heat: float, max_pixels: int, batch_rows: int
+    name: str, revision: str, sampling: "Sampling", max_pixels: int, min_pixels: int, batch_rows: int
 ) -> Callable[[], "Sampler"]:
     def load() -> "Sampler":
         from rise_bench.generation import LocalModel
-        from rise_bench.sampling import Sampling
 
-        sampling = Sampling(temperature=heat)
         return LocalModel(
-            name, revision=revision, sampling=sampling, max_pixels=max_pixels, batch_rows=batch_rows
+            name,
+            revision=revision,
+            sampling=sampling,
+            max_pixels=max_pixels,
+            min_pixels=min_pixels,
+            batch_rows=batch_rows,
         )
 
     return load
 
 
-def _judging(
-    name: str, revision: str, max_pixels: int, batch_rows: int, swaps: int, floor: float | None
-) -> "Judging":
+def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
     from rise_bench.judging import Judging
 
     def load() -> Any:
@@ -223,25 +237,18 @@ def _judging(
 
         require_extra("train")
         judge = load_component("trainers", "judge").FrozenJudge
-        return judge(name, revision=revision, max_pixels=max_pixels, batch_rows=batch_rows)
+        return judge(name, revision=revision, **shown)
 
     return Judging(f"{name}@{revision}" if revision else name, load, swaps, min_groundedness=floor)
 
 
 def _endpoints(
-    urls: list[str], model: str, heat: float, api_key_env: str, concurrency: int
+    urls: list[str], model: str, sampling: "Sampling", api_key_env: str, concurrency: int
 ) -> Callable[[], "Sampler"]:
     def load() -> "Sampler":
         from rise_bench.endpoint import Endpoints
-        from rise_bench.sampling import Sampling
 
-        return Endpoints(
-            urls,
-            model,
-            sampling=Sampling(temperature=heat),
-            api_key_env=api_key_env,
-            concurrency=concurrency,
-        )
+        return Endpoints(urls, model, sampling=sampling, api_key_env=api_key_env, concurrency=concurrency)
 
     return load
 

@@ -25,6 +25,8 @@ def train(
     list_recipes: Annotated[bool, typer.Option("--list", help="Print the shipped recipes and stop.")] = False,
 ) -> None:
     """Train one stage; started again after a crash, the same command goes on from the last checkpoint."""
+    from rise_bench.dataset import open_benchmark
+
     recipes = load_component("trainers", "recipe_files")
     if list_recipes:
         typer.echo("\n".join(recipes.recipe_names()))
@@ -45,8 +47,10 @@ def train(
     command = load_component("trainers", "launch").launch_command(config, sys.argv[1:])
     if command:
         os.execv(command[0], command)
-    hashes = load_component("trainers", "training_data").prompt_hashes(config)
-    run = load_component("trainers", "run_folder").RunFolder.create(config, prompt_hashes=hashes)
+    benchmark = open_benchmark(config.data.benchmark)
+    hashes = load_component("trainers", "training_data").prompt_hashes(config, benchmark)
+    create = load_component("trainers", "run_folder").RunFolder.create
+    run = create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256)
     final = load_component("trainers", stage).train(config, run)
     if os.environ.get("RANK", "0") == "0":
         typer.echo(str(final))

@@ -13,10 +13,13 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot import open_cots, read_cots
+from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.run_folder import RunFolder
+
+from ..drawn_data import write_drawn
 
 COLUMNS = {
     *("cot", "reward", "similarity", "reconstruction", "leak_numbers", "leak_strict", "format_ok"),
@@ -99,6 +102,64 @@ def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, bui
         collect(*short(tiny, built), "--out", out, "--tau", 0.5)
     with pytest.raises(ConfigError, match="other settings"):
         collect(*short(tiny, built), "--out", out, "--overwrite", "--max-cot-length", 9)
+
+
+def test_rollouts_of_other_pictures_or_another_model_are_not_taken_for_those_asked_for(tiny, tmp_path):
+    """Ids do not tell: a benchmark that is drawn again with another seed has the same ones."""
+    out = tmp_path / "cots"
+
+    def drawn(seed):
+        return write_drawn(tmp_path / "moods", "moods", train=6, test=1, seed=seed).root
+
+    options = [*short(tiny, drawn(0)), "--judge", "none", "--out", out]
+    collect(*options)
+    drawn(1)
+    for more in ([], ["--overwrite"]):
+        with pytest.raises(ConfigError, match="benchmark_sha256"):
+            collect(*options, *more)
+    drawn(0)
+    options[1] = tiny("qwen2_5_vl")
+    with pytest.raises(ConfigError, match="qwen2_5_vl"):
+        collect(*options)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is a file, expected a folder"):
+        collect(*options[:-1], tmp_path / "file")
+
+
+def test_a_run_that_went_on_is_not_taken_for_collected_nor_one_of_other_pictures(
+    make_config, toy, built, graded
+):
+    config = make_config("grpo.steps=2")
+    run = RunFolder.create(config, benchmark_sha256=open_dataset(built).sha256)
+    rise_cot.train(config, run)
+    collect(run.path, "--no-sweep", "--judge", "none")
+    collect(run.path, "--no-sweep", "--judge", "none")  # nothing to do
+    row = {"id": toy.golds[0].id, "step": 9, "group": 0, "reward": 1.0}
+    RolloutLog(run.rollouts_dir, 1, attempt="9").append([row])
+    with pytest.raises(ConfigError, match="training_rollouts was 8, is 9"):
+        collect(run.path, "--no-sweep", "--judge", "none")
+    with pytest.raises(ConfigError, match="other content of its benchmark"):
+        RunFolder.create(config, benchmark_sha256="0" * 64)
+    record = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(record | {"benchmark_sha256": "0" * 64}))
+    with pytest.raises(ConfigError, match="other content of its benchmark"):
+        collect(run.path, "--no-sweep", "--judge", "none", "--overwrite")
+
+
+def test_what_a_swept_row_says_of_its_sampling_is_what_was_done(make_config, graded):
+    config = make_config("grpo.steps=1", "grpo.top_p=0.9", "seed=7")
+    run = RunFolder.create(config)
+    rise_cot.train(config, run)
+    collect(run.path, "--temperature", 0, "--samples", 2, "--judge", "none")
+    rows = list(open_cots(run.path / "cots").rows())
+    said = {tuple(json.loads(row["provenance"])[k] for k in ("temperature", "samples")) for row in rows}
+    assert said == {(config.grpo.temperature, 4), (0.0, 2)}
+    sampler = json.loads((run.path / "cots.rollouts" / "sampler.json").read_text())
+    assert (sampler["temperature"], sampler["top_p"], sampler["seed"]) == (0.0, 0.9, 7)
+    texts = {}
+    for row, *_ in read_rollouts([run.path / "cots.rollouts"]):
+        texts.setdefault(row["id"], set()).add(row["cot"])
+    assert texts and all(len(said) == 1 for said in texts.values())  # greedy: all are the likeliest
 
 
 def start(rank, tiny, built, out):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot import open_cots
+from rise_bench.dataset import open_dataset
 from rise_bench.endpoint import Endpoints, data_url
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.sampling import Prompt, SampleError, Sampling
@@ -166,6 +167,28 @@ def test_teacher_cots_from_two_endpoints_of_which_one_refuses_a_sample(built, to
     for row in rows:
         assert row["format_ok"] and not row["leak_numbers"] and row["reward"] == row["similarity"] > 0
         assert json.loads(row["provenance"])["model"] == "teacher"
+
+
+def test_a_refusal_is_known_to_the_other_process_where_samples_may_be_missing(
+    built, tmp_path, serve, monkeypatch
+):
+    """Each of two processes has one refused sample; the second one to end writes without both."""
+    ids = [row["id"] for row in open_dataset(built).rows("train", columns=["id"])]
+    bad, asked = set(ids[:2]), iter(ids[0::2] + ids[1::2])
+
+    def picky(text):
+        if "Reasoning:" not in text:
+            return [400 if next(asked) in bad else "The picture is dominated by warm tones and soft edges"]
+        return ['<answer>{"red": 0.5, "green": 0.25, "blue": 0.25}</answer>']
+
+    options = ["--endpoint", serve(picky).url, "--model", "teacher", "--benchmark", built, "--samples", 1]
+    options += ["--concurrency", 1, "--allow-missing", "--out", tmp_path / "cots"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("0", "1"):
+        assert not (tmp_path / "cots").exists()
+        monkeypatch.setenv("RANK", rank)
+        invoke(*options)
+    assert {row["id"] for row in open_cots(tmp_path / "cots").rows()} == set(ids) - bad
 
 
 def invoke(*arguments):
