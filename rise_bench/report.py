@@ -16,12 +16,11 @@ from typing import Any
 
 import yaml
 
-from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
+from rise_bench.dataset import BenchmarkDataset, open_benchmark
 from rise_bench.errors import DataError, RiseError
-from rise_bench.manifest import MANIFEST_NAME
 from rise_bench.report_samples import sample_cards
 from rise_bench.report_style import STYLE
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.rollout_log import latest_rollouts
 from rise_bench.storage import atomic_write_text
 from rise_bench.svg import legend, line_chart
 
@@ -113,7 +112,7 @@ def render_report(run: Path, *, samples: int = 12) -> str:
     parts += [_curves(phase, [row for row in metrics if row["phase"] == phase]) for phase in phases]
     if not metrics:
         parts.append("<p>No step is logged yet.</p>")
-    if rollouts := read_latest_rollouts(run):
+    if rollouts := latest_rollouts([run / "rollouts"]):
         note = f'<p class="note">Without images: {escape(trouble)}</p>' if trouble else ""
         cards = sample_cards(rollouts, dataset, config, samples)
         parts.append(f"<section><h2>Sample rollouts</h2>{note}{cards}</section>")
@@ -139,15 +138,6 @@ def read_metrics(run: Path) -> list[Row]:
     return list(rows.values())
 
 
-def read_latest_rollouts(run: Path) -> list[Row]:
-    """Logged rollouts in order of steps; of a step that a resumed run sampled again, the later attempt."""
-    rows = [located.row for located in read_rollouts([run / "rollouts"])]
-    latest: dict[int, str] = {}
-    for row in rows:
-        latest[row["step"]] = max(latest.get(row["step"], ""), row["attempt"])
-    return sorted((r for r in rows if r["attempt"] == latest[r["step"]]), key=lambda r: r["step"])
-
-
 def _read_config(run: Path) -> Row:
     path = run / "config.yaml"
     if not path.is_file():
@@ -158,8 +148,7 @@ def _read_config(run: Path) -> Row:
 
 def _open_benchmark(name: str) -> tuple[BenchmarkDataset | None, str]:
     try:
-        folder = Path(name)
-        return (open_dataset(folder) if (folder / MANIFEST_NAME).is_file() else find_dataset(name)), ""
+        return open_benchmark(name), ""
     except RiseError as error:
         _log.warning("report without images: %s", error)
         return None, str(error)

@@ -69,6 +69,19 @@ def read_rollouts(folders: Iterable[Path | str]) -> Iterator[Located]:
                     offset += len(line)
 
 
+def latest_rollouts(folders: Iterable[Path | str]) -> list[dict[str, Any]]:
+    """Every row in order of steps; of a group that a resumed run sampled again, the later attempt."""
+    rows = [located.row for located in read_rollouts(folders)]
+    latest: dict[tuple[Any, ...], str] = {}
+    for row in rows:
+        latest[_group(row)] = max(latest.get(_group(row), ""), row["attempt"])
+    return sorted((r for r in rows if r["attempt"] == latest[_group(r)]), key=lambda r: r["step"])
+
+
+def _group(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["id"], row["step"], row["group"]
+
+
 def read_at(path: Path, offset: int) -> dict[str, Any]:
     """The row whose line begins at `offset`."""
     with path.open("rb") as file:

@@ -42,7 +42,8 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
 
     Args:
         recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
-        overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML.
+        overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML, but a text
+            without quotes is taken as it stands.
 
     Raises:
         ConfigError: Unknown key, wrong type, or a combination that makes no sense.
@@ -59,8 +60,10 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
         key, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"override {text!r} is not key=value. Write e.g. grpo.learning_rate=1e-5.")
-        branch: Any = _scalar(value)
-        for part in reversed(key.strip().split(".")):
+        names = key.strip().split(".")
+        plain = _hint_of(names) is str and not value.startswith(("'", '"'))
+        branch: Any = value if plain else _scalar(value)
+        for part in reversed(names):
             branch = {part: branch}
         _merge(settings, _checked(TrainConfig, branch, "", f"override {text!r}"))
     config: TrainConfig = _replaced(TrainConfig(), settings)
@@ -99,6 +102,14 @@ def _checked(kind: Any, tree: Any, prefix: str, where: str) -> dict[str, Any]:
         else:
             settings[name] = _coerce(hints[name], value, key, where)
     return settings
+
+
+def _hint_of(names: Iterable[str]) -> Any:
+    """Type of the setting with this dotted name; None if there is none."""
+    kind: Any = TrainConfig
+    for name in names:
+        kind = get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
+    return kind
 
 
 def _merge(settings: dict[str, Any], more: dict[str, Any]) -> None:

@@ -23,11 +23,11 @@ from typing import Any
 from rise_bench.builders.world.truth import Counted, check_texts, count_statements
 from rise_bench.comparison import thoughts_of
 from rise_bench.cot import GROUNDED, open_cots
-from rise_bench.dataset import BenchmarkDataset, find_dataset, open_dataset
-from rise_bench.errors import DataError
+from rise_bench.dataset import BenchmarkDataset, open_benchmark
+from rise_bench.errors import DataError, RiseError
 from rise_bench.groundedness import auroc
 from rise_bench.manifest import MANIFEST_NAME
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.rollout_log import latest_rollouts
 from rise_bench.samples import read_responses
 
 Stage = tuple[str, Counted]
@@ -43,7 +43,7 @@ def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) 
         every: Steps in one range.
     """
     ranges: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for row, *_ in read_rollouts([folder]):
+    for row in latest_rollouts([folder]):
         ranges[row["step"] // every].append((row["id"], row.get("cot", row.get("response", ""))))
     if not ranges:
         raise DataError(f"{folder} holds no rollouts; name the folder `rollouts` of a run")
@@ -132,8 +132,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     a = parser.parse_args()
-    named = Path(a.benchmark)
-    dataset = open_dataset(named) if (named / MANIFEST_NAME).is_file() else find_dataset(a.benchmark)
+    dataset = open_benchmark(a.benchmark)
     for path in a.paths:
         for stage, counted in count_any(path, dataset, every=a.every, min_groundedness=a.min_groundedness):
             facts = {"false_rate": counted.rate, "false_per_text": counted.false_per_text}
@@ -152,8 +151,11 @@ def main() -> None:
 def _rows(folder: Path) -> list[Row]:
     if (folder / MANIFEST_NAME).is_file():
         return list(open_cots(folder).rows())
-    return [row for row, *_ in read_rollouts([folder])]
+    return list(latest_rollouts([folder]))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RiseError as error:
+        sys.exit(f"error: {error}")

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from kills import in_child, kill_at_step
 
+from rise_bench.report import read_metrics
+
 
 def train(config, kill_at=None):
     """Train, with a reward that any text earns."""
@@ -34,7 +36,7 @@ def must_have_lost_at_most_the_step_in_flight(run):
     import torch
     from safetensors.torch import load_file
 
-    logged = max((row["step"] for row in run.metrics()), default=0)
+    logged = max((row["step"] for row in read_metrics(run.path)), default=0)
     checkpoint = run.last_checkpoint("grpo")
     saved = int(checkpoint.name.rsplit("-", 1)[-1]) if checkpoint else 0
     if not run.final_dir("grpo").exists() and saved < logged - 1:
@@ -66,7 +68,7 @@ def must_equal(run, whole):
         torch.testing.assert_close(weights[name], tensor, atol=0, rtol=0, msg=name)
     if rollouts_of(run) != rollouts_of(whole):
         raise SystemExit("rollouts were lost, doubled or changed")
-    steps = [[row["step"] for row in r.metrics() if "reward" in row] for r in (run, whole)]
+    steps = [[row["step"] for row in read_metrics(r.path) if "reward" in row] for r in (run, whole)]
     if steps[0] != steps[1]:
         raise SystemExit(f"logged steps are {steps[0]}, not {steps[1]}")
 

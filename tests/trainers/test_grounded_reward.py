@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rise_bench.errors import ConfigError
 from rise_bench.groundedness import Grounded
+from rise_bench.report import read_metrics
 from rise_bench.rewards import RewardRule, cot_reward, grounded_factor
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers import likelihood, rise_cot
@@ -124,7 +125,7 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
         factor = grounded_factor(row["groundedness_worst_sentence"], config.reward)
         assert row["paid"] == pytest.approx(row["reward"] * factor)
     assert 0 < sum(row["paid"] for row in rows) < sum(row["reward"] for row in rows)
-    for m in (m for m in run.metrics() if "reward" in m):
+    for m in (m for m in read_metrics(run.path) if "reward" in m):
         of_step = [row for row in rows if row["step"] == m["step"] - 1]
         assert m["reward"] == pytest.approx(sum(row["paid"] for row in of_step) / 8, abs=1e-4)
         assert m["reward_eq1"] == pytest.approx(sum(row["reward"] for row in of_step) / 8, abs=1e-4)

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from rise_bench.best_of import groups
+from rise_bench.report import read_metrics
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.recipe_files import dump_config
@@ -52,19 +53,19 @@ def test_a_run_killed_in_a_step_goes_on_from_the_step_before(make_config, make_c
     config = make_config(*settings)
     child, run = make_child(config), RunFolder(tmp_path / "run")
     deadline = time.monotonic() + 120
-    while len(run.metrics()) < 3:
+    while len(read_metrics(run.path)) < 3:
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    logged = len(run.metrics())
+    logged = len(read_metrics(run.path))
     assert logged - 1 <= step_of(run.last_checkpoint("grpo")) < 8
     final = rise_cot.train(config, run)
     whole = make_config(*settings, f"run.output_dir={tmp_path / 'whole'}")
     expected = load_file(rise_cot.train(whole, RunFolder.create(whole)) / "model.safetensors")
     for name, tensor in load_file(final / "model.safetensors").items():
         torch.testing.assert_close(tensor, expected[name], atol=1e-6, rtol=1e-5, msg=name)
-    assert [row["step"] for row in run.metrics() if "reward" in row] == list(range(1, 9))
+    assert [row["step"] for row in read_metrics(run.path) if "reward" in row] == list(range(1, 9))
     assert counted(run) == counted(RunFolder(tmp_path / "whole"))
 
 

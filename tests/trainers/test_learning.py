@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
+from rise_bench.report import read_metrics
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
@@ -39,7 +40,7 @@ def test_mean_reward_rises_unless_the_advantage_is_flipped(moods, tmp_path, monk
     )
     run = RunFolder.create(config)
     rise_cot.train(config, run)
-    rewards = [row["reward"] for row in run.metrics() if "reward" in row]
+    rewards = [row["reward"] for row in read_metrics(run.path) if "reward" in row]
     third = steps // 3
     rise = sum(rewards[-third:]) / third - sum(rewards[:third]) / third
     assert sign * rise > 0.04, rewards

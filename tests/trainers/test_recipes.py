@@ -200,6 +200,11 @@ def test_a_bad_override_is_an_error_that_says_how_to_mend_it(override, says):
         load_config("emotion6/rise_cot", [override])
 
 
+@pytest.mark.parametrize("path", ["my #1 study/x", "runs: all", "2024", "~/x", "[1]", "yes"])
+def test_a_text_is_taken_as_it_stands(path):
+    assert load_config(None, [f"run.output_dir={path}"]).run.output_dir == path
+
+
 def test_every_key_can_be_overridden_and_a_bad_recipe_file_is_named(tmp_path):
     for key in all_keys():
         default = value(TrainConfig(), key)

@@ -14,9 +14,9 @@ from rise_bench.cli import app
 from rise_bench.dataset_writer import write_dataset
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
-from rise_bench.report import PANELS, read_latest_rollouts, read_metrics, render_report, write_report
+from rise_bench.report import PANELS, read_metrics, render_report, write_report
 from rise_bench.report_samples import choose, mark_leaks
-from rise_bench.rollout_log import RolloutLog
+from rise_bench.rollout_log import RolloutLog, latest_rollouts
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.svg import legend, line_chart, nice_ticks
 from rise_bench.trainers import rise_cot
@@ -135,7 +135,10 @@ def test_a_resumed_run_shows_each_step_once_and_passes_torn_lines(boxes_run):
     assert [(r["step"], r["reward"]) for r in read_metrics(boxes_run.path)] == [(1, 0.7)]
     RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(reward=0.1), row(step=1, reward=0.2)])
     RolloutLog(boxes_run.rollouts_dir, 0, attempt="2").append([row(step=1, reward=0.9)])
-    assert [(r["step"], r["reward"]) for r in read_latest_rollouts(boxes_run.path)] == [(0, 0.1), (1, 0.9)]
+    assert [(r["step"], r["reward"]) for r in latest_rollouts([boxes_run.path / "rollouts"])] == [
+        (0, 0.1),
+        (1, 0.9),
+    ]
 
 
 def test_without_the_dataset_the_texts_are_shown_and_the_page_says_why(boxes_run, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from rise_bench.report import read_metrics
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.run_folder import RunFolder
@@ -34,7 +35,7 @@ def test_a_run_leaves_a_model_metrics_and_every_rollout(make_config, graded, tin
     for row in rows:
         sizes[row["id"], row["group"], row["step"]] = sizes.get((row["id"], row["group"], row["step"]), 0) + 1
     assert set(sizes.values()) == {4}
-    steps = [m for m in folder.metrics() if "reward" in m]
+    steps = [m for m in read_metrics(folder.path) if "reward" in m]
     assert [m["step"] for m in steps] == [1, 2, 3]
     names = {"similarity", "leak_numbers", "format_ok", "cot_length", "reconstruction_length"}
     assert names <= set(steps[0]) and "frac_reward_zero_std" in steps[0]
@@ -63,7 +64,7 @@ def test_five_and_five_resumed_steps_are_ten_steps(make_config, graded, tmp_path
     first, second = weights(whole), weights(halves)
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
-    assert [m["step"] for m in folder.metrics() if "reward" in m] == list(range(1, 11))
+    assert [m["step"] for m in read_metrics(folder.path) if "reward" in m] == list(range(1, 11))
 
 
 def stopping(trainer_class, after):

@@ -11,6 +11,7 @@ from rise_bench.best_of import best_of, groups
 from rise_bench.cot_writer import CotPlan, write_cots
 from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError
+from rise_bench.report import read_metrics
 from rise_bench.rollout_log import RolloutLog
 from rise_bench.trainers import rise_r1
 from rise_bench.trainers.run_folder import RunFolder
@@ -44,7 +45,7 @@ def test_one_command_is_both_phases_and_each_also_runs_alone(make_config, cots, 
     settings = (f"data.cots={cots}", "data.tau=0.5")
     both, folder = train(make_config(*settings, f"run.output_dir={tmp_path / 'both'}", stage="rise_r1"))
     assert both == folder.final_dir("grpo") and folder.final_dir("sft").is_dir()
-    assert [m["phase"] for m in folder.metrics() if "loss" in m] == ["sft"] * 2 + ["grpo"] * 2
+    assert [m["phase"] for m in read_metrics(folder.path) if "loss" in m] == ["sft"] * 2 + ["grpo"] * 2
     alone = [*settings, f"run.output_dir={tmp_path / 'alone'}"]
     sft, _ = train(make_config(*alone, "phases=[sft]", stage="rise_r1"))
     grpo, _ = train(make_config(*alone, "phases=[grpo]", stage="rise_r1"))

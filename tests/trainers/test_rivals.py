@@ -17,6 +17,7 @@ from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError
 from rise_bench.loop import LoopSettings
 from rise_bench.prompts import think_answer_prompt, think_answer_text
+from rise_bench.report import read_metrics
 from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
 from rise_bench.trainers.recipe_files import dump_config
@@ -35,7 +36,7 @@ def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
     assert {row["step"] for row in rows} == {0, 1}
     assert {row["id"] for row in rows} <= {gold.id for gold in toy.golds}
     assert all(0 < row["response_tokens"] <= 24 and row["reward"] == 0 for row in rows)
-    for row in run.metrics():
+    for row in read_metrics(run.path):
         if "loss" in row:
             assert {"reward", "format_ok", "similarity", "frac_reward_zero_std"} <= set(row)
 
@@ -81,7 +82,7 @@ def test_reason_rft_trains_on_every_chain_of_thought_and_then_on_rewards(smoke, 
         think_answer_text(f"The cue of {gold.id}.", render_gold(gold)) for gold in golds
     ]
     assert [e.prompt for e in seen] == [think_answer_prompt(toy.spec, gold) for gold in golds]
-    assert {row["phase"] for row in run.metrics()} == {"sft", "grpo"}
+    assert {row["phase"] for row in read_metrics(run.path)} == {"sft", "grpo"}
     trained, final = weights(run.final_dir("sft")), weights(run.final_dir("grpo"))
     assert not same(weights(config.model.name), trained)
     assert same(trained, final)  # no reward differs, so GRPO moves nothing: it started from the SFT model
@@ -135,7 +136,7 @@ def test_metis_runs_grpo_then_sft_from_it_and_samples_each_prompt_once(smoke, co
     config = smoke("metis_rise", f"data.expert_cots={cots(REWARDS)}")
     run = RunFolder.create(config)
     assert metis_rise.train(config, run) == run.final_dir("sft")
-    assert list(dict.fromkeys(row["phase"] for row in run.metrics())) == ["grpo", "sft"]
+    assert list(dict.fromkeys(row["phase"] for row in read_metrics(run.path))) == ["grpo", "sft"]
     path = run.path / "trajectories" / "rank00000.jsonl"
     logged = path.read_text().splitlines()
     assert len(logged) == len(toy.golds) * config.metis.samples

@@ -8,6 +8,7 @@ from transformers import AutoModelForImageTextToText
 
 from rise_bench.errors import DataError
 from rise_bench.prompts import answer_only_prompt, answer_only_text
+from rise_bench.report import read_metrics
 from rise_bench.rewards import read_stated
 from rise_bench.similarity import similarity
 from rise_bench.trainers import sft
@@ -23,7 +24,7 @@ def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, t
     config = smoke("sft", "data.shots=full", "sft.steps=1", "sft.gradient_accumulation_steps=4")
     run = RunFolder.create(config)
     sft.train(config, run)
-    (row,) = [r for r in run.metrics() if "loss" in r]
+    (row,) = [r for r in read_metrics(run.path) if "loss" in r]
 
     from rise_bench.trainers.loading import load_processor
 
@@ -58,12 +59,12 @@ def test_training_leaves_a_checkpoint_that_loads_and_a_full_record(smoke):
     final = sft.train(config, run)
     assert final == run.final_dir("sft")
     AutoModelForImageTextToText.from_pretrained(final)
-    assert [row["step"] for row in run.metrics() if "loss" in row] == [1, 2]
+    assert [row["step"] for row in read_metrics(run.path) if "loss" in row] == [1, 2]
     record = json.loads((run.path / "run.json").read_text())
     assert record["versions"]["trl"] and len(record["starts"]) == 1
     assert load_config(run.path / "config.yaml") == config
     assert sft.train(config, run) == final  # a finished phase is not trained again
-    assert len((run.path / "metrics.jsonl").read_text().splitlines()) == len(run.metrics()) + 1
+    assert len((run.path / "metrics.jsonl").read_text().splitlines()) == len(read_metrics(run.path)) + 1
 
 
 def test_no_example_is_an_error_that_names_the_settings(built):

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from rise_bench.errors import ConfigError
+from rise_bench.report import read_metrics
 from rise_bench.trainers.provenance import git_state, versions
 from rise_bench.trainers.run_folder import RunFolder
 
@@ -74,9 +75,9 @@ def test_kill_9_and_the_same_command_again_lose_at_most_the_step_in_flight(comma
         for text in (run.path / "metrics.jsonl").read_text().splitlines()
         if text.endswith("}")
     ]
-    assert [row["step"] for row in run.metrics() if "loss" in row] == list(range(1, 13))
+    assert [row["step"] for row in read_metrics(run.path) if "loss" in row] == list(range(1, 13))
     assert sum("loss" in row for row in rows) <= 12 + 1  # nothing but the step in flight was done twice
 
 
 def _steps(run):
-    return max((row["step"] for row in run.metrics()), default=0)
+    return max((row["step"] for row in read_metrics(run.path)), default=0)

@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen2VLForConditionalGeneration
 
+from rise_bench.collection import same_settings
 from rise_bench.storage import atomic_directory
 from rise_bench.trainers.base_model import lessons
 from rise_bench.trainers.base_model.architecture import (
@@ -280,7 +281,7 @@ def _load(
 def pretrain(out: Path, plan: Plan) -> None:
     """Run the stages that are not done yet and write the model, its tokenizer and its processor to `out`."""
     folder = out.with_name(f"{out.name}-stages")
-    folder.mkdir(parents=True, exist_ok=True)
+    same_settings(folder, asdict(plan))
     tokenizer = _tokenizer(folder / "tokenizer")
     if not (folder / "text.pt").is_file():
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
