@@ -35,9 +35,14 @@ def draw(
     """
     if not (data / MANIFEST_NAME).is_file():
         plan = load_component("builders", "world.plan").plan(
-            benchmark=data.name, train=train, test=test, seed=seed, test_split=test_split
+            benchmark=data.name,
+            train=train,
+            test=test,
+            seed=seed,
+            test_split=test_split,
+            progress=progress,
         )
-        write_dataset(plan, data, seed=seed, progress=progress)
+        write_dataset(plan, data, seed=seed)
     dataset = open_dataset(data)
     version = load_component("builders", "world.cues").VERSIONS[data.name]
     made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))

@@ -79,6 +79,7 @@ class GroupJudge:
         self,
         judge: FrozenJudge,
         ids: Sequence[str],
+        pictures: Sequence[str],
         image_of: Callable[[int], Image.Image],
         *,
         swaps: int,
@@ -89,18 +90,20 @@ class GroupJudge:
         Args:
             judge: The frozen model.
             ids: Ids of all samples.
+            pictures: What tells the picture of each from others, e.g. its hash; samples may share one.
             image_of: Position in `ids` to picture.
             swaps: Other pictures of a sample, drawn from all samples.
             seed: Seed of their choice.
 
         Raises:
-            ConfigError: There are not more samples than `swaps`.
+            ConfigError: There are not more pictures than `swaps`.
         """
-        if len(ids) <= swaps:
+        if (distinct := len(set(pictures))) <= swaps:
             raise ConfigError(
-                f"reward.grounded compares a picture with {swaps} others, and the benchmark has {len(ids)}. "
+                f"reward.grounded compares a picture with {swaps} others, and the benchmark has {distinct}. "
                 "Train on more samples, or set reward.grounded=none."
             )
+        self._pictures = pictures
         self._judge, self._image_of, self._swaps, self._seed = judge, image_of, swaps, seed
         self._position = {uid: i for i, uid in enumerate(ids)}
 
@@ -117,6 +120,5 @@ class GroupJudge:
 
     def _others(self, uid: str, step: int) -> list[int]:
         rng = random.Random(f"{self._seed}:{step}:{uid}")
-        own = self._position[uid]
-        drawn = rng.sample(range(len(self._position) - 1), self._swaps)
-        return [i + (i >= own) for i in drawn]
+        own = self._pictures[self._position[uid]]
+        return rng.sample([i for i, picture in enumerate(self._pictures) if picture != own], self._swaps)

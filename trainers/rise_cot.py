@@ -88,4 +88,5 @@ def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJu
         min_pixels=model.min_pixels,
         device=device,
     )
-    return GroupJudge(frozen, ids, data.image, swaps=config.reward.grounded_swaps, seed=config.seed)
+    swaps, pictures = config.reward.grounded_swaps, list(data.images["source_sha256"])
+    return GroupJudge(frozen, ids, pictures, data.image, swaps=swaps, seed=config.seed)

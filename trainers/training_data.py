@@ -47,5 +47,5 @@ def open_training_data(data: DataConfig) -> TrainingData:
         raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
     config = "default" if data.shots == "full" else data.shots
     files = [str(path) for path in benchmark.files("train", config)]
-    images = Dataset.from_parquet(files, columns=["image"])
+    images = Dataset.from_parquet(files, columns=["image", "source_sha256"])
     return TrainingData(benchmark.spec, benchmark.golds("train", config), images)

@@ -10,6 +10,7 @@ from rise_bench.cli import app
 
 if TYPE_CHECKING:
     from rise_bench.manifest import Manifest
+    from rise_bench.source import SourcePlan
 
 build_app = typer.Typer(no_args_is_help=True)
 app.add_typer(build_app, name="build", help="Build a benchmark from its raw files, or draw one.")
@@ -154,8 +155,13 @@ def _drawn(benchmark: str, about: str) -> None:
         overwrite: Overwrite = False,
         as_json: AsJson = False,
     ) -> None:
+        from rise_bench.cli.drawing import DrawingBar
+        from rise_bench.registry import load_component
+
         options = {"benchmark": benchmark, "train": train, "test": test, "seed": seed}
-        _build("world.plan", benchmark, options, out, workers, False, overwrite, as_json)
+        with DrawingBar() as bar:
+            plan = load_component("builders", "world.plan").plan(**options, progress=bar.show)
+        _write(plan, benchmark, seed, out, workers, False, overwrite, as_json)
 
     build_app.command(benchmark, help=about)(draw)
 
@@ -175,19 +181,33 @@ def _build(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Plan, write with a progress bar on stderr, and print a summary on stdout."""
-    from rise_bench.dataset import cache_folder
-    from rise_bench.dataset_writer import write_dataset
     from rise_bench.registry import load_component
 
-    folder = (out or cache_folder(name)).expanduser()
     plan = load_component("builders", builder).plan(**options)
+    _write(plan, name, options["seed"], out, workers, allow_partial, overwrite, as_json)
+
+
+def _write(
+    plan: "SourcePlan",
+    name: str,
+    seed: int,
+    out: Path | None,
+    workers: int | None,
+    allow_partial: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write with a progress bar on stderr, and print a summary on stdout."""
+    from rise_bench.dataset import cache_folder
+    from rise_bench.dataset_writer import write_dataset
+
+    folder = (out or cache_folder(name)).expanduser()
     manifest = _with_progress(
         f"building {name}",
         lambda progress: write_dataset(
             plan,
             folder,
-            seed=options["seed"],
+            seed=seed,
             workers=workers,
             allow_partial=allow_partial,
             overwrite=overwrite,

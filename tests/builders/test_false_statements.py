@@ -25,7 +25,10 @@ def said(row, *, lie=False):
 def test_rollouts_are_counted_by_range_of_steps(moods, tmp_path):
     row = next(moods.rows("train", columns=["id", "source_id"]))
     log = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
-    log.append({"id": row["id"], "step": step, "cot": said(row, lie=step >= 3)} for step in range(5))
+    at = {"id": row["id"], "group": 0}
+    log.append(at | {"step": step, "cot": said(row, lie=True)} for step in (0, 1))  # sampled again below
+    log = RolloutLog(tmp_path / "rollouts", 1, attempt="1")
+    log.append(at | {"step": step, "cot": said(row, lie=step >= 3)} for step in range(5))
     stages = dict(count_any(tmp_path / "rollouts", moods, every=3))
     assert {name: (c.texts, c.statements, c.false) for name, c in stages.items()} == {
         "rollouts, steps 0 to 2": (3, 6, 0),

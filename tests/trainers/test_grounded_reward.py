@@ -84,7 +84,7 @@ class Recorder:
 
 def test_a_group_is_held_against_the_same_other_pictures():
     recorder = Recorder()
-    judge = GroupJudge(recorder, ["a", "b", "c", "d"], "ABCD".__getitem__, swaps=2, seed=0)
+    judge = GroupJudge(recorder, ["a", "b", "c", "d"], "ABCD", "ABCD".__getitem__, swaps=2, seed=0)
     judge(["b", "b", "d"], ["x", "y", "z"], step=3)
     judge(["d"], ["z"], step=3)
     (images, texts, others), (_, _, again) = recorder.calls
@@ -95,7 +95,15 @@ def test_a_group_is_held_against_the_same_other_pictures():
 
 def test_fewer_samples_than_pictures_to_compare_with():
     with pytest.raises(ConfigError, match="reward.grounded=none"):
-        GroupJudge(Recorder(), ["a", "b"], "AB".__getitem__, swaps=2, seed=0)
+        GroupJudge(Recorder(), ["a", "b"], "AB", "AB".__getitem__, swaps=2, seed=0)
+
+
+def test_another_sample_with_the_same_picture_is_no_other_picture():
+    recorder = Recorder()
+    judge = GroupJudge(recorder, ["a", "b", "c", "d"], "AACD", "AACD".__getitem__, swaps=2, seed=0)
+    for step in range(20):
+        judge(["a"], ["x"], step=step)
+    assert {"".join(sorted(others[0])) for _, _, others in recorder.calls} == {"CD"}
 
 
 def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
