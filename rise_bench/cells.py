@@ -105,18 +105,15 @@ class Method:
     tuned_as: str = ""
 
 
-def train(
-    cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run: str = "", recipe: str = ""
-) -> Job:
+def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run: str = "") -> Job:
     """Return the job that trains a stage.
 
     Args:
         cell: Where.
-        stage: Stage and, unless named, recipe.
+        stage: Stage, and name of its recipe.
         needs: Jobs whose results it reads.
         settings: Settings after the recipe's.
         run: Name of the job, if it is not the stage's.
-        recipe: Recipe, if it is not the stage's.
     """
     name = run or stage
     given = (
@@ -127,9 +124,7 @@ def train(
         *settings,
         *cell.overrides.get(name, ()),
     )
-    return _job(
-        cell, name, f"train {name}", ("train", stage, "--recipe", f"world/{recipe or stage}", *given), needs
-    )
+    return _job(cell, name, f"train {name}", ("train", stage, "--recipe", f"world/{stage}", *given), needs)
 
 
 def collect(

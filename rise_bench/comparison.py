@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.bootstrap import RESAMPLES, Interval
+from rise_bench.bootstrap import Interval
 from rise_bench.cells import Cell
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
@@ -72,8 +72,6 @@ def compare(
     dataset: BenchmarkDataset,
     methods: Sequence[str],
     folder: JobFolder,
-    *,
-    resamples: int = RESAMPLES,
 ) -> list[Row]:
     """Score methods whose jobs are done, then the floors and the Bayes optimum.
 
@@ -82,7 +80,6 @@ def compare(
         dataset: The benchmark.
         methods: Keys of `METHODS`.
         folder: The jobs' records.
-        resamples: Bootstrap resamples of the intervals.
 
     Raises:
         DataError: An evaluation is missing or incomplete.
@@ -93,7 +90,7 @@ def compare(
     reference = _reference(dataset, scores.get(AGAINST))
     rows = []
     for method in methods:
-        report = aggregate(dataset.spec, golds, scores[method], reference=reference, resamples=resamples)
+        report = aggregate(dataset.spec, golds, scores[method], reference=reference)
         jobs = method_jobs(cell, [method])
         said = checked(responses[method], dataset)
         rows.append(

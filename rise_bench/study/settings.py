@@ -7,9 +7,8 @@ that use them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rise_bench.cells import Method, Section
 from rise_bench.errors import DataError
@@ -79,8 +78,3 @@ def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
         raise DataError(
             f"{path} is not what `rise-bench study --tune` writes ({error}). Remove it and tune again."
         ) from error
-
-
-def to_json(setting: Setting) -> dict[str, Any]:
-    """Return a setting as plain JSON values."""
-    return asdict(setting)

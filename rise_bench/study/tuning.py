@@ -6,7 +6,7 @@ of equal ones the first.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rise_bench.scored_run import LOWER_IS_BETTER
 from rise_bench.scoring import aggregate
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.budget import allot, overrides
-from rise_bench.study.settings import candidates, to_json
+from rise_bench.study.settings import candidates
 
 #: Seed of the pictures of the trials; studies use 0, 1, …
 TUNING_SEED = 1_000_003
@@ -95,9 +95,9 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
         if not scored:
             continue
         chosen[method] = {
-            "chosen": to_json(candidates(method)[min(scored)[1]]),
+            "chosen": asdict(candidates(method)[min(scored)[1]]),
             "trials": [
-                {"setting": to_json(setting), metric: score}
+                {"setting": asdict(setting), metric: score}
                 for setting, score in zip(candidates(method), scores, strict=True)
             ],
         }
