@@ -109,6 +109,12 @@ class JobFolder:
         record = self._record(name)
         return float(record["seconds"]) if record and record["done"] else None
 
+    def all_seconds(self) -> dict[str, float]:
+        """Return how long each job took of all that ended well, by name."""
+        names = (path.relative_to(self.path).with_suffix("") for path in self.path.rglob("*.json"))
+        took = {str(name): self.done_seconds(str(name)) for name in sorted(names)}
+        return {name: seconds for name, seconds in took.items() if seconds is not None}
+
     def is_done(self, job: Job) -> bool:
         """Whether this very job ended well before.
 

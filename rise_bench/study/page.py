@@ -6,6 +6,7 @@ from statistics import fmean
 
 from rise_bench.ablations import ABLATIONS
 from rise_bench.comparison import AGAINST, headings
+from rise_bench.jobs import JobFolder
 from rise_bench.methods import METHODS, find_method
 from rise_bench.storage import atomic_write_text
 from rise_bench.study.measure import Result
@@ -19,6 +20,7 @@ from rise_bench.study.tables import (
     question_table,
     score_table,
     settings_table,
+    time_table,
 )
 
 _RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds. A
@@ -43,6 +45,8 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
             atomic_write_text(out / name, chart)
             parts += [f"![one dot a seed]({name})"]
         parts += [*_sections(some, floors), "### Settings", settings_table(out / "tuned.json", some).markdown]
+    if took := JobFolder(out / "jobs").all_seconds():
+        parts += ["## Time", time_table(took).markdown]
     if lost := list(failed):
         parts += ["## Missing", "\n".join(f"- {name}" for name in lost)]
     atomic_write_text(out / "study.md", "\n\n".join(parts) + "\n")

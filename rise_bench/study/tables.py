@@ -1,13 +1,14 @@
 """What was measured, tested and decided, in tables that a reader can check."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rise_bench.ablations import ABLATIONS
+from rise_bench.cells import Cell
 from rise_bench.comparison import AGAINST
-from rise_bench.methods import METHODS, find_method
+from rise_bench.methods import METHODS, find_method, method_jobs
 from rise_bench.study.claims import CLAIMS, Claim, PairedTest, holm
 from rise_bench.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.study.summary import Group, against, judged, mean_sd
@@ -117,6 +118,28 @@ def settings_table(tuned: Path, some: Sequence[Group]) -> Table:
     return Table(
         ["method", "SFT learning rate", "GRPO learning rate", "SFT's share of the policy's steps"], rows
     )
+
+
+def time_table(seconds: Mapping[str, float]) -> Table:
+    """Return how long the parts of a study took, one job after the other.
+
+    Args:
+        seconds: Of each job, by its name.
+    """
+    cell = Cell(Path("moods"), "full", 0, Path())
+    compared = {job.name for job in method_jobs(cell, list(METHODS))}
+    parts: dict[str, list[float]] = {}
+    for name, took in seconds.items():
+        benchmark, where, job = name.split("/", 1)[0], name.split("/")[1], name.rsplit("/", 1)[-1]
+        what = "ablations" if job.removesuffix("-time") not in compared else "methods, equal steps"
+        if job.endswith("-time"):
+            what = "methods, equal time"
+        if where.startswith("tune-"):
+            what = "tuning"
+        parts.setdefault(f"{benchmark}, {what}", []).append(took)
+    rows = [[part, str(len(took)), f"{sum(took) / 3600:.1f}"] for part, took in sorted(parts.items())]
+    total = [str(len(seconds)), f"{sum(seconds.values()) / 3600:.1f}"]
+    return Table(["part", "jobs", "hours, one job after the other"], [*rows, ["all", *total]])
 
 
 def _by_claim(some: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rise_bench.errors import DataError
+from rise_bench.jobs import Job, JobFolder
 from rise_bench.methods import find_method
 from rise_bench.scoring import score_annotation
 from rise_bench.study.claims import CLAIMS, FALSE_SHARE, paired_test
@@ -135,6 +136,29 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")
     dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(dots) == len(MADE_UP)
+
+
+def test_page_says_how_long_each_part_took(tmp_path: Path) -> None:
+    jobs = JobFolder(tmp_path / "jobs")
+    for name, seconds in {
+        "moods/tune-16-shot/sft-3": 360,
+        "moods/4-shot/seed-0/sft": 720,
+        "moods/base/seed-0/eval_base": 720,
+        "moods/4-shot/seed-0/sft-time": 1080,
+        "moods/4-shot/seed-0/rise_r1_tau_65": 1800,
+        "scenes/4-shot/seed-0/rise_cot": 3600,
+    }.items():
+        jobs.write(Job(name, name, ()), seconds, done=True)
+    jobs.write(Job("moods/4-shot/seed-1/sft", "killed", ()), 999, done=False)
+    page = write_page(tmp_path, MADE_UP).read_text()
+    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:6] == [
+        "| moods, ablations | 1 | 0.5 |",
+        "| moods, methods, equal steps | 2 | 0.4 |",
+        "| moods, methods, equal time | 1 | 0.3 |",
+        "| moods, tuning | 1 | 0.1 |",
+        "| scenes, methods, equal steps | 1 | 1.0 |",
+        "| all | 6 | 2.3 |",
+    ]
 
 
 def test_ablations_have_a_chart_of_their_own_beside_rise(tmp_path: Path) -> None:
