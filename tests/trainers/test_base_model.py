@@ -58,6 +58,21 @@ def test_no_lesson_shows_a_picture_with_its_mood():
     assert own <= 2
 
 
+def test_a_kind_stands_beside_its_picture_no_more_often_than_by_chance():
+    rng = random.Random(4)
+    classes, own = get_benchmark("kinds").classes, []
+    for _ in range(1500):
+        seen = see(rng, "kinds")
+        lesson = lessons.kind_picture(rng, seen)
+        if get_benchmark("kinds").question in lesson.prompt:
+            name = f"{seen.cues['texture']} {seen.cues['shape']}"
+            truth = Distribution(classes, tuple(float(one == name) for one in classes))
+            assert name in classes
+            own.append(render_annotation(truth) in lesson.prompt + lesson.reply)
+    assert len(own) > 300
+    assert np.mean(own) < 0.1  # one in twenty
+
+
 def test_pictures_of_scenes_are_boxed_only_when_pointed_at():
     """In answer forms a picture goes with the benchmark's boxes only for a question that it never asks."""
     rng = random.Random(1)
