@@ -71,8 +71,8 @@ def study(
     from rise_bench.study.tuning import Tuning
 
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
-    if not jobs and not dry_run and (tune or budget == "time"):
-        raise ConfigError("--jobs 0 only measures what is done of equal steps; give --jobs 2")
+    if tune and not jobs and not dry_run:
+        raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")
     if tune and (budget != "steps" or seeds != _SEEDS):
         raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
     if tune:
@@ -82,7 +82,7 @@ def study(
     tuned = read_settings(out / "tuned.json", benchmark)
     asked = tuple(one.value for one in dict.fromkeys(shots or ShotsChoice))
     asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned)
-    plan = planned(asked_for, keep=not dry_run)
+    plan = planned(asked_for, keep=jobs > 0 and not dry_run)
     _study(plan, jobs, dry_run, as_json)
 
 

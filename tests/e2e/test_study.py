@@ -96,6 +96,10 @@ def test_no_job_at_a_time_measures_what_is_done(rows: list[dict], run: Run, out:
     done = run("rise_bench", "study", *GRID, "--jobs", "0", "--json", "--out", out)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == rows  # all methods were asked for, and the others are not there yet
+    timed = run("rise_bench", "study", *GRID, *METHODS, "--budget", "time", "--jobs", "0", "--out", out)
+    assert timed.returncode == 0, timed.stderr
+    assert {row["method"] for row in json.loads(timed.stdout) if row["budget"] == "time"} <= {"rise", "base"}
+    assert "not done yet" in timed.stderr
 
 
 def test_another_budget_in_the_same_folder_is_refused(rows: list[dict], run: Run, out: Path) -> None:
