@@ -101,13 +101,13 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
     and those without any mass are left out; 0 if there is no other.
     """
     truth = {gold.id: gold.annotation for gold in golds}
-    found = [
-        _entropy(shares) - _entropy(gold.probs)
-        for score in scores
-        if isinstance(score.stated, Distribution)
-        and isinstance(gold := truth[score.id], Distribution)
-        and (shares := normalised(score.stated.probs))
-    ]
+    found = []
+    for score in scores:
+        gold, stated = truth[score.id], score.stated
+        if isinstance(gold, Distribution) and isinstance(stated, Distribution):
+            true, said = normalised(gold.probs), normalised(stated.probs)
+            if true and said:
+                found.append(_entropy(said) - _entropy(true))
     return fmean(found) if found else 0.0
 
 
