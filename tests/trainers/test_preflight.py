@@ -17,7 +17,7 @@ from rise_bench.trainers.loading import load_processor
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.values import Boxes, Gold
+from rise_bench.values import MIN_PIXELS, Boxes, Gold
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "no/such/folder"])
@@ -81,7 +81,7 @@ def test_a_unit_that_the_family_was_not_trained_on_is_warned_about(make_config, 
     config = make_config(family=family)
     for declared in ("norm1000", "resized_px"):
         caplog.clear()
-        told = replace(config, model=replace(config.model, box_unit=declared))
+        told = replace(config, model=replace(config.model, box_unit=declared, min_pixels=MIN_PIXELS))
         check_prompts(told, load_processor(told.model), [(gold, "Where?")])
         assert (f"Set model.box_unit={unit}" in caplog.text) == (declared != unit)
 

@@ -200,6 +200,11 @@ def test_a_bad_override_is_an_error_that_says_how_to_mend_it(override, says):
         load_config("emotion6/rise_cot", [override])
 
 
+def test_boxes_of_resized_images_have_the_one_lower_limit_that_the_reader_knows():
+    with pytest.raises(ConfigError, match=r"model\.min_pixels = 100352: boxes in resized_px"):
+        load_config("lisa/rise_cot", ["model.box_unit=resized_px", "model.min_pixels=100352"])
+
+
 @pytest.mark.parametrize("path", ["my #1 study/x", "runs: all", "2024", "~/x", "[1]", "yes"])
 def test_a_text_is_taken_as_it_stands(path):
     assert load_config(None, [f"run.output_dir={path}"]).run.output_dir == path
