@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from rise_bench.cells import Cell
 from rise_bench.comparison import AGAINST
 from rise_bench.errors import PrerequisiteError
 from rise_bench.json_text import json_text
@@ -86,11 +87,8 @@ def _equal(study: Study, method: str, shots: str) -> dict[tuple[str, str], int]:
 
 def _sampling(method: str) -> tuple[str, ...]:
     """Jobs of a method that sample chains of thought before the policy is trained."""
-    if method == "reason_rft":
-        return ("base_cots",)
-    if method == "rise_grounded":
-        return ("collect_grounded_selected",)
-    return ("collect",) if ("rise_cot", "grpo") in find_method(method).phases else ()
+    trainings = find_method(method).trainings(Cell(Path("moods"), "full", 0, Path()))
+    return tuple(job.name for job in trainings if job.arguments[0] == "collect")
 
 
 def _parts(method: str) -> list[str]:
