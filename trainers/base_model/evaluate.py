@@ -34,11 +34,10 @@ from rise_bench.prompts import (
 )
 from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
 from rise_bench.rewards import cot_reward
+from rise_bench.rise_jobs import TAU
 from rise_bench.scoring import aggregate, score_annotation, score_response
-from rise_bench.trainers.base_model.lessons import DESCRIBE
+from rise_bench.trainers.likelihood import DESCRIBE
 from rise_bench.values import Gold
-
-TAU = 0.75
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
 from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
 from rise_bench.trainers.base_model.pictures import Seen
+from rise_bench.trainers.likelihood import DESCRIBE
 from rise_bench.values import Annotation, Boxes, Distribution, Gold, render_annotation
 
 _cues = load_component("builders", "world.cues")
@@ -47,7 +48,6 @@ FLAVOURS = BenchmarkSpec(
 PAINTS = BenchmarkSpec(
     "paints", "distribution", "accuracy", "Which paint does the object wear?", _cues.COLOURS
 )
-DESCRIBE = "Describe the picture."
 
 
 @dataclass(frozen=True, slots=True)
