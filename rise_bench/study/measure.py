@@ -142,7 +142,7 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
         return {}
     floors = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
     asked = {column: floor for column, floor in floors.items() if floor is not None}
-    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", *asked]))
+    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "leak_numbers", *asked]))
     kept = [
         row
         for row in rows
@@ -151,6 +151,8 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     count = load_component("builders", "world.truth").count_statements
     texts = ((row["id"], row["cot"]) for row in kept)
     numbers = _truth(count(texts, dataset, "train"), "kept_cot")
+    if kept:
+        numbers["leaking_share_of_kept_cots"] = fmean(row["leak_numbers"] for row in kept)
     if method.tau is not None:
         numbers["share_kept"] = len(kept) / len(rows)
     return numbers

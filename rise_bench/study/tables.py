@@ -23,6 +23,7 @@ _DETAILS = {
     "false_share_of_cot_statements": "false share",
     "false_share_of_rollout_statements": "false share in RISE-CoT's rollouts",
     "false_share_of_kept_cot_statements": "false share in CoTs kept for SFT",
+    "leaking_share_of_kept_cots": "share of these that names a number",
     "share_kept": "share kept",
     "excess_entropy": "excess entropy (nats)",
     "train_seconds": "seconds of training, as they ran",

@@ -59,6 +59,7 @@ def test_every_cell_has_its_results(rows: list[dict], out: Path) -> None:
         assert 0 <= row["jsd"] <= 0.6932
         if row["method"] == "rise":
             assert 0 < row["share_kept"] <= 1 and row["train_seconds"] > 0
+            assert row["leaking_share_of_kept_cots"] == 0  # eq. 1 pays nothing for them
     assert {row["method"] for row in rows if not row["budget"]} == {
         f"floor:{name}" for name in ("uniform", "train_mean", "majority_class")
     }
