@@ -39,16 +39,8 @@ def emotion6(
     as_json: AsJson = False,
 ) -> None:
     """Emotion6: seven emotions felt by viewers of 1,980 photos (`ground_truth.txt`, `images/`)."""
-    _build(
-        "emotion6",
-        "emotion6",
-        {"source": source, "seed": seed},
-        out,
-        workers,
-        allow_partial,
-        overwrite,
-        as_json,
-    )
+    plan = _plan("emotion6", source=source, seed=seed)
+    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
 @build_app.command("lisa")
@@ -66,8 +58,8 @@ def lisa(
     as_json: AsJson = False,
 ) -> None:
     """LISA: the object that a question is about, from ReasonSeg (`train/`, `val/`)."""
-    options = {"source": source, "seed": seed, "targets": targets}
-    _build("lisa", "lisa", options, out, workers, allow_partial, overwrite, as_json)
+    plan = _plan("lisa", source=source, seed=seed, targets=targets)
+    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
 @build_app.command("imagenet_sub")
@@ -81,8 +73,8 @@ def imagenet_sub(
     as_json: AsJson = False,
 ) -> None:
     """ImageNet-Sub: 20 classes, 25 + 10 images each (`ILSVRC/Data/CLS-LOC/train/`)."""
-    options = {"source": source, "seed": seed}
-    _build("imagenet_sub", "imagenet_sub", options, out, workers, allow_partial, overwrite, as_json)
+    plan = _plan("imagenet_sub", source=source, seed=seed)
+    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
 @build_app.command("coco_sub")
@@ -99,8 +91,8 @@ def coco_sub(
     as_json: AsJson = False,
 ) -> None:
     """COCO-Sub: 80 classes, 25 + 10 images each (`annotations/`, `train2017/`)."""
-    options = {"source": source, "seed": seed, "pool": pool}
-    _build("coco_sub", "coco_sub", options, out, workers, allow_partial, overwrite, as_json)
+    plan = _plan("coco_sub", source=source, seed=seed, pool=pool)
+    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
 @build_app.command("custom")
@@ -128,19 +120,20 @@ def custom(
     as_json: AsJson = False,
 ) -> None:
     """Your own: a folder of images with a CSV of probabilities or labels, or a COCO json."""
-    options = {
-        "source": source,
-        "name": name,
-        "annotations": annotations,
-        "seed": seed,
-        "question": question,
-        "classes": tuple(part.strip() for part in classes.split(",") if part.strip()),
-        "metric": metric,
-        "test_fraction": test_fraction,
-        "images": images,
-        "license_id": license_id,
-    }
-    _build("custom", name, options, out, workers, allow_partial, overwrite, as_json)
+    plan = _plan(
+        "custom",
+        source=source,
+        name=name,
+        annotations=annotations,
+        seed=seed,
+        question=question,
+        classes=tuple(part.strip() for part in classes.split(",") if part.strip()),
+        metric=metric,
+        test_fraction=test_fraction,
+        images=images,
+        license_id=license_id,
+    )
+    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
 def _drawn(benchmark: str, about: str) -> None:
@@ -156,12 +149,11 @@ def _drawn(benchmark: str, about: str) -> None:
         as_json: AsJson = False,
     ) -> None:
         from rise_bench.cli.drawing import DrawingBar
-        from rise_bench.registry import load_component
 
         options = {"benchmark": benchmark, "train": train, "test": test, "seed": seed}
         with DrawingBar() as bar:
-            plan = load_component("builders", "world.plan").plan(**options, progress=bar.show)
-        _write(plan, benchmark, seed, out, workers, False, overwrite, as_json)
+            plan = _plan("world.plan", **options, progress=bar.show)
+        _build(plan, seed, out, workers, False, overwrite, as_json)
 
     build_app.command(benchmark, help=about)(draw)
 
@@ -171,25 +163,15 @@ _drawn("scenes", "Drawn here: the objects that a question is about, as boxes.")
 _drawn("kinds", "Drawn here: the kind of object in a picture, one of 20 classes.")
 
 
-def _build(
-    builder: str,
-    name: str,
-    options: dict[str, Any],
-    out: Path | None,
-    workers: int | None,
-    allow_partial: bool,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def _plan(builder: str, **options: Any) -> "SourcePlan":
     from rise_bench.registry import load_component
 
-    plan = load_component("builders", builder).plan(**options)
-    _write(plan, name, options["seed"], out, workers, allow_partial, overwrite, as_json)
+    plan: SourcePlan = load_component("builders", builder).plan(**options)
+    return plan
 
 
-def _write(
+def _build(
     plan: "SourcePlan",
-    name: str,
     seed: int,
     out: Path | None,
     workers: int | None,
@@ -201,6 +183,7 @@ def _write(
     from rise_bench.dataset import cache_folder
     from rise_bench.dataset_writer import write_dataset
 
+    name = plan.spec.name
     folder = (out or cache_folder(name)).expanduser()
     manifest = _with_progress(
         f"building {name}",
