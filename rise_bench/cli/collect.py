@@ -83,6 +83,8 @@ def collect(
     from rise_bench.collect import collect as do_collect
     from rise_bench.collection import Share
 
+    if select == "reward" and min_groundedness:
+        raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
     config = _run_config(run)
     asked = {
         "samples": samples,
@@ -119,8 +121,6 @@ def collect(
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
-    if select == "reward" and min_groundedness:
-        raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
     share = Share.of_environment()
     _report(job, _with_progress(do_collect, job, share), as_json)
 

@@ -131,12 +131,13 @@ def time_table(seconds: Mapping[str, float]) -> Table:
     compared = {job.name for job in method_jobs(cell, list(METHODS))}
     parts: dict[str, list[float]] = {}
     for name, took in seconds.items():
-        benchmark, where, job = name.split("/", 1)[0], name.split("/")[1], name.rsplit("/", 1)[-1]
-        what = "ablations" if job.removesuffix("-time") not in compared else "methods, equal steps"
-        if job.endswith("-time"):
-            what = "methods, equal time"
+        benchmark, where, *_, job = name.split("/")
         if where.startswith("tune-"):
             what = "tuning"
+        elif job.endswith("-time"):
+            what = "methods, equal time"
+        else:
+            what = "methods, equal steps" if job in compared else "ablations"
         parts.setdefault(f"{benchmark}, {what}", []).append(took)
     rows = [[part, str(len(took)), f"{sum(took) / 3600:.1f}"] for part, took in sorted(parts.items())]
     total = [str(len(seconds)), f"{sum(seconds.values()) / 3600:.1f}"]
