@@ -44,7 +44,7 @@ def draw(
         )
         write_dataset(plan, data, seed=seed)
     dataset = open_dataset(data)
-    version = load_component("builders", "world.cues").VERSIONS[data.name]
+    version = load_component("builders", "world.cues").world_version(data.name)
     made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
     if made != ({"train": train, "test": test}, seed, version):
         raise ConfigError(

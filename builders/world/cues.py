@@ -13,6 +13,9 @@ from dataclasses import dataclass
 VERSIONS = {"moods": "1", "scenes": "2", "kinds": "1"}
 """Version of each benchmark; it is part of every row's random stream and id."""
 
+DRAWING_VERSION = "2"
+"""Version of the pixels; another one draws the same rows, with the same annotations, as other bytes."""
+
 SHAPES = ("disc", "star", "ring", "cross", "moon")
 COLOURS = ("red", "blue", "white", "black", "yellow")
 GROUNDS = ("pale", "dark", "golden", "green", "violet")
@@ -67,6 +70,11 @@ def row_random(benchmark: str, seed: int, split: str, index: int) -> random.Rand
     """Return the random stream of one row: it depends on these four and the benchmark's version only."""
     key = f"{benchmark}:{VERSIONS[benchmark]}:{seed}:{split}:{index}"
     return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
+
+
+def world_version(benchmark: str) -> str:
+    """Return the version of rows and pixels together, for example "1.2"; equal versions give equal bytes."""
+    return f"{VERSIONS[benchmark]}.{DRAWING_VERSION}"
 
 
 def source_id(benchmark: str, seed: int, split: str, index: int) -> str:

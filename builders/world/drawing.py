@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rise_bench.builders.world.cues import Picture, Thing
+from rise_bench.builders.world.exact import cos, hypot, noise, sin, uniform
 from rise_bench.builders.world.shapes import DISTANCES, Array, pattern
 
 SIDE_PX = 224
@@ -50,7 +51,7 @@ def draw(picture: Picture, side_px: int = SIDE_PX) -> Drawing:
         canvas *= np.linspace(1.04, 0.42, side_px, dtype=np.float32)[None, :, None]
     if picture.frame == "thick":
         _frame(canvas, axis)
-    canvas += rng.standard_normal((side_px, side_px, 1), dtype=np.float32) * np.float32(2.5)
+    canvas += noise(rng, side_px) * np.float32(2.5)
     return Drawing(np.clip(canvas, 0, 255).astype(np.uint8), boxes)
 
 
@@ -62,22 +63,22 @@ def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 92) -> bytes:
 
 
 def _tint(colour: tuple[int, int, int], rng: np.random.Generator, spread: float) -> Array:
-    return np.asarray(colour, dtype=np.float32) + rng.uniform(-spread, spread, 3).astype(np.float32)
+    return np.asarray(colour, dtype=np.float32) + uniform(rng, -spread, spread, 3)
 
 
 def _ground(picture: Picture, axis: Array, rng: np.random.Generator) -> Array:
     near, far = (_tint(colour, rng, 9) for colour in GROUND[picture.ground])
-    corner = rng.uniform(-0.1, 1.1, 2).astype(np.float32)
+    corner = uniform(rng, -0.1, 1.1, 2)
     x, y = axis[None, :] - corner[0], axis[:, None] - corner[1]
-    depth = np.clip(np.hypot(x, y), 0, 1.1)[..., None] / np.float32(1.1)
+    depth = np.clip(hypot(x, y), 0, 1.1)[..., None] / np.float32(1.1)
     canvas = near + (far - near) * depth
-    turn = np.float32(rng.uniform(-0.25, 0.25))
-    u = x * np.cos(turn) - y * np.sin(turn)
-    v = x * np.sin(turn) + y * np.cos(turn)
+    (turn,) = uniform(rng, -0.25, 0.25, 1)
+    u = x * cos(turn) - y * sin(turn)
+    v = x * sin(turn) + y * cos(turn)
     if picture.backdrop == "striped":
-        v = v + np.float32(0.018) * np.sin(u * np.float32(14))
+        v = v + np.float32(0.018) * sin(u * np.float32(14))
     weave = pattern(picture.backdrop, u, v, 0.125, 0.16)[..., None]
-    strength = np.float32(rng.uniform(0.20, 0.27))
+    (strength,) = uniform(rng, 0.20, 0.27, 1)
     if picture.ground == "dark":
         return np.asarray(canvas + weave * strength * np.float32(150), dtype=np.float32)
     return np.asarray(canvas * (1 - weave * strength), dtype=np.float32)
@@ -92,11 +93,11 @@ def _thing(canvas: Array, thing: Thing, rng: np.random.Generator) -> tuple[float
     x = ((np.arange(x0, x1, dtype=np.float32) + np.float32(0.5)) / side - thing.x) / np.float32(thing.radius)
     y = ((np.arange(y0, y1, dtype=np.float32) + np.float32(0.5)) / side - thing.y) / np.float32(thing.radius)
     gx, gy = np.meshgrid(x, y)
-    cos, sin = np.float32(np.cos(thing.angle)), np.float32(np.sin(thing.angle))
+    along, across = cos(thing.angle), sin(thing.angle)
     distance = DISTANCES[thing.shape]
-    inside = distance(gx * cos + gy * sin, gy * cos - gx * sin)
+    inside = distance(gx * along + gy * across, gy * along - gx * across)
     sx, sy = gx - np.float32(0.12), gy - np.float32(0.2)
-    shadow = distance(sx * cos + sy * sin, sy * cos - sx * sin)
+    shadow = distance(sx * along + sy * across, sy * along - sx * across)
     pixel = np.float32(1 / (thing.radius * side))
     patch = canvas[y0:y1, x0:x1]
     patch *= 1 - (np.float32(0.5) * np.clip(np.float32(0.5) - shadow / np.float32(0.36), 0, 1))[..., None]
@@ -114,9 +115,7 @@ def _paint(thing: Thing, x: Array, y: Array, inside: Array, rng: np.random.Gener
     other = ink * np.float32(0.5) if bright else ink + (255 - ink) * np.float32(0.5)
     weave = pattern(thing.texture, x + np.float32(0.13), y + np.float32(0.07), 0.75, 0.2)[..., None]
     light = np.clip(np.float32(1.02) - (x + y) * np.float32(0.10), 0.8, 1.22)[..., None]
-    gloss = np.clip(1 - np.hypot(x + np.float32(0.4), y + np.float32(0.45)) / np.float32(0.8), 0, 1)[
-        ..., None
-    ]
+    gloss = np.clip(1 - hypot(x + np.float32(0.4), y + np.float32(0.45)) / np.float32(0.8), 0, 1)[..., None]
     body = (ink + (other - ink) * weave) * light + gloss * gloss * np.float32(34)
     edge = np.clip((inside + np.float32(0.11)) / np.float32(0.05), 0, 1)[..., None]
     line = ink * np.float32(0.42) if bright else ink + (255 - ink) * np.float32(0.45)
@@ -127,7 +126,7 @@ def _frame(canvas: Array, axis: Array) -> None:
     """Paint a wooden frame with a lit inner edge over the border."""
     width = np.float32(0.055)
     rim = np.minimum(np.minimum(axis, 1 - axis)[None, :], np.minimum(axis, 1 - axis)[:, None])
-    grain = np.sin((axis[None, :] + axis[:, None] * np.float32(0.3)) * np.float32(90)) * np.float32(6)
+    grain = sin((axis[None, :] + axis[:, None] * np.float32(0.3)) * np.float32(90)) * np.float32(6)
     wood = np.asarray(WOOD, dtype=np.float32) + grain[..., None] + (rim / width)[..., None] * np.float32(46)
     cover = np.clip((width - rim) * np.float32(axis.size) + np.float32(0.5), 0, 1)[..., None]
     shade = np.clip(1 - (rim - width) / np.float32(0.03), 0, 1)[..., None] * np.float32(0.4)

@@ -23,6 +23,7 @@ from rise_bench.builders.world.cues import (
     Thing,
     pair,
 )
+from rise_bench.builders.world.exact import exp
 from rise_bench.values import Distribution
 
 MOODS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
@@ -104,7 +105,7 @@ def mood(cues: Mapping[str, str], table: Table = TABLE, classes: tuple[str, ...]
     for name in RELEVANT:
         values = (cues[name],) if name in cues else CUES[name]
         moods = [sum_ + np.asarray(table[name][value]) for sum_ in moods for value in values]
-    powers = [np.exp(SHARPNESS * (m - m.max())) for m in moods]
+    powers = [np.array([exp(float(p)) for p in SHARPNESS * (m - m.max())]) for m in moods]
     probs = np.mean([p / p.sum() for p in powers], axis=0)
     return Distribution(classes, tuple(int(unit) / 20 for unit in _twentieths(probs)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from rise_bench.builders.world.cues import SHAPES, VERSIONS
+from rise_bench.builders.world.cues import SHAPES, world_version
 from rise_bench.builders.world.drawing import SIDE_PX
 from rise_bench.builders.world.rows import DEFAULT_COUNTS, DrawnBenchmark, Split, drawn_rows
 from rise_bench.errors import ConfigError
@@ -80,5 +80,5 @@ def plan(
             "Drawn by rise-bench; `source_id` gives back every cue of a picture (docs/world.md).",
             _NOTES[test_split],
         ),
-        options={"world_version": VERSIONS[benchmark], "side_px": str(side_px)},
+        options={"world_version": world_version(benchmark), "side_px": str(side_px)},
     )

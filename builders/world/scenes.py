@@ -81,13 +81,17 @@ def _place(rng: random.Random, pairs: list[tuple[str, str]]) -> tuple[Thing, ...
         for _ in range(30):
             radius = rng.uniform(0.15, 0.19) if rng.random() < 0.6 else rng.uniform(0.1, 0.115)
             x, y = (rng.uniform(0.07 + radius, 0.93 - radius) for _ in "xy")
-            if all((x - t.x) ** 2 + (y - t.y) ** 2 > (1.2 * (radius + t.radius)) ** 2 for t in things):
+            if all(_apart(x - t.x, y - t.y, 1.2 * (radius + t.radius)) for t in things):
                 angle = rng.uniform(-0.25, 0.25)
                 things.append(Thing(shape, colour, rng.choice(TEXTURES), x, y, radius, angle))
                 break
         else:
             return None
     return tuple(things)
+
+
+def _apart(dx: float, dy: float, distance: float) -> bool:
+    return dx * dx + dy * dy > distance * distance  # not `**`, which the C library rounds in its own way
 
 
 def _question(rng: random.Random, things: tuple[Thing, ...]) -> str | None:

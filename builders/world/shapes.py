@@ -8,23 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from rise_bench.builders.world.exact import Array, cos, hypot, sin
 
 
 def _disc(x: Array, y: Array) -> Array:
-    return np.hypot(x, y) - np.float32(0.96)
+    return hypot(x, y) - np.float32(0.96)
 
 
 def _ring(x: Array, y: Array) -> Array:
-    return np.abs(np.hypot(x, y) - np.float32(0.72)) - np.float32(0.25)
+    return np.abs(hypot(x, y) - np.float32(0.72)) - np.float32(0.25)
 
 
 def _box(x: Array, y: Array, half_width: float, half_height: float, corner: float) -> Array:
     dx = np.abs(x) - np.float32(half_width - corner)
     dy = np.abs(y) - np.float32(half_height - corner)
-    outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
+    outside = hypot(np.maximum(dx, 0), np.maximum(dy, 0))
     return outside + np.minimum(np.maximum(dx, dy), 0) - np.float32(corner)
 
 
@@ -34,26 +33,26 @@ def _cross(x: Array, y: Array) -> Array:
 
 def _moon(x: Array, y: Array) -> Array:
     x = x - np.float32(0.18)
-    bite = np.float32(0.84) - np.hypot(x - np.float32(0.52), y)
-    moon: Array = np.maximum(np.hypot(x, y) - np.float32(1.0), bite)
+    bite = np.float32(0.84) - hypot(x - np.float32(0.52), y)
+    moon: Array = np.maximum(hypot(x, y) - np.float32(1.0), bite)
     return moon
 
 
+_ARMS = tuple((float(sin(k * 0.4 * np.pi)), float(cos(k * 0.4 * np.pi))) for k in range(5))
+_TIP = 1.1
+_EDGE = (0.92113531, 0.38924253)
+"""Normal of the edge from the tip of an arm to the notch beside it, half as far out as the unit circle."""
+
+
 def _star(x: Array, y: Array) -> Array:
-    """Five points; the distance to one edge, after folding the plane into a tenth of a turn."""
-    turn = np.float32(2 * np.pi / 5)
-    angle = np.arctan2(x, -y)
-    folded = np.abs(np.mod(angle + turn / 2, turn) - turn / 2)
-    length = np.hypot(x, y)
-    px, py = length * np.sin(folded), length * np.cos(folded)
-    tip = np.array([0.0, 1.1])
-    notch = 0.5 * np.array([np.sin(np.pi / 5), np.cos(np.pi / 5)])
-    edge = notch - tip
-    normal = np.array([-edge[1], edge[0]]) / np.hypot(edge[0], edge[1])
-    along = (px - np.float32(tip[0])) * np.float32(normal[0]) + (py - np.float32(tip[1])) * np.float32(
-        normal[1]
-    )
-    return np.asarray(along, dtype=np.float32)
+    """Five points; the distance to one edge of the arm that is nearest."""
+    out, aside = -y, np.abs(x)
+    for sine, cosine in _ARMS[1:]:
+        along = x * np.float32(sine) - y * np.float32(cosine)
+        nearer = along > out
+        aside = np.where(nearer, np.abs(x * np.float32(cosine) + y * np.float32(sine)), aside)
+        out = np.where(nearer, along, out)
+    return aside * np.float32(_EDGE[0]) + (out - np.float32(_TIP)) * np.float32(_EDGE[1])
 
 
 DISTANCES: dict[str, Callable[[Array, Array], Array]] = {
@@ -79,11 +78,11 @@ def pattern(texture: str, x: Array, y: Array, period: float, softness: float) ->
     if texture == "plain":
         return np.zeros_like(x)
     if texture == "striped":
-        height = np.sin((x + y * np.float32(0.6)) * wave)
+        height = sin((x + y * np.float32(0.6)) * wave)
     elif texture == "dotted":
-        height = (np.cos(x * wave) + np.cos(y * wave)) * np.float32(0.5) - np.float32(0.25)
+        height = (cos(x * wave) + cos(y * wave)) * np.float32(0.5) - np.float32(0.25)
     elif texture == "checked":
-        height = np.sin(x * wave * np.float32(0.5)) * np.sin(y * wave * np.float32(0.5))
+        height = sin(x * wave * np.float32(0.5)) * sin(y * wave * np.float32(0.5))
     else:
         raise ValueError(f"unknown texture {texture!r}")
     return np.clip(height / np.float32(np.pi * softness) + np.float32(0.5), 0, 1)
