@@ -5,9 +5,28 @@ configuration raise one of these; the message says what is wrong, where, what wa
 the way to mend it.
 """
 
+import errno
+
+from rise_bench.redaction import safe_text
+
+_HINTS = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EACCES: "Give this user the right to it, or name another place",
+    errno.EPERM: "Give this user the right to it, or name another place",
+    errno.EROFS: "Name a place that can be written to",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+}
+
 
 class RiseError(Exception):
-    """Base of every error that rise-bench raises on purpose; the CLI prints its message and exits with 1."""
+    """Base of every error that rise-bench raises on purpose; the CLI prints its message and exits with 1.
+
+    The message may quote servers, file names and settings, so it goes through `safe_text`.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(safe_text(str(message)))
 
 
 class PrerequisiteError(RiseError):
@@ -24,3 +43,10 @@ class ConfigError(RiseError):
 
 class SubmissionError(RiseError):
     """A leaderboard submission breaks the rules of the board."""
+
+
+def of_os_error(error: OSError) -> PrerequisiteError:
+    """What the system refused, as an error that names the file and the way on."""
+    where = f"{error.filename}: " if error.filename else ""
+    hint = _HINTS.get(error.errno or 0, "See to that")
+    return PrerequisiteError(f"{where}{error.strerror or error}. {hint}, then start the same command again.")

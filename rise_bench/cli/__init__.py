@@ -4,16 +4,35 @@ Each command lives in its own file of this package, which stays light: anything 
 is imported inside the command, so that `rise-bench --help` is instant (tested).
 """
 
+import errno
 import importlib
+import logging
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rise_bench import __version__
-from rise_bench.errors import RiseError
+from rise_bench.errors import RiseError, of_os_error
+from rise_bench.redaction import safe_text
 
-app = typer.Typer(name="rise-bench", no_args_is_help=True, pretty_exceptions_enable=False)
+
+class _Commands(TyperGroup):
+    """The commands; what the system refuses (a full disk, an unreadable file) becomes a `RiseError`."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            raise of_os_error(error) from error
+
+
+app = typer.Typer(name="rise-bench", cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = (
@@ -46,6 +65,7 @@ for _name in COMMAND_FILES:
 
 def main() -> None:
     """Run the CLI; a `RiseError` becomes one readable message, without a traceback, and exit code 1."""
+    logging.setLogRecordFactory(_safe_record)
     try:
         app()
     except RiseError as error:
@@ -56,3 +76,15 @@ def main() -> None:
         message = Text.assemble(("error: ", "bold red"), str(error))
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)
+    except Exception:
+        typer.echo(safe_text(traceback.format_exc()), err=True, nl=False)
+        sys.exit(1)
+
+
+def _safe_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """A log record whose text and traceback are safe to show, whichever library writes it."""
+    record = logging.LogRecord(*args, **kwargs)
+    record.msg, record.args = safe_text(record.getMessage()), None
+    if record.exc_info and record.exc_info[0]:
+        record.exc_text = safe_text("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+    return record
