@@ -1,5 +1,6 @@
 """The results dataset on the Hub: reading pull requests as data, acting on decisions, fetching main."""
 
+import itertools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,16 @@ def open_pull_requests(repo_id: str) -> list[int]:
         return sorted(discussion.num for discussion in found)
 
 
-def read_pull_request(repo_id: str, number: int) -> PullRequest:
+def read_pull_request(repo_id: str, number: int, main: str) -> PullRequest:
     """Read what a pull request changes: names, sizes and ids of files; nothing is downloaded.
 
     The files are compared with the commit that the request started from, so that a main that has moved on
     does not look like deletions.
+
+    Args:
+        repo_id: Results dataset.
+        number: Number of the pull request.
+        main: Commit of main.
 
     Raises:
         ConfigError: If there is no such pull request.
@@ -75,20 +81,21 @@ def read_pull_request(repo_id: str, number: int) -> PullRequest:
             raise ConfigError(f"discussion {number} of {repo_id} is no pull request; give another number")
         ref = f"refs/pr/{number}"
         head = str(api.repo_info(repo_id, repo_type="dataset", revision=ref).sha)
-        main = [commit.commit_id for commit in api.list_repo_commits(repo_id, repo_type="dataset")]
-        ours = api.list_repo_commits(repo_id, repo_type="dataset", revision=ref)
-    known = set(main)
-    base = next((commit.commit_id for commit in ours if commit.commit_id in known), None)
-    if base is None:
+        history = api.list_repo_commits(repo_id, repo_type="dataset", revision=main)
+        known = {commit.commit_id for commit in history}
+        ours = api.list_repo_commits(repo_id, repo_type="dataset", revision=head)
+    new = list(itertools.takewhile(lambda commit: commit.commit_id not in known, ours))
+    if len(new) == len(ours):
         raise PrerequisiteError(f"pull request {number} of {repo_id} shares no commit with main; close it")
     return PullRequest(
         number,
         details.author,
         details.status,
         head,
-        base=_tree(repo_id, base),
+        base=_tree(repo_id, ours[len(new)].commit_id),
         files=_tree(repo_id, head),
-        main=_tree(repo_id, main[0]),
+        main=_tree(repo_id, main),
+        committers=tuple(author for commit in new for author in commit.authors),
     )
 
 
@@ -119,11 +126,20 @@ def who_am_i() -> str:
         return str(hub_api().whoami()["name"])
 
 
-def conclude(repo_id: str, pull: PullRequest, outcome: Verification) -> None:
-    """Act on a decision: merge and record the report, close with every reason, or say that a person looks.
+def conclude(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> None:
+    """Act on a decision: put the verified bytes on main, close with every reason, or say that a person looks.
+
+    The Hub's merge takes whatever the request holds when it happens, so it is not used: what is accepted goes
+    to main in a commit of ours, with its report, and the request is closed with a comment that names it.
+
+    Args:
+        repo_id: Results dataset.
+        pull: The pull request as it was verified.
+        outcome: Its verification.
+        main: Commit of main that it was compared with; nothing is accepted if main has moved on.
 
     Raises:
-        PrerequisiteError: If the request changed since it was read, or the Hub refuses.
+        PrerequisiteError: If the request or main changed since they were read, or the Hub refuses.
     """
     api, decision = hub_api(), outcome.decision
     with hub_errors(repo_id):
@@ -132,17 +148,27 @@ def conclude(repo_id: str, pull: PullRequest, outcome: Verification) -> None:
             raise PrerequisiteError(
                 f"pull request {pull.number} changed while it was verified; verify it again"
             )
+    commit = _add_to_main(repo_id, pull, outcome, main) if decision == "accept" else ""
+    with hub_errors(repo_id):
         details = api.get_discussion_details(repo_id, pull.number, repo_type="dataset")
-        text = comment_text(outcome)
+        text = comment_text(outcome, commit)
         if text not in {getattr(event, "content", "") for event in details.events}:  # said once, not hourly
             api.comment_discussion(repo_id, pull.number, text, repo_type="dataset")
-        if decision == "reject":
+        if decision != "hold":
             api.change_discussion_status(repo_id, pull.number, "closed", repo_type="dataset")
-        elif decision == "accept":
-            api.merge_pull_request(repo_id, pull.number, repo_type="dataset")
-    if decision == "accept":
-        report = Outgoing.of(report_path(outcome.path), render_report(outcome).encode())
-        push(repo_id, [report], title=f"Report on {outcome.path}")
+
+
+def _add_to_main(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> str:
+    """Commit the very bytes that were verified, and the report on them; return the commit."""
+    files = [Outgoing.of(report_path(outcome.path), render_report(outcome).encode())]
+    hashes = {SUBMISSION_NAME: outcome.submission_sha256, SAMPLES_NAME: outcome.samples_sha256}
+    for name, sha256 in hashes.items():
+        path = f"{outcome.path}/{name}"
+        files.append(Outgoing.of(path, download(repo_id, pull, path)))
+        if files[-1].sha256 != sha256:
+            raise PrerequisiteError(f"{path} is not what was verified; empty the local Hub cache, run again")
+    title = f"Add {outcome.path} from pull request {pull.number} at {pull.head[:12]}"
+    return push(repo_id, files, title=title, parent=main).commit
 
 
 def report_path(folder: str) -> str:
@@ -150,10 +176,11 @@ def report_path(folder: str) -> str:
     return f"reports/{folder.partition('/')[2]}.json"
 
 
-def comment_text(outcome: Verification) -> str:
+def comment_text(outcome: Verification, commit: str = "") -> str:
     """Say the decision and every reason as plain lines; a stranger's text in it is inside code marks."""
     opening = {
-        "accept": "Accepted: every score was recomputed from the responses and agrees.",
+        "accept": "Accepted: every score was recomputed from the responses and agrees. "
+        f"What was verified is on main as commit {commit}; later changes to this request are not.",
         "hold": "Held: a maintainer has to look at this.",
         "reject": "Refused. Mend what follows and open a new pull request:",
     }[outcome.decision]

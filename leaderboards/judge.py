@@ -9,9 +9,9 @@ from rise_bench.errors import ConfigError
 from rise_bench.leaderboards import hub_board
 from rise_bench.leaderboards.boards import GoldBoard
 from rise_bench.leaderboards.entries import Progress, submission_folders, verify_folder
-from rise_bench.leaderboards.hub_board import report_path
+from rise_bench.leaderboards.hub_board import Snapshot, report_path
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.submission_tree import PullRequest, check_pull_request, read_folder
+from rise_bench.leaderboards.submission_tree import PullRequest, check_pull_request, is_on_main, read_folder
 from rise_bench.leaderboards.suspicion import Fingerprint, resemblance
 from rise_bench.leaderboards.verifier import Decision, Verification, verify
 from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
@@ -35,7 +35,7 @@ def verify_pull_request(
     repo_id: str,
     number: int,
     boards: Mapping[str, GoldBoard],
-    main: Path,
+    main: Snapshot,
     *,
     workers: int | None = None,
     marks: Marks | None = None,
@@ -53,8 +53,10 @@ def verify_pull_request(
         workers: Processes that read the accepted submissions.
         marks: See `known_fingerprints`.
     """
-    pull = hub_board.read_pull_request(repo_id, number)
+    pull = hub_board.read_pull_request(repo_id, number, main.commit)
     folder, reasons = check_pull_request(pull)
+    if is_on_main(pull, folder):
+        reasons = [reason for reason in reasons if reason.code != "path_taken"]
     paths = {name: f"{folder}/{name}" for name in (SUBMISSION_NAME, SAMPLES_NAME)}
     refused = {"too_large", "missing_file", "path_taken"} & {reason.code for reason in reasons}
     if not folder or refused:
@@ -63,7 +65,7 @@ def verify_pull_request(
     samples_jsonl = hub_board.download(repo_id, pull, paths[SAMPLES_NAME])
     submission, _ = read_submission(submission_json)
     benchmark = submission.benchmark if submission else ""
-    known = known_fingerprints(main, boards, benchmark, workers=workers, marks=marks)
+    known = known_fingerprints(main.folder, boards, benchmark, workers=workers, marks=marks)
     return pull, verify(submission_json, samples_jsonl, boards, path=folder, known=known, before=reasons)
 
 

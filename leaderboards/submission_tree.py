@@ -43,7 +43,8 @@ class PullRequest:
         head: Commit of its last change.
         base: Files of the commit that it started from.
         files: Files of `head`.
-        main: Files of main now.
+        main: Files of main at the commit that the request is compared with.
+        committers: Accounts that committed to it.
     """
 
     number: int
@@ -53,6 +54,7 @@ class PullRequest:
     base: Mapping[str, TreeFile]
     files: Mapping[str, TreeFile]
     main: Mapping[str, TreeFile]
+    committers: tuple[str, ...] = ()
 
 
 def is_submission_folder(folder: str) -> bool:
@@ -94,7 +96,12 @@ def _check_added(pull: PullRequest, folder: str, added: Mapping[str, TreeFile]) 
     if owner != pull.author:
         message = f"opened by {quoted(pull.author)}, but the folder belongs to {owner}; use your own folder"
         reasons.append(Reason("foreign_folder", message))
+    helpers = sorted(set(pull.committers) - {pull.author})
+    if helpers:
+        message = f"{', '.join(map(quoted, helpers[:5]))} committed to the request of {quoted(pull.author)}"
+        reasons.append(Reason("foreign_commits", message, "hold"))
     wanted = {f"{folder}/{name}" for name in _LIMITS}
+    main = {path.casefold() for path in pull.main}
     extra = sorted(set(added) - wanted)
     if extra:
         shown = ", ".join(quoted(path) for path in extra[:5])
@@ -105,13 +112,22 @@ def _check_added(pull: PullRequest, folder: str, added: Mapping[str, TreeFile]) 
     ]
     reasons += [
         Reason("path_taken", f"{path} is on main already; choose another name")
-        for path in sorted(wanted & set(pull.main))
+        for path in sorted(wanted)
+        if path.casefold() in main
     ]
     return reasons + [
         too_large(path, added[path].size_bytes, limit)
         for path, limit in ((f"{folder}/{name}", limit) for name, limit in _LIMITS.items())
         if path in added and added[path].size_bytes > limit
     ]
+
+
+def is_on_main(pull: PullRequest, folder: str) -> bool:
+    """Whether main holds these very files: the request was accepted, and could not be closed."""
+    return all(
+        path in pull.files and pull.main.get(path) == pull.files[path]
+        for path in (f"{folder}/{name}" for name in _LIMITS)
+    )
 
 
 def too_large(path: str, size_bytes: int, limit: int) -> Reason:

@@ -144,6 +144,7 @@ def push(
     repo_type: RepoType = "dataset",
     private: bool = False,
     create_pr: bool = False,
+    parent: str = "",
 ) -> Pushed:
     """Send files in one commit, or as one pull request; the repository is made if it does not exist.
 
@@ -156,10 +157,12 @@ def push(
         private: Make a new repository private; an existing one must be private.
         create_pr: Open a pull request instead of committing to main; an open one with the same content is
             found and not opened twice.
+        parent: Commit of main that the new one has to follow; any head of main if empty.
 
     Raises:
         ConfigError: If `private` is asked and the repository is public.
-        PrerequisiteError: If the Hub refuses or stays out of reach; what was uploaded is kept there.
+        PrerequisiteError: If main is no longer at `parent`, or the Hub refuses or stays out of reach; what
+            was uploaded is kept there.
     """
     with hub_errors(check_repo_id(repo_id)):
         hub_api().whoami()  # a wrong token is better found before any byte is hashed or sent
@@ -167,7 +170,7 @@ def push(
         if create_pr:
             title = f"{title} [{_fingerprint(files)}]"
             return _retrying(lambda: _pull_request_once(repo_id, files, title, owned, repo_type))
-        return _retrying(lambda: _commit_once(repo_id, files, title, owned, repo_type))
+        return _retrying(lambda: _commit_once(repo_id, files, title, owned, repo_type, parent))
 
 
 def _retrying(step: Callable[[], _T]) -> _T:
@@ -203,12 +206,21 @@ def _ensure_repo(repo_id: str, repo_type: RepoType, *, private: bool, must_exist
 
 
 def _commit_once(
-    repo_id: str, files: Sequence[Outgoing], title: str, owned: Sequence[str], repo_type: RepoType
+    repo_id: str,
+    files: Sequence[Outgoing],
+    title: str,
+    owned: Sequence[str],
+    repo_type: RepoType,
+    parent: str,
 ) -> Pushed:
     head = str(hub_api().repo_info(repo_id, repo_type=repo_type).sha)
     change = _difference(repo_id, head, files, owned, repo_type)
     if not change.send and not change.delete:
         return Pushed(repo_id, head, "", (), ())
+    if parent and head != parent:
+        raise PrerequisiteError(
+            f"main of {repo_id} moved from {parent[:12]} to {head[:12]}; nothing was changed, run again"
+        )
     info = hub_api().create_commit(
         repo_id, _operations(change), commit_message=title, repo_type=repo_type, parent_commit=head
     )

@@ -111,20 +111,20 @@ def _verify_pulls(
     judge, hub_board = _part("judge"), _part("hub_board")
     if not results or Path(results).is_dir():
         raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
-    _, folder, boards = _open(results, data)
+    _, _, boards = _open(results, data)
     numbers = hub_board.open_pull_requests(results) if target == "open" else [int(target)]
     outcomes, failures = [], []
     marks: dict[str, Any] = {}
     for number in numbers:
         try:
+            main = hub_board.fetch_main(results)
             pull, outcome = judge.verify_pull_request(
-                results, number, boards, folder, workers=workers, marks=marks
+                results, number, boards, main, workers=workers, marks=marks
             )
             if decision:
                 outcome = judge.decide(outcome, decision, why)
             if apply:
-                hub_board.conclude(results, pull, outcome)
-                folder = hub_board.fetch_main(results).folder
+                hub_board.conclude(results, pull, outcome, main.commit)
         except RiseError as error:
             failures.append(f"pull request {number}: {error}")
             continue

@@ -1,6 +1,7 @@
 """The board on a Hub: send, verify, merge or refuse, build, look. Real clients, a loopback server."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_from_pull_request_to_a_page_in_the_browser(board, honest, run, sign_in,
 
     sign_in(ALICE)
     code, output = run("verify", "open", "--apply", "--out", str(tmp_path / "reports"))
-    assert (code, status(first), status(second)) == (0, "merged", "merged"), output
+    assert (code, status(first), status(second)) == (0, "closed", "closed"), output
     assert {"submissions/bob/x/samples.jsonl", "reports/bob/x.json"} <= main_files()
     report = json.loads(fetch_file(REPO, "reports/bob/x.json", commit_of(REPO)).read_bytes())
     assert (report["decision"], report["path"]) == ("accept", "submissions/bob/x")
@@ -186,8 +187,8 @@ def test_other_files_in_the_request_are_refused(board, honest, run, sign_in):
 def test_a_request_that_changes_while_it_is_verified_is_not_merged(board, honest, boards, sign_in):
     sign_in(BOB)
     number = send(honest(), "bob")
-    folder = hub_board.fetch_main(REPO).folder
-    pull, outcome = judge.verify_pull_request(REPO, number, boards, folder)
+    main = hub_board.fetch_main(REPO)
+    pull, outcome = judge.verify_pull_request(REPO, number, boards, main)
     assert outcome.decision == "accept"
     hub_api().upload_file(
         path_or_fileobj=b"evil",
@@ -198,8 +199,115 @@ def test_a_request_that_changes_while_it_is_verified_is_not_merged(board, honest
     )
     sign_in(ALICE)
     with pytest.raises(PrerequisiteError, match="changed while it was verified"):
-        hub_board.conclude(REPO, pull, outcome)
+        hub_board.conclude(REPO, pull, outcome, main.commit)
     assert status(number) == "open"
+
+
+def change(number: int, path: str, data: bytes) -> None:
+    """Commit to a pull request."""
+    hub_api().upload_file(
+        path_or_fileobj=data,
+        path_in_repo=path,
+        repo_id=REPO,
+        repo_type="dataset",
+        revision=f"refs/pr/{number}",
+    )
+
+
+LATE = {
+    "submissions/bob/x/samples.jsonl": b"other samples",
+    "submissions/bob/x/model.pkl": pickle.dumps({}),
+    "submissions/alice/y/samples.jsonl": b"in a folder of someone else",
+    "reports/bob/x.json": b'{"decision": "accept"}',
+    BOARD_NAME: b"{}",
+}
+
+
+@pytest.mark.parametrize("after", ["head was read", "main was committed"])
+def test_a_push_between_the_check_and_the_merge_does_not_reach_main(
+    board, honest, run, sign_in, monkeypatch, after
+):
+    sign_in(BOB)
+    parts = honest()
+    number = send(parts, "bob")
+    sign_in(ALICE)
+    name = {"head was read": "push", "main was committed": "comment_text"}[after]
+    real = getattr(hub_board, name)
+
+    def late(*arguments, **options):
+        for path, data in LATE.items():
+            change(number, path, data)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(hub_board, name, late)
+    before = board.files(REPO)
+    code, output = run("verify", str(number), "--apply")
+    assert (code, status(number)) == (0, "closed"), output
+    new = {p: d for p, d in board.files(REPO).items() if before.get(p) != d}
+    report = new.pop("reports/bob/x.json")
+    assert json.loads(report)["decision"] == "accept"
+    assert json.loads(new["submissions/bob/x/submission.json"]) == json.loads(
+        Submission.model_validate(parts.submission).model_dump_json()
+    )
+    assert new.pop("submissions/bob/x/samples.jsonl") == parts.samples
+    assert list(new) == ["submissions/bob/x/submission.json"]
+    assert commit_of(REPO) in comments(number)
+    assert board.requests("POST", "/merge") == [], "the Hub's merge takes whatever is there"
+
+
+def test_nothing_is_accepted_when_main_has_moved_since_the_comparison(board, honest, boards, sign_in):
+    """Two maintainers at once: else two copies, each compared with a main without the other, both get in."""
+    sign_in(BOB)
+    number = send(honest(), "bob")
+    sign_in(ALICE)
+    main = hub_board.fetch_main(REPO)
+    pull, outcome = judge.verify_pull_request(REPO, number, boards, main)
+    push(REPO, [Outgoing.of("reports/other.json", b"{}")], title="Somebody else's commit")
+    before = main_files()
+    with pytest.raises(PrerequisiteError, match="moved from"):
+        hub_board.conclude(REPO, pull, outcome, main.commit)
+    assert (status(number), main_files()) == ("open", before)
+    main = hub_board.fetch_main(REPO)
+    hub_board.conclude(REPO, *judge.verify_pull_request(REPO, number, boards, main), main.commit)
+    assert status(number) == "closed"
+
+
+def test_a_kill_between_the_commit_and_the_closing_is_made_good(board, honest, run, sign_in):
+    sign_in(BOB)
+    number = send(honest(), "bob")
+    sign_in(ALICE)
+    board.spoil("POST", f"discussions/{number}/status", status=403)
+    with pytest.raises(PrerequisiteError):
+        run("verify", str(number), "--apply")
+    commit = commit_of(REPO)
+    assert status(number) == "open"
+    assert run("verify", "open", "--apply")[0] == 0
+    assert (status(number), commit_of(REPO)) == ("closed", commit)
+    assert comments(number).count("Accepted") == 1
+
+
+def test_a_file_that_is_not_what_was_verified_is_not_committed(board, honest, boards, sign_in):
+    sign_in(BOB)
+    number = send(honest(), "bob")
+    sign_in(ALICE)
+    main = hub_board.fetch_main(REPO)
+    pull, outcome = judge.verify_pull_request(REPO, number, boards, main)
+    cached = fetch_file(REPO, "submissions/bob/x/samples.jsonl", pull.head).resolve()
+    cached.write_bytes(b"spoilt in the cache")
+    with pytest.raises(PrerequisiteError, match="not what was verified"):
+        hub_board.conclude(REPO, pull, outcome, main.commit)
+    assert commit_of(REPO) == main.commit
+
+
+def test_commits_of_others_to_a_request_are_seen_by_a_person(board, honest, run, sign_in):
+    sign_in(MALLORY)
+    number = send(honest(), "mallory")
+    sign_in(BOB)
+    change(number, "submissions/mallory/x/samples.jsonl", honest(seed=2).samples)
+    sign_in(ALICE)
+    code, output = run("verify", str(number))
+    assert code == 4
+    assert "hold foreign_commits: bob committed to the request of mallory" in output
 
 
 def test_a_copy_of_what_is_on_main_is_refused_though_main_has_moved_on(board, honest, run, sign_in):
@@ -231,7 +339,7 @@ def test_a_held_submission_waits_for_a_person_who_says_why(board, boards, honest
     assert comments(number).count("Held") == 1, "an hourly run says it once"
     decided = ("--decide", "accept", "--why", "an oracle, for the demo")
     assert run("verify", str(number), "--apply", *decided)[0] == 0
-    assert status(number) == "merged"
+    assert status(number) == "closed"
     assert run("build", "--out", str(tmp_path / "site"), "--workers", "1")[0] == 0
     assert "Tiny VL" in (tmp_path / "site" / "emotion6-full.html").read_text()
 
@@ -241,8 +349,9 @@ def test_the_commit_that_added_a_submission_is_found(board, honest, run, sign_in
     number = send(honest(), "bob")
     sign_in(ALICE)
     run("verify", str(number), "--apply")
-    details = hub_api().get_discussion_details(REPO, number, repo_type="dataset")
-    assert hub_board.commit_that_added(REPO, "submissions/bob/x") == details.merge_commit_oid
+    added = commit_of(REPO)
+    push(REPO, [Outgoing.of("reports/other.json", b"{}")], title="A later commit")
+    assert hub_board.commit_that_added(REPO, "submissions/bob/x") == added
 
 
 def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, run, sign_in):
@@ -254,7 +363,7 @@ def test_a_request_that_cannot_be_read_does_not_block_the_others(board, honest, 
     board.spoil("GET", rf"discussions/{broken}\b", times=9, status=404)
     with pytest.raises(PrerequisiteError, match=f"pull request {broken}: "):
         run("verify", "open", "--apply")
-    assert status(good) == "merged"
+    assert status(good) == "closed"
 
 
 def test_the_truth_comes_from_the_hub_at_the_pinned_commit(board, honest, datasets, sign_in, tmp_path):
