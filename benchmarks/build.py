@@ -16,7 +16,6 @@ comment.
 """
 
 import argparse
-import io
 import json
 import os
 import shutil
@@ -28,9 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from PIL import Image
-
 from rise_bench.dataset_writer import write_dataset
+from rise_bench.image_files import decode_rgb, open_image
 from rise_bench.images import ImageFacts
 from rise_bench.registry import load_component
 from rise_bench.source import SourcePlan
@@ -44,7 +42,7 @@ def build(plan: SourcePlan, out: Path, workers: int) -> None:
 
 def undecoded(data: bytes, _name: str) -> ImageFacts:
     """Hash an image and read its header only."""
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data, "the image") as image:
         return ImageFacts(sha256_bytes(data), *image.size, look="")
 
 
@@ -75,8 +73,7 @@ def naive(plan: SourcePlan, out: Path, _workers: int) -> None:
     """Squash each image to 1000 x 1000 and encode it again."""
     out.mkdir()
     for row in plan.rows:
-        with Image.open(row.image) as image:
-            image.convert("RGB").resize((1000, 1000)).save(out / row.file_name, quality=95)
+        decode_rgb(row.image, row.file_name).resize((1000, 1000)).save(out / row.file_name, quality=95)
 
 
 Way = Callable[[SourcePlan, Path, int], None]

@@ -15,10 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.images import shown_size
+from rise_bench.image_files import open_image, shown_size
 from rise_bench.polygon_mask import Point, fill_polygon
 from rise_bench.registry import get_benchmark
 from rise_bench.source import SourcePlan, SourceRow
@@ -129,11 +128,8 @@ def _polygon(shape: dict[str, Any]) -> Polygon:
 
 
 def _size_px(image: Path) -> tuple[int, int]:
-    try:
-        with Image.open(image) as opened:
-            return shown_size(opened)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{image}: not an image that Pillow reads ({error}); get the file again") from error
+    with open_image(image, str(image)) as opened:
+        return shown_size(opened)
 
 
 def boxes_xywh_px(polygons: list[Polygon], size_px: tuple[int, int], targets: Targets) -> list[Box]:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rise_bench.errors import PrerequisiteError
+from rise_bench.image_files import decode_rgb, is_plain, open_image
 from rise_bench.sampling import Prompt, SampleError, Sampling
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -124,14 +125,13 @@ class Endpoints:
 
 def data_url(image: bytes) -> str:
     """An image file as a data URL; bytes pass untouched unless servers may not show them upright."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(image)) as opened:
+    with open_image(image, "the image") as opened:
         kind = opened.format or ""
-        if kind not in _PLAIN_FORMATS or opened.getexif().get(0x0112, 1) != 1:
-            buffer = io.BytesIO()
-            ImageOps.exif_transpose(opened).convert("RGB").save(buffer, "PNG")
-            image, kind = buffer.getvalue(), "PNG"
+        plain = kind in _PLAIN_FORMATS and is_plain(opened)
+    if not plain:
+        buffer = io.BytesIO()
+        decode_rgb(image).save(buffer, "PNG")
+        image, kind = buffer.getvalue(), "PNG"
     return f"data:image/{kind.lower()};base64,{base64.b64encode(image).decode()}"
 
 

@@ -1,6 +1,5 @@
 """Sampling from a local checkpoint with transformers; torch is imported when a model is loaded."""
 
-import io
 import os
 import zlib
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Any
 
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
+from rise_bench.image_files import decode_rgb
 from rise_bench.local_models import local_model
 from rise_bench.sampling import Prompt, Sampling
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS
@@ -95,7 +95,7 @@ class LocalModel:
         drawn = how.get("num_return_sequences", 1)
         inputs = self._processor(
             text=[self._chat(prompt.text) for prompt in prompts],
-            images=[upright(prompt.image) for prompt in prompts],
+            images=[decode_rgb(prompt.image) for prompt in prompts],
             padding=True,
             return_tensors="pt",
         ).to(self._device)
@@ -124,11 +124,3 @@ class LocalModel:
         tokenizer = self._processor.tokenizer
         ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
         return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
-
-
-def upright(data: bytes) -> Any:
-    """Decode an image file as it is to be seen: orientation applied, RGB."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")

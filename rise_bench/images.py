@@ -4,18 +4,16 @@ The whole stream of a JPEG is decoded, at 1/8 of its size and without colour: th
 a tear is found, and costs half of a full decode. Bytes are never re-encoded.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
 from rise_bench.errors import DataError
+from rise_bench.image_files import decoded, open_image, shown_size
 from rise_bench.storage import sha256_bytes
 
-_ORIENTATION_TAG = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
 _SCAN, _END = 0xDA, b"\xff\xd9"
 _HASH_SIDE = 8
 
@@ -44,29 +42,20 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
     """Decode an image to the end and describe it.
 
     Args:
-        data: Encoded image, in any format that Pillow reads; grey and CMYK are fine.
+        data: Encoded image, in any of the formats that `open_image` opens; grey and CMYK are fine.
         name: What an error calls it.
 
     Raises:
-        DataError: If it is no image, is torn, or is too large to be decoded safely.
+        DataError: As `open_image`; also for a JPEG without its end.
     """
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # lmms-eval sets it for the whole process when it is imported
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            image.draft("L", (width // 8, height // 8))
-            image.load()
-            torn = image.format == "JPEG" and not _jpeg_ends(data)
-            width, height = shown_size(image, (width, height))
+    with open_image(data, name) as image:
+        stored_px = image.size
+        image.draft("L", (image.width // 8, image.height // 8))
+        with decoded(image):
+            width, height = shown_size(image, stored_px)
             look = _difference_hash(image)
-    except UnidentifiedImageError:
-        raise DataError(
-            f"{name}: not an image that Pillow reads ({len(data)} bytes); get the file again"
-        ) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: the image cannot be decoded ({error}); get the file again") from error
-    if torn:
-        raise DataError(f"{name}: the JPEG is torn (its end marker is missing); get the file again")
+        if image.format == "JPEG" and not _jpeg_ends(data):
+            raise DataError(f"{name}: the JPEG is truncated (its end marker is missing); get the file again")
     return ImageFacts(sha256_bytes(data), width, height, look)
 
 
@@ -80,17 +69,6 @@ def _jpeg_ends(data: bytes) -> bool:
         fill = data[at + 1] == 0xFF
         at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(_END, at) >= 0
-
-
-def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return width and height of an image as shown: EXIF may say that it lies on its side.
-
-    Args:
-        image: An open image.
-        stored_px: Its stored size, where `image` was loaded in reduced size.
-    """
-    width, height = stored_px or image.size
-    return (height, width) if image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS else (width, height)
 
 
 def _difference_hash(image: Image.Image) -> str:

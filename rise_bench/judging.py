@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from rise_bench.best_of import Group
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
-from rise_bench.generation import upright
 from rise_bench.groundedness import Grounded
+from rise_bench.image_files import decode_rgb
 from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.splits import rank
 from rise_bench.storage import sha256_bytes
@@ -133,7 +133,7 @@ def _judge_batch(
     log: RolloutLog,
 ) -> dict[str, Judged]:
     rows = {row["id"]: row for row in batch}
-    shown = {uid: upright(row["image"]["bytes"]) for uid, row in rows.items()}
+    shown = {uid: decode_rgb(row["image"]["bytes"]) for uid, row in rows.items()}
     others: dict[str, Any] = {uid: _others(row, pool, judging) for uid, row in rows.items()}
     first: dict[str, Judged] = {}
     kept: dict[str, Judged] = {}
@@ -172,7 +172,7 @@ def _pool(dataset: BenchmarkDataset, config: str, seed: int) -> list[dict[str, A
     chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
     distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, chosen)}
     return [
-        {"source_sha256": key, "picture": upright(row["image"]["bytes"])} for key, row in distinct.items()
+        {"source_sha256": key, "picture": decode_rgb(row["image"]["bytes"])} for key, row in distinct.items()
     ]
 
 

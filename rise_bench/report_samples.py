@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from rise_bench.dataset import BenchmarkDataset
+from rise_bench.image_files import decode_rgb
 from rise_bench.leaks import find_leaks
 from rise_bench.parsing import Style
 from rise_bench.rewards import read_stated
@@ -163,15 +164,12 @@ def _bars(gold: Gold | None, stated: Annotation | None) -> str:
 
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:
-    from PIL import Image, ImageOps
-
     found: dict[str, str] = {}
     for row in dataset.rows(split, columns=["id", "image"]):
         if row["id"] not in ids or not row["image"]:
             continue
-        with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+        small = decode_rgb(row["image"]["bytes"], row["id"])
+        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
         file = io.BytesIO()
         small.save(file, "jpeg", quality=82)
         found[row["id"]] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

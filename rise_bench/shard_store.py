@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from PIL import Image
-
 from rise_bench import __version__
+from rise_bench.image_files import load_decoders
 from rise_bench.images import ImageFacts
 from rise_bench.manifest import FileEntry
 from rise_bench.shards import Shard, fingerprint, read_ahead, write_shard
@@ -57,7 +56,7 @@ def write_shards(
         DataError: If an image or a truth is bad.
     """
     (work / "data").mkdir(exist_ok=True)
-    Image.init()  # before the threads, so that they do not race to load Pillow's plugins
+    load_decoders()  # before the threads, so that they do not race to load Pillow's plugins
     used = versions()
     marks = [fingerprint(shard, plan, used) for shard in shards]
     finished = [_finished(work, shard, mark) for shard, mark in zip(shards, marks, strict=True)]

@@ -11,6 +11,7 @@ from typing import Any
 from rise_bench.asked_style import asked_style
 from rise_bench.box_units import max_pixels
 from rise_bench.dataset import find_dataset
+from rise_bench.image_files import decode_rgb
 from rise_bench.metrics import win_and_tie
 from rise_bench.prompts import answer_only_prompt, think_answer_prompt
 from rise_bench.references import win_rate_reference
@@ -31,10 +32,10 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
         unit: Unit in which boxes are asked for.
 
     Returns:
-        The dataset with the columns `prompt`, `target`, `spec` (JSON), `dataset_sha256`, `box_unit`,
-        `max_pixels`, `style` and `reference_jsd` (NaN for boxes).
+        The dataset, its images still encoded, with the columns `prompt`, `target`, `spec` (JSON),
+        `dataset_sha256`, `box_unit`, `max_pixels`, `style` and `reference_jsd` (NaN for boxes).
     """
-    from datasets import Dataset, concatenate_datasets
+    from datasets import Dataset, Image, concatenate_datasets
 
     dataset = find_dataset(benchmark)
     spec, limit, style = dataset.spec, max_pixels(), asked_style()
@@ -52,16 +53,17 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     added["prompt"] = [ask(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
     added["target"] = [render_gold(gold, unit, max_pixels=limit) for gold in golds]
     added["reference_jsd"] = [reference.get(gold.id, float("nan")) for gold in golds]
+    documents = documents.cast_column("image", Image(decode=False))
     return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
 
 
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
-    """Return the image in RGB.
+    """Return the image in RGB, upright.
 
     For `resized_px` it is resized to the frame that the prompt states, by the filter of the Qwen processors;
     they then leave it as it is, however often they round to whole patches.
     """
-    image = doc["image"].convert("RGB")
+    image = decode_rgb(doc["image"]["bytes"], doc["id"])
     if doc["box_unit"] != "resized_px":
         return [image]
     frame = frame_of("resized_px", doc["width"], doc["height"], max_pixels=doc["max_pixels"])

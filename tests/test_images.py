@@ -61,7 +61,7 @@ def test_jpeg_whose_tail_is_zeros_is_found(keep: float) -> None:
     """A crash leaves files of the right length whose last blocks were never written; they decode silently."""
     data = photo(5, (400, 300), quality=90)
     kept = int(len(data) * keep)
-    with pytest.raises(DataError, match="torn|cannot be decoded"):
+    with pytest.raises(DataError, match="truncated|cannot be decoded"):
         inspect_image(data[:kept] + bytes(len(data) - kept), "a.jpg")
 
 
@@ -78,7 +78,7 @@ def test_end_marker_of_a_thumbnail_does_not_count() -> None:
     whole = data[:2] + segment + data[2:]
     inspect_image(whole, "a.jpg")
     kept = int(len(whole) * 0.7)
-    with pytest.raises(DataError, match="torn|cannot be decoded"):
+    with pytest.raises(DataError, match="truncated|cannot be decoded"):
         inspect_image(whole[:kept] + bytes(len(whole) - kept), "a.jpg")
 
 
@@ -86,13 +86,6 @@ def test_end_marker_of_a_thumbnail_does_not_count() -> None:
 def test_what_is_no_image_is_an_error(data: bytes) -> None:
     with pytest.raises(DataError, match=r"b\.png"):
         inspect_image(data, "b.png")
-
-
-def test_decompression_bomb_is_an_error() -> None:
-    buffer = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
-    with pytest.raises(DataError, match="cannot be decoded"):
-        inspect_image(buffer.getvalue(), "bomb.png")
 
 
 def look(data: bytes) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datasets import Dataset
+from datasets import Image as ImageFeature
 from PIL import Image
 
 from rise_bench.dataset import BenchmarkDataset, open_benchmark
 from rise_bench.errors import DataError
+from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import prompt_hash
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.trainers.config import DataConfig, TrainConfig
@@ -21,12 +23,11 @@ class TrainingData:
 
     spec: BenchmarkSpec
     golds: list[Gold]
-    images: Dataset  #: memory-mapped; row i belongs to golds[i]
+    images: Dataset  #: memory-mapped, images still encoded; row i belongs to golds[i]
 
     def image(self, index: int) -> Image.Image:
         """Decode the image of `golds[index]`, in RGB and upright."""
-        picture: Image.Image = self.images[index]["image"]
-        return picture.convert("RGB")
+        return decode_rgb(self.images[index]["image"]["bytes"], self.golds[index].id)
 
 
 def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
@@ -48,4 +49,5 @@ def open_training_data(data: DataConfig) -> TrainingData:
     config = "default" if data.shots == "full" else data.shots
     files = [str(path) for path in benchmark.files("train", config)]
     images = Dataset.from_parquet(files, columns=["image", "source_sha256"])
+    images = images.cast_column("image", ImageFeature(decode=False))
     return TrainingData(benchmark.spec, benchmark.golds("train", config), images)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from datasets import Image
 
 from rise_bench.generation import LocalModel
 from rise_bench.prompts import think_answer_prompt
@@ -71,13 +70,12 @@ def _sample(
         min_pixels=config.model.min_pixels,
         attn_implementation=config.model.attn_implementation,
     )
-    files = data.images.cast_column("image", Image(decode=False))
     log = RolloutLog(folder, rank, attempt=f"{time.time_ns():020d}")
     for begin in range(0, len(todo), sampler.batch_rows):
         batch = todo[begin : begin + sampler.batch_rows]
         golds = [data.golds[i] for i in batch]
         prompts = [
-            Prompt(files[i]["image"]["bytes"], think_answer_prompt(data.spec, gold, **words))
+            Prompt(data.images[i]["image"]["bytes"], think_answer_prompt(data.spec, gold, **words))
             for i, gold in zip(batch, golds, strict=True)
         ]
         responses = sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)

@@ -10,7 +10,6 @@ points, and what the closed loop makes of it. Greedy unless a line says "sampled
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import random
 import sys
@@ -25,6 +24,7 @@ from PIL import Image
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from rise_bench.floors import floor_predictors
+from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import (
     answer_only_prompt,
     clean_cot,
@@ -56,7 +56,7 @@ def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sampl
     for row in load_component("builders", "world.rows").drawn_rows(benchmark, split, count, seed):
         image, annotation = row.render()
         gold = Gold(row.source_id, annotation, 224, 224, row.category, row.question)
-        drawn.append(Sample(Image.open(io.BytesIO(image)).convert("RGB"), gold, row.truth, row.targets))
+        drawn.append(Sample(decode_rgb(image), gold, row.truth, row.targets))
     return drawn
 
 

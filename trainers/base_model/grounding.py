@@ -23,7 +23,6 @@ to it is what the judge reconstructs from them (`similarity`), and what of that 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import random
 import sys
@@ -38,6 +37,7 @@ from PIL import Image
 from rise_bench.base_model import base_model_folder
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.groundedness import Grounded, auroc, token_information
+from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import reason_prompt, reconstruct_prompt
 from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
 from rise_bench.rollout_log import read_rollouts
@@ -104,7 +104,7 @@ def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, l
     asked = {uid for uid, _ in found}
     truth_of = load_component("builders", "world.rows").truth_of
     pictures = {
-        row["id"]: (Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB"), truth_of(row["source_id"]))
+        row["id"]: (decode_rgb(row["image"]["bytes"]), truth_of(row["source_id"]))
         for row in dataset.rows("train", columns=["id", "image", "source_id"])
         if row["id"] in asked
     }
