@@ -8,9 +8,51 @@ from typing import Any
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
 from rise_bench.image_files import decode_rgb
-from rise_bench.local_models import local_model
+from rise_bench.local_models import checked_model
 from rise_bench.sampling import Prompt, Sampling
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS
+
+
+def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any, Any, str]:
+    """Load a checkpoint without running code of its author; how it generates is not its own choice either.
+
+    Args:
+        name: Hub id or folder, or a name of `local_models`.
+        revision: Hub revision; empty means the default branch.
+        settings: Further arguments of `from_pretrained` for the weights, e.g. `dtype`.
+
+    Returns:
+        Processor, padding on the left; model; commit on the Hub, empty for a folder.
+
+    Raises:
+        ConfigError: There is no such checkpoint, or loading it could run code of its author.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    checked = checked_model(name, revision)
+    try:
+        processor = AutoProcessor.from_pretrained(
+            checked.folder, padding_side="left", trust_remote_code=False
+        )
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            checked.folder, trust_remote_code=False, use_safetensors=True, **settings
+        )
+    except OSError as error:
+        raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}") from error
+    keep_end_tokens_only(model)
+    return processor, model, checked.revision
+
+
+def keep_end_tokens_only(model: Any) -> None:
+    """Drop what a checkpoint says of how to generate (beams, lengths, ...), but for the ids that end a text.
+
+    transformers fills every setting that a call leaves open from the checkpoint.
+    """
+    from transformers import GenerationConfig
+
+    own = model.generation_config
+    ends = {key: getattr(own, key, None) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(**ends)
 
 
 class LocalModel:
@@ -42,38 +84,30 @@ class LocalModel:
 
         Raises:
             PrerequisiteError: torch or transformers is not installed.
-            ConfigError: There is no such checkpoint.
+            ConfigError: There is no such checkpoint, or loading it could run code of its author.
         """
         require_extra("train")
         import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self.batch_rows = batch_rows
-        self._name, self._revision = name, revision
+        self._name = name
         self._sampling = sampling or Sampling()
         on_gpu = torch.cuda.is_available()
         self._device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
-        source: dict[str, Any] = {"revision": revision} if revision else {}
-        folder = local_model(name)
-        try:
-            self._processor = AutoProcessor.from_pretrained(folder, padding_side="left", **source)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                folder,
-                dtype=torch.bfloat16 if on_gpu else torch.float32,
-                attn_implementation=attn_implementation,
-                **source,
-            )
-        except OSError as error:
-            raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}. Check --model.") from error
+        self._processor, model, self._revision = load_checkpoint(
+            name,
+            revision,
+            dtype=torch.bfloat16 if on_gpu else torch.float32,
+            attn_implementation=attn_implementation,
+        )
         self._model = model.to(self._device).eval()
         self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
 
     def describe(self) -> dict[str, Any]:
         """Model and sampling settings."""
-        revision = self._revision or getattr(self._model.config, "_commit_hash", None) or ""
         return {
             "model": self._name,
-            "revision": revision,
+            "revision": self._revision,
             "temperature": self._sampling.temperature,
             "top_p": self._sampling.top_p,
             "seed": self._sampling.seed,

@@ -118,6 +118,16 @@ def fetch_files(repo_id: str, paths: Sequence[str], commit: str, *, repo_type: R
         )
 
 
+def cached_snapshot(repo_id: str, revision: str = "") -> Path:
+    """Return the folder of a model in the local Hub cache, without asking the Hub.
+
+    Raises:
+        PrerequisiteError: If it is not there.
+    """
+    with hub_errors(repo_id):
+        return Path(hub_api().snapshot_download(repo_id, revision=revision or None, local_files_only=True))
+
+
 def fetch_dataset(name: str, hub_id: str) -> Path:
     """Download a benchmark at its pinned revision (from the local Hub cache if it is there).
 

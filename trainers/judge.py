@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from rise_bench.errors import ConfigError
+from rise_bench.generation import load_checkpoint
 from rise_bench.groundedness import Grounded
-from rise_bench.local_models import local_model
 from rise_bench.trainers.image_dedup import deduplicated_images
 from rise_bench.trainers.likelihood import DESCRIBE, ground
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS
@@ -42,27 +41,21 @@ class FrozenJudge:
             batch_rows: Texts a forward pass; less needs less memory.
 
         Raises:
-            ConfigError: There is no such checkpoint.
+            ConfigError: There is no such checkpoint, or loading it could run code of its author.
         """
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        source: dict[str, Any] = {"revision": revision} if revision else {}
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         try:
-            folder = local_model(name)
-            self._processor = AutoProcessor.from_pretrained(folder, padding_side="left", **source)
-            model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **source)
-        except OSError as error:
-            raise ConfigError(
-                f"no model {name!r}: {str(error).splitlines()[0]}. Name another judge."
-            ) from error
+            self._processor, model, self._revision = load_checkpoint(name, revision, dtype=dtype)
+        except ConfigError as error:
+            raise ConfigError(f"{error}. Name another judge.") from error
         self._model = model.to(device).eval().requires_grad_(False)
         self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
-        self._name, self._revision, self._batch_rows = name, revision, batch_rows
+        self._name, self._batch_rows = name, batch_rows
 
     def describe(self) -> dict[str, Any]:
         """Name, revision and prompt, for the provenance of its scores."""
-        revision = self._revision or getattr(self._model.config, "_commit_hash", None) or ""
-        return {"model": self._name, "revision": revision, "prompt": DESCRIBE}
+        return {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
 
     def ground(
         self, images: Sequence[Image.Image], texts: Sequence[str], others: Sequence[Sequence[Image.Image]]

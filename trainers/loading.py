@@ -18,7 +18,7 @@ from transformers import AutoProcessor
 from transformers.integrations.deepspeed import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.local_models import local_model
+from rise_bench.local_models import checked_model
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.launch import ACCELERATE_DIR
 from rise_bench.trainers.run_folder import RunFolder
@@ -35,15 +35,16 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
         source: Folder of a checkpoint of the same model; None means the model itself.
 
     Raises:
-        ConfigError: There is no such checkpoint.
+        ConfigError: There is no such checkpoint, or loading it could run code of its author.
     """
-    name, revision = local_model(str(source or model.name)), {} if source else _revision(model, model.name)
+    name = str(source or model.name)
     try:
-        processor = AutoProcessor.from_pretrained(name, padding_side="left", **revision)
-    except (OSError, ValueError) as error:
+        folder = checked_model(name, "" if source else model.revision).folder
+        processor = AutoProcessor.from_pretrained(folder, padding_side="left", trust_remote_code=False)
+    except (ConfigError, OSError, ValueError) as error:
+        reason = str(error) if isinstance(error, ConfigError) else f"no model {name!r}: {error}"
         raise ConfigError(
-            f"no model {name!r}: {str(error).splitlines()[0]} "
-            "Set model.name to a Hub id or to the folder of a checkpoint."
+            f"{reason.splitlines()[0]}. Set model.name to a Hub id or to the folder of a checkpoint."
         ) from error
     processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
     return processor
@@ -56,8 +57,8 @@ def special_tokens_not_sampled(processor: Any) -> list[int]:
     return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
 
 
-def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder, source: str) -> dict[str, Any]:
-    """Arguments that SFTConfig and GRPOConfig share, for a phase that starts from the checkpoint `source`."""
+def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder) -> dict[str, Any]:
+    """Arguments that SFTConfig and GRPOConfig share."""
     optim = config.sft if phase == "sft" else config.grpo
     compute, keep = config.compute, config.run
     arguments: dict[str, Any] = {
@@ -94,18 +95,19 @@ def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder, source: 
     arguments["model_init_kwargs"] = {
         "dtype": "bfloat16" if sharded and compute.bf16 else "float32",
         "attn_implementation": config.model.attn_implementation,
-        **_revision(config.model, source),
+        "trust_remote_code": False,
+        "use_safetensors": True,
     }
     return arguments
 
 
 def grpo_arguments(
-    config: TrainConfig, run: RunFolder, source: str, processor: Any, *, rows_per_rollout: int = 1
+    config: TrainConfig, run: RunFolder, processor: Any, *, rows_per_rollout: int = 1
 ) -> dict[str, Any]:
     """Arguments of GRPOConfig; the closed loop has two rows a rollout (CoT and reconstruction)."""
     grpo = config.grpo
     special = special_tokens_not_sampled(processor)
-    arguments = common_arguments(config, "grpo", run, source) | {
+    arguments = common_arguments(config, "grpo", run) | {
         "per_device_train_batch_size": grpo.rollouts_per_device * rows_per_rollout,
         "num_generations": grpo.num_generations * rows_per_rollout,
         "max_completion_length": grpo.max_completion_length,
@@ -127,7 +129,3 @@ def grpo_arguments(
             "generation_kwargs": {"bad_words": processor.tokenizer.convert_ids_to_tokens(special)},
         }
     return arguments
-
-
-def _revision(model: ModelConfig, source: str) -> dict[str, str]:
-    return {"revision": model.revision} if model.revision and source == model.name else {}

@@ -26,7 +26,9 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from rise_bench.errors import ConfigError
-from rise_bench.local_models import local_model
+from rise_bench.generation import keep_end_tokens_only
+from rise_bench.local_models import checked_model
+from rise_bench.model_files import DEEPSPEED_STATE, TRAINER_STATE
 from rise_bench.trainers.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.config import PHASES, Phase, TrainConfig
 from rise_bench.trainers.image_dedup import deduplicated_images
@@ -35,10 +37,7 @@ from rise_bench.trainers.run_folder import MARK, RunFolder, is_main_process, ste
 from rise_bench.trainers.scored_positions import trained_positions_only
 
 #: What a checkpoint holds beside the model, its config and its processor.
-NOT_OF_THE_MODEL = (
-    *("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json", MARK),
-    *("global_step*", "latest", "zero_to_fp32.py"),
-)
+NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, MARK)
 
 
 def run_phase(
@@ -70,7 +69,9 @@ def run_phase(
         PartialState().wait_for_everyone()
         return final
     check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
-    trainer = build(str(checkpoint or local_model(str(start))))
+    revision = config.model.revision if str(start) == config.model.name else ""
+    trainer = build(str(checkpoint or checked_model(str(start), revision).folder))
+    keep_end_tokens_only(trainer.model)
     check_machine(config, phase, trainer)
     run.remove_torn_checkpoints(phase)
     trainer.remove_callback(ProgressCallback)

@@ -80,7 +80,7 @@ def train_sft(
         processor = load_processor(config.model, source)
         check_prompts(config, processor, ((data.golds[e.position], e.prompt) for e in examples))
         arguments = SFTConfig(
-            **common_arguments(config, "sft", run, source),
+            **common_arguments(config, "sft", run),
             per_device_train_batch_size=config.sft.rows_per_device,
             max_length=None,
             completion_only_loss=True,

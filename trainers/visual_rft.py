@@ -43,7 +43,7 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     processor = load_processor(config.model, source)
     asked = ((gold, think_answer_prompt(data.spec, gold, **words)) for gold in data.golds)
     check_prompts(config, processor, asked)
-    arguments: Any = GRPOConfig(**grpo_arguments(config, run, source, processor))
+    arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     prompts = prompt_rows(
         data.golds,

@@ -292,7 +292,7 @@ def test_the_recipe_reaches_trl(tiny, tmp_path, rows):
     config = load_config("smoke/visual_rft", [*overrides, "grpo.beta=0.1", f"run.output_dir={tmp_path}"])
     processor = load_processor(replace(config.model, name=str(tiny())))
     run = RunFolder(tmp_path)
-    given = grpo_arguments(config, run, config.model.name, processor, rows_per_rollout=rows)
+    given = grpo_arguments(config, run, processor, rows_per_rollout=rows)
     arguments = GRPOConfig(**given)
     assert arguments.num_generations == 2 * rows and arguments.per_device_train_batch_size == 4 * rows
     assert (arguments.use_vllm, arguments.vllm_mode) == (True, "server")
@@ -301,13 +301,13 @@ def test_the_recipe_reaches_trl(tiny, tmp_path, rows):
     assert arguments.output_dir == str(run.phase_dir("grpo")) and arguments.save_steps == 1
     banned = given["generation_kwargs"]["bad_words"]
     assert "<|image_pad|>" in banned and "<|im_end|>" not in banned
-    plain = grpo_arguments(load_config("smoke/visual_rft"), run, config.model.name, processor)
+    plain = grpo_arguments(load_config("smoke/visual_rft"), run, processor)
     named = processor.tokenizer.convert_ids_to_tokens(plain["generation_kwargs"]["suppress_tokens"])
     assert named == banned
 
 
 def test_deepspeed_follows_the_recipe_unless_a_launcher_configured_it(tmp_path, monkeypatch):
-    run, name = RunFolder(tmp_path), "Qwen/Qwen2-VL-2B-Instruct"
+    run = RunFolder(tmp_path)
     monkeypatch.delenv("ACCELERATE_USE_DEEPSPEED", raising=False)
     for accelerate, file in {
         "zero2": "zero2.json",
@@ -315,11 +315,11 @@ def test_deepspeed_follows_the_recipe_unless_a_launcher_configured_it(tmp_path, 
         "multi_node": "zero3.json",
     }.items():
         config = load_config("emotion6/sft", [f"compute.accelerate={accelerate}"])
-        given = common_arguments(config, "sft", run, name)
+        given = common_arguments(config, "sft", run)
         stage = json.loads(Path(given["deepspeed"]).read_text())["zero_optimization"]["stage"]
         assert Path(given["deepspeed"]).name == file and stage == int(file[4])
         assert given["model_init_kwargs"]["dtype"] == "bfloat16"
-    plain = common_arguments(load_config("emotion6/sft", ["compute.accelerate=ddp"]), "sft", run, name)
+    plain = common_arguments(load_config("emotion6/sft", ["compute.accelerate=ddp"]), "sft", run)
     assert "deepspeed" not in plain and plain["model_init_kwargs"]["dtype"] == "float32"
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    assert "deepspeed" not in common_arguments(load_config("emotion6/sft"), "sft", run, name)
+    assert "deepspeed" not in common_arguments(load_config("emotion6/sft"), "sft", run)

@@ -1,0 +1,206 @@
+"""Which files of a model are read, and whether any of them runs code of its author."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rise_bench.errors import ConfigError
+
+#: Files of a model that are fetched and read; everything else in a repository stays there.
+_READ = re.compile(
+    r"config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json"
+    r"|added_tokens\.json|vocab\.json|merges\.txt|vocab\.txt|tokenizer\.model|spiece\.model"
+    r"|processor_config\.json|preprocessor_config\.json|video_preprocessor_config\.json"
+    r"|chat_template\.(?:json|jinja)|additional_chat_templates/[\w-]+\.jinja"
+    r"|[\w-][\w.-]*\.safetensors|[\w-][\w.-]*\.safetensors\.index\.json",
+    re.ASCII,
+)
+#: State of a trainer beside a checkpoint. It is never read as a model.
+TRAINER_STATE = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json")
+DEEPSPEED_STATE = ("global_step*", "latest", "zero_to_fp32.py")
+_NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, "training_args.bin")
+_CODE = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".msgpack")
+
+#: Keys of a JSON file by which a loader finds code, whatever they hold.
+_CODE_KEYS = frozenset(
+    {
+        *("auto_map", "auto_mapping", "parent_library", "base_model_class"),
+        *("custom_generate", "custom_pipeline", "custom_pipelines", "trust_remote_code"),
+        *("kernel_config", "use_kernels", "_target_", "py/object", "py/reduce"),
+    }
+)
+#: Keys that name a class of transformers: one plain name, neither a module nor a repository.
+_CLASS_KEYS = frozenset(
+    {
+        *("tokenizer_class", "processor_class", "image_processor_class", "image_processor_type"),
+        *("feature_extractor_class", "feature_extractor_type"),
+        *("video_processor_class", "video_processor_type"),
+    }
+)
+#: Ways to quantise weights that transformers reads without looking up a class by name.
+_QUANTISED = frozenset({"awq", "bitsandbytes", "compressed-tensors", "fp8", "gptq"})
+#: How a class of a repository is named: ORG/NAME--MODULE.CLASS.
+_CLASS_OF_A_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+--[\w.]+\.\w+")
+
+_MAX_TEXT_BYTES = 128 * 2**20
+
+
+def is_read(path: str) -> bool:
+    """Whether a file of a model, by its path in the folder or repository, is fetched and read at all.
+
+    >>> is_read("config.json"), is_read("custom_generate/generate.py"), is_read("onnx/config.json")
+    (True, False, False)
+    """
+    return _READ.fullmatch(path) is not None
+
+
+def check_model_folder(folder: Path) -> tuple[str, ...]:
+    """Check that a model in a folder can be loaded without running code of its author.
+
+    Args:
+        folder: Folder of a checkpoint; the state of a trainer beside it is left out.
+
+    Returns:
+        Paths of its files, in the folder.
+
+    Raises:
+        ConfigError: If it has no config.json or no safetensors, holds code, pickles, an adapter or links that
+            lead out of it, or a JSON file at any depth names code.
+    """
+    if not (folder / "config.json").is_file():
+        raise _no_config(str(folder))
+    paths = tuple(_files(folder))
+    check_model_files(folder, paths)
+    return paths
+
+
+def check_model_files(folder: Path, paths: Iterable[str]) -> None:
+    """Check the given files of a model, by their paths in its folder; errors as `check_model_folder`."""
+    listed = sorted(paths)
+    check_names(str(folder), listed)
+    for path in listed:
+        _check_link(folder, folder / path)
+        if path.lower().endswith(".json"):
+            _check_json(folder, path, set(listed))
+
+
+def check_names(model: str, paths: Iterable[str]) -> None:
+    """Check the names of the files of a model.
+
+    Args:
+        model: Folder or Hub id, for messages.
+        paths: Paths of its files.
+
+    Raises:
+        ConfigError: If there is no config.json or no safetensors; if a file is code, a pickle or an adapter.
+    """
+    names = list(paths)
+    for path in names:
+        name = PurePosixPath(path).name.lower()
+        if name.endswith(_CODE):
+            raise ConfigError(f"{model} holds {path}, which is code; use a model of transformers without it")
+        if name.endswith(_PICKLES):
+            raise ConfigError(
+                f"{model} holds {path}, a file that can run code when it is loaded; save the weights as "
+                "safetensors (save_pretrained does) and remove it"
+            )
+        if name == "adapter_config.json":
+            raise ConfigError(
+                f"{model} is an adapter ({path}), which names another model and a library to import; merge "
+                "it into its base model and save that"
+            )
+    if "config.json" not in names:
+        raise _no_config(model)
+    if not any(path.endswith(".safetensors") for path in names):
+        raise ConfigError(
+            f"{model} has no .safetensors; other weights can run code and are not loaded, save them with "
+            "save_pretrained"
+        )
+
+
+def _no_config(model: str) -> ConfigError:
+    return ConfigError(f"no model in {model}: config.json is missing; name the folder of a checkpoint")
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in folder.iterdir():
+        if any(path.match(pattern) for pattern in _NOT_OF_THE_MODEL):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from (f"{path.name}/{below}" for below in _files(path))
+        else:
+            yield path.name
+
+
+def _check_link(folder: Path, path: Path) -> None:
+    """Refuse links out of the folder, other than those of the Hub's cache into its own blobs."""
+    target = path.resolve()
+    blobs = folder.absolute().parent.parent / "blobs"
+    inside = target.is_relative_to(folder.resolve()) or target.parent == blobs.resolve()
+    if not (inside and target.is_file()):
+        raise ConfigError(f"{path} is a link out of the model's folder or no file; put the file itself there")
+
+
+def _check_json(folder: Path, name: str, listed: set[str]) -> None:
+    path = folder / name
+    if path.stat().st_size > _MAX_TEXT_BYTES:
+        raise ConfigError(f"{path} is over {_MAX_TEXT_BYTES} bytes; a description of a model is smaller")
+    vocabulary = path.name in ("tokenizer.json", "vocab.json")  # its keys and texts are tokens
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, value in pairs:
+            if not (vocabulary and isinstance(value, int)) and (reason := _names_code(key, value)):
+                raise ConfigError(f"{path} names code ({reason}), which is never run; use a model without it")
+        return dict(pairs)
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=object_of)
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deep to describe a model; remove it") from error
+    except ValueError as error:
+        if is_read(name):
+            raise ConfigError(f"{path} is not JSON ({error}); fetch the model again") from error
+        return
+    if name.endswith(".safetensors.index.json"):
+        _check_index(path, content, listed)
+
+
+def _names_code(key: str, value: Any) -> str:
+    """Return what of a key and its value leads to code; empty if nothing does."""
+    if key in _CODE_KEYS and value:
+        return key
+    if key.endswith("_implementation"):
+        texts = list(_texts(list(value.values()) if isinstance(value, dict) else value))
+        return f"{key}: a repository" if any("/" in text for text in texts) else ""
+    if key in _CLASS_KEYS and not all(text.isidentifier() for text in _texts(value)):
+        return f"{key}: not the name of a class"
+    if key == "quant_method" and str(value) not in _QUANTISED:
+        return f"{key} {value!r:.40}, supported are {', '.join(sorted(_QUANTISED))}"
+    if any(_CLASS_OF_A_REPOSITORY.fullmatch(text) for text in _texts(value)):
+        return f"{key}: a class of a repository"
+    return ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the strings of a value; an object in it was checked when it was read."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            stack += item
+
+
+def _check_index(path: Path, content: Any, listed: set[str]) -> None:
+    shards = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shards, dict):
+        raise ConfigError(f"{path} has no weight_map; fetch the model again")
+    for name in set(map(str, shards.values())):
+        if not name.endswith(".safetensors") or "/" in name or name not in listed:
+            raise ConfigError(
+                f"{path} names {name!r:.120}, which is no safetensors file beside it; fetch the model again"
+            )
