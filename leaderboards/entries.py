@@ -7,7 +7,7 @@ about scores is not used; it only records that a person accepted what the verifi
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ from rise_bench.average_precision import Matches, resample_ap50
 from rise_bench.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.leaderboards.boards import BoardSettings, GoldBoard
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder, read_folder
+from rise_bench.leaderboards.submission_tree import (
+    FOLDER,
+    is_submission_folder,
+    read_folder,
+    report_path,
+)
+from rise_bench.leaderboards.suspicion import Fingerprint, resemblance
 from rise_bench.leaderboards.verifier import Verification, verify
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import SampleScore
@@ -62,8 +68,8 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """Name in links, "<author>--<name>"."""
-        return "--".join(self.path.split("/")[1:])
+        """Name in links; no two submissions share it."""
+        return key_of(self.path)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,18 @@ class Refused:
 
     path: str
     reasons: tuple[Reason, ...]
+
+
+def key_of(folder: str) -> str:
+    """Return the name in links of a submission, "<author>--<name>".
+
+    An author whose name would make that ambiguous has a dot there, which no name has.
+
+    >>> key_of("submissions/anna/tiny"), key_of("submissions/a--b/c"), key_of("submissions/a/b--c")
+    ('anna--tiny', 'a--b.c', 'a--b--c')
+    """
+    author, name = folder.split("/")[1:]
+    return f"{author}.{name}" if "--" in author or author.endswith("-") else f"{author}--{name}"
 
 
 def submission_folders(results: Path) -> list[str]:
@@ -85,8 +103,48 @@ def submission_folders(results: Path) -> list[str]:
 
 def verify_folder(results: Path, folder: str, boards: Mapping[str, GoldBoard]) -> Verification:
     """Verify one submission of a results folder, without comparing it with others."""
-    submission_json, samples_jsonl, reasons = read_folder(results / folder)
+    submission_json, samples_jsonl, reasons = read_folder(results / folder, results)
     return verify(submission_json, samples_jsonl, boards, path=folder, before=reasons)
+
+
+def in_review_order(results: Path) -> list[str]:
+    """Return the folders of all submissions in the order in which they are compared: the originals first.
+
+    Those with a report on main come first, then the rest by path: a date in a submission proves nothing.
+    """
+    folders = submission_folders(results)
+    return sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
+
+
+class Review:
+    """Last step of the verification of everything in a results folder, in review order.
+
+    Each submission is compared with those before it that are not refused, and what a person accepted is
+    accepted. What this refuses or holds is not shown.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._known: dict[str, list[Fingerprint]] = {}
+        self._folders: set[str] = set()
+
+    def __call__(self, outcome: Verification) -> Verification:
+        """Return the outcome with the reasons that come from the others."""
+        mark, reasons = outcome.print_of, list(outcome.reasons)
+        if outcome.path.casefold() in self._folders:
+            message = f"{outcome.path} differs from another folder in capitals only; rename it"
+            reasons.append(Reason("path_taken", message))
+        self._folders.add(outcome.path.casefold())
+        known: list[Fingerprint] = []
+        if mark is not None and outcome.submission is not None:
+            known = self._known.setdefault(outcome.submission.benchmark, [])
+            reasons += resemblance(mark, known)
+        outcome = replace(outcome, reasons=tuple(reasons))
+        if outcome.decision == "hold" and accepted_by_person(self._results, outcome):
+            outcome = replace(outcome, decided="accept")
+        if mark is not None and outcome.decision != "reject":
+            known.append(mark)
+        return outcome
 
 
 def load_entries(
@@ -99,13 +157,14 @@ def load_entries(
     resamples: int = RESAMPLES,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[list[Entry], list[Refused]]:
-    """Verify and score every submission that is not hidden.
+    """Verify, compare and score every submission that is not hidden.
 
     Args:
         results: Results folder.
         settings: Its `board.json`.
         boards: Truth by benchmark.
-        visit: Called in the worker process for each submission that is shown.
+        visit: Called in the worker process for each submission that would be shown by itself; `Refused` says
+            which of them are not after all.
         workers: Processes; the number of CPUs when None.
         resamples: Bootstrap resamples.
         progress: Told after each submission.
@@ -113,13 +172,20 @@ def load_entries(
     Returns:
         Entries in order of their folders, and what is not shown.
     """
-    folders = [folder for folder in submission_folders(results) if folder not in settings.hidden]
-    job = _Job(results, boards, visit, resamples)
-    found: list[Entry | Refused] = []
-    for outcome in each(job, folders, workers or os.cpu_count() or 1):
-        found.append(outcome)
-        progress(len(found), len(folders))
-    return [e for e in found if isinstance(e, Entry)], [r for r in found if isinstance(r, Refused)]
+    folders, review = in_review_order(results), Review(results)
+    job = _Job(results, boards, visit, resamples, frozenset(settings.hidden))
+    entries, refused = [], []
+    scored = each(job, folders, workers or os.cpu_count() or 1)
+    for done, (alone, entry) in enumerate(scored, start=1):
+        outcome = review(alone)
+        if outcome.path in settings.hidden:
+            pass  # only compared with
+        elif entry is not None and outcome.decision == "accept":
+            entries.append(entry)
+        else:
+            refused.append(Refused(outcome.path, outcome.reasons))
+        progress(done, len(folders))
+    return sorted(entries, key=lambda e: e.path), sorted(refused, key=lambda r: r.path)
 
 
 @dataclass(frozen=True)
@@ -128,14 +194,19 @@ class _Job:
     boards: Mapping[str, GoldBoard]
     visit: Visitor | None
     resamples: int
+    hidden: frozenset[str]
 
-    def __call__(self, folder: str) -> Entry | Refused:
+    def __call__(self, folder: str) -> tuple[Verification, Entry | None]:
         outcome = verify_folder(self.results, folder, self.boards)
-        accepted = outcome.decision == "accept" or (
+        shown = outcome.decision == "accept" or (
             outcome.decision == "hold" and accepted_by_person(self.results, outcome)
         )
-        if not accepted or outcome.submission is None or outcome.report is None:
-            return Refused(folder, outcome.reasons)
+        entry = self._entry(outcome) if shown and folder not in self.hidden else None
+        return without_samples(outcome), entry
+
+    def _entry(self, outcome: Verification) -> Entry:
+        assert outcome.submission is not None
+        assert outcome.report is not None
         board = self.boards[outcome.submission.benchmark]
         if self.visit is not None:
             self.visit(outcome, board)
@@ -144,7 +215,7 @@ class _Job:
         resampled = resample_main(board.spec, outcome.scores, outcome.matches, picks)
         value = outcome.report.metrics[board.spec.metric].value
         return Entry(
-            folder,
+            outcome.path,
             outcome.submission,
             "reproduced" if record and record.get("agrees") is True else "recomputed",
             {name: metric.value for name, metric in outcome.report.metrics.items()},
@@ -153,6 +224,11 @@ class _Job:
             outcome.report.reasons,
             record,
         )
+
+
+def without_samples(outcome: Verification) -> Verification:
+    """Return an outcome without what only its own scoring needs, as it leaves a worker process."""
+    return replace(outcome, scores=(), matches=(), texts=())
 
 
 def resample_main(

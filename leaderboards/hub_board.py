@@ -9,7 +9,7 @@ from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub import check_repo_id, commit_of, fetch_file, hub_api, hub_errors, list_files
 from rise_bench.hub_push import Outgoing, Pushed, push
-from rise_bench.leaderboards.submission_tree import FOLDER, PullRequest, TreeFile
+from rise_bench.leaderboards.submission_tree import FOLDER, PullRequest, TreeFile, report_path
 from rise_bench.leaderboards.verifier import Verification, render_report
 from rise_bench.storage import atomic_directory
 from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Submission, render_submission
@@ -169,11 +169,6 @@ def _add_to_main(repo_id: str, pull: PullRequest, outcome: Verification, main: s
             raise PrerequisiteError(f"{path} is not what was verified; empty the local Hub cache, run again")
     title = f"Add {outcome.path} from pull request {pull.number} at {pull.head[:12]}"
     return push(repo_id, files, title=title, parent=main).commit
-
-
-def report_path(folder: str) -> str:
-    """Return where the report on a submission lies."""
-    return f"reports/{folder.partition('/')[2]}.json"
 
 
 def comment_text(outcome: Verification, commit: str = "") -> str:

@@ -1,18 +1,31 @@
 """Verifying what lies in a folder, in a pull request, or everything at once, with copies compared."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from rise_bench.errors import ConfigError
 from rise_bench.leaderboards import hub_board
 from rise_bench.leaderboards.boards import GoldBoard
-from rise_bench.leaderboards.entries import Progress, submission_folders, verify_folder
-from rise_bench.leaderboards.hub_board import Snapshot, report_path
+from rise_bench.leaderboards.entries import (
+    Progress,
+    Review,
+    in_review_order,
+    submission_folders,
+    verify_folder,
+    without_samples,
+)
+from rise_bench.leaderboards.hub_board import Snapshot
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.submission_tree import PullRequest, check_pull_request, is_on_main, read_folder
-from rise_bench.leaderboards.suspicion import Fingerprint, resemblance
+from rise_bench.leaderboards.submission_tree import (
+    PullRequest,
+    check_pull_request,
+    is_on_main,
+    is_submission_folder,
+    read_folder,
+)
+from rise_bench.leaderboards.suspicion import Fingerprint
 from rise_bench.leaderboards.verifier import Decision, Verification, verify
 from rise_bench.submission import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
 
@@ -22,13 +35,26 @@ _SILENT: Progress = lambda done, total: None  # noqa: E731, ARG005
 
 
 def verify_local(
-    folder: Path, boards: Mapping[str, GoldBoard], *, known: Sequence[Fingerprint] = ()
+    folder: Path, boards: Mapping[str, GoldBoard], main: Path | None = None, *, workers: int | None = None
 ) -> Verification:
-    """Verify the submission in a local folder, for example before it is sent."""
+    """Verify the submission in a local folder, for example before it is sent.
+
+    Args:
+        folder: The folder.
+        boards: Truth by benchmark.
+        main: Results folder to compare it with; it is compared with nothing if None.
+        workers: Processes that read the accepted submissions.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
+    whole = "/".join(folder.absolute().parts[-3:])
+    path = whole if is_submission_folder(whole) else folder.name
     submission_json, samples_jsonl, reasons = read_folder(folder)
-    return verify(submission_json, samples_jsonl, boards, path=folder.name, known=known, before=reasons)
+    submission, _ = read_submission(submission_json)
+    known = (
+        known_fingerprints(main, boards, submission.benchmark, workers=workers) if main and submission else ()
+    )
+    return verify(submission_json, samples_jsonl, boards, path=path, known=known, before=reasons)
 
 
 def verify_pull_request(
@@ -84,9 +110,8 @@ def known_fingerprints(
     """
     chosen, marks = [], {} if marks is None else marks
     for folder in submission_folders(results):
-        path = results / folder / SUBMISSION_NAME
-        said = read_submission(path.read_bytes())[0] if path.is_file() else None
-        if said and said.benchmark == benchmark:
+        submission, _ = read_submission(read_folder(results / folder, results)[0])
+        if submission and submission.benchmark == benchmark:
             chosen.append(folder)
     new = [folder for folder in chosen if folder not in marks]
     marks.update(zip(new, each(_Marks(results, boards), new, workers or os.cpu_count() or 1), strict=True))
@@ -98,7 +123,8 @@ class _Marks:
         self.results, self.boards = results, boards
 
     def __call__(self, folder: str) -> Fingerprint | None:
-        return verify_folder(self.results, folder, self.boards).print_of
+        outcome = verify_folder(self.results, folder, self.boards)
+        return None if outcome.decision == "reject" else outcome.print_of
 
 
 class _Verify:
@@ -106,9 +132,7 @@ class _Verify:
         self.results, self.boards = results, boards
 
     def __call__(self, folder: str) -> Verification:
-        outcome = verify_folder(self.results, folder, self.boards)
-        # What a report does not need stays in the worker.
-        return replace(outcome, scores=(), matches=(), texts=())
+        return without_samples(verify_folder(self.results, folder, self.boards))
 
 
 def verify_all(
@@ -118,26 +142,17 @@ def verify_all(
     workers: int | None = None,
     progress: Progress = _SILENT,
 ) -> list[Verification]:
-    """Verify every submission of a results folder, and compare each with those before it.
-
-    Those with a report on main come first, then the rest by path: a date in a submission proves nothing.
+    """Verify every submission of a results folder, as `load_entries` does before it shows any.
 
     Returns:
         Outcomes in order of folders.
     """
-    folders = submission_folders(results)
-    ordered = sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
-    known: dict[str, list[Fingerprint]] = {}
-    found: dict[str, Verification] = {}
-    for outcome in each(_Verify(results, boards), ordered, workers or os.cpu_count() or 1):
-        mark, said = outcome.print_of, outcome.submission
-        if mark is not None and said is not None:
-            before = known.setdefault(said.benchmark, [])
-            outcome = replace(outcome, reasons=(*outcome.reasons, *resemblance(mark, before)))
-            before.append(mark)
-        found[outcome.path] = outcome
-        progress(len(found), len(folders))
-    return [found[folder] for folder in folders]
+    folders, review = in_review_order(results), Review(results)
+    outcomes = []
+    for alone in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
+        outcomes.append(review(alone))
+        progress(len(outcomes), len(folders))
+    return sorted(outcomes, key=lambda outcome: outcome.path)
 
 
 def decide(outcome: Verification, decision: Decision, why: str) -> Verification:

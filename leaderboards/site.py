@@ -68,9 +68,12 @@ def build_site(
     with atomic_directory(out, overwrite=overwrite) as work:
         for board in boards.values():
             write_gold(board, work)
+        writer = RunWriter(results, work)
         entries, refused = load_entries(
-            results, settings, boards, visit=RunWriter(results, work), workers=workers, progress=progress
+            results, settings, boards, visit=writer, workers=workers, progress=progress
         )
+        for copy in refused:
+            writer.path_of(copy.path).unlink(missing_ok=True)
         tables = build_tables(settings, boards, entries)
         write_runs_index(entries, work)
         _write_pages(work, settings.title, tables)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.leaderboards.boards import GoldBoard
-from rise_bench.leaderboards.entries import Entry, main_score
+from rise_bench.leaderboards.entries import Entry, key_of, main_score
 from rise_bench.leaderboards.verifier import Verification
 from rise_bench.scoring import SampleScore
 from rise_bench.storage import sha256_bytes
@@ -34,7 +34,7 @@ class RunWriter:
     out: Path
 
     def __call__(self, outcome: Verification, board: GoldBoard) -> None:
-        """Write `runs/<key>.json`."""
+        """Write the samples."""
         assert outcome.submission is not None
         assert outcome.report is not None
         responses, _ = read_samples((self.results / outcome.path / SAMPLES_NAME).read_bytes())
@@ -45,8 +45,11 @@ class RunWriter:
         said = outcome.submission.model_dump(mode="json", exclude={"samples", "metrics"})
         metrics = {name: metric.value for name, metric in outcome.report.metrics.items()}
         run = {"path": outcome.path, **said, "recomputed": metrics, "read": outcome.report.reasons}
-        key = "--".join(outcome.path.split("/")[1:])
-        write_json(self.out / "runs" / f"{key}.json", {"run": run, "samples": samples})
+        write_json(self.path_of(outcome.path), {"run": run, "samples": samples})
+
+    def path_of(self, folder: str) -> Path:
+        """Return where the samples of a submission are written."""
+        return self.out / "runs" / f"{key_of(folder)}.json"
 
 
 def _sample(board: GoldBoard, score: SampleScore, think: str, answer: str, response: str) -> dict[str, Any]:

@@ -65,6 +65,11 @@ def is_submission_folder(folder: str) -> bool:
     return _AUTHOR.fullmatch(parts[1]) is not None and _NAME.fullmatch(parts[2]) is not None
 
 
+def report_path(folder: str) -> str:
+    """Return where the report on a submission lies."""
+    return f"reports/{folder.partition('/')[2]}.json"
+
+
 def check_pull_request(pull: PullRequest) -> tuple[str, list[Reason]]:
     """Check names, sizes and author of a pull request.
 
@@ -135,14 +140,25 @@ def too_large(path: str, size_bytes: int, limit: int) -> Reason:
     return Reason("too_large", f"{path} has {size_bytes} bytes, at most {limit} are accepted; shorten it")
 
 
-def read_folder(folder: Path) -> tuple[bytes, bytes, list[Reason]]:
+def read_folder(folder: Path, root: Path | None = None) -> tuple[bytes, bytes, list[Reason]]:
     """Read a submission from a local folder: two plain files, sizes checked first, links never followed.
+
+    Args:
+        folder: Folder of the submission.
+        root: Results folder that it lies in; no folder between them may be a link either.
 
     Returns:
         Bytes of `submission.json` and of `samples.jsonl` (empty if refused), and the reasons.
     """
     reasons, contents = [], dict.fromkeys(_LIMITS, b"")
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    between = [p for p in folder.parents if root is not None and p.is_relative_to(root) and p != root]
+    if link := next((path for path in (folder, *between) if path.is_symlink()), None):
+        message = f"{quoted(link.name)} is a link; a submission is two plain files in plain folders"
+        return b"", b"", [Reason("link", message)]
+    try:
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        return b"", b"", [_unreadable(folder.name, error)]
     extra = [name for name in names if name not in _LIMITS]
     if extra:
         shown = ", ".join(quoted(name) for name in extra[:5])
@@ -152,8 +168,17 @@ def read_folder(folder: Path) -> tuple[bytes, bytes, list[Reason]]:
         if path.is_symlink() or not path.is_file():
             message = f"{name} is {'a link' if path.is_symlink() else 'missing'}; it has to be a plain file"
             reasons.append(Reason("missing_file", message))
-        elif path.stat().st_size > limit:
-            reasons.append(too_large(name, path.stat().st_size, limit))
-        else:
-            contents[name] = path.read_bytes()
+            continue
+        try:
+            with path.open("rb") as file:
+                contents[name] = file.read(limit + 1)
+            if len(contents[name]) > limit:
+                contents[name] = b""
+                reasons.append(too_large(name, path.stat().st_size, limit))
+        except OSError as error:
+            reasons.append(_unreadable(name, error))
     return contents[SUBMISSION_NAME], contents[SAMPLES_NAME], reasons
+
+
+def _unreadable(name: str, error: OSError) -> Reason:
+    return Reason("unreadable", f"{quoted(name)} cannot be read ({error.strerror}); check the disk")

@@ -1,12 +1,15 @@
 """Signs that responses were not written by the model that is named: copies, constants, the truth itself.
 
-Fingerprints ignore case, digits, punctuation and invisible characters, and look at three parts of a chain of
-thought, so that a changed word does not hide a copy. Formulas that a model repeats in many samples prove
-nothing and do not count.
+Fingerprints ignore case, digits, punctuation, accents, invisible characters and look-alike letters, and look
+at three parts of a chain of thought, so that a changed word does not hide a copy. Formulas that a model
+repeats in many samples prove nothing and do not count. Of answers, only wrong ones are compared: good models
+agree because they are right.
 """
 
+import math
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,12 +18,26 @@ from numpy.typing import NDArray
 
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import SampleScore
-from rise_bench.submission import Reason, Submission, quoted
-from rise_bench.values import Boxes, Distribution, Gold
+from rise_bench.storage import sha256_bytes
+from rise_bench.submission import Reason, quoted, render_samples
+from rise_bench.values import Annotation, Boxes, Distribution, Gold
 
 #: Letters of a part of a CoT that is compared; shorter CoTs are not.
 _PART_LETTERS = 60
 _LEAST_SAMPLES = 20
+
+#: How far two answers to a sample may be apart, of probability or image side, and count as the same answer.
+_SAME_ANSWER = 0.02
+#: An answer is wrong if a probability is off by more, or if the boxes are less similar to the true ones.
+_WRONG_PROBABILITY, _WRONG_SIMILARITY = 0.1, 0.5
+#: Agreement on errors, 0 for chance and 1 for a copy, from which a person has to look.
+_SAME_ERRORS = 0.8
+
+#: Letters of other alphabets that look like Latin ones.
+_LOOK_ALIKES = str.maketrans(
+    "аАвВсСԁеЕԍнНһіІјЈкКӏмМоОрРԛԚѕЅтТυѵԝԜхХуУɡıɑΑΒΕΖΗΙΚΜΝΟΡΤΥΧαιкνορτυχϲϳօսոհ",
+    "aabbccdeeghhhiijjkklmmooppqqssttuvwwxxyygiaabezhikmnoptyxaiknoptuxcjounh",
+)
 
 #: A hash that no text has: `_digest` gives 63 bits.
 _NEVER = np.uint64(2**64 - 1)
@@ -35,32 +52,82 @@ class Fingerprint:
 
     Attributes:
         path: Folder of the submission.
-        model: Id of the model.
-        samples_sha256: Hash of `samples.jsonl`.
+        model: Id of the model, in lower case.
+        responses: Hash of the responses, however the file writes them.
         parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 where it is too short or not
             its own.
         answers: Hash of each answer without spaces; shape (samples,), 0 where there is none.
+        stated: What each answer states: class and value of the largest probability and value of the second,
+            or the first box relative to the image; shape (samples, 4), NaN where there is none.
+        wrong: Whether each answer is wrong; shape (samples,).
     """
 
     path: str
     model: str
-    samples_sha256: str
+    responses: str
     parts: NDArray[np.uint64]
     answers: NDArray[np.uint64]
+    stated: NDArray[np.float32]
+    wrong: NDArray[np.bool_]
+
+    @property
+    def author(self) -> str:
+        """Account that sent it; empty for a folder that is not of a board."""
+        return self.path.split("/")[1].casefold() if self.path.count("/") == 2 else ""
 
 
 def fingerprint(
-    path: str, submission: Submission, thinks: Sequence[str], answers: Sequence[str]
+    path: str,
+    model: str,
+    responses: Mapping[str, str],
+    texts: Sequence[tuple[str, str]],
+    scores: Sequence[SampleScore],
+    golds: Sequence[Gold],
 ) -> Fingerprint:
-    """Take the fingerprint of a submission, samples in order of ids."""
-    parts = np.array([_parts(think) for think in thinks], dtype=np.uint64).reshape(-1, 3)
+    """Take the fingerprint of a submission.
+
+    Args:
+        path: Its folder.
+        model: Id of its model.
+        responses: Raw response by sample id.
+        texts: (think, answer) of each sample, in order of ids.
+        scores: Score of each sample, in the same order.
+        golds: Samples, in the same order.
+    """
+    parts = np.array([_parts(think) for think, _ in texts], dtype=np.uint64).reshape(-1, 3)
     for column in parts.T:
         _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
         column[counts[inverse] > 1] = 0
-    hashes = [_digest("".join(answer.split())) if answer else 0 for answer in answers]
+    hashes = [_digest("".join(answer.split())) if answer else 0 for _, answer in texts]
+    pairs = list(zip(scores, golds, strict=True))
     return Fingerprint(
-        path, submission.model.id, submission.samples.sha256, parts, np.array(hashes, dtype=np.uint64)
+        path,
+        model.casefold(),
+        sha256_bytes(render_samples(responses)),
+        parts,
+        np.array(hashes, dtype=np.uint64),
+        np.array([_stated(score.stated, gold) for score, gold in pairs], dtype=np.float32).reshape(-1, 4),
+        np.array([_is_wrong(score, gold) for score, gold in pairs], dtype=np.bool_),
     )
+
+
+def _stated(stated: Annotation | None, gold: Gold) -> tuple[float, float, float, float]:
+    if isinstance(stated, Distribution) and sum(stated.probs) > 0:
+        total = sum(stated.probs)
+        first, second, *_ = (*sorted(stated.probs, reverse=True), 0.0)
+        return stated.probs.index(first), first / total, second / total, 0.0
+    if isinstance(stated, Boxes) and stated.xywh:
+        x, y, w, h = (max(-1e6, min(side, 1e6)) for side in stated.xywh[0])
+        return x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px
+    return math.nan, math.nan, math.nan, math.nan
+
+
+def _is_wrong(score: SampleScore, gold: Gold) -> bool:
+    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
+        total = sum(score.stated.probs) or 1.0
+        pairs = zip(score.stated.probs, gold.annotation.probs, strict=True)
+        return max(abs(p / total - q) for p, q in pairs) > _WRONG_PROBABILITY
+    return score.similarity < _WRONG_SIMILARITY
 
 
 def _parts(think: str) -> tuple[int, int, int]:
@@ -78,7 +145,8 @@ def _parts(think: str) -> tuple[int, int, int]:
 def _letters(text: str) -> str:
     if text.isascii():  # the same, several times faster
         return text.encode().translate(_LOWER, _NO_LETTERS).decode()
-    return "".join(filter(str.isalpha, text)).casefold()
+    plain = unicodedata.normalize("NFKD", text).translate(_LOOK_ALIKES)
+    return "".join(filter(str.isalpha, plain)).casefold()
 
 
 def _digest(text: str) -> int:
@@ -86,38 +154,61 @@ def _digest(text: str) -> int:
 
 
 def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
-    """Compare with submissions to the same benchmark; each gives at most one reason, the strongest."""
-    others = [k for k in known if k.path != new.path and len(k.answers) == len(new.answers)]
-    if not others:
-        return []
-    own, answered = (new.parts != 0).any(axis=1), new.answers != 0
+    """Compare with submissions to the same benchmark; each gives at most one reason, the strongest.
+
+    Further runs of a model by the account that sent it first may resemble each other.
+    """
+    own = int((new.parts != 0).any(axis=1).sum())
     parts = np.where(new.parts != 0, new.parts, _NEVER)
-    same = [(a := k.parts == parts)[:, 0] | a[:, 1] | a[:, 2] for k in others]
-    thoughts = _shares([int(np.count_nonzero(hits)) for hits in same], int(own.sum()))
-    stated = np.where(answered, new.answers, _NEVER)
-    answers = _shares([int(np.count_nonzero(k.answers == stated)) for k in others], int(answered.sum()))
-    reasons = (_reason(new, *found) for found in zip(others, thoughts, answers, strict=True))
+    others = (k for k in known if k.path != new.path and len(k.answers) == len(new.answers))
+    reasons = (_reason(new, other, parts, own) for other in others)
     return [reason for reason in reasons if reason is not None]
 
 
-def _shares(counts: Sequence[int], total: int) -> list[float]:
-    """Counts as shares; 0 where there is too little to compare."""
-    return [count / total if total >= _LEAST_SAMPLES else 0.0 for count in counts]
-
-
-def _reason(new: Fingerprint, other: Fingerprint, thoughts: float, answers: float) -> Reason | None:
-    if other.samples_sha256 == new.samples_sha256:
-        same = "same model" if other.model == new.model else f"model {quoted(other.model)}"
-        return Reason("copied", f"the samples are byte for byte those of {other.path} ({same})")
-    if other.model == new.model:
+def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own: int) -> Reason | None:
+    same_model = other.model == new.model
+    of_model = "the same model" if same_model else f"model {quoted(other.model)}"
+    if other.responses == new.responses:
+        return Reason("copied", f"the responses are those of {other.path} ({of_model}), every one")
+    if same_model and new.author and other.author == new.author:
         return None
-    if thoughts >= 0.5:
-        return Reason("copied", f"{thoughts:.0%} of the CoTs are those of {other.path}")
+    thoughts = int((other.parts == parts).any(axis=1).sum()) / own if own >= _LEAST_SAMPLES else 0.0
     if thoughts >= 0.1:
-        return Reason("resembles", f"{thoughts:.0%} of the CoTs are those of {other.path}", "hold")
-    if answers >= 0.9:
-        return Reason("same_answers", f"{answers:.0%} of the answers are those of {other.path}", "hold")
+        message = f"{thoughts:.0%} of the CoTs are those of {other.path} ({of_model})"
+        if thoughts < 0.5:
+            return Reason("resembles", message, "hold")
+        # Whoever runs public weights again, greedily, gets much the same; a person has to tell.
+        return Reason("copied", message, "hold" if same_model else "reject")
+    errors = agreement_on_errors(new, other)
+    if errors >= _SAME_ERRORS:
+        message = (
+            f"the errors agree with those of {other.path} ({of_model}): {errors:.2f} from 0 (chance) to 1"
+        )
+        return Reason("same_answers", message, "hold")
     return None
+
+
+def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
+    """Agreement of two submissions where either is wrong, beyond chance.
+
+    Chance is how often an answer of one agrees with the answer of the other to *another* of these samples;
+    that allows for models which favour a class or a place.
+
+    Returns:
+        (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for models that have nothing in common,
+        1 for a copy; 0 where there is too little to compare.
+    """
+    rows = np.flatnonzero((new.wrong | other.wrong) & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
+    if len(rows) < _LEAST_SAMPLES:
+        return 0.0
+    first, second = new.stated[rows], other.stated[rows]
+
+    def agree(shift: int) -> float:
+        apart = np.abs(first - np.roll(second, shift, axis=0)).max(axis=1)
+        return float((apart <= _SAME_ANSWER).mean())
+
+    chance = float(np.mean([agree(len(rows) * k // 6) for k in range(1, 6)]))
+    return (agree(0) - chance) / (1 - chance) if chance < 1 else 0.0
 
 
 def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:

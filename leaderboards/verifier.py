@@ -123,10 +123,13 @@ def verify(
         known: Accepted submissions to compare with.
         before: Reasons already found, e.g. in the tree of the pull request.
     """
+    hashes = sha256_bytes(submission_json), sha256_bytes(samples_jsonl)
+    if before and not submission_json and not samples_jsonl:
+        return Verification(path, None, *hashes, tuple(before))
     submission, reasons = read_submission(submission_json)
     responses, sample_reasons = read_samples(samples_jsonl)
     reasons = [*before, *reasons, *sample_reasons]
-    outcome = Verification(path, submission, sha256_bytes(submission_json), sha256_bytes(samples_jsonl), ())
+    outcome = Verification(path, submission, *hashes, ())
     if submission is None:
         return replace(outcome, reasons=tuple(reasons))
     reasons += _samples_file(submission, samples_jsonl)
@@ -145,7 +148,7 @@ def verify(
     report = aggregate(
         board.spec, board.golds, scores, reference=board.reference, resamples=0, matches=matches
     )
-    mark = fingerprint(path, submission, [t for t, _ in texts], [a for _, a in texts])
+    mark = fingerprint(path, submission.model.id, responses, texts, scores, board.golds)
     reasons += _claims(submission, report, board)
     reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
     reasons += resemblance(mark, known)

@@ -22,7 +22,7 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-const plainKey = (key) => (/^[A-Za-z0-9_-]{1,200}$/.test(key || "") ? key : null);
+const plainKey = (key) => (/^[A-Za-z0-9_-]{1,200}(\.[A-Za-z0-9_-]{1,200})?$/.test(key || "") ? key : null);
 
 async function load(path) {
   const answer = await fetch(path);

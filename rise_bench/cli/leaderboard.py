@@ -92,7 +92,7 @@ def verify(
             with _progress("verify") as progress:
                 outcomes = judge.verify_all(folder, boards, workers=workers, progress=progress)
         else:
-            outcomes = [judge.verify_local(Path(target), boards)]
+            outcomes = [judge.verify_local(Path(target), boards, folder, workers=workers)]
     _report(outcomes, out, as_json)
     raise typer.Exit(max((_EXIT[o.decision] for o in outcomes), default=0))
 

@@ -430,6 +430,19 @@ def copy_of(honest, change, **model):
     return honest(responses=responses, id="mallory/own-model", name="Own model", **model)
 
 
+def answer_of(text: str) -> dict[str, float]:
+    return json.loads(text[text.index("<answer>") + 8 : text.index("</answer>")])
+
+
+def shaken(text: str) -> str:
+    answer = {name: p + 0.004 * (i % 2) for i, (name, p) in enumerate(answer_of(text).items())}
+    return f"<answer>{json.dumps(answer)}</answer>"
+
+
+def turned(text: str) -> str:
+    return f"<answer>{json.dumps(dict(reversed(answer_of(text).items())), indent=2)}</answer>"
+
+
 @pytest.mark.parametrize(
     ("name", "change", "code", "severity"),
     [
@@ -437,6 +450,13 @@ def copy_of(honest, change, **model):
         ("numbers shaken", lambda text: text.replace("0.1", "0.11"), "copied", "reject"),
         ("case and punctuation changed", lambda t: t.replace(",", ";").replace("a", "A"), "copied", "reject"),
         ("zero-width characters in the words", lambda t: t.replace("by", "b\u200by"), "copied", "reject"),
+        ("look-alike letters", lambda t: t.translate(str.maketrans("aeopc", "аеорс")), "copied", "reject"),
+        ("full-width letters", lambda t: t.replace("then", "\uff54\uff48\uff45\uff4e"), "copied", "reject"),
+        ("accents on letters", lambda t: t.replace("e b", "e\u0301 b"), "copied", "reject"),
+        ("numbers shaken, without the CoTs", lambda t: "<think>I know.</think>" + shaken(t), "same_answers",
+         "hold"),
+        ("answers in another order, without the CoTs", lambda t: "<think>I know.</think>" + turned(t),
+         "same_answers", "hold"),
         ("another beginning", lambda text: text.replace("There is", "Look, I see"), "copied", "reject"),
         ("another end", lambda text: text.replace("felt here", "felt, I think"), "copied", "reject"),
         ("answers without the CoTs", lambda t: "<think>I know.</think>" + t[t.index("<answer>") :],
@@ -464,6 +484,49 @@ def test_the_same_run_again_is_refused_and_a_new_run_of_the_model_is_not(honest,
     refused(verify(again.submission_json, again.samples, boards, path="b", known=known), "copied")
     new = honest(seed=2)
     assert verify(new.submission_json, new.samples, boards, path="b", known=known).decision == "accept"
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "severity"),
+    [
+        ("mallory/own-model", "submissions/mallory/x", "reject"),
+        (
+            "anna/tiny-vl",
+            "submissions/mallory/x",
+            "hold",
+        ),  # the victim's own id, or weights run by two people
+        ("Anna/TINY-VL", "submissions/mallory/x", "hold"),
+        ("anna/tiny-vl", "", "hold"),
+        ("anna/tiny-vl", "submissions/anna/second", "accept"),  # one's own model again
+        ("mallory/own-model", "submissions/anna/second", "reject"),
+    ],
+)
+def test_naming_the_model_of_the_victim_does_not_switch_the_comparison_off(
+    model, path, severity, honest, boards
+):
+    known = [accepted(honest(), boards)]
+    responses = {key: text.replace("There is", "I see") for key, text in honest().responses.items()}
+    parts = honest(responses=responses, id=model)
+    outcome = verify(parts.submission_json, parts.samples, boards, path=path, known=known)
+    assert outcome.decision == severity
+    assert [reason.code for reason in outcome.reasons] == ([] if severity == "accept" else ["copied"])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda i, t: json.dumps({"response": t, "id": i}),
+        lambda i, t: json.dumps({"id": i, "response": t}, ensure_ascii=True, separators=(" , ", " : ")),
+        lambda i, t: json.dumps({"id": i, "response": t}) + " \r",
+    ],
+)
+def test_the_same_responses_written_in_another_way_are_the_same_run(write, honest, boards):
+    known = [accepted(honest(), boards)]
+    parts = honest()
+    parts.samples = "".join(f"{write(i, t)}\n" for i, t in parts.responses.items()).encode()
+    parts.reseal()
+    outcome = verify(parts.submission_json, parts.samples, boards, path="submissions/anna/b", known=known)
+    refused(outcome, "copied")
 
 
 def test_formulas_that_a_model_family_shares_are_no_copy(honest, boards):

@@ -1,6 +1,7 @@
 """The commands of maintainers, on local folders."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from rise_bench.cli import app
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.leaderboards import judge
 from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, load_gold, read_settings
+from rise_bench.leaderboards.entries import key_of, load_entries
+from rise_bench.leaderboards.site import build_site
 from rise_bench.submission import Submission, write_submission
 
 
@@ -66,6 +69,132 @@ def test_verify_all_of_a_results_folder_finds_the_copy_among_them(results, datas
     assert len(reports) == 13
     assert [p for p, r in reports.items() if r["decision"] == "reject"] == ["submissions/zoe/mine"]
     assert reports["submissions/zoe/mine"]["reasons"][0]["code"] == "copied"
+
+
+@pytest.fixture
+def copied(results, tmp_path: Path) -> Path:
+    """A results folder into which a copy of a submission came by another way than a pull request."""
+    import shutil
+
+    shutil.copytree(results.root, tmp_path / "results")
+    shutil.copytree(
+        tmp_path / "results/submissions/lab/emotion6-2", tmp_path / "results/submissions/zoe/mine"
+    )
+    return tmp_path / "results"
+
+
+def test_build_and_export_show_nothing_that_verify_all_refuses(
+    copied: Path, results, datasets, tmp_path: Path
+):
+    site = tmp_path / "site"
+    code, output, _ = run("build", "--results", copied, *data(datasets), "--out", site, "--workers", 1)
+    assert code == 0
+    assert (
+        "not shown: submissions/zoe/mine: copied: the responses are those of submissions/lab/emotion6-2"
+        in output
+    )
+    for path in site.rglob("*"):
+        assert "zoe" not in path.name
+        assert path.is_dir() or path.suffix == ".jpg" or "zoe" not in path.read_text("utf-8"), path
+    out = tmp_path / "board.csv"
+    run("export", "--results", copied, *data(datasets), "--out", out, "--format", "csv", "--workers", 1)
+    assert "lab" in out.read_text() and "zoe" not in out.read_text()
+
+
+def test_a_copy_of_what_is_hidden_is_not_shown_either(copied: Path, results):
+    hidden = results.settings.model_copy(update={"hidden": {"submissions/lab/emotion6-2": "spam"}})
+    entries, refused = load_entries(copied, hidden, results.boards, workers=1)
+    assert [r.path for r in refused] == ["submissions/zoe/mine"]
+    assert "submissions/lab/emotion6-2" not in [e.path for e in entries]
+
+
+def test_a_refused_submission_is_nobody_s_original(copied: Path, results):
+    """Else a broken copy that comes first in the alphabet takes the real one off the board."""
+    first = copied / "submissions/lab/emotion6-2"
+    spoilt = json.loads((first / "submission.json").read_text())
+    spoilt["metrics"]["jsd"] = 0.0
+    (first / "submission.json").write_text(json.dumps(spoilt))
+    entries, refused = load_entries(copied, results.settings, results.boards, workers=1)
+    assert [r.path for r in refused] == ["submissions/lab/emotion6-2"]
+    assert "submissions/zoe/mine" in [e.path for e in entries]
+
+
+def test_verify_a_folder_compares_it_with_the_board(copied: Path, results, datasets, tmp_path: Path):
+    copied.joinpath("submissions/zoe/mine").rename(tmp_path / "mine")
+    common = (*data(datasets), "--workers", 1)
+    assert run("verify", tmp_path / "mine", *common)[0] == 0, "by itself it is right"
+    code, output, _ = run("verify", tmp_path / "mine", "--results", copied, *common)
+    assert code == 4
+    assert "reject copied: the responses are those of submissions/lab/emotion6-2" in output
+    own = copied / "submissions/lab/emotion6-2"
+    assert run("verify", own, "--results", copied, *common)[:2] == (0, "accept: submissions/lab/emotion6-2\n")
+
+
+@pytest.mark.parametrize("link", ["submissions", "submissions/zoe", "submissions/zoe/mine"])
+def test_links_in_a_results_folder_are_not_followed(copied: Path, results, tmp_path: Path, link: str):
+    (copied / link).rename(tmp_path / "elsewhere")
+    (copied / link).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    entries, refused = load_entries(copied, results.settings, results.boards, workers=1)
+    shown = [e.path for e in entries]
+    assert not any(path.startswith(link) for path in shown)
+    assert {reason.code for r in refused for reason in r.reasons} == {"link"}
+    assert len(shown) == (0 if link == "submissions" else 12)
+
+
+@pytest.mark.parametrize("name", ["submission.json", "samples.jsonl"])
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "unreadable"])
+def test_what_is_no_plain_file_is_a_reason_and_blocks_no_other(
+    copied: Path, results, monkeypatch, name, kind
+):
+    path = copied / "submissions/zoe/mine" / name
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to(copied / "submissions/lab/emotion6-2" / name)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"{}")
+        opened = Path.open
+
+        def fails(self, *arguments, **options):
+            if self == path:
+                raise PermissionError(13, "Permission denied", str(self))
+            return opened(self, *arguments, **options)
+
+        monkeypatch.setattr(Path, "open", fails)
+    entries, refused = load_entries(copied, results.settings, results.boards, workers=1)
+    assert [r.path for r in refused] == ["submissions/zoe/mine"]
+    assert len(entries) == 12
+    assert refused[0].reasons[0].code == ("unreadable" if kind == "unreadable" else "missing_file")
+
+
+FOLDERS = ["a/b--c", "a--b/c", "a-/b", "a/b-c", "a-b/c", "a---b/c", "a/b---c", "Anna/x", "anna-/-x", "a_/b"]
+
+
+def test_no_two_submissions_share_a_page():
+    folders = [f"submissions/{path}" for path in FOLDERS]
+    assert len({key_of(folder).casefold() for folder in folders}) == len(folders)
+    assert key_of("submissions/rise/emotion6-0") == "rise--emotion6-0", "links of earlier sites hold"
+
+
+def test_two_submissions_whose_names_run_together_have_pages_of_their_own(results, tmp_path: Path):
+    import shutil
+
+    for old, new in (
+        ("lab/emotion6-2", "a--b/c"),
+        ("rise/emotion6-0", "a/b--c"),
+        ("rise/emotion6-1", "A/b--c"),
+    ):
+        shutil.copytree(results.root / "submissions" / old, tmp_path / "submissions" / new)
+    built = build_site(tmp_path, results.settings, results.boards, tmp_path / "site", workers=1)
+    assert {e.path for e in built.entries} == {"submissions/a--b/c", "submissions/A/b--c"}
+    assert [(r.path, r.reasons[0].code) for r in built.refused] == [("submissions/a/b--c", "path_taken")]
+    for entry in built.entries:
+        run_ = json.loads((tmp_path / "site" / "runs" / f"{entry.key}.json").read_text())["run"]
+        assert run_["path"] == entry.path
+    assert not (tmp_path / "site" / "runs" / "a--b--c.json").exists()
 
 
 def test_what_is_on_main_is_read_once_for_any_number_of_pull_requests(results, boards, tmp_path: Path):

@@ -1,0 +1,119 @@
+"""Which submissions share their errors: honest models do not, however good they are, and copies do."""
+
+import random
+
+import pytest
+
+from rise_bench.leaderboards.suspicion import Fingerprint, agreement_on_errors, fingerprint, resemblance
+from rise_bench.scoring import score_response
+from rise_bench.values import Boxes, Distribution, Gold
+
+SAMPLES, CLASSES = 600, tuple(f"thing {i}" for i in range(20))
+SIZE = 500
+
+
+def class_golds(samples: int = SAMPLES) -> list[Gold]:
+    return [
+        Gold(f"c/{i:04}", Distribution(CLASSES, one_hot(i * len(CLASSES) // samples)), SIZE, SIZE)
+        for i in range(samples)
+    ]
+
+
+def one_hot(index: int) -> tuple[float, ...]:
+    return tuple(float(i == index) for i in range(len(CLASSES)))
+
+
+def box_golds(samples: int = SAMPLES) -> list[Gold]:
+    rng = random.Random(0)
+    return [
+        Gold(f"b/{i:04}", Boxes(((rng.uniform(0, 300), rng.uniform(0, 300), 150.0, 150.0),)), SIZE, SIZE)
+        for i in range(samples)
+    ]
+
+
+def class_answers(golds: list[Gold], seed: int, accuracy: float, spread: float = 0.0) -> list[str]:
+    """A model that is right so often. Hard images lead most models to the same wrong class."""
+    rng, hard = random.Random(seed), random.Random("hard")
+    answers = []
+    for gold in golds:
+        truth, tempting = gold.annotation.probs.index(1.0), hard.randrange(len(CLASSES))
+        fails = hard.random() < 1.5 * (1 - accuracy) and rng.random() < 0.67
+        wrong = tempting if rng.random() < 0.6 else rng.randrange(len(CLASSES))
+        top = 1.0 - spread * rng.random()
+        answers.append(f'{{"{CLASSES[wrong if fails else truth]}": {top:.3f}}}')
+    return answers
+
+
+def box_answers(golds: list[Gold], seed: int, accuracy: float) -> list[str]:
+    rng, hard = random.Random(seed), random.Random("hard")
+    answers = []
+    for gold in golds:
+        x, y, w, h = gold.annotation.xywh[0]
+        if hard.random() < 1.5 * (1 - accuracy) and rng.random() < 0.67:
+            x, y = (hard.uniform(0, 300), 340.0) if rng.random() < 0.6 else (rng.uniform(0, 300), 0.0)
+        corners = [1000 / SIZE * (side + rng.gauss(0, 5)) for side in (x, y, x + w, y + h)]
+        answers.append(str([max(0, round(side)) for side in corners]))
+    return answers
+
+
+def mark(
+    golds: list[Gold], answers: list[str], path: str = "submissions/a/b", model: str = "a/b"
+) -> Fingerprint:
+    responses = {g.id: f"<think></think><answer>{a}</answer>" for g, a in zip(golds, answers, strict=True)}
+    scores = [score_response(gold, responses[gold.id]) for gold in golds]
+    assert sum(score.stated is None for score in scores) < len(scores) / 2
+    return fingerprint(path, model, responses, [("", a) for a in answers], scores, golds)
+
+
+def pair(golds, first, second):
+    return mark(golds, first), mark(golds, second, "submissions/c/d", "c/d")
+
+
+KINDS = [(class_golds, class_answers), (box_golds, box_answers)]
+
+
+@pytest.mark.parametrize(("make", "answer"), KINDS, ids=["classes", "boxes"])
+@pytest.mark.parametrize("accuracy", [0.96, 0.8, 0.4])
+def test_honest_models_are_no_copies(make, answer, accuracy):
+    golds = make()
+    first, second = pair(golds, answer(golds, 1, accuracy), answer(golds, 2, accuracy))
+    assert agreement_on_errors(first, second) < 0.6
+    assert resemblance(second, [first]) == []
+
+
+@pytest.mark.parametrize(("make", "answer"), KINDS, ids=["classes", "boxes"])
+@pytest.mark.parametrize("accuracy", [0.96, 0.8, 0.4])
+def test_copies_of_answers_are_held(make, answer, accuracy):
+    """Also with a part of the answers taken from elsewhere."""
+    golds, rng = make(), random.Random(3)
+    answers, others = answer(golds, 1, accuracy), answer(golds, 2, accuracy)
+    copied = [b if rng.random() < 0.05 else a for a, b in zip(answers, others, strict=True)]
+    first, second = pair(golds, answers, copied)
+    assert agreement_on_errors(first, second) >= 0.8
+    assert [reason.code for reason in resemblance(second, [first])] == ["same_answers"]
+
+
+def test_confidences_shaken_by_a_hundredth_do_not_hide_a_copy():
+    golds = class_golds()
+    answers = class_answers(golds, 1, 0.8, spread=0.5)
+    shaken = [a.replace("}", " }").replace("0.9", "0.89") for a in answers]
+    first, second = pair(golds, answers, shaken)
+    assert [reason.code for reason in resemblance(second, [first])] == ["same_answers"]
+
+
+def test_models_that_answer_nearly_always_the_same_share_no_evidence():
+    """They agree where they are wrong, and by chance alone."""
+    golds = class_golds()
+    answers = [
+        [f'{{"{CLASSES[0 if rng.random() < 0.97 else rng.randrange(20)]}": 1.0}}' for _ in golds]
+        for rng in (random.Random(1), random.Random(2))
+    ]
+    assert agreement_on_errors(*pair(golds, *answers)) < 0.3
+
+
+def test_what_cannot_be_compared_gives_no_agreement():
+    golds, few = class_golds(100), class_golds(15)
+    wrong = class_answers(golds, 1, 0.4)
+    assert agreement_on_errors(*pair(golds, wrong, [a if i % 3 else "{}" for i, a in enumerate(wrong)])) == 1
+    wrong = class_answers(few, 1, 0.1)
+    assert agreement_on_errors(*pair(few, wrong, wrong)) == 0, "too few samples"
