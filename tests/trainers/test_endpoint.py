@@ -29,7 +29,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.seen.append((self.path, dict(self.headers), body))
+                outer.seen.append((self.path, {k.title(): v for k, v in self.headers.items()}, body))
                 text = body["messages"][0]["content"][1]["text"]
                 answers = plan(text)
                 answer = answers[min(outer.asked[text], len(answers) - 1)]
