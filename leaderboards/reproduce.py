@@ -27,7 +27,7 @@ from rise_bench.hub import hub_api, hub_errors
 from rise_bench.leaderboards.boards import GoldBoard
 from rise_bench.leaderboards.entries import main_score, verify_folder
 from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder
-from rise_bench.manifest import Manifest, write_manifest
+from rise_bench.manifest import write_manifest
 from rise_bench.samples import read_responses
 from rise_bench.scoring import score_response
 from rise_bench.storage import sha256_file
@@ -203,12 +203,9 @@ def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
             size = (folder / name).stat().st_size
             changed = {"rows": part.num_rows, "bytes": size, "sha256": sha256_file(folder / name)}
             files[name] = entry.model_copy(update=changed)
-    content = hashlib.sha256(f"{manifest.content_sha256}:{','.join(chosen)}".encode()).hexdigest()
+    rows = hashlib.sha256(f"{manifest.content_sha256}:{','.join(chosen)}".encode()).hexdigest()
     counts = manifest.counts | {"test": len(chosen)}
-    part_manifest: Manifest = manifest.model_copy(
-        update={"files": files, "counts": counts, "content_sha256": content, "partial": True}
-    )
-    write_manifest(folder, part_manifest)
+    write_manifest(folder, manifest.of_rows(rows, files=files, counts=counts, partial=True))
 
 
 def run_again(

@@ -11,7 +11,7 @@ import yaml
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import DataError
 from rise_bench.images import inspect_image
-from rise_bench.manifest import FileEntry, content_sha256
+from rise_bench.manifest import FileEntry, rows_sha256
 from rise_bench.metrics import LN2
 from rise_bench.prompts import answer_only_text
 from rise_bench.schema import features, gold_text, row_to_gold
@@ -168,8 +168,8 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
         yield Finding("manifest.json", f"counts are {manifest.counts}, the files hold {counts}")
     if absent := sorted(manifest.images_sha256.keys() - seen.images_sha256.keys()):
         yield Finding("manifest.json", f"{len(absent)} rows are in no file, e.g. {absent[0]!r}")
-    if content_sha256(seen.content) != manifest.content_sha256:
-        yield Finding("manifest.json", "content_sha256 is not that of the rows")
+    if rows_sha256(seen.content) != (manifest.rows_sha256 or manifest.content_sha256):
+        yield Finding("manifest.json", "the hash of its content is not that of the rows")
     for splits in seen.image_splits.values():
         if len(splits) > 1:
             yield Finding("dataset", f"one image stands in two splits: {', '.join(sorted(splits.values()))}")

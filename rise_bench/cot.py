@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import features
 
@@ -62,9 +62,13 @@ class CotDataset:
     manifest: Manifest
 
     def files(self, subset: Subset = "default") -> list[Path]:
-        """Parquet files of a configuration, `high` first."""
+        """Parquet files of a configuration, `high` first.
+
+        Raises:
+            DataError: If a file is not the one that was collected.
+        """
         return [
-            self.root / path
+            checked_file(self.root, path, self.manifest)
             for shard in COT_CONFIGS[subset]
             for path, entry in sorted(self.manifest.files.items())
             if entry.shard == shard

@@ -144,7 +144,7 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     ids = [gold.id for gold in plan.benchmark.golds("train", plan.config)]
     asked = [uid for uid in ids if plan.only is None or uid in plan.only]
     left_out = tuple(uid for uid in asked if uid not in plan.best)
-    return parent.model_copy(
+    manifest = parent.model_copy(
         update={
             "counts": {"train": sum(entry.rows for entry in files.values())},
             "paper_counts": None,
@@ -153,11 +153,12 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
             "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only) | plan.options,
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
-            "content_sha256": sha256_bytes(json.dumps({n: e.sha256 for n, e in files.items()}).encode()),
+            "rows_sha256": None,
             "files": files,
             "images_sha256": {u: h for u, h in parent.images_sha256.items() if u in plan.best},
         }
     )
+    return manifest.model_copy(update={"content_sha256": manifest.files_sha256})
 
 
 def cot_options(

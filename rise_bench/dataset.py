@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
 from rise_bench.registry import BenchmarkSpec, get_benchmark
 from rise_bench.schema import row_to_gold
 from rise_bench.splits import CONFIGS
@@ -38,14 +38,15 @@ class BenchmarkDataset:
 
     @property
     def sha256(self) -> str:
-        """Identity of the content, whatever the file layout: sha256 of ids, image hashes and truths."""
+        """Identity of the content, whatever the file layout: of rows, classes, question and metric."""
         return self.manifest.content_sha256
 
     def files(self, split: str, config: str = "default") -> list[Path]:
-        """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "default").
+        """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "default"), checked.
 
         Raises:
             ConfigError: If there is no such configuration or split.
+            DataError: If a file is not the one that was built.
         """
         if config not in CONFIGS:
             raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(CONFIGS)}")
@@ -53,7 +54,7 @@ class BenchmarkDataset:
             raise ConfigError(f"{self.root} has no split {split!r}; it has {', '.join(self.manifest.counts)}")
         shards = CONFIGS[config] if split == "train" else (split,)
         return [
-            self.root / path
+            checked_file(self.root, path, self.manifest)
             for shard in shards
             for path, entry in sorted(self.manifest.files.items())
             if entry.split == split and entry.shard == shard

@@ -15,7 +15,14 @@ from pathlib import Path
 from rise_bench.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.images import ImageFacts, near_duplicates
-from rise_bench.manifest import MANIFEST_NAME, Manifest, NearDuplicate, content_sha256, write_manifest
+from rise_bench.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    NearDuplicate,
+    identity_sha256,
+    rows_sha256,
+    write_manifest,
+)
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
 from rise_bench.shard_store import Progress, WrittenShard, versions, write_shards
 from rise_bench.shards import plan_shards, size_bytes
@@ -154,9 +161,14 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
     near, near_pairs = near_duplicates(looks["train"], looks["test"])
     counts = {split: len(looks[split]) for split in ("train", "test") if looks[split]}
     paper = plan.spec.paper_counts
+    spec = json.loads(json.dumps(plan.spec.to_json()))
+    content = rows_sha256(
+        (shard.split, shard.name, row.id, image.sha256, gold_text(_gold(row, image)))
+        for shard, row, image in rows
+    )
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        spec=json.loads(json.dumps(plan.spec.to_json())),
+        spec=spec,
         images="embed",
         categories=plan.categories,
         seed=seed,
@@ -171,10 +183,8 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
             NearDuplicate(train_id=a, test_id=b, distance_bits=bits) for a, b, bits in near
         ),
         near_duplicate_pairs=near_pairs,
-        content_sha256=content_sha256(
-            (shard.split, shard.name, row.id, image.sha256, gold_text(_gold(row, image)))
-            for shard, row, image in rows
-        ),
+        rows_sha256=content,
+        content_sha256=identity_sha256(content, spec, plan.categories),
         files={file.shard.path: file.entry for file in written},
         images_sha256={row.id: image.sha256 for _, row, image in rows},
     )

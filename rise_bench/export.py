@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rise_bench.cot import CotDataset, Subset
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.export_texts import (
     answer_text,
     llama_factory_entry,
@@ -35,7 +35,7 @@ from rise_bench.prompts import clean_cot
 from rise_bench.publish_card import is_cot
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import row_to_gold
-from rise_bench.storage import atomic_directory, atomic_write_text
+from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes
 from rise_bench.values import BoxUnit, Gold
 
 if TYPE_CHECKING:
@@ -128,12 +128,17 @@ def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], 
 
 def _rows(dataset: CotDataset, config: Subset, unit: BoxUnit) -> Iterator[ExportRow]:
     for row in dataset.rows(config):
-        data: bytes = row["image"]["bytes"]
+        data = (row["image"] or {}).get("bytes") or b""
+        if (sha256 := sha256_bytes(data)) != row["source_sha256"]:
+            raise DataError(
+                f"{dataset.root}: row {row['id']!r} does not hold the image that its source_sha256 names; "
+                "collect again, or ask its publisher"
+            )
         suffix = _SUFFIXES.get(data[:2], "img")
         gold = row_to_gold(dataset.spec, row)
         # A question may come from a stranger: no placeholder of an image may be in it.
         gold = replace(gold, question=clean_cot(gold.question))
-        file_name = f"{row['source_sha256'][:32]}.{suffix}"
+        file_name = f"{sha256[:32]}.{suffix}"
         yield ExportRow(dataset.spec, gold, row["cot"], data, file_name, unit)
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from rise_bench.card import size_category
 from rise_bench.dataset import BenchmarkDataset
-from rise_bench.manifest import Manifest
+from rise_bench.manifest import Manifest, checked_file
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.reward_histogram import reward_histogram
 
@@ -223,7 +223,7 @@ def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:
     import pyarrow.parquet as pq
 
     for path in sorted(dataset.manifest.files):
-        with pq.ParquetFile(dataset.root / path) as file:
+        with pq.ParquetFile(checked_file(dataset.root, path, dataset.manifest)) as file:
             for batch in file.iter_batches(1024, columns=list(columns), use_threads=False):
                 yield from batch.to_pylist()
 

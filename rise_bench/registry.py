@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.plain_text import name_problem, text_problem
 from rise_bench.values import Kind
 
 Metric = Literal["jsd", "accuracy", "ap50"]
@@ -84,7 +85,7 @@ class BenchmarkSpec:
         """Read a spec from a manifest.
 
         Raises:
-            DataError: If a field is missing or unknown.
+            DataError: If a field is missing or unknown, or the name or a text is not plain.
         """
         from pydantic import TypeAdapter, ValidationError
 
@@ -92,7 +93,18 @@ class BenchmarkSpec:
         try:
             if unknown:
                 raise ValueError(f"unknown fields {unknown}")
-            return TypeAdapter(cls).validate_python(data)
+            spec = TypeAdapter(cls).validate_python(data)
+            texts = (
+                *spec.classes,
+                spec.question,
+                spec.license,
+                spec.license_note,
+                spec.source_url,
+                spec.citation,
+            )
+            for problem in filter(None, (name_problem(spec.name), *map(text_problem, texts))):
+                raise ValueError(problem)
+            return spec
         except (ValidationError, ValueError) as error:
             raise DataError(
                 f"the spec in a manifest does not fit this version of rise-bench: {error}; build it again"

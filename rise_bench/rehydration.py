@@ -18,7 +18,7 @@ from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub_load import open_folder
 from rise_bench.image_column import write_with_images
-from rise_bench.manifest import FileEntry, Manifest, read_manifest, write_manifest
+from rise_bench.manifest import FileEntry, Manifest, checked_file, read_manifest, write_manifest
 from rise_bench.publish_card import is_cot, with_section
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 
@@ -197,7 +197,7 @@ def _unique(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _wanted(root: Path, manifest: Manifest) -> Iterator[Wanted]:
     for path in sorted(manifest.files):
-        with pq.ParquetFile(root / path) as file:
+        with pq.ParquetFile(checked_file(root, path, manifest)) as file:
             for batch in file.iter_batches(1024, columns=["id", "source_id", "source_sha256"]):
                 for row in batch.to_pylist():
                     if manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
@@ -270,12 +270,14 @@ def _filled_manifest(
         counts: defaultdict[str, int] = defaultdict(int)
         for entry in files.values():
             counts[entry.split] += entry.rows
-        mark = "\n".join([manifest.content_sha256, *sorted(gone)])
+        mark = sha256_bytes("\n".join([manifest.content_sha256, *sorted(gone)]).encode())
         changes |= {
             "counts": dict(counts),
             "partial": True,
             "drops": {**manifest.drops, "the image is missing in the source folder": tuple(sorted(gone))},
-            "content_sha256": sha256_bytes(mark.encode()),
             "images_sha256": {u: h for u, h in manifest.images_sha256.items() if u not in gone},
         }
+        if manifest.rows_sha256:
+            return manifest.of_rows(mark, **changes)
+        changes["content_sha256"] = mark
     return manifest.model_copy(update=changes)

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,29 @@ def sha256_file(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+_HASHED: dict[tuple[int, ...], str] = {}
+_SETTLED_S = 2.0
+
+
+def sha256_once(path: Path) -> str:
+    """Return the sha256 of a file, from memory if this process hashed it and nothing touched it since.
+
+    Touching shows in inode, size and times. A file that was touched a moment ago is hashed every time: its
+    times may not tell the next change apart.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    stat = path.stat()
+    key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    if key not in _HASHED:
+        sha256 = sha256_file(path)
+        if time.time() - max(stat.st_mtime, stat.st_ctime) < _SETTLED_S:
+            return sha256
+        _HASHED[key] = sha256
+    return _HASHED[key]
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:

@@ -39,6 +39,7 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
     path = folder / "manifest.json"
     content = json.loads(path.read_text())
     change(content)
+    content.pop("manifest_sha256", None)  # an edit that is meant; manifests of version 0.1.0 have none
     path.write_text(json.dumps(content))
 
 
@@ -54,6 +55,11 @@ def edit_rows(folder: Path, name: str, change: Callable[[list[dict[str, Any]]], 
         entry.update(sha256=sha256_file(folder / name), rows=len(rows), bytes=(folder / name).stat().st_size)
 
     edit_manifest(folder, agree)
+
+
+def row_gone(folder: Path) -> None:
+    edit_rows(folder, TEST, lambda rows: rows.pop())
+    edit_manifest(folder, lambda m: m["counts"].update(test=4))
 
 
 @pytest.mark.parametrize("kind", ["distribution", "boxes"])
@@ -109,7 +115,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "other hash": (lambda f: edit_rows(f, TEST, set_first("source_sha256", "0" * 64)), "source_sha256"),
     "other truth": (
         lambda f: edit_rows(f, TEST, set_first("probs", [0.0, 0.0, 1.0])),
-        "content_sha256 is not that of the rows",
+        "the hash of its content is not that of the rows",
     ),
     "no truth": (lambda f: edit_rows(f, TEST, set_first("probs", [0.9, 0.9, 0.9])), "sum to 2.7"),
     "other solution": (
@@ -117,7 +123,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         "solution is not the truth",
     ),
     "double id": (lambda f: edit_rows(f, TEST, set_first("id", "shades/021")), "stands twice"),
-    "row gone": (lambda f: edit_rows(f, TEST, lambda rows: rows.pop()), "counts are"),
+    "row gone": (row_gone, "1 rows are in no file, e.g. 'shades/"),
     "shot rank": (lambda f: edit_rows(f, FEW, set_first("shot_rank", 7)), "does not belong to shard 4-shot"),
     "double shot rank": (
         lambda f: edit_rows(f, FEW, lambda rows: [row.update(shot_rank=0) for row in rows] and None),
@@ -136,7 +142,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other kind": (
         lambda f: edit_manifest(f, lambda m: m["spec"].update(classes=["red", "green"])),
-        "columns are not those of the schema",
+        "content_sha256 is not that of its rows, classes",
     ),
     "no card": (lambda f: (f / "README.md").unlink(), "README.md"),
     "card without configurations": (lambda f: (f / "README.md").write_text("# Data\n"), "README.md"),

@@ -68,7 +68,9 @@ def test_unknown_split_and_configuration_name_those_that_exist(folder: Path) -> 
 
 def break_manifest(folder: Path, **changes: object) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    content = json.loads(path.read_text()) | changes
+    content.pop("manifest_sha256")  # an edit that is meant; manifests of version 0.1.0 have none
+    path.write_text(json.dumps(content))
 
 
 def test_folder_that_is_no_complete_dataset_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,280 @@
+"""Datasets of strangers: nothing that they say becomes a path, and nothing is written where they point."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rise_bench.best_of import Group
+from rise_bench.cot import open_cots
+from rise_bench.cot_writer import CotPlan, write_cots
+from rise_bench.dataset import open_dataset
+from rise_bench.dataset_writer import write_dataset
+from rise_bench.errors import DataError, RiseError
+from rise_bench.export import export
+from rise_bench.manifest import read_manifest, rows_sha256, write_manifest
+from rise_bench.rehydration import rehydrate_folder
+from rise_bench.storage import sha256_file
+
+from .made_sources import distribution_plan
+
+Content = dict[str, Any]
+SHARD = "data/train-4-shot-00000.parquet"
+
+
+def write_small_cots(benchmark: Path, out: Path, rollouts: Path) -> None:
+    """Chains of thought of every training row, reward 1."""
+    rollouts.mkdir()
+    log = rollouts / "log.jsonl"
+    row = {"cot": "Soft light.", "reconstruction": "{}", "reward": 1.0, "similarity": 1.0, "format_ok": True}
+    log.write_text(json.dumps(row | {"leak_numbers": False, "leak_strict": False}) + "\n")
+    dataset = open_dataset(benchmark)
+    best = {
+        row["id"]: Group(step=1, attempt="a", rewards=[1.0], path=log, offset=0)
+        for row in dataset.rows("train", columns=["id"])
+    }
+    write_cots(CotPlan(dataset, "default", best, provenance=lambda group: {"model": "tiny"}), out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A benchmark and its chains of thought, as a stranger would begin with."""
+    root = tmp_path_factory.mktemp("made")
+    write_dataset(distribution_plan(root / "source", train=14, test=3), root / "benchmark", workers=1)
+    write_small_cots(root / "benchmark", root / "cots", root / "rollouts")
+    return {name: root / name for name in ("benchmark", "cots", "source")}
+
+
+@pytest.fixture
+def folder(made: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made["benchmark"], tmp_path / "given"))
+
+
+def edit(folder: Path, change: Callable[[Content], object]) -> None:
+    """Change the manifest, and leave out its own hash, as an attacker would."""
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["manifest_sha256"]
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def file_named(name: str) -> Callable[[Content], object]:
+    """Call a shard by another name, in the manifest."""
+    return lambda m: m["files"].update({name: m["files"].pop(SHARD)})
+
+
+def spec(**changes: Any) -> Callable[[Content], object]:
+    return lambda m: m["spec"].update(changes)
+
+
+def entry(**changes: Any) -> Callable[[Content], object]:
+    return lambda m: m["files"][SHARD].update(changes)
+
+
+def top(**changes: Any) -> Callable[[Content], object]:
+    return lambda m: m.update(changes)
+
+
+def row_called(uid: str) -> Callable[[Content], object]:
+    return lambda m: m["images_sha256"].update({uid: "0" * 64})
+
+
+NAMES = (
+    "../../x",
+    "/tmp/x",
+    "a/b",
+    "a\\b",
+    "..",
+    "",
+    "con",
+    "nul",
+    "Com1",
+    "a b",
+    "x\n",
+    "x\0",
+    "ä",
+    "a" * 65,
+    "~",
+    "a.b",
+)
+FILES = (
+    "../y.parquet",
+    "/tmp/y.parquet",
+    "data/../../y.parquet",
+    "data/../manifest.json",
+    "data\\train-4-shot-00000.parquet",
+    "C:\\y.parquet",
+    "train-4-shot-00000.parquet",
+    "data/train-4-shot-00000.parquet\n",
+    "data/train-4-shot-٠٠٠٠٠.parquet",
+    "data/train-rest-00000.parquet",
+    "data/test-00000.PARQUET",
+    "data/x/train-4-shot-00000.parquet",
+    "",
+    "README.md",
+)
+IDS = (
+    "",
+    "/etc/passwd",
+    "a/../../b",
+    "..",
+    "a\\..\\b",
+    "C:\\x",
+    "a\nb",
+    "a\0b",
+    "a\x1b[2Jb",
+    "a\u202eb",
+    "x" * 2000,
+)
+HOSTILE: dict[str, Callable[[Content], object]] = {
+    **{f"name {name!r}": spec(name=name) for name in NAMES},
+    **{f"file {name!r}": file_named(name) for name in FILES},
+    **{f"id {uid[:20]!r}": row_called(uid) for uid in IDS},
+    "hash with a path": entry(sha256="../" + "0" * 61),
+    "hash too short": entry(sha256="0" * 63),
+    "hash in capitals": entry(sha256="A" * 64),
+    "image hash with a path": lambda m: m["images_sha256"].update({next(iter(m["images_sha256"])): "../x"}),
+    "identity with a path": top(content_sha256="../../x"),
+    "rows as text": entry(rows="12"),
+    "rows below zero": entry(rows=-1),
+    "rows beyond the file": entry(rows=10**9),
+    "bytes as a fraction": entry(bytes=1.5),
+    "bytes as a truth value": entry(bytes=True),
+    "split with a path": entry(split="../train"),
+    "shard with a path": entry(shard="../x"),
+    "shard of chains of thought": entry(shard="high"),
+    "split that there is none of": lambda m: m["counts"].update(val=1),
+    "counts that the files do not hold": lambda m: m["counts"].update(train=1),
+    "class with an escape": spec(classes=["red", "green", "\x1b[31m"]),
+    "classes exchanged": spec(classes=["green", "red", "blue"]),
+    "question exchanged": spec(question="Which of them is best?"),
+    "metric exchanged": spec(metric="accuracy"),
+    "question that turns the text": spec(question="a\u202eb"),
+    "licence with an escape": spec(license="mit\x1b]0;x\x07"),
+    "unknown field of the spec": spec(extra=1),
+    "unknown field": top(extra=1),
+    "unknown field of a file": entry(path="/tmp/x"),
+    "drop with an escape": top(drops={"x": ["\x1b[2J"]}),
+    "option with an escape": top(options={"tau": "\x1b"}),
+    "schema version as a truth value": top(schema_version=True),
+    "schema version as text": top(schema_version="1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_manifest_is_refused(folder: Path, name: str) -> None:
+    edit(folder, HOSTILE[name])
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        open_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"schema_version": 1, "schema_version": 1}',
+        '{"a": NaN}',
+        '{"a": "\\ud800"}',
+        "[]",
+        "",
+        "\0",
+    ],
+)
+def test_a_manifest_that_two_readers_could_read_differently_is_refused(folder: Path, text: str) -> None:
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        read_manifest(folder)
+
+
+def files_below(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "change", [spec(name="../../x"), file_named("../../y.parquet"), file_named("/tmp/rise-y.parquet")]
+)
+def test_rehydrate_writes_nothing_where_a_manifest_points(
+    made: dict[str, Path],
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Content], object],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "deep" / "cache"))
+    edit(folder, top(images="reference"))
+    edit_again = json.loads((folder / "manifest.json").read_text())
+    change(edit_again)
+    (folder / "manifest.json").write_text(json.dumps(edit_again))
+    before = files_below(tmp_path)
+    for out in (None, tmp_path / "out"):
+        with pytest.raises(DataError):
+            rehydrate_folder(folder, made["source"], out=out)
+    assert files_below(tmp_path) == before
+
+
+def forge_rows(folder: Path, change: Callable[[Content], object]) -> None:
+    """Change every row of chains of thought, and make the manifest agree."""
+    (name,) = read_manifest(folder).files
+    schema, rows = pq.read_schema(folder / name), pq.read_table(folder / name).to_pylist()
+    for row in rows:
+        change(row)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / name)
+    facts = {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size}
+    edit(folder, lambda m: m["files"][name].update(facts))
+
+
+@pytest.mark.parametrize("form", ["trl", "messages", "visual_rft", "vlm_r1"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row.update(source_sha256="../../../escaped"),
+        lambda row: row.update(source_sha256="/tmp/rise-bench-escaped"),
+        lambda row: row.update(source_sha256="0" * 64),
+        lambda row: row.update(source_sha256=None),
+        lambda row: row.update(image=None),
+        lambda row: row.update(image={"bytes": None, "path": "/etc/hostname"}),
+    ],
+)
+def test_export_names_files_by_what_they_hold(
+    made: dict[str, Path], tmp_path: Path, form: Any, change: Callable[[Content], object]
+) -> None:
+    folder = Path(shutil.copytree(made["cots"], tmp_path / "given"))
+    forge_rows(folder, change)
+    before = files_below(tmp_path)
+    with pytest.raises(RiseError, match="does not hold the image"):
+        export(folder, tmp_path / "out", form)
+    assert files_below(tmp_path) == before
+
+
+def test_datasets_of_version_0_1_0_still_load(made: dict[str, Path], folder: Path) -> None:
+    """Their manifest has no hash of its own, and its identity is that of the rows."""
+    rows = read_manifest(folder).rows_sha256
+
+    def as_before(content: Content) -> None:
+        del content["rows_sha256"]
+        content["content_sha256"] = rows
+
+    edit(folder, as_before)
+    dataset = open_dataset(folder)
+    assert dataset.sha256 == rows
+    assert len(dataset.golds("train")) == 14
+    cots = Path(shutil.copytree(made["cots"], folder.parent / "cots"))
+    edit(cots, lambda content: content.pop("rows_sha256"))
+    assert len(list(open_cots(cots).rows("high"))) == 14
+
+
+def test_identity_covers_what_decides_a_score_and_nothing_else(made: dict[str, Path], folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert rows_sha256([]) != manifest.rows_sha256
+    free = manifest.spec | {"license": "mit", "citation": "Somebody", "source_url": "https://example.org"}
+    write_manifest(folder, manifest.model_copy(update={"spec": free}))
+    assert read_manifest(folder).content_sha256 == manifest.content_sha256
+    for changed in ({"question": "Other?"}, {"metric": "accuracy"}, {"classes": ["green", "red", "blue"]}):
+        other = manifest.model_copy(update={"spec": manifest.spec | changed})
+        assert other.of_rows(str(manifest.rows_sha256)).content_sha256 != manifest.content_sha256
