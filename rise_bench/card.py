@@ -1,12 +1,14 @@
 """The dataset card (`README.md`, with the configurations that `load_dataset` reads) and `eval.yaml`."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rise_bench.dataset import BenchmarkDataset
+from rise_bench.errors import DataError
 from rise_bench.floors import floor_predictors
 from rise_bench.manifest import Manifest
 from rise_bench.registry import BenchmarkSpec
@@ -18,15 +20,14 @@ CARD_NAME, EVAL_NAME = "README.md", "eval.yaml"
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LISTED_DROPS = 20
+_CARD = re.compile(r"---\n(?P<head>.*?)^---\n(?P<body>.*)", re.DOTALL | re.MULTILINE)
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Write `README.md` beside the parquet files that the manifest names; the floors are scored from them."""
     spec = manifest.benchmark
     dataset = BenchmarkDataset(folder, spec, manifest)
-    head = yaml.safe_dump(_metadata(spec, manifest), sort_keys=False, allow_unicode=True)
     parts = [
-        f"---\n{head}---\n",
         f"# {_title(spec)}\n",
         _introduction(spec, manifest),
         _loading(dataset),
@@ -35,7 +36,37 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         _floors(dataset),
         _source(spec, manifest),
     ]
-    atomic_write_text(folder / CARD_NAME, "\n".join(part for part in parts if part))
+    body = "\n".join(part for part in parts if part)
+    atomic_write_text(folder / CARD_NAME, joined_card(_metadata(spec, manifest), f"\n{body}", manifest))
+
+
+def joined_card(metadata: Mapping[str, Any], body: str, manifest: Manifest) -> str:
+    """Write front matter and body of a card; each configuration says by a hash what its files hold.
+
+    `datasets` keys its cache by a folder's name and its card's configurations: of two folders of one name,
+    and of two builds of one folder, it would give the first for both.
+    """
+    description = f"files sha256 {manifest.files_sha256}"
+    configs = [{**config, "description": description} for config in metadata.get("configs", ())]
+    head = yaml.safe_dump({**metadata, "configs": configs}, sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n{body}"
+
+
+def split_card(folder: Path) -> tuple[dict[str, Any], str]:
+    """Read the card of a folder: its front matter, and its body.
+
+    Raises:
+        DataError: If it cannot be read, or has no front matter with configurations.
+    """
+    path = folder / CARD_NAME
+    try:
+        match = _CARD.match(path.read_text(encoding="utf-8"))
+        metadata = yaml.safe_load(match["head"]) if match else None
+        if not match or not all(isinstance(config, dict) for config in metadata["configs"]):
+            raise ValueError("no front matter with configurations")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
+        raise DataError(f"{path} is no card of a dataset ({error}); build the dataset again") from error
+    return metadata, match["body"]
 
 
 def size_category(rows: int) -> str:

@@ -4,23 +4,20 @@ Shards are split by reward: `high` holds the rows with reward >= tau, `low` the 
 configuration `high` is the first kind of shard and `default` is both, without a row stored twice.
 """
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rise_bench.dataset import cache_folder
+from rise_bench.dataset import cache_folder, local_folder
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
+from rise_bench.manifest import Manifest, checked_file, read_manifest
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import features
 
 if TYPE_CHECKING:
     from datasets import Features
-
-_log = logging.getLogger(__name__)
 
 Subset = Literal["high", "default"]
 
@@ -94,11 +91,8 @@ def open_cots(folder: Path | str) -> CotDataset:
     """
     root = Path(folder).expanduser()
     manifest = read_manifest(root)
-    shards = {entry.shard for entry in manifest.files.values()}
-    if not shards or not shards <= {"high", "low"}:
-        raise DataError(
-            f"{root} is no CoT dataset (its shards are {sorted(shards)}); run `rise-bench collect`"
-        )
+    if not manifest.files or not manifest.holds_cots:
+        raise DataError(f"{root} is no CoT dataset; make chains of thought with `rise-bench collect`")
     if missing := [name for name in manifest.files if not (root / name).is_file()]:
         raise DataError(f"{root} lacks {missing[0]}; copy the folder again or collect again")
     return CotDataset(root, manifest.benchmark, manifest)
@@ -110,21 +104,17 @@ def find_cots(name: str) -> CotDataset:
     Raises:
         DataError: It is nowhere.
     """
-    root = os.environ.get("RISE_BENCH_DATA")
-    places = [Path(name), *([Path(root) / name] if root else []), cache_folder(name)]
-    for folder in places:
-        if (folder / MANIFEST_NAME).is_file():
-            _log.info("%s: found in %s", name, folder)
-            return open_cots(folder)
+    if (folder := local_folder(name)) is not None:
+        return open_cots(folder)
     from rise_bench.hub import fetch_dataset
 
     hub_id = f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{name.replace('_', '-')}"
     try:
         return open_cots(fetch_dataset(name, hub_id))
     except DataError as error:
-        looked = ", ".join(map(str, places))
         raise DataError(
-            f"no chains of thought {name!r} in {looked}, nor on the Hub; make them with `rise-bench collect`"
+            f"no chains of thought {name!r} in that folder, in $RISE_BENCH_DATA, in {cache_folder('')} or on "
+            "the Hub; make them with `rise-bench collect`"
         ) from error
 
 

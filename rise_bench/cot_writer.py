@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.best_of import Group
+from rise_bench.card import joined_card
 from rise_bench.cot import GROUNDED, cot_features
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
@@ -186,18 +187,16 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
     configs = {"default": "data/train-*.parquet"}
     if counts["high"]:  # `datasets` cannot load a configuration without rows
         configs["high"] = "data/train-high-*.parquet"
-    listed = "\n".join(
-        f"- config_name: {name}\n  data_files: [{{split: train, path: {path}}}]"
-        for name, path in configs.items()
-    )
-    return f"""---
-license: {spec.license}
-task_categories: [image-text-to-text]
-tags: [rise, chain-of-thought]
-configs:
-{listed}
----
-
+    metadata = {
+        "license": spec.license,
+        "task_categories": ["image-text-to-text"],
+        "tags": ["rise", "chain-of-thought"],
+        "configs": [
+            {"config_name": name, "data_files": [{"split": "train", "path": path}]}
+            for name, path in configs.items()
+        ],
+    }
+    body = f"""
 # RISE {spec.name.replace("_", " ")}: chains of thought
 
 Each row of the training split of {spec.name} ({plan.config}) with its best chain of thought of a group,
@@ -213,6 +212,7 @@ of the training annotations scores without looking.
 {_about_groundedness(plan)}Mean reward {mean:.3f}. Rows never sampled: {never}. `provenance` holds
 the model, its step, the hash of the prompts, the reward rule, the sampling settings and versions, as JSON.
 """
+    return joined_card(metadata, body, manifest)
 
 
 def _about_groundedness(plan: CotPlan) -> str:

@@ -45,9 +45,11 @@ class BenchmarkDataset:
         """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "default"), checked.
 
         Raises:
-            ConfigError: If there is no such configuration or split.
+            ConfigError: If there is no such configuration or split, or these are chains of thought.
             DataError: If a file is not the one that was built.
         """
+        if self.manifest.holds_cots:
+            raise ConfigError(f"{self.root} holds chains of thought; name the benchmark that they are of")
         if config not in CONFIGS:
             raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(CONFIGS)}")
         if split not in self.manifest.counts:
@@ -92,16 +94,16 @@ class BenchmarkDataset:
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
 
 
-def open_dataset(folder: Path | str) -> BenchmarkDataset:
-    """Open a dataset folder.
+def open_dataset(name: Path | str) -> BenchmarkDataset:
+    """Open a dataset by its folder, or by the name of a built one (`find_folder`).
 
     Raises:
         DataError: If it has no valid manifest, or a file that it names is missing or of another size.
     """
-    root = Path(folder).expanduser()
+    root = find_folder(name)
     manifest = read_manifest(root)
-    for name, entry in manifest.files.items():
-        path = root / name
+    for file, entry in manifest.files.items():
+        path = root / file
         if not path.is_file() or path.stat().st_size != entry.bytes:
             state = "is missing" if not path.is_file() else f"has {path.stat().st_size} bytes"
             raise DataError(
@@ -110,11 +112,85 @@ def open_dataset(folder: Path | str) -> BenchmarkDataset:
     return BenchmarkDataset(root, manifest.benchmark, manifest)
 
 
+def arrow_cache(manifest: Manifest) -> str:
+    """Return where `datasets` may keep its copy of these files: a folder named after what they hold.
+
+    Its own key is a path and a time, which another build can have too.
+    """
+    from datasets import config
+
+    return str(Path(config.HF_DATASETS_CACHE) / "rise-bench" / manifest.files_sha256[:32])
+
+
 def cache_folder(name: str) -> Path:
     """Return where `build` and `rehydrate` put a benchmark by default."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("rise-bench")) / name
+
+
+def local_folder(name: Path | str) -> Path | None:
+    """Find a dataset on this machine: the folder of that path, else the built one of that name, or None.
+
+    Names are looked for in `$RISE_BENCH_DATA`, then in the user's cache folder.
+    """
+    path = Path(name).expanduser()
+    if (path / MANIFEST_NAME).is_file():
+        return path
+    return _built(str(name)) if _is_name(path) else None
+
+
+def find_folder(name: Path | str) -> Path:
+    """Find a dataset by its folder or its name; one of the catalogue is asked of the Hub last.
+
+    Raises:
+        DataError: If it is nowhere.
+    """
+    path = Path(name).expanduser()
+    if (folder := local_folder(name)) is not None:
+        return folder
+    # Reading the manifest of a folder that has none says what is wrong with it.
+    return path if path.exists() or not _is_name(path) else _named(str(name))
+
+
+def _named(name: str) -> Path:
+    """Find a dataset by its name: built here, or on the Hub."""
+    if (folder := _built(name)) is not None:
+        return folder
+    looked = ", ".join(f"{place / name} ({label})" for label, place in _places())
+    try:
+        hub_id = get_benchmark(name).hub_id
+    except ConfigError as error:
+        built = {path.parent.name for _, place in _places() for path in place.glob(f"*/{MANIFEST_NAME}")}
+        here = f" (built here: {', '.join(sorted(built))})" if built else ""
+        raise DataError(f"no dataset {name!r} in {looked}{here}; run `rise-bench build`") from error
+    from rise_bench.hub import fetch_dataset
+
+    _log.info("%s: not in %s; asking the Hub for %s", name, looked, hub_id)
+    try:
+        folder = fetch_dataset(name, hub_id)
+    except DataError as error:
+        raise DataError(f"no dataset {name!r} in {looked}; {error}") from error
+    _log.info("%s: found in %s (Hub)", name, folder)
+    return folder
+
+
+def _built(name: str) -> Path | None:
+    for label, place in _places():
+        if (place / name / MANIFEST_NAME).is_file():
+            _log.info("%s: found in %s (%s)", name, place / name, label)
+            return place / name
+    return None
+
+
+def _is_name(path: Path) -> bool:
+    return len(path.parts) == 1 and path.name == str(path) != ".."
+
+
+def _places() -> list[tuple[str, Path]]:
+    root = os.environ.get("RISE_BENCH_DATA")
+    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
+    return [*named, ("cache folder", cache_folder(""))]
 
 
 def open_benchmark(name: str) -> BenchmarkDataset:
@@ -127,15 +203,12 @@ def open_benchmark(name: str) -> BenchmarkDataset:
 
 
 def find_dataset(name: str) -> BenchmarkDataset:
-    """Find and open the dataset of a benchmark, images included.
-
-    Args:
-        name: Name of the benchmark, e.g. "emotion6"; one outside the catalogue is looked for locally only.
+    """Find and open the dataset of a benchmark by name, images included.
 
     Raises:
         DataError: If it is nowhere, or only without its images.
     """
-    dataset = open_dataset(_locate(name))
+    dataset = open_dataset(_named(name))
     if dataset.spec.name != name:
         raise DataError(f"{dataset.root} holds {dataset.spec.name!r}, expected {name!r}; move it")
     if dataset.manifest.images == "reference":
@@ -144,27 +217,3 @@ def find_dataset(name: str) -> BenchmarkDataset:
             f"build {name} --source DIR` or `rise-bench rehydrate {dataset.spec.hub_id} --source DIR`"
         )
     return dataset
-
-
-def _locate(name: str) -> Path:
-    root = os.environ.get("RISE_BENCH_DATA")
-    places = [("RISE_BENCH_DATA", Path(root).expanduser() / name)] if root else []
-    places.append(("cache folder", cache_folder(name)))
-    for label, folder in places:
-        if (folder / MANIFEST_NAME).is_file():
-            _log.info("%s: found in %s (%s)", name, folder, label)
-            return folder
-    looked = ", ".join(f"{folder} ({label})" for label, folder in places)
-    try:
-        hub_id = get_benchmark(name).hub_id
-    except ConfigError as error:
-        raise DataError(f"no dataset {name!r} in {looked}; run `rise-bench build`") from error
-    from rise_bench.hub import fetch_dataset
-
-    _log.info("%s: not in %s; asking the Hub for %s", name, looked, hub_id)
-    try:
-        folder = fetch_dataset(name, hub_id)
-    except DataError as error:
-        raise DataError(f"no dataset {name!r} in {looked}; {error}") from error
-    _log.info("%s: found in %s (Hub)", name, folder)
-    return folder

@@ -18,6 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import yaml
+
 from rise_bench.cot import CotDataset, Subset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.export_texts import (
@@ -32,10 +34,9 @@ from rise_bench.export_texts import (
 )
 from rise_bench.hub_load import open_folder
 from rise_bench.prompts import clean_cot
-from rise_bench.publish_card import is_cot
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import row_to_gold
-from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes
+from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.values import BoxUnit, Gold
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 ExportFormat = Literal["trl", "messages", "visual_rft", "vlm_r1"]
 
 _GROUP_ROWS = 50
+_TRL_FILE = "data/train-00000-of-00001.parquet"
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp", b"BM": "bmp"}
 
 
@@ -96,7 +98,7 @@ def export(
         ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
     """
     folder, manifest = open_folder(name, config, revision=revision)
-    if not is_cot(manifest):
+    if not manifest.holds_cots:
         raise ConfigError(
             f"{name} is a benchmark without chains of thought; make them with `rise-bench collect`"
         )
@@ -116,6 +118,8 @@ def export(
             entry = llama_factory_entry(dataset.spec, "train.jsonl")
             atomic_write_text(work / "dataset_info.json", json.dumps(entry, indent=2) + "\n")
         text = readme(form, dataset.spec, config, rows, manifest.content_sha256)
+        if form == "trl":
+            text = _front_matter(sha256_file(work / _TRL_FILE)) + text
         atomic_write_text(work / "README.md", text)
     return rows
 
@@ -148,7 +152,13 @@ def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:
     turn = List({"role": Value("string"), "content": Value("string")})
     features = Features({"prompt": turn, "completion": turn, "images": List(Image())})
     (out / "data").mkdir()
-    return _write_parquet(map(_trl_row, rows), features, out / "data" / "train-00000-of-00001.parquet")
+    return _write_parquet(map(_trl_row, rows), features, out / _TRL_FILE)
+
+
+def _front_matter(sha256: str) -> str:
+    """What `load_dataset` reads; the hash keeps its cache of this folder apart from that of others."""
+    config = {"config_name": "default", "description": f"sha256 {sha256}", "data_files": _TRL_FILE}
+    return f"---\n{yaml.safe_dump({'configs': [config]}, sort_keys=False)}---\n\n"
 
 
 def _trl_row(row: ExportRow) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Loading from the Hub (`rise_bench.load`): a dataset at one commit, its files checked by its manifest."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_bench.cot import COT_CONFIGS
+from rise_bench.dataset import arrow_cache, local_folder
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub import (
     PINNED_REVISIONS,
@@ -17,7 +18,7 @@ from rise_bench.hub import (
     is_offline,
     list_files,
 )
-from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
 from rise_bench.registry import BENCHMARKS, get_benchmark
 from rise_bench.splits import CONFIGS
 from rise_bench.storage import sha256_file
@@ -36,13 +37,15 @@ def load(
     revision: str | None = None,
     streaming: bool = False,
 ) -> "DatasetDict | Dataset | IterableDatasetDict | IterableDataset":
-    """Load a published benchmark or CoT dataset; says on stderr which commit it is.
+    """Load a benchmark or CoT dataset; says on stderr which folder or commit it is.
 
     Args:
-        name: "coco_sub", "coco_sub-cot", or any "ORG/NAME" on the Hub.
+        name: A folder, the name of a dataset that was built here, "coco_sub", "coco_sub-cot", or any
+            "ORG/NAME" on the Hub.
         config: "4-shot", "16-shot" or "default" of a benchmark; "high" or "default" of a CoT dataset.
         split: "train" or "test"; None gives a dictionary of the splits.
-        revision: Commit, tag or branch; None is the pinned commit, else the head of main.
+        revision: Commit, tag or branch on the Hub; None is what is on this machine, else the pinned commit,
+            else the head of main.
         streaming: Read rows as they are asked for, without downloading the files first.
 
     Returns:
@@ -59,16 +62,53 @@ def load(
     """
     from datasets import load_dataset
 
+    if revision is None and (here := local_folder(name)) is not None:
+        _print(f"{name}: taken from {here}; pass revision= for what the Hub has.")
+        return load_files(here, read_manifest(here), config, split=split, streaming=streaming)
     repo_id = repo_of(name)
     if streaming:
         commit = commit_of(repo_id, revision or PINNED_REVISIONS.get(name))
         manifest = _check_remote(repo_id, commit, config)
         _say(repo_id, commit, config, manifest)
+        files = _by_split(manifest, _paths(repo_id, manifest, config), split, repo_id)
         with hub_errors(repo_id):
-            return load_dataset(repo_id, config, split=split, revision=commit, streaming=True)
+            return load_dataset(repo_id, data_files=files, split=split, revision=commit, streaming=True)
     folder, commit, manifest = fetch_checked(name, config, revision=revision)
     _say(repo_id, commit, config, manifest)
-    return load_dataset(str(folder), config, split=split)
+    return load_files(folder, manifest, config, split=split)
+
+
+def load_files(
+    folder: Path, manifest: Manifest, config: str, *, split: str | None = None, streaming: bool = False
+) -> "DatasetDict | Dataset | IterableDatasetDict | IterableDataset":
+    """Load the files that a manifest names, each compared with it; what the card says is not asked.
+
+    Raises:
+        ConfigError: If there is no such configuration or split.
+        DataError: If a file is not the one that was built.
+    """
+    from datasets import load_dataset
+
+    files = {
+        name: [str(checked_file(folder, path, manifest)) for path in paths]
+        for name, paths in _by_split(manifest, _paths(str(folder), manifest, config), split, folder).items()
+    }
+    cache = arrow_cache(manifest)
+    return load_dataset("parquet", data_files=files, split=split, cache_dir=cache, streaming=streaming)
+
+
+def _by_split(
+    manifest: Manifest, paths: Sequence[str], split: str | None, where: Path | str
+) -> dict[str, list[str]]:
+    """Group files by split; `split` is as `load_dataset` takes it, e.g. "train[:10]"."""
+    files: dict[str, list[str]] = {}
+    for path in paths:
+        files.setdefault(manifest.files[path].split, []).append(path)
+    asked = [] if split is None else [re.split(r"\[", part)[0].strip() for part in split.split("+")]
+    if not files or not {*asked} <= {*files, "all"}:
+        has = ", ".join(files) or "none"
+        raise ConfigError(f"{where} has no rows of split {split!r} in that configuration; it has {has}")
+    return files
 
 
 def fetch_checked(
@@ -158,23 +198,34 @@ def _check(repo_id: str, commit: str, path: str, manifest: Manifest, sha256: str
 
 
 def _say(repo_id: str, commit: str, config: str, manifest: Manifest) -> None:
-    from rich.console import Console
-
     hint = ""
     if manifest.images == "reference":
         hint = f" The images are not in it; join yours with `rise-bench rehydrate {repo_id} --source DIR`."
-    text = f'{repo_id}, {config}: commit {commit} (pin it with revision="{commit}").{hint}'
+    _print(f'{repo_id}, {config}: commit {commit} (pin it with revision="{commit}").{hint}')
+
+
+def _print(text: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def open_folder(
-    name: str | Path, config: str = "default", *, revision: str | None = None
+    name: str | Path, config: str = "default", *, revision: str | None = None, built: bool = True
 ) -> tuple[Path, Manifest]:
     """Return a dataset's folder, whether it is one already or lies on the Hub, and its manifest.
+
+    Args:
+        name: As in `load`.
+        config: As in `load`.
+        revision: As in `load`.
+        built: Whether the name of a dataset that was built here may be meant.
 
     Raises:
         ConfigError, DataError, PrerequisiteError: As `load`.
     """
+    if built and revision is None and (here := local_folder(name)) is not None:
+        return here, read_manifest(here)
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser()
         return folder, read_manifest(folder)

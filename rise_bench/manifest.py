@@ -120,6 +120,11 @@ class Manifest(_Strict):
         return BenchmarkSpec.from_json(self.spec)
 
     @property
+    def holds_cots(self) -> bool:
+        """Whether these are chains of thought; otherwise it is a benchmark."""
+        return {entry.shard for entry in self.files.values()} <= {"high", "low"}
+
+    @property
     def files_sha256(self) -> str:
         """Hash of what the files hold, byte for byte; what a cache of them has to be keyed by."""
         return sha256_bytes(json.dumps({name: e.sha256 for name, e in sorted(self.files.items())}).encode())

@@ -16,7 +16,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub_push import Difference, Outgoing, Pushed, compare, push
 from rise_bench.image_column import write_without_images
 from rise_bench.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
-from rise_bench.publish_card import is_cot, published_card
+from rise_bench.publish_card import published_card
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy
 from rise_bench.storage import sha256_file
 
@@ -181,13 +181,13 @@ def without_folder(name: str) -> str:
 def _texts(root: Path, repo_id: str, work: Path, manifest: Manifest) -> dict[str, bytes]:
     """Return card, pictures, `eval.yaml` and manifest."""
     write_manifest(work, manifest)
-    if is_cot(manifest):
-        base = (root / "README.md").read_text(encoding="utf-8")
+    if manifest.holds_cots:
+        base = root
         names: Sequence[str] = (MANIFEST_NAME,)
     else:
         write_card(work, manifest)
         write_eval_yaml(work, manifest)
-        base = (work / "README.md").read_text(encoding="utf-8")
+        base = work
         names = ("eval.yaml", MANIFEST_NAME)
     card = published_card(base, work, manifest, repo_id)
     return card | {name: (work / name).read_bytes() for name in names}

@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rise_bench.card import size_category
+from rise_bench.card import joined_card, size_category, split_card
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.manifest import Manifest, checked_file
 from rise_bench.registry import BenchmarkSpec
@@ -37,16 +35,11 @@ _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp"}
 _SECTION = r"^## {name}\n.*?(?=^## |\Z)"
 
 
-def is_cot(manifest: Manifest) -> bool:
-    """Whether a folder holds chains of thought; otherwise it is a benchmark."""
-    return {entry.shard for entry in manifest.files.values()} <= {"high", "low"}
-
-
-def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> dict[str, bytes]:
+def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> dict[str, bytes]:
     """Write the card of a published dataset and its pictures; the same dataset gives the same bytes.
 
     Args:
-        base: Card of the built folder, front matter first.
+        base: Folder of the card to begin with.
         root: Folder as it will be published: where images are null, no picture shows one.
         manifest: Its manifest.
         repo_id: Where it goes.
@@ -54,8 +47,7 @@ def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> d
     Returns:
         Path in the repository -> content; `README.md` first.
     """
-    _, head, body = base.split("---\n", 2)
-    metadata, spec = yaml.safe_load(head), manifest.benchmark
+    (metadata, body), spec = split_card(base), manifest.benchmark
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
     metadata.setdefault("pretty_name", f"RISE {spec.name.replace('_', ' ')}")
     metadata.setdefault("language", ["en"])
@@ -64,10 +56,10 @@ def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> d
         metadata.setdefault("license_name", f"{spec.name}-terms")
         metadata.setdefault("license_link", spec.source_url or "LICENSE")
     dataset = BenchmarkDataset(root, spec, manifest)
-    rows = _sample_rows(dataset, cot=is_cot(manifest))
+    rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
     sections = {"Loading": _loading(manifest, repo_id)}
-    if is_cot(manifest):
+    if manifest.holds_cots:
         rewards = _column(dataset, "reward")
         pictures[HISTOGRAM_PATH] = reward_histogram(rewards, _tau(manifest))
         sections |= {"How it was made": _making(dataset), "Rewards": _rewards(dataset, rewards)}
@@ -76,8 +68,7 @@ def published_card(base: str, root: Path, manifest: Manifest, repo_id: str) -> d
     sections |= {"Known limits": _limits(manifest), "Citation": _citation(spec)}
     for name, text in sections.items():
         body = with_section(body, name, text)
-    front = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
-    return {"README.md": f"---\n{front}---\n{body}".encode(), **pictures}
+    return {"README.md": joined_card(metadata, body, manifest).encode(), **pictures}
 
 
 def with_section(body: str, name: str, text: str) -> str:
@@ -91,16 +82,16 @@ def with_section(body: str, name: str, text: str) -> str:
 
 def _tags(manifest: Manifest) -> list[str]:
     spec = manifest.benchmark
-    kind = "chain-of-thought" if is_cot(manifest) else "benchmark"
+    kind = "chain-of-thought" if manifest.holds_cots else "benchmark"
     return ["rise-bench", kind, "vision-language", spec.kind, spec.name.replace("_", "-"), "arxiv:2508.13229"]
 
 
 def _loading(manifest: Manifest, repo_id: str) -> str:
-    config, show = ("high", 'rows[0]["cot"]') if is_cot(manifest) else ("16-shot", 'rows[0]["solution"]')
+    config, show = ("high", 'rows[0]["cot"]') if manifest.holds_cots else ("16-shot", 'rows[0]["solution"]')
     split = "train" if "train" in manifest.counts else "test"
     configs = (
         "`high` holds the rows with reward at least tau, `default` all rows."
-        if is_cot(manifest)
+        if manifest.holds_cots
         else "`4-shot` is part of `16-shot`, which is part of `default`; all have the same test split."
     )
     return f"""```python
@@ -189,7 +180,7 @@ def _limits(manifest: Manifest) -> str:
         limits.append(
             "Built from an incomplete source: scores do not compare with those of the whole dataset."
         )
-    if is_cot(manifest):
+    if manifest.holds_cots:
         limits += [
             "The reward measures whether the annotation can be reconstructed. It cannot tell a true "
             "description from a code that both halves of the loop agree on; nobody has read the rows.",

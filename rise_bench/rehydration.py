@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from rise_bench.card import write_card, write_eval_yaml
+from rise_bench.card import CARD_NAME, joined_card, split_card, write_card, write_eval_yaml
 from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.hub_load import open_folder
+from rise_bench.hub_load import load_files, open_folder
 from rise_bench.image_column import write_with_images
 from rise_bench.manifest import FileEntry, Manifest, checked_file, read_manifest, write_manifest
-from rise_bench.publish_card import is_cot, with_section
+from rise_bench.publish_card import with_section
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ def rehydrate(
         MissingImagesError: If images are missing or differ; it lists them.
         ConfigError, DataError, PrerequisiteError: If the dataset or a folder is not as it should be.
     """
-    from datasets import DatasetDict, load_dataset
+    from datasets import DatasetDict
 
     done = rehydrate_folder(
         name, source, out=out, revision=revision, allow_missing=allow_missing, overwrite=overwrite
     )
-    found = load_dataset(str(done.folder), config)
+    found = load_files(done.folder, done.manifest, config)
     assert isinstance(found, DatasetDict)
     return found
 
@@ -112,13 +112,13 @@ def rehydrate_folder(
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Rehydrated:
     """Write the folder with images; arguments and errors as `rehydrate`."""
-    root, manifest = open_folder(name, revision=revision)
+    root, manifest = open_folder(name, revision=revision, built=False)
     if manifest.images == "embed":
         raise ConfigError(f"{name} holds its images already; load it as it is")
     source = Path(source).expanduser()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder; give the folder with the source's images as --source")
-    base = manifest.benchmark.name + ("-cot" if is_cot(manifest) else "")
+    base = manifest.benchmark.name + ("-cot" if manifest.holds_cots else "")
     target = Path(out).expanduser() if out else cache_folder(base)
     if (done := _already(target, manifest)) is not None:
         return done
@@ -250,10 +250,10 @@ def _fill(
             update={"sha256": sha256_file(work / path), "rows": rows, "bytes": size}
         )
     filled = _filled_manifest(manifest, files, missing)
-    if is_cot(filled):
-        card = (root / "README.md").read_text(encoding="utf-8")
+    if filled.holds_cots:
+        metadata, body = split_card(root)
         note = "**Do not publish this folder:** the images were joined from a local copy of the source."
-        atomic_write_text(work / "README.md", with_section(card, "Images", note))
+        atomic_write_text(work / CARD_NAME, joined_card(metadata, with_section(body, "Images", note), filled))
     else:
         write_card(work, filled)
         write_eval_yaml(work, filled)

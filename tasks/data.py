@@ -12,7 +12,7 @@ from typing import Any
 
 from rise_bench.asked_style import asked_style
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
-from rise_bench.dataset import BenchmarkDataset, find_dataset
+from rise_bench.dataset import BenchmarkDataset, arrow_cache, find_dataset
 from rise_bench.lmms_command import dataset_of
 from rise_bench.prompts import prompt_hash
 from rise_bench.references import win_rate_reference
@@ -46,7 +46,9 @@ def __getattr__(attribute: str) -> Any:
 
 
 def _files(benchmark: str, unit: BoxUnit) -> dict[str, Any]:  # noqa: ARG001
-    return {"data_files": {"test": [str(path) for path in find_dataset(benchmark).files("test")]}}
+    dataset = find_dataset(benchmark)
+    files = [str(path) for path in dataset.files("test")]
+    return {"data_files": {"test": files}, "cache_dir": arrow_cache(dataset.manifest)}
 
 
 def _documents(benchmark: str, unit: BoxUnit) -> Callable[[Any], Any]:

@@ -8,7 +8,7 @@ from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from rise_bench.dataset import BenchmarkDataset, open_benchmark
+from rise_bench.dataset import BenchmarkDataset, arrow_cache, open_benchmark
 from rise_bench.errors import DataError
 from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import prompt_hash
@@ -48,6 +48,7 @@ def open_training_data(data: DataConfig) -> TrainingData:
         raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
     config = "default" if data.shots == "full" else data.shots
     files = [str(path) for path in benchmark.files("train", config)]
-    images = Dataset.from_parquet(files, columns=["image", "source_sha256"])
+    cache = arrow_cache(benchmark.manifest)
+    images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
     images = images.cast_column("image", ImageFeature(decode=False))
     return TrainingData(benchmark.spec, benchmark.golds("train", config), images)

@@ -10,7 +10,7 @@ from rise_bench.cli import app
 
 @app.command()
 def check(
-    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    data: Annotated[Path, typer.Argument(help="Dataset folder, or the name of a built one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check a built dataset: columns, hashes, counts, splits, scores; exits with 1 if anything is wrong."""

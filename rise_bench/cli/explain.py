@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def explain(
-    data: Annotated[Path, typer.Option(help="Dataset folder.")],
+    data: Annotated[Path, typer.Option(help="Dataset folder, or the name of a built one.")],
     sample_id: Annotated[str, typer.Option("--id", help="Id of the sample.")],
     samples: Annotated[Path | None, typer.Option(help="Samples file that holds the response.")] = None,
     file: Annotated[Path | None, typer.Option(help="File that is the response; - is standard input.")] = None,

@@ -14,7 +14,7 @@ _Out = Path | None
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(help="Folder of a CoT dataset, or its name on the Hub.")],
+    name: Annotated[str, typer.Argument(help="CoT dataset: its folder, its name here, or ORG/NAME.")],
     trl: Annotated[_Out, typer.Option(help="Folder to make for TRL: prompt, completion, images.")] = None,
     messages: Annotated[_Out, typer.Option(help="Folder to make for LLaMA-Factory and ms-swift.")] = None,
     visual_rft: Annotated[

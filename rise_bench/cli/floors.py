@@ -10,7 +10,7 @@ from rise_bench.cli import app
 
 @app.command()
 def floors(
-    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    data: Annotated[Path, typer.Argument(help="Dataset folder, or the name of a built one.")],
     split: Annotated[
         str, typer.Option(help="Split to score on; the predictors are fitted to train.")
     ] = "test",

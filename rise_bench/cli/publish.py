@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="Folder that build, collect or rehydrate wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Dataset to send: its folder, or the name of a built one.")],
     repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub; made if it does not exist.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,

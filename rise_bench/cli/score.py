@@ -14,7 +14,7 @@ def score(
     samples: Annotated[
         Path, typer.Argument(help='Samples file of lmms-eval, or lines of {"id", "response"}.')
     ],
-    data: Annotated[Path, typer.Option(help="Dataset folder that the run was made on.")],
+    data: Annotated[Path, typer.Option(help="Dataset that the run was made on: its folder or name.")],
     split: Annotated[str, typer.Option(help="Split that was run.")] = "test",
     box_unit: BoxUnitChoice = None,
     style: AskedStyleChoice = None,
