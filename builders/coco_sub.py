@@ -13,7 +13,7 @@ from typing import Literal
 from rise_bench.coco_json import CocoBoxes, CocoImage, read_coco_boxes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.source import SourcePlan, SourceRow, inside
 from rise_bench.splits import assign_exclusive, train_share
 from rise_bench.values import Boxes
 
@@ -53,7 +53,7 @@ def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
         raise ConfigError(f"pool {pool!r} is unknown; choose one of {', '.join(_POOLS)}")
     spec = get_benchmark("coco_sub")
     files = [
-        (read_coco_boxes(source / "annotations" / f"instances_{name}.json"), source / name)
+        (read_coco_boxes(inside(source, source / "annotations" / f"instances_{name}.json")), source / name)
         for name in _POOLS[pool]
     ]
     found = _gather(files)
@@ -117,7 +117,7 @@ def _row(found: _Pool, source_id: str, category: str) -> SourceRow:
     return SourceRow(
         id=f"coco_sub/{source_id}/{category.replace(' ', '_')}",
         source_id=source_id,
-        image=folder / image.file_name,
+        image=inside(folder.parent, folder / image.file_name),
         annotation=Boxes(coco.boxes(image_id, category_id)),
         category=category,
         license=image.license,

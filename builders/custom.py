@@ -12,7 +12,7 @@ from rise_bench.coco_json import read_coco_boxes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.label_csv import LabelTable, read_label_csv
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy, Metric
-from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.source import SourcePlan, SourceRow, inside
 from rise_bench.splits import by_rank
 from rise_bench.values import Boxes, Distribution
 
@@ -59,6 +59,8 @@ def plan(
     path = annotations if annotations.is_file() else source / annotations
     if not path.is_file():
         raise DataError(f"{path} is missing; name the CSV or the COCO json with --annotations")
+    if not annotations.is_file() and ".." not in annotations.parts:
+        inside(source, path)  # a path that the user gave as it is may lie anywhere
     if path.suffix.lower() == ".json":
         if metric not in (None, "ap50") or classes:
             raise ConfigError(
@@ -167,4 +169,4 @@ def _image(source: Path, file: str, where: str) -> Path:
         raise DataError(f"{where}: image name {file!r} must be a path inside {source}; mend it")
     if not (source / file).is_file():
         raise DataError(f"{where}: {source / file} is missing; add the image or remove the row")
-    return source / file
+    return inside(source, source / file)

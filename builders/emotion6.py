@@ -11,7 +11,7 @@ from pathlib import Path
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
 from rise_bench.schema import SUM_TOLERANCE
-from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.source import SourcePlan, SourceRow, inside
 from rise_bench.splits import rank_order, train_share
 from rise_bench.values import Distribution
 
@@ -53,6 +53,7 @@ def plan(source: Path, *, seed: int = 0) -> SourcePlan:
 def _root(source: Path) -> Path:
     for folder in (source, source / "Emotion6"):
         if (folder / LABELS).is_file():
+            inside(source, folder / LABELS)
             return folder
     raise DataError(
         f"{source} has no {LABELS} (nor has its folder Emotion6); unpack Emotion6.zip and give its folder "
@@ -82,7 +83,7 @@ def _rows(root: Path, classes: tuple[str, ...]) -> tuple[list[SourceRow], list[s
             continue
         stem = Path(file).with_suffix("").as_posix()
         annotation = Distribution(classes, probs)
-        rows.append(SourceRow(f"emotion6/{stem}", file, image, annotation, where=where))
+        rows.append(SourceRow(f"emotion6/{stem}", file, inside(root, image), annotation, where=where))
     return rows, missing
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rise_bench.errors import DataError
 from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.source import SourcePlan, SourceRow, inside
 from rise_bench.splits import by_rank, train_share
 from rise_bench.values import Distribution
 
@@ -55,7 +55,7 @@ def plan(source: Path, *, seed: int = 0) -> SourcePlan:
     """
     spec = get_benchmark("imagenet_sub")
     root = _class_folders(source)
-    _check_synsets(source / SYNSETS)
+    _check_synsets(inside(source, source / SYNSETS))
     train: list[SourceRow] = []
     test: list[SourceRow] = []
     short: dict[str, int] = {}
@@ -66,7 +66,9 @@ def plan(source: Path, *, seed: int = 0) -> SourcePlan:
         if len(chosen) < TRAIN_PER_CLASS + TEST_PER_CLASS:
             short[f"{name} ({WNIDS[name]})"] = len(chosen)
         rows = [
-            SourceRow(f"imagenet_sub/{stem}", stem, files[stem], one_hot, where=f"class {name}")
+            SourceRow(
+                f"imagenet_sub/{stem}", stem, inside(source, files[stem]), one_hot, where=f"class {name}"
+            )
             for stem in chosen
         ]
         cut = train_share(len(rows), TRAIN_PER_CLASS, TEST_PER_CLASS)

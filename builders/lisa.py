@@ -20,7 +20,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.image_files import open_image, shown_size
 from rise_bench.polygon_mask import Point, fill_polygon
 from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow
+from rise_bench.source import SourcePlan, SourceRow, inside
 from rise_bench.values import Box, Boxes
 
 Targets = Literal["union", "largest", "first", "split"]
@@ -67,7 +67,9 @@ def plan(source: Path, *, seed: int = 0, targets: Targets = "union") -> SourcePl
             )
         if len(files) != official:
             shortfalls.append(f"{split} has {len(files)} annotations, the official one {official}")
-        rows[split] = [row for path in files for row in _rows(path, split, targets, drops)]
+        rows[split] = [
+            row for path in files for row in _rows(inside(source, path), split, targets, drops, source)
+        ]
     if drops[NO_IMAGE]:
         shortfalls.append(f"{len(drops[NO_IMAGE])} images are missing, e.g. {drops[NO_IMAGE][0]}")
     return SourcePlan(
@@ -80,13 +82,15 @@ def plan(source: Path, *, seed: int = 0, targets: Targets = "union") -> SourcePl
     )
 
 
-def _rows(path: Path, split: str, targets: Targets, drops: dict[str, list[str]]) -> list[SourceRow]:
-    question, polygons = read_annotation(path)
+def _rows(
+    path: Path, split: str, targets: Targets, drops: dict[str, list[str]], source: Path
+) -> list[SourceRow]:
+    question, polygons = read_annotation(inside(source, path))
     image, name = path.with_suffix(".jpg"), f"{split}/{path.stem}"
     if not image.is_file():
         drops[NO_IMAGE].append(image.name)
         return []
-    boxes = boxes_xywh_px(polygons, _size_px(image), targets)
+    boxes = boxes_xywh_px(polygons, _size_px(inside(source, image)), targets)
     if not boxes:
         drops[NO_TARGET].append(name)
         return []

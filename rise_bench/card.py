@@ -11,6 +11,7 @@ from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.floors import floor_predictors
 from rise_bench.manifest import Manifest
+from rise_bench.markdown import code, inline, link, web_address
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import aggregate, score_annotation
 from rise_bench.splits import CONFIGS
@@ -102,7 +103,8 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
     rows = sum(manifest.counts.values())
     licence: dict[str, str] = {"license": spec.license}
     if spec.license == "other":
-        licence |= {"license_name": f"{spec.name}-terms", "license_link": spec.source_url or "LICENSE"}
+        address = web_address(spec.source_url) or "LICENSE"
+        licence |= {"license_name": f"{spec.name}-terms", "license_link": address}
     return {
         "pretty_name": _title(spec),
         **licence,
@@ -146,7 +148,7 @@ def _introduction(spec: BenchmarkSpec, manifest: Manifest) -> str:
     )
     lines = [
         f"Images with annotations of kind *{spec.kind}* ({what}), for training and comparing small "
-        f'vision-language models that annotate with reasons. Question: "{spec.question}" '
+        f'vision-language models that annotate with reasons. Question: "{inline(spec.question)}" '
         f"Metric: {_METRIC_TEXT[spec.metric]}."
     ]
     if manifest.images == "reference":
@@ -187,7 +189,8 @@ def _counts(manifest: Manifest) -> str:
         for split, rows in manifest.counts.items()
     ]
     if manifest.differences:
-        lines += ["", "Where and why they differ:", "", *(f"- {line}" for line in manifest.differences)]
+        lines += ["", "Where and why they differ:", ""]
+        lines += [f"- {inline(line)}" for line in manifest.differences]
     elif manifest.paper_counts:
         lines += ["", "The counts are the paper's."]
     return "\n".join(lines) + "\n"
@@ -197,7 +200,7 @@ def _left_out(manifest: Manifest) -> str:
     lines: list[str] = []
     for reason, names in manifest.drops.items():
         more = f", and {len(names) - _LISTED_DROPS} more" if len(names) > _LISTED_DROPS else ""
-        lines.append(f"- {len(names)}: {reason} ({_listed(names)}{more})")
+        lines.append(f"- {len(names)}: {inline(reason)} ({_listed(names)}{more})")
     text = "\n".join(["## Left out of the source\n", *lines]) + "\n" if lines else ""
     if manifest.near_duplicate_pairs:
         text += (
@@ -208,7 +211,7 @@ def _left_out(manifest: Manifest) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names[:_LISTED_DROPS])
+    return ", ".join(map(code, names[:_LISTED_DROPS]))
 
 
 def _floors(dataset: BenchmarkDataset) -> str:
@@ -225,13 +228,22 @@ def _floors(dataset: BenchmarkDataset) -> str:
 
 
 def _source(spec: BenchmarkSpec, manifest: Manifest) -> str:
-    options = ", ".join(f"{name} = {value}" for name, value in sorted(manifest.options.items()))
+    options = ", ".join(
+        f"{inline(name)} = {inline(value)}" for name, value in sorted(manifest.options.items())
+    )
+    versions = ", ".join(f"{inline(name)} {inline(value)}" for name, value in manifest.versions.items())
     lines = [
         "## Source and licence\n",
-        f"{spec.citation}. {spec.source_url}\n" if spec.citation or spec.source_url else "",
-        f"{spec.license_note}\n" if spec.license_note else "",
+        f"{source_line(spec)}\n" if source_line(spec) else "",
+        f"{inline(spec.license_note)}\n" if spec.license_note else "",
         f"Built by `rise-bench build` with seed {manifest.seed}{'; ' + options if options else ''}; "
         f"content sha256 `{manifest.content_sha256}`. "
-        f"Versions: {', '.join(f'{name} {value}' for name, value in manifest.versions.items())}.",
+        f"Versions: {versions}.",
     ]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def source_line(spec: BenchmarkSpec) -> str:
+    """Return how to cite the source, and where it is; empty if the spec says neither."""
+    cited = f"{inline(spec.citation)}." if spec.citation else ""
+    return " ".join(part for part in (cited, link(spec.source_url)) if part)

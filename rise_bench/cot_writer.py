@@ -14,6 +14,7 @@ from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.floors import floor_predictors
 from rise_bench.manifest import FileEntry, Manifest, write_manifest
+from rise_bench.markdown import code
 from rise_bench.schema import row_to_gold
 from rise_bench.similarity import SimilarityVariant, similarity
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
@@ -182,7 +183,7 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
     rewards = [group.reward for group in plan.best.values()]
     mean = sum(rewards) / len(rewards)
     models = {plan.provenance(group).get("model", "") for group in plan.best.values()}
-    names = ", ".join(f"`{name}`" for name in sorted(models))
+    names = ", ".join(map(code, sorted(models)))
     never = len(manifest.drops.get("never sampled", ()))
     configs = {"default": "data/train-*.parquet"}
     if counts["high"]:  # `datasets` cannot load a configuration without rows
@@ -222,5 +223,5 @@ def _about_groundedness(plan: CotPlan) -> str:
     return (
         f"`groundedness` ({sum(scores) / len(scores):.3f} nats a token in the mean) and "
         f"`groundedness_worst_sentence` say how much\nthe chain of thought is about its picture to "
-        f"`{plan.judge['model']}`, which never saw the annotation.\n\n"
+        f"{code(plan.judge['model'])}, which never saw the annotation.\n\n"
     )

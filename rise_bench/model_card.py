@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from rise_bench.markdown import code, fenced, inline
 from rise_bench.publish_card import CITATION
 
 _METRICS = ("jsd", "win_rate", "accuracy", "ap50", "similarity", "parse_rate")
@@ -47,18 +48,18 @@ def model_card(facts: ModelFacts) -> str:
         "Loading": _loading(facts.repo_id),
         "Scores": _scores(facts),
         "Data": _data(facts),
-        "Recipe": f"```yaml\n{yaml.safe_dump(dict(facts.recipe), sort_keys=False)}```",
+        "Recipe": fenced(yaml.safe_dump(dict(facts.recipe), sort_keys=False), "yaml"),
         "Made with": _made_with(facts.run),
         "Known limits": _LIMITS,
         "Citation": CITATION,
     }
     intro = (
-        f"`{base}`, trained with the stage `{facts.recipe['stage']}` of "
+        f"{code(str(base))}, trained with the stage {code(str(facts.recipe['stage']))} of "
         "[RISE](https://arxiv.org/abs/2508.13229) to annotate images with reasons: it answers "
         "`<think>reasoning</think><answer>annotation</answer>`."
     )
     body = "\n\n".join(f"## {name}\n\n{text.strip()}" for name, text in sections.items())
-    return f"---\n{front}---\n\n# {facts.repo_id.partition('/')[2]}\n\n{intro}\n\n{body}\n"
+    return f"---\n{front}---\n\n# {inline(facts.repo_id.partition('/')[2])}\n\n{intro}\n\n{body}\n"
 
 
 def _metadata(facts: ModelFacts) -> dict[str, Any]:
@@ -86,13 +87,17 @@ def _scores(facts: ModelFacts) -> str:
     parts = []
     for score in facts.scores:
         names = [name for name in _METRICS if name in score["metrics"]]
-        lines = [f"| {score['benchmark']} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+        lines = [
+            f"| {inline(str(score['benchmark']))} | {' | '.join(names)} |",
+            "|---" * (len(names) + 1) + "|",
+        ]
         lines.append(f"| this model | {' | '.join(_interval(score['metrics'][name]) for name in names)} |")
         for floor, report in sorted(score["floors"].items()):
             cells = [_interval(report["metrics"][n]) if n in report["metrics"] else "" for n in names]
-            lines.append(f"| floor: {floor} | {' | '.join(cells)} |")
-        against = f" Win-rate against `{score['reference']}`." if score.get("reference") else ""
-        note = f"{score['samples']} samples, 95% bootstrap intervals; JSD in nats, lower is better.{against}"
+            lines.append(f"| floor: {inline(floor)} | {' | '.join(cells)} |")
+        against = f" Win-rate against {code(str(score['reference']))}." if score.get("reference") else ""
+        samples = inline(str(score["samples"]))
+        note = f"{samples} samples, 95% bootstrap intervals; JSD in nats, lower is better.{against}"
         parts.append("\n".join(lines) + f"\n\n{note}")
     return "\n\n".join(parts) + "\n\nClaimed by whoever published this model; a leaderboard recomputes them."
 
@@ -105,27 +110,28 @@ def _interval(found: Mapping[str, Any]) -> str:
 
 def _data(facts: ModelFacts) -> str:
     lines = [
-        f"- `{pin.repo_id}` at commit `{pin.commit}`, content sha256 `{pin.content_sha256}`"
+        f"- {code(pin.repo_id)} at commit {code(pin.commit)}, content sha256 {code(pin.content_sha256)}"
         for pin in facts.pins
     ]
     pinned = {pin.content_sha256 for pin in facts.pins}
     lines += [
-        f"- {score['benchmark']}, content sha256 `{score['dataset_sha256']}` (not named on the Hub)"
+        f"- {inline(str(score['benchmark']))}, content sha256 {code(str(score['dataset_sha256']))} "
+        "(not named on the Hub)"
         for score in facts.scores
         if score["dataset_sha256"] not in pinned
     ]
     data = facts.recipe["data"]
-    return "\n".join([f"- trained on: {data['benchmark']}, {data['shots']}", *lines])
+    trained = f"- trained on: {inline(str(data['benchmark']))}, {inline(str(data['shots']))}"
+    return "\n".join([trained, *lines])
 
 
 def _made_with(run: Mapping[str, Any]) -> str:
-    lines = [f"| {name} | {value} |" for name, value in sorted(run.get("versions", {}).items())]
+    rows = sorted(run.get("versions", {}).items())
     git = run.get("git")
     if git:
-        lines.append(f"| commit of rise-bench | {git['commit']}{' (changed)' if git['dirty'] else ''} |")
-    lines += [
-        f"| prompts, {name} | {value} |" for name, value in sorted(run.get("prompt_hashes", {}).items())
-    ]
+        rows.append(("commit of rise-bench", f"{git['commit']}{' (changed)' if git['dirty'] else ''}"))
+    rows += [(f"prompts, {name}", value) for name, value in sorted(run.get("prompt_hashes", {}).items())]
+    lines = [f"| {inline(name)} | {inline(str(value))} |" for name, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines])
 
 

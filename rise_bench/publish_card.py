@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rise_bench.card import joined_card, size_category, split_card
+from rise_bench.card import joined_card, size_category, source_line, split_card
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.manifest import Manifest, checked_file
+from rise_bench.markdown import inline, verbatim, web_address
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.reward_histogram import reward_histogram
 
@@ -30,7 +31,6 @@ CITATION = """```bibtex
 ```"""
 
 _SAMPLES = 4
-_TEXT_CHARS = 1_200
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp"}
 _SECTION = r"^## {name}\n.*?(?=^## |\Z)"
 
@@ -54,7 +54,7 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     metadata.setdefault("size_categories", [size_category(sum(manifest.counts.values()))])
     if spec.license == "other":
         metadata.setdefault("license_name", f"{spec.name}-terms")
-        metadata.setdefault("license_link", spec.source_url or "LICENSE")
+        metadata.setdefault("license_link", web_address(spec.source_url) or "LICENSE")
     dataset = BenchmarkDataset(root, spec, manifest)
     rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
@@ -112,10 +112,10 @@ def _making(dataset: BenchmarkDataset) -> str:
             values[name].add(_flat(value))
     lines = ["| | |", "|---|---|"]
     for name, found in sorted(values.items()):
-        shown = _cell(next(iter(found))) if len(found) == 1 else f"{len(found)} values, see the rows"
-        lines.append(f"| {_cell(name)} | {shown} |")
+        shown = inline(next(iter(found))) if len(found) == 1 else f"{len(found)} values, see the rows"
+        lines.append(f"| {inline(name)} | {shown} |")
     options = sorted(dataset.manifest.options.items())
-    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in options]
+    lines += [f"| {inline(name)} | {inline(value)} |" for name, value in options]
     return (
         "For each image a model that sees the annotation writes chains of thought; each is judged by the "
         "annotation that the same model reconstructs from the image and the chain of thought alone "
@@ -145,16 +145,16 @@ def _samples(rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -
     shown = []
     for number, row in enumerate(rows, 1):
         picture = next((path for path in pictures if path.startswith(f"assets/sample-{number}.")), "")
-        facts = [f"**{_cell(row['id'])}**"]
+        facts = [f"**{inline(row['id'])}**"]
         if "reward" in row:
             facts.append(f"reward {row['reward']:.3f}, floor {row['prior_score']:.3f}")
-        facts.append(f"source {_cell(row['source_id'])}, licence {_cell(row['license'])}")
+        facts.append(f"source {inline(row['source_id'])}, licence {inline(row['license'])}")
         texts = [row["problem"], row["solution"]] if "cot" not in row else [row["cot"], row["solution"]]
         shown.append(
             "\n\n".join(
                 [", ".join(facts)]
-                + ([f"![{_cell(row['id'])}]({picture})"] if picture else [])
-                + [_verbatim(text) for text in texts]
+                + ([f"![{inline(row['id'])}]({picture})"] if picture else [])
+                + [verbatim(text) for text in texts]
             )
         )
     return "\n\n".join(shown)
@@ -199,14 +199,14 @@ def _limits(manifest: Manifest) -> str:
 
 def _source(spec: BenchmarkSpec) -> str:
     lines = [
-        f"{spec.citation}. {spec.source_url}" if spec.citation or spec.source_url else "",
-        spec.license_note,
+        source_line(spec),
+        inline(spec.license_note),
     ]
-    return "\n\n".join(line for line in lines if line) or f"Licence: {spec.license}."
+    return "\n\n".join(line for line in lines if line) or f"Licence: {inline(spec.license)}."
 
 
 def _citation(spec: BenchmarkSpec) -> str:
-    return CITATION + (f"\n\nThe source: {spec.citation}." if spec.citation else "")
+    return CITATION + (f"\n\nThe source: {inline(spec.citation)}." if spec.citation else "")
 
 
 def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:
@@ -268,15 +268,3 @@ def _tau(manifest: Manifest) -> float:
 
 def _flat(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _cell(text: str) -> str:
-    """Escape a text for a table or a heading, so that it stays text."""
-    flat = re.sub(r"\s+", " ", text)[:_TEXT_CHARS]
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
-
-
-def _verbatim(text: str) -> str:
-    """Show a text of unknown origin as an indented block, in which nothing is markup."""
-    cut = text if len(text) <= _TEXT_CHARS else text[:_TEXT_CHARS] + " …"
-    return "\n".join("    " + line for line in cut.splitlines() or [""])

@@ -20,6 +20,7 @@ from rise_bench.hub_load import load_files, open_folder
 from rise_bench.image_column import write_with_images
 from rise_bench.manifest import FileEntry, Manifest, checked_file, read_manifest, write_manifest
 from rise_bench.publish_card import with_section
+from rise_bench.source import inside
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 
 if TYPE_CHECKING:
@@ -156,8 +157,15 @@ def find_images(
 
     Returns:
         sha256 -> file, and what is not there.
+
+    Raises:
+        DataError: If a file is a link that leads out of the folder.
     """
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = sorted(
+        inside(source, path) if path.is_symlink() else path
+        for path in source.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     by_name: defaultdict[str, list[Path]] = defaultdict(list)
     for path in files:
         for key in {path.name, path.stem}:

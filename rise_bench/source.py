@@ -4,8 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rise_bench.errors import DataError
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.values import Annotation, Distribution
+
+
+def inside(source: Path, path: Path) -> Path:
+    """Return a file of a source, after making sure that no link leads out of it and that reading it ends.
+
+    A source from elsewhere may hold a link to any file of this machine, which would be built in and sent.
+
+    Raises:
+        DataError: If a link on its way leads out of the source, or it is a pipe or a device.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(source.resolve()):
+        raise DataError(
+            f"{path} is a link that leads out of {source}, to {real}; what lies outside is not read: put the "
+            "file itself there, or give the folder that holds both as --source"
+        )
+    if real.exists() and not (real.is_file() or real.is_dir()):
+        raise DataError(f"{path} is a pipe or a device, expected a file; remove it")
+    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,63 @@
+"""Texts of unknown origin on a Markdown page: they stay text, whatever markup they hold."""
+
+import re
+
+_LONGEST = 1_200
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_OPENING = re.compile(r"[-+=]|\d+(?=[.)])")
+_URL = re.compile(r"https?://[\w.~:/?#@!$&'*+,;=%-]+", re.ASCII)
+
+
+def inline(text: str) -> str:
+    r"""Escape a text for a paragraph, heading or cell: no HTML, link, picture, list or line break is left.
+
+    >>> print(inline("[x](javascript:alert(1)) | <b>\n# y"))
+    \[x\](javascript:alert(1)) \| \<b\> \# y
+    >>> print(inline("1. at https://example.org"))
+    1\. at https\://example.org
+    """
+    flat = re.sub(r"\s+", " ", text).strip()[:_LONGEST]
+    escaped = _MARKUP.sub(r"\\\g<0>", flat)
+    opening = _OPENING.match(escaped)
+    if opening is None:
+        return escaped
+    at = opening.end() if opening[0].isdigit() else 0
+    return f"{escaped[:at]}\\{escaped[at:]}"
+
+
+def code(text: str) -> str:
+    """Show a text as code in a line; the fence is longer than any run of backticks in it.
+
+    >>> print(code("a`b"), code("`"))
+    ``a`b`` `` ` ``
+    """
+    flat = re.sub(r"\s+", " ", text)[:_LONGEST]
+    ticks = "`" * (1 + _longest_run(flat))
+    pad = " " if flat.startswith("`") or flat.endswith("`") or not flat.strip() else ""
+    return f"{ticks}{pad}{flat}{pad}{ticks}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Show lines as code, between fences that are longer than any run of backticks in them."""
+    fence = "`" * max(3, 1 + _longest_run(text))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def verbatim(text: str) -> str:
+    """Show a text as an indented block, in which nothing is markup."""
+    cut = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
+    return "\n".join("    " + line for line in cut.splitlines() or [""])
+
+
+def web_address(url: str) -> str:
+    """Return an address of the web as it is, and nothing of any other kind (`javascript:`, `data:`)."""
+    return url if _URL.fullmatch(url) else ""
+
+
+def link(url: str) -> str:
+    """Return an address of the web as a link, anything else as text."""
+    return f"<{url}>" if web_address(url) else inline(url)
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
