@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_bench.parsing import MAX_BOXES, read_response
+from rise_bench.boxes_answer import MAX_BOXES
+from rise_bench.parsing import read_response
 from rise_bench.values import Boxes
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")

@@ -1,0 +1,104 @@
+"""Characters as a reader sees them: which are invisible, which belong to a word, which look like others."""
+
+import re
+import unicodedata
+from functools import cache
+
+_WIDTHS = ("<wide>", "<narrow>", "<small>", "<font>", "<noBreak>")
+_SIGNS = {
+    **dict.fromkeys("“”„‟«»″", '"'),
+    **dict.fromkeys("‘’‚‛′", "'"),
+    "−": "-",
+    "٪": "%",
+    "\u2028": "\n",
+    "\u2029": "\n",
+}
+_ASCII_WORD = re.compile(r"[^\W_]+")
+
+
+def is_invisible(character: str) -> bool:
+    """Whether a character leaves no mark: zero-width, soft hyphen, direction, variation selector."""
+    return (
+        unicodedata.category(character) == "Cf"
+        or "\ufe00" <= character <= "\ufe0f"
+        or "\U000e0100" <= character <= "\U000e01ef"
+        or character in "\u034f\u115f\u1160\u3164\uffa0"
+    )
+
+
+class CharacterTable(dict[int, str]):
+    """A table for `str.translate` that is filled as characters come; ASCII stays as it is."""
+
+    def __missing__(self, code: int) -> str:
+        """Return what stands for a character, and remember it."""
+        value = chr(code) if code < 128 else self.standing_for(chr(code))
+        if len(self) < 20_000:
+            self[code] = value
+        return value
+
+    def standing_for(self, character: str) -> str:
+        """Return what stands for a character that is not ASCII; empty for none."""
+        if is_invisible(character):
+            return ""
+        if character in _SIGNS:
+            return _SIGNS[character]
+        if unicodedata.category(character) == "Zs":
+            return " "
+        if unicodedata.decomposition(character).startswith(_WIDTHS):
+            return unicodedata.normalize("NFKC", character)
+        return character
+
+
+_PLAIN = CharacterTable()
+
+
+def plain(text: str) -> str:
+    """Write full-width forms, minus, percent signs, quotes and blanks in ASCII; leave out the invisible.
+
+    >>> plain("“joy”： −０．８％")
+    '"joy": -0.8%'
+    """
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
+@cache
+def marks() -> str:
+    """Return the combining marks (vowel signs, accents) as the inside of a regular expression's set."""
+    ranges: list[list[int]] = []
+    for code in range(0x20000):  # beyond are variation selectors only
+        if unicodedata.category(chr(code))[0] == "M":
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+@cache
+def _word_with_marks() -> re.Pattern[str]:
+    return re.compile(rf"(?:[^\W_]|[{marks()}])+")
+
+
+def words(text: str) -> list[str]:
+    """Return the runs of letters, digits and their marks.
+
+    >>> words("Band_Aid, कील")
+    ['Band', 'Aid', 'कील']
+    """
+    return (_ASCII_WORD if text.isascii() else _word_with_marks()).findall(text)
+
+
+def fold_word(word: str) -> str:
+    """Fold case, composition and compatibility forms of a word; quadratic in a run of accents."""
+    if word.isascii():
+        return word.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+
+
+def fold(name: str) -> str:
+    """Fold case, blanks, hyphens, underscores and Unicode forms of a class name; empty if it has no word.
+
+    >>> fold("Band-Aid") == fold("band aid"), fold("cafe\u0301") == fold("CAFÉ")
+    (True, True)
+    """
+    return "".join(map(fold_word, words(plain(name))))
