@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rise_bench.display_text import tidy_line
 from rise_bench.errors import ConfigError, DataError, SubmissionError
 from rise_bench.hub import redact
 from rise_bench.leaderboards.boards import GoldBoard
@@ -117,8 +118,8 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
         "model": {
             "id": match["id"],
             "revision": match["revision"],
-            "name": statement.name or match["id"].split("/")[-1],
-            "method": statement.method,
+            "name": tidy_line(statement.name) or match["id"].split("/")[-1],
+            "method": tidy_line(statement.method),
         },
         "dataset": {
             "content_sha256": responses.dataset_sha256 or board.pin.content_sha256,
@@ -156,13 +157,14 @@ def _decoding(run: RunFiles) -> dict[str, Any]:
     settings = dict(_config(run).get("generation_kwargs") or {})
     given = about.get("gen_kwargs")
     settings |= given if isinstance(given, dict) else {}
+    engine = (about.get("resolved_cli_args") or {}).get("model") or about.get("model") or ""
     sampled = bool(settings.get("do_sample", float(settings.get("temperature") or 0) > 0))
     return {
         "temperature": float(settings.get("temperature") or 0) if sampled else 0.0,
         "top_p": float(settings.get("top_p") or 1.0) if sampled else 1.0,
         "max_new_tokens": int(settings.get("max_new_tokens") or _DEFAULT_NEW_TOKENS),
         "seed": int(about.get("torch_seed") or 0),
-        "engine": str((about.get("resolved_cli_args") or {}).get("model") or about.get("model") or "")[:120],
+        "engine": tidy_line(str(engine))[:120],
     }
 
 
@@ -177,11 +179,11 @@ def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
     day = run.samples.name[:8]
     dated = datetime.strptime(day, "%Y%m%d") if re.fullmatch(r"20\d{6}", day) else datetime.now(UTC)
     return {
-        "by": statement.by,
+        "by": tidy_line(statement.by),
         "date": dated.strftime("%Y-%m-%d"),
-        "hardware": statement.hardware or f"{platform.system()} {platform.machine()}",
-        "command": redact(_without_paths(command, statement))[:4_000],
-        "versions": {str(k): str(v)[:60] for k, v in (metadata.get("versions") or {}).items()},
+        "hardware": tidy_line(statement.hardware or f"{platform.system()} {platform.machine()}"),
+        "command": tidy_line(redact(_without_paths(command, statement)))[:4_000],
+        "versions": {str(k): tidy_line(str(v))[:60] for k, v in (metadata.get("versions") or {}).items()},
     }
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -129,5 +130,15 @@ def leaderboard_csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
+#: What begins a formula (=, +, - and @ in any width) at the beginning of a cell, also for a spreadsheet that
+#: splits at other separators, and the blanks and invisible characters before it that it may skip.
+_FORMULA = re.compile(
+    r"((?:^|[,;|\t\r\n\v\f\x1c-\x1f\x85\u2028\u2029])"
+    r"[\s\x00-\x1f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff'\"]*)"
+    r"([=+\-@＝＋－＠﹦﹢﹣﹫⁼₌⁺₊⁻₋−])"
+)
+
+
 def _no_formula(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    quoted = _FORMULA.sub(r"\1'\2", text)
+    return f"'{quoted}" if text[:1].isspace() else quoted

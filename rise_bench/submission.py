@@ -8,7 +8,6 @@ a name or a number.
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 from pydantic import ValidationError as _ValidationError
 
+from rise_bench.display_text import check_day, check_line, check_name, check_paragraph
 from rise_bench.errors import SubmissionError
 from rise_bench.parsing import Style
 from rise_bench.storage import atomic_directory, atomic_write_bytes, sha256_bytes
@@ -53,27 +53,33 @@ class Reason:
     severity: Severity = "reject"
 
 
-def _plain(text: str) -> str:
-    """Refuse characters that are invisible or turn the direction of text (line breaks are allowed)."""
-    for character in text:
-        if character != "\n" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
-            raise ValueError(f"holds the invisible character U+{ord(character):04X}")
+def _hub_id(text: str) -> str:
+    """Refuse what the Hub refuses, so that a folder named after the id is of this id only."""
+    parts = text.split("/")
+    if (
+        len(text) > 96
+        or ".." in text
+        or "--" in text
+        or any(part.endswith((".", "-", ".git")) for part in parts)
+    ):
+        raise ValueError("is no id that the Hub gives: '--', '..', a last '.' or '-', or over 96 characters")
     return text
 
 
-_Text = Annotated[str, AfterValidator(_plain)]
-_Line = Annotated[_Text, StringConstraints(max_length=120)]
-_Name = Annotated[_Text, StringConstraints(min_length=1, max_length=80)]
-_Word = Annotated[_Text, StringConstraints(min_length=1, max_length=60)]
-_Paragraph = Annotated[_Text, StringConstraints(max_length=4_000)]
+_Line = Annotated[str, StringConstraints(max_length=120), AfterValidator(check_line)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(check_name)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(check_name)]
+_Paragraph = Annotated[str, StringConstraints(max_length=4_000), AfterValidator(check_paragraph)]
 _HubId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"),
+    AfterValidator(_hub_id),
 ]
 _Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _PromptHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-_Day = Annotated[str, StringConstraints(pattern=r"^20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+_Day = Annotated[str, AfterValidator(check_day)]
 
 
 class _Strict(BaseModel):
@@ -150,7 +156,7 @@ class Submission(_Strict):
         notes: Anything else, as plain text.
     """
 
-    schema_version: Literal[1]
+    schema_version: Annotated[int, Field(ge=1, le=1)]
     benchmark: _Slug
     shots: Shots
     model: Model

@@ -323,6 +323,187 @@ def _(parts, board):
     return sent(parts, model__name="\u200b\u200b")
 
 
+SHOWN = ("model__name", "model__method", "run__by", "run__hardware", "decoding__engine")
+
+
+def _hostile_texts() -> None:
+    texts = {
+        "of blanks": "   ",
+        "with a line separator": "RISE\u2028accepted",
+        "with a line break": "RISE\naccepted",
+        "of one combining mark": "\u0301",
+        "under a pile of marks": "R" + "\u0335" * 20 + "ISE",
+        "in full width": "ＲＩＳＥ ２Ｂ",
+        "with a Cyrillic letter": "RISЕ 2B",
+        "with a Hangul filler": "RISE\u3164",
+        "between no-break blanks": "\u00a0RISE\u00a0",
+        "with an escape for terminals": "\u001b[2JRISE",
+        "with a private character": "RISE\ue000",
+        "decomposed": "Cafe\u0301",
+    }
+    for field in SHOWN:
+        for what, text in texts.items():
+            if field.startswith("model__name") or what != "of blanks":
+                attack(f"{field} {what}", "schema")(lambda parts, _, f=field, t=text: sent(parts, **{f: t}))
+    for day in (
+        "2026-02-30",
+        "2026-13-01",
+        "2099-01-01",
+        "1999-12-31",
+        "0000-00-00",
+        "2026-03-01T00:00",
+        "２０２６-03-01",
+    ):
+        attack(f"run on {day}", "schema")(lambda parts, _, d=day: sent(parts, run__date=d))
+    for model in (
+        "a/b--c",
+        "a/b..c",
+        "a/b.",
+        "a/b-",
+        "a-/b",
+        "a/b.git",
+        "a/" + "b" * 96,
+        "а/tiny",
+        "ａ/tiny",
+        "a/tiny/",
+        "a//b",
+    ):
+        attack(f"the model id {model[:12]}", "schema")(lambda parts, _, m=model: sent(parts, model__id=m))
+    for notes in ("a\u202eb", "a\u2028b", "\u0301", "a\x1b[0m", "\x00", "x" + "\u0316" * 9):
+        attack(f"notes with {ascii(notes)[:14]}", "schema")(lambda parts, _, n=notes: sent(parts, notes=n))
+
+
+_hostile_texts()
+
+
+@attack("a version that is no text", "schema")
+def _(parts, board):
+    return sent(parts, run__versions={"rise-bench": "\u200b"})
+
+
+@attack("a package of no name", "schema")
+def _(parts, board):
+    return sent(parts, run__versions={" ": "1"})
+
+
+# JSON that two readers read differently
+
+
+def _spoilt_bytes() -> None:
+    changes = {
+        "a byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+        "UTF-16": lambda data: data.decode().encode("utf-16"),
+        "UTF-32": lambda data: data.decode().encode("utf-32"),
+        "a lone surrogate": lambda data: data.replace(b'"Anna"', b'"\\ud800"'),
+        "a lone surrogate as bytes": lambda data: data.replace(b'"Anna"', b'"\xed\xa0\x80"'),
+        "overlong UTF-8": lambda data: data.replace(b'"Anna"', b'"\xc0\xaf"'),
+        "a zero byte": lambda data: data.replace(b'"Anna"', b'"A\x00"'),
+        "a comment": lambda data: data + b" // fine",
+        "a second value": lambda data: data + b"{}",
+        "a comma at the end": lambda data: data[:-1] + b",}",
+        "single quotes": lambda data: data.replace(b'"', b"'"),
+        "Infinity": lambda data: data.replace(b'"jsd": ', b'"jsd": Infinity, "x": '),
+        "-Infinity": lambda data: data.replace(b'"jsd": ', b'"jsd": -Infinity, "x": '),
+        "-1e999": lambda data: data.replace(b'"jsd": ', b'"jsd": -1e999, "x": '),
+        "a hexadecimal number": lambda data: data.replace(b'"seed": 1', b'"seed": 0x1'),
+        "a number with a leading zero": lambda data: data.replace(b'"seed": 1', b'"seed": 01'),
+        "a number of 5000 digits": lambda data: data.replace(b'"seed": 1', b'"seed": ' + b"9" * 5000),
+        "a key twice, once escaped": lambda data: data.replace(
+            b'{"schema', b'{"notes": "a", "n\\u006ftes": "b", "schema'
+        ),
+        "a key twice in a metric": lambda data: data.replace(b'"jsd": ', b'"jsd": 0.1, "jsd": '),
+        "gzip": lambda data: __import__("gzip").compress(data),
+        "zip": lambda data: b"PK\x03\x04" + data,
+        "a pointer of LFS": lambda _: (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
+        ),
+        "a path, as git keeps a link": lambda _: b"../../anna/first/submission.json",
+        "nothing": lambda _: b"",
+        "a list": lambda data: b"[" + data + b"]",
+        "null": lambda _: b"null",
+    }
+    for what, change in changes.items():
+        code = "schema" if what in ("a list", "null") else "bad_json"
+        attack(f"submission.json as or with {what}", code)(
+            lambda parts, _, c=change: (c(parts.submission_json), parts.samples)
+        )
+
+
+_spoilt_bytes()
+
+
+def _spoilt_lines() -> None:
+    first = b'{"id": "emotion6/040", "response": "x"}'
+    lines = {
+        "NaN": b'{"id": "a", "response": NaN}',
+        "a lone surrogate": b'{"id": "a", "response": "\\udc00"}',
+        "a surrogate in the id": b'{"id": "\\ud83d", "response": "x"}',
+        "a response twice": b'{"id": "a", "response": "x", "response": "y"}',
+        "a response that is a list": b'{"id": "a", "response": ["x"]}',
+        "a response that is null": b'{"id": "a", "response": null}',
+        "an id that is a number": b'{"id": 40, "response": "x"}',
+        "an empty id": b'{"id": "", "response": "x"}',
+        "an id of a kilobyte": b'{"id": "' + b"a" * 1024 + b'", "response": "x"}',
+        "a raw line break": b'{"id": "a", "response": "x\ny"}',
+        "two values": first + b" " + first,
+        "nesting": b"[" * 9_000,
+        "a byte order mark": b"\xef\xbb\xbf" + first,
+        "an array": b'["emotion6/040", "x"]',
+    }
+    for what, line in lines.items():
+        attack(f"a line with {what}", "bad_line")(
+            lambda parts, _, x=line: (parts.submission_json, parts.samples + x + b"\n")
+        )
+    ids = {
+        "in capitals": str.upper,
+        "in full width": lambda i: i.replace("e", "ｅ", 1),
+        "with a blank": lambda i: i + " ",
+        "decomposed": lambda i: i.replace("e", "e\u0301", 1),
+        "with a slash more": lambda i: i.replace("/", "//"),
+        "with a zero byte": lambda i: i + "\x00",
+        "with a hidden character": lambda i: "\u200b" + i,
+        "with other digits": lambda i: i.replace("0", "٠"),
+        "without its folder": lambda i: i.split("/")[-1],
+    }
+    for what, change in ids.items():
+        attack(f"ids {what}", "foreign_samples")(
+            lambda parts, _, c=change: resent(parts, {c(i): t for i, t in parts.responses.items()})
+        )
+
+
+_spoilt_lines()
+
+
+def _spoilt_values() -> None:
+    values = {
+        "model__revision": ["A" * 40, "a" * 39, "a" * 41, "g" * 40, "a" * 40 + "\n", "HEAD", "", "Closed"],
+        "dataset__content_sha256": ["F" * 64, "0" * 63, "", None],
+        "prompt__prompt_hash": ["0" * 15, "", " " * 16],
+        "prompt__style": ["any", "", "THINK_ANSWER"],
+        "prompt__box_unit": ["m", None],
+        "prompt__max_pixels": [0, -1, 10**10, 1.5, True, "401408"],
+        "decoding__temperature": [-0.1, 11, True, "0", None, [0]],
+        "decoding__top_p": [0, -1, 1.01, True],
+        "decoding__max_new_tokens": [0, 10**6, 1.0, True],
+        "decoding__seed": [-1, 2**63, 1.0, "1"],
+        "metrics": [{}, [], None, {"jsd": None}, {"jsd": [0]}, {"": 1.0}, {"jsd": 10**400}, {"x" * 61: 1.0}],
+        "samples__count": [0, -1, 40.0, True, 10**30],
+        "samples__sha256": ["0" * 65, None],
+        "shots": ["8", 16, "FULL", "", None, "0 "],
+        "benchmark": ["Emotion6", "emotion6 ", "emotion6/", "еmotion6", "emotion6\n", "", None],
+        "schema_version": ["1", True, 1.5, 0, None],
+        "notes": [None, 1, ["a"], "x" * 4_001],
+    }  # fmt: skip
+    for field, tries in values.items():
+        for value in tries:
+            attack(f"{field} = {ascii(value)[:20]}, {len(ATTACKS)}", "schema")(
+                lambda parts, _, f=field, v=value: sent(parts, **{f: v})
+            )
+
+
+_spoilt_values()
+
+
 @attack("a name as long as a page", "schema")
 def _(parts, board):
     return sent(parts, model__name="Z" * 5_000)
@@ -623,7 +804,38 @@ def without(*names: str) -> dict[str, TreeFile]:
     return {path: file for path, file in (OURS | NEW).items() if path not in names}
 
 
+def both(folder: str) -> dict[str, TreeFile]:
+    names = ("submission.json", "samples.jsonl")
+    return OURS | {f"submissions/{folder}/{name}": TreeFile(9, "q") for name in names}
+
+
+OWNERS = (
+    "mаllory",
+    "ｍallory",
+    "mallory\u200b",
+    "mallory ",
+    "-mallory",
+    ".",
+    "..",
+    "mal.lory",
+    "mallory\n",
+    "",
+)
+SLUGS = ("X", "x y", "x\u202e", "х", ".x", "-x", "x.json", "x" * 97, "x\n", "é")
+BESIDE = (".gitkeep", "samples.jsonl.gz", "SAMPLES.JSONL", "samples.jsonl ", ".git/hooks/x", "sаmples.jsonl")
+ELSEWHERE = (".gitmodules", "README.md", "reproductions/mallory/x.json", "submissions/mallory/z")
+
 PULLS = [
+    *((f"an owner {o!a}", "wrong_folder", pull(both(f"{o}/x"))) for o in OWNERS),
+    *((f"a folder {s!a}", "wrong_folder", pull(both(f"mallory/{s}"))) for s in SLUGS),
+    *((f"also {p!a}", "extra_files", pull(added(**{f"submissions/mallory/x/{p}": 10}))) for p in BESIDE),
+    *((f"also {p!a}", "extra_files", pull(added(**{p: 10}))) for p in ELSEWHERE),
+    ("a folder of another case", "foreign_folder", pull(author="Mallory")),
+    ("a rival's name in capitals", "path_taken", pull(both("Anna/first"), author="Anna")),
+    ("a folder of no name beside it", "wrong_folder", pull(added(**{"samples.jsonl": 10}))),
+    ("submission.json of a megabyte", "too_large",
+     pull(added() | {"submissions/mallory/x/submission.json": TreeFile(10**6, "n")})),
+    ("a request that was merged", "not_open", pull(status="merged")),
     ("delete a rival", "deletes_files", pull(without("submissions/anna/first/samples.jsonl"))),
     ("edit a rival's scores", "edits_files",
      pull(added() | {"submissions/anna/first/samples.jsonl": TreeFile(9, "z")})),

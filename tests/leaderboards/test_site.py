@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -172,6 +173,37 @@ def test_a_refused_submission_is_not_shown_and_a_held_one_only_when_a_person_acc
     assert len(load_entries(copy, results.settings, results.boards, workers=1)[1]) == 6
 
 
+BEFORE = (
+    "",
+    " ",
+    "\t",
+    "\r",
+    "\n",
+    "\u00a0",
+    "\u3000",
+    "\ufeff",
+    "\u200b",
+    "\u202e",
+    "\x00",
+    "x;",
+    "x; ",
+    "x,",
+    "x|",
+)
+FORMULAS = [
+    *(f"{before}{sign}cmd|' /C calc'!A0" for sign in "=+-@＝＋－＠﹦﹢﹣﹫" for before in BEFORE),
+    *(
+        "x\t=1",
+        "x\n=1",
+        '=HYPERLINK("http://example.org?"&A1)',
+        "＝１＋１",
+        "-2+3+cmd",
+        "@SUM(1+1)*cmd",
+        "a;=1;b;+2",
+    ),
+]
+
+
 def test_csv_and_json_can_be_read_and_run_no_formula(site: Path):
     rows = list(csv.DictReader((site / "leaderboard.csv").read_text().splitlines()))
     assert len(rows) == 5 * 2 + 2 * 2 + 1 * 2
@@ -185,6 +217,14 @@ def test_csv_and_json_can_be_read_and_run_no_formula(site: Path):
         "'+3",
         "RISE",
     ]
+    for text in FORMULAS:
+        plain = _no_formula(text)
+        for cell in re.split(r"[,;|\t\r\n\u2028]", plain):
+            shown = unicodedata.normalize("NFKC", re.sub(r"[\s\x00-\x1f\u200b-\u206f\ufeff]", "", cell))
+            assert not shown.startswith(("=", "+", "-", "@")), (text, plain)
+        assert plain.replace("'", "") == text.replace("'", "")
+    for text in ("Qwen2-VL", "a=b", "x + y", "anna@home", "C++", "SFT, 16-shot", "1-2", "a;b", ""):
+        assert _no_formula(text) == text
     boards = json.loads((site / "leaderboard.json").read_text())["boards"]
     assert [len(board["rows"]) for board in boards] == [1, 2, 5, 1, 2, 5]
 
