@@ -130,7 +130,7 @@ def checked(responses: Responses, dataset: BenchmarkDataset) -> Any | None:
     Returns:
         A `rise_bench.builders.world.truth.Counted`; None where the model was asked for the answer only.
     """
-    if responses.style != "think_answer":
+    if responses.asked.style != "think_answer":
         return None
     count = load_component("builders", "world.truth").count_statements
     return count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test")

@@ -164,10 +164,11 @@ def _wrong(wrong: int, high: int) -> str:
 def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     """Test pictures that RISE answers best and worst, each with the answer of Visual-RFT beside it."""
     golds = {gold.id: gold for gold in dataset.golds("test")}
-    texts = {m: read_responses(samples_file(cell, m, folder)).texts for m in ("rise", "visual_rft")}
+    given = {m: read_responses(samples_file(cell, m, folder)) for m in ("rise", "visual_rft")}
+    texts = {method: responses.texts for method, responses in given.items()}
 
     def row(method: str, uid: str) -> dict[str, Any]:
-        verdict = r1_reward(golds[uid], texts[method][uid], max_pixels=_MODEL["max_pixels"])
+        verdict = r1_reward(golds[uid], texts[method][uid], **given[method].asked.keywords())
         return {
             "id": uid,
             "title": METHODS[method].title,

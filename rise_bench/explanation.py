@@ -3,13 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rise_bench.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.leaks import LeakSpan, find_leaks
-from rise_bench.parsing import Reading, Style, read_response
+from rise_bench.parsing import Reading, read_response
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import RewardRule, Verdict, cot_reward, r1_reward
 from rise_bench.scoring import SampleScore, score_annotation
 from rise_bench.similarity import match_boxes
-from rise_bench.values import MAX_PIXELS, Boxes, BoxUnit, Distribution, Frame, Gold, frame_of
+from rise_bench.values import Boxes, Distribution, Frame, Gold, frame_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ def explain_response(
     response: str,
     *,
     cot: str | None = None,
-    unit: BoxUnit = "norm1000",
-    style: Style = "think_answer",
-    max_pixels: int = MAX_PIXELS,
+    asked: AnswerFormat = DEFAULT_FORMAT,
     rule: RewardRule | None = None,
 ) -> Explanation:
     """Explain the score of a response.
@@ -64,17 +63,15 @@ def explain_response(
         response: Raw response; with `cot`, the reconstruction.
         cot: Chain of thought that the response reconstructs the annotation from (eq. 1); None for a
             think-answer or answer-only response (eq. 9).
-        unit: Unit in which the model was told to state boxes.
-        style: Form that was asked for; a reconstruction is answer-only.
-        max_pixels: Largest image of the processor; matters for `resized_px` only.
+        asked: How it was asked for; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
     """
     classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
     if cot is None:
-        verdict = r1_reward(gold, response, unit=unit, rule=rule, style=style, max_pixels=max_pixels)
+        verdict = r1_reward(gold, response, rule=rule, **asked.keywords())
     else:
-        style = "answer_only"
-        verdict = cot_reward(gold, cot, response, unit=unit, rule=rule, max_pixels=max_pixels)
+        verdict = cot_reward(gold, cot, response, unit=asked.unit, rule=rule, max_pixels=asked.max_pixels)
+    style = asked.style if cot is None else "answer_only"
     reading = read_response(response, gold.kind, classes, style=style)
     text = reading.think if cot is None else cot
     matches: tuple[tuple[int, int, float], ...] = ()
@@ -85,7 +82,7 @@ def explain_response(
         response=response,
         cot=text,
         reading=reading,
-        frame=frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels),
+        frame=frame_of(asked.unit, gold.width_px, gold.height_px, max_pixels=asked.max_pixels),
         verdict=verdict,
         score=score_annotation(gold, verdict.stated, reason=reading.reason, format_ok=reading.format_ok),
         leaks=find_leaks(text, classes=[name for name in (*spec.classes, gold.category) if name]),

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.asked_style import DEFAULT_STYLE, as_style
-from rise_bench.box_units import DEFAULT_UNIT, as_box_unit
+from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
 from rise_bench.errors import DataError
 from rise_bench.parsing import Style
 from rise_bench.scoring import SampleScore, score_response
-from rise_bench.values import MAX_PIXELS, BoxUnit, Gold
+from rise_bench.values import BoxUnit, Gold
 
 #: Texts that lmms-eval writes in place of a response.
 FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
@@ -33,19 +34,15 @@ class Responses:
         path: Where they were read from.
         texts: Raw response by sample id, failed requests left out.
         failed: Sample id -> failure text.
-        box_unit: Unit in which boxes were asked for.
-        max_pixels: Largest image of the processor; matters for `resized_px` only.
+        asked: How they were asked for.
         dataset_sha256: Dataset that the run says it used; empty if it says nothing.
-        style: Form that was asked for.
     """
 
     path: Path
     texts: Mapping[str, str]
     failed: Mapping[str, str]
-    box_unit: BoxUnit = DEFAULT_UNIT
-    max_pixels: int = MAX_PIXELS
+    asked: AnswerFormat = DEFAULT_FORMAT
     dataset_sha256: str = ""
-    style: Style = DEFAULT_STYLE
 
 
 def is_failed_request(text: str) -> bool:
@@ -86,8 +83,17 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
     form = as_style(str(stated.get("style", style or DEFAULT_STYLE)), f"style in {path}")
     if style and form != style:
         raise DataError(f"{path} was asked in the form {form}, not {style}; leave the form out")
-    limit = int(stated.get("max_pixels", MAX_PIXELS))
-    return Responses(path, texts, failed, unit, limit, str(stated.get("dataset_sha256", "")), form)
+    asked = AnswerFormat(form, unit, _max_pixels(stated, path))
+    return Responses(path, texts, failed, asked, str(stated.get("dataset_sha256", "")))
+
+
+def _max_pixels(stated: Mapping[str, Any], path: Path) -> int:
+    limit = stated.get("max_pixels", max_pixels())
+    if type(limit) is not int or limit < 1:
+        raise DataError(
+            f"max_pixels in {path} is {limit!r}, expected a whole number; give the file as it was"
+        )
+    return limit
 
 
 def require_complete(responses: Responses, ids: list[str]) -> None:
@@ -126,16 +132,8 @@ def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256:
             f"{dataset_sha256[:12]}; score it with the dataset that it was run on"
         )
     require_complete(responses, [gold.id for gold in golds])
-    return [
-        score_response(
-            gold,
-            responses.texts[gold.id],
-            unit=responses.box_unit,
-            style=responses.style,
-            max_pixels=responses.max_pixels,
-        )
-        for gold in golds
-    ]
+    asked = responses.asked.keywords()
+    return [score_response(gold, responses.texts[gold.id], **asked) for gold in golds]
 
 
 def _lines(path: Path) -> list[str]:

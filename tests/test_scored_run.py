@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.explanation import explain_response
 from rise_bench.references import reference_from_samples, win_rate_reference
-from rise_bench.samples import read_responses
+from rise_bench.samples import read_responses, score_responses
 from rise_bench.scored_run import score_floors, score_run
 from rise_bench.values import render_gold
 
@@ -179,6 +179,55 @@ def test_explain_command(moods, scenes, tmp_path):
     assert "224 x 224; the model states them in 1000 x 1000" in shown
     found = json.loads(_cli(*about, "--text", text, "--json").stdout)
     assert found["verdict"]["reward"] > 0.99
+
+
+def _recorded(path, gold, text, metric, **asked):
+    row = {"id": gold.id, **asked}
+    path.write_text(json.dumps({"filtered_resps": text, metric: row}) + "\n")
+    return path
+
+
+def _explained(dataset, gold, *source):
+    done = _cli("explain", "--data", dataset.root, "--id", gold.id, *source, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("style", ["answer_only", "think_answer"])
+@pytest.mark.parametrize("thinks", [False, True])
+def test_a_run_is_explained_in_the_form_in_which_it_was_asked(moods, tmp_path, style, thinks):
+    """An answer that keeps to its form is paid, and the metric of its run says the same."""
+    gold = moods.golds("test")[0]
+    text = ("<think>Seen.</think>" if thinks else "") + f"<answer>{render_gold(gold)}</answer>"
+    samples = _recorded(tmp_path / "s.jsonl", gold, text, "jsd", style=style)
+    kept = thinks == (style == "think_answer")
+    for source in (("--samples", samples), ("--text", text, "--style", style)):
+        verdict = _explained(moods, gold, *source)["verdict"]
+        assert (verdict["format_ok"], verdict["reward"] > 0.99) == (kept, kept)
+    (score,) = score_responses(read_responses(samples), [gold], moods.sha256)
+    assert score.format_ok == kept
+
+
+def test_a_run_is_explained_in_its_unit_and_resolution(scenes, tmp_path, monkeypatch):
+    gold = scenes.golds("test")[0]
+    text = f"<think>Seen.</think><answer>{render_gold(gold, 'resized_px', max_pixels=12544)}</answer>"
+    samples = _recorded(tmp_path / "s.jsonl", gold, text, "ap50", box_unit="resized_px", max_pixels=12544)
+    assert _explained(scenes, gold, "--samples", samples)["verdict"]["reward"] > 0.9
+    plain = ("--text", text, "--box-unit", "resized_px")
+    assert _explained(scenes, gold, *plain)["verdict"]["reward"] < 0.9
+    monkeypatch.setenv("RISE_BENCH_MAX_PIXELS", "12544")
+    assert _explained(scenes, gold, *plain)["verdict"]["reward"] > 0.9
+
+
+def test_explain_refuses_a_form_that_contradicts_the_file(moods, tmp_path):
+    gold = moods.golds("test")[0]
+    samples = _recorded(tmp_path / "s.jsonl", gold, "x", "jsd", style="answer_only")
+    done = _cli(
+        *("explain", "--data", moods.root, "--id", gold.id),
+        *("--samples", samples, "--style", "think_answer"),
+    )
+    assert done.returncode == 1
+    assert "was asked in the form answer_only, not think_answer" in done.stderr
 
 
 @pytest.mark.parametrize(

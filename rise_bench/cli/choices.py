@@ -11,4 +11,3 @@ BoxUnitChoice = Annotated[BoxUnit | None, typer.Option(help="Unit of boxes, if t
 AskedStyleChoice = Annotated[
     Style | None, typer.Option(help="Form of the answers, if the file does not say.")
 ]
-StyleChoice = Annotated[Style, typer.Option(help="Form that was asked for.")]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice, StyleChoice
+from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,27 +31,29 @@ def explain(
         typer.Option(help="Chain of thought from which the response reconstructs the annotation (eq. 1)."),
     ] = None,
     box_unit: BoxUnitChoice = None,
-    style: StyleChoice = "think_answer",
+    style: AskedStyleChoice = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain one score: what was read, what leaks, which boxes matched, and the reward that follows.
 
     Give the response by one of --samples, --file and --text.
     """
+    from rise_bench.answer_format import AnswerFormat
+    from rise_bench.asked_style import DEFAULT_STYLE
+    from rise_bench.box_units import DEFAULT_UNIT, max_pixels
     from rise_bench.cli.tables import print_json
     from rise_bench.dataset import open_dataset
     from rise_bench.explanation import explain_response
     from rise_bench.samples import read_responses
-    from rise_bench.values import MAX_PIXELS
 
     if sum(source is not None for source in (samples, file, text)) != 1:
         raise ConfigError("give the response by exactly one of --samples, --file and --text")
     dataset = open_dataset(data)
     gold = _gold(dataset, sample_id)
-    unit, max_pixels = box_unit or "norm1000", MAX_PIXELS
+    asked = AnswerFormat(style or DEFAULT_STYLE, box_unit or DEFAULT_UNIT, max_pixels())
     if samples is not None:
-        responses = read_responses(samples, box_unit=box_unit)
-        unit, max_pixels = responses.box_unit, responses.max_pixels
+        responses = read_responses(samples, box_unit=box_unit, style=style)
+        asked = responses.asked
         text = responses.texts.get(sample_id)
         if text is None:
             why = responses.failed.get(sample_id, "it has no line for it")
@@ -63,9 +65,7 @@ def explain(
         gold,
         text or "",
         cot=None if cot_file is None else _read(cot_file),
-        unit=unit,
-        style=style,
-        max_pixels=max_pixels,
+        asked=asked,
     )
     if as_json:
         print_json(explanation.to_json())
