@@ -16,6 +16,7 @@ from typing import Any
 
 from rise_bench.display_text import tidy_line
 from rise_bench.errors import ConfigError, DataError, SubmissionError
+from rise_bench.evaluation_folder import is_result
 from rise_bench.hub import redact
 from rise_bench.leaderboards.boards import GoldBoard
 from rise_bench.leaderboards.verifier import Verification
@@ -69,9 +70,8 @@ def find_runs(folder: Path) -> list[RunFiles]:
         DataError: If there is none, or a results file cannot be read.
     """
     runs: dict[str, RunFiles] = {}
-    files = (
-        [folder] if folder.is_file() else sorted(folder.glob(f"**/*{_RESULTS_SUFFIX}"), key=lambda p: p.name)
-    )
+    found = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
+    files = [folder] if folder.is_file() else sorted(found, key=lambda path: path.name)
     for path in files:
         try:
             results = json.loads(path.read_text("utf-8"))
@@ -145,9 +145,9 @@ def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
             f"{run.samples} comes from a task without our metadata; run it again with this version"
         )
     return {
-        "style": responses.style,
-        "box_unit": responses.box_unit,
-        "max_pixels": responses.max_pixels,
+        "style": responses.asked.style,
+        "box_unit": responses.asked.unit,
+        "max_pixels": responses.asked.max_pixels,
         "prompt_hash": metadata["prompt_hash"],
     }
 

@@ -6,20 +6,16 @@ the answer. Families that are not listed are told to use thousandths of the imag
 
 import os
 import re
-from collections.abc import Iterable
 
 from rise_bench.declared import declared
 from rise_bench.errors import ConfigError
-from rise_bench.values import MAX_PIXELS, BoxUnit, frame_of
+from rise_bench.values import MAX_PIXELS, BoxUnit
 
 #: Environment variable that declares the unit when the name of the model does not (a server, vLLM).
 UNIT_VARIABLE = "RISE_BENCH_BOX_UNIT"
 
 #: Environment variable with the largest image of the processor in pixels, where it is not the paper's.
 MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
-
-#: Smallest and largest image, in pixels, of lmms-eval's Qwen2.5-VL unless `--model_args` say otherwise.
-_LMMS_QWEN2_5_VL_PIXELS = (256 * 28 * 28, 1_605_632)
 
 #: Part of a model's name (lower case, `.` and `-` as `_`) -> unit; the rest use norm1000.
 FAMILY_UNITS: dict[str, BoxUnit] = {"qwen2_5_vl": "resized_px"}
@@ -68,39 +64,4 @@ def max_pixels() -> int:
         raise ConfigError(
             f"{MAX_PIXELS_VARIABLE} is {text!r}; use a whole number of pixels, e.g. {MAX_PIXELS}"
         )
-    return int(text)
-
-
-def check_resized_px(
-    model: str, model_args: str, sizes_px: Iterable[tuple[int, int]], *, max_pixels: int
-) -> None:
-    """Check that a run with boxes in `resized_px` leaves the image at the size that the prompt states.
-
-    Args:
-        model: lmms-eval's `--model`.
-        model_args: Its `--model_args`, `key=value` by commas.
-        sizes_px: (width, height) of the original images.
-        max_pixels: Limit that the prompts were written for.
-
-    Raises:
-        ConfigError: If the processor's limits would resize one of the stated sizes again.
-    """
-    stated = dict(pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
-    known = "qwen2_5_vl" in model
-    smallest = _pixels(stated, "min_pixels", _LMMS_QWEN2_5_VL_PIXELS[0] if known else 0)
-    largest = _pixels(stated, "max_pixels", _LMMS_QWEN2_5_VL_PIXELS[1] if known else max_pixels)
-    for width, height in sizes_px:
-        frame = frame_of("resized_px", width, height, max_pixels=max_pixels)
-        if not smallest <= frame.width * frame.height <= largest:
-            raise ConfigError(
-                f"boxes are asked for in pixels of an image of {frame.width:g} x {frame.height:g}, but the "
-                f"processor takes {smallest} to {largest} pixels and would resize it again; add "
-                f"min_pixels=3136,max_pixels={max_pixels} to --model_args"
-            )
-
-
-def _pixels(stated: dict[str, str], name: str, default: int) -> int:
-    text = stated.get(name, str(default)).strip()
-    if not text.isascii() or not text.isdigit():
-        raise ConfigError(f"--model_args has {name}={text}; use a whole number of pixels")
     return int(text)

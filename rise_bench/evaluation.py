@@ -6,26 +6,36 @@ every sample; the scores are recomputed from those responses and must equal what
 """
 
 import json
-import logging
-import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rise_bench.asked_style import STYLE_VARIABLE
 from rise_bench.bootstrap import RESAMPLES
-from rise_bench.box_units import UNIT_VARIABLE, box_unit_of, check_resized_px, max_pixels
+from rise_bench.box_units import MAX_PIXELS_VARIABLE, UNIT_VARIABLE, box_unit_of, max_pixels
 from rise_bench.dataset import BenchmarkDataset, find_dataset
 from rise_bench.errors import DataError, PrerequisiteError
+from rise_bench.evaluation_folder import accept, fresh_folder, refused_folder
 from rise_bench.extras import require_extra
-from rise_bench.lmms_command import LmmsCommand, dataset_of, read_command, run_command
+from rise_bench.hub import endpoint, hub_answers, is_offline, require_model
+from rise_bench.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
+from rise_bench.lmms_command import LmmsCommand, dataset_of, read_command
+from rise_bench.lmms_models import check_model
+from rise_bench.lmms_process import LOG_NAME, Ended, run_lmms_eval
+from rise_bench.local_models import is_model_folder
 from rise_bench.parsing import Style
-from rise_bench.samples import FAILURE_PREFIXES, read_responses
+from rise_bench.redaction import redacted
+from rise_bench.response_cache import forget_failures
+from rise_bench.samples import read_responses
 from rise_bench.scored_run import ScoredRun, score_run
+from rise_bench.storage import atomic_write_text
 from rise_bench.values import BoxUnit
 
-_log = logging.getLogger(__name__)
+#: Called with one line for the person who waits.
+Tell = Callable[[str], None]
+
 _TOLERANCE = 1e-9
 
 
@@ -60,73 +70,117 @@ def evaluate(
     style: Style | None = None,
     processes: int = 1,
     resamples: int = RESAMPLES,
+    tell: Tell = lambda line: None,  # noqa: ARG005
 ) -> list[EvaluatedTask]:
     """Run lmms-eval and score what it left.
 
     Args:
-        arguments: Flags of lmms-eval, passed on as they are; `--log_samples` and `--output_path results` are
-            added if they are missing.
+        arguments: Flags of lmms-eval, passed on as they are. Files go to a folder of this evaluation's own
+            below `--output_path`, `results` if it is missing; the image limits of the checkpoint are added to
+            `--model_args` where lmms-eval would replace them.
         box_unit: Unit in which the model states boxes; None takes the family's.
         style: Form in which answers are asked for; None takes the environment's, else think_answer.
         processes: Data-parallel processes.
         resamples: Bootstrap resamples.
+        tell: Called with each line for the person who waits.
 
     Returns:
         Our tasks among those that ran.
 
     Raises:
-        PrerequisiteError: If lmms-eval is missing, or left no results.
+        PrerequisiteError: If lmms-eval, a package of the model or the checkpoint is missing, or there are no
+            results.
         DataError: If a dataset is missing, a run is incomplete, or the scores disagree.
         ConfigError: If the flags make no sense.
     """
     require_extra("eval")
     command = read_command(arguments)
-    unit = box_unit or box_unit_of(command.model)
+    check_model(command.model, command.model_args)
     datasets = {task: find_dataset(dataset_of(task)) for task in command.tasks}
-    for dataset in datasets.values():
-        _check_unit(dataset, command, unit)
+    environment = _stated(box_unit, style) | _offline(command, tell)
+    model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)
     if command.cache:
         forget_failures(command.cache)
-    before = set(command.output.glob("**/*_results.json"))
-    environment: dict[str, str] = {UNIT_VARIABLE: unit} if box_unit else {}
-    if style:
-        environment[STYLE_VARIABLE] = style
-    reason = run_command(command, processes=processes, environment=environment)
-    new = sorted(set(command.output.glob("**/*_results.json")) - before)
-    if len(new) != 1:
-        raise PrerequisiteError(
-            f"lmms-eval left {len(new)} results files under {command.output}, expected 1: "
-            f"{reason or 'see its output above'}"
+    with fresh_folder(command.output) as folder:
+        tell(f"lmms-eval starts; what it says is in {folder / LOG_NAME}")
+        ended = run_lmms_eval(
+            command.passed_on(folder, model_args),
+            folder / LOG_NAME,
+            processes=processes,
+            environment=environment | of_prompts,
+            everything=command.verbosity == "DEBUG",
         )
-    return [_collect(new[0], task, dataset, command, resamples) for task, dataset in datasets.items()]
+    refused = refused_folder(folder)
+    results = _results_file(refused, ended)
+    tasks = [_collect(results, task, dataset, command, resamples) for task, dataset in datasets.items()]
+    final = accept(refused)
+    if command.others:
+        tell(
+            f"{', '.join(command.others)}: not of rise-bench, not checked; lmms-eval's numbers are in {final}"
+        )
+    return [replace(task, samples=final / task.samples.relative_to(refused)) for task in tasks]
 
 
-def forget_failures(cache: Path) -> int:
-    """Remove failed requests from a response cache, so that a rerun asks them again; return how many.
+def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:
+    variables = {UNIT_VARIABLE: box_unit, STYLE_VARIABLE: style}
+    return {name: value for name, value in variables.items() if value}
 
-    lmms-eval stores the text that stands for a failure like any response.
+
+def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
+    """Check that the checkpoint is there; without the Hub, keep lmms-eval from waiting minutes for it."""
+    checkpoint, online = command.checkpoint, hub_answers()
+    if checkpoint and not is_model_folder(checkpoint):
+        require_model(checkpoint, command.stated.get("revision", ""))
+    if online:
+        return {}
+    if not is_offline():
+        tell(f"the Hub at {endpoint()} does not answer: going on with what is on this machine")
+    return {"HF_HUB_OFFLINE": "1"}
+
+
+def _image_limits(
+    command: LmmsCommand, unit: BoxUnit, datasets: Mapping[str, BenchmarkDataset], tell: Tell
+) -> tuple[str, dict[str, str]]:
+    """Return the model arguments with the checkpoint's own image limits, and variables for the prompts.
+
+    Raises:
+        ConfigError: If boxes are asked for in pixels of an image that the processor would resize again.
     """
-    root = cache.parent if cache.suffix == ".db" else cache
-    removed = 0
-    for path in (root / "cache.db", *sorted(root.glob("runs/*/*.db"))):
-        if not path.is_file():
-            continue
-        with sqlite3.connect(path, timeout=30) as database:
-            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'responses'").fetchone():
-                for prefix in FAILURE_PREFIXES:
-                    removed += database.execute(
-                        "DELETE FROM responses WHERE instr(response, ?) > 0", (prefix,)
-                    ).rowcount
-        database.close()
-    if removed:
-        _log.info("%s: %d failed requests will be asked again", root, removed)
-    return removed
+    model_args, largest = command.model_args, max_pixels()
+    limits = None
+    if command.checkpoint and lmms_limits(command.model, model_args):
+        limits = checkpoint_limits(command.checkpoint, command.stated.get("revision", ""))
+    if limits and (added := missing_arguments(model_args, limits)):
+        model_args = ",".join(
+            filter(None, (model_args, *(f"{name}={value}" for name, value in added.items())))
+        )
+        tell(f"images of {limits.smallest} to {limits.largest} pixels, as {limits.source} says")
+    if unit != "resized_px":
+        return model_args, {}
+    if limits and not os.environ.get(MAX_PIXELS_VARIABLE):
+        largest = limits.largest if limits.trained else min(limits.largest, largest)
+    for dataset in datasets.values():
+        if dataset.spec.kind == "boxes":
+            sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))
+            check_frames(sizes, command.model, model_args, max_pixels=largest)
+    return model_args, {MAX_PIXELS_VARIABLE: str(largest)}
 
 
-def _check_unit(dataset: BenchmarkDataset, command: LmmsCommand, unit: BoxUnit) -> None:
-    if dataset.spec.kind == "boxes" and unit == "resized_px":
-        sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))
-        check_resized_px(command.model, command.model_args, sizes, max_pixels=max_pixels())
+def _results_file(folder: Path, ended: Ended) -> Path:
+    """Return the results file of a run that left one.
+
+    Raises:
+        PrerequisiteError: If there is none, or lmms-eval says that it failed.
+    """
+    results = list(folder.glob("**/*_results.json"))
+    if ended.code or len(results) != 1:
+        code = f"ended with exit code {ended.code}" if ended.code else f"left {len(results)} results files"
+        raise PrerequisiteError(
+            f"lmms-eval {code}: {ended.reason or 'it gives no reason'}. Its output is in {folder / LOG_NAME}"
+        )
+    kept = redacted(json.loads(results[0].read_text(encoding="utf-8")))  # keys of an API among the arguments
+    atomic_write_text(results[0], json.dumps(kept, indent=2, ensure_ascii=False))
+    return results[0]
 
 
 def _collect(

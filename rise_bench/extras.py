@@ -56,6 +56,12 @@ def require_extra(extra: str) -> None:
         )
 
 
+def extra_with(package: str) -> str:
+    """Return the extra that brings a package, or "" if none does."""
+    name = canonicalize_name(package)
+    return next((extra for extra in extras() if name in map(canonicalize_name, packages_of(extra))), "")
+
+
 def _installed(name: str) -> bool:
     try:
         metadata.distribution(name)

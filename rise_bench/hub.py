@@ -7,6 +7,7 @@ Only this file and `hub_push` import `huggingface_hub`. The token is the one tha
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ PINNED_REVISIONS: Mapping[str, str] = {}
 
 #: Statuses after which the same request may succeed a little later.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+#: Longest wait for the Hub where only its presence or that of a model is asked for.
+_REQUEST_SECONDS = 5
 
 _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}")
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -126,6 +130,62 @@ def cached_snapshot(repo_id: str, revision: str = "") -> Path:
     """
     with hub_errors(repo_id):
         return Path(hub_api().snapshot_download(repo_id, revision=revision or None, local_files_only=True))
+
+
+def model_file(repo_id: str, path: str, revision: str = "", *, local_only: bool = False) -> Path | None:
+    """Return a file of a model from the local Hub cache or the Hub; None if it has no such file.
+
+    Raises:
+        PrerequisiteError: If the Hub does not say.
+    """
+    from huggingface_hub import errors, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repo_id, path, revision=revision or None)
+    if isinstance(cached, str):
+        return Path(cached)
+    if local_only or is_offline() or cached is not None:
+        return None
+    try:
+        with hub_errors(repo_id):
+            return Path(hub_api().hf_hub_download(repo_id, path, revision=revision or None))
+    except PrerequisiteError as error:
+        if isinstance(error.__context__, errors.EntryNotFoundError):
+            return None
+        raise
+
+
+def require_model(repo_id: str, revision: str = "") -> None:
+    """Check in seconds, by one request without retries, that a model can be loaded.
+
+    Raises:
+        ConfigError: If that is no repository of the Hub.
+        PrerequisiteError: If the Hub has no such model, may not be asked or cannot be reached, and the local
+            Hub cache does not have it either.
+    """
+    if model_file(check_repo_id(repo_id), "config.json", revision, local_only=True):
+        return
+    with hub_errors(repo_id):
+        hub_api().model_info(repo_id, revision=revision or None, timeout=_REQUEST_SECONDS)
+
+
+def hub_answers() -> bool:
+    """Whether the Hub may be asked and answers within a few seconds, whatever it answers."""
+    from huggingface_hub import get_session
+
+    if is_offline():
+        return False
+    answered: list[bool] = []
+
+    def ask() -> None:
+        with contextlib.suppress(*_transport_errors()):
+            get_session().head(endpoint(), timeout=_REQUEST_SECONDS)
+            answered.append(True)
+
+    # In a thread: looking up the name of the host has no limit of time of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_REQUEST_SECONDS)
+    return bool(answered)
 
 
 def fetch_dataset(name: str, hub_id: str) -> Path:

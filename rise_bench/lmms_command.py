@@ -1,22 +1,17 @@
-"""The command line of lmms-eval as `rise-bench eval` sees it: what it must know of it, and running it.
-
-lmms-eval exits with 0 whatever happened, so the end of its output is kept to say why nothing came of it.
-"""
+"""The command line of lmms-eval as `rise-bench eval` sees it."""
 
 import argparse
+import difflib
 import math
 import os
 import re
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import ConfigError
 from rise_bench.local_models import local_model
 
 #: Our tasks: name -> name of the dataset.
@@ -33,12 +28,8 @@ GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco
 
 #: Where `--model_args` names a checkpoint.
 _PRETRAINED = re.compile(r"(?:^|(?<=[,=]))pretrained=([^,]+)")
-
-_KEPT_LINES = 200
-_ON_CPU = "Without a GPU add device=cpu,device_map=cpu to --model_args"
-_REASON = re.compile(r"Error during evaluation: (.*?)(?:\. Please set `--verbosity=DEBUG`|$)")
-_EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt)\b.*")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: Models of lmms-eval, by how their names begin, that call the checkpoint `model`.
+_BY_MODEL = ("vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +37,56 @@ class LmmsCommand:
     """What a command line of lmms-eval asks for.
 
     Attributes:
-        arguments: The arguments to pass on, `--log_samples` and `--output_path` included; models that need no
-            Hub, such as `rise-bench-base`, by their folder.
+        arguments: The arguments as they were given.
         tasks: Our tasks among those asked for.
+        others: Names of tasks that are not ours.
         model: `--model`.
-        model_args: `--model_args`.
+        model_args: `--model_args`; models that need no Hub, such as `rise-bench-base`, by their folder.
         output: `--output_path`.
         cache: `--use_cache`, if given.
         limit: `--limit`; None for all samples.
         offset: `--offset`.
+        timezone: `--timezone`, if given.
+        verbosity: `--verbosity`.
     """
 
     arguments: tuple[str, ...]
     tasks: tuple[str, ...]
+    others: tuple[str, ...]
     model: str
     model_args: str
     output: Path
     cache: Path | None
     limit: float | None
     offset: int
+    timezone: str
+    verbosity: str
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What `--model_args` state, by name."""
+        return stated_in(self.model_args)
+
+    @property
+    def checkpoint(self) -> str:
+        """Folder or Hub id of the checkpoint that is loaded here; empty for a server, or if none is named."""
+        stated = self.stated
+        if "base_url" in stated:
+            return ""
+        own = stated.get("model") or stated.get("model_path") if self.model.startswith(_BY_MODEL) else None
+        return stated.get("pretrained") or own or ""
+
+    def passed_on(self, folder: Path, model_args: str) -> list[str]:
+        """Return the command line of lmms-eval, which believes the last of two equal flags.
+
+        Args:
+            folder: Where it writes.
+            model_args: What stands in place of `--model_args`.
+        """
+        flags = ["--log_samples", "--output_path", str(folder)]
+        flags += ["--model_args", model_args] if model_args else []
+        flags += [] if self.timezone else ["--timezone", "UTC"]
+        return [*self.arguments, *flags]
 
     def rows(self, samples: int) -> slice:
         """Return which of a task's samples are run."""
@@ -73,6 +95,12 @@ class LmmsCommand:
             return slice(self.offset, None)
         count = math.ceil(samples * limit) if 0 < limit < 1 else int(limit)
         return slice(self.offset, self.offset + count)
+
+
+def stated_in(model_args: str) -> dict[str, str]:
+    """Return what `--model_args` state, by name."""
+    pairs = (pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def dataset_of(task: str) -> str:
@@ -94,69 +122,33 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
         _fill_in(known, Path(known.config))
     if not known.tasks:
         raise ConfigError("say what to run with --tasks, e.g. --tasks rise_emotion6")
-    output = Path(known.output_path or default_output)
-    added = [] if known.log_samples else ["--log_samples"]
-    if not known.output_path:
-        added += ["--output_path", str(output)]
+    output = str(known.output_path or default_output)
+    if "," in output:
+        raise ConfigError(f"--output_path {output} holds a comma, at which lmms-eval would cut it; rename it")
+    tasks, others = _tasks(str(known.tasks))
     return LmmsCommand(
-        arguments=(*(_PRETRAINED.sub(_folder, one) for one in arguments), *added),
-        tasks=_our_tasks(str(known.tasks)),
-        model=known.model,
-        model_args=known.model_args,
-        output=output,
+        arguments=tuple(arguments),
+        tasks=tasks,
+        others=others,
+        model=str(known.model),
+        model_args=_PRETRAINED.sub(_folder, _one_line(known.model_args)),
+        output=Path(output),
         cache=Path(known.use_cache) if known.use_cache else None,
         limit=known.limit,
         offset=known.offset,
+        timezone=str(known.timezone or ""),
+        verbosity=str(known.verbosity),
     )
-
-
-def run_command(command: LmmsCommand, *, processes: int, environment: dict[str, str]) -> str:
-    """Run lmms-eval, its output passed on to standard error as it comes.
-
-    Args:
-        command: What to run.
-        processes: Data-parallel processes, one a GPU; more than 1 starts accelerate.
-        environment: Variables to add.
-
-    Returns:
-        The reason that the output gives for a failure; empty if it gives none.
-
-    Raises:
-        PrerequisiteError: If lmms-eval ends with an exit code other than 0.
-    """
-    start = [sys.executable, "-m"]
-    if processes > 1:
-        start += ["accelerate.commands.launch", "--num_processes", str(processes), "-m"]
-    tail: deque[str] = deque(maxlen=_KEPT_LINES)
-    with subprocess.Popen(
-        [*start, "lmms_eval", *command.arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | environment,
-    ) as process:
-        assert process.stdout is not None
-        rest = b""
-        while chunk := os.read(process.stdout.fileno(), 65_536):
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.buffer.flush()
-            *lines, rest = re.split(rb"[\r\n]", rest + chunk)
-            tail.extend(line.decode(errors="replace") for line in lines)
-    reason = _reason(tail)
-    if process.returncode:
-        raise PrerequisiteError(
-            f"lmms-eval ended with exit code {process.returncode}: {reason or 'see its output above'}"
-        )
-    return reason
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--config", "--tasks", "--output_path"):
+    for name in ("--config", "--tasks", "--output_path", "--timezone"):
         parser.add_argument(name)
     parser.add_argument("--use_cache", "-c")
-    parser.add_argument("--model", default="hf")
+    parser.add_argument("--model", default="")
     parser.add_argument("--model_args", default="")
-    parser.add_argument("--log_samples", action="store_true")
+    parser.add_argument("--verbosity", default="INFO")
     parser.add_argument("--limit", type=float)
     parser.add_argument("--offset", type=int, default=0)
     return parser
@@ -181,20 +173,31 @@ def _folder(named: re.Match[str]) -> str:
     return f"pretrained={local_model(named[1])}"
 
 
-def _our_tasks(names: str) -> tuple[str, ...]:
+def _one_line(model_args: Any) -> str:
+    """Write the model arguments of a config file, which may be a mapping, as on a command line."""
+    if isinstance(model_args, dict):
+        return ",".join(f"{name}={value}" for name, value in model_args.items())
+    return str(model_args or "")
+
+
+def _tasks(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split what `--tasks` names into our tasks and those of others.
+
+    Raises:
+        ConfigError: If a name looks like ours and is not, or nothing is to be run but a list shown.
+    """
     asked: dict[str, None] = {}
-    for name in names.split(","):
+    others: dict[str, None] = {}
+    for name in filter(None, (name.strip() for name in names.split(","))):
         members = GROUPS.get(name) or [task for task in TASKS if fnmatch(task, name)]
         asked |= dict.fromkeys(members)
-    return tuple(asked)
-
-
-def _reason(tail: Iterable[str]) -> str:
-    """Return the exception that says most: one of ours, else the last that wraps no other."""
-    lines = [_COLOUR.sub("", line).strip() for line in tail]
-    raised = [line for line in lines if _EXCEPTION.match(line)]
-    ours = [line for line in raised if line.startswith("rise_bench.errors.")]
-    telling = [line for line in raised if "RetryError" not in line]
-    logged = [match[1] for line in lines if (match := _REASON.search(line))]
-    reason = next((found[-1] for found in (ours, telling, logged, raised) if found), "")
-    return f"{reason}. {_ON_CPU}" if "NVIDIA driver" in reason else reason
+        if name.startswith("list") or (name.startswith("rise") and not members):
+            near = difflib.get_close_matches(name, [*TASKS, *GROUPS], n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(
+                f"--tasks {name} is no task of rise-bench; {hint}There are {', '.join((*TASKS, *GROUPS))}; "
+                "all others are listed by `lmms-eval tasks list`"
+            )
+        if not members:
+            others[name] = None
+    return tuple(asked), tuple(others)

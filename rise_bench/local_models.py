@@ -8,6 +8,7 @@ from rise_bench.dataset import cache_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub import cached_snapshot, commit_of, fetch_files, is_offline, list_files
 from rise_bench.model_files import check_model_files, check_model_folder, check_names, is_read
+from rise_bench.trained_model import final_model, run_of
 
 TINY = "tiny-"
 """Prefix of the tiny random checkpoints: tiny-qwen2_vl, tiny-qwen2_5_vl, tiny-qwen3_vl."""
@@ -37,7 +38,10 @@ def local_model(name: str) -> str:
 
     Args:
         name: `rise-bench-base`, `tiny-FAMILY` (made in the cache folder when first asked for), a folder or a
-            Hub id.
+            Hub id; the folder of a finished training run stands for the model of its last phase.
+
+    Raises:
+        ConfigError: If a run has no finished model.
     """
     if name == BASE_MODEL:
         return str(base_model_folder())
@@ -46,7 +50,8 @@ def local_model(name: str) -> str:
 
         family: str = name.removeprefix(TINY)
         return str(make_tiny_model(cache_folder(name), family))  # type: ignore[arg-type]
-    return name
+    folder = Path(name).expanduser()
+    return str(final_model(folder)) if run_of(folder) == folder else name
 
 
 def checked_model(name: str, revision: str = "") -> CheckedModel:
@@ -119,3 +124,18 @@ def _cached(repo_id: str, revision: str) -> CheckedModel:
     paths = tuple(sorted(path for path in below if is_read(path) or path == "adapter_config.json"))
     check_model_files(folder, paths)
     return CheckedModel(folder, paths, folder.name)
+
+
+def is_model_folder(name: str) -> bool:
+    """Whether a model is a folder of this machine, as against an id of the Hub.
+
+    Raises:
+        ConfigError: If it can only be a folder, and there is none with a model in it.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir() and any(folder.glob("*.json")):
+        return True
+    if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        what = "holds no model" if folder.is_dir() else "does not exist"
+        raise ConfigError(f"{folder} {what}; name a folder with config.json and weights, a run or a Hub id")
+    return False

@@ -15,7 +15,7 @@ from rise_bench.hub_push import Difference, Outgoing, Pushed, compare, push
 from rise_bench.manifest import MANIFEST_NAME, read_manifest
 from rise_bench.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.publish import without_folder
-from rise_bench.registry import load_component
+from rise_bench.trained_model import final_model
 
 #: Files of a model that hold no code and unpickle nothing.
 _SENT = re.compile(r"[\w.-]+\.(?:safetensors|json|jinja|txt|model)")
@@ -75,7 +75,7 @@ def stage_model(
 ) -> tuple[Outgoing, ...]:
     """Return every file as it will stand in the repository; arguments and errors as `publish_model`."""
     recipe = _public_recipe(run)
-    folder = _model_folder(run, recipe)
+    folder = final_model(run)
     pins = [read_pin(text) for text in datasets]
     scored = [read_scores(path) for path in scores]
     facts = ModelFacts(repo_id, recipe, _json(run / "run.json"), scored, pins)
@@ -136,16 +136,6 @@ def check_safetensors(path: Path) -> None:
             ends = [-1]
     if 8 + length + max(ends, default=0) != size:
         raise DataError(f"{path} is torn or no safetensors file; train the phase again, or copy it again")
-
-
-def _model_folder(run: Path, recipe: Mapping[str, Any]) -> Path:
-    phases: Sequence[str] = load_component("trainers", "config").PHASES.get(recipe["stage"], ())
-    finished = [run / phase / "final" for phase in phases if (run / phase / "final").is_dir()]
-    if not finished:
-        raise ConfigError(
-            f"{run} has no finished model ({run}/PHASE/final); finish it with `rise-bench train`"
-        )
-    return finished[-1]
 
 
 def _model_files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rise_bench.average_precision import ap50 as average_precision_50
 from rise_bench.average_precision import match_samples
-from rise_bench.box_units import check_resized_px
+from rise_bench.image_limits import check_frames
 from rise_bench.values import Boxes, Gold
 
 _NO_SCORE = "N/A"
@@ -47,7 +47,7 @@ def ap50(items: Sequence[dict[str, Any]], args: Any = None) -> float | str:
     rows = sorted(items, key=lambda item: str(item["id"]))
     if args is not None and rows[0]["box_unit"] == "resized_px":
         sizes = [(row["width"], row["height"]) for row in rows]
-        check_resized_px(args.model, args.model_args, sizes, max_pixels=rows[0]["max_pixels"])
+        check_frames(sizes, args.model, args.model_args, max_pixels=rows[0]["max_pixels"])
     golds = [
         Gold(row["id"], _boxes(row["gold"]), row["width"], row["height"], row["category"]) for row in rows
     ]

@@ -39,6 +39,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from .minihub import Minihub, serve  # noqa: E402
+from .stand_in_lmms import StandIn  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
 collect_ignore = ["kill_at_every_step.py", "trainers/kill_training.py"]
@@ -102,6 +103,14 @@ def alice(minihub: Minihub, sign_in: Callable[[str], None]) -> Minihub:
     """The Hub, with alice signed in: she may write to `alice/`, `rise/` and `rise-bench/`."""
     sign_in("hf_alice")
     return minihub
+
+
+@pytest.fixture
+def stand_in(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """A light program in the place of lmms-eval."""
+    folder = tmp_path_factory.mktemp("stand_in")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return StandIn(folder)
 
 
 @pytest.fixture(scope="session")

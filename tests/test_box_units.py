@@ -1,6 +1,6 @@
 import pytest
 
-from rise_bench.box_units import box_unit_of, check_resized_px, max_pixels
+from rise_bench.box_units import box_unit_of, max_pixels
 from rise_bench.errors import ConfigError
 
 
@@ -44,32 +44,3 @@ def test_an_impossible_limit_is_refused(monkeypatch, text):
     monkeypatch.setenv("RISE_BENCH_MAX_PIXELS", text)
     with pytest.raises(ConfigError, match="RISE_BENCH_MAX_PIXELS"):
         max_pixels()
-
-
-VGA = [(640, 480)]
-
-
-@pytest.mark.parametrize(
-    ("model", "model_args", "sizes"),
-    [
-        ("qwen2_5_vl", "pretrained=x", VGA),  # 644 x 476 is within lmms-eval's own limits
-        ("qwen2_5_vl", "pretrained=x,max_pixels=401408,min_pixels=3136", [(100, 100), (4000, 3000)]),
-        ("openai", "model=x", [(100, 100)]),  # nothing is known of the server
-    ],
-)
-def test_a_processor_that_leaves_the_stated_size_is_accepted(model, model_args, sizes):
-    check_resized_px(model, model_args, sizes, max_pixels=401_408)
-
-
-@pytest.mark.parametrize(
-    ("model", "model_args", "sizes"),
-    [
-        ("qwen2_5_vl", "pretrained=x", [(224, 224)]),  # lmms-eval would blow it up to 200,704 pixels
-        ("qwen2_5_vl", "pretrained=x,max_pixels=200704", VGA),
-        ("vllm", "model=x,max_pixels=200704", VGA),
-        ("qwen2_5_vl", "min_pixels=800000", VGA),
-    ],
-)
-def test_a_processor_that_resizes_again_is_refused(model, model_args, sizes):
-    with pytest.raises(ConfigError, match=r"add min_pixels=3136,max_pixels=401408 to --model_args"):
-        check_resized_px(model, model_args, sizes, max_pixels=401_408)

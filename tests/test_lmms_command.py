@@ -4,48 +4,65 @@ from pathlib import Path
 import pytest
 
 from rise_bench.base_model import base_model_folder
-from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.evaluation import forget_failures
-from rise_bench.lmms_command import GROUPS, TASKS, read_command, run_command
+from rise_bench.errors import ConfigError
+from rise_bench.lmms_command import GROUPS, TASKS, read_command
+from rise_bench.response_cache import forget_failures
+
+OUT = Path("out/run")
 
 
-def test_flags_pass_through_untouched_and_what_is_missing_is_added():
-    given = (
-        "--tasks",
-        "rise_lisa",
-        "--model",
-        "qwen2_vl",
-        "--batch_size",
-        "4",
-        "--gen_kwargs",
-        "temperature=0",
-    )
+def test_flags_pass_through_untouched_and_ours_come_last():
+    """lmms-eval believes the last of two equal flags."""
+    given = ["--tasks", "rise_lisa", "--model", "qwen2_vl", "--batch_size", "4", "--output_path=elsewhere"]
     command = read_command(given)
-    assert command.arguments == (*given, "--log_samples", "--output_path", "results")
-    assert (command.tasks, command.model, command.output) == (("rise_lisa",), "qwen2_vl", Path("results"))
+    ours = ["--log_samples", "--output_path", "out/run", "--model_args", "a=1", "--timezone", "UTC"]
+    assert command.passed_on(OUT, "a=1") == [*given, *ours]
+    assert (command.tasks, command.model, command.output) == (("rise_lisa",), "qwen2_vl", Path("elsewhere"))
+    assert read_command(["--tasks", "rise_lisa"]).output == Path("results")
 
 
-def test_nothing_is_added_where_nothing_is_missing():
-    given = ("--tasks=rise_lisa", "--log_samples", "--output_path=out", "-c", "cache")
-    command = read_command(given)
-    assert command.arguments == given
-    assert (command.output, command.cache) == (Path("out"), Path("cache"))
+def test_a_time_zone_that_was_asked_for_stays():
+    given = ["--tasks", "rise_lisa", "--timezone", "Europe/Oslo"]
+    assert read_command(given).passed_on(OUT, "") == [*given, "--log_samples", "--output_path", "out/run"]
 
 
 @pytest.mark.parametrize(
-    ("given", "passed"),
+    ("given", "read"),
     [
         ("pretrained=rise-bench-base,device=cpu", f"pretrained={base_model_folder()},device=cpu"),
-        (
-            "--model_args=device=cpu,pretrained=rise-bench-base",
-            f"--model_args=device=cpu,pretrained={base_model_folder()}",
-        ),
+        ("device=cpu,pretrained=rise-bench-base", f"device=cpu,pretrained={base_model_folder()}"),
         ("pretrained=Qwen/Qwen2-VL-2B-Instruct", "pretrained=Qwen/Qwen2-VL-2B-Instruct"),
         ("notpretrained=rise-bench-base", "notpretrained=rise-bench-base"),
     ],
 )
-def test_the_base_model_that_ships_is_known_by_its_name(given, passed):
-    assert read_command(["--tasks", "rise_lisa", given]).arguments[2] == passed
+def test_the_base_model_that_ships_is_known_by_its_name(given, read):
+    assert read_command(["--tasks", "rise_lisa", f"--model_args={given}"]).model_args == read
+
+
+def test_a_run_folder_stands_for_the_model_of_its_last_phase(tmp_path):
+    (tmp_path / "config.yaml").write_text("stage: rise_r1\n")
+    asked = ["--tasks", "rise_lisa", "--model_args", f"pretrained={tmp_path},device=cpu"]
+    with pytest.raises(ConfigError, match=r"no finished model .*finish it with `rise-bench train`"):
+        read_command(asked)
+    for phase in ("sft", "grpo"):
+        (tmp_path / phase / "final").mkdir(parents=True)
+        assert read_command(asked).checkpoint == str(tmp_path / phase / "final")
+
+
+@pytest.mark.parametrize(
+    ("model", "model_args", "checkpoint"),
+    [
+        ("qwen2_vl", "device=cpu, pretrained=a/b", "a/b"),
+        ("vllm", "model=a/b,tensor_parallel_size=2", "a/b"),
+        ("sglang", "model_path=a/b", "a/b"),
+        ("openai", "model=a/b,base_url=http://127.0.0.1/v1", ""),
+        ("openai", "model=gpt", ""),
+        ("vllm", "", ""),
+    ],
+)
+def test_the_checkpoint_that_is_loaded_here(model, model_args, checkpoint):
+    given = ["--tasks", "rise_lisa", "--model", model, "--model_args", model_args]
+    assert read_command(given).checkpoint == checkpoint
 
 
 @pytest.mark.parametrize(
@@ -59,7 +76,23 @@ def test_the_base_model_that_ships_is_known_by_its_name(given, passed):
     ],
 )
 def test_our_tasks_among_those_asked_for(names, tasks):
-    assert read_command(["--tasks", names]).tasks == tasks
+    command = read_command(["--tasks", names])
+    assert command.tasks == tasks
+    assert command.others == (("mme",) if "mme" in names else ())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("rise_mood", "rise_mood is no task of rise-bench; did you mean rise_moods?"),
+        ("rise_moods,rise_coco", "did you mean rise_coco_sub"),
+        ("list", "There are rise_emotion6"),
+        ("list_groups", "listed by `lmms-eval tasks list`"),
+    ],
+)
+def test_a_task_that_can_only_be_a_slip_is_refused_with_the_nearest(names, message):
+    with pytest.raises(ConfigError, match=message):
+        read_command(["--tasks", names])
 
 
 def test_the_tables_of_tasks_are_the_yaml_files(root):
@@ -73,7 +106,10 @@ def test_a_config_file_fills_in_and_the_command_line_wins(tmp_path):
     config.write_text("tasks: rise_moods\nmodel: openai\nlimit: 4\nlog_samples: true\nbatch_size: 2\n")
     command = read_command(["--config", str(config), "--model", "qwen2_vl"])
     assert (command.tasks, command.model, command.limit) == (("rise_moods",), "qwen2_vl", 4)
-    assert command.arguments == ("--config", str(config), "--model", "qwen2_vl", "--output_path", "results")
+    assert command.arguments == ("--config", str(config), "--model", "qwen2_vl")
+    config.write_text("tasks: rise_moods\nmodel_args:\n  pretrained: rise-bench-base\n  device: cpu\n")
+    command = read_command(["--config", str(config)])
+    assert command.model_args == f"pretrained={base_model_folder()},device=cpu"
     config.write_text("- tasks: rise_moods\n- tasks: rise_lisa\n")
     with pytest.raises(ConfigError, match="one run a file"):
         read_command(["--config", str(config)])
@@ -81,7 +117,12 @@ def test_a_config_file_fills_in_and_the_command_line_wins(tmp_path):
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [([], "--tasks rise_emotion6"), (["--tasks", "rise", "--limit", "few"], "few"), (["--tasks"], "tasks")],
+    [
+        ([], "--tasks rise_emotion6"),
+        (["--tasks", "rise", "--limit", "few"], "few"),
+        (["--tasks"], "tasks"),
+        (["--tasks", "rise", "--output_path", "a,b"], "a,b holds a comma"),
+    ],
 )
 def test_flags_that_make_no_sense(flags, message):
     with pytest.raises(ConfigError, match=message):
@@ -100,64 +141,6 @@ def test_flags_that_make_no_sense(flags, message):
 )
 def test_rows_of_a_limited_run(flags, rows):
     assert read_command(["--tasks", "rise_moods", *flags]).rows(100) == rows
-
-
-LMMS = """
-import sys
-text, code = sys.argv[-2], int(sys.argv[-1])
-sys.stderr.write("Model Responding:  50%\\rModel Responding: 100%\\n")
-print(text)
-sys.exit(code)
-"""
-
-TRACEBACK = (
-    "Traceback (most recent call last):\n  File x\nrise_bench.errors.DataError: no dataset 'emotion6'\n"
-    "The above exception was the direct cause\nImportError: Failed to import function 'files'\n"
-    "\x1b[31m2026 | ERROR | Error during evaluation: Failed\x1b[0m. Please set `--verbosity=DEBUG`"
-)
-
-
-@pytest.fixture
-def lmms(tmp_path, monkeypatch):
-    """Runs a stand-in for lmms-eval that prints a text and ends with a code."""
-    (tmp_path / "lmms_eval.py").write_text(LMMS)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-    def run(text: str, code: int) -> str:
-        command = read_command(
-            ["--tasks", "rise_moods", "--log_samples", "--output_path", "x", text, str(code)]
-        )
-        return run_command(command, processes=1, environment={"SOMETHING": "1"})
-
-    return run
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("all is well", ""),
-        ("x | Error during evaluation: boom. Please set `--verbosity=DEBUG`", "boom"),
-        ("RuntimeError: CUDA out of memory", "RuntimeError: CUDA out of memory"),
-        ("ValueError: boom\n\ntenacity.RetryError: RetryError[<Future>]", "ValueError: boom"),
-        ("tenacity.RetryError: RetryError[<Future>]", "tenacity.RetryError: RetryError[<Future>]"),
-        (
-            "RuntimeError: Found no NVIDIA driver on your system",
-            "RuntimeError: Found no NVIDIA driver on your system. "
-            "Without a GPU add device=cpu,device_map=cpu to --model_args",
-        ),
-        (TRACEBACK, "rise_bench.errors.DataError: no dataset 'emotion6'"),
-    ],
-)
-def test_the_reason_is_found_in_the_output(lmms, capfd, text, reason):
-    assert lmms(text, 0) == reason
-    out, err = capfd.readouterr()
-    assert out == ""  # standard output is for our result alone
-    assert "Model Responding: 100%" in err
-
-
-def test_an_exit_code_is_an_error_with_the_reason(lmms):
-    with pytest.raises(PrerequisiteError, match="exit code 3: ValueError: no"):
-        lmms("ValueError: no", 3)
 
 
 def test_failures_in_a_response_cache_are_forgotten_and_answers_are_not(tmp_path):

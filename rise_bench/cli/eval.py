@@ -1,5 +1,6 @@
 """`rise-bench eval`: run tasks through lmms-eval, with lmms-eval's own flags."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -30,7 +31,12 @@ def evaluate(
     from rise_bench.evaluation import evaluate as run_evaluation
 
     tasks = run_evaluation(
-        context.args, box_unit=box_unit, style=style, processes=num_processes, resamples=resamples
+        context.args,
+        box_unit=box_unit,
+        style=style,
+        processes=num_processes,
+        resamples=resamples,
+        tell=partial(typer.echo, err=True),
     )
     if as_json:
         print_json({task.task: task.to_json() for task in tasks})

@@ -1,9 +1,12 @@
 """Boxes in pixels of the resized image mean the same to the prompt and to the libraries that resize."""
 
+import json
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rise_bench.image_limits import checkpoint_limits
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS, frame_of
 
 sides = st.integers(min_value=8, max_value=6000)
@@ -47,3 +50,17 @@ def test_the_frame_is_that_of_the_processor(width, height):
     frame = frame_of("resized_px", width, height)
     expected = smart_resize(height, width, factor=28, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
     assert (frame.height, frame.width) == expected
+
+
+def test_limits_of_a_checkpoint_are_those_that_transformers_reads(tmp_path):
+    from transformers import Qwen2VLImageProcessor
+
+    published = {
+        "min_pixels": 3136,
+        "max_pixels": 12_845_056,
+        "size": {"shortest_edge": 1, "longest_edge": 2},
+    }
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(published))
+    size = Qwen2VLImageProcessor.from_pretrained(tmp_path).size
+    found = checkpoint_limits(str(tmp_path))
+    assert (size["shortest_edge"], size["longest_edge"]) == (found.smallest, found.largest)

@@ -1,0 +1,154 @@
+"""What lmms-eval's models are called, take and need, read from their source files: nothing heavy is imported.
+
+lmms-eval itself finds out after a minute of loading that a name is unknown or a package is missing, and says
+so by a traceback, or by "'NoneType' object is not callable".
+"""
+
+import ast
+import contextlib
+import difflib
+import functools
+import importlib.util
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.extras import extra_with
+
+#: Modules that run or reach a model: one that imports them anywhere, even in a `try`, cannot do without.
+_ENGINES = frozenset({"vllm", "sglang", "openai", "litellm", "anthropic", "dashscope"})
+#: Modules of `optional_import` that matter for videos and adapters only.
+_DISPENSABLE = frozenset({"decord", "peft"})
+_MODEL_FILES = ("lmms_eval.models.simple.", "lmms_eval.models.chat.")
+
+
+def model_names() -> list[str]:
+    """Names that `--model` takes, aliases and models of other plug-ins included, sorted."""
+    return list(_registry().list_model_names())
+
+
+def check_model(name: str, model_args: str = "") -> None:
+    """Check that lmms-eval knows a model and that the packages of its engine are installed.
+
+    Args:
+        name: `--model`.
+        model_args: `--model_args`, which may ask for an attention kernel of its own.
+
+    Raises:
+        ConfigError: If there is no such model; the message holds the nearest names.
+        PrerequisiteError: If a package is missing; the message holds the command that installs it.
+    """
+    names = model_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3) or ["qwen2_vl", "qwen2_5_vl", "vllm", "openai"]
+        raise ConfigError(
+            f"lmms-eval has no --model {name!r}; near to it or usual: {', '.join(near)}; "
+            "list all with `lmms-eval models`"
+        )
+    for module in _needed(name):
+        if not _installed(module):
+            raise PrerequisiteError(f"--model {name} needs {module}; {_how_to_install(module)}")
+    if "flash_attention_2" in model_args and not _installed("flash_attn"):
+        raise PrerequisiteError(f"flash_attention_2 needs flash_attn; {_how_to_install('flash_attn')}")
+
+
+def pixel_limits(name: str) -> tuple[int, int] | None:
+    """Return the smallest and largest image, in pixels, that a model makes of any checkpoint's pictures.
+
+    Some models (qwen2_vl, qwen2_5_vl, qwen3_vl) give the processor limits of their own, unless `--model_args`
+    state `min_pixels` and `max_pixels`. None stands for a model that leaves the checkpoint's limits alone.
+    """
+    calls = (node for tree in _sources(name) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    loads = (call for call in calls if getattr(call.func, "attr", "") == "from_pretrained")
+    if not any(keyword.arg == "max_pixels" for call in loads for keyword in call.keywords):
+        return None
+    found: dict[str, int | None] = {}
+    for tree in _sources(name):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                found = _defaults(node.args) | found
+    smallest, largest = found.get("min_pixels"), found.get("max_pixels")
+    return None if smallest is None or largest is None else (smallest, largest)
+
+
+def _registry() -> Any:
+    with contextlib.redirect_stdout(io.StringIO()):  # a plug-in that fails is reported there
+        from lmms_eval.models import MODEL_REGISTRY_V2
+    return MODEL_REGISTRY_V2
+
+
+@functools.cache
+def _sources(name: str) -> tuple[ast.Module, ...]:
+    """Parse the file of a model, then those that it builds on; leave out what cannot be read."""
+    read: dict[str, ast.Module] = {}
+    queue = [_registry().resolve(name).class_path.rpartition(".")[0]] if name in model_names() else []
+    while queue:
+        module = queue.pop(0)
+        with contextlib.suppress(ImportError, OSError, SyntaxError, ValueError):
+            spec = importlib.util.find_spec(module)
+            if module not in read and spec and spec.origin:
+                read[module] = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+                queue += [base for base in _from_modules(read[module]) if base.startswith(_MODEL_FILES)]
+    return tuple(read.values())
+
+
+def _from_modules(tree: ast.Module) -> list[str]:
+    return [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+
+
+def _needed(name: str) -> list[str]:
+    """Return the top-level modules without which a model cannot run, sorted."""
+    needed: set[str] = set()
+    for tree in _sources(name):
+        needed.update(module for node in tree.body for module in _imports(node))
+        for node in ast.walk(tree):
+            needed.update(module for module in _imports(node) if module in _ENGINES)
+            needed.update(module for module in _optional(node) if module not in _DISPENSABLE)
+    return sorted(needed)
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        yield node.module.partition(".")[0]
+
+
+def _optional(node: ast.AST) -> Iterator[str]:
+    """Module of `optional_import("module", …)`, which gives None where it is missing."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "optional_import" and node.args:
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value.partition(".")[0]
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _how_to_install(module: str) -> str:
+    if extra := extra_with(module):
+        return f'pip install "rise-bench[{extra}]"'
+    if module in _ENGINES:
+        return f"pip install {module}"
+    return "install that Python module as the model's authors say"
+
+
+def _defaults(arguments: ast.arguments) -> dict[str, int | None]:
+    pairs = zip(reversed(arguments.args), reversed(arguments.defaults), strict=False)
+    return {argument.arg: _whole_number(default) for argument, default in pairs}
+
+
+def _whole_number(node: ast.expr | None) -> int | None:
+    """Value of a whole number or a product of them, such as `256 * 28 * 28`."""
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        left, right = _whole_number(node.left), _whole_number(node.right)
+        return None if left is None or right is None else left * right
+    return None
