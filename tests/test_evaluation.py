@@ -89,9 +89,8 @@ def evaluate(tmp_path, stand_in):
 
 
 def _folders(tmp_path):
-    return [
-        re.sub(r"^\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", path.name) for path in (tmp_path / "results").iterdir()
-    ]
+    names = (path.name for path in (tmp_path / "results").iterdir())
+    return sorted(re.sub(r"^\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", name) for name in names)
 
 
 def test_a_whole_run_is_scored(evaluate, left, tmp_path):
