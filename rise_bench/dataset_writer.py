@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rise_bench.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
-from rise_bench.errors import DataError, PrerequisiteError
+from rise_bench.errors import DataError
 from rise_bench.images import ImageFacts, near_duplicates
 from rise_bench.manifest import (
     MANIFEST_NAME,
@@ -66,19 +66,14 @@ def write_dataset(
     _check_plan(plan, allow_partial)
     plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
-    try:
-        with atomic_directory(out, overwrite=overwrite, resume=True) as work:
-            written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
-            manifest = _manifest(plan, seed, written)
-            write_card(work, manifest)
-            write_eval_yaml(work, manifest)
-            write_manifest(work, manifest)
-            _remove_leftovers(work, manifest)
-    except OSError as error:
-        raise PrerequisiteError(
-            f"cannot write {out} ({error.strerror or error}); make room or choose another --out, and run the "
-            "command again: it goes on where it stopped"
-        ) from error
+    images = {row.image.parent for row in plan.rows if isinstance(row.image, Path)}
+    with atomic_directory(out, overwrite=overwrite, resume=True, sources=images) as work:
+        written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
+        manifest = _manifest(plan, seed, written)
+        write_card(work, manifest)
+        write_eval_yaml(work, manifest)
+        write_manifest(work, manifest)
+        _remove_leftovers(work, manifest)
     return manifest
 
 

@@ -36,7 +36,13 @@ from rise_bench.hub_load import open_folder
 from rise_bench.prompts import clean_cot
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import row_to_gold
-from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.storage import (
+    atomic_directory,
+    atomic_write_text,
+    scratch_folder,
+    sha256_bytes,
+    sha256_file,
+)
 from rise_bench.values import BoxUnit, Gold
 
 if TYPE_CHECKING:
@@ -112,7 +118,7 @@ def export(
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
     if not total:
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
-    with atomic_directory(Path(out), overwrite=overwrite) as work:
+    with atomic_directory(Path(out), overwrite=overwrite, sources=(folder,)) as work:
         rows = _WRITERS[form](_told(_rows(dataset, config, unit), total, progress), work)
         if form == "messages":
             entry = llama_factory_entry(dataset.spec, "train.jsonl")
@@ -209,15 +215,13 @@ def _write_jsonl(rows: Iterable[ExportRow], out: Path, line: Callable[[ExportRow
 
 
 def _write_visual_rft(rows: Iterable[ExportRow], out: Path) -> int:
-    import tempfile
-
     from datasets import Dataset, DatasetDict, Features, Image, Value
 
     features = Features({"image": Image(), "problem": Value("string"), "solution": Value("string")})
-    with tempfile.TemporaryDirectory(prefix="rise-bench-export-") as cache:
-        path = Path(cache) / "train.parquet"
+    with scratch_folder("export") as cache:
+        path = cache / "train.parquet"
         written = _write_parquet(map(_visual_rft_row, rows), features, path)
-        train = Dataset.from_parquet(str(path), cache_dir=cache)
+        train = Dataset.from_parquet(str(path), cache_dir=str(cache))
         DatasetDict({"train": train}).save_to_disk(str(out))
     return written
 

@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 ATTEMPTS = 8
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
+#: How long a dry run waits for the Hub.
+ASKING_S = 10.0
+
 _T = TypeVar("_T")
 _TEXT_SUFFIXES = (".md", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".jinja", ".csv")
 _CHUNK_BYTES = 1 << 20
@@ -93,16 +96,18 @@ class Difference:
     """What a push would change.
 
     Attributes:
-        head: Commit that it was compared with; empty if the repository does not exist.
+        head: Commit that it was compared with; empty if the repository does not exist, or was not asked.
         send: Files that the head lacks or has otherwise.
         keep: Files that the head has already.
         delete: Paths of earlier versions that go.
+        not_compared: Why the Hub could not be asked what it has; then every file is in `send`.
     """
 
     head: str
     send: tuple[Outgoing, ...]
     keep: tuple[Outgoing, ...]
     delete: tuple[str, ...]
+    not_compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Pushed:
 def compare(
     repo_id: str, files: Sequence[Outgoing], *, owned: Sequence[str], repo_type: RepoType = "dataset"
 ) -> Difference:
-    """Compare files with the head of a repository, which need not exist.
+    """Compare files with the head of a repository, which need not exist; the Hub may be out of reach.
 
     Args:
         repo_id: "ORG/NAME".
@@ -128,11 +133,15 @@ def compare(
         repo_type: Kind of repository.
 
     Raises:
-        PrerequisiteError: If the Hub does not say.
+        ConfigError: If `repo_id` is not of that form.
     """
-    with hub_errors(check_repo_id(repo_id)):
-        info = _info(repo_id, repo_type)
-    return _difference(repo_id, "" if info is None else str(info.sha), files, owned, repo_type)
+    check_repo_id(repo_id)
+    try:
+        with hub_errors(repo_id):
+            info = _info(repo_id, repo_type, timeout_s=ASKING_S)
+        return _difference(repo_id, "" if info is None else str(info.sha), files, owned, repo_type)
+    except PrerequisiteError as error:
+        return Difference("", tuple(files), (), (), not_compared=str(error))
 
 
 def push(
@@ -274,11 +283,11 @@ def _operations(change: Difference) -> "list[CommitOperationAdd | CommitOperatio
     return [*add, *(CommitOperationDelete(path) for path in change.delete)]
 
 
-def _info(repo_id: str, repo_type: RepoType) -> Any:
+def _info(repo_id: str, repo_type: RepoType, timeout_s: float | None = None) -> Any:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        return hub_api().repo_info(repo_id, repo_type=repo_type)
+        return hub_api().repo_info(repo_id, repo_type=repo_type, timeout=timeout_s)
     except GatedRepoError:
         raise
     except RepositoryNotFoundError:

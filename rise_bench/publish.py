@@ -5,7 +5,6 @@ catalogue, whatever the folder says: where the source forbids republishing, ids,
 """
 
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -18,7 +17,7 @@ from rise_bench.image_column import write_without_images
 from rise_bench.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
 from rise_bench.publish_card import published_card
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy
-from rise_bench.storage import sha256_file
+from rise_bench.storage import scratch_folder, sha256_file
 
 #: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
 Progress = Callable[[int, int], None]
@@ -53,7 +52,7 @@ def publish(
     """Send a dataset folder to the Hub in one commit; run again, it sends only what is missing.
 
     Args:
-        folder: Folder that `build`, `collect` or `rehydrate` wrote.
+        folder: Folder that `build`, `collect` or `rehydrate` wrote, or the name of a built dataset.
         repo_id: "ORG/NAME"; made if it does not exist.
         private: Make it private; an existing repository must be private already.
         create_pr: Open a pull request instead of committing to main.
@@ -68,8 +67,8 @@ def publish(
         DataError: If the folder is incomplete or a file is not the one its manifest names.
         PrerequisiteError: If the Hub refuses or stays out of reach.
     """
-    with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
-        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed, progress=progress)
+    with scratch_folder("publish") as work:
+        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
         return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
 
@@ -82,13 +81,13 @@ def preview(
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Preview:
     """Return what `publish` would send, without sending; raises as `publish` does."""
-    with tempfile.TemporaryDirectory(prefix="rise-bench-publish-") as work:
-        manifest, files = stage(Path(folder), repo_id, Path(work), embed=embed, progress=progress)
+    with scratch_folder("publish") as work:
+        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
         return Preview(manifest, compare(repo_id, files, owned=OWNED))
 
 
 def stage(
-    folder: Path,
+    folder: Path | str,
     repo_id: str,
     work: Path,
     *,
@@ -98,7 +97,7 @@ def stage(
     """Lay out the files as they will stand in the repository.
 
     Args:
-        folder: Dataset folder; nothing in it is changed.
+        folder: Dataset, by folder or name; nothing in it is changed.
         repo_id: Where they go; named on the card.
         work: Empty folder for the files that differ from the built ones.
         embed: Insist on sending the images.

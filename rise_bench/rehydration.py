@@ -129,7 +129,7 @@ def rehydrate_folder(
         raise MissingImagesError(_missing_text(missing, len(wanted), source), missing)
     if len(missing) == len(wanted):
         raise MissingImagesError(f"{source} holds none of the {len(wanted)} images; check --source", missing)
-    with atomic_directory(target, overwrite=overwrite) as work:
+    with atomic_directory(target, overwrite=overwrite, sources=(source,)) as work:
         filled = _fill(root, work, manifest, places, missing)
     return Rehydrated(target, filled, tuple(missing))
 

@@ -8,13 +8,15 @@ a lock on it (released by the kernel, however the process ends) keeps two writer
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from rise_bench.errors import ConfigError, RiseError
+from rise_bench.errors import ConfigError, PrerequisiteError, RiseError, of_os_error
 
 _CHUNK_BYTES = 1 << 20
 
@@ -59,23 +61,52 @@ def sha256_once(path: Path) -> str:
 def atomic_write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
+    A link is written through, and so is what is no file (`/dev/stdout`). What a killed run left beside the
+    file has a fixed name, so that the next one takes it over.
+
     Args:
         path: Target; its folder is made if it is missing.
         data: New content.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    part = path.with_name(f".{path.name}.partial")
+    with _locked_file(part) as file:
+        try:
+            file.truncate()
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _locked_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that no other process writes at the same time; waits for its turn."""
+    import fcntl
+
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with os.fdopen(handle, "r+b", closefd=True) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(path, file.fileno()):
+                yield file
+                return
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether an open file or folder is still the one at its path; another process may have moved it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def atomic_write_text(path: Path, text: str) -> None:
@@ -93,47 +124,162 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_directory(target: Path, *, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
+def scratch_folder(purpose: str) -> Iterator[Path]:
+    """Give an empty folder for files of the moment; those that killed processes left are removed first.
+
+    Args:
+        purpose: A word for the folder's name; a lock on the folder shows that its process lives.
+
+    Raises:
+        PrerequisiteError: If the disk is full or the system refuses; names the place and the way on.
+    """
+    import fcntl
+
+    place, prefix = Path(tempfile.gettempdir()), f"rise-bench-{purpose}-"
+    for left in place.glob(f"{prefix}*"):
+        _remove_if_dead(left)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_at(folder, handle):
+            break
+        os.close(handle)
+    try:
+        yield folder
+    except OSError as error:
+        if not _is_of_disk(error):
+            raise
+        if error.filename and not str(error.filename).startswith(str(folder)):
+            raise of_os_error(error) from error
+        raise PrerequisiteError(
+            f"cannot write to {folder} ({error.strerror or error}); make room there, or name another place "
+            "by TMPDIR, and run the command again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _is_of_disk(error: OSError) -> bool:
+    return error.errno is not None and not isinstance(error, ConnectionError | TimeoutError)
+
+
+def _remove_if_dead(folder: Path) -> None:
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if os.fstat(handle).st_uid == os.getuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_directory(
+    target: Path, *, overwrite: bool = False, resume: bool = False, sources: Iterable[Path] = ()
+) -> Iterator[Path]:
     """Give a folder to work in that becomes `target` when the block ends without an error.
 
     Args:
-        target: Folder to make; what is there already is kept until the new one is complete.
+        target: Folder to make; what is there already is kept until the new one is complete. A link is written
+            through: what it leads to is made or replaced, the link stays.
         overwrite: Replace a `target` that is not empty.
         resume: Keep what a killed or interrupted run left in the working folder, for the next one to go on
             from; otherwise it is emptied first and removed on any error. A `RiseError` always removes it.
+        sources: What the block reads from; a target that holds one of them is refused.
 
     Yields:
         The working folder, `.<name>.partial` beside the target.
 
     Raises:
-        ConfigError: If the target is not empty and may not be replaced, or another process is writing it.
+        ConfigError: If the target is not empty and may not be replaced, is a mount point, the folder that the
+            user is in or one that is read from, or another process is writing it.
+        PrerequisiteError: If the disk is full or the system refuses; names the file and the way on.
     """
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = _real(target)
     work, aside = (target.parent / f".{target.name}.{end}" for end in ("partial", "replaced"))
-    with locked_folder(work, target):
-        _restore(target, aside)
-        _refuse_to_replace(target, overwrite)
-        if not resume:
-            _empty(work)
-        try:
-            yield work
-        except BaseException as error:
-            if not resume or isinstance(error, RiseError):
-                shutil.rmtree(work, ignore_errors=True)
+    try:
+        _refuse_place(target, sources)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if work.is_symlink():
+            work.unlink()
+        with locked_folder(work, target):
+            _restore(target, aside)
+            try:
+                _refuse_to_replace(target, overwrite)
+            except ConfigError:
+                if not any(work.iterdir()):
+                    work.rmdir()
+                raise
+            if not resume:
+                _empty(work)
+            try:
+                yield work
+            except BaseException as error:
+                if not resume or isinstance(error, RiseError):
+                    shutil.rmtree(work, ignore_errors=True)
+                raise
+            sync_folder(work)
+            if target.exists():
+                target.rename(aside)
+            work.rename(target)
+            sync_folder(target.parent)
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        if not _is_of_disk(error):
             raise
-        sync_folder(work)
-        if target.exists():
-            target.rename(aside)
-        work.rename(target)
-        sync_folder(target.parent)
-        shutil.rmtree(aside, ignore_errors=True)
+        raise _unwritable(error, target, resume) from error
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _real(target: Path) -> Path:
+    try:
+        return target.expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise ConfigError(f"{target} leads nowhere ({error}); choose another --out") from error
+
+
+def _unwritable(error: OSError, target: Path, resume: bool) -> PrerequisiteError:
+    file = str(error.filename or "")
+    if file and not file.startswith(str(target.parent / f".{target.name}.")):
+        return of_os_error(error)
+    goes_on = ": it goes on where it stopped" if resume else ""
+    return PrerequisiteError(
+        f"cannot write {target} ({error.strerror or error}); make room or choose another --out, and run the "
+        f"command again{goes_on}"
+    )
+
+
+def _refuse_place(target: Path, sources: Iterable[Path]) -> None:
+    """Refuse a folder that cannot be replaced, or whose replacement would take away what somebody needs."""
+    if target.is_dir() and _is_mount(target):
+        raise ConfigError(
+            f"{target} is a mount point, which a finished folder cannot replace; name a folder in it, "
+            f"e.g. --out {target / 'out'}"
+        )
+    if Path.cwd().is_relative_to(target):
+        raise ConfigError(f"{target} holds the folder that you are in; name a folder in it as --out")
+    for source in sources:
+        if source.resolve().is_relative_to(target):
+            raise ConfigError(f"{target} holds {source}, which is read from; choose another --out")
+
+
+def _is_mount(folder: Path) -> bool:
+    """Whether something is mounted there; a folder bound from the same disk shows in Linux' list only."""
+    if os.path.ismount(folder):
+        return True
+    with contextlib.suppress(OSError):
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        points = {re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), line.split(" ")[4]) for line in mounts}
+        return str(folder) in points
+    return False
 
 
 def _refuse_to_replace(target: Path, overwrite: bool) -> None:
@@ -177,7 +323,7 @@ def locked_folder(work: Path, target: Path) -> Iterator[None]:
         handle = os.open(work, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if work.exists() and work.stat().st_ino == os.fstat(handle).st_ino:
+            if _is_at(work, handle):
                 break
         except BlockingIOError:
             os.close(handle)

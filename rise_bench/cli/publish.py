@@ -78,6 +78,7 @@ def difference_json(repo: str, change: "Difference") -> dict[str, Any]:
         "send": {file.path: file.size_bytes for file in change.send},
         "keep": [file.path for file in change.keep],
         "delete": list(change.delete),
+        "not_compared": change.not_compared or None,
     }
 
 
@@ -85,9 +86,18 @@ def difference_text(repo: str, change: "Difference") -> str:
     """Return what would be sent as lines to read."""
     where = f"at {change.head}" if change.head else "does not exist yet and would be made"
     size = sum(file.size_bytes for file in change.send)
-    lines = [
+    about = [
         f"{repo} {where}.",
         f"Would send {len(change.send)} files, {size:,} bytes; {len(change.keep)} are there.",
+    ]
+    if change.not_compared:
+        about = [
+            f"Not compared with {repo}, so what is there already, and what would go, is not known: "
+            f"{change.not_compared}.",
+            f"Would send at most {len(change.send)} files, {size:,} bytes.",
+        ]
+    lines = [
+        *about,
         *(f"  send    {file.path}  {file.size_bytes:,}" for file in change.send),
         *(f"  keep    {file.path}" for file in change.keep),
         *(f"  delete  {path}" for path in change.delete),
