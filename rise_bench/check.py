@@ -1,13 +1,14 @@
 """Checking a built dataset: everything that a score relies on, found out without trusting the manifest."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from rise_bench.card import split_card
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import DataError
 from rise_bench.images import inspect_image
@@ -19,6 +20,9 @@ from rise_bench.scoring import SampleScore, aggregate, score_response
 from rise_bench.splits import CONFIGS, shard_of
 from rise_bench.storage import sha256_file
 from rise_bench.values import Gold, render_gold
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 _TOLERANCE = 1e-6
 _DIGITS = 6
@@ -62,24 +66,28 @@ def check_dataset(folder: Path, advance: Callable[[], None] = lambda: None) -> l
         dataset = open_dataset(folder)
     except DataError as error:
         return [Finding(str(folder), str(error))]
+    if dataset.manifest.holds_cots:
+        from rise_bench.check_cots import check_cots
+
+        return check_cots(dataset, advance)
     seen = _Seen()
-    findings = list(_check_files(dataset))
+    findings = list(check_files(dataset, features(dataset.spec, dataset.manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):
         return findings  # rows of a file that is not the manifest's say nothing
     for path, entry in dataset.manifest.files.items():
         findings += _check_rows(dataset, path, entry, seen, advance)
     findings += _check_whole(dataset, seen)
     for split, golds in seen.golds.items():
-        findings += _check_scores(dataset, split, golds)
+        findings += check_scores(dataset, split, golds)
     return findings + list(_check_card(dataset))
 
 
-def _check_files(dataset: BenchmarkDataset) -> Iterator[Finding]:
+def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Finding]:
+    """Compare the files with the manifest and with the columns that are expected."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Features
 
-    expected = features(dataset.spec, dataset.manifest.categories)
     for name, entry in dataset.manifest.files.items():
         path = dataset.root / name
         if sha256_file(path) != entry.sha256:
@@ -129,12 +137,17 @@ def _check_rows(
 
 
 def _row_problems(dataset: BenchmarkDataset, entry: FileEntry, row: dict[str, Any]) -> Iterator[str]:
-    if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
-        yield "source_sha256 is not the manifest's"
     if entry.split == "train" and (row["shot_rank"] is None or shard_of(row["shot_rank"]) != entry.shard):
         yield f"shot rank {row['shot_rank']} does not belong to shard {entry.shard}"
     if entry.split != "train" and row["shot_rank"] is not None:
         yield "a test row has a shot rank"
+    yield from image_problems(dataset, row)
+
+
+def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
+    """Say what is wrong with the image of a row, or with its absence."""
+    if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
+        yield "source_sha256 is not the manifest's"
     image = row["image"]
     if dataset.manifest.images == "reference":
         if image is not None:
@@ -178,7 +191,7 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
             yield Finding("dataset", f"shot ranks of class {name!r} are not 0, 1, 2, …")
 
 
-def _check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
+def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
     """Score the true answers and empty answers as a model's would be."""
     spec = dataset.spec
     true = [
@@ -206,25 +219,15 @@ def _is_perfect(score: SampleScore) -> bool:
 
 def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
     """The configurations of the card and the task of eval.yaml must lead to the files."""
-    try:
-        card = (dataset.root / "README.md").read_text(encoding="utf-8")
-        head = yaml.safe_load(card.split("---\n")[1])
-        configs = {
-            entry["config_name"]: {part["split"]: part["path"] for part in entry["data_files"]}
-            for entry in head["configs"]
-        }
-    except (OSError, IndexError, KeyError, TypeError, yaml.YAMLError) as error:
-        yield Finding("README.md", f"has no readable configurations ({error!r}); rebuild the dataset")
+    wanted = {
+        (config, split): {path.name for path in dataset.files(split, config)}
+        for config in CONFIGS
+        for split in dataset.manifest.counts
+    }
+    findings, configs = check_configurations(dataset, wanted)
+    yield from findings
+    if not configs:
         return
-    for config in CONFIGS:
-        for split in dataset.manifest.counts:
-            named = {
-                path
-                for pattern in configs.get(config, {}).get(split, [])
-                for path in dataset.root.glob(pattern)
-            }
-            if named != set(dataset.files(split, config)):
-                yield Finding("README.md", f"configuration {config!r} does not name the files of {split}")
     try:
         tasks = yaml.safe_load((dataset.root / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
         known = all(task["config"] in configs and task["split"] in dataset.manifest.counts for task in tasks)
@@ -233,3 +236,31 @@ def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
         return
     if not known:
         yield Finding("eval.yaml", "names a configuration or split that is not there")
+
+
+def check_configurations(
+    dataset: BenchmarkDataset, wanted: Mapping[tuple[str, str], set[str]]
+) -> tuple[list[Finding], set[str]]:
+    """Compare the files that the card's configurations name with (configuration, split) -> names of files.
+
+    Returns:
+        The findings, and the configurations that the card has.
+    """
+    try:
+        metadata, _ = split_card(dataset.root)
+        named = {
+            (entry["config_name"], part["split"]): {
+                path.name
+                for pattern in ([part["path"]] if isinstance(part["path"], str) else part["path"])
+                for path in dataset.root.glob(pattern)
+            }
+            for entry in metadata["configs"]
+            for part in entry["data_files"]
+        }
+    except (DataError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        return [Finding("README.md", f"has no readable configurations ({error}); rebuild the dataset")], set()
+    return [
+        Finding("README.md", f"configuration {config!r} does not name the files of {split}")
+        for (config, split), files in wanted.items()
+        if named.get((config, split), set()) != files
+    ], {config for config, _ in named}

@@ -101,9 +101,8 @@ def _by_split(
     manifest: Manifest, paths: Sequence[str], split: str | None, where: Path | str
 ) -> dict[str, list[str]]:
     """Group files by split; `split` is as `load_dataset` takes it, e.g. "train[:10]"."""
-    files: dict[str, list[str]] = {}
-    for path in paths:
-        files.setdefault(manifest.files[path].split, []).append(path)
+    files = {name: [path for path in paths if manifest.files[path].split == name] for name in manifest.counts}
+    files = {name: part for name, part in files.items() if part}
     asked = [] if split is None else [re.split(r"\[", part)[0].strip() for part in split.split("+")]
     if not files or not {*asked} <= {*files, "all"}:
         has = ", ".join(files) or "none"

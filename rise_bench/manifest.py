@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -125,6 +126,11 @@ class Manifest(_Strict):
         return {entry.shard for entry in self.files.values()} <= {"high", "low"}
 
     @property
+    def tau(self) -> float:
+        """Reward from which chains of thought are `high`."""
+        return float(self.options.get("tau", "0.75"))
+
+    @property
     def files_sha256(self) -> str:
         """Hash of what the files hold, byte for byte; what a cache of them has to be keyed by."""
         return sha256_bytes(json.dumps({name: e.sha256 for name, e in sorted(self.files.items())}).encode())
@@ -139,6 +145,8 @@ class Manifest(_Strict):
             held[entry.split] = held.get(entry.split, 0) + entry.rows
         if held != self.counts:
             raise ValueError(f"counts are {self.counts}, its files hold {held}")
+        if self.holds_cots and not math.isfinite(self.tau):
+            raise ValueError(f"tau is {self.tau}, expected a number")
         return self
 
     def of_rows(self, rows: str, **changes: Any) -> "Manifest":

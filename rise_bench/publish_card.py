@@ -61,7 +61,7 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     sections = {"Loading": _loading(manifest, repo_id)}
     if manifest.holds_cots:
         rewards = _column(dataset, "reward")
-        pictures[HISTOGRAM_PATH] = reward_histogram(rewards, _tau(manifest))
+        pictures[HISTOGRAM_PATH] = reward_histogram(rewards, manifest.tau)
         sections |= {"How it was made": _making(dataset), "Rewards": _rewards(dataset, rewards)}
         sections["Source and licence"] = _source(spec)
     sections |= {"Sample rows": _samples(rows, pictures), "Images": _images(manifest, repo_id)}
@@ -125,7 +125,7 @@ def _making(dataset: BenchmarkDataset) -> str:
 
 
 def _rewards(dataset: BenchmarkDataset, rewards: Sequence[float]) -> str:
-    tau, prior = _tau(dataset.manifest), _column(dataset, "prior_score")
+    tau, prior = dataset.manifest.tau, _column(dataset, "prior_score")
     mean = sum(rewards) / max(1, len(rewards))
     floor = sum(prior) / max(1, len(prior))
     leaks = sum(map(bool, _column(dataset, "leak_strict")))
@@ -260,10 +260,6 @@ def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         if suffix := _SUFFIXES.get(data[:2]):
             found[f"assets/sample-{number}.{suffix}"] = data
     return found
-
-
-def _tau(manifest: Manifest) -> float:
-    return float(manifest.options.get("tau", "0.75"))
 
 
 def _flat(value: Any) -> str:

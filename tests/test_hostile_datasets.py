@@ -27,17 +27,21 @@ Content = dict[str, Any]
 SHARD = "data/train-4-shot-00000.parquet"
 
 
-def write_small_cots(benchmark: Path, out: Path, rollouts: Path) -> None:
-    """Chains of thought of every training row, reward 1."""
+def write_small_cots(
+    benchmark: Path, out: Path, rollouts: Path, *, rewards: tuple[float, ...] = (1.0,)
+) -> None:
+    """Chains of thought of every training row, rewards in turn."""
     rollouts.mkdir()
-    log = rollouts / "log.jsonl"
-    row = {"cot": "Soft light.", "reconstruction": "{}", "reward": 1.0, "similarity": 1.0, "format_ok": True}
-    log.write_text(json.dumps(row | {"leak_numbers": False, "leak_strict": False}) + "\n")
+    verdict = {"reconstruction": "{}", "format_ok": True, "leak_numbers": False, "leak_strict": False}
+    for number, reward in enumerate(rewards):
+        row = {"cot": "Soft light.", "reward": reward, "similarity": reward} | verdict
+        (rollouts / f"{number}.jsonl").write_text(json.dumps(row) + "\n")
     dataset = open_dataset(benchmark)
-    best = {
-        row["id"]: Group(step=1, attempt="a", rewards=[1.0], path=log, offset=0)
-        for row in dataset.rows("train", columns=["id"])
-    }
+    best = {}
+    for number, row in enumerate(dataset.rows("train", columns=["id"])):
+        turn = number % len(rewards)
+        log = rollouts / f"{turn}.jsonl"
+        best[row["id"]] = Group(step=1, attempt="a", rewards=[rewards[turn]], path=log, offset=0)
     write_cots(CotPlan(dataset, "default", best, provenance=lambda group: {"model": "tiny"}), out)
 
 
