@@ -1,4 +1,4 @@
-"""A board as an HTML table: submissions by rank, then the floors, with intervals drawn on a common axis."""
+"""A board as an HTML table: ranked submissions, those apart, the floors, with intervals on a common axis."""
 
 import math
 from collections.abc import Mapping
@@ -27,35 +27,44 @@ def title_of(spec: BenchmarkSpec) -> str:
 
 
 def table_markup(table: Table, limit: int | None = None) -> Markup:
-    """Return a board as a table: submissions by rank, floors in a body of their own."""
+    """Return a board as a table: ranked rows, rows that are only recomputed, and floors, each in a body.
+
+    Args:
+        table: The board.
+        limit: Most rows, ranked ones first; all if None.
+    """
     metric = METRICS[table.spec.metric]
     columns = [
         ("#", "rank", "number"),
         ("Model", "model", "text"),
         (metric, "score", "number"),
         ("To row above", "above", "number"),
-        ("To RISE", "rise", "number"),
+        *([("To RISE", "rise", "number")] if table.rise else []),
         *([("Win-rate", "win", "number")] if table.reference else []),
         ("Read", "read", "number"),
         ("Tier", "tier", "text"),
         ("Date", "date", "text"),
     ]
     plot = _Plot.of(table)
-    rows = table.rows[:limit]
+    rows, apart = table.rows[:limit], table.apart
+    if limit is not None:
+        apart = apart[: max(0, limit - len(rows))]
     head = el(
         "tr",
         *(el("th", label, scope="col", class_=name, data_kind=kind) for label, name, kind in columns),
     )
-    empty = el(
-        "tr",
-        el("td", "No submission yet: the first one sets the pace.", colspan=len(columns)),
-        class_="empty",
-    )
+    nothing = "No submission yet: the first one sets the pace."
+    if table.apart:
+        nothing = "Nothing is ranked yet: maintainers have not run any of what follows again."
+    empty = el("tr", el("td", nothing, colspan=len(columns)), class_="empty")
+    note = "Not ranked: scores recomputed from responses that nobody has reproduced. The truth is public."
+    part = el("tr", el("td", note, colspan=len(columns)), class_="part")
     return el(
         "table",
         el("caption", f"{title_of(table.spec)}, {SHOTS[table.shots]}: {metric}", class_="hidden"),
         el("thead", head),
         el("tbody", *(_row(row, table, plot) for row in rows), *([] if rows else [empty]), class_="runs"),
+        *([el("tbody", part, *(_row(row, table, plot) for row in apart), class_="apart")] if apart else []),
         el("tbody", *(_floor(floor, table, plot) for floor in table.floors), class_="floors"),
         class_="board",
         data_board=table.name,
@@ -70,19 +79,22 @@ def _row(row: Row, table: Table, plot: "_Plot") -> Markup:
     cells = [
         el(
             "td",
-            el("a", str(row.rank), href=f"#{entry.key}", title="Link to this row"),
+            el("a", str(row.rank or "–"), href=f"#{entry.key}", title="Link to this row"),
             class_="rank",
-            data_v=row.rank,
+            data_v=row.rank or row.rank_of_all,
+            data_all=row.rank_of_all,
         ),
         el(
             "td",
-            el("a", model.name, href=f"samples.html?run={entry.key}", class_="name", title=model.id),
+            el("span", model.name, class_="name", title=model.id)
+            if table.hidden
+            else el("a", model.name, href=f"samples.html?run={entry.key}", class_="name", title=model.id),
             el("span", " · ".join(d for d in details if d), class_="by"),
             class_="model",
         ),
         _score(entry.main, table.spec, plot),
         _difference(row.above, table.spec, "above"),
-        _difference(row.rise, table.spec, "rise"),
+        *([_difference(row.rise, table.spec, "rise")] if table.rise else []),
         *_rates(entry.metrics, table),
         el("td", el("span", entry.tier, class_=f"tier-{entry.tier}"), class_="tier"),
         el("td", entry.submission.run.date, class_="date"),
@@ -98,7 +110,7 @@ def _floor(floor: Floor, table: Table, plot: "_Plot") -> Markup:
         el("td", name, el("span", "floor", class_="by"), class_="model"),
         _score(floor.main, table.spec, plot),
         el("td", "", class_="above"),
-        el("td", "", class_="rise"),
+        *([el("td", "", class_="rise")] if table.rise else []),
         *_rates(floor.metrics, table),
         el("td", "", class_="tier"),
         el("td", "", class_="date"),
@@ -151,7 +163,7 @@ class _Plot:
 
     @classmethod
     def of(cls, table: Table) -> "_Plot":
-        shown = [row.entry.main for row in table.rows] + [floor.main for floor in table.floors[:1]]
+        shown = [row.entry.main for row in table.all_rows] + [floor.main for floor in table.floors[:1]]
         ends = [v for i in shown for v in (i.low, i.high, i.value) if math.isfinite(v)]
         floor = table.floors[0].main.value if table.floors else None
         return cls(min(ends, default=0.0), max(ends, default=1.0), floor)

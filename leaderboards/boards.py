@@ -34,11 +34,30 @@ class _Strict(BaseModel):
 
 
 class Pin(_Strict):
-    """The dataset of a benchmark: its id and commit on the Hub (empty for a local one), and its content."""
+    """The dataset of a benchmark.
+
+    Attributes:
+        dataset: Its id on the Hub.
+        revision: Its commit; empty for a local one.
+        content_sha256: Hash of its content, true annotations of the test split included.
+        published_sha256: If that truth is not public: hash of the dataset that is, whose test split has the
+            same samples with other annotations. Submissions name it; claims, made on it, are not compared.
+    """
 
     dataset: str
     revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
     content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    published_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the truth of the test split is not public."""
+        return bool(self.published_sha256)
+
+    @property
+    def asked_sha256(self) -> str:
+        """Content of the dataset that submissions are run on."""
+        return self.published_sha256 or self.content_sha256
 
 
 class BoardSettings(_Strict):

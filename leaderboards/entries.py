@@ -44,7 +44,8 @@ class Entry:
     Attributes:
         path: Its folder, "submissions/<author>/<name>".
         submission: What it says.
-        tier: "recomputed", or "reproduced" if maintainers ran a part of it again.
+        tier: "reproduced" if maintainers ran a part of it again, "hidden-split" if the truth is not public,
+            else "recomputed".
         metrics: Recomputed values by metric.
         main: Ranking metric with its 95% interval.
         resampled: Ranking metric on the bootstrap resamples, which all entries of a benchmark share.
@@ -60,6 +61,11 @@ class Entry:
     resampled: NDArray[np.float64]
     read: Mapping[str, int]
     reproduction: Mapping[str, Any] | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it is ranked; what is only recomputed may be public truth with noise and is shown apart."""
+        return self.tier != "recomputed"
 
     @property
     def author(self) -> str:
@@ -217,13 +223,19 @@ class _Job:
         return Entry(
             outcome.path,
             outcome.submission,
-            "reproduced" if record and record.get("agrees") is True else "recomputed",
+            _tier(record, board),
             {name: metric.value for name, metric in outcome.report.metrics.items()},
             interval(value, picks, lambda _: resampled),
             resampled,
             outcome.report.reasons,
             record,
         )
+
+
+def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:
+    if record and record.get("agrees") is True:
+        return "reproduced"
+    return "hidden-split" if board.pin.hidden else "recomputed"
 
 
 def without_samples(outcome: Verification) -> Verification:

@@ -10,7 +10,7 @@ from rise_bench.leaderboards.entries import Entry
 
 
 def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site: str = "") -> dict[str, str]:
-    """Write the best entry of each model, benchmark and shot setting in the Hub's format.
+    """Write the best entry of each model, benchmark and shot setting in the Hub's format; ranked ones first.
 
     Args:
         entries: Scored submissions.
@@ -21,16 +21,17 @@ def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site
         "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; the part after the model is the path
         in the model's repository.
     """
-    best: dict[str, Entry] = {}
+    best: dict[str, tuple[str, Entry]] = {}
     for entry in entries:
         said, spec = entry.submission, boards[entry.submission.benchmark].spec
         path = f"{said.model.id}/.eval_results/{said.benchmark}-{said.shots}.yaml"
         sign = 1 if spec.higher_is_better else -1
-        if path not in best or sign * entry.main.value > sign * best[path].main.value:
-            best[path] = entry
+        key, merit = path.casefold(), (entry.ranked, sign * entry.main.value)
+        if key not in best or merit > (best[key][1].ranked, sign * best[key][1].main.value):
+            best[key] = path, entry
     return {
         path: yaml.safe_dump([_entry(entry, boards, site)], sort_keys=False, allow_unicode=True)
-        for path, entry in sorted(best.items())
+        for path, entry in sorted(best.values(), key=lambda pair: pair[0])
     }
 
 

@@ -122,7 +122,7 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
             "method": tidy_line(statement.method),
         },
         "dataset": {
-            "content_sha256": responses.dataset_sha256 or board.pin.content_sha256,
+            "content_sha256": responses.dataset_sha256 or board.pin.asked_sha256,
             "revision": board.pin.revision,
         },
         "prompt": _prompt(run, responses),

@@ -103,14 +103,14 @@ def _one_each(tables: Sequence[Table]) -> list[Table]:
     best: dict[str, Table] = {}
     for table in tables:
         chosen = best.get(table.spec.name)
-        if chosen is None or len(table.rows) >= len(chosen.rows):
+        if chosen is None or len(table.all_rows) >= len(chosen.all_rows):
             best[table.spec.name] = table
     return list(best.values())
 
 
 def _section(table: Table) -> Markup:
-    more = len(table.rows) - FIRST_ROWS
-    link = f"All {len(table.rows)} rows" if more > 0 else "Open this board"
+    more = len(table.all_rows) - FIRST_ROWS
+    link = f"All {len(table.all_rows)} rows" if more > 0 else "Open this board"
     return el(
         "section",
         el("h2", el("a", title_of(table.spec), href=file_of(table)), el("small", SHOTS[table.shots])),
@@ -130,7 +130,7 @@ def board_page(site: str, table: Table, tables: Sequence[Table]) -> str:
             el(
                 "a",
                 SHOTS[t.shots],
-                el("span", str(len(t.rows)), class_="count"),
+                el("span", str(len(t.all_rows)), class_="count"),
                 href=file_of(t),
                 aria_current="page" if t.shots == table.shots else None,
             )
@@ -164,12 +164,15 @@ def _about(table: Table) -> Markup:
 def _note(table: Table) -> str:
     reference = table.reference.replace("_", " ")
     against = f" Win-rate is against {reference}, ties beside it." if reference else ""
-    rise = "the pinned RISE submission" if table.rise else "RISE, of which none is pinned on this board yet"
+    rise = " and to the pinned RISE submission" if table.rise else ""
     return (
         "Lines show 95% bootstrap intervals; the dashed line is the best floor, a constant that looks at no "
-        f"image. Differences are to the row above and to {rise}, with the p of a paired bootstrap test on "
-        f"the same resamples.{against} Recomputed: scored again from the raw responses. Reproduced: "
-        "maintainers also ran a random part of it again. Keys: / searches, j and k move, Enter opens."
+        f"image. Differences are to the row above{rise}, with the p of a paired bootstrap test on the same "
+        f"resamples.{against} Ranked are rows that are reproduced (maintainers ran a random part again) or "
+        "hidden-split (the truth of the test split is not public). Recomputed rows are scored again from the "
+        "raw responses, but nothing shows that the model wrote them: public truth with some noise, or a copy "
+        "with new words, would pass. They are shown apart; with JavaScript, “Rank” ranks everything. Keys: "
+        "/ searches, j and k move, Enter opens."
     )
 
 
@@ -180,7 +183,8 @@ def samples_page(site: str, tables: Sequence[Table]) -> str:
         el("div", class_="controls", id="controls", hidden=True),
         el(
             "p",
-            "This page draws images, boxes and texts with JavaScript; the tables work without it.",
+            "This page draws images, boxes and texts with JavaScript, from files that a browser reads only "
+            "from a server: run “python -m http.server” in the folder of the site. The tables work without.",
             id="plain",
         ),
         el("div", id="samples"),

@@ -39,15 +39,17 @@ class Row:
 
     Attributes:
         entry: The submission.
-        rank: 1 for the best; rows of equal score share a rank.
-        above: Against the row above; None for the first.
+        rank: Among the ranked rows, 1 for the best; equal scores share a rank. None if it is not ranked.
+        rank_of_all: The same among all rows, ranked or not.
+        above: Against the row above of the same part of the board; None for the first.
         rise: Against the RISE submission; None for that one, or if none is pinned.
         run: Which submission of its model this is on this board, by date ("2 of 3"), from 1.
         runs: How many its model has on this board.
     """
 
     entry: Entry
-    rank: int
+    rank: int | None
+    rank_of_all: int
     above: Paired | None
     rise: Paired | None
     run: int
@@ -70,25 +72,34 @@ class Table:
     Attributes:
         spec: The benchmark.
         shots: "4", "16" or "full".
-        rows: Best first.
+        rows: Ranked rows, best first.
+        apart: Rows that are only recomputed, best first.
         floors: Constant predictors, best first.
         rise: Key of the RISE submission; empty if none is pinned or shown.
         reference: What the win-rate is against; empty for boxes.
         samples: Samples of the test split.
+        hidden: Whether their truth is not public; then their answers are not shown.
     """
 
     spec: BenchmarkSpec
     shots: Shots
     rows: tuple[Row, ...]
+    apart: tuple[Row, ...]
     floors: tuple[Floor, ...]
     rise: str
     reference: str
     samples: int
+    hidden: bool = False
 
     @property
     def name(self) -> str:
         """Name in links and settings, e.g. "emotion6/full"."""
         return f"{self.spec.name}/{self.shots}"
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """Ranked rows, then those apart."""
+        return self.rows + self.apart
 
 
 def paired(this: Entry, other: Entry) -> Paired:
@@ -127,22 +138,37 @@ def _table(
     ordered = sorted(entries, key=lambda e: (sign * e.main.value, e.submission.run.date, e.path))
     pinned = settings.rise.get(f"{spec.name}/{shots}")
     rise = next((e for e in ordered if e.path == pinned), None)
-    runs = _numbered(ordered)
-    rows: list[Row] = []
-    for index, entry in enumerate(ordered):
-        above = ordered[index - 1] if index else None
-        same = above is not None and above.main.value == entry.main.value
-        rows.append(
+    runs, ranks_of_all = _numbered(ordered), _ranks(ordered)
+    parts: dict[bool, tuple[Row, ...]] = {}
+    for ranked in (True, False):
+        part = [entry for entry in ordered if entry.ranked is ranked]
+        ranks = _ranks(part)
+        parts[ranked] = tuple(
             Row(
                 entry,
-                rows[-1].rank if same else index + 1,
+                ranks[entry.path] if ranked else None,
+                ranks_of_all[entry.path],
                 paired(entry, above) if above else None,
                 paired(entry, rise) if rise and entry is not rise else None,
                 *runs[entry.path],
             )
+            for above, entry in zip([None, *part], part, strict=False)
         )
     reference = board.reference.name if board.reference else ""
-    return Table(spec, shots, tuple(rows), floors, rise.key if rise else "", reference, len(board.golds))
+    key = rise.key if rise else ""
+    samples, hidden = len(board.golds), board.pin.hidden
+    return Table(spec, shots, parts[True], parts[False], floors, key, reference, samples, hidden)
+
+
+def _ranks(entries: Sequence[Entry]) -> dict[str, int]:
+    """Rank entries that come best first: folder -> rank, the same for equal scores."""
+    ranks: dict[str, int] = {}
+    last: Entry | None = None
+    for number, entry in enumerate(entries, start=1):
+        same = last is not None and last.main.value == entry.main.value
+        ranks[entry.path] = ranks[last.path] if same and last else number
+        last = entry
+    return ranks
 
 
 def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
@@ -192,6 +218,7 @@ def table_json(table: Table) -> dict[str, Any]:
         "win_rate_reference": table.reference,
         "rise": table.rise,
         "rows": [row_json(row) for row in table.rows],
+        "recomputed_rows": [row_json(row) for row in table.apart],
         "floors": [
             {
                 "name": f.name,
@@ -210,6 +237,7 @@ def row_json(row: Row) -> dict[str, Any]:
     entry, said = row.entry, row.entry.submission
     return {
         "rank": row.rank,
+        "rank_of_all": row.rank_of_all,
         "key": entry.key,
         "path": entry.path,
         "author": entry.author,

@@ -29,7 +29,7 @@ Built by `rise-bench leaderboard build`; rules.html says how scores come about.
 """
 _CSV_COLUMNS = (
     "board", "rank", "author", "model", "revision", "name", "method", "shots", "tier", "date",
-    "metric", "value", "low", "high", "parse_rate", "path",
+    "metric", "value", "low", "high", "parse_rate", "path", "rank_of_all",
 )  # fmt: skip
 
 
@@ -68,7 +68,8 @@ def build_site(
     """
     with atomic_directory(out, overwrite=overwrite) as work:
         for board in boards.values():
-            write_gold(board, work)
+            if not board.pin.hidden:
+                write_gold(board, work)
         writer = RunWriter(results, work)
         entries, refused = load_entries(
             results, settings, boards, visit=writer, workers=workers, progress=progress
@@ -76,7 +77,7 @@ def build_site(
         for copy in refused:
             writer.path_of(copy.path).unlink(missing_ok=True)
         tables = build_tables(settings, boards, entries)
-        write_runs_index(entries, work)
+        write_runs_index([e for e in entries if not boards[e.submission.benchmark].pin.hidden], work)
         _write_pages(work, settings.title, tables)
         (work / "leaderboard.json").write_text(leaderboard_json(settings.title, tables), "utf-8")
         (work / "leaderboard.csv").write_text(leaderboard_csv(tables), "utf-8")
@@ -113,19 +114,22 @@ def _finite(value: object) -> object:
 
 
 def leaderboard_csv(tables: Sequence[Table]) -> str:
-    """Write every row of every board as CSV; text that a spreadsheet would run as a formula is quoted."""
+    """Write every row of every board as CSV; rows that are not ranked have no rank.
+
+    Text that a spreadsheet would run as a formula is quoted.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV_COLUMNS)
     for table in tables:
-        for row in table.rows:
+        for row in table.all_rows:
             entry, model = row.entry, row.entry.submission.model
             texts = (entry.author, model.id, model.revision, model.name, model.method)
             writer.writerow(
                 [table.name, row.rank, *map(_no_formula, texts), entry.submission.shots, entry.tier]
                 + [entry.submission.run.date, table.spec.metric]
                 + [f"{v:.9g}" for v in (entry.main.value, entry.main.low, entry.main.high)]
-                + [f"{entry.metrics['parse_rate']:.9g}", entry.path]
+                + [f"{entry.metrics['parse_rate']:.9g}", entry.path, row.rank_of_all]
             )
     return out.getvalue()
 

@@ -5,6 +5,7 @@ sample shows its texts and numbers without the picture.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ class RunWriter:
     out: Path
 
     def __call__(self, outcome: Verification, board: GoldBoard) -> None:
-        """Write the samples."""
+        """Write the samples; those of a hidden truth would give it away, sample by sample."""
+        if board.pin.hidden:
+            return
         assert outcome.submission is not None
         assert outcome.report is not None
         responses, _ = read_samples((self.results / outcome.path / SAMPLES_NAME).read_bytes())
@@ -114,7 +117,7 @@ def _write_image(row: dict[str, Any], folder: Path) -> str:
     return name
 
 
-def write_runs_index(entries: list[Entry], out: Path) -> None:
+def write_runs_index(entries: Sequence[Entry], out: Path) -> None:
     """Write `runs/index-<benchmark>.json`: what the list of models to compare with needs."""
     by_benchmark: dict[str, list[Any]] = {}
     for entry in entries:

@@ -149,7 +149,7 @@ def verify(
         board.spec, board.golds, scores, reference=board.reference, resamples=0, matches=matches
     )
     mark = fingerprint(path, submission.model.id, responses, texts, scores, board.golds)
-    reasons += _claims(submission, report, board)
+    reasons += [] if board.pin.hidden else _claims(submission, report, board)
     reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
     reasons += resemblance(mark, known)
     return replace(
@@ -190,12 +190,12 @@ def _samples_file(submission: Submission, data: bytes) -> list[Reason]:
 def _setting(submission: Submission, board: GoldBoard) -> list[Reason]:
     reasons = []
     dataset, prompt, spec = submission.dataset, submission.prompt, board.spec
-    if dataset.content_sha256 != board.pin.content_sha256:
+    if dataset.content_sha256 != board.pin.asked_sha256:
         reasons.append(
             Reason(
                 "other_dataset",
                 f"scored on dataset {dataset.content_sha256[:12]}, the board pins "
-                f"{board.pin.content_sha256[:12]} ({board.pin.dataset}); run on that version",
+                f"{board.pin.asked_sha256[:12]} ({board.pin.dataset}); run on that version",
             )
         )
     if dataset.revision and board.pin.revision and dataset.revision != board.pin.revision:

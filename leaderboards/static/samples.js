@@ -267,4 +267,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-start().catch((error) => fail(`The samples could not be loaded (${error.message}). Is the site complete, and is the run still shown?`));
+// A browser that opened the page from disk lets it read no other file.
+const SERVE = "Open this page through a file server: run “python -m http.server” in the folder of the site and open http://localhost:8000.";
+if (location.protocol === "file:") fail(SERVE);
+else start().catch((error) => fail(`The samples could not be loaded (${error.message}). Is the site complete, and is the run still shown?`));

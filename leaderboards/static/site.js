@@ -14,16 +14,19 @@ function compare(a, b) {
 }
 
 function sortRows(board, column, descending) {
-  const body = board.querySelector("tbody.runs");
-  const rows = [...body.rows].map((row, index) => ({ row, index, key: row.cells[column] ? order(row.cells[column]) : "" }));
-  // Cells without a value stay at the end in both directions.
-  const blank = ({ key }) => key === "";
-  rows.sort((a, b) => blank(a) - blank(b) || (descending ? -1 : 1) * compare(a.key, b.key) || a.index - b.index);
-  body.append(...rows.map(({ row }) => row));
+  for (const body of board.querySelectorAll("tbody.runs, tbody.apart")) sortBody(body, column, descending);
   [...board.tHead.rows[0].cells].forEach((th, i) => {
     if (i === column) th.setAttribute("aria-sort", descending ? "descending" : "ascending");
     else th.removeAttribute("aria-sort");
   });
+}
+
+function sortBody(body, column, descending) {
+  const rows = [...body.querySelectorAll("tr[id]")].map((row, index) => ({ row, index, key: order(row.cells[column]) }));
+  // Cells without a value stay at the end in both directions.
+  const blank = ({ key }) => key === "";
+  rows.sort((a, b) => blank(a) - blank(b) || (descending ? -1 : 1) * compare(a.key, b.key) || a.index - b.index);
+  body.append(...rows.map(({ row }) => row));
 }
 
 function makeSortable(board, remember) {
@@ -63,14 +66,18 @@ function select(name, choices) {
 }
 
 function setUpBoard() {
-  const rows = [...table.querySelectorAll("tbody.runs tr[id]")];
+  const rows = [...table.querySelectorAll("tbody.runs tr[id], tbody.apart tr[id]")];
+  const [runsBody, apartBody] = [table.querySelector("tbody.runs"), table.querySelector("tbody.apart")];
+  const apart = new Set(apartBody ? apartBody.querySelectorAll("tr[id]") : []);
   const state = new URLSearchParams(location.search);
   const search = Object.assign(document.createElement("input"), { type: "search", name: "q", placeholder: "Search models, authors, methods", value: state.get("q") || "" });
   search.setAttribute("aria-label", "Search");
   search.setAttribute("aria-keyshortcuts", "/");
-  const tier = select("tier", [["", "all"], ["recomputed", "recomputed"], ["reproduced", "reproduced"]]);
+  const tier = select("tier", [["", "all"], ["reproduced", "reproduced"], ["hidden-split", "hidden-split"], ["recomputed", "recomputed"]]);
+  const ranks = select("rank", [["", "reproduced and hidden-split"], ["all", "everything"]]);
   const runs = select("runs", [["", "all submissions"], ["best", "best of each model"], ["certain", "better than every floor"]]);
   tier.value = state.get("tier") || "";
+  ranks.value = state.get("rank") === "all" ? "all" : "";
   runs.value = state.get("runs") || "";
   const status = Object.assign(document.createElement("span"), { className: "status" });
   status.setAttribute("role", "status");
@@ -81,7 +88,7 @@ function setUpBoard() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const seen = new Set();
     let shown = 0;
-    const byRank = [...rows].sort((a, b) => order(a.cells[0]) - order(b.cells[0]));
+    const byRank = [...rows].sort((a, b) => apart.has(a) - apart.has(b) || a.cells[0].dataset.all - b.cells[0].dataset.all);
     for (const row of byRank) {
       const name = row.querySelector("a.name");
       const text = `${row.querySelector("td.model").textContent} ${name.title}`.toLowerCase();
@@ -99,15 +106,38 @@ function setUpBoard() {
       shown += !row.hidden;
     }
     status.textContent = shown === rows.length ? `${shown} submissions` : `${shown} of ${rows.length} submissions`;
-    remember({ q: search.value, tier: tier.value, runs: runs.value });
+    const part = apartBody?.querySelector("tr.part");
+    if (part) part.hidden = ![...apartBody.querySelectorAll("tr[id]")].some((row) => !row.hidden);
+    remember({ q: search.value, tier: tier.value, runs: runs.value, rank: ranks.value });
   }
 
-  for (const control of [search, tier, runs]) control.addEventListener("input", apply);
-  controls.append(search, labelled("Tier", tier), labelled("Show", runs), status);
+  // Ranks everything, or puts the rows that are only recomputed apart again.
+  function rank() {
+    const all = ranks.value === "all";
+    const before = new Map(rows.map((row) => [row, row.cells[0].dataset.v]));
+    for (const row of apart) (all ? runsBody : apartBody).append(row);
+    for (const row of rows) {
+      const cell = row.cells[0];
+      cell.dataset.rank ??= before.get(row);
+      cell.dataset.v = all ? cell.dataset.all : cell.dataset.rank;
+      cell.firstElementChild.textContent = apart.has(row) && !all ? "–" : cell.dataset.v;
+    }
+    table.dataset.ranks = all ? "all" : "";
+    const sorted = [...table.tHead.rows[0].cells].findIndex((th) => th.hasAttribute("aria-sort"));
+    if (sorted >= 0) sortRows(table, sorted, table.tHead.rows[0].cells[sorted].getAttribute("aria-sort") === "descending");
+    else for (const body of [runsBody, apartBody]) if (body) sortBody(body, 0, false);
+    const empty = runsBody.querySelector("tr.empty");
+    if (empty) empty.hidden = all;
+  }
+
+  ranks.addEventListener("input", rank);
+  for (const control of [search, ranks, tier, runs]) control.addEventListener("input", apply);
+  controls.append(search, ...(apart.size ? [labelled("Rank", ranks)] : []), labelled("Tier", tier), labelled("Show", runs), status);
   controls.hidden = false;
   makeSortable(table, (sort, descending) => remember({ sort, order: descending ? "down" : "up" }));
   const column = [...table.tHead.rows[0].cells].findIndex((th) => th.className === state.get("sort"));
   if (column >= 0) sortRows(table, column, state.get("order") === "down");
+  rank();
   apply();
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView({ block: "center" });
 }

@@ -192,6 +192,8 @@ MODELS = (
     ("qwen", "qwen/qwen2-vl-2b", "Qwen2-VL 2B", "", 0.8, "0"),
     ("mallory", "mallory/x", HOSTILE_NAME, "<b>bold</b>", 0.6, "full"),
 )
+#: Places in `MODELS` that maintainers ran again; the others are not ranked.
+REPRODUCED = (0, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,10 @@ def write_results(root: Path, boards: dict[str, GoldBoard]) -> Results:
             said = Submission.model_validate(parts.submission)
             folder = root / "submissions" / author / f"{name.replace('_', '-')}-{i}"
             write_submission(folder, said, parts.samples)
+            if i in REPRODUCED:
+                record = root / "reproductions" / author / f"{folder.name}.json"
+                record.parent.mkdir(parents=True, exist_ok=True)
+                record.write_text(json.dumps({"samples_sha256": said.samples.sha256, "agrees": True}))
     settings = BoardSettings(
         schema_version=1,
         benchmarks={name: board.pin for name, board in boards.items()},

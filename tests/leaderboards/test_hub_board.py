@@ -105,7 +105,7 @@ def _look(chromium: str, site: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with launch(chromium) as browser:
         browser.open(f"http://127.0.0.1:{server.server_port}/emotion6-full.html")
-        names = "[...document.querySelectorAll('tbody.runs a.name')].map(a => a.textContent).join('|')"
+        names = "[...document.querySelectorAll('tbody a.name')].map(a => a.textContent).join('|')"
         before = browser.run(names).split("|")
         assert sorted(before) == [HOSTILE_NAME, "Tiny VL"]
         browser.run("document.querySelector('th.model button').click()")

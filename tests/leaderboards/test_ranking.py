@@ -1,11 +1,16 @@
 """Ranks, intervals and paired tests."""
 
+import json
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rise_bench.bootstrap import Interval
 from rise_bench.leaderboards.entries import Entry, load_entries
-from rise_bench.leaderboards.ranking import build_tables, paired
+from rise_bench.leaderboards.ranking import build_tables, paired, table_json
+from rise_bench.leaderboards.site import build_site
 from rise_bench.scoring import aggregate
 from rise_bench.submission import Submission
 
@@ -29,20 +34,88 @@ def test_every_benchmark_has_a_board_for_each_setting(tables):
 
 @pytest.mark.parametrize("name", ["emotion6", "coco_sub"])
 def test_the_better_score_stands_first(tables, name):
-    values = [row.entry.main.value for row in tables[f"{name}/full"].rows]
+    table = tables[f"{name}/full"]
+    for rows in (table.rows, table.apart):
+        values = [row.entry.main.value for row in rows]
+        assert values == sorted(values, reverse=name == "coco_sub")
+    assert [row.rank for row in table.rows] == [1, 2, 3]
+    everything = sorted(table.all_rows, key=lambda row: row.rank_of_all)
+    values = [row.entry.main.value for row in everything]
     assert values == sorted(values, reverse=name == "coco_sub")
-    assert [row.rank for row in tables[f"{name}/full"].rows] == [1, 2, 3, 4, 5]
+    assert [row.rank_of_all for row in everything] == [1, 2, 3, 4, 5]
+
+
+def test_only_what_nobody_could_copy_from_the_truth_is_ranked(tables):
+    table = tables["emotion6/full"]
+    assert {row.entry.tier for row in table.rows} == {"reproduced"}
+    assert {row.entry.tier for row in table.apart} == {"recomputed"}
+    assert [row.rank for row in table.apart] == [None, None]
+    assert table.rows[0].above is None and table.apart[0].above is None, "each part begins anew"
+    data = table_json(table)
+    assert [row["tier"] for row in data["rows"]] == ["reproduced"] * 3
+    assert [(row["rank"], row["rank_of_all"]) for row in data["recomputed_rows"]] == [
+        (None, row.rank_of_all) for row in table.apart
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "tier"),
+    [
+        (None, "recomputed"),
+        ({"agrees": True}, "reproduced"),
+        ({"agrees": False}, "recomputed"),
+        ({"agrees": "yes"}, "recomputed"),
+        ({"agrees": True, "samples_sha256": "0" * 64}, "recomputed"),
+        ([], "recomputed"),
+    ],
+)
+def test_a_run_is_reproduced_when_a_record_of_these_samples_agrees(results, tmp_path, record, tier):
+    folder = "submissions/mallory/emotion6-5"
+    shutil.copytree(results.root / folder, tmp_path / folder)
+    if record is not None:
+        said = json.loads((tmp_path / folder / "submission.json").read_text())
+        path = tmp_path / "reproductions/mallory/emotion6-5.json"
+        path.parent.mkdir(parents=True)
+        whole = {"samples_sha256": said["samples"]["sha256"]} | record if isinstance(record, dict) else record
+        path.write_text(json.dumps(whole))
+    (entry,), _ = load_entries(tmp_path, results.settings, results.boards, workers=1)
+    assert (entry.tier, entry.ranked) == (tier, tier == "reproduced")
+
+
+def test_rows_on_a_truth_that_is_not_public_are_ranked_and_give_no_answer_away(results, tmp_path):
+    """Submissions name the published dataset; what they claim on its truth is not compared."""
+    board = results.boards["emotion6"]
+    pin = board.pin.model_copy(update={"published_sha256": "5" * 64})
+    boards = {"emotion6": replace(board, pin=pin)}
+    settings = results.settings.model_copy(update={"benchmarks": {"emotion6": pin}, "rise": {}})
+    for i, published in enumerate((True, False)):
+        folder = tmp_path / "results" / "submissions" / "mallory" / f"x{i}"
+        shutil.copytree(results.root / "submissions/mallory/emotion6-5", folder)
+        path = folder / "submission.json"
+        said = json.loads(path.read_text())
+        said["dataset"]["content_sha256"] = "5" * 64 if published else board.pin.content_sha256
+        said["metrics"] = {"jsd": 0.1}
+        path.write_text(json.dumps(said))
+    built = build_site(tmp_path / "results", settings, boards, tmp_path / "site", workers=1)
+    assert [(e.path, e.tier, e.ranked) for e in built.entries] == [
+        ("submissions/mallory/x0", "hidden-split", True)
+    ]
+    assert [r.reasons[0].code for r in built.refused] == ["other_dataset"]
+    assert not (tmp_path / "site" / "gold").exists()
+    assert not (tmp_path / "site" / "runs").exists()
+    page = (tmp_path / "site" / "emotion6-full.html").read_text()
+    assert "hidden-split" in page and "samples.html?run=" not in page
 
 
 def test_zero_shot_models_stand_on_every_board_and_trained_ones_on_their_own(tables):
-    authors = {name: [row.entry.author for row in table.rows] for name, table in tables.items()}
+    authors = {name: [row.entry.author for row in table.all_rows] for name, table in tables.items()}
     assert authors["emotion6/4"] == ["qwen"]
     assert sorted(authors["emotion6/16"]) == ["lab", "qwen"]
     assert sorted(authors["emotion6/full"]) == ["lab", "mallory", "qwen", "rise", "rise"]
 
 
 def test_every_submission_of_a_model_is_shown_and_numbered_by_date(tables):
-    runs = {r.entry.key: (r.run, r.runs) for r in tables["emotion6/full"].rows}
+    runs = {r.entry.key: (r.run, r.runs) for r in tables["emotion6/full"].all_rows}
     assert runs["rise--emotion6-0"] == (1, 2)
     assert runs["rise--emotion6-1"] == (2, 2)
     assert runs["lab--emotion6-2"] == (1, 1)
@@ -74,7 +147,7 @@ def test_intervals_are_those_of_rise_bench_score(results, entries):
 
 
 def test_rise_is_paired_with_everyone_but_itself(tables):
-    for row in tables["emotion6/full"].rows:
+    for row in tables["emotion6/full"].all_rows:
         assert (row.rise is None) == (row.entry.key == tables["emotion6/full"].rise)
     assert all(row.rise is None for row in tables["emotion6/4"].rows), "none is pinned there"
 

@@ -84,9 +84,25 @@ def test_the_main_table_is_readable_without_javascript(site: Path):
         "zero-shot",
         "Uniform floor",
         "recomputed",
+        "reproduced",
+        "Not ranked:",
+        "To RISE",
         "p < 0.01",
     ):
         assert part in text, part
+
+
+def test_a_board_without_a_pinned_rise_has_no_empty_column(site: Path):
+    page = Page(site / "emotion6-4.html")
+    assert "To RISE" not in page.text
+    assert not [a for tag, a in page.elements if tag in ("th", "td") and a.get("class") == "rise"]
+    for path in pages(site):
+        html = path.read_text()
+        for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+            columns = table.partition("</thead>")[0].count("<th ")
+            for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table.partition("<tbody")[2], re.DOTALL):
+                wide = re.search(r'colspan="(\d+)"', row)
+                assert (int(wide[1]) if wide else row.count("<td")) == columns
 
 
 def test_hostile_names_are_text(site: Path):
@@ -226,7 +242,11 @@ def test_csv_and_json_can_be_read_and_run_no_formula(site: Path):
     for text in ("Qwen2-VL", "a=b", "x + y", "anna@home", "C++", "SFT, 16-shot", "1-2", "a;b", ""):
         assert _no_formula(text) == text
     boards = json.loads((site / "leaderboard.json").read_text())["boards"]
-    assert [len(board["rows"]) for board in boards] == [1, 2, 5, 1, 2, 5]
+    assert [len(board["rows"]) for board in boards] == [1, 2, 3, 1, 2, 3]
+    assert [len(board["recomputed_rows"]) for board in boards] == [0, 0, 2, 0, 0, 2]
+    ranks = [(row["tier"], row["rank"]) for row in rows if row["board"] == "emotion6/full"]
+    assert ranks == [*(("reproduced", str(n)) for n in (1, 2, 3)), ("recomputed", ""), ("recomputed", "")]
+    assert sorted(row["rank_of_all"] for row in rows if row["board"] == "emotion6/full") == list("12345")
 
 
 def test_eval_results_are_what_the_hub_client_reads(results):
