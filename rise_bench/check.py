@@ -15,7 +15,7 @@ from rise_bench.images import inspect_image
 from rise_bench.manifest import FileEntry, rows_sha256
 from rise_bench.metrics import LN2
 from rise_bench.prompts import answer_only_text
-from rise_bench.schema import features, gold_text, row_to_gold
+from rise_bench.schema import features, gold_text, has_columns, row_to_gold
 from rise_bench.scoring import SampleScore, aggregate, score_response
 from rise_bench.splits import CONFIGS, shard_of
 from rise_bench.storage import sha256_file
@@ -86,7 +86,6 @@ def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Fin
     """Compare the files with the manifest and with the columns that are expected."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from datasets import Features
 
     for name, entry in dataset.manifest.files.items():
         path = dataset.root / name
@@ -98,7 +97,7 @@ def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Fin
         except (pa.ArrowException, OSError) as error:
             yield Finding(name, f"not a parquet file ({error}); rebuild the dataset")
             continue
-        if not schema.equals(expected.arrow_schema) or Features.from_arrow_schema(schema) != expected:
+        if not has_columns(schema, expected):
             yield Finding(name, "its columns are not those of the schema; rebuild with this rise-bench")
         if rows != entry.rows:
             yield Finding(name, f"holds {rows} rows, the manifest says {entry.rows}")
@@ -231,7 +230,7 @@ def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
     try:
         tasks = yaml.safe_load((dataset.root / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
         known = all(task["config"] in configs and task["split"] in dataset.manifest.counts for task in tasks)
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         yield Finding("eval.yaml", f"is not readable ({error!r}); rebuild the dataset")
         return
     if not known:

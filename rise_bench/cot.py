@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rise_bench.dataset import cache_folder, local_folder
+from rise_bench.dataset import cache_folder, local_folder, parquet_rows
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.manifest import Manifest, checked_file, read_manifest
 from rise_bench.registry import BenchmarkSpec
-from rise_bench.schema import features
+from rise_bench.schema import features, has_columns
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -50,6 +50,29 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
 
 
+def require_columns(root: Path, manifest: Manifest) -> None:
+    """Compare the columns of every file with those that its manifest's spec gives.
+
+    Raises:
+        DataError: If a file is not the one that was built, or has other columns, types or class names.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    of = cot_features if manifest.holds_cots else features
+    expected = of(manifest.benchmark, manifest.categories)
+    for name in manifest.files:
+        try:
+            schema = pq.read_schema(checked_file(root, name, manifest))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{root / name} is no parquet file ({error}); copy the folder again") from error
+        if not has_columns(schema, expected):
+            raise DataError(
+                f"{root / name} has other columns than a dataset of {manifest.benchmark.name}; "
+                "build it again, or ask its publisher"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class CotDataset:
     """A complete CoT dataset folder."""
@@ -75,12 +98,8 @@ class CotDataset:
         self, subset: Subset = "default", *, columns: Sequence[str] | None = None
     ) -> Iterator[dict[str, Any]]:
         """Stream the rows of a configuration."""
-        import pyarrow.parquet as pq
-
         for path in self.files(subset):
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=16, columns=columns, use_threads=False):
-                    yield from batch.to_pylist()
+            yield from parquet_rows(path, columns=columns)
 
 
 def open_cots(folder: Path | str) -> CotDataset:

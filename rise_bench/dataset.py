@@ -77,11 +77,7 @@ class BenchmarkDataset:
 
     def file_rows(self, path: Path, *, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """Stream the rows of one parquet file, as `rows` does."""
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
-                yield from batch.to_pylist()
+        yield from parquet_rows(path, columns=columns)
 
     def golds(self, split: str, config: str = "default") -> list[Gold]:
         """Return the truths of a split, without reading the images.
@@ -92,6 +88,25 @@ class BenchmarkDataset:
         typed = "probs" if self.spec.kind == "distribution" else "objects"
         columns = ["id", "width", "height", "question", "category", typed]
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
+
+
+def parquet_rows(
+    path: Path, *, columns: Sequence[str] | None = None, batch_rows: int = _BATCH_ROWS
+) -> Iterator[dict[str, Any]]:
+    """Stream the rows of a parquet file, `batch_rows` of them in memory at a time.
+
+    Raises:
+        DataError: If it is none, or cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no parquet file that can be read ({error}); copy it again") from error
 
 
 def open_dataset(name: Path | str) -> BenchmarkDataset:

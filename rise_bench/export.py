@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from rise_bench.cot import CotDataset, Subset
+from rise_bench.cot import CotDataset, Subset, require_columns
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.export_texts import (
     answer_text,
@@ -113,6 +113,7 @@ def export(
             f"{name} holds no images, and a trainer needs them; run `rise-bench rehydrate {name} --source "
             "DIR` and export the folder that it writes"
         )
+    require_columns(folder, manifest)
     dataset = CotDataset(folder, manifest.benchmark, manifest)
     wanted = dataset.files(config)
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from rise_bench.card import write_card, write_eval_yaml
+from rise_bench.cot import require_columns
 from rise_bench.dataset import open_dataset
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError
 from rise_bench.hub_push import Difference, Outgoing, Pushed, compare, push
 from rise_bench.image_column import write_without_images
 from rise_bench.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
 from rise_bench.publish_card import published_card
 from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy
-from rise_bench.storage import scratch_folder, sha256_file
+from rise_bench.storage import scratch_folder
 
 #: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
 Progress = Callable[[int, int], None]
@@ -64,7 +65,7 @@ def publish(
 
     Raises:
         ConfigError: If `embed` is asked and the source forbids it, or the folder lacks the images.
-        DataError: If the folder is incomplete or a file is not the one its manifest names.
+        DataError: If the folder is incomplete, or a file is not what its manifest says.
         PrerequisiteError: If the Hub refuses or stays out of reach.
     """
     with scratch_folder("publish") as work:
@@ -109,6 +110,7 @@ def stage(
     dataset = open_dataset(folder)
     policy = image_policy(dataset.spec)
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
+    require_columns(dataset.root, dataset.manifest)
     strip = policy == "reference" and dataset.manifest.images == "embed"
     (work / "data").mkdir()
     shards = _shards(dataset.root, dataset.manifest, work, strip, progress)
@@ -142,24 +144,14 @@ def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: P
     done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for path, entry in sorted(manifest.files.items()):
         if strip:
-            _check_file(root / path, entry, sha256_file(root / path))
             write_without_images(root / path, work / path)
             found.append(Outgoing.of(path, work / path))
         else:
             found.append(Outgoing.of(path, root / path))
-            _check_file(root / path, entry, found[-1].sha256)
             (work / path).symlink_to((root / path).absolute())
         done += entry.bytes
         progress(done, total)
     return found
-
-
-def _check_file(path: Path, entry: FileEntry, sha256: str) -> None:
-    if sha256 != entry.sha256:
-        raise DataError(
-            f"{path} has sha256 {sha256}, the manifest says {entry.sha256}: it was changed after it was "
-            "built; build the dataset again"
-        )
 
 
 def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.card import joined_card, size_category, source_line, split_card
-from rise_bench.dataset import BenchmarkDataset
+from rise_bench.dataset import BenchmarkDataset, parquet_rows
+from rise_bench.errors import DataError
 from rise_bench.manifest import Manifest, checked_file
 from rise_bench.markdown import inline, verbatim, web_address
 from rise_bench.registry import BenchmarkSpec
@@ -56,11 +57,11 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
         metadata.setdefault("license_name", f"{spec.name}-terms")
         metadata.setdefault("license_link", web_address(spec.source_url) or "LICENSE")
     dataset = BenchmarkDataset(root, spec, manifest)
+    rewards = _column(dataset, "reward") if manifest.holds_cots else []
     rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
     sections = {"Loading": _loading(manifest, repo_id)}
     if manifest.holds_cots:
-        rewards = _column(dataset, "reward")
         pictures[HISTOGRAM_PATH] = reward_histogram(rewards, manifest.tau)
         sections |= {"How it was made": _making(dataset), "Rewards": _rewards(dataset, rewards)}
         sections["Source and licence"] = _source(spec)
@@ -108,7 +109,7 @@ against `manifest.json`, and says which commit to pin with `revision=`."""
 def _making(dataset: BenchmarkDataset) -> str:
     values: defaultdict[str, set[str]] = defaultdict(set)
     for row in dataset_rows(dataset, ["provenance"]):
-        for name, value in json.loads(row["provenance"]).items():
+        for name, value in _provenance(dataset.root, row["provenance"]).items():
             values[name].add(_flat(value))
     lines = ["| | |", "|---|---|"]
     for name, found in sorted(values.items()):
@@ -122,6 +123,16 @@ def _making(dataset: BenchmarkDataset) -> str:
         "(RISE-CoT, eqs. 1 to 6). The best of each group is kept. Each row holds its `provenance`:\n\n"
         + "\n".join(lines)
     )
+
+
+def _provenance(root: Path, text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "")
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(f"{root}: the provenance of a row is no JSON object; see `rise-bench check {root}`")
+    return value
 
 
 def _rewards(dataset: BenchmarkDataset, rewards: Sequence[float]) -> str:
@@ -211,16 +222,16 @@ def _citation(spec: BenchmarkSpec) -> str:
 
 def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:
     """Stream columns of every row of a folder, files in path order."""
-    import pyarrow.parquet as pq
-
     for path in sorted(dataset.manifest.files):
-        with pq.ParquetFile(checked_file(dataset.root, path, dataset.manifest)) as file:
-            for batch in file.iter_batches(1024, columns=list(columns), use_threads=False):
-                yield from batch.to_pylist()
+        file = checked_file(dataset.root, path, dataset.manifest)
+        yield from parquet_rows(file, columns=list(columns), batch_rows=1024)
 
 
 def _column(dataset: BenchmarkDataset, name: str) -> list[float]:
-    return [row[name] for row in dataset_rows(dataset, [name])]
+    values = [row[name] for row in dataset_rows(dataset, [name])]
+    if None in values:
+        raise DataError(f"{dataset.root}: {name} of a row is null; see `rise-bench check {dataset.root}`")
+    return values
 
 
 def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]]:

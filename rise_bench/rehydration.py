@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from rise_bench.card import CARD_NAME, joined_card, split_card, write_card, write_eval_yaml
-from rise_bench.dataset import cache_folder
+from rise_bench.cot import require_columns
+from rise_bench.dataset import cache_folder, parquet_rows
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub_load import load_files, open_folder
 from rise_bench.image_column import write_with_images
-from rise_bench.manifest import FileEntry, Manifest, checked_file, read_manifest, write_manifest
+from rise_bench.manifest import FileEntry, Manifest, read_manifest, write_manifest
 from rise_bench.publish_card import with_section
 from rise_bench.source import inside
 from rise_bench.storage import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
@@ -116,6 +115,7 @@ def rehydrate_folder(
     root, manifest = open_folder(name, revision=revision, built=False)
     if manifest.images == "embed":
         raise ConfigError(f"{name} holds its images already; load it as it is")
+    require_columns(root, manifest)
     source = Path(source).expanduser()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder; give the folder with the source's images as --source")
@@ -205,15 +205,14 @@ def _unique(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _wanted(root: Path, manifest: Manifest) -> Iterator[Wanted]:
     for path in sorted(manifest.files):
-        with pq.ParquetFile(checked_file(root, path, manifest)) as file:
-            for batch in file.iter_batches(1024, columns=["id", "source_id", "source_sha256"]):
-                for row in batch.to_pylist():
-                    if manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
-                        raise DataError(
-                            f"{root / path}: row {row['id']!r} and the manifest name different images; "
-                            "download the dataset again, or ask its publisher"
-                        )
-                    yield Wanted(row["id"], row["source_id"], row["source_sha256"])
+        columns = ["id", "source_id", "source_sha256"]
+        for row in parquet_rows(root / path, columns=columns, batch_rows=1024):
+            if not row["source_sha256"] or manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
+                raise DataError(
+                    f"{root / path}: row {row['id']!r} and the manifest name different images; "
+                    "download the dataset again, or ask its publisher"
+                )
+            yield Wanted(row["id"], row["source_id"] or "", row["source_sha256"])
 
 
 def _already(target: Path, manifest: Manifest) -> Rehydrated | None:

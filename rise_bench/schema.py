@@ -20,6 +20,7 @@ from rise_bench.registry import BenchmarkSpec
 from rise_bench.values import Annotation, Boxes, Distribution, Gold, render_gold
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Features
 
 SCHEMA_VERSION = 1
@@ -64,6 +65,13 @@ def features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features
         | {"shot_rank": Value("int32")}
         | {name: Value("string") for name in ("source_id", "source_sha256", "license")}
     )
+
+
+def has_columns(schema: "pa.Schema", expected: "Features") -> bool:
+    """Whether a parquet file has these columns: names, types and names of classes."""
+    from datasets import Features
+
+    return bool(schema.equals(expected.arrow_schema) and Features.from_arrow_schema(schema) == expected)
 
 
 def gold_columns(spec: BenchmarkSpec, gold: Gold, categories: tuple[str, ...] = ()) -> dict[str, Any]:

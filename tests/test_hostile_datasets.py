@@ -18,6 +18,7 @@ from rise_bench.dataset_writer import write_dataset
 from rise_bench.errors import DataError, RiseError
 from rise_bench.export import export
 from rise_bench.manifest import read_manifest, rows_sha256, write_manifest
+from rise_bench.publish import stage
 from rise_bench.rehydration import rehydrate_folder
 from rise_bench.storage import sha256_file
 
@@ -282,3 +283,92 @@ def test_identity_covers_what_decides_a_score_and_nothing_else(made: dict[str, P
     for changed in ({"question": "Other?"}, {"metric": "accuracy"}, {"classes": ["green", "red", "blue"]}):
         other = manifest.model_copy(update={"spec": manifest.spec | changed})
         assert other.of_rows(str(manifest.rows_sha256)).content_sha256 != manifest.content_sha256
+
+
+def forge_file(folder: Path, name: str, change: Callable[[pa.Table], pa.Table] | None) -> None:
+    """Give a shard other columns (None: bytes that are no parquet), and make the manifest agree."""
+    path = folder / name
+    if change is None:
+        path.write_bytes(b"PAR1" + b"\0" * 100)
+    else:
+        pq.write_table(change(pq.read_table(path)), path)
+    facts = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    edit(folder, lambda m: m["files"][name].update(facts))
+
+
+def without(column: str) -> Callable[[pa.Table], pa.Table]:
+    return lambda table: table.drop_columns(column)
+
+
+def of_lists(column: str) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        at = table.column_names.index(column)
+        return table.set_column(at, column, pa.array([[1]] * table.num_rows))
+
+    return change
+
+
+COLUMNS: dict[str, Callable[[pa.Table], pa.Table] | None] = {
+    "no parquet": None,
+    "no id": without("id"),
+    "no image": without("image"),
+    "no source_id": without("source_id"),
+    "no cot": without("cot"),
+    "ids of another type": of_lists("id"),
+    "hashes of another type": of_lists("source_sha256"),
+    "classes of another name": lambda table: table.replace_schema_metadata({}),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("use", ["export", "publish", "rehydrate"])
+def test_other_columns_are_refused_before_anything_is_written(
+    made: dict[str, Path], tmp_path: Path, use: str, name: str
+) -> None:
+    folder = Path(shutil.copytree(made["cots"], tmp_path / "given"))
+    forge_file(folder, "data/train-high-00000.parquet", COLUMNS[name])
+    if use == "rehydrate":
+        content = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(content | {"images": "reference"}))
+    (tmp_path / "work").mkdir()
+    uses: dict[str, Callable[[], object]] = {
+        "export": lambda: export(folder, tmp_path / "out", "trl"),
+        "publish": lambda: stage(folder, "a/b", tmp_path / "work"),
+        "rehydrate": lambda: rehydrate_folder(folder, made["source"], out=tmp_path / "out"),
+    }
+    with pytest.raises(DataError, match=r"train-high-00000\.parquet (is no parquet|has other columns)"):
+        uses[use]()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row.update(provenance="["),
+        lambda row: row.update(provenance=None),
+        lambda row: row.update(provenance="[" * 100_000),
+        lambda row: row.update(reward=None),
+        lambda row: row.update(prior_score=None),
+    ],
+)
+def test_rows_that_a_card_cannot_show_are_named(
+    made: dict[str, Path], tmp_path: Path, change: Callable[[Content], object]
+) -> None:
+    folder = Path(shutil.copytree(made["cots"], tmp_path / "given"))
+    forge_rows(folder, change)
+    (tmp_path / "work").mkdir()
+    with pytest.raises(DataError, match="rise-bench check"):
+        stage(folder, "a/b", tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    "card", ["", "# Data", "---\n", "---\nconfigs: 3\n---\n", "---\n[\n---\n", "---\na: 1\n---\n", None]
+)
+def test_a_card_that_cannot_be_read_is_named(made: dict[str, Path], tmp_path: Path, card: str | None) -> None:
+    folder = Path(shutil.copytree(made["cots"], tmp_path / "given"))
+    (folder / "README.md").unlink()
+    if card is not None:
+        (folder / "README.md").write_text(card)
+    (tmp_path / "work").mkdir()
+    with pytest.raises(DataError, match=r"README\.md is no card of a dataset"):
+        stage(folder, "a/b", tmp_path / "work")
