@@ -143,7 +143,7 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
         dataset.spec,
         pin,
         tuple(sorted(dataset.golds("test"), key=lambda gold: gold.id)),
-        tuple(dataset.golds("train")),
+        tuple(dataset.train_golds()),
         win_rate_reference(dataset) if dataset.spec.kind == "distribution" else None,
         dataset,
     )

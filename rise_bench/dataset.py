@@ -89,6 +89,10 @@ class BenchmarkDataset:
         columns = ["id", "width", "height", "question", "category", typed]
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
 
+    def train_golds(self) -> list[Gold]:
+        """Return the truths of the train split; none where the dataset has no such split."""
+        return self.golds("train") if "train" in self.manifest.counts else []
+
 
 def parquet_rows(
     path: Path, *, columns: Sequence[str] | None = None, batch_rows: int = _BATCH_ROWS

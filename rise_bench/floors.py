@@ -9,33 +9,44 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rise_bench.errors import DataError
-from rise_bench.values import Annotation, Boxes, Distribution, Frame, Gold
+from rise_bench.values import Annotation, Boxes, Distribution, Frame, Gold, Kind
 
 Predictor = Callable[[Gold], Annotation]
 _UNIT_FRAME = Frame(1, 1)
 
 
-def floor_predictors(train: Sequence[Gold]) -> dict[str, Predictor]:
+#: Constant predictors that are fitted to training samples, by kind of annotation.
+FITTED: dict[Kind, tuple[str, ...]] = {
+    "distribution": ("train_mean", "majority_class"),
+    "boxes": ("mean_box",),
+}
+
+
+def floor_predictors(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:
     """Return the constant predictors fitted to the training truth.
 
     Args:
         train: Training samples, all of one kind.
+        like: Samples of the same kind, where there are no training samples.
 
     Returns:
         For distributions `uniform`, `train_mean`, `majority_class`; for boxes `whole_image`, `mean_box` (the
-        mean training box, relative to the image). Boxes are in pixels of the sample's image.
+        mean training box, relative to the image). Boxes are in pixels of the sample's image. Without training
+        samples those of `FITTED` are left out.
 
     Raises:
-        DataError: If there is no training sample.
+        DataError: If there is no sample at all.
     """
-    if not train:
-        raise DataError(
-            "floors need training samples and there is none; build the dataset with its train split"
-        )
-    first = train[0].annotation
-    return (
-        _distribution_floors(train, first.classes) if isinstance(first, Distribution) else _box_floors(train)
+    samples = train or like
+    if not samples:
+        raise DataError("floors need samples and there is none; build the dataset again")
+    first = samples[0].annotation
+    floors = (
+        _distribution_floors(samples, first.classes)
+        if isinstance(first, Distribution)
+        else _box_floors(samples)
     )
+    return {name: predict for name, predict in floors.items() if train or name not in FITTED[samples[0].kind]}
 
 
 def _distribution_floors(train: Sequence[Gold], classes: tuple[str, ...]) -> dict[str, Predictor]:

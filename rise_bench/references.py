@@ -17,23 +17,29 @@ from rise_bench.storage import sha256_file
 from rise_bench.values import Distribution
 
 TRAIN_MEAN = "train_mean"
+UNIFORM = "uniform"
 
 
 def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Reference:
-    """Return the reference of a benchmark of distributions: the train-mean predictor's JSD on each sample.
+    """Return the reference of a benchmark of distributions: a constant predictor's JSD on each sample.
+
+    It is the mean of the training labels; without a train split the uniform distribution.
 
     Raises:
         ConfigError: If the benchmark has boxes, which have no JSD.
     """
     if dataset.spec.kind != "distribution":
         raise ConfigError(f"{dataset.spec.name} has boxes: a win-rate compares JSD and needs distributions")
-    predict = floor_predictors(dataset.golds("train"))[TRAIN_MEAN]
+    golds = dataset.golds(split)
+    floors = floor_predictors(dataset.train_golds(), golds)
+    name = TRAIN_MEAN if TRAIN_MEAN in floors else UNIFORM
+    predict = floors[name]
     values = {}
-    for gold in dataset.golds(split):
+    for gold in golds:
         stated = predict(gold)
         if isinstance(gold.annotation, Distribution) and isinstance(stated, Distribution):
             values[gold.id] = jsd(gold.annotation.probs, stated.probs)
-    return Reference(TRAIN_MEAN, values)
+    return Reference(name, values)
 
 
 def reference_from_samples(path: Path, dataset: BenchmarkDataset, split: str = "test") -> Reference:

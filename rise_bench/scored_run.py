@@ -80,7 +80,7 @@ def score_floors(
     reference: Reference | None = None,
     resamples: int = RESAMPLES,
 ) -> dict[str, Report]:
-    """Score the constant predictors, fitted to the train split, by the same code as any run."""
+    """Score the constant predictors, fitted to the train split if any, by the same code as a run."""
     golds = dataset.golds(split)[rows]
     reference = reference or _reference(dataset, split)
     return {
@@ -91,7 +91,7 @@ def score_floors(
             reference=reference,
             resamples=resamples,
         )
-        for name, predict in floor_predictors(dataset.golds("train")).items()
+        for name, predict in floor_predictors(dataset.train_golds(), golds).items()
     }
 
 

@@ -3,11 +3,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
+from typer.testing import CliRunner
 
+from rise_bench.builders.world.plan import plan
+from rise_bench.cli import app
+from rise_bench.dataset import open_dataset
+from rise_bench.dataset_writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.explanation import explain_response
 from rise_bench.references import reference_from_samples, win_rate_reference
@@ -44,6 +50,11 @@ def _cli(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def _here(*arguments):
+    """The command in this process: it saves the start-up."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
 def test_floors_of_distributions_are_those_of_scipy(moods):
     train = np.array([gold.annotation.probs for gold in moods.golds("train")])
     golds = [gold.annotation.probs for gold in moods.golds("test")]
@@ -59,6 +70,30 @@ def test_floors_of_distributions_are_those_of_scipy(moods):
 
 def test_floors_of_boxes(scenes):
     assert score_floors(scenes, resamples=0).keys() == {"whole_image", "mean_box"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "absent", "reference"),
+    [
+        ("moods", {"uniform"}, "train_mean, majority_class", "uniform"),
+        ("scenes", {"whole_image"}, "mean_box", ""),
+    ],
+)
+def test_a_dataset_without_a_train_split_is_scored_with_the_floors_that_need_none(
+    tmp_path, name, shown, absent, reference
+):
+    drawn = plan(name, train=1, test=6)
+    write_dataset(replace(drawn, train=()), tmp_path / name, workers=1)
+    dataset = open_dataset(tmp_path / name)
+    assert dataset.manifest.counts == {"test": 6}
+    samples = _write(tmp_path / "s", _gold_answers(dataset))
+    run = score_run(read_responses(samples), dataset, resamples=0)
+    assert run.floors.keys() == shown and run.report.reference == reference
+    assert f"| {next(iter(shown))} |" in (dataset.root / "README.md").read_text()
+    for command in (("floors", dataset.root), ("score", samples, "--data", dataset.root)):
+        done = _here(*command, "--resamples", "0")
+        assert done.exit_code == 0, done.output
+        assert f"Not shown: {absent}" in done.stdout
 
 
 def test_a_run_is_scored_with_intervals_and_floors(moods, tmp_path):
@@ -188,8 +223,8 @@ def _recorded(path, gold, text, metric, **asked):
 
 
 def _explained(dataset, gold, *source):
-    done = _cli("explain", "--data", dataset.root, "--id", gold.id, *source, "--json")
-    assert done.returncode == 0, done.stderr
+    done = _here("explain", "--data", dataset.root, "--id", gold.id, *source, "--json")
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -222,12 +257,9 @@ def test_a_run_is_explained_in_its_unit_and_resolution(scenes, tmp_path, monkeyp
 def test_explain_refuses_a_form_that_contradicts_the_file(moods, tmp_path):
     gold = moods.golds("test")[0]
     samples = _recorded(tmp_path / "s.jsonl", gold, "x", "jsd", style="answer_only")
-    done = _cli(
-        *("explain", "--data", moods.root, "--id", gold.id),
-        *("--samples", samples, "--style", "think_answer"),
-    )
-    assert done.returncode == 1
-    assert "was asked in the form answer_only, not think_answer" in done.stderr
+    asked = ("--samples", samples, "--style", "think_answer")
+    done = _here("explain", "--data", moods.root, "--id", gold.id, *asked)
+    assert "was asked in the form answer_only, not think_answer" in str(done.exception)
 
 
 @pytest.mark.parametrize(

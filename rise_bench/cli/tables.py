@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rise_bench.bootstrap import Interval
+from rise_bench.floors import FITTED
 from rise_bench.json_text import json_text
 from rise_bench.scored_run import LOWER_IS_BETTER, ScoredRun
 from rise_bench.scoring import Report
@@ -31,13 +32,13 @@ def print_run(run: ScoredRun, *, name: str = "model") -> None:
     if unread:
         counted = ", ".join(f"{number} {reason}" for reason, number in sorted(unread.items()))
         _console().print(f"Unreadable responses, scored zero: {counted}.", highlight=False)
-    _print_note(run.report)
+    _print_note(run.report, run.floors)
 
 
 def print_floors(title: str, floors: Mapping[str, Report], metric: str) -> None:
     """Print the constant predictors alone, with intervals."""
     print_reports(title, floors, {}, metric)
-    _print_note(next(iter(floors.values())))
+    _print_note(next(iter(floors.values())), floors)
 
 
 def print_reports(
@@ -76,7 +77,12 @@ def _with_interval(number: Interval) -> str:
     return f"{number.value:.4f} [{number.low:.4f}, {number.high:.4f}]"
 
 
-def _print_note(report: Report) -> None:
+def _print_note(report: Report, floors: Mapping[str, Report]) -> None:
+    absent = [
+        name for name in FITTED["boxes" if "whole_image" in floors else "distribution"] if name not in floors
+    ]
+    if absent:
+        _console().print(f"Not shown: {', '.join(absent)}; fitted to a train split, of which there is none.")
     if report.reference:
         _console().print(f"Win-rate is against the per-sample JSD of {report.reference}.", highlight=False)
 
