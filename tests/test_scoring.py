@@ -113,8 +113,8 @@ def test_box_floors_scale_with_the_image():
     assert floors["mean_box"](golds[1]).xywh[0] == pytest.approx((2.5, 5.0, 5.0, 10.0))
 
 
-def test_floors_need_training_samples():
-    with pytest.raises(DataError, match="need training samples"):
+def test_floors_need_samples():
+    with pytest.raises(DataError, match="need samples and there is none"):
         floor_predictors([])
 
 
