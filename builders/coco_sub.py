@@ -3,14 +3,15 @@
 Official 2017 layout: `annotations/instances_train2017.json` beside the folder `train2017` (and the same for
 val2017). An image belongs to one class only; the rarest class chooses first. val2017 alone has too few
 toasters and hair driers, so both splits come from train2017, or from both pooled. (Image, class) pairs with
-a crowd annotation are left out, and so are boxes without an area, of which the official files have a few.
+a crowd annotation are left out, and so are boxes without an area, of which the official files have a few, and
+boxes that another annotation of the image and class has already.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rise_bench.coco_json import CocoBoxes, CocoImage, read_coco_boxes
+from rise_bench.coco_json import REPEATED_BOX, CocoBoxes, CocoImage, read_coco_boxes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.registry import get_benchmark
 from rise_bench.source import SourcePlan, SourceRow, inside
@@ -34,6 +35,7 @@ class _Pool:
     candidates: dict[str, list[str]] = field(default_factory=dict)
     crowd: list[str] = field(default_factory=list)
     degenerate: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
@@ -73,6 +75,7 @@ def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
         drops={
             "(image, class) pair with a crowd annotation": found.crowd,
             "box without an area": found.degenerate,
+            REPEATED_BOX: found.repeated,
             "the image file is missing": found.missing,
         },
         shortfalls=_shortfalls(found, chosen),
@@ -94,6 +97,7 @@ def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
         absent = {i for i, image in coco.images.items() if image.file_name not in there}
         found.missing += [f"{folder.name}/{coco.images[i].file_name}" for i in sorted(absent)]
         found.degenerate += [f"{coco.path.name}: {name}" for name in coco.degenerate]
+        found.repeated += [f"{coco.path.name}: {name}" for name in coco.repeated]
         found.crowd += [
             f"{folder.name}/{i:012d} {coco.categories[c]}"
             for i, c in sorted(coco.crowd)

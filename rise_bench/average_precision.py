@@ -19,7 +19,7 @@ from rise_bench.values import Box, Boxes, Gold
 _RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
 #: COCO looks at so many boxes an image.
-_MAX_STATED = 100
+MAX_STATED = 100
 
 #: IoU from which a stated box is right.
 _HALF = 0.5
@@ -54,7 +54,7 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
         One `Matches` a sample, in the order given.
     """
     truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
-    boxes = [found.xywh[:_MAX_STATED] if found else () for found in stated]
+    boxes = [found.xywh[:MAX_STATED] if found else () for found in stated]
     hits = [_hit_alone(a, b) if len(a) == len(b) == 1 else None for a, b in zip(truth, boxes, strict=True)]
     several = [i for i, hit in enumerate(hits) if hit is None]
     for i, hit in zip(several, _match([truth[i] for i in several], [boxes[i] for i in several]), strict=True):
@@ -82,7 +82,7 @@ def _match(truth: Sequence[Sequence[Box]], stated: Sequence[Sequence[Box]]) -> l
         evaluation = COCOeval(_coco_of(truth), _coco_of(stated), iouType="bbox")
         evaluation.params.iouThrs = np.array([_HALF])
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
-        evaluation.params.maxDets = [_MAX_STATED]
+        evaluation.params.maxDets = [MAX_STATED]
         evaluation.evaluate()
     return [_hits(outcome) for outcome in evaluation.evalImgs]
 

@@ -11,21 +11,26 @@ import yaml
 from rise_bench.card import split_card
 from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import DataError
+from rise_bench.ground_truth import (
+    TOLERANCE,
+    answers_problem,
+    empty_answer,
+    right_answer,
+    spec_problem,
+    truth_problem,
+)
 from rise_bench.images import inspect_image
 from rise_bench.manifest import FileEntry, rows_sha256
 from rise_bench.metrics import LN2
 from rise_bench.prompts import answer_only_text
 from rise_bench.schema import features, gold_text, has_columns, row_to_gold
-from rise_bench.scoring import SampleScore, aggregate, score_response
+from rise_bench.scoring import aggregate
 from rise_bench.splits import CONFIGS, shard_of
 from rise_bench.storage import sha256_file
 from rise_bench.values import Gold, render_gold
 
 if TYPE_CHECKING:
     from datasets import Features
-
-_TOLERANCE = 1e-6
-_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,20 @@ class _Seen:
     images_sha256: dict[str, str] = field(default_factory=dict)
 
 
-def check_dataset(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Finding]:
+def check_dataset(
+    folder: Path, advance: Callable[[], None] = lambda: None, *, decode: bool = True
+) -> list[Finding]:
     """Check a dataset folder; rows are streamed.
 
     Checked: the manifest against the files (presence, hash, rows, nothing else there), the columns, each row
     (truth, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
-    counts, the content hash, the card's configurations, `eval.yaml`; and that under the benchmark's own
-    metric the true answer scores 1 (JSD 0) and an empty one 0 (JSD ln 2).
+    counts, the content hash, the card's configurations, `eval.yaml`, the names of the classes; and that under
+    the benchmark's own metric the true answer scores 1 (JSD 0) and an empty one 0 (JSD ln 2).
 
     Args:
         folder: The dataset folder.
         advance: Called once a row.
+        decode: Look at the images too; `build` has just done it.
 
     Returns:
         The findings; empty if all is well.
@@ -75,7 +83,7 @@ def check_dataset(folder: Path, advance: Callable[[], None] = lambda: None) -> l
     if any(finding.where.startswith("data/") for finding in findings):
         return findings  # rows of a file that is not the manifest's say nothing
     for path, entry in dataset.manifest.files.items():
-        findings += _check_rows(dataset, path, entry, seen, advance)
+        findings += _check_rows(dataset, path, entry, seen, advance, decode)
     findings += _check_whole(dataset, seen)
     for split, golds in seen.golds.items():
         findings += check_scores(dataset, split, golds)
@@ -108,12 +116,19 @@ def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Fin
 
 
 def _check_rows(
-    dataset: BenchmarkDataset, path: str, entry: FileEntry, seen: _Seen, advance: Callable[[], None]
+    dataset: BenchmarkDataset,
+    path: str,
+    entry: FileEntry,
+    seen: _Seen,
+    advance: Callable[[], None],
+    decode: bool,
 ) -> list[Finding]:
     findings: list[Finding] = []
-    for row in dataset.file_rows(dataset.root / path):
+    names = features(dataset.spec, dataset.manifest.categories)
+    columns = None if decode else [name for name in names if name != "image"]
+    for row in dataset.file_rows(dataset.root / path, columns=columns):
         advance()
-        problems = list(_row_problems(dataset, entry, row))
+        problems = list(_row_problems(dataset, entry, row, decode))
         where = f"{path} row {row['id']!r}"
         try:
             gold = row_to_gold(dataset.spec, row)
@@ -135,12 +150,15 @@ def _check_rows(
     return findings
 
 
-def _row_problems(dataset: BenchmarkDataset, entry: FileEntry, row: dict[str, Any]) -> Iterator[str]:
+def _row_problems(
+    dataset: BenchmarkDataset, entry: FileEntry, row: dict[str, Any], decode: bool
+) -> Iterator[str]:
     if entry.split == "train" and (row["shot_rank"] is None or shard_of(row["shot_rank"]) != entry.shard):
         yield f"shot rank {row['shot_rank']} does not belong to shard {entry.shard}"
     if entry.split != "train" and row["shot_rank"] is not None:
         yield "a test row has a shot rank"
-    yield from image_problems(dataset, row)
+    if decode:
+        yield from image_problems(dataset, row)
 
 
 def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
@@ -175,6 +193,8 @@ def _shot_class(dataset: BenchmarkDataset, row: dict[str, Any], gold: Gold) -> s
 
 def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
     manifest = dataset.manifest
+    if problem := spec_problem(manifest.benchmark, manifest.categories):
+        yield Finding("manifest.json", problem)
     counts = {split: len(golds) for split, golds in seen.golds.items()}
     if counts != manifest.counts:
         yield Finding("manifest.json", f"counts are {manifest.counts}, the files hold {counts}")
@@ -193,27 +213,24 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
 def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
     """Score the true answers and empty answers as a model's would be."""
     spec = dataset.spec
-    true = [
-        score_response(
-            gold, answer_only_text(render_gold(gold, "px", digits=_DIGITS)), unit="px", style="answer_only"
-        )
-        for gold in golds
-    ]
-    empty = [score_response(gold, "", unit="px", style="answer_only") for gold in golds]
-    for gold, best, worst in zip(golds, true, empty, strict=True):
-        if not _is_perfect(best):
-            yield Finding(f"row {gold.id!r}", f"its true answer scores {best.similarity:g} ({best.reason})")
-        if worst.similarity != 0:
-            yield Finding(f"row {gold.id!r}", f"an empty answer scores {worst.similarity:g}")
+    scored: list[Gold] = []
+    for gold in golds:
+        if problem := truth_problem(spec, gold):
+            yield Finding(f"row {gold.id!r}", problem)
+        else:
+            scored.append(gold)
+    if not scored:
+        return
+    true = [right_answer(gold) for gold in scored]
+    empty = [empty_answer(gold) for gold in scored]
+    for gold, best, worst in zip(scored, true, empty, strict=True):
+        if problem := answers_problem(spec, best, worst):
+            yield Finding(f"row {gold.id!r}", problem)
     ideal, floor = (0.0, LN2) if spec.metric == "jsd" else (1.0, 0.0)
     for scores, expected, name in ((true, ideal, "the true answers"), (empty, floor, "empty answers")):
-        value = aggregate(spec, golds, scores, resamples=0).metrics[spec.metric].value
-        if not abs(value - expected) <= _TOLERANCE:
+        value = aggregate(spec, scored, scores, resamples=0).metrics[spec.metric].value
+        if not abs(value - expected) <= TOLERANCE:
             yield Finding(f"split {split}", f"{name} have {spec.metric} {value:g}, expected {expected:g}")
-
-
-def _is_perfect(score: SampleScore) -> bool:
-    return score.similarity >= 1 - 1e-3 and score.format_ok and (score.jsd or 0.0) <= _TOLERANCE
 
 
 def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rise_bench.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
+from rise_bench.check import check_dataset
 from rise_bench.errors import DataError
+from rise_bench.ground_truth import spec_problem
 from rise_bench.images import ImageFacts, near_duplicates
 from rise_bench.manifest import (
     MANIFEST_NAME,
@@ -74,7 +76,16 @@ def write_dataset(
         write_eval_yaml(work, manifest)
         write_manifest(work, manifest)
         _remove_leftovers(work, manifest)
+        _refuse_findings(work)
     return manifest
+
+
+def _refuse_findings(work: Path) -> None:
+    """Check the folder as `rise-bench check` would, so that nothing is delivered that it finds fault with."""
+    if findings := check_dataset(work, decode=False):
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise DataError(f"{first.where}: {first.problem}{more}; fix it in the source and build again")
 
 
 def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
@@ -85,10 +96,12 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
         )
     if not plan.rows:
         raise DataError(f"the source of {plan.spec.name} gives no row; check --source")
+    if problem := spec_problem(plan.spec, plan.categories):
+        raise DataError(f"{plan.spec.name}: {problem}")
     seen: dict[str, SourceRow] = {}
     for row in plan.rows:
         if row.id in seen:
-            raise DataError(f"id {row.id!r} stands twice: {seen[row.id]} and {row}; remove one of them")
+            raise DataError(f"id {row.id!r} appears twice: {seen[row.id]} and {row}; remove one of them")
         seen[row.id] = row
         if plan.categories and row.category not in plan.categories:
             raise DataError(f"{row}: unknown class {row.category!r}; expected one of {plan.categories}")

@@ -21,7 +21,7 @@ def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, An
     Args:
         path: JSON file whose top level is an object.
         streamed: Keys whose value is a list; each of its elements is yielded on its own as (key, element).
-            Other members are yielded as (key, value).
+            Other members are yielded as (key, value). A key that appears twice is an error.
 
     Raises:
         DataError: If the file is missing or is not such JSON; says near which character.
@@ -32,7 +32,7 @@ def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, An
     except FileNotFoundError:
         raise DataError(f"{path} is missing; complete the source") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error}); get the file again") from error
+        raise DataError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
 
 
 class _Window:
@@ -82,8 +82,8 @@ class _Window:
                 if not self._read_on():
                     raise self.error(error.msg) from error
                 continue
-            except RecursionError:
-                raise self.error("nested too deeply") from None
+            except (RecursionError, ValueError) as error:  # nested too deeply, or a number of 4,301 digits
+                raise self.error(str(error)) from None
             # "1." and "1e" read as 1 until the window shows what follows them.
             if self._text[end : end + 1] in _AFTER_VALUE or not self._read_on():
                 self._at = end
@@ -100,10 +100,14 @@ class _Window:
 def _members(window: _Window, streamed: Container[str]) -> Iterator[tuple[str, Any]]:
     window.take("{")
     more = window.peek() != "}" or window.take("}") != "}"
+    keys: set[str] = set()
     while more:
         key = window.value()
         if not isinstance(key, str):
             raise window.error(f"key {key!r} is not a string")
+        if key in keys:
+            raise window.error(f"key {key!r} appears twice")
+        keys.add(key)
         window.take(":")
         if key in streamed:
             for element in _elements(window):

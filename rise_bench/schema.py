@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rise_bench.boxes_answer import MAX_BOXES
 from rise_bench.errors import DataError
 from rise_bench.prompts import answer_only_text, think_answer_prompt
 from rise_bench.registry import BenchmarkSpec
@@ -147,8 +148,8 @@ def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
 
     Raises:
         DataError: If the kind or the classes are not the benchmark's, a number is not finite, a probability
-            is negative or they do not sum to 1 within `SUM_TOLERANCE`, there is no box, or a box is empty or
-            leaves the image by more than `EDGE_TOLERANCE_PX`.
+            is negative or they do not sum to 1 within `SUM_TOLERANCE`, there is no box, there are more than
+            `MAX_BOXES`, or a box is empty or leaves the image by more than `EDGE_TOLERANCE_PX`.
     """
     if gold.width_px < 1 or gold.height_px < 1:
         raise DataError(f"sample {gold.id!r}: image size {gold.width_px} x {gold.height_px} is empty")
@@ -178,6 +179,8 @@ def _boxes_problem(gold: Gold) -> str:
     assert isinstance(gold.annotation, Boxes)
     if not gold.annotation.xywh:
         return "there is no box"
+    if len(gold.annotation.xywh) > MAX_BOXES:
+        return f"{len(gold.annotation.xywh)} boxes, and no more than {MAX_BOXES} are read of an answer"
     for box in gold.annotation.xywh:
         x, y, w, h = box
         if not all(map(math.isfinite, box)):

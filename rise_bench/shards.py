@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rise_bench.errors import DataError
+from rise_bench.ground_truth import sample_problem
 from rise_bench.images import ImageFacts, inspect_image
 from rise_bench.schema import features, gold_columns
 from rise_bench.source import SourcePlan, SourceRow
@@ -203,6 +204,8 @@ def _row(placed: PlacedRow, data: bytes, image: ImageFacts, plan: SourcePlan) ->
         columns = gold_columns(plan.spec, gold, plan.categories)
     except DataError as error:
         raise DataError(f"{row}: {error}") from error
+    if problem := sample_problem(plan.spec, gold):
+        raise DataError(f"{row}: {problem}; fix or remove it in the source")
     return columns | {
         "image": {"bytes": data, "path": row.file_name},
         "shot_rank": placed.shot_rank,

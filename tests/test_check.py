@@ -173,13 +173,13 @@ def test_break_is_found(folder: Path, name: str) -> None:
 
 def test_truth_that_does_not_score_as_truth_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the guard: a scoring that pays the empty answer, or not the true one, is reported."""
-    from rise_bench import check
+    from rise_bench import ground_truth
 
     def upside_down(gold: Any, text: str, **options: Any) -> Any:
         return score(gold, "" if text else '<answer>{"red": 1}</answer>', **options)
 
-    score = check.score_response
-    monkeypatch.setattr(check, "score_response", upside_down)
+    score = ground_truth.score_response
+    monkeypatch.setattr(ground_truth, "score_response", upside_down)
     problems = " ".join(finding.problem for finding in check_dataset(folder))
     assert "its true answer scores 0" in problems
     assert "an empty answer scores" in problems

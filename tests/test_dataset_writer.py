@@ -257,7 +257,7 @@ def test_double_id_unknown_class_and_empty_plan_are_errors(tmp_path: Path) -> No
     twice = dataclasses.replace(
         plan, train=[*plan.train, dataclasses.replace(plan.train[0], image=photo(77))]
     )
-    with pytest.raises(DataError, match="'things/000' stands twice"):
+    with pytest.raises(DataError, match="'things/000' appears twice"):
         write_dataset(twice, tmp_path / "out")
     alien = dataclasses.replace(plan, train=[dataclasses.replace(plan.train[0], category="cap")])
     with pytest.raises(DataError, match="unknown class 'cap'"):

@@ -100,15 +100,24 @@ def custom(
     source: Source,
     name: Annotated[str, typer.Option(help="Short name of the new benchmark: a-z, 0-9 and _.")],
     annotations: Annotated[
-        Path, typer.Option(help="CSV (probabilities or labels) or COCO json; in --source, or a path.")
-    ],
+        Path | None,
+        typer.Option(
+            help="CSV (probabilities or labels) or COCO json; in --source, or a path. Without it each folder "
+            "of --source is a class."
+        ),
+    ] = None,
     out: Out = None,
-    question: Annotated[str, typer.Option(help="Task sentence of the prompts; may hold {category}.")] = "",
+    question: Annotated[
+        str,
+        typer.Option(help="Task sentence of the prompts, for rows without their own; may hold {category}."),
+    ] = "",
     classes: Annotated[str, typer.Option(help="Class names in order, with commas between them.")] = "",
     metric: Annotated[
         Literal["jsd", "accuracy"] | None, typer.Option(help="Ranking metric of a CSV's benchmark.")
     ] = None,
-    test_fraction: Annotated[float, typer.Option(help="Share of test images, without a split column.")] = 0.3,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share of test images, where the source has no splits.")
+    ] = 0.3,
     images: Annotated[
         Literal["embed", "reference"], typer.Option(help="Whether the images may be republished.")
     ] = "reference",
@@ -119,7 +128,7 @@ def custom(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Your own: a folder of images with a CSV of probabilities or labels, or a COCO json."""
+    """Your own: images with a CSV of probabilities or labels, a COCO json, or one folder a class."""
     plan = _plan(
         "custom",
         source=source,

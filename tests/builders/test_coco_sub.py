@@ -161,8 +161,8 @@ def test_image_of_another_size_than_stated_is_an_error(tmp_path: Path) -> None:
         (box(1, 1, [float("inf"), 0, 10, 10]), "four finite numbers"),
         (box(1, 1, [1, 2, 3]), "four finite numbers"),
         ({"image_id": 1, "category_id": 1}, "bbox"),
-        ({"image_id": "one", "category_id": 1, "bbox": BOX}, "not a COCO entry"),
-        (box(1, 1, [1, 2, 3, 10**400]), "not a COCO entry"),
+        ({"image_id": "one", "category_id": 1, "bbox": BOX}, "annotation 1: image_id 'one' is not a whole"),
+        (box(1, 1, [1, 2, 3, 10**400]), "four finite numbers"),
     ],
 )
 def test_bad_annotation_is_an_error_that_names_it(
@@ -179,9 +179,9 @@ def test_bad_annotation_is_an_error_that_names_it(
     [
         ({"images": []}, "has no images"),
         ({"categories": []}, "has no categories"),
-        ({"images": [{"id": 1}]}, "not a COCO entry"),
-        ({"images": [[1]]}, "not a COCO entry"),
-        ({"categories": [{"id": 1}]}, "not a COCO entry"),
+        ({"images": [{"id": 1}]}, "image 1: it has no file_name"),
+        ({"images": [[1]]}, "image number 1 .*is not an object"),
+        ({"categories": [{"id": 1}]}, "category 1: it has no name"),
     ],
 )
 def test_file_that_is_no_instances_file_is_an_error(
@@ -196,7 +196,7 @@ def test_file_that_is_no_instances_file_is_an_error(
 def test_double_image_id_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(coco_json([(1, "1.jpg"), (1, "2.jpg")], [])))
-    with pytest.raises(DataError, match="image id 1 stands twice"):
+    with pytest.raises(DataError, match="image 1: the id 1 appears twice"):
         read_coco_boxes(path)
 
 

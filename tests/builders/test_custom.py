@@ -86,7 +86,8 @@ def test_coco_json(tmp_path: Path, source: Path) -> None:
     plan = builder.plan(source, name="mine", annotations=Path("boxes.json"))
     assert (plan.spec.kind, plan.spec.metric, plan.categories) == ("boxes", "ap50", ("cup", "hair drier"))
     assert len(plan.rows) == 19
-    assert plan.drops == {"(image, class) pair with a crowd annotation": ["pictures/3.jpg cup"]}
+    dropped = {reason: names for reason, names in plan.drops.items() if names}
+    assert dropped == {"(image, class) pair with a crowd annotation": ["pictures/3.jpg cup"]}
     assert not {row.source_id for row in plan.train} & {row.source_id for row in plan.test}
     write_dataset(plan, tmp_path / "out")
     assert check_dataset(tmp_path / "out") == []
@@ -120,9 +121,13 @@ def test_command(tmp_path: Path, source: Path) -> None:
         (["file", "a", "b"], ["pictures/1.jpg", 0.5, 0.6], r"labels\.csv line 3: .*sum to 1"),
         (["file", "a", "b"], ["pictures/1.jpg", 1.5, -0.5], r"line 3: .*at least 0"),
         (["file", "a", "b"], ["pictures/1.jpg", "nan", 1], r"line 3: .*nan"),
-        (["file", "a", "b"], ["pictures/1.jpg", "", 1], r"line 3: could not convert"),
-        (["file", "a", "b"], ["pictures/1.jpg", 1], r"line 3: the row does not fit"),
-        (["file", "a", "b"], ["pictures/1.jpg", 1, 0, 0], r"line 3: the row does not fit"),
+        (
+            ["file", "a", "b"],
+            ["pictures/1.jpg", "", 1],
+            r"line 3: the probability of 'a' is ''; write a number",
+        ),
+        (["file", "a", "b"], ["pictures/1.jpg", 1], r"line 3: 2 cells, the header has 3"),
+        (["file", "a", "b"], ["pictures/1.jpg", 1, 0, 0], r"line 3: 4 cells, the header has 3"),
         (["file", "a", "b"], ["pictures/99.jpg", 1, 0], r"line 3: .*99\.jpg is missing"),
         (["file", "a", "b"], ["../source/pictures/1.jpg", 1, 0], r"line 3: .*must be a path inside"),
         (["file", "a", "b"], ["", 1, 0], r"line 3: .*must be a path inside"),
@@ -165,7 +170,7 @@ def test_label_and_class_that_do_not_fit_are_errors(source: Path) -> None:
 
 def test_one_image_in_two_rows_is_an_error(tmp_path: Path, source: Path) -> None:
     write_csv(source / "labels.csv", ["file", "a", "b"], [(FILES[0], 1, 0), (FILES[0], 0, 1)])
-    with pytest.raises(DataError, match=r"'mine/pictures/0' stands twice.*line 2.*line 3"):
+    with pytest.raises(DataError, match=r"'mine/pictures/0' appears twice.*line 2.*line 3"):
         write_dataset(builder.plan(source, **PLAN), tmp_path / "out")
 
 
