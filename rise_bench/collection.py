@@ -6,7 +6,6 @@ A rerun of the same command, with as many processes or fewer, finishes what a ki
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,6 +16,7 @@ from typing import Any
 
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.launcher import place_among_processes
 from rise_bench.loop import LoopSettings, closed_loop
 from rise_bench.rollout_log import RolloutLog, read_rollouts
 from rise_bench.sampling import SampleError, Sampler
@@ -37,10 +37,7 @@ class Share:
     @classmethod
     def of_environment(cls) -> "Share":
         """Rank and size as accelerate, torchrun or Slurm set them; one process if nobody did."""
-        for rank, size in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-            if rank in os.environ and size in os.environ:
-                return cls(int(os.environ[rank]), int(os.environ[size]))
-        return cls()
+        return cls(*place_among_processes(("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")))
 
 
 @dataclass(slots=True)

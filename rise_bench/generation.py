@@ -8,7 +8,7 @@ from typing import Any
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
 from rise_bench.image_files import decode_rgb
-from rise_bench.local_models import checked_model
+from rise_bench.model_families import supported_model
 from rise_bench.sampling import Prompt, Sampling
 from rise_bench.values import MAX_PIXELS, MIN_PIXELS
 
@@ -25,11 +25,12 @@ def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any
         Processor, padding on the left; model; commit on the Hub, empty for a folder.
 
     Raises:
-        ConfigError: There is no such checkpoint, or loading it could run code of its author.
+        ConfigError: There is no such checkpoint, it is of a family that is not supported, or loading it could
+            run code of its author.
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    checked = checked_model(name, revision)
+    checked = supported_model(name, revision)
     try:
         processor = AutoProcessor.from_pretrained(
             checked.folder, padding_side="left", trust_remote_code=False

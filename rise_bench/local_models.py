@@ -54,12 +54,13 @@ def local_model(name: str) -> str:
     return str(final_model(folder)) if run_of(folder) == folder else name
 
 
-def checked_model(name: str, revision: str = "") -> CheckedModel:
+def checked_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:
     """Return a model that can be loaded without running code of its author; a Hub id is downloaded.
 
     Args:
         name: As for `local_model`.
         revision: Hub revision; empty means the default branch.
+        weights: Whether the weights are downloaded too.
 
     Raises:
         ConfigError: If there is no such model, or loading it could run code of its author.
@@ -72,18 +73,21 @@ def checked_model(name: str, revision: str = "") -> CheckedModel:
     if name.count("/") != 1:
         raise ConfigError(f"no model {name!r}: it is neither a folder nor ORG/NAME of the Hub")
     try:
-        return fetch_model(name, revision)
+        return fetch_model(name, revision, weights=weights)
     except PrerequisiteError as error:
         raise ConfigError(f"no model {name!r}: {error}") from error
 
 
-def fetch_model(repo_id: str, revision: str = "", *, max_bytes: int = MAX_MODEL_BYTES) -> CheckedModel:
+def fetch_model(
+    repo_id: str, revision: str = "", *, max_bytes: int = MAX_MODEL_BYTES, weights: bool = True
+) -> CheckedModel:
     """Download a model: its description and safetensors, by an allow-list of file names, then check it.
 
     Args:
         repo_id: ORG/NAME.
         revision: Branch, tag or commit; empty means the default branch.
         max_bytes: Largest sum of its files; nothing is downloaded above it.
+        weights: Whether the weights are downloaded too.
 
     Raises:
         ConfigError: If loading it could run code of its author, or it is larger.
@@ -113,7 +117,8 @@ def fetch_model(repo_id: str, revision: str = "", *, max_bytes: int = MAX_MODEL_
             raise ConfigError(
                 f"{path} of {repo_id} has {size} bytes, too many to describe a model; not fetched"
             )
-    folder = fetch_files(repo_id, paths, commit, repo_type="model")
+    fetched = [path for path in paths if weights or not path.endswith(".safetensors")]
+    folder = fetch_files(repo_id, fetched, commit, repo_type="model")
     check_model_files(folder, paths)
     return CheckedModel(folder, paths, commit)
 

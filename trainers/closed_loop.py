@@ -1,6 +1,7 @@
 """The closed loop of RISE-CoT on TRL: image + annotation -> CoT -> image + CoT -> annotation.
 
-Everything of TRL's rollouts that is experimental or private stands in this module and nowhere else:
+Everything of TRL's rollouts that is experimental or private stands in this module and nowhere else (what a
+resumed run needs of TRL is in `resuming`):
 `rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of
 `_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with
 an independent recompute, so a release that moves one of them is noticed.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
-from trl.trainer.grpo_trainer import GRPOTrainer
+from rise_bench.trainers.resuming import ResumableGRPOTrainer
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # else TRL warns of `rollout_func` at every start
 
@@ -50,7 +51,7 @@ class ClosedLoop:
         return 2 if self.gradient == "both" else 1
 
 
-class ClosedLoopTrainer(GRPOTrainer):
+class ClosedLoopTrainer(ResumableGRPOTrainer):
     """GRPO whose rollouts close the loop; the last message of each prompt carries the sample's `id`."""
 
     _name = "RISE-CoT"
@@ -60,9 +61,9 @@ class ClosedLoopTrainer(GRPOTrainer):
 
         Args:
             loop: The closed loop.
-            arguments: Those of `GRPOTrainer`, except `rollout_func`. The reward function receives, beside the
-                columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and `reconstruction_tokens`; a
-                pair must get one reward.
+            arguments: Those of `ResumableGRPOTrainer`, except `rollout_func`. The reward function receives,
+                beside the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and
+                `reconstruction_tokens`; a pair must get one reward.
         """
         self.loop = loop
         self._reconstruction_prompts: list[Messages] = []

@@ -11,7 +11,8 @@ size 1, gradient accumulation 2, 200 steps for SFT and for RFT, tau 0.75.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from rise_bench.errors import ConfigError
@@ -92,6 +93,7 @@ class GrpoConfig(OptimConfig):
     max_reconstruction_length: int = 256  #: tokens of a reconstruction (rise_cot)
     temperature: float = 1.0
     top_p: float = 1.0
+    num_iterations: int = 1  #: optimiser steps that one batch of rollouts serves (mu of GRPO)
     beta: float = 0.0  #: KL weight; 0 needs no reference model
     epsilon: float = 0.2
     loss_type: str = "dapo"
@@ -134,7 +136,9 @@ class RunConfig:
     save_only_model: bool = False  #: no optimiser state: such a run cannot resume
     resume: Literal["auto", "never"] = "auto"  #: auto goes on from the last complete checkpoint
     report_to: tuple[str, ...] = ()  #: of transformers: tensorboard, wandb, trackio
-    preflight: bool = True
+    on_unreadable: Literal["stop", "warn"] = "stop"  #: where no answer of `unreadable_groups` can be read
+    unreadable_groups: int = 64  #: groups in a row; a run of fewer is judged at its end
+    preflight: bool = True  #: look at prompts, memory, disk and hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ class TrainConfig:
             self._check_grounded()
         if not 0 <= self.data.tau <= 1:
             raise ConfigError(f"data.tau = {self.data.tau}: rewards lie in [0, 1]. Choose tau in that range.")
+        _check_numbers(self)
         if self.grpo.num_generations < 2:
             raise ConfigError(
                 f"grpo.num_generations = {self.grpo.num_generations}: a group of one has no advantage. "
@@ -199,3 +204,36 @@ class TrainConfig:
     def active_phases(self) -> tuple[Phase, ...]:
         """The phases that run, in the stage's order."""
         return tuple(p for p in PHASES[self.stage] if not self.phases or p in self.phases)
+
+
+#: Settings that are positive; the other numbers of a section are not negative.
+_POSITIVE = {
+    *("steps", "gradient_accumulation_steps", "rows_per_device", "rollouts_per_device"),
+    *("max_completion_length", "max_cot_length", "max_reconstruction_length", "num_iterations"),
+    *("temperature", "top_p", "epsilon", "max_pixels", "max_prompt_length", "samples", "keep"),
+    *("logging_steps", "save_steps", "unreadable_groups", "vllm_gpu_memory_utilization"),
+    "vllm_tensor_parallel_size",
+}
+
+#: Settings of any sign.
+_SIGNED = {"min_groundedness", "tau"}
+
+
+def _check_numbers(config: TrainConfig) -> None:
+    """Refuse numbers out of range: no steps, a rate below 0, not a number."""
+    for section in ("model", "data", "sft", "grpo", "metis", "run"):
+        for name, value in asdict(getattr(config, section)).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or name in _SIGNED:
+                continue
+            if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
+                least = "greater than 0" if name in _POSITIVE else "0 or greater"
+                others = [phase for phase in PHASES[config.stage] if phase != section]
+                skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
+                raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
+    if config.model.min_pixels > config.model.max_pixels:
+        raise ConfigError(
+            f"model.min_pixels = {config.model.min_pixels} is above model.max_pixels = "
+            f"{config.model.max_pixels}. Lower it."
+        )
+    if config.grpo.top_p > 1:
+        raise ConfigError(f"grpo.top_p = {config.grpo.top_p}: it is a share. Set at most 1.")

@@ -10,7 +10,7 @@ from rise_bench.loop import verdict_fields
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.rewards import RewardRule, Verdict, cot_reward
 from rise_bench.rollout_log import RolloutLog
-from rise_bench.trainers.first_rollouts import FirstRollouts
+from rise_bench.trainers.first_rollouts import READABLE, FirstRollouts
 from rise_bench.trainers.judge import GroupJudge
 from rise_bench.values import BoxUnit, Gold
 
@@ -83,6 +83,7 @@ class CotReward:
         self._first.see([row | {"reward": row.get("paid", row["reward"])} for row in rows])
         for name in ("similarity", "leak_numbers", "leak_strict", "format_ok"):
             log_metric(name, _mean([float(row[name]) for row in rows]))
+        log_metric(READABLE, sum(row["reason"] == "ok" for row in rows) / len(rows))
         log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))
         log_metric("reconstruction_length", _mean([float(row["reconstruction_tokens"]) for row in rows]))
         if self._judge is not None:

@@ -13,6 +13,9 @@ from typing import Any
 
 from rise_bench.trainers.run_folder import is_main_process
 
+#: Metric: share of the answers of a step that can be read.
+READABLE = "readable"
+
 _log = logging.getLogger(__name__)
 
 

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.launcher import place_among_processes
 from rise_bench.trainers.config import TrainConfig
 
 ACCELERATE_DIR = Path(__file__).parent / "accelerate"
@@ -39,7 +39,7 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
         or "ACCELERATE_MIXED_PRECISION" in os.environ
     ):
         return None
-    gpus = torch.cuda.device_count() if gpus is None else gpus
+    gpus = _gpus() if gpus is None else gpus
     path = accelerate_config(config.compute.accelerate)
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     if gpus == 0 and not settings.get("use_cpu"):
@@ -56,6 +56,30 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
     else:
         options += ["--num_processes", str(min(gpus or settings["num_processes"], settings["num_processes"]))]
     return [sys.executable, "-m", "accelerate.commands.launch", *options, "-m", "rise_bench", *arguments]
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def check_environment() -> int:
+    """Number of processes of this run, as a launcher told this one; 1 without a launcher.
+
+    Raises:
+        ConfigError: The launcher's variables hold no such thing, or one that it needs is missing.
+    """
+    _, processes = place_among_processes()
+    place_among_processes(("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if processes > 1 and missing:
+        raise ConfigError(
+            f"WORLD_SIZE={processes} is set and {' and '.join(missing)} not, so that the processes cannot "
+            "find one another. Start by torchrun or accelerate, or unset RANK and WORLD_SIZE to train in one "
+            "process."
+        )
+    return processes
 
 
 def accelerate_config(name: str) -> Path:

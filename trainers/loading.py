@@ -18,7 +18,7 @@ from transformers import AutoProcessor
 from transformers.integrations.deepspeed import is_deepspeed_available
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.local_models import checked_model
+from rise_bench.model_families import supported_model
 from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
 from rise_bench.trainers.launch import ACCELERATE_DIR
 from rise_bench.trainers.run_folder import RunFolder
@@ -35,11 +35,12 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
         source: Folder of a checkpoint of the same model; None means the model itself.
 
     Raises:
-        ConfigError: There is no such checkpoint, or loading it could run code of its author.
+        ConfigError: There is no such checkpoint, it is of a family that is not supported, or loading it could
+            run code of its author.
     """
     name = str(source or model.name)
     try:
-        folder = checked_model(name, "" if source else model.revision).folder
+        folder = supported_model(name, "" if source else model.revision, weights=False).folder
         processor = AutoProcessor.from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except (ConfigError, OSError, ValueError) as error:
         reason = str(error) if isinstance(error, ConfigError) else f"no model {name!r}: {error}"

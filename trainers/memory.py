@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rise_bench.trainers.config import Phase, TrainConfig
+from rise_bench.errors import ConfigError
+from rise_bench.model_families import supported_model
+from rise_bench.trainers.config import ModelConfig, Phase, TrainConfig
 
 SHARDED = {"zero2": 2, "zero3": 3, "multi_node": 3}
 
@@ -41,6 +43,29 @@ class Need:
         return f"{self.total / 2**30:.1f} GiB ({inside})"
 
 
+def shape_of(model: ModelConfig) -> Any:
+    """The model without weights, from its config.json.
+
+    Args:
+        model: Model section of the config, of a supported family.
+
+    Raises:
+        ConfigError: Its config.json describes no model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    folder = supported_model(model.name, model.revision, weights=False).folder
+    try:
+        shape = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(shape)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"config.json of {model.name} describes no model: {error}. Copy the checkpoint again."
+        ) from error
+
+
 def device_bytes(use_cpu: bool) -> int | None:
     """Memory of this process's GPU in bytes; None without one."""
     import torch
@@ -62,8 +87,8 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
     parameters = _parameters(model)
     text = model.config.get_text_config()
     zero = SHARDED.get(config.compute.accelerate, 0)
-    tokens = config.data.max_prompt_length + _completion_length(config, phase)
-    rows = _rows(config, phase)
+    tokens = config.data.max_prompt_length + completion_length(config, phase)
+    rows = rows_per_device(config, phase)
     width = 2 if config.compute.bf16 else 4
     kept = text.hidden_size if config.compute.gradient_checkpointing else _layer_width(text)
     activations = rows * tokens * width * (text.num_hidden_layers * kept + 2 * _layer_width(text))
@@ -98,14 +123,16 @@ def _state_bytes(zero: int, processes: int) -> float:
     return {0: 16.0, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
 
 
-def _completion_length(config: TrainConfig, phase: Phase) -> int:
+def completion_length(config: TrainConfig, phase: Phase) -> int:
+    """Largest number of tokens after a prompt; of a GRPO response where SFT has no limit of its own."""
     grpo = config.grpo
     if phase == "grpo" and config.stage == "rise_cot":
         return max(grpo.max_cot_length, grpo.max_reconstruction_length)
     return grpo.max_completion_length
 
 
-def _rows(config: TrainConfig, phase: Phase) -> int:
+def rows_per_device(config: TrainConfig, phase: Phase) -> int:
+    """Rows of one forward and backward pass on a device."""
     if phase == "sft":
         return config.sft.rows_per_device
     pairs = config.stage == "rise_cot" and config.grpo.gradient == "both"

@@ -17,14 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rise_bench.cot import read_cots
 from rise_bench.errors import ConfigError
 from rise_bench.prompts import think_answer_prompt
 from rise_bench.trainers.config import MetisConfig, TrainConfig
-from rise_bench.trainers.phase import start_of
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.sft import Example, think_answer_examples, train_sft
-from rise_bench.trainers.training_data import TrainingData, open_training_data
+from rise_bench.trainers.training_data import TrainingData, open_training_data, training_cots
 from rise_bench.trainers.trajectories import sample_trajectories
 from rise_bench.trainers.visual_rft import train_grpo
 
@@ -35,7 +33,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)
     for phase in config.active_phases:
-        start = start_of(config, run, phase)
+        start = run.start_of(config, phase)
         model = train_grpo(config, run, start) if phase == "grpo" else enhance(config, run, Path(start))
     return model
 
@@ -64,7 +62,7 @@ def enhancement_examples(
     tries = config.metis.samples
     sometimes = {uid: found for uid, found in solved.items() if 0 < len(found) < tries}
     never = {uid for uid, found in solved.items() if not found}
-    experts = {uid: cot for uid, cot in _expert_cots(config).items() if uid in never}
+    experts = {uid: cot for uid, cot in (training_cots(config, data) or {}).items() if uid in never}
     counts = (
         f"always solved: {len(solved) - len(sometimes) - len(never)}, sometimes: {len(sometimes)}, never: "
     )
@@ -89,15 +87,3 @@ def solutions(rows: Sequence[Mapping[str, Any]], metis: MetisConfig) -> list[str
     """The responses that solve their prompt, best first, in the asked form."""
     found = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
     return [row["response"].strip() for row in sorted(found, key=lambda row: -row["reward"])]
-
-
-def _expert_cots(config: TrainConfig) -> dict[str, str]:
-    if not config.data.expert_cots:
-        _log.warning("data.expert_cots is empty: prompts that are never solved are left out")
-        return {}
-    high = config.data.cot_subset == "high"
-    return read_cots(
-        config.data.expert_cots,
-        min_reward=config.data.tau if high else None,
-        min_groundedness=config.data.min_groundedness,
-    )

@@ -8,7 +8,6 @@ process has written its part, which the mark of `CheckpointMark` says.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 import warnings
@@ -25,23 +24,24 @@ from transformers import ProgressCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-from rise_bench.errors import ConfigError
 from rise_bench.generation import keep_end_tokens_only
-from rise_bench.local_models import checked_model
+from rise_bench.model_families import supported_model
 from rise_bench.model_files import DEEPSPEED_STATE, TRAINER_STATE
 from rise_bench.trainers.callbacks import CheckpointMark, MetricsLog, StepBar
-from rise_bench.trainers.config import PHASES, Phase, TrainConfig
+from rise_bench.trainers.config import Phase, TrainConfig
+from rise_bench.trainers.console import say
 from rise_bench.trainers.image_dedup import deduplicated_images
-from rise_bench.trainers.preflight import check_machine, check_run
+from rise_bench.trainers.resuming import EpochOfData
 from rise_bench.trainers.run_folder import MARK, RunFolder, is_main_process, step_of
 from rise_bench.trainers.scored_positions import trained_positions_only
+from rise_bench.trainers.unreadable import UnreadableGuard, refuse_unreadable
 
 #: What a checkpoint holds beside the model, its config and its processor.
 NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, MARK)
 
 
 def run_phase(
-    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str], Any]
+    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str, str], Any]
 ) -> Path:
     """Train one phase to its end, going on from its last checkpoint if there is one.
 
@@ -50,38 +50,40 @@ def run_phase(
         run: The run folder.
         phase: Which phase.
         start: Checkpoint from which the phase starts.
-        build: Makes the TRL trainer for a checkpoint, `start` or the one to resume from.
+        build: Makes the TRL trainer of a checkpoint, `start` or the one to resume from, and of `start`.
 
     Returns:
         Folder of the trained model.
     """
     checkpoint = run.last_checkpoint(phase)
-    if config.run.resume == "auto" and run.final_dir(phase).exists():
+    run.refuse_to_resume(config)
+    if run.final_dir(phase).exists():
+        say(f"{phase}: finished before, its model is {run.final_dir(phase)}")
         return run.final_dir(phase)
-    if config.run.resume == "never" and (checkpoint or run.final_dir(phase).exists()):
-        found = checkpoint or run.final_dir(phase)
-        raise ConfigError(
-            f"run.resume = never, but {found} exists. Choose another run.output_dir or run.resume=auto."
-        )
     steps = (config.sft if phase == "sft" else config.grpo).steps
     if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
+        refuse_unreadable(config, run, phase)
         final = run.save_final(phase, partial(_copy_model, checkpoint))
         PartialState().wait_for_everyone()
         return final
-    check_run(config, phase, processes=int(os.environ.get("WORLD_SIZE", "1")))
+    if checkpoint is not None:
+        say(f"{phase}: goes on from step {step_of(checkpoint)} of {steps} ({checkpoint})")
     revision = config.model.revision if str(start) == config.model.name else ""
-    trainer = build(str(checkpoint or checked_model(str(start), revision).folder))
+    origin = str(supported_model(str(start), revision).folder)
+    trainer = build(str(checkpoint or origin), origin)
     keep_end_tokens_only(trainer.model)
-    check_machine(config, phase, trainer)
     run.remove_torn_checkpoints(phase)
     trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(EpochOfData())
     trainer.add_callback(StepBar())
     trainer.add_callback(MetricsLog(run, phase))
     trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
+    guard = UnreadableGuard(config)
+    trainer.add_callback(guard)
     once = deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images)
     with once, trained_positions_only(), _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
+    refuse_unreadable(config, run, phase, stopped_at=guard.stopped_at)
     final = run.save_final(phase, partial(_save, trainer))
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.free_memory()
@@ -90,24 +92,6 @@ def run_phase(
     del trainer
     release_memory()
     return final
-
-
-def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
-    """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
-
-    Raises:
-        ConfigError: The phase before was begun and not finished.
-    """
-    phases = PHASES[config.stage]
-    for before in phases[: phases.index(phase)]:
-        if run.final_dir(before).exists():
-            return str(run.final_dir(before))
-        if run.last_checkpoint(before) is not None:
-            raise ConfigError(
-                f"{run.phase_dir(before)} is not finished. Run phases={before} to its end first, or choose "
-                "another run.output_dir to start from the base model."
-            )
-    return config.model.name
 
 
 def attempt_name() -> str:

@@ -1,136 +1,246 @@
-"""What would waste a run, found before its first step; each message says what to lower or to set.
+"""What would waste a run, all of it found before anything is written, the cheapest first.
 
-- `check_run`: settings that cannot work together, before anything is loaded.
-- `check_machine`: the batch that results from the number of processes, its memory, and the disk.
-- `prompt_length.check_prompts`: every prompt fits, image tokens included.
-- `first_rollouts.FirstRollouts`: the first rollouts can be read and differ in reward.
+Settings, environment, run folder and data are looked at before torch is imported; then the model's
+config.json, every prompt, and by the model's shape alone memory, disk and hours. No weights are read.
+Whether the rollouts can teach anything is seen when the first are sampled (`first_rollouts`).
 """
 
 from __future__ import annotations
 
-import logging
 import shutil
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.extras import require_extra
+from rise_bench.errors import ConfigError, RiseError
+from rise_bench.model_families import check_pictures, is_too_thin, supported_model
+from rise_bench.report import read_metrics
 from rise_bench.trainers.config import Phase, TrainConfig
-from rise_bench.trainers.memory import checkpoint_bytes, device_bytes, estimate
-from rise_bench.trainers.run_folder import is_main_process
+from rise_bench.trainers.launch import check_environment, launch_command
+from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.setting_checks import PAPER_PROMPTS_PER_STEP, PHASE_CHECKS, prompts_per_step
+from rise_bench.trainers.training_data import TrainingData, open_training_data, training_cots
 
-_log = logging.getLogger(__name__)
-PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2
+
+@dataclass(slots=True)
+class Preflight:
+    """What was found.
+
+    Attributes:
+        findings: What would waste the run, each with its remedy; empty if it may start.
+        warnings: What may.
+        facts: Lines to read.
+        needs: The same in numbers: `phases` by name, `disk_bytes`, `disk_free_bytes`.
+        command: What starts the processes of the run; None if this process trains.
+    """
+
+    findings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    needs: dict[str, Any] = field(default_factory=dict)
+    command: list[str] | None = None
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Make a finding of an error inside the block."""
+        try:
+            yield
+        except (RiseError, OSError) as error:
+            if str(error) not in self.findings:
+                self.findings.append(str(error))
+
+    def warn(self, text: str) -> None:
+        """Keep a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def refuse(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            ConfigError: Something was.
+        """
+        if len(self.findings) == 1:
+            raise ConfigError(self.findings[0])
+        if self.findings:
+            listed = "\n".join(f"{i}. {text}" for i, text in enumerate(self.findings, 1))
+            number = len(self.findings)
+            raise ConfigError(f"pre-flight found {number} problems, nothing was written:\n{listed}")
 
 
-def check_run(config: TrainConfig, phase: Phase, *, processes: int) -> None:
-    """Refuse settings that cannot work.
+def inspect(config: TrainConfig, arguments: list[str] | None = None) -> Preflight:
+    """Look at everything that a run needs.
 
     Args:
         config: Resolved config.
-        phase: Phase that is about to start.
-        processes: World size.
-
-    Raises:
-        ConfigError: A combination that makes no sense.
-        PrerequisiteError: A package is missing.
+        arguments: What follows `rise-bench`, for the command that starts the processes.
     """
-    if config.run.save_only_model and config.run.resume == "auto":
-        raise ConfigError(
-            "run.save_only_model = true keeps no optimiser state, so the run could not resume after a crash. "
-            "Set run.save_only_model=false, or run.resume=never to do without."
-        )
-    if config.model.attn_implementation == "flash_attention_2":
-        if config.compute.use_cpu:
-            raise ConfigError("FlashAttention-2 needs a GPU. Set model.attn_implementation=sdpa.")
-        if not find_spec("flash_attn") and not find_spec("kernels"):
-            raise PrerequisiteError(
-                "model.attn_implementation = flash_attention_2 needs flash-attn. "
-                "Run: pip install 'rise-bench[flash-attn]', or set model.attn_implementation=sdpa."
+    seen, processes = Preflight(), 1
+    with seen.collecting():
+        processes = check_environment()
+    with seen.collecting():
+        seen.command = launch_command(config, arguments or [])
+        if seen.command:
+            processes = int(seen.command[seen.command.index("--num_processes") + 1])
+    for phase in config.active_phases:
+        for check in PHASE_CHECKS:
+            with seen.collecting():
+                check(config, phase, processes)
+    run = RunFolder.of(config)
+    for refuse in (run.refuse_other_config, run.refuse_to_resume):
+        with seen.collecting():
+            refuse(config)
+    with seen.collecting():
+        run.start_of(config, config.active_phases[0])
+    data = _data(config, run, seen)
+    _measure(config, run, data, seen, processes)
+    return seen
+
+
+def _data(config: TrainConfig, run: RunFolder, seen: Preflight) -> TrainingData | None:
+    data: TrainingData | None = None
+    with seen.collecting():
+        data = open_training_data(config.data)
+        run.refuse_other_benchmark(data.sha256)
+        if not data.golds:
+            raise ConfigError(
+                f"{config.data.benchmark} has no training sample at data.shots={config.data.shots}. "
+                "Choose other data.shots, or build it with training samples."
             )
-    if phase == "grpo":
-        if config.grpo.vllm != "none":
-            require_extra("vllm")
-        _check_groups(config, processes)
+    if data:
+        with seen.collecting():
+            check_pictures(data.golds)
+    with seen.collecting():
+        cots = training_cots(config, data)
+        if data and cots is not None:
+            usable = sum(gold.id in cots for gold in data.golds)
+            seen.facts.append(f"sft: {usable} of {len(data.golds)} samples have a chain of thought to use")
+    return data
 
 
-def check_machine(config: TrainConfig, phase: Phase, trainer: Any) -> None:
-    """Say how large a step and a checkpoint are; compare them with the GPU's memory, if any, and the disk.
+def _measure(
+    config: TrainConfig, run: RunFolder, data: TrainingData | None, seen: Preflight, processes: int
+) -> None:
+    """The model, prompts, memory, disk and hours; imports torch and transformers if there is a model."""
+    processor = model = None
+    with seen.collecting():
+        supported_model(config.model.name, config.model.revision, weights=False)
+        if not config.run.preflight:
+            return
+        from rise_bench.trainers.loading import load_processor
+        from rise_bench.trainers.memory import shape_of
+        from rise_bench.trainers.prompt_length import longest_prompt
+
+        processor = load_processor(config.model)
+        model = shape_of(config.model)
+    phases = seen.needs.setdefault("phases", {})
+    tokens = limit = config.data.max_prompt_length
+    golds = [gold for gold in data.golds if not is_too_thin(gold)] if data else []
+    if processor is not None and data and golds:
+        with seen.collecting():
+            tokens = longest_prompt(config, processor, data.spec, golds, seen.warn)
+            seen.facts.append(f"longest prompt: {tokens} tokens, limit {limit}")
+    for phase in config.active_phases if model is not None else ():
+        with seen.collecting():
+            phases[phase] = _needs(config, run, phase, model, processes, tokens, seen)
+    if phases:
+        with seen.collecting():
+            _check_disk(config, run.path, max(need["checkpoint_bytes"] for need in phases.values()), seen)
+
+
+def _needs(
+    config: TrainConfig,
+    run: RunFolder,
+    phase: Phase,
+    model: Any,
+    processes: int,
+    tokens: int,
+    seen: Preflight,
+) -> dict[str, Any]:
+    """What a phase needs, said and in numbers.
 
     Raises:
         ConfigError: Weights, gradients and optimiser state alone do not fit.
     """
-    if not config.run.preflight:
-        return
-    processes = trainer.args.world_size
+    from rise_bench.trainers.duration import guessed_hours, measured_hours
+    from rise_bench.trainers.memory import checkpoint_bytes, device_bytes, estimate
+
     prompts = prompts_per_step(config, phase, processes)
-    say(f"{phase}: {prompts:g} prompts a step on {processes} process(es) (paper: {PAPER_PROMPTS_PER_STEP})")
-    _check_disk(config, checkpoint_bytes(config, trainer.model), Path(trainer.args.output_dir))
-    total = device_bytes(config.compute.use_cpu)
-    if total is None:
-        return
-    need = estimate(config, phase, trainer.model, processes=processes)
-    say(f"GPU memory, estimated: {need} of {total / 2**30:.0f} GiB")
-    if need.states > total:
+    steps = (config.sft if phase == "sft" else config.grpo).steps
+    need, total = estimate(config, phase, model, processes=processes), device_bytes(config.compute.use_cpu)
+    measured = measured_hours(steps, [row for row in read_metrics(run.path) if row["phase"] == phase])
+    hours = guessed_hours(config, phase, model, prompt_tokens=tokens) if measured is None else measured
+    seen.facts += [
+        f"{phase}: {prompts:g} prompts a step on {processes} process(es) (paper: {PAPER_PROMPTS_PER_STEP})",
+        f"{phase}: memory, estimated: {need}" + (f" of {total / 2**30:.0f} GiB" if total else ""),
+        f"{phase}: {steps} steps, {spoken_hours(hours)} "
+        + ("by a rough guess" if measured is None else "left, at the pace of the steps done"),
+    ]
+    if total is not None and need.states > total:
         raise ConfigError(
             f"weights, gradients and optimiser state need about {need.states / 2**30:.0f} GiB a GPU, "
             f"there are {total / 2**30:.0f}. "
             "Set compute.accelerate=zero3 on more GPUs, or choose a smaller model."
         )
-    if need.total > total:
+    if total is not None and need.total > total:
         batch = "grpo.rollouts_per_device" if phase == "grpo" else "sft.rows_per_device"
-        _log.warning(
-            "this run may not fit: about %s, the GPU has %.0f GiB. Lower %s (and raise %s."
-            "gradient_accumulation_steps to keep the batch), model.max_pixels or the completion lengths.",
-            *(need, total / 2**30, batch, phase),
+        seen.warn(
+            f"this run may not fit: about {need}, the GPU has {total / 2**30:.0f} GiB. Lower {batch} (and "
+            f"raise {phase}.gradient_accumulation_steps to keep the batch), model.max_pixels or the "
+            "completion lengths."
         )
+    return {
+        "prompts_per_step": prompts,
+        "steps": steps,
+        "memory_bytes": need.total,
+        "device_bytes": total,
+        "checkpoint_bytes": checkpoint_bytes(config, model),
+        "hours": hours,
+        "hours_measured": measured is not None,
+    }
 
 
-def _check_disk(config: TrainConfig, size: int, folder: Path) -> None:
+def _check_disk(config: TrainConfig, folder: Path, size: int, seen: Preflight) -> None:
+    """Say what the checkpoints take.
+
+    Raises:
+        ConfigError: Not even one fits.
+    """
     every, keep = config.run.save_steps, config.run.save_total_limit
-    text = f"{size / 2**30:.0f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-    say(f"a checkpoint is about {text}, written every {every} step(s); a crash loses as many at most")
-    folder.mkdir(parents=True, exist_ok=True)
-    needed, free = size * (keep + 1), shutil.disk_usage(folder).free
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    needed, free = size * (keep + 1), shutil.disk_usage(existing).free
+    seen.needs |= {"disk_bytes": needed, "disk_free_bytes": free}
+    seen.facts.append(
+        f"a checkpoint is about {spoken_bytes(size)}, written every {every} step(s); a crash loses as many "
+        f"at most; disk: about {spoken_bytes(needed)} of {spoken_bytes(free)} free"
+    )
+    text = (
+        f"{keep + 1} checkpoints are on the disk at a time, about {spoken_bytes(needed)}, and {existing} has "
+        f"{spoken_bytes(free)} left. Choose a run.output_dir on another disk, or lower run.save_total_limit."
+    )
+    if size > free:
+        raise ConfigError(text)
     if needed > free:
-        _log.warning(
-            "%d checkpoints are on the disk at a time, about %.1f GiB, and %s has %.1f GiB left. "
-            "Choose a run.output_dir on another disk, or lower run.save_total_limit.",
-            *(keep + 1, needed / 2**30, folder, free / 2**30),
-        )
+        seen.warn(text)
 
 
-def prompts_per_step(config: TrainConfig, phase: Phase, processes: int) -> float:
-    """Prompts (GRPO) or rows (SFT) that one optimiser step trains on, over all processes."""
-    if phase == "sft":
-        return config.sft.rows_per_device * config.sft.gradient_accumulation_steps * processes
-    grpo = config.grpo
-    rollouts = grpo.rollouts_per_device * grpo.gradient_accumulation_steps * processes
-    return rollouts / grpo.num_generations
+def spoken_bytes(size: float) -> str:
+    """A size to read.
+
+    >>> spoken_bytes(3 * 2**20), spoken_bytes(1.5 * 2**30)
+    ('3 MiB', '1.5 GiB')
+    """
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
-def _check_groups(config: TrainConfig, processes: int) -> None:
-    grpo = config.grpo
-    rollouts = grpo.rollouts_per_device * grpo.gradient_accumulation_steps * processes
-    if rollouts % grpo.num_generations == 0:
-        return
-    fitting = next(
-        steps
-        for steps in range(grpo.gradient_accumulation_steps, grpo.num_generations * 10_000)
-        if grpo.rollouts_per_device * steps * processes % grpo.num_generations == 0
-    )
-    raise ConfigError(
-        f"a step samples {rollouts} rollouts ({grpo.rollouts_per_device} a device x {processes} processes x "
-        f"{grpo.gradient_accumulation_steps} accumulation steps), no multiple of grpo.num_generations = "
-        f"{grpo.num_generations}. Set grpo.gradient_accumulation_steps={fitting}, or change "
-        "grpo.rollouts_per_device."
-    )
+def spoken_hours(hours: float) -> str:
+    """A time to read.
 
-
-def say(line: str) -> None:
-    """Print a line of the pre-flight to stderr, on rank 0."""
-    if is_main_process():
-        Console(stderr=True).print(f"pre-flight: {line}", highlight=False, soft_wrap=True)
+    >>> spoken_hours(0.005), spoken_hours(0.5), spoken_hours(30)
+    ('18 s', '30 min', '30 h')
+    """
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
+    return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.2g} h"

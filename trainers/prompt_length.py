@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rise_bench.box_units import box_unit_of
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
+from rise_bench.registry import BenchmarkSpec
 from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.preflight import say
 from rise_bench.values import Gold
 
 _log = logging.getLogger(__name__)
 _BATCH = 512
 
 
+def longest_prompt(
+    config: TrainConfig,
+    processor: Any,
+    spec: BenchmarkSpec,
+    golds: Sequence[Gold],
+    warn: Callable[[str], None],
+) -> int:
+    """Tokens of the longest prompt of a run, image tokens included; raises as `check_prompts` does."""
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    second = 0
+    prompt_of: Callable[[Gold], str] = partial(think_answer_prompt, spec, **words)
+    if config.stage == "sft":
+        prompt_of = partial(answer_only_prompt, spec, **words)
+    elif config.stage == "rise_cot":
+        prompt_of = partial(reason_prompt, spec, **words)
+        again = ((gold, reconstruct_prompt(spec, gold, "", **words)) for gold in golds)
+        second = check_prompts(config, processor, again, cot_tokens=config.grpo.max_cot_length, warn=warn)
+    return max(second, check_prompts(config, processor, ((g, prompt_of(g)) for g in golds), warn=warn))
+
+
 def check_prompts(
-    config: TrainConfig, processor: Any, prompts: Iterable[tuple[Gold, str]], *, cot_tokens: int = 0
+    config: TrainConfig,
+    processor: Any,
+    prompts: Iterable[tuple[Gold, str]],
+    *,
+    cot_tokens: int = 0,
+    warn: Callable[[str], None] = _log.warning,
 ) -> int:
     """Count the tokens of every prompt, image tokens included, without opening an image.
 
@@ -27,6 +54,7 @@ def check_prompts(
         processor: The model's processor.
         prompts: Samples and the text of their prompts.
         cot_tokens: What a chain of thought may add (the prompt of a reconstruction).
+        warn: Told of a unit of boxes that the family was not trained on.
 
     Returns:
         Tokens of the longest prompt.
@@ -39,14 +67,12 @@ def check_prompts(
         raise ConfigError(
             "the processor pads on the right, which shifts image positions. Load it with padding_side='left'."
         )
-    if not config.run.preflight:
-        return 0
     prompts = list(prompts)
     trained_on = box_unit_of(type(processor).__name__)
     if prompts and prompts[0][0].kind == "boxes" and trained_on != config.model.box_unit:
-        _log.warning(
-            "model.box_unit = %s, but this family was trained on %s. Set model.box_unit=%s.",
-            *(config.model.box_unit, trained_on, trained_on),
+        warn(
+            f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
+            f"Set model.box_unit={trained_on}."
         )
     longest = max(_lengths(processor, prompts, cot_tokens), default=None)
     if longest is None:
@@ -54,7 +80,6 @@ def check_prompts(
     limit = config.data.max_prompt_length
     if longest.tokens > limit:
         raise ConfigError(_too_long(processor, longest, limit, cot_tokens))
-    say(f"longest prompt: {longest.tokens} tokens ({longest.image_tokens} of the image), limit {limit}")
     return longest.tokens
 
 

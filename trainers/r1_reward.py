@@ -7,7 +7,7 @@ from typing import Any
 
 from rise_bench.rewards import RewardRule, r1_reward
 from rise_bench.rollout_log import RolloutLog
-from rise_bench.trainers.first_rollouts import FirstRollouts
+from rise_bench.trainers.first_rollouts import READABLE, FirstRollouts
 from rise_bench.values import BoxUnit, Gold
 
 
@@ -57,6 +57,7 @@ class R1Reward:
             )
         self._log.append(rows)
         self._first.see(rows)
+        log_metric(READABLE, sum(row["reason"] == "ok" for row in rows) / len(rows))
         for name in ("similarity", "format_ok"):
             log_metric(name, sum(float(row[name]) for row in rows) / len(rows))
         return [row["reward"] for row in rows]

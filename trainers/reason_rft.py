@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rise_bench.errors import ConfigError
 from rise_bench.trainers import rise_r1
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.run_folder import RunFolder
@@ -22,9 +21,4 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     Raises:
         ConfigError: The chains of thought are to be filtered.
     """
-    if config.data.cot_subset != "all":
-        raise ConfigError(
-            f"data.cot_subset = {config.data.cot_subset}: Reason-RFT trains on all chains of thought. "
-            "Set data.cot_subset=all, or train rise_r1."
-        )
     return rise_r1.train(config, run)

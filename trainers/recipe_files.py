@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
-from rise_bench.errors import ConfigError
-from rise_bench.trainers.config import TrainConfig
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.manifest import MANIFEST_NAME, read_manifest
+from rise_bench.registry import BENCHMARKS
+from rise_bench.trainers.config import PHASES, DataConfig, TrainConfig
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
@@ -39,6 +42,9 @@ def find_recipe(name: str) -> Path:
 
 def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
     """Read a recipe, apply `key=value` overrides, check every key and type.
+
+    `{benchmark}` and `{shots}` in data.cots and data.expert_cots stand for data.benchmark (its last part) and
+    data.shots.
 
     Args:
         recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
@@ -67,7 +73,47 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
             branch = {part: branch}
         _merge(settings, _checked(TrainConfig, branch, "", f"override {text!r}"))
     config: TrainConfig = _replaced(TrainConfig(), settings)
-    return config
+    return _filled_in(config)
+
+
+def default_recipe(stage: str, overrides: Sequence[str]) -> str:
+    """Name of the shipped recipe of a stage for the benchmark that the overrides name.
+
+    Args:
+        stage: A stage.
+        overrides: `key=value`; the last `data.benchmark`, by name or folder, counts.
+
+    Returns:
+        The recipe of the benchmark if there is one, that of the drawn benchmarks for one of these, else that
+        of emotion6, which holds the paper's settings.
+
+    Raises:
+        ConfigError: There is no such stage.
+    """
+    if stage not in PHASES:
+        raise ConfigError(
+            f"stage {stage!r}{_nearest(stage, list(PHASES))}. Choose one of {', '.join(PHASES)}."
+        )
+    given = [text.partition("=")[2] for text in overrides if text.startswith("data.benchmark=")]
+    benchmark = given[-1] if given else DataConfig().benchmark
+    name = Path(benchmark).name
+    if (Path(benchmark) / MANIFEST_NAME).is_file():
+        with suppress(DataError):  # pre-flight says what is wrong with it
+            name = read_manifest(Path(benchmark)).benchmark.name
+    drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url
+    recipe = f"{'world' if drawn else name}/{stage}"
+    return recipe if recipe in recipe_names() else f"{DataConfig().benchmark}/{stage}"
+
+
+def _filled_in(config: TrainConfig) -> TrainConfig:
+    """The config with `{benchmark}` and `{shots}` in the paths of its CoT datasets filled in."""
+    data = config.data
+
+    def filled(path: str) -> str:
+        return path.replace("{benchmark}", Path(data.benchmark).name).replace("{shots}", data.shots)
+
+    paths = dataclasses.replace(data, cots=filled(data.cots), expert_cots=filled(data.expert_cots))
+    return dataclasses.replace(config, data=paths)
 
 
 def dump_config(config: TrainConfig) -> str:

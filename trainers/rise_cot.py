@@ -13,6 +13,7 @@ whether each chain of thought is about its picture, and the policy is paid accor
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from rise_bench.trainers.grpo_rows import prompt_rows
 from rise_bench.trainers.judge import FrozenJudge, GroupJudge
 from rise_bench.trainers.loading import grpo_arguments, load_processor
 from rise_bench.trainers.phase import attempt_name, run_phase
-from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
 
@@ -36,11 +36,14 @@ from rise_bench.trainers.training_data import TrainingData, open_training_data
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Train RISE-CoT and return the folder of the trained model."""
     data = open_training_data(config.data)
-    return run_phase(config, run, "grpo", config.model.name, lambda source: build(config, run, data, source))
+    return run_phase(config, run, "grpo", config.model.name, partial(build, config, run, data))
 
 
-def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) -> ClosedLoopTrainer:
-    """The trainer, with its model loaded from the checkpoint `source`."""
+def build(
+    config: TrainConfig, run: RunFolder, data: TrainingData, source: str, start: str = ""
+) -> ClosedLoopTrainer:
+    """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
+    start = start or source
     golds = {gold.id: gold for gold in data.golds}
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     loop = ClosedLoop(
@@ -51,10 +54,6 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     )
     rows = loop.rows_per_rollout
     processor = load_processor(config.model, source)
-    asked = ((gold, reason_prompt(data.spec, gold, **words)) for gold in data.golds)
-    check_prompts(config, processor, asked)
-    asked_back = ((gold, reconstruct_prompt(data.spec, gold, "", **words)) for gold in data.golds)
-    check_prompts(config, processor, asked_back, cot_tokens=loop.max_cot_length)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor, rows_per_rollout=rows))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     rule = RewardRule(**asdict(config.reward))
@@ -69,6 +68,7 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
     return ClosedLoopTrainer(
         loop=loop,
         model=source,
+        start=start,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rise_bench.cot import read_cots
-from rise_bench.errors import ConfigError
 from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.phase import start_of
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.sft import think_answer_examples, train_sft
-from rise_bench.trainers.training_data import open_training_data
+from rise_bench.trainers.training_data import open_training_data, training_cots
 from rise_bench.trainers.visual_rft import train_grpo
 
 
@@ -26,7 +23,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)
     for phase in config.active_phases:
-        start = start_of(config, run, phase)
+        start = run.start_of(config, phase)
         model = train_on_cots(config, run, start) if phase == "sft" else train_grpo(config, run, start)
     return model
 
@@ -35,18 +32,8 @@ def train_on_cots(config: TrainConfig, run: RunFolder, start: str | Path) -> Pat
     """Run the SFT phase on the CoT dataset and return the trained model's folder.
 
     Raises:
-        ConfigError: No CoT dataset is named.
-        DataError: It has no chain of thought for any sample of the benchmark.
+        ConfigError: No CoT dataset is named, or it has no chain of thought for any sample of the benchmark.
     """
-    if not config.data.cots:
-        raise ConfigError(
-            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
-        )
-    high = config.data.cot_subset == "high"
-    cots = read_cots(
-        config.data.cots,
-        min_reward=config.data.tau if high else None,
-        min_groundedness=config.data.min_groundedness,
-    )
     data = open_training_data(config.data)
+    cots = training_cots(config, data) or {}
     return train_sft(config, run, start, data, think_answer_examples(config, data, cots))

@@ -21,13 +21,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from rise_bench.errors import ConfigError
+from rise_bench.launcher import place_among_processes
 from rise_bench.storage import atomic_write_text
-from rise_bench.trainers.config import Phase, RunConfig, TrainConfig
+from rise_bench.trainers.config import PHASES, Phase, RunConfig, TrainConfig
 from rise_bench.trainers.provenance import git_state, versions
 from rise_bench.trainers.recipe_files import dump_config, load_config
 
@@ -40,6 +41,11 @@ class RunFolder:
     """One run on disk; every rank opens it, rank 0 writes (rollouts excepted)."""
 
     path: Path
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> RunFolder:
+        """The run folder of `config`, whether it exists or not."""
+        return cls(Path(config.run.output_dir or default_output_dir(config)))
 
     @classmethod
     def create(
@@ -60,8 +66,8 @@ class RunFolder:
             ConfigError: The folder holds a run with other settings, of which the message names the first
                 difference, or a run on other data.
         """
-        run = cls(Path(config.run.output_dir or default_output_dir(config)))
-        run._refuse_other_config(config)
+        run = cls.of(config)
+        run.refuse_other_config(config)
         run.refuse_other_benchmark(benchmark_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
@@ -124,6 +130,21 @@ class RunFolder:
             partial.rename(self.final_dir(phase))
         return self.final_dir(phase)
 
+    def kept(self) -> str:
+        """What is kept of the run, and how to go on with it."""
+        kept = [c for phase in get_args(Phase) if (c := self.last_checkpoint(phase))]
+        kept += [f for phase in get_args(Phase) if (f := self.final_dir(phase)).exists()]
+        if not kept:
+            return "no checkpoint is written yet; the same command starts again"
+        return f"{max(kept, key=lambda f: f.stat().st_mtime)} is kept; the same command goes on from there"
+
+    def discard_if_nothing_was_trained(self) -> None:
+        """Delete a folder with nothing but settings (rank 0 only), so that they may be corrected."""
+        trained = (self.rollouts_dir, self.path / "trajectories", self.path / "metrics.jsonl")
+        finals = [self.final_dir(phase) for phase in get_args(Phase)]
+        if is_main_process() and not any(path.exists() for path in (*trained, *finals)):
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def log(self, phase: Phase, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl (rank 0 only)."""
         if is_main_process():
@@ -134,7 +155,14 @@ class RunFolder:
                     line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill tore
                 file.write(f"{line}\n".encode())
 
-    def _refuse_other_config(self, config: TrainConfig) -> None:
+    def refuse_other_config(self, config: TrainConfig) -> None:
+        """Refuse a folder with a run of other settings, or that is none.
+
+        Raises:
+            ConfigError: It is one.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path} is a file. Choose another run.output_dir.")
         path = self.path / "config.yaml"
         if not path.exists():
             return
@@ -162,6 +190,37 @@ class RunFolder:
                 f"{sha256[:12]}). Build that again, or train in another run.output_dir."
             )
 
+    def refuse_to_resume(self, config: TrainConfig) -> None:
+        """Refuse what a phase left, where the run is not to go on from it.
+
+        Raises:
+            ConfigError: There is something, and `run.resume` is `never`.
+        """
+        for phase in config.active_phases if config.run.resume == "never" else ():
+            left = self.last_checkpoint(phase) or self.final_dir(phase)
+            if left.exists():
+                raise ConfigError(
+                    f"run.resume = never, but {left} exists. "
+                    "Choose another run.output_dir or run.resume=auto."
+                )
+
+    def start_of(self, config: TrainConfig, phase: Phase) -> str:
+        """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
+
+        Raises:
+            ConfigError: The phase before was begun and not finished.
+        """
+        phases = PHASES[config.stage]
+        for before in phases[: phases.index(phase)]:
+            if self.final_dir(before).exists():
+                return str(self.final_dir(before))
+            if self.last_checkpoint(before) is not None:
+                raise ConfigError(
+                    f"{self.phase_dir(before)} is not finished. Run phases={before} to its end first, or "
+                    "choose another run.output_dir to start from the base model."
+                )
+        return config.model.name
+
     def _record(self) -> dict[str, Any]:
         path = self.path / "run.json"
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -175,7 +234,7 @@ class RunFolder:
             "git": git_state(),
             "prompt_hashes": dict(prompt_hashes),
             "benchmark_sha256": benchmark_sha256,
-            "world_size": int(os.environ.get("WORLD_SIZE", "1")),
+            "world_size": place_among_processes()[1],
             "starts": starts,
         }
         atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
@@ -188,7 +247,7 @@ def default_output_dir(config: TrainConfig) -> Path:
 
 def is_main_process() -> bool:
     """Whether this process is rank 0 (or the only one)."""
-    return os.environ.get("RANK", "0") == "0"
+    return place_among_processes()[0] == 0
 
 
 def step_of(checkpoint: Path) -> int:

@@ -25,7 +25,6 @@ from rise_bench.prompts import answer_only_prompt, answer_only_text, think_answe
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.loading import common_arguments, load_processor
 from rise_bench.trainers.phase import run_phase
-from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
 from rise_bench.values import render_gold
@@ -76,9 +75,8 @@ def train_sft(
 ) -> Path:
     """Run the SFT phase from the checkpoint `start` and return the folder of the trained model."""
 
-    def build(source: str) -> SFTTrainer:
+    def build(source: str, _start: str) -> SFTTrainer:
         processor = load_processor(config.model, source)
-        check_prompts(config, processor, ((data.golds[e.position], e.prompt) for e in examples))
         arguments = SFTConfig(
             **common_arguments(config, "sft", run),
             per_device_train_batch_size=config.sft.rows_per_device,

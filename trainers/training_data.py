@@ -8,8 +8,9 @@ from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image
 
+from rise_bench.cot import find_cots, read_cots
 from rise_bench.dataset import BenchmarkDataset, arrow_cache, open_benchmark
-from rise_bench.errors import DataError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import prompt_hash
 from rise_bench.registry import BenchmarkSpec
@@ -22,6 +23,7 @@ class TrainingData:
     """Samples of one configuration, in the order of the files."""
 
     spec: BenchmarkSpec
+    sha256: str  #: identity of the benchmark's content
     golds: list[Gold]
     images: Dataset  #: memory-mapped, images still encoded; row i belongs to golds[i]
 
@@ -51,4 +53,41 @@ def open_training_data(data: DataConfig) -> TrainingData:
     cache = arrow_cache(benchmark.manifest)
     images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
     images = images.cast_column("image", ImageFeature(decode=False))
-    return TrainingData(benchmark.spec, benchmark.golds("train", config), images)
+    return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", config), images)
+
+
+def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict[str, str] | None:
+    """Chains of thought by sample id that the SFT phase may train on; None if it trains on none.
+
+    Args:
+        config: Resolved config.
+        data: The samples, one of which must have a chain of thought; None to leave that open.
+
+    Raises:
+        ConfigError: No CoT dataset is named, reason_rft is to filter it, or it is of another benchmark.
+        DataError: There is no such CoT dataset.
+    """
+    of_expert = config.stage == "metis_rise"
+    name = config.data.expert_cots if of_expert else config.data.cots
+    if config.stage == "sft" or "sft" not in config.active_phases or (of_expert and not name):
+        return None
+    if not name:
+        raise ConfigError(
+            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
+        )
+    high = config.data.cot_subset == "high"
+    if high and config.stage == "reason_rft":
+        raise ConfigError(
+            f"data.cot_subset = {config.data.cot_subset}: Reason-RFT trains on all chains of thought. "
+            "Set data.cot_subset=all, or train rise_r1."
+        )
+    cots = read_cots(
+        name, min_reward=config.data.tau if high else None, min_groundedness=config.data.min_groundedness
+    )
+    if data and not any(gold.id in cots for gold in data.golds):
+        raise ConfigError(
+            f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
+            f"{data.spec.name} at data.shots={config.data.shots}. Set "
+            f"data.{'expert_cots' if of_expert else 'cots'} to what `rise-bench collect` wrote for it."
+        )
+    return cots

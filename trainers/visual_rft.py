@@ -8,11 +8,11 @@ the checkpoint that it starts from differs.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rise_bench.prompts import think_answer_prompt
 from rise_bench.rollout_log import RolloutLog
@@ -20,8 +20,8 @@ from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.grpo_rows import prompt_rows
 from rise_bench.trainers.loading import grpo_arguments, load_processor
 from rise_bench.trainers.phase import attempt_name, run_phase
-from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.r1_reward import R1Reward
+from rise_bench.trainers.resuming import ResumableGRPOTrainer
 from rise_bench.trainers.run_folder import RunFolder
 from rise_bench.trainers.training_data import TrainingData, open_training_data
 
@@ -34,15 +34,16 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 def train_grpo(config: TrainConfig, run: RunFolder, start: str | Path) -> Path:
     """Run the GRPO phase from the checkpoint `start` on all samples and return the trained model's folder."""
     data = open_training_data(config.data)
-    return run_phase(config, run, "grpo", start, lambda source: build(config, run, data, source))
+    return run_phase(config, run, "grpo", start, partial(build, config, run, data))
 
 
-def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) -> GRPOTrainer:
-    """The trainer, with its model loaded from the checkpoint `source`."""
+def build(
+    config: TrainConfig, run: RunFolder, data: TrainingData, source: str, start: str = ""
+) -> ResumableGRPOTrainer:
+    """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
+    start = start or source
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     processor = load_processor(config.model, source)
-    asked = ((gold, think_answer_prompt(data.spec, gold, **words)) for gold in data.golds)
-    check_prompts(config, processor, asked)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
     prompts = prompt_rows(
@@ -52,8 +53,9 @@ def build(config: TrainConfig, run: RunFolder, data: TrainingData, source: str) 
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
     reward: Any = R1Reward({gold.id: gold for gold in data.golds}, log, rule=config.reward, **words)
-    return GRPOTrainer(
+    return ResumableGRPOTrainer(
         model=source,
+        start=start,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

@@ -110,6 +110,7 @@ def make_config(tiny, built, tmp_path):
                 "compute.gradient_checkpointing=false",
                 "compute.use_cpu=true",
                 f"run.output_dir={tmp_path / 'run'}",
+                "run.on_unreadable=warn",
                 *overrides,
             ],
         )
@@ -198,6 +199,7 @@ def build_loop(
     return trainer_class(
         loop=loop,
         model=source,
+        start=source,
         reward_funcs=reward,
         args=arguments,
         train_dataset=data,

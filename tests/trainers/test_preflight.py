@@ -1,18 +1,28 @@
 """Pre-flight finds what would waste a run, and says what to lower or to set."""
 
+import json
 import re
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import huggingface_hub
 import pytest
 import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText
 
+from rise_bench.collection import Share
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
+from rise_bench.generation import LocalModel
+from rise_bench.model_families import supported_model
 from rise_bench.prompts import reason_prompt
-from rise_bench.trainers import memory, preflight, rise_cot
+from rise_bench.trainers import memory, preflight, rise_cot, setting_checks
+from rise_bench.trainers.config import ModelConfig
+from rise_bench.trainers.duration import measured_hours
 from rise_bench.trainers.first_rollouts import FirstRollouts
+from rise_bench.trainers.judge import FrozenJudge
+from rise_bench.trainers.launch import check_environment
 from rise_bench.trainers.loading import load_processor
 from rise_bench.trainers.prompt_length import check_prompts
 from rise_bench.trainers.recipe_files import load_config
@@ -114,30 +124,35 @@ def test_padding_on_the_right_and_an_empty_dataset_are_refused(make_config, toy)
 def test_settings_that_cannot_work_are_refused_before_anything_is_loaded(
     make_config, monkeypatch, overrides, phase, error, says
 ):
-    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    monkeypatch.setattr(setting_checks, "find_spec", lambda name: None)
     with pytest.raises(error, match=says):
-        preflight.check_run(make_config(*overrides), phase, processes=1)
+        check_settings(make_config(*overrides), phase, 1)
+
+
+def check_settings(config, phase, processes):
+    for check in setting_checks.PHASE_CHECKS:
+        check(config, phase, processes)
 
 
 def test_settings_that_do_work_pass_and_the_fitting_accumulation_fits(make_config):
-    preflight.check_run(make_config("run.save_only_model=true", "run.resume=never"), "sft", processes=1)
+    check_settings(make_config("run.save_only_model=true", "run.resume=never"), "sft", 1)
     for processes in (1, 2, 3):
         config = make_config("grpo.rollouts_per_device=2", "grpo.num_generations=8")
         with pytest.raises(ConfigError) as caught:
-            preflight.check_run(config, "grpo", processes=processes)
+            check_settings(config, "grpo", processes)
         steps = int(re.search(r"accumulation_steps=(\d+)", str(caught.value))[1])
         fits = make_config(
             "grpo.rollouts_per_device=2",
             "grpo.num_generations=8",
             f"grpo.gradient_accumulation_steps={steps}",
         )
-        preflight.check_run(fits, "grpo", processes=processes)
+        check_settings(fits, "grpo", processes)
 
 
 def test_the_paper_batch_is_sixteen_prompts_in_both_phases():
     config = load_config("emotion6/rise_r1")
-    assert preflight.prompts_per_step(config, "grpo", 8) == preflight.PAPER_PROMPTS_PER_STEP
-    assert preflight.prompts_per_step(config, "sft", 8) == preflight.PAPER_PROMPTS_PER_STEP
+    assert setting_checks.prompts_per_step(config, "grpo", 8) == setting_checks.PAPER_PROMPTS_PER_STEP
+    assert setting_checks.prompts_per_step(config, "sft", 8) == setting_checks.PAPER_PROMPTS_PER_STEP
 
 
 def rollout(reward, reason="ok", sample="a", text="text"):
@@ -201,44 +216,180 @@ def test_memory_of_the_paper_setting_fits_its_gpu_and_one_gpu_without_sharding_d
     assert more.activations == 2 * paper.activations
 
 
-def test_a_model_whose_state_cannot_fit_is_refused_and_a_tight_one_is_warned_about(
-    make_config, monkeypatch, caplog, tiny, tmp_path
-):
+def test_a_model_whose_state_cannot_fit_is_refused_and_a_tight_one_is_warned_about(make_config, monkeypatch):
     config = make_config()
-    model = AutoModelForImageTextToText.from_pretrained(tiny())
-    need = memory.estimate(config, "grpo", model, processes=1)
-    trainer = SimpleNamespace(model=model, args=SimpleNamespace(world_size=1, output_dir=str(tmp_path)))
-    monkeypatch.setattr(preflight, "device_bytes", lambda use_cpu: need.states - 1)
-    with pytest.raises(ConfigError, match=r"compute\.accelerate=zero3"):
-        preflight.check_machine(config, "grpo", trainer)
-    monkeypatch.setattr(preflight, "device_bytes", lambda use_cpu: need.states + 1)
-    preflight.check_machine(config, "grpo", trainer)
-    assert "Lower grpo.rollouts_per_device" in caplog.text
+    need = memory.estimate(config, "grpo", memory.shape_of(config.model), processes=1)
+    monkeypatch.setattr(memory, "device_bytes", lambda use_cpu: need.states - 1)
+    assert "compute.accelerate=zero3" in preflight.inspect(config).findings[0]
+    monkeypatch.setattr(memory, "device_bytes", lambda use_cpu: need.states + 1)
+    seen = preflight.inspect(config)
+    assert not seen.findings and "Lower grpo.rollouts_per_device" in seen.warnings[0]
 
 
-def test_the_size_of_a_checkpoint_is_what_is_on_the_disk_and_29_gib_for_the_paper(
-    make_config, graded, tiny, capsys
-):
+def test_the_size_of_a_checkpoint_is_what_is_on_the_disk_and_29_gib_for_the_paper(make_config, graded):
     config = make_config("grpo.steps=1")
     run = RunFolder.create(config)
     rise_cot.train(config, run)
-    model = AutoModelForImageTextToText.from_pretrained(tiny())
     files = [run.last_checkpoint("grpo") / name for name in ("model.safetensors", "optimizer.pt")]
     size = sum(file.stat().st_size for file in files)
-    assert memory.checkpoint_bytes(config, model) == pytest.approx(size, rel=0.1)
-    assert "written every 1 step(s)" in capsys.readouterr().err
+    assert memory.checkpoint_bytes(config, memory.shape_of(config.model)) == pytest.approx(size, rel=0.1)
     paper = memory.checkpoint_bytes(load_config("emotion6/rise_cot"), qwen2_vl_2b())
     assert round(paper / 2**30) == 29  # the figure that the recipes name
 
 
-def test_a_disk_without_room_for_the_checkpoints_is_warned_about(
-    make_config, monkeypatch, caplog, tiny, tmp_path
+def test_a_disk_without_room_for_the_checkpoints_is_warned_about_and_without_any_refused(
+    make_config, monkeypatch
 ):
-    model = AutoModelForImageTextToText.from_pretrained(tiny())
-    trainer = SimpleNamespace(model=model, args=SimpleNamespace(world_size=1, output_dir=str(tmp_path)))
     config = make_config()
-    needed = 3 * memory.checkpoint_bytes(config, model)
-    for free, warned in ((needed, False), (needed - 1, True)):
+    one = memory.checkpoint_bytes(config, memory.shape_of(config.model))
+    for free, warned, refused in ((3 * one, 0, 0), (3 * one - 1, 1, 0), (one - 1, 0, 1)):
         monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
-        preflight.check_machine(config, "grpo", trainer)
-        assert ("lower run.save_total_limit" in caplog.text) == warned
+        seen = preflight.inspect(config)
+        told = [
+            sum("lower run.save_total_limit" in text for text in x) for x in (seen.warnings, seen.findings)
+        ]
+        assert told == [warned, refused]
+        assert "written every 1 step(s)" in " ".join(seen.facts)
+
+
+def test_everything_is_found_in_one_try_and_nothing_is_written(make_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "x")
+    config = make_config(
+        *("data.benchmark=nowhere", "data.cots=nowhere/cots", "model.name=nobody/nothing"),
+        *("grpo.rollouts_per_device=3", "run.save_only_model=true"),
+        stage="rise_r1",
+    )
+    seen = preflight.inspect(config)
+    said = ["RANK='x'", "run.resume=never", "gradient_accumulation_steps=4", "no dataset 'nowhere'"]
+    said += ["no chains of thought 'nowhere/cots'", "no model 'nobody/nothing'"]
+    assert len(seen.findings) == len(said)
+    for finding, part in zip(seen.findings, said, strict=True):
+        assert part in finding
+    with pytest.raises(ConfigError, match="found 6 problems"):
+        seen.refuse()
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_run_needs_is_said_in_numbers_too(make_config, tmp_path):
+    seen = preflight.inspect(make_config())
+    assert not seen.findings
+    need = seen.needs["phases"]["grpo"]
+    assert need["prompts_per_step"] == 1 and need["steps"] == 2 and need["hours"] > 0
+    assert need["memory_bytes"] > 0 and seen.needs["disk_bytes"] == 3 * need["checkpoint_bytes"]
+    assert seen.needs["disk_free_bytes"] > 0 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours"),
+    [
+        ([], None),
+        ([(1, 0.0), (2, 7200.0)], None),
+        ([(1, 0.0), (2, 3600.0), (3, 7200.0)], 7.0),
+        ([(1, 0.0), (2, 3600.0), (2, 90_000.0), (3, 93_600.0)], 7.0),  # a break, and step 2 again
+        ([(9, 0.0), (10, 10.0), (10, 11.0), (11, 20.0)], 0.0),
+    ],
+)
+def test_the_hours_of_a_run_that_was_begun_are_those_of_its_own_steps(rows, hours):
+    logged = [{"step": step, "time": time} for step, time in rows]
+    assert measured_hours(10, logged) == (None if hours is None else pytest.approx(hours))
+
+
+def thin_task(toy, size):
+    gold = replace(toy.golds[0], id="toy-thin", width_px=size[0], height_px=size[1])
+    task = SimpleNamespace(**vars(toy))
+    task.golds, task.images = [*toy.golds, gold], [*toy.images, Image.new("RGB", size)]
+    return task
+
+
+@pytest.mark.parametrize(("size", "shape"), [((2300, 10), "wide as high"), ((3, 700), "high as wide")])
+@pytest.mark.parametrize("stage", ["sft", "rise_cot"])
+def test_a_picture_thinner_than_the_processor_takes_is_named(make_config, toy, write_toy, size, shape, stage):
+    folder = write_toy(thin_task(toy, size))
+    seen = preflight.inspect(make_config(f"data.benchmark={folder}", stage=stage))
+    assert len(seen.findings) == 1
+    assert f"toy-thin ({size[0]} x {size[1]} px) is more than 200 times as {shape}" in seen.findings[0]
+
+
+def test_a_picture_as_thin_as_the_processor_takes_passes(make_config, toy, write_toy):
+    folder = write_toy(thin_task(toy, (2000, 10)))
+    assert not preflight.inspect(
+        make_config(f"data.benchmark={folder}", "data.max_prompt_length=9999")
+    ).findings
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture"),
+    [
+        ("internvl", "InternVLForConditionalGeneration"),
+        ("gemma3", "Gemma3ForConditionalGeneration"),
+        ("llava_onevision", "LlavaOnevisionForConditionalGeneration"),
+        ("idefics3", "Idefics3ForConditionalGeneration"),
+        ("qwen2", "Qwen2ForCausalLM"),
+        (None, None),
+    ],
+)
+def test_a_family_that_is_not_supported_is_refused_before_weights_are_read(
+    make_config, tmp_path, model_type, architecture
+):
+    folder = checkpoint(tmp_path, json.dumps({"model_type": model_type, "architectures": [architecture]}))
+    says = rf"family {model_type!r}.*qwen2_vl \(Qwen2-VL\), qwen2_5_vl.*qwen3_vl"
+    (finding,) = preflight.inspect(make_config(f"model.name={folder}")).findings
+    assert re.search(says, finding)
+    for load in (LocalModel, FrozenJudge, lambda name: load_processor(ModelConfig(name))):
+        with pytest.raises(ConfigError, match=says):
+            load(str(folder))
+
+
+def checkpoint(tmp_path, config, weights=b"no tensors at all"):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_bytes(config.encode("latin-1"))
+    (folder / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", "{}"])
+def test_a_config_json_that_describes_no_model_is_one_line(make_config, tmp_path, text):
+    folder = checkpoint(tmp_path, text)
+    (finding,) = preflight.inspect(make_config(f"model.name={folder}")).findings
+    assert str(folder) in finding and "\n" not in finding
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
+    """Without HF_HUB_OFFLINE: one request, no retries; the client would wait half a minute a file."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    begin = time.monotonic()
+    with pytest.raises(ConfigError, match=r"no model 'nobody/nothing'.*cannot be reached"):
+        supported_model("nobody/nothing")
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"RANK": "x"}, "RANK='x'"),
+        ({"RANK": ""}, "RANK=''"),
+        ({"RANK": "-1"}, "RANK='-1'"),
+        ({"RANK": "1.0"}, r"RANK='1\.0'"),
+        ({"RANK": "²"}, "RANK='²'"),
+        ({"RANK": "0", "WORLD_SIZE": "many"}, "WORLD_SIZE='many'"),
+        ({"RANK": "0", "WORLD_SIZE": "0"}, "WORLD_SIZE='0'"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2 and WORLD_SIZE=2"),
+        ({"RANK": "1"}, "RANK=1 and WORLD_SIZE"),
+        ({"LOCAL_RANK": "gpu"}, "LOCAL_RANK='gpu'"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "MASTER_ADDR and MASTER_PORT"),
+        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "a"}, "MASTER_PORT not"),
+    ],
+)
+def test_a_launcher_s_variables_that_make_no_sense_are_named(monkeypatch, environment, says):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert check_environment() == 1
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=says):
+        check_environment()
+    if "MASTER" not in says and "LOCAL_RANK" not in environment and "WORLD_SIZE" in environment:
+        with pytest.raises(ConfigError, match=says):
+            Share.of_environment()

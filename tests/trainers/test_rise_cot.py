@@ -53,18 +53,23 @@ def test_a_finished_run_is_not_trained_again(make_config, graded):
     assert len(rollouts(folder)) == count
 
 
-def test_five_and_five_resumed_steps_are_ten_steps(make_config, graded, tmp_path, monkeypatch):
-    whole, _ = run(make_config("grpo.steps=10", "run.save_steps=5"))
-    config = make_config("grpo.steps=10", "run.save_steps=5", f"run.output_dir={tmp_path / 'halves'}")
+def test_resumed_in_the_second_epoch_steps_are_those_of_an_unbroken_run(
+    make_config, graded, tmp_path, monkeypatch
+):
+    settings = ("grpo.steps=12", "run.save_steps=9")  # eight samples: eight steps an epoch
+    whole, unbroken = run(make_config(*settings))
+    config = make_config(*settings, f"run.output_dir={tmp_path / 'halves'}")
     with monkeypatch.context() as patch:
-        patch.setattr(rise_cot, "ClosedLoopTrainer", stopping(rise_cot.ClosedLoopTrainer, after=5))
+        patch.setattr(rise_cot, "ClosedLoopTrainer", stopping(rise_cot.ClosedLoopTrainer, after=9))
         with pytest.raises(KeyboardInterrupt):
             run(config)
     halves, folder = run(config)
     first, second = weights(whole), weights(halves)
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
-    assert [m["step"] for m in read_metrics(folder.path) if "reward" in m] == list(range(1, 11))
+    assert [m["step"] for m in read_metrics(folder.path) if "reward" in m] == list(range(1, 13))
+    ids = [[(row["step"], row["id"]) for row in rollouts(r)] for r in (unbroken, folder)]
+    assert ids[0] == ids[1]
 
 
 def stopping(trainer_class, after):
