@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -29,6 +30,7 @@ from rise_bench.reward_histogram import reward_histogram
 from rise_bench.rewards import r1_reward
 from rise_bench.rise_jobs import TAU
 from rise_bench.samples import read_responses
+from rise_bench.scored_run import LOWER_IS_BETTER
 from rise_bench.storage import atomic_write_text
 from rise_bench.svg import legend, line_chart
 
@@ -40,7 +42,7 @@ table.scores { width: auto; font-size: 15px; } table.scores td, table.scores th 
 table.scores thead th { border-bottom: 1px solid var(--edge); }
 table.scores td, table.scores thead th + th { text-align: right; }
 table.scores tr.floor { color: var(--soft); }
-table.scores tr.ours > * { font-weight: 600; color: var(--ink); }
+table.scores tr.best > :nth-child(-n+2) { font-weight: 600; color: var(--ink); }
 p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
 """
 
@@ -79,10 +81,13 @@ def _lead(dataset: BenchmarkDataset) -> str:
 
 
 def _table(rows: Sequence[Row], metric: str) -> str:
+    """Table of the scores; the best method is bold, whichever it is."""
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in headings(metric))
+    values = {row.title: row.report.metrics[metric].value for row in rows if row.method}
+    best = (min if metric in LOWER_IS_BETTER else max)(values.values(), default=math.nan)
     body = ""
     for row in rows:
-        kind = "ours" if row.method == "rise" else "" if row.method else "floor"
+        kind = "floor" if not row.method else "best" if values[row.title] == best else ""
         first, *rest = (escape(text) for text in cells(row, metric))
         data = "".join(f"<td>{text}</td>" for text in rest)
         body += f"<tr class='{kind}'><th scope='row'>{first}</th>{data}</tr>"

@@ -142,8 +142,8 @@ def _caption(gold: Gold | None, stated: Annotation | None) -> str:
         return ""
     told = f"{len(stated.xywh)} box(es)" if isinstance(stated, Boxes) else "unreadable"
     asked = escape(gold.question or gold.category)
-    truth = f"truth (green): {len(gold.annotation.xywh)} box(es)"
-    return f"<p class='note'>{asked}<br>{truth}<br>stated (red): {told}</p>"
+    truth = f"truth (blue, solid): {len(gold.annotation.xywh)} box(es)"
+    return f"<p class='note'>{asked}<br>{truth}<br>stated (orange, dashed): {told}</p>"
 
 
 def _bars(gold: Gold | None, stated: Annotation | None) -> str:
@@ -159,8 +159,8 @@ def _bars(gold: Gold | None, stated: Annotation | None) -> str:
         )
         numbers = " / ".join(f"{p:.2f}" for _, p in pairs)
         rows.append(f"<tr><th>{escape(name)}</th><td class='bars'>{bars}</td><td>{numbers}</td></tr>")
-    told = "stated (red)" if stated else "stated: unreadable"
-    return f"<table>{''.join(rows)}</table><p class='note'>truth (green) / {told}</p>"
+    told = "stated (orange, striped)" if stated else "stated: unreadable"
+    return f"<table>{''.join(rows)}</table><p class='note'>truth (blue) / {told}</p>"
 
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 STYLE = """
 :root { color-scheme: light dark; --bg: #fbfbfa; --card: #ffffff; --ink: #1d1f23; --soft: #5f656e;
   --edge: #dfe2e6; --s0: #1f63c4; --s1: #c2410c; --s2: #15803d; --good: #15803d; --bad: #b3261e;
+  --truth: #1f6feb; --stated: #e8710a;
   --mark: #ffe08a; --mark-ink: #3d2f00; }
 @media (prefers-color-scheme: dark) { :root { --bg: #15171a; --card: #1d2024; --ink: #e8eaed;
   --soft: #a2a9b3; --edge: #343a42; --s0: #7db0ff; --s1: #ff9d66; --s2: #6fd08c; --good: #6fd08c;
-  --bad: #ff8a80; --mark: #6b5200; --mark-ink: #ffedb3; } }
+  --truth: #58a6ff; --stated: #f0883e; --bad: #ff8a80; --mark: #6b5200; --mark-ink: #ffedb3; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 24px; max-width: 1360px; background: var(--bg); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
@@ -37,7 +38,7 @@ article p { margin: 0 0 8px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .picture { position: relative; } .picture img { display: block; width: 100%; border-radius: 4px; }
 .overlay { position: absolute; inset: 0; width: 100%; height: 100%; fill: none; }
 .overlay rect { vector-effect: non-scaling-stroke; stroke-width: 2.5; }
-.overlay.gold { stroke: #21c55d; } .overlay.stated { stroke: #ff3d71; stroke-dasharray: 6 4; }
+.overlay.gold { stroke: var(--truth); } .overlay.stated { stroke: var(--stated); stroke-dasharray: 6 4; }
 .badges { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 8px; font-size: 12.5px; }
 .badges span { padding: 0 7px; border: 1px solid var(--edge); border-radius: 10px; color: var(--soft); }
 .badges .bad { color: var(--bad); border-color: var(--bad); }
@@ -51,7 +52,8 @@ td, th { text-align: left; padding: 1px 8px 1px 0; font-weight: 400; }
 th { color: var(--soft); white-space: nowrap; } td.bars { width: 100%; }
 td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .bar { height: 9px; border-radius: 2px; }
-.bar.gold { background: #21c55d; } .bar.stated { background: #ff3d71; }
+.bar.gold { background: var(--truth); }
+.bar.stated { background: repeating-linear-gradient(90deg, var(--stated) 0 6px, transparent 6px 8px); }
 summary { cursor: pointer; }
 @media (max-width: 640px) { .rollouts { grid-template-columns: 1fr; }
   article { grid-template-columns: 1fr; } }

@@ -1,4 +1,7 @@
-"""The distribution of rewards as a picture for dataset cards; the same rewards give the same bytes."""
+"""The distribution of rewards as a picture for dataset cards; the same rewards give the same bytes.
+
+Its background is transparent and its colours are read on white and on black, for pages in both modes.
+"""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +10,8 @@ BINS = 20
 
 _WIDTH_PX, _HEIGHT_PX = 800, 360
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 60, 20, 40, 50
-_BACKGROUND, _INK, _GRID = (255, 255, 255), (31, 41, 55), (229, 231, 235)
+_INK, _GRID = (118, 124, 133), (118, 124, 133, 70)
+_BACKGROUND = (*_INK, 0)  # of the ink's colour, so that the edges of letters do not darken
 _HIGH, _LOW, _TAU = (37, 99, 235), (148, 163, 184), (220, 38, 38)
 
 
@@ -33,7 +37,7 @@ def reward_histogram(rewards: Sequence[float], tau: float) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
     counts = bin_counts(rewards)
-    picture = Image.new("RGB", (_WIDTH_PX, _HEIGHT_PX), _BACKGROUND)
+    picture = Image.new("RGBA", (_WIDTH_PX, _HEIGHT_PX), _BACKGROUND)
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(14)
     plot_w, plot_h = _WIDTH_PX - _LEFT_PX - _RIGHT_PX, _HEIGHT_PX - _TOP_PX - _BOTTOM_PX

@@ -259,7 +259,12 @@ def test_histogram_counts_and_draws() -> None:
     assert bin_counts([0, 0.049, 0.05, 0.75, 1.0]) == [2, 1] + [0] * 13 + [1] + [0] * 3 + [1]
     picture = reward_histogram([0.9] * 10 + [0.1], 0.75)
     assert picture == reward_histogram([0.9] * 10 + [0.1], 0.75)
-    pixels = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = Image.open(io.BytesIO(picture))
+    assert image.getpixel((5, 5))[3] == 0, "the page shines through, in light and in dark mode"
+    ink = [pixel for count, pixel in image.getcolors(1 << 20) if pixel[3] == 255]
+    for page in (0, 255):  # luminance, so that lines and letters are read on white and on black
+        assert all(abs(page - (0.21 * r + 0.72 * g + 0.07 * b)) > 60 for r, g, b, _ in ink)
+    pixels = image.convert("RGB")
     high, low = pixels.getpixel((60 + int(0.925 * 720), 200)), pixels.getpixel((60 + int(0.125 * 720), 300))
     assert high == (37, 99, 235), "the bin of 0.9 is as high as the plot, and of the colour of high rewards"
     assert low == (148, 163, 184) or low == (255, 255, 255)

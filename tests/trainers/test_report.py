@@ -111,6 +111,17 @@ def test_boxes_are_drawn_in_pixels_of_the_image_whatever_unit_the_model_writes(b
     assert "What is &lt;round&gt;?" in page
 
 
+def test_truth_and_statement_differ_in_more_than_red_and_green(boxes_run):
+    """In light and in dark mode, and the words beside them name what is seen."""
+    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
+    page = render_report(boxes_run.path)
+    assert "truth (blue, solid)" in page and "stated (orange, dashed)" in page
+    pairs = re.findall(r"--truth: #(\w{6}); --stated: #(\w{6})", page)
+    assert len(pairs) == 2
+    for truth, stated in pairs:
+        assert int(truth[4:], 16) - int(stated[4:], 16) > 100, "blue apart from orange"
+
+
 @pytest.mark.parametrize("field", ["id", "cot", "reconstruction", "reason"])
 def test_text_of_a_model_cannot_become_markup(boxes_run, field):
     attack = '</pre><script>alert("x")</script><img src=http://evil.example onerror=x>'
