@@ -62,7 +62,7 @@ def split_card(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / CARD_NAME
     try:
         match = _CARD.match(path.read_text(encoding="utf-8"))
-        metadata = yaml.safe_load(match["head"]) if match else None
+        metadata: dict[str, Any] = yaml.safe_load(match["head"]) if match else {}
         if not match or not all(isinstance(config, dict) for config in metadata["configs"]):
             raise ValueError("no front matter with configurations")
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:

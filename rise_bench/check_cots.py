@@ -83,5 +83,7 @@ def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
 
 def _check_card(dataset: BenchmarkDataset) -> list[Finding]:
     cots = CotDataset(dataset.root, dataset.spec, dataset.manifest)
-    wanted = {(config, "train"): {path.name for path in cots.files(config)} for config in COT_CONFIGS}
+    wanted: dict[tuple[str, str], set[str]] = {
+        (config, "train"): {path.name for path in cots.files(config)} for config in COT_CONFIGS
+    }
     return check_configurations(dataset, wanted)[0]

@@ -40,7 +40,8 @@ _Text = Annotated[str, AfterValidator(_plain)]
 _Id = Annotated[str, AfterValidator(_plain_id)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-_Split = Literal["train", "test"]
+_Split = Annotated[str, Field(pattern=r"^(train|test)$")]
+_Shard = Annotated[str, Field(pattern=r"^(4-shot|16-shot|rest|test|high|low)$")]
 
 
 class _Strict(BaseModel):
@@ -51,7 +52,7 @@ class FileEntry(_Strict):
     """One parquet file: its split, its shard ("4-shot", "16-shot", "rest"; "test"), hash, rows and bytes."""
 
     split: _Split
-    shard: Literal["4-shot", "16-shot", "rest", "test", "high", "low"]
+    shard: _Shard
     sha256: _Sha256
     rows: _Count
     bytes: _Count
