@@ -32,6 +32,9 @@ from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.storage import atomic_directory, sha256_bytes, sha256_file
 from rise_bench.values import Gold
 
+#: Ratio of the sides above which the processors of Qwen models refuse an image.
+MAX_ASPECT = 200
+
 #: Reason under which training images that also stand in test are dropped.
 IN_BOTH_SPLITS = "the same image stands in test"
 
@@ -182,7 +185,7 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
         seed=seed,
         counts=counts,
         paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
-        differences=_differences(plan, counts),
+        differences=(*_differences(plan, counts), *_thin_images(rows)),
         drops={reason: tuple(names) for reason, names in sorted(plan.drops.items()) if names},
         partial=bool(plan.shortfalls),
         options=dict(plan.options),
@@ -209,6 +212,21 @@ def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> 
         other_split, other = first.setdefault(image.sha256, (split, row))
         if other_split != split:
             raise DataError(f"{row} and {other} are one image in both splits; build again")
+
+
+def _thin_images(rows: Sequence[tuple[WrittenShard, SourceRow, ImageFacts]]) -> list[str]:
+    """Warn of images that the processors of Qwen refuse; other models may take them."""
+    thin = [
+        row.id
+        for _, row, image in rows
+        if max(image.width_px, image.height_px) > MAX_ASPECT * min(image.width_px, image.height_px)
+    ]
+    if not thin:
+        return []
+    return [
+        f"{len(thin)} images are more than {MAX_ASPECT} times as long as wide, e.g. {thin[0]}: the "
+        "processors of Qwen models refuse them"
+    ]
 
 
 def _differences(plan: SourcePlan, counts: dict[str, int]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`rise-bench build SOURCE`: a benchmark from raw files, or drawn by the project itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -245,5 +245,14 @@ def _print_summary(folder: Path, manifest: "Manifest", as_json: bool) -> None:
     lines = [f"{summary['benchmark']}: {counts}", *(f"- {line}" for line in manifest.differences)]
     if not manifest.differences:
         lines += [f"- {len(names)} left out: {reason}" for reason, names in manifest.drops.items()]
-    lines.append(f"{folder} is complete; check it with: rise-bench check {folder}")
+    lines += [*_uses(manifest.counts), f"{folder} is complete; check it with: rise-bench check {folder}"]
     typer.echo("\n".join(lines))
+
+
+def _uses(counts: Mapping[str, int]) -> list[str]:
+    """Say what the splits that are there, or not there, are good for."""
+    if "train" not in counts:
+        return ["no train split: it can be evaluated on, and neither trained on nor given chains of thought"]
+    if "test" not in counts:
+        return ["no test split: it can be trained on, and not evaluated on (see --test-fraction)"]
+    return ["chains of thought are collected for the train split only; test is for evaluation"]
