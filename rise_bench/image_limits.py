@@ -33,12 +33,19 @@ class ImageLimits:
         largest: Larger images are shrunk to it.
         source: Where the limits come from, for people.
         trained: Whether they are those of the training run itself.
+        stated: Whether `--model_args` state the largest.
     """
 
     smallest: int
     largest: int
     source: str
     trained: bool = False
+    stated: bool = False
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Smallest and largest."""
+        return self.smallest, self.largest
 
 
 def checkpoint_limits(checkpoint: str, revision: str = "", *, local_only: bool = False) -> ImageLimits | None:
@@ -79,9 +86,9 @@ def lmms_limits(model: str, model_args: str, otherwise: tuple[int, int] | None =
         return None
     stated = {name: _pixels(text, name) for name, text in stated_in(model_args).items() if name in _ARGUMENTS}
     smallest, largest = (stated.get(name, default) for name, default in zip(_ARGUMENTS, own, strict=True))
-    return ImageLimits(
-        smallest, largest, "--model_args" if "max_pixels" in stated else f"lmms-eval's {model}"
-    )
+    chosen = "max_pixels" in stated
+    source = "--model_args" if chosen else f"lmms-eval's {model}"
+    return ImageLimits(smallest, largest, source, stated=chosen)
 
 
 def missing_arguments(model_args: str, limits: ImageLimits) -> dict[str, int]:

@@ -7,18 +7,24 @@ an absent dataset is an error of its own task, which names the command that make
 
 import functools
 import importlib.metadata
+import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from rise_bench.asked_style import asked_style
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
 from rise_bench.dataset import BenchmarkDataset, arrow_cache, find_dataset
-from rise_bench.lmms_command import dataset_of
+from rise_bench.errors import RiseError
+from rise_bench.image_limits import checkpoint_limits, lmms_limits, missing_arguments
+from rise_bench.lmms_command import dataset_of, read_command
 from rise_bench.prompts import prompt_hash
 from rise_bench.references import win_rate_reference
 from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
 from rise_bench.tasks.documents import prepare
 from rise_bench.values import BoxUnit
+
+_log = logging.getLogger(__name__)
 
 #: Raised when a prompt, a metric or the way to score changes; lmms-eval shows it beside the task.
 TASK_VERSION = "1.0"
@@ -67,8 +73,35 @@ def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
         "dataset_sha256": dataset.sha256,
         "prompt_hash": prompt_hash(dataset.spec, unit=unit, max_pixels=max_pixels()),
         "style": asked_style(),
+        "image_pixels": _image_pixels(tuple(sys.argv[1:])),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF},
     } | _of_kind(dataset, unit)
+
+
+@functools.cache
+def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the limits of images in this run of lmms-eval; warn if they are not those of the checkpoint.
+
+    `rise-bench eval` states the checkpoint's, plain lmms-eval does not. None where they are not known.
+    """
+    try:
+        command = read_command(arguments)
+        shown = lmms_limits(command.model, command.model_args)
+        revision = command.stated.get("revision", "")
+        own = checkpoint_limits(command.checkpoint, revision, local_only=True) if command.checkpoint else None
+    except RiseError:  # no command line of lmms-eval, or one that lmms-eval itself will refuse
+        return None
+    used = shown or own
+    if shown and own and not shown.stated and shown.pixels != own.pixels:
+        added = ",".join(
+            f"{name}={value}" for name, value in missing_arguments(command.model_args, own).items()
+        )
+        _log.warning(
+            "%s shows images of %d to %d pixels, but %s says %d to %d: scores and speed will suffer. "
+            "Use `rise-bench eval`, or add %s to --model_args",
+            *(shown.source, *shown.pixels, own.source, *own.pixels, added),
+        )
+    return used and {"smallest": used.smallest, "largest": used.largest, "source": used.source}
 
 
 def _of_kind(dataset: BenchmarkDataset, unit: BoxUnit) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import json
 import math
 import random
+import sys
 from types import SimpleNamespace
 
 import datasets
 import pytest
 
+from rise_bench.base_model import base_model_folder
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.references import win_rate_reference
 from rise_bench.scoring import aggregate, score_response
@@ -34,8 +36,8 @@ def _data(root, monkeypatch, tmp_path):
 
 
 def _documents(task: str, folder) -> list[dict]:
-    files = getattr(data, f"files__{task.partition('__')[0]}")
-    loaded = datasets.load_dataset("parquet", split="test", cache_dir=str(folder), **files)
+    files = getattr(data, f"files__{task.partition('__')[0]}") | {"cache_dir": str(folder)}
+    loaded = datasets.load_dataset("parquet", split="test", **files)
     return list(getattr(data, f"documents__{task}")(loaded))
 
 
@@ -195,6 +197,42 @@ def test_an_absent_dataset_names_the_command_that_makes_it_and_breaks_no_other_t
 def test_an_attribute_that_does_not_exist_is_an_attribute_error(attribute):
     with pytest.raises(AttributeError, match=attribute):
         getattr(data, attribute)
+
+
+@pytest.mark.parametrize(
+    ("stated", "used", "warned"),
+    [
+        ("", (3136, 602_112), True),
+        (",max_pixels=12544", (3136, 12544), False),
+        (",max_pixels=50176,min_pixels=784", (784, 50176), False),  # on purpose
+    ],
+)
+def test_plain_lmms_eval_is_warned_of_another_resolution_than_the_checkpoints(
+    monkeypatch, caplog, stated, used, warned
+):
+    args = f"pretrained={base_model_folder()},device=cpu{stated}"
+    command = ["lmms-eval", "--tasks", "rise_moods", "--model", "qwen2_vl", "--model_args", args]
+    monkeypatch.setattr(sys, "argv", command)
+    recorded = data.metadata__moods["image_pixels"]
+    assert (recorded["smallest"], recorded["largest"]) == used
+    assert ("add min_pixels=3136,max_pixels=12544 to --model_args" in caplog.text) == warned
+    assert ("602112 pixels, but processor_config.json of" in caplog.text) == warned
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--tasks", "rise_moods"],
+        ["--tasks", "rise_moods", "--model", "nothing"],
+        ["--tasks", "rise_moods", "--model", "openai", "--model_args", "model=x,base_url=http://127.0.0.1"],
+        ["--tasks", "rise_moods", "--model", "qwen2_vl", "--model_args", "max_pixels=x"],
+        ["--tests/x.py", "-k", "y"],
+    ],
+)
+def test_a_resolution_that_is_not_known_is_no_error(monkeypatch, arguments):
+    monkeypatch.setattr(sys, "argv", ["program", *arguments])
+    assert data.metadata__moods["image_pixels"] is None
 
 
 def test_answers_alone_are_asked_for_and_scored_in_their_own_form(root, monkeypatch, tmp_path):
