@@ -157,8 +157,9 @@ def _image_limits(
         tell(f"images of {limits.smallest} to {limits.largest} pixels, as {limits.source} says")
     if unit != "resized_px":
         return model_args, {}
-    if limits and not os.environ.get(MAX_PIXELS_VARIABLE):
-        largest = limits.largest if limits.trained else min(limits.largest, largest)
+    shown = lmms_limits(command.model, model_args)
+    if shown and not os.environ.get(MAX_PIXELS_VARIABLE):
+        largest = shown.largest if limits and limits.trained else min(shown.largest, largest)
     for dataset in datasets.values():
         if dataset.spec.kind == "boxes":
             sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))

@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from rise_bench import evaluation, hub
 from rise_bench.base_model import base_model_folder
+from rise_bench.cli import app
 from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.evaluation_folder import is_result
@@ -276,7 +278,11 @@ def test_the_checkpoints_own_image_limits_reach_lmms_eval(evaluate, left, stand_
 
 @pytest.mark.parametrize(
     ("variable", "recipe", "largest"),
-    [(None, None, "12544"), ("25088", None, "25088"), (None, "602112", "602112")],
+    [
+        (None, None, "12544"),
+        (None, 602_112, "602112"),  # more than the paper's, if the model was trained on it
+        ("25088", None, "25088"),
+    ],
 )
 def test_prompts_state_pixels_of_the_image_that_the_model_was_trained_on(
     left, stand_in, tmp_path, monkeypatch, variable, recipe, largest
@@ -334,6 +340,51 @@ def test_models_on_the_hub_are_looked_up_there(alice, online, evaluate, left, st
     assert stand_in.seen["environment"]["HF_HUB_OFFLINE"] is None
     with pytest.raises(PrerequisiteError, match="alice/nothing .*does not exist"):
         evaluate(None, "--model_args", "pretrained=alice/nothing")
+
+
+def test_the_commands_flags_reach_lmms_eval_in_either_spelling(left, stand_in, tmp_path):
+    stand_in.plan(leaves=left(3))
+    asked = (
+        "eval",
+        "--tasks",
+        "rise_moods",
+        *BASE,
+        "--output-path",
+        str(tmp_path / "results"),
+        "--limit",
+        "3",
+    )
+    asked += (
+        "-b",
+        "4",
+        "--gen-kwargs",
+        "max_new_tokens=8",
+        "--num_fewshot",
+        "0",
+        "--resamples",
+        "0",
+        "--json",
+    )
+    done = CliRunner().invoke(app, list(asked))
+    assert done.exit_code == 0, done.output
+    scored = json.loads(done.stdout)["rise_moods"]
+    assert (scored["partial"], Path(scored["samples_file"]).is_file()) == (True, True)
+    flags = ("--tasks", "--limit", "--batch_size", "--gen_kwargs", "--num_fewshot", "--timezone")
+    assert [stand_in.flag(flag) for flag in flags] == ["rise_moods", "3", "4", "max_new_tokens=8", "0", "UTC"]
+
+
+def test_help_names_what_matters():
+    shown = CliRunner().invoke(app, ["eval", "--help"], env={"COLUMNS": "200"}).output
+    for word in (
+        "--tasks",
+        "--model_args",
+        "pretrained",
+        "max_pixels",
+        "device_map=cpu",
+        "--use_cache",
+        "--limit",
+    ):
+        assert word in shown
 
 
 def test_foreign_tasks_are_run_and_said_to_be_unchecked(evaluate, left, stand_in):

@@ -1,12 +1,20 @@
 """`rise-bench eval`: run tasks through lmms-eval, with lmms-eval's own flags."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rise_bench.cli import app
 from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
+
+_WHAT, _MODEL, _HOW, _FILES = "What is run", "Model", "How it is run", "Files"
+
+
+def _flag(name: str, panel: str, text: str, *short: str) -> Any:
+    """Option that is lmms-eval's flag of that name; hyphens do for its underscores."""
+    spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}", *short))
+    return typer.Option(*spellings, help=text, rich_help_panel=panel, show_default=False)
 
 
 @app.command(
@@ -17,21 +25,65 @@ from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 )
 def evaluate(
     context: typer.Context,
+    tasks: Annotated[
+        str, _flag("tasks", _WHAT, "Tasks or groups by commas: rise_emotion6, rise (all four), rise_custom.")
+    ] = "",
+    limit: Annotated[
+        str, _flag("limit", _WHAT, "First N samples of a task, or a share below 1: a trial, no score.")
+    ] = "",
+    offset: Annotated[str, _flag("offset", _WHAT, "Sample to begin with; a trial, no score.")] = "",
+    config: Annotated[str, _flag("config", _WHAT, "YAML file with these flags; the command line wins.")] = "",
     box_unit: BoxUnitChoice = None,
     style: AskedStyleChoice = None,
-    num_processes: Annotated[int, typer.Option(min=1, help="Data-parallel processes, one a GPU.")] = 1,
+    model: Annotated[
+        str, _flag("model", _MODEL, "How it runs: qwen2_vl, qwen2_5_vl, qwen3_vl, vllm, openai, …")
+    ] = "",
+    model_args: Annotated[
+        str,
+        _flag(
+            "model_args",
+            _MODEL,
+            "name=value by commas. pretrained: a folder, a training run, a Hub id or rise-bench-base. "
+            "min_pixels, max_pixels: image limits, if not the checkpoint's own. device=cpu,device_map=cpu: "
+            "no GPU. model, base_url, api_key: a server (openai).",
+        ),
+    ] = "",
+    batch_size: Annotated[str, _flag("batch_size", _HOW, "Samples a batch; 1 if not given.", "-b")] = "",
+    gen_kwargs: Annotated[
+        str, _flag("gen_kwargs", _HOW, "Sampling, e.g. max_new_tokens=512,temperature=0.")
+    ] = "",
+    seed: Annotated[str, _flag("seed", _HOW, "Seed of all random generators.")] = "",
+    use_cache: Annotated[
+        str, _flag("use_cache", _HOW, "Folder of responses: the same command asks only what failed.", "-c")
+    ] = "",
+    num_processes: Annotated[
+        int, typer.Option(min=1, help="Data-parallel processes, one a GPU.", rich_help_panel=_HOW)
+    ] = 1,
+    output_path: Annotated[
+        str, _flag("output_path", _FILES, "Each evaluation gets a folder of its own in it; `results`.")
+    ] = "",
+    verbosity: Annotated[
+        str, _flag("verbosity", _FILES, "DEBUG also shows what lmms-eval says, which goes to a log.")
+    ] = "",
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a model: any flags of lmms-eval, scores with intervals, floors beside them.
+    """Evaluate a model by lmms-eval: scores with intervals, floors beside them.
 
     Fails where lmms-eval exits with 0 all the same: no results, an exception, failed or missing responses.
+    Any other flag of lmms-eval is passed on to it: `lmms-eval eval --help` lists them.
     """
     from rise_bench.cli.tables import print_json, print_run
     from rise_bench.evaluation import evaluate as run_evaluation
 
-    tasks = run_evaluation(
-        context.args,
+    flags = {
+        "tasks": tasks, "limit": limit, "offset": offset, "config": config, "model": model,
+        "model_args": model_args, "batch_size": batch_size, "gen_kwargs": gen_kwargs, "seed": seed,
+        "use_cache": use_cache, "output_path": output_path, "verbosity": verbosity,
+    }  # fmt: skip
+    given = [part for name, value in flags.items() if value for part in (f"--{name}", value)]
+    evaluated = run_evaluation(
+        [*given, *context.args],
         box_unit=box_unit,
         style=style,
         processes=num_processes,
@@ -39,9 +91,9 @@ def evaluate(
         tell=partial(typer.echo, err=True),
     )
     if as_json:
-        print_json({task.task: task.to_json() for task in tasks})
+        print_json({task.task: task.to_json() for task in evaluated})
         return
-    for task in tasks:
+    for task in evaluated:
         print_run(task.run)
         if task.partial:
             typer.echo(f"{task.task}: part of the samples only, by --limit or --offset; this is no score.")

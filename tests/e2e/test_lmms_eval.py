@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
+from rise_bench.evaluation_folder import is_result
 from rise_bench.tiny_model import make_tiny_model
 from rise_bench.values import Boxes, Distribution
 
@@ -26,9 +27,11 @@ CANNED = Path(__file__).with_name("canned_lmms.py")
 def without_results(
     start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[subprocess.Popen[str]]:
-    """A run of a model that does not exist; it goes on beside the first test, which saves its start-up."""
+    """A run of a model without weights; it goes on beside the first test, which saves its start-up."""
     folder = tmp_path_factory.mktemp("without_results")
-    model_args = f"pretrained={folder}/nothing,device=cpu,device_map=cpu"
+    (folder / "weightless").mkdir()
+    (folder / "weightless" / "config.json").write_text('{"model_type": "qwen2_vl"}')
+    model_args = f"pretrained={folder}/weightless,device=cpu,device_map=cpu"
     command = ("rise_bench", "eval", "--tasks", "rise_moods", "--model", "qwen2_vl")
     with start(*command, "--model_args", model_args, "--output_path", folder) as process:
         yield process
@@ -45,6 +48,7 @@ def test_lmms_eval_verbatim_scores_a_tiny_qwen2_vl(
         *("--gen_kwargs", "max_new_tokens=24", "--log_samples", "--output_path", tmp_path),
     )
     assert "|rise_moods" in done.stdout, done.stdout + done.stderr
+    assert "lmms-eval's qwen2_vl shows images of 3136 to 602112 pixels, but" in done.stderr, done.stderr
     results_file = next(tmp_path.glob("*/*_results.json"))
     results = json.loads(results_file.read_text())
     for dataset, task in ((drawn.moods, "rise_moods"), (drawn.scenes, "rise_scenes")):
@@ -85,8 +89,8 @@ def served(run: Run, drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> 
         answered = server.answered
         server.dies_after = None
         again = run(*command)
-    newest = max(folder.glob("*/*_results.json"))
-    printed = json.loads(newest.read_text())["results"]
+    (kept,) = filter(is_result, folder.glob("*/*/*_results.json"))
+    printed = json.loads(kept.read_text())["results"]
     return Served(cut, again, (answered, server.answered), "\n".join(server.prompts), printed)
 
 
@@ -187,22 +191,24 @@ def test_a_run_without_results_fails_with_the_reason(without_results: subprocess
     assert (done.returncode, done.stdout) == (1, "")
     said = done.stderr.rpartition("error: ")[2]
     assert "lmms-eval left 0 results files" in said
-    assert "nothing" in said, said
+    assert "weightless" in said, said
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in Path(re.search(r"Its output is in (\S+)", said)[1]).read_text()
 
 
 @pytest.mark.slow
 def test_qwen2_5_vl_is_asked_in_pixels_of_the_resized_image(run: Run, drawn: Drawn, tmp_path: Path) -> None:
-    """The pictures are small: without limits for the processor the run is refused before it starts."""
+    """The pictures are small: lmms-eval's own limits would enlarge them, those of the checkpoint do not."""
     model = make_tiny_model(tmp_path / "tiny", "qwen2_5_vl")
     model_args = f"pretrained={model},device=cpu,device_map=cpu"
     command = (
         *("rise_bench", "eval", "--tasks", "rise_scenes", "--model", "qwen2_5_vl", "--json", "--limit", "3"),
         *("--gen_kwargs", "max_new_tokens=8", "--output_path", tmp_path, "--model_args"),
     )
-    refused = run(*command, model_args)
+    refused = run(*command, f"{model_args},min_pixels=200704")
     assert refused.returncode == 1
     assert "add min_pixels=3136,max_pixels=401408 to --model_args" in refused.stderr
-    done = run(*command, f"{model_args},min_pixels=3136,max_pixels=401408")
+    done = run(*command, model_args)
     assert done.returncode == 0, done.stderr
     scored = json.loads(done.stdout)["rise_scenes"]
     assert (scored["partial"], scored["samples"]) == (True, 3)
