@@ -3,7 +3,7 @@
 The part is chosen by hash from a seed that is recorded with the result, so that anyone can check the choice;
 the seed has to be one that nobody knew when the submission was made, such as the commit that merged it. The
 model is fetched at the submission's commit, weights as safetensors and no code, and runs through lmms-eval on
-the chosen samples alone, as the submitter's run did.
+the chosen samples alone, as the submitter's run did, in a confined process.
 """
 
 import contextlib
@@ -22,19 +22,24 @@ import numpy as np
 from rise_bench import __version__
 from rise_bench.bootstrap import draw, mean_interval
 from rise_bench.box_units import MAX_PIXELS_VARIABLE
+from rise_bench.confined import Confinement, memory_of_machine
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
-from rise_bench.hub import hub_api, hub_errors
 from rise_bench.leaderboards.boards import GoldBoard
 from rise_bench.leaderboards.entries import main_score, verify_folder
 from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder
+from rise_bench.local_models import MAX_MODEL_BYTES, CheckedModel, fetch_checked_model
 from rise_bench.manifest import write_manifest
+from rise_bench.model_files import check_model_folder, is_read
 from rise_bench.samples import read_responses
 from rise_bench.scoring import score_response
-from rise_bench.storage import sha256_file
-from rise_bench.submission import SAMPLES_NAME, Submission, read_samples
+from rise_bench.storage import atomic_write_text, sha256_file
+from rise_bench.submission import SAMPLES_NAME, Submission, quoted, read_samples
 
-#: Files of a model that are fetched: weights that cannot run code, and what describes them.
-MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+#: Engines of lmms-eval that load a model with classes of transformers and never with `trust_remote_code`, and
+#: the `model_type` that each runs. A test reads their source.
+ENGINES = {"qwen2_vl": "qwen2_vl", "qwen2_5_vl": "qwen2_5_vl"}
+#: Generation settings of a checkpoint that the submitter's run had too, and their range.
+_KEPT_GENERATION: dict[str, tuple[float, float]] = {"top_k": (0, 100_000), "repetition_penalty": (0.5, 2.0)}
 #: Responses that differ although nothing is wrong (another GPU, another batch) still give about these scores.
 _CLOSE = 0.02
 _MOSTLY_SAME = 0.9
@@ -124,7 +129,13 @@ def compare(
 
 
 def record(
-    path: str, submission: Submission, seed: str, fraction: float, chosen: Sequence[str], found: Agreement
+    path: str,
+    submission: Submission,
+    seed: str,
+    fraction: float,
+    chosen: Sequence[str],
+    found: Agreement,
+    confinement: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the content of `reproductions/<author>/<name>.json`."""
     return {
@@ -136,42 +147,79 @@ def record(
         "seed": seed,
         "fraction": fraction,
         "ids": list(chosen),
+        "confinement": dict(confinement),
         **asdict(found),
     }
 
 
-def fetch_model(submission: Submission) -> Path:
+def check_engine(submission: Submission) -> None:
+    """Check that an engine loads models with classes of transformers alone.
+
+    Raises:
+        ConfigError: If it is not one of `ENGINES`.
+    """
+    engine = submission.decoding.engine
+    if engine not in ENGINES:
+        raise ConfigError(
+            f"engine {quoted(engine)!r} is not run again: only {', '.join(ENGINES)} load a model without any "
+            "code of its author"
+        )
+
+
+def fetch_model(submission: Submission, *, max_bytes: int = MAX_MODEL_BYTES) -> CheckedModel:
     """Download a model at the submission's commit: safetensors and descriptions, never code or pickles.
 
     Raises:
-        ConfigError: If the weights are closed, there are no safetensors, or the model needs code of its own.
+        ConfigError: If the weights are closed, there are no safetensors, the model has more than `max_bytes`,
+            or it needs code of its own.
+        PrerequisiteError: If the Hub does not give it.
     """
     model = submission.model
     if model.revision == "closed":
         raise ConfigError(f"the weights of {model.id} are not public; only open weights can be run again")
-    with hub_errors(model.id):
-        folder = Path(
-            hub_api().snapshot_download(model.id, revision=model.revision, allow_patterns=list(MODEL_FILES))
-        )
-    check_model(folder)
-    return folder
+    return fetch_checked_model(model.id, model.revision, max_bytes=max_bytes)
 
 
-def check_model(folder: Path) -> None:
-    """Check that a model folder can be loaded without running code of a stranger.
+def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
+    """Put the files of a model that are read into a new folder, with generation settings of our own.
+
+    Args:
+        model: The model, from the Hub or a folder.
+        engine: lmms-eval's `--model`, one of `ENGINES`.
+        folder: Folder to make.
 
     Raises:
-        ConfigError: If it has no safetensors, has code or pickled weights, or asks for remote code.
+        ConfigError: If loading it could run code of its author, or it is of another family than the engine.
     """
-    if not any(folder.glob("*.safetensors")):
-        raise ConfigError(f"{folder} has no .safetensors; other weights can run code and are not loaded")
-    unsafe = sorted(p.name for s in ("*.py", "*.bin", "*.pt", "*.pkl", "*.pth") for p in folder.glob(s))
-    if unsafe:
-        raise ConfigError(f"{folder} holds {unsafe[0]}, which can run code; give a folder without it")
-    for name in ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
-        path = folder / name
-        if path.is_file() and "auto_map" in json.loads(path.read_bytes()):
-            raise ConfigError(f"{path} asks for remote code (auto_map); such a model is not run again")
+    for name in filter(is_read, model.paths):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = (model.folder / name).resolve()
+        try:
+            target.hardlink_to(source)
+        except OSError:  # another file system
+            shutil.copyfile(source, target)
+    check_model_folder(folder)
+    settings = folder / "generation_config.json"
+    own = json.loads(settings.read_bytes()) if settings.is_file() else {}
+    atomic_write_text(settings, json.dumps(_generation(own)))
+    family = json.loads((folder / "config.json").read_bytes()).get("model_type")
+    if family != ENGINES[engine]:
+        raise ConfigError(f"engine {engine} runs models of type {ENGINES[engine]}, not {family!r:.80}")
+
+
+def _generation(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a checkpoint's generation settings is kept: those that cost nothing and shape a text.
+
+    Beams, lengths, forced and suppressed tokens and all else are ours: lmms-eval's defaults and the
+    submission's own decoding.
+    """
+    kept: dict[str, Any] = {}
+    for name, (low, high) in _KEPT_GENERATION.items():
+        value = own.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            kept[name] = type(low)(value)
+    return kept
 
 
 def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
@@ -211,38 +259,51 @@ def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
 def run_again(
     board: GoldBoard,
     submission: Submission,
-    model: Path,
+    model: CheckedModel,
     chosen: Sequence[str],
     work: Path,
     model_args: str = "",
-) -> dict[str, str]:
-    """Run the chosen samples through lmms-eval and return the raw responses by id.
+    *,
+    time_s: float | None = None,
+    memory_bytes: int | None = None,
+) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """Run the chosen samples through lmms-eval in a confined process.
 
     Args:
         board: The benchmark, images included.
         submission: What is run again.
-        model: Folder of the model, checked.
+        model: The model, from the Hub or a folder.
         chosen: Ids of the samples.
-        work: Empty folder for the part and the results.
-        model_args: Further model arguments of lmms-eval, e.g. "device=cpu,device_map=cpu".
+        work: Empty folder for the model, the part and the results.
+        model_args: Further model arguments of lmms-eval, e.g. "device=cpu,device_map=cpu"; the maintainer's,
+            never the submission's.
+        time_s: Seconds until the run is killed; None takes 10 minutes and 1 minute a sample.
+        memory_bytes: Largest data of a process; None takes half of the machine's memory.
+
+    Returns:
+        Raw responses by id, and how the run was confined; see `Confinement.outcome`.
 
     Raises:
+        ConfigError: If the engine or the model could run code of its author.
         PrerequisiteError: If lmms-eval gives no complete results.
     """
     from rise_bench.evaluation import evaluate
 
-    write_part(board, chosen, work / "data" / board.spec.name)
+    check_engine(submission)
     decoding = submission.decoding
+    stage_model(model, decoding.engine, work / "model")
+    write_part(board, chosen, work / "data" / board.spec.name)
     settings = {
         "temperature": decoding.temperature,
         "do_sample": decoding.temperature > 0,
         "top_p": decoding.top_p,
         "max_new_tokens": decoding.max_new_tokens,
+        "num_beams": 1,
     }
     arguments = [
         "--tasks", f"rise_{board.spec.name}",
         "--model", decoding.engine,
-        "--model_args", ",".join(filter(None, (f"pretrained={model}", model_args))),
+        "--model_args", ",".join(filter(None, (f"pretrained={work / 'model'}", model_args))),
         "--gen_kwargs", ",".join(f"{name}={value}" for name, value in settings.items()),
         "--seed", str(decoding.seed % 2**32),
         "--output_path", str(work / "results"),
@@ -251,17 +312,27 @@ def run_again(
     environment = {
         "RISE_BENCH_DATA": str(work / "data"),
         MAX_PIXELS_VARIABLE: str(asked.max_pixels),
-        "HF_HUB_TRUST_REMOTE_CODE": "0",
     }
+    confinement = Confinement(
+        work / "confined",
+        600 + 60 * len(chosen) if time_s is None else time_s,
+        memory_of_machine() // 2 if memory_bytes is None else memory_bytes,
+    )
     with _environment(environment):
-        tasks = evaluate(arguments, box_unit=asked.box_unit, style=asked.style, resamples=0)
+        tasks = evaluate(
+            arguments,
+            box_unit=asked.box_unit,
+            style=asked.style,
+            resamples=0,
+            confinement=confinement,
+        )
     texts = dict(read_responses(tasks[0].samples).texts)
     if sorted(texts) != list(chosen):
         raise PrerequisiteError(
             f"lmms-eval answered {len(texts)} of {len(chosen)} samples with "
             f"{shlex.join(arguments)}; see its output above"
         )
-    return texts
+    return texts, confinement.outcome()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from rise_bench.asked_style import STYLE_VARIABLE
 from rise_bench.bootstrap import RESAMPLES
 from rise_bench.box_units import MAX_PIXELS_VARIABLE, UNIT_VARIABLE, box_unit_of, max_pixels
+from rise_bench.confined import Confinement
 from rise_bench.dataset import BenchmarkDataset, find_dataset
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.evaluation_folder import accept, fresh_folder, refused_folder
@@ -24,7 +25,7 @@ from rise_bench.image_limits import check_frames, checkpoint_limits, lmms_limits
 from rise_bench.lmms_command import LmmsCommand, dataset_of, read_command
 from rise_bench.lmms_models import check_model
 from rise_bench.lmms_process import LOG_NAME, Ended, run_lmms_eval
-from rise_bench.local_models import is_model_folder
+from rise_bench.local_models import checked_model, is_model_folder
 from rise_bench.parsing import Style
 from rise_bench.redaction import redacted
 from rise_bench.response_cache import forget_failures
@@ -71,6 +72,7 @@ def evaluate(
     processes: int = 1,
     resamples: int = RESAMPLES,
     tell: Tell = lambda line: None,  # noqa: ARG005
+    confinement: Confinement | None = None,
 ) -> list[EvaluatedTask]:
     """Run lmms-eval and score what it left.
 
@@ -83,6 +85,7 @@ def evaluate(
         processes: Data-parallel processes.
         resamples: Bootstrap resamples.
         tell: Called with each line for the person who waits.
+        confinement: Bounds for a stranger's model; see `run_lmms_eval`.
 
     Returns:
         Our tasks among those that ran.
@@ -109,6 +112,7 @@ def evaluate(
             processes=processes,
             environment=environment | of_prompts,
             everything=command.verbosity == "DEBUG",
+            confinement=confinement,
         )
     refused = refused_folder(folder)
     results = _results_file(refused, ended)
@@ -129,8 +133,11 @@ def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:
 def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
     """Check that the checkpoint is there; without the Hub, keep lmms-eval from waiting minutes for it."""
     checkpoint, online = command.checkpoint, hub_answers()
-    if checkpoint and not is_model_folder(checkpoint):
-        require_model(checkpoint, command.stated.get("revision", ""))
+    if checkpoint:
+        revision = command.stated.get("revision", "")
+        if not is_model_folder(checkpoint):
+            require_model(checkpoint, revision)
+        checked_model(checkpoint, revision, weights=False)
     if online:
         return {}
     if not is_offline():

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from rise_bench.confined import Confinement, ended_in_time, kill_all
 from rise_bench.redaction import safe_text
 
 LOG_NAME = "lmms_eval.log"
@@ -48,6 +49,7 @@ def run_lmms_eval(
     processes: int = 1,
     environment: Mapping[str, str] | None = None,
     everything: bool = False,
+    confinement: Confinement | None = None,
 ) -> Ended:
     """Run lmms-eval; it ends with this process, however this process ends.
 
@@ -57,27 +59,34 @@ def run_lmms_eval(
         processes: Data-parallel processes, one a GPU; more than 1 starts accelerate.
         environment: Variables to add.
         everything: Show its whole output on standard error, not the progress bar alone.
+        confinement: Bounds for a stranger's model, in one process; None for a model that the user trusts.
     """
     command = [sys.executable, "-m", "rise_bench.tethered", "-m"]
     if processes > 1:
         command += ["accelerate.commands.launch", "--num_processes", str(processes), "-m"]
+    command += ["lmms_eval", *arguments]
+    if confinement:
+        command = confinement.command("rise_bench.tethered", ["-m", "lmms_eval", *arguments])
     tail: deque[str] = deque(maxlen=_KEPT_LINES)
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
-            [*command, "lmms_eval", *arguments],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | (environment or {}),
+            env=(confinement.environment() if confinement else os.environ) | (environment or {}),
             start_new_session=True,  # Ctrl-C reaches this process alone, which ends all of them together
         ) as process,
+        ended_in_time(process, confinement) as expired,
     ):
         try:
             _pass_on(process, file, tail, _Bar(everything=everything))
         except BaseException:
             _end(process)
             raise
+    if expired.is_set() and confinement:
+        return Ended(process.returncode, f"stopped after {confinement.time_s:g} s, its limit of time")
     return Ended(process.returncode, _reason(tail))
 
 
@@ -94,9 +103,8 @@ def _pass_on(process: "subprocess.Popen[bytes]", log: IO[str], tail: deque[str],
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End lmms-eval and all that it started: it ends when its standard input does."""
-    assert process.stdin is not None
-    process.stdin.close()
+    """End lmms-eval and all that it started, even if a model keeps it from noticing anything."""
+    kill_all(process)
     process.wait()
 
 

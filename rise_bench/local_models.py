@@ -73,12 +73,12 @@ def checked_model(name: str, revision: str = "", *, weights: bool = True) -> Che
     if name.count("/") != 1:
         raise ConfigError(f"no model {name!r}: it is neither a folder nor ORG/NAME of the Hub")
     try:
-        return fetch_model(name, revision, weights=weights)
+        return fetch_checked_model(name, revision, weights=weights)
     except PrerequisiteError as error:
         raise ConfigError(f"no model {name!r}: {error}") from error
 
 
-def fetch_model(
+def fetch_checked_model(
     repo_id: str, revision: str = "", *, max_bytes: int = MAX_MODEL_BYTES, weights: bool = True
 ) -> CheckedModel:
     """Download a model: its description and safetensors, by an allow-list of file names, then check it.

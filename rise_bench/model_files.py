@@ -1,6 +1,7 @@
 """Which files of a model are read, and whether any of them runs code of its author."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -78,10 +79,15 @@ def check_model_folder(folder: Path) -> tuple[str, ...]:
 
 
 def check_model_files(folder: Path, paths: Iterable[str]) -> None:
-    """Check the given files of a model, by their paths in its folder; errors as `check_model_folder`."""
+    """Check the given files of a model, by their paths in its folder; errors as `check_model_folder`.
+
+    Files that are not there, such as weights that were not fetched, are checked by name.
+    """
     listed = sorted(paths)
     check_names(str(folder), listed)
     for path in listed:
+        if not os.path.lexists(folder / path):
+            continue
         _check_link(folder, folder / path)
         if path.lower().endswith(".json"):
             _check_json(folder, path, set(listed))
@@ -164,6 +170,8 @@ def _check_json(folder: Path, name: str, listed: set[str]) -> None:
         if is_read(name):
             raise ConfigError(f"{path} is not JSON ({error}); fetch the model again") from error
         return
+    if is_read(name) and not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no JSON object; fetch the model again")
     if name.endswith(".safetensors.index.json"):
         _check_index(path, content, listed)
 
@@ -196,7 +204,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check_index(path: Path, content: Any, listed: set[str]) -> None:
-    shards = content.get("weight_map") if isinstance(content, dict) else None
+    shards = content.get("weight_map")
     if not isinstance(shards, dict):
         raise ConfigError(f"{path} has no weight_map; fetch the model again")
     for name in set(map(str, shards.values())):

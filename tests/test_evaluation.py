@@ -294,6 +294,7 @@ def test_prompts_state_pixels_of_the_image_that_the_model_was_trained_on(
     model.mkdir(parents=True)
     for name in ("config.json", "processor_config.json"):
         (model / name).write_bytes((base_model_folder() / name).read_bytes())
+    (model / "model.safetensors").write_bytes(b"")
     if recipe:
         (tmp_path / "run" / "config.yaml").write_text(f"model: {{min_pixels: 3136, max_pixels: {recipe}}}")
     arguments = ["--tasks", "rise_scenes", "--model", "qwen2_5_vl", "--model_args"]
@@ -329,7 +330,7 @@ def test_models_on_the_hub_are_looked_up_there(alice, online, evaluate, left, st
 
     api = HfApi()
     api.create_repo("alice/model")
-    for name in ("config.json", "processor_config.json"):
+    for name in ("config.json", "processor_config.json", "model.safetensors"):
         api.upload_file(path_or_fileobj=base_model_folder() / name, path_in_repo=name, repo_id="alice/model")
     evaluate(left(), "--model_args", "pretrained=alice/model")
     assert set(stand_in.flag("--model_args").split(",")) == {

@@ -145,7 +145,8 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
         write("model.safetensors.index.json", b'{"weight_map": {"a": "b.safetensors"}}'),
         "is no safetensors file beside it",
     ),
-    "index without shards": (write("model.safetensors.index.json", b"[]"), "no weight_map"),
+    "index without shards": (write("model.safetensors.index.json", b"{}"), "no weight_map"),
+    "no object": (write("generation_config.json", b"[]"), "generation_config.json holds no JSON object"),
 }
 
 

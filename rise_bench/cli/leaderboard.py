@@ -171,28 +171,50 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="Where to write the record; the results folder if empty.")
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0, help="Minutes until the run is killed; 10, and 1 a sample, if left out."),
+    ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(min=0, help="GiB of memory of the run; half of the machine's if left out."),
+    ] = None,
+    size_limit: Annotated[float, typer.Option(min=0, help="GiB of a model that is downloaded.")] = 50,
 ) -> None:
-    """Run a random part of an open-weights submission again and record how far it agrees."""
+    """Run a random part of an open-weights submission again and record how far it agrees.
+
+    The model runs in a process without tokens and, on Linux, without network, bounded in time and memory.
+    """
     import tempfile
 
     from rise_bench.errors import ConfigError
+    from rise_bench.local_models import checked_model
     from rise_bench.storage import atomic_write_text
 
     hub_board, again = _part("hub_board"), _part("reproduce")
     _, folder, boards = _open(results, data)
     path, said, responses = again.read_accepted(folder, submission, boards)
+    again.check_engine(said)
     local = Path(results).is_dir()
     seed = seed or ("" if local else hub_board.commit_that_added(results, path))
     if not seed:
         raise ConfigError("a local results folder has no merge commit; give a --seed that nobody knew before")
     gold = boards[said.benchmark]
     chosen = again.choose(list(gold.by_id), seed, said.samples.sha256, fraction)
-    checkpoint = model or again.fetch_model(said)
-    again.check_model(checkpoint)
+    if model is not None and not model.is_dir():
+        raise ConfigError(f"--model {model} is no folder; give the folder of the model, or leave it out")
+    max_bytes = int(size_limit * 2**30)
+    checkpoint = checked_model(str(model)) if model else again.fetch_model(said, max_bytes=max_bytes)
+    bounds = {
+        "time_s": None if time_limit is None else time_limit * 60,
+        "memory_bytes": None if memory_limit is None else int(memory_limit * 2**30),
+    }
     with tempfile.TemporaryDirectory() as work:
-        texts = again.run_again(gold, said, checkpoint, chosen, Path(work), model_args)
+        texts, held = again.run_again(gold, said, checkpoint, chosen, Path(work), model_args, **bounds)
+    if held["network"] != "closed":
+        typer.echo("warning: this platform did not take the network from the run", err=True)
     found = again.compare(gold, said, responses, texts)
-    record = again.record(path, said, seed, fraction, chosen, found)
+    record = again.record(path, said, seed, fraction, chosen, found, held)
     target = out or (folder if local else Path()) / "reproductions" / f"{path.partition('/')[2]}.json"
     atomic_write_text(target, json.dumps(record, indent=2, sort_keys=True) + "\n")
     typer.echo(
