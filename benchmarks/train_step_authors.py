@@ -14,7 +14,11 @@ def authors(setup, _folder):
 
     dtype = torch.bfloat16 if setup.gpu else torch.float32
     model = AutoModelForImageTextToText.from_pretrained(
-        setup.model, dtype=dtype, attn_implementation=setup.attention
+        setup.model,
+        dtype=dtype,
+        attn_implementation=setup.attention,
+        trust_remote_code=False,
+        use_safetensors=True,
     ).to(setup.device)
     reference = copy.deepcopy(model).eval().requires_grad_(False)
     if setup.gpu:

@@ -46,7 +46,7 @@ def make_model(folder, shape, dtype):
     """Write a checkpoint of the shape with random weights and the tokenizer of the tiny models."""
     from transformers import AutoProcessor, GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
-    processor = AutoProcessor.from_pretrained(make_tiny_model(folder / "tiny"))
+    processor = AutoProcessor.from_pretrained(make_tiny_model(folder / "tiny"), trust_remote_code=False)
     ids = {token: processor.tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": shape.mrope}
     text = shape.text | {

@@ -75,7 +75,7 @@ def run_lmms_eval(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=(confinement.environment() if confinement else os.environ) | (environment or {}),
+            env={**(confinement.environment() if confinement else os.environ), **(environment or {})},
             start_new_session=True,  # Ctrl-C reaches this process alone, which ends all of them together
         ) as process,
         ended_in_time(process, confinement) as expired,

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from rise_bench.confined import Confinement
 from rise_bench.lmms_process import run_lmms_eval
 
 TRACEBACK = (
@@ -86,6 +87,35 @@ def test_it_ends_with_its_starter_however_that_ends(stand_in, tmp_path, how):
         starter.send_signal(how)
         starter.wait(30)
     _wait(lambda: not _lives(stand_in.seen["pid"]))
+
+
+@pytest.fixture
+def light(tmp_path, monkeypatch):
+    """A transformers that is empty: importing the real one takes seconds, tests/test_confined.py does."""
+    package = tmp_path / "light" / "transformers"
+    package.mkdir(parents=True)
+    for name in ("__init__.py", "dynamic_module_utils.py"):
+        (package / name).touch()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((os.environ["PYTHONPATH"], str(package.parent))))
+
+
+def test_a_confined_run_has_an_environment_of_its_own(stand_in, light, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("RISE_BENCH_BOX_UNIT", "norm1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    ended = run("all is well", confinement=Confinement(tmp_path / "confined", 300, 2**30))
+    assert (ended.code, ended.reason) == (0, "")
+    seen = stand_in.seen["environment"]
+    assert (seen["HF_HUB_OFFLINE"], seen["RISE_BENCH_STYLE"]) == ("1", "x")
+    assert seen["RISE_BENCH_BOX_UNIT"] == "norm1"
+
+
+def test_a_confined_run_that_does_not_end_is_ended(stand_in, light, tmp_path):
+    stand_in.plan(sleeps=300)
+    started = time.monotonic()
+    confinement = Confinement(tmp_path / "confined", 4, 2**30)
+    ended = run_lmms_eval(["--output_path", str(tmp_path)], tmp_path / "log", confinement=confinement)
+    assert (ended.code, ended.reason) == (-signal.SIGKILL, "stopped after 4 s, its limit of time")
+    assert time.monotonic() - started < 60
 
 
 def _lives(pid: int) -> bool:

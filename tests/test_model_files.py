@@ -1,5 +1,6 @@
 """What of a model is refused because loading it could run code of its author, and what is not."""
 
+import ast
 import json
 import pickle
 import shutil
@@ -12,6 +13,9 @@ from rise_bench.base_model import base_model_folder
 from rise_bench.errors import ConfigError
 from rise_bench.local_models import checked_model
 from rise_bench.model_files import check_model_folder, is_read
+
+#: The checkout under test.
+ROOT = Path(__file__).parents[1]
 
 
 class Marker:
@@ -215,3 +219,21 @@ def test_only_what_describes_a_model_and_safetensors_are_read():
         ),
     )
     assert all(map(is_read, read)) and not any(map(is_read, left))
+
+
+def test_every_call_that_loads_a_model_refuses_code_and_pickles():
+    calls = 0
+    folders = ("rise_bench", "builders", "trainers", "tasks", "leaderboards", "benchmarks")
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")):
+                continue
+            loader = ast.unparse(node.func).split(".")[0]
+            given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            where = f"{path.relative_to(ROOT)}:{node.lineno}"
+            if loader.startswith("Auto"):
+                assert given.get("trust_remote_code") == "False", where
+            if "Model" in loader or "ForConditionalGeneration" in loader:
+                assert given.get("use_safetensors") == "True", where
+            calls += 1
+    assert calls >= 5

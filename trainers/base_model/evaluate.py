@@ -64,8 +64,10 @@ class Speaker:
     """The model with its processor: pictures and prompts in, texts out."""
 
     def __init__(self, folder: Path) -> None:
-        self.processor = AutoProcessor.from_pretrained(folder)
-        self.model = Qwen2VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+        self.processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+        self.model = Qwen2VLForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True
+        ).eval()
         tokens = self.processor.tokenizer.added_tokens_decoder
         end = self.processor.tokenizer.eos_token_id
         self.suppressed = sorted(i for i, t in tokens.items() if t.special and i != end)
