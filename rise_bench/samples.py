@@ -16,6 +16,7 @@ from rise_bench.asked_style import DEFAULT_STYLE, as_style
 from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
 from rise_bench.errors import DataError
 from rise_bench.parsing import Style
+from rise_bench.response_text import NO_RESPONSE, response_text
 from rise_bench.scoring import SampleScore, score_response
 from rise_bench.values import BoxUnit, Gold
 
@@ -160,9 +161,11 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
         )
         sample_id, text = row.get("id"), data.get("resps", data["filtered_resps"])
     else:
-        row, sample_id, text = {}, data.get("id"), data.get("response")
+        row, sample_id, text = {}, data.get("id"), data.get("response", [])
     while isinstance(text, list) and text:
         text = text[0]
+    if text is None or row.get("no_response"):
+        text = NO_RESPONSE
     if not isinstance(sample_id, str) or not isinstance(text, str):
         raise DataError(f"{where}: id {sample_id!r}, response of type {type(text).__name__}; {expected}")
-    return sample_id, text, row
+    return sample_id, response_text(text), row

@@ -16,6 +16,7 @@ from rise_bench.metrics import win_and_tie
 from rise_bench.prompts import answer_only_prompt, think_answer_prompt
 from rise_bench.references import win_rate_reference
 from rise_bench.registry import BenchmarkSpec
+from rise_bench.response_text import response_text
 from rise_bench.samples import is_failed_request
 from rise_bench.schema import row_to_gold
 from rise_bench.scoring import SampleScore, score_response
@@ -70,12 +71,13 @@ def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
     return [image.resize((int(frame.width), int(frame.height)))]
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> dict[str, Any]:
     """Score one response.
 
     Args:
         doc: The document.
-        results: Its responses; the first counts.
+        results: Its responses; the first counts. None, such as the null of a server, is no response: the same
+            as an empty one.
 
     Returns:
         Metric -> value of this sample, None where the request failed. The first metric of the kind (`jsd` or
@@ -95,11 +97,14 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     if spec.kind == "boxes":
         size = {"width": gold.width_px, "height": gold.height_px, "category": gold.category}
         row |= size | {"box_unit": doc["box_unit"], "max_pixels": doc["max_pixels"]}
-    if is_failed_request(results[0]):
+    text = response_text(results[0])
+    if results[0] is None:
+        row["no_response"] = True  # lmms-eval writes it as the text "None"
+    if is_failed_request(text):
         unscored: dict[str, Any] = {metric["metric"]: None for metric in metrics}
         return unscored | {primary: row | {"failed": True}, "failed_requests": 1.0}
     asked = {"unit": doc["box_unit"], "max_pixels": doc["max_pixels"], "style": doc["style"]}
-    score = score_response(gold, results[0], **asked)
+    score = score_response(gold, text, **asked)
     row |= {"reason": score.reason, "stated": None if score.stated is None else _numbers(score.stated)}
     shared = {
         "similarity": score.similarity,

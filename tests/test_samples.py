@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.response_text import NO_RESPONSE
 from rise_bench.samples import is_failed_request, read_responses, require_complete, score_responses
 from rise_bench.scoring import score_response
 from rise_bench.values import Boxes, Distribution, Gold
@@ -29,6 +30,31 @@ def test_plain_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        {"id": "a", "response": None},
+        {"id": "a", "response": ""},
+        {"id": "a", "response": [None]},
+        {"filtered_resps": "None", "ap50": ROW | {"no_response": True}},
+        {"filtered_resps": "None", "resps": ["None"], "jsd": ROW | {"no_response": True}},
+    ],
+)
+def test_no_response_has_one_form(tmp_path, line):
+    """lmms-eval writes None as a text, which would be read as "no object"."""
+    assert read_responses(_file(tmp_path, line)).texts == {"a": NO_RESPONSE}
+
+
+def test_a_model_that_says_none_has_said_so(tmp_path):
+    line = {"filtered_resps": "None", "ap50": ROW}
+    assert read_responses(_file(tmp_path, line)).texts == {"a": "None"}
+
+
+def test_half_a_surrogate_pair_can_be_written_again(tmp_path):
+    file = _file(tmp_path, '{"id": "a", "response": "half \\ud83d pair"}')
+    assert read_responses(file).texts["a"].encode() == "half \ufffd pair".encode()
+
+
+@pytest.mark.parametrize(
     ("line", "text"),
     [
         ({"filtered_resps": "x"}, "x"),
@@ -49,7 +75,7 @@ def test_lines_of_lmms_eval(tmp_path, line, text, metric):
     [
         (["{"], "line 1: not JSON"),
         (["[1]"], "line 1: list; expected"),
-        ([{"id": "a"}], "response of type NoneType"),
+        ([{"id": "a"}], "response of type list"),
         ([{"id": 7, "response": "x"}], "line 1: id 7"),
         ([{"id": "a", "response": ["x", "y"]}, {"response": "x"}], "line 2: id None"),
         ([{"id": "a", "response": []}], "response of type list"),

@@ -112,6 +112,16 @@ def test_a_failed_request_is_no_answer_and_leaves_the_run_without_score(tmp_path
 
 
 @pytest.mark.parametrize("name", ["moods", "scenes"])
+def test_a_null_is_no_response_and_scored_as_the_empty_one(tmp_path, name):
+    doc = _documents(f"{name}__norm1000", tmp_path)[0]
+    primary = getattr(data, f"metrics__{name}")[0]["metric"]
+    null, empty = process_results(doc, [None]), process_results(doc, [""])
+    assert null[primary].pop("no_response") is True
+    assert null == empty
+    assert null["parse_rate"] == 0
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes"])
 def test_values_of_a_sample_are_strict_json(tmp_path, name):
     for doc in _documents(f"{name}__norm1000", tmp_path)[:2]:
         for text in (FAILED, "", '<answer>{"joy": 1}</answer>', "<answer>[[1, 2, 3, 4]]</answer>"):
