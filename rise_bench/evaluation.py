@@ -161,7 +161,7 @@ def _image_limits(
         model_args = ",".join(
             filter(None, (model_args, *(f"{name}={value}" for name, value in added.items())))
         )
-        tell(f"images of {limits.smallest} to {limits.largest} pixels, as {limits.source} says")
+        tell(f"{' and '.join(f'{name}={value}' for name, value in added.items())}, as {limits.source} says")
     if unit != "resized_px":
         return model_args, {}
     shown = lmms_limits(command.model, model_args)

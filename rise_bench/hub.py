@@ -164,8 +164,11 @@ def require_model(repo_id: str, revision: str = "") -> None:
     """
     if model_file(check_repo_id(repo_id), "config.json", revision, local_only=True):
         return
-    with hub_errors(repo_id):
-        hub_api().model_info(repo_id, revision=revision or None, timeout=_REQUEST_SECONDS)
+    try:
+        with hub_errors(repo_id):
+            hub_api().model_info(repo_id, revision=revision or None, timeout=_REQUEST_SECONDS)
+    except PrerequisiteError as error:
+        raise PrerequisiteError(f"no model {repo_id} in the local Hub cache, and {error}") from error
 
 
 def hub_answers() -> bool:

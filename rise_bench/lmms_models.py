@@ -40,6 +40,8 @@ def check_model(name: str, model_args: str = "") -> None:
         ConfigError: If there is no such model; the message holds the nearest names.
         PrerequisiteError: If a package is missing; the message holds the command that installs it.
     """
+    if not name:
+        raise ConfigError("say how the model runs with --model, e.g. --model qwen2_vl")
     names = model_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3) or ["qwen2_vl", "qwen2_5_vl", "vllm", "openai"]

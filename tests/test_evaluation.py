@@ -273,7 +273,7 @@ def test_the_checkpoints_own_image_limits_reach_lmms_eval(evaluate, left, stand_
     got = stand_in.flag("--model_args")
     expected = f"pretrained={base_model_folder()}{stated}{passed}"
     assert sorted(got.split(",")) == sorted(expected.split(","))
-    assert any("3136 to 12544 pixels, as processor_config.json" in line for line in told) == bool(passed)
+    assert any(", as processor_config.json of" in line for line in told) == bool(passed)
 
 
 @pytest.mark.parametrize(

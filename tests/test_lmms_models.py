@@ -36,7 +36,6 @@ def without(monkeypatch):
         ("openai_compatable", "openai_compatible"),
         ("vlm", "vllm"),
         ("hf", "qwen2_vl"),
-        ("", "qwen2_vl"),
     ],
 )
 def test_an_unknown_model_is_refused_with_the_nearest_names(name, near):
@@ -74,6 +73,11 @@ def test_a_missing_package_is_named_with_what_installs_it(without, name, module,
     with pytest.raises(PrerequisiteError, match=rf"--model {name} needs {module}; ") as caught:
         check_model(name)
     assert command in str(caught.value)
+
+
+def test_no_model_is_refused_with_an_example():
+    with pytest.raises(ConfigError, match="--model qwen2_vl"):
+        check_model("")
 
 
 @pytest.mark.parametrize("module", ["peft"])

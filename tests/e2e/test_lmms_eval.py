@@ -207,7 +207,7 @@ def test_qwen2_5_vl_is_asked_in_pixels_of_the_resized_image(run: Run, drawn: Dra
     )
     refused = run(*command, f"{model_args},min_pixels=200704")
     assert refused.returncode == 1
-    assert "add min_pixels=3136,max_pixels=401408 to --model_args" in refused.stderr
+    assert "add min_pixels=3136,max_pixels=50176 to --model_args" in refused.stderr
     done = run(*command, model_args)
     assert done.returncode == 0, done.stderr
     scored = json.loads(done.stdout)["rise_scenes"]
