@@ -5,7 +5,7 @@ configuration `high` is the first kind of shard and `default` is both, without a
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,8 +50,8 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
 
 
-def require_columns(root: Path, manifest: Manifest) -> None:
-    """Compare the columns of every file with those that its manifest's spec gives.
+def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> None:
+    """Compare the columns of files with those that the manifest's spec gives.
 
     Raises:
         DataError: If a file is not the one that was built, or has other columns, types or class names.
@@ -61,7 +61,7 @@ def require_columns(root: Path, manifest: Manifest) -> None:
 
     of = cot_features if manifest.holds_cots else features
     expected = of(manifest.benchmark, manifest.categories)
-    for name in manifest.files:
+    for name in files:
         try:
             schema = pq.read_schema(checked_file(root, name, manifest))
         except (pa.ArrowException, OSError) as error:

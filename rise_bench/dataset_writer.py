@@ -25,6 +25,8 @@ from rise_bench.manifest import (
     rows_sha256,
     write_manifest,
 )
+from rise_bench.plain_text import id_problem
+from rise_bench.redaction import printable
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
 from rise_bench.shard_store import Progress, WrittenShard, versions, write_shards
 from rise_bench.shards import plan_shards, size_bytes
@@ -106,6 +108,8 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
         if row.id in seen:
             raise DataError(f"id {row.id!r} appears twice: {seen[row.id]} and {row}; remove one of them")
         seen[row.id] = row
+        if problem := id_problem(row.id):
+            raise DataError(f"{row}: {problem}; rename the file")
         if plan.categories and row.category not in plan.categories:
             raise DataError(f"{row}: unknown class {row.category!r}; expected one of {plan.categories}")
 
@@ -185,8 +189,8 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
         seed=seed,
         counts=counts,
         paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
-        differences=(*_differences(plan, counts), *_thin_images(rows)),
-        drops={reason: tuple(names) for reason, names in sorted(plan.drops.items()) if names},
+        differences=tuple(map(printable, (*_differences(plan, counts), *_thin_images(rows)))),
+        drops={printable(name): tuple(map(printable, of)) for name, of in sorted(plan.drops.items()) if of},
         partial=bool(plan.shortfalls),
         options=dict(plan.options),
         versions=versions(),

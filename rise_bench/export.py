@@ -113,9 +113,9 @@ def export(
             f"{name} holds no images, and a trainer needs them; run `rise-bench rehydrate {name} --source "
             "DIR` and export the folder that it writes"
         )
-    require_columns(folder, manifest)
     dataset = CotDataset(folder, manifest.benchmark, manifest)
     wanted = dataset.files(config)
+    require_columns(folder, manifest, [name for name in manifest.files if folder / name in wanted])
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
     if not total:
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")

@@ -3,7 +3,9 @@
 import re
 
 _LONGEST = 1_200
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"[\\`*{}\[\]<>|#&~!$@]|(?<![a-z0-9])_|_(?![a-z0-9])|:(?=//)|(?<=www)\.", re.ASCII | re.IGNORECASE
+)
 _OPENING = re.compile(r"[-+=]|\d+(?=[.)])")
 _URL = re.compile(r"https?://[\w.~:/?#@!$&'*+,;=%-]+", re.ASCII)
 

@@ -110,7 +110,7 @@ def stage(
     dataset = open_dataset(folder)
     policy = image_policy(dataset.spec)
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
-    require_columns(dataset.root, dataset.manifest)
+    require_columns(dataset.root, dataset.manifest, dataset.manifest.files)
     strip = policy == "reference" and dataset.manifest.images == "embed"
     (work / "data").mkdir()
     shards = _shards(dataset.root, dataset.manifest, work, strip, progress)

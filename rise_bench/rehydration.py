@@ -115,7 +115,7 @@ def rehydrate_folder(
     root, manifest = open_folder(name, revision=revision, built=False)
     if manifest.images == "embed":
         raise ConfigError(f"{name} holds its images already; load it as it is")
-    require_columns(root, manifest)
+    require_columns(root, manifest, manifest.files)
     source = Path(source).expanduser()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder; give the folder with the source's images as --source")

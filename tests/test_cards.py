@@ -22,7 +22,7 @@ from rise_bench.dataset_writer import write_dataset
 from rise_bench.manifest import read_manifest, write_manifest
 from rise_bench.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.publish import stage
-from rise_bench.values import Distribution
+from rise_bench.publish_card import _samples
 
 from .made_sources import distribution_plan
 from .test_hostile_datasets import write_small_cots
@@ -191,22 +191,9 @@ def test_addresses_of_the_web_stay_links_and_others_do_not(made: dict[str, Path]
         assert front["license_link"] == (address if shown else "LICENSE")
 
 
-def test_classes_are_text_on_cards(tmp_path: Path) -> None:
-    """They stand in the prompts of the sample rows."""
-    plan = distribution_plan(tmp_path / "source", train=8, test=2)
-    classes = ("<script>x</script>", "[a](javascript:b)", "```")
-    rows = [
-        [
-            dataclasses.replace(row, annotation=Distribution(classes, row.annotation.probs))  # type: ignore[union-attr]
-            for row in part
-        ]
-        for part in (plan.train, plan.test)
-    ]
-    spec = dataclasses.replace(plan.spec, classes=classes, images="embed")
-    plan = dataclasses.replace(plan, spec=spec, train=rows[0], test=rows[1])
-    write_dataset(plan, tmp_path / "out", workers=1)
-    (tmp_path / "work").mkdir()
-    _, files = stage(tmp_path / "out", "org/name", tmp_path / "work")
-    sent = {file.path: file.source for file in files}["README.md"]
-    assert isinstance(sent, bytes)
-    must_be_plain(sent.decode(), headings=(BUILT - {"Left out of the source"}) | SENT)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_prompts_and_ids_are_text_on_cards(text: str) -> None:
+    """Questions and class names are in the prompts of the sample rows."""
+    row = {"id": text, "source_id": text, "license": text, "problem": text, "solution": text}
+    shown = _samples([row, row | {"cot": text, "reward": 1.0, "prior_score": 0.5}], {})
+    must_be_plain(f"---\nlicense: mit\n---\n{shown}", headings=set())

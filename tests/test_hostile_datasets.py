@@ -1,5 +1,6 @@
 """Datasets of strangers: nothing that they say becomes a path, and nothing is written where they point."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -372,3 +373,15 @@ def test_a_card_that_cannot_be_read_is_named(made: dict[str, Path], tmp_path: Pa
     (tmp_path / "work").mkdir()
     with pytest.raises(DataError, match=r"README\.md is no card of a dataset"):
         stage(folder, "a/b", tmp_path / "work")
+
+
+def test_names_of_files_with_control_characters_are_refused_or_shown_by_the_build(tmp_path: Path) -> None:
+    """What was built can be read: an id is refused with its file, a file left out is listed in plain text."""
+    plan = distribution_plan(tmp_path / "source", train=4, test=2)
+    for uid in ("shades/a\x1b[2J", "shades/../x", "/x"):
+        rows = [dataclasses.replace(plan.train[0], id=uid), *plan.train[1:]]
+        with pytest.raises(DataError, match="rename the file"):
+            write_dataset(dataclasses.replace(plan, train=rows), tmp_path / "out", workers=1)
+    plan = dataclasses.replace(plan, drops={"no image": ["a\x1b]0;x\x07\u202e.txt"]})
+    write_dataset(plan, tmp_path / "out", workers=1)
+    assert read_manifest(tmp_path / "out").drops == {"no image": ("a\\x1b]0;x\\x07\\u202e.txt",)}

@@ -26,6 +26,12 @@ def make_custom(folder: Path) -> Path:
     return folder
 
 
+def make_class_folders(folder: Path) -> Path:
+    for number in range(4):
+        made_sources.write_photo(folder / ("cat", "dog")[number % 2] / f"{number}.jpg", number)
+    return folder
+
+
 def make_coco(folder: Path) -> Path:
     boxes = [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 20, 20]}]
     return made_sources.coco(folder, made_sources.coco_json([(1, "1.jpg")], boxes))
@@ -53,6 +59,11 @@ SOURCES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], SourcePlan], t
         make_custom,
         lambda source: custom.plan(source, name="pets", annotations=Path("labels.csv")),
         ("labels.csv", "photos/1.jpg", "photos"),
+    ),
+    "custom class folders": (
+        make_class_folders,
+        lambda source: custom.plan(source, name="pets", annotations=None),
+        ("cat/0.jpg", "cat"),
     ),
     "custom coco": (
         make_custom_coco,
@@ -106,7 +117,7 @@ def test_links_that_stay_inside_are_followed_and_so_is_the_source_itself(
     (tmp_path / "disk").mkdir()
     source = make(tmp_path / "disk")
     expected = len(plan(source).rows)
-    moved(source, names[0], source / "moved")
+    moved(source, names[0], source / ".moved")
     (tmp_path / "source").symlink_to(source)
     assert len(plan(tmp_path / "source").rows) == expected > 0
 
