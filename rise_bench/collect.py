@@ -65,11 +65,15 @@ class Collected:
         manifest: The dataset, if this process wrote it.
         swept: Samples that this process annotated.
         left: Samples that other processes have not done yet.
+        reused: Samples that training, or an earlier start of the sweep, had annotated before.
+        asked: Samples that are collected; 0 if the same command had written the dataset before.
     """
 
     manifest: Manifest | None
     swept: int
     left: int
+    reused: int = 0
+    asked: int = 0
 
 
 def collect(
@@ -125,9 +129,10 @@ def collect(
             "same command again, or pass --allow-missing to leave them out."
         )
     left = set(ids) - covered(job) - (refused_ids(job.sweep_log) if job.allow_missing else set())
+    counts = {"reused": len(ids) - len(todo), "asked": len(ids)}
     if left and job.sampler is not None:
-        return Collected(None, swept.done, len(left))
-    return Collected(_write(job, ids, share, judged), swept.done, 0)
+        return Collected(None, swept.done, len(left), **counts)
+    return Collected(_write(job, ids, share, judged), swept.done, 0, **counts)
 
 
 def covered(job: CollectJob) -> set[str]:

@@ -145,12 +145,14 @@ def _in_parallel(
 def same_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write what was asked beside what is kept of it, and refuse a folder where something else was asked.
 
+    Settings under which nothing was sampled yet (the model could not be loaded, say) may be corrected.
+
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
     """
     text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
     path = folder / "settings.json"
-    if not path.exists():
+    if not path.exists() or not any(folder.rglob("rank*.jsonl")):
         atomic_write_text(path, text)
     elif (before := path.read_text(encoding="utf-8")) != text:
         pairs = zip(before.splitlines(), text.splitlines(), strict=False)

@@ -91,9 +91,7 @@ def default_recipe(stage: str, overrides: Sequence[str]) -> str:
         ConfigError: There is no such stage.
     """
     if stage not in PHASES:
-        raise ConfigError(
-            f"stage {stage!r}{_nearest(stage, list(PHASES))}. Choose one of {', '.join(PHASES)}."
-        )
+        raise ConfigError(f"no stage {stage!r}; choose one of {', '.join(PHASES)}.")
     given = [text.partition("=")[2] for text in overrides if text.startswith("data.benchmark=")]
     benchmark = given[-1] if given else DataConfig().benchmark
     name = Path(benchmark).name

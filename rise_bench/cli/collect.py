@@ -10,6 +10,7 @@ import typer
 
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 from rise_bench.registry import load_component
 from rise_bench.values import MIN_PIXELS
@@ -104,6 +105,7 @@ def collect(
         if endpoint:
             sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency)
         else:
+            _check_local(job, source, revision)
             largest = job.settings.max_pixels
             sampler = _local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
@@ -116,13 +118,17 @@ def collect(
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
         shown = {"max_pixels": job.settings.max_pixels, "min_pixels": min_pixels, "batch_rows": judge_batch}
+        _check_judge(judged_by, pinned)
         judging = _judging(judged_by, pinned, shown, judge_swaps, floor)
         job = replace(job, judging=judging)
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
     share = Share.of_environment()
-    _report(job, _with_progress(do_collect, job, share), as_json)
+    with stopping(
+        lambda: f"what was sampled is kept in {job.sweep_log}; the same command goes on from there"
+    ):
+        _report(job, _with_progress(do_collect, job, share), as_json)
 
 
 def _run_config(run: Path | None) -> Any:
@@ -229,6 +235,23 @@ def _local(
     return load
 
 
+def _check_local(job: "CollectJob", name: str, revision: str) -> None:
+    """Refuse a model or pictures that cannot be sampled, before anything is written or loaded."""
+    from rise_bench.model_families import check_pictures, supported_model
+
+    supported_model(name, revision, weights=False)
+    check_pictures(job.benchmark.golds("train", job.config))
+
+
+def _check_judge(name: str, revision: str) -> None:
+    from rise_bench.model_families import supported_model
+
+    try:
+        supported_model(name, revision, weights=False)
+    except ConfigError as error:
+        raise ConfigError(f"{error}. Name another judge by --judge, or --judge none") from error
+
+
 def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
     from rise_bench.judging import Judging
 
@@ -282,7 +305,13 @@ def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
     shards: dict[str, int] = {"high": 0, "low": 0}
     for entry in result.manifest.files.values() if result.manifest else ():
         shards[entry.shard] += entry.rows
-    numbers = {"out": str(job.out), "swept": result.swept, "left": result.left, **shards}
+    counts = {"swept": result.swept, "reused": result.reused, "left": result.left}
+    numbers = {"out": str(job.out), **counts, **shards}
+    if result.manifest and not result.asked:
+        typer.echo(f"{job.out} was collected before, by the same command; nothing was done", err=True)
+    elif result.reused:
+        before = "training or an earlier start of this command" if job.train_log else "an earlier start"
+        typer.echo(f"{result.reused} of {result.asked} samples taken from {before}", err=True)
     if as_json:
         typer.echo(json.dumps(numbers))
     elif result.manifest is None:

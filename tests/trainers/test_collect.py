@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
+from rise_bench.collection import same_settings
 from rise_bench.cot import open_cots, read_cots
 from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError
@@ -102,6 +104,35 @@ def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, bui
         collect(*short(tiny, built), "--out", out, "--tau", 0.5)
     with pytest.raises(ConfigError, match="other settings"):
         collect(*short(tiny, built), "--out", out, "--overwrite", "--max-cot-length", 9)
+
+
+def test_what_an_earlier_start_did_is_said(tiny, built, toy, tmp_path):
+    arguments = [*short(tiny, built), "--out", tmp_path / "cots"]
+    first = collect(*arguments)
+    assert "taken from" not in first.stderr and "collected before" not in first.stderr
+    assert "was collected before, by the same command" in collect(*arguments).stderr
+    shutil.rmtree(tmp_path / "cots")
+    again = collect(*arguments, "--json")
+    assert f"{len(toy.golds)} of {len(toy.golds)} samples taken from an earlier start" in again.stderr
+    assert json.loads(again.stdout)["reused"] == len(toy.golds)
+
+
+def test_a_model_that_cannot_be_sampled_locks_nothing(tiny, built, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps({"model_type": "internvl", "architectures": ["InternVL"]}))
+    (other / "model.safetensors").write_bytes(b"")
+    _, good, *rest = short(tiny, built)
+    for model, judge in ((other, "none"), ("nobody/nothing", "none"), (good, other)):
+        wrong = ["--model", model, *rest, "--judge", judge]
+        with pytest.raises(ConfigError, match=r"which is not supported|no model 'nobody/nothing'"):
+            collect(*wrong, "--out", tmp_path / "cots")
+        assert not (tmp_path / "cots.rollouts").exists()
+    same_settings(tmp_path / "sweep", {"model": "a name misspelt"})
+    same_settings(tmp_path / "sweep", {"model": "the name"})
+    RolloutLog(tmp_path / "sweep", 0, attempt="1").append([{"id": "a"}])
+    with pytest.raises(ConfigError, match="begun with other settings"):
+        same_settings(tmp_path / "sweep", {"model": "a name misspelt"})
 
 
 def test_rollouts_of_other_pictures_or_another_model_are_not_taken_for_those_asked_for(tiny, tmp_path):

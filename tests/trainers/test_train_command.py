@@ -1,18 +1,34 @@
 """`rise-bench train` as a user calls it: in its own process, by recipe, killed and started again."""
 
+import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from rise_bench.best_of import best_of, groups
+from rise_bench.cli import app
+from rise_bench.cot_writer import CotPlan, write_cots
+from rise_bench.dataset import open_dataset
 from rise_bench.errors import ConfigError
 from rise_bench.report import read_metrics
+from rise_bench.rollout_log import RolloutLog
+from rise_bench.trainers import visual_rft
+from rise_bench.trainers.config import PHASES
 from rise_bench.trainers.provenance import git_state, versions
+from rise_bench.trainers.recipe_files import load_config
 from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.training_data import open_training_data, training_cots
+
+from .conftest import write_benchmark
 
 
 @pytest.fixture
@@ -33,6 +49,12 @@ def test_a_smoke_recipe_runs_with_its_tiny_model_and_leaves_a_full_record(comman
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(tmp_path / "run" / "sft" / "final")
     assert "pre-flight: sft: 2 prompts a step" in done.stderr
+    report, evaluation = (line.split() for line in done.stderr.splitlines() if line.startswith("next: "))
+    assert report == ["next:", "rise-bench", "report", str(tmp_path / "run")]
+    assert evaluation[-2:] == ["--style", "answer_only"] and "RISE_BENCH_CUSTOM=toy" in evaluation
+    assert (
+        f"pretrained={tmp_path / 'run' / 'sft' / 'final'}" in evaluation[evaluation.index("--model_args") + 1]
+    )
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(record["prompt_hashes"]["toy"]) == 16 and record["world_size"] == 1
     assert record["git"] == git_state() and record["versions"] == versions()
@@ -53,6 +75,197 @@ def test_a_run_of_a_version_that_lacked_a_setting_goes_on(smoke, tmp_path):
     with pytest.raises(ConfigError, match=r"sft\.warmup_steps was 0, now 1"):
         path.write_text(path.read_text().replace("  warmup_steps: 0\n", ""))
         RunFolder.create(smoke("sft", "sft.warmup_steps=1"))
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """`train(*arguments)` calls the command; `train.trained` lists the configs that it would train."""
+    call = SimpleNamespace(trained=[])
+
+    def record(config, run):
+        call.trained.append(config)
+        raise KeyboardInterrupt
+
+    for stage in PHASES:
+        module = importlib.import_module(f"rise_bench.trainers.{stage}")
+        monkeypatch.setattr(module, "train", record)
+    call.run = lambda *arguments: CliRunner().invoke(app, ["train", *map(str, arguments)])
+    return call
+
+
+@pytest.fixture
+def built_as(toy, tmp_path):
+    """`built_as(name)` is the toy benchmark under the name of another."""
+
+    def build(name):
+        task = SimpleNamespace(**vars(toy))
+        task.spec = replace(toy.spec, name=name)
+        return write_benchmark(tmp_path / "built" / name, task)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("arguments", "same_as"),
+    [
+        (["rise_r1", "data.benchmark=moods"], ["rise_r1", "--recipe", "world/rise_r1"]),
+        (["--recipe", "world/rise_r1"], ["rise_r1", "--recipe", "world/rise_r1"]),
+        (["seed=7", "--recipe", "world/sft"], ["sft", "seed=7", "--recipe", "world/sft"]),
+        (["stage=sft", "data.benchmark=lisa"], ["sft", "--recipe", "lisa/sft"]),
+        (["sft"], ["sft", "--recipe", "emotion6/sft"]),
+        (
+            ["sft", "data.benchmark=pets"],
+            ["sft", "data.benchmark=pets", "--recipe", "emotion6/sft"],
+        ),
+        (
+            ["sft", "data.benchmark=moods", "data.benchmark=kinds"],
+            ["sft", "data.benchmark=kinds", "--recipe", "world/sft"],
+        ),
+    ],
+)
+def test_the_stage_or_the_recipe_is_enough(train, arguments, same_as):
+    short, full = train.run(*arguments, "--dry-run"), train.run(*same_as, "--dry-run")
+    assert short.exit_code == full.exit_code == 0, short.output
+    assert short.stdout == full.stdout
+
+
+def test_the_recipe_of_a_folder_is_that_of_the_benchmark_in_it(train, built_as):
+    folder = built_as("kinds")
+    result = train.run("rise_cot", f"data.benchmark={folder}", "--dry-run")
+    assert result.stderr.strip() == "recipe: world/rise_cot" and f"benchmark: {folder}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "no stage is named"),
+        (["rise_r2"], "no stage 'rise_r2'; choose one of rise_cot"),
+        (["sft", "--recipe", "world/rise_r1"], "is for rise_r1, not sft"),
+        (["sft", "sft.steps=0"], r"sft.steps = 0: it must be greater than 0"),
+        (["rise_r1", "grpo.steps=0"], r"grpo.steps = 0.*leave the phase out by phases=sft"),
+        (["rise_r1", "grpo.steps=-1"], "grpo.steps = -1"),
+        (["sft", "sft.learning_rate=-1e-5"], "sft.learning_rate = -1e-05: it must be 0 or greater"),
+        (["sft", "sft.learning_rate=.nan"], "sft.learning_rate = nan"),
+        (["rise_cot", "grpo.temperature=0"], "grpo.temperature = 0"),
+        (["rise_cot", "grpo.top_p=1.5"], "grpo.top_p = 1.5"),
+        (["sft", "sft.gradient_accumulation_steps=0"], "sft.gradient_accumulation_steps = 0"),
+        (["rise_cot", "grpo.max_cot_length=0"], "grpo.max_cot_length = 0"),
+        (["sft", "run.save_steps=0"], "run.save_steps = 0"),
+        (["sft", "model.min_pixels=99999999"], "is above model.max_pixels"),
+        (["sft", "data.max_prompt_length=0"], "data.max_prompt_length = 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_can(train, arguments, says):
+    result = train.run(*arguments, "--dry-run")
+    assert isinstance(result.exception, ConfigError) and re.search(says, str(result.exception))
+
+
+@pytest.mark.parametrize("stage", ["rise_r1", "metis_rise"])
+@pytest.mark.parametrize(
+    ("overrides", "cots"),
+    [
+        ([], "runs/moods-16-shot-rise_cot/cots"),
+        (["data.benchmark=kinds"], "runs/kinds-16-shot-rise_cot/cots"),
+        (["data.benchmark=a/b/mine", "data.shots=full"], "runs/mine-full-rise_cot/cots"),
+        (["data.cots=x", "data.expert_cots=x", "data.benchmark=kinds"], "x"),
+    ],
+)
+def test_the_chains_of_thought_are_those_of_the_benchmark_that_is_trained_on(stage, overrides, cots):
+    data = load_config(f"world/{stage}", overrides).data
+    assert (data.cots or data.expert_cots) == cots
+
+
+def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_as, tmp_path):
+    dataset = open_dataset(built_as("other"))
+    log = RolloutLog(tmp_path / "rollouts", 0, attempt="1")
+    verdict = {
+        "leak_numbers": False,
+        "leak_strict": False,
+        "format_ok": True,
+        "reward": 1.0,
+        "similarity": 1.0,
+    }
+    for gold in dataset.golds("train"):
+        log.append([{"id": gold.id, "step": 0, "group": 0, "cot": "c", "reconstruction": "r"} | verdict])
+    best = best_of(groups([tmp_path / "rollouts"]))
+    write_cots(CotPlan(dataset, "default", best, lambda group: {}), tmp_path / "cots")
+    config = make_config(f"data.cots={tmp_path / 'cots'}", stage="rise_r1")
+    data = open_training_data(config.data)
+    assert training_cots(config, replace(data, golds=dataset.golds("train")))
+    others = [replace(gold, id=f"not/{gold.id}") for gold in data.golds]
+    with pytest.raises(ConfigError, match="holds chains of thought for other, none for a sample of toy"):
+        training_cots(config, replace(data, golds=others))
+
+
+def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(train, command, tmp_path):
+    good, bad = (
+        command("rise_cot", "--check", "--json"),
+        command("rise_cot", "grpo.rollouts_per_device=3", "--check"),
+    )
+    result = train.run(*good[4:])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 0 and told["ok"] and told["needs"]["phases"]["grpo"]["memory_bytes"] > 0
+    result = train.run(*bad[4:], "--json")
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1 and not told["ok"] and len(told["problems"]) == 1
+    result = train.run(*bad[4:])
+    assert "rollouts_per_device" in str(result.exception)
+    result = train.run(*good[4:-1])
+    assert "no problem found, nothing was written" in result.stdout and "rough guess" in result.stderr
+    assert not train.trained and not (tmp_path / "run").exists()
+
+
+def test_a_run_that_ended_before_its_first_step_leaves_its_folder_free(train, command, tmp_path):
+    for settings in (["sft.steps=2"], ["sft.steps=3"]):
+        assert train.run(*command("sft", *settings)[4:]).exit_code == 130
+        assert not (tmp_path / "run").exists()
+    assert [config.sft.steps for config in train.trained] == [2, 3]
+
+
+def test_a_run_whose_answers_cannot_be_read_stops_and_is_no_success(smoke, tmp_path):
+    settings = ("grpo.steps=4", "run.on_unreadable=stop")  # two groups a step
+    config = smoke("visual_rft", *settings, "run.unreadable_groups=4")
+    with pytest.raises(
+        ConfigError, match=r"stopped after step 2.*grpo\.max_\*_length.*run\.on_unreadable=warn"
+    ):
+        visual_rft.train(config, RunFolder.create(config))
+    assert RunFolder.of(config).last_checkpoint("grpo").name == "checkpoint-2"
+    to_the_end = smoke("visual_rft", *settings, "run.unreadable_groups=100")
+    for _ in range(2):  # the second start finds the last checkpoint
+        with pytest.raises(ConfigError, match="no answer of its 4 logged steps could be read"):
+            visual_rft.train(to_the_end, RunFolder.create(to_the_end))
+    warned = smoke("visual_rft", "grpo.steps=4", "run.on_unreadable=warn")
+    assert visual_rft.train(warned, RunFolder.create(warned)).is_dir()
+
+
+CTRL_C = """
+import hashlib, os, signal, sys, threading, time
+from rise_bench.cli import stopping
+stopping._GRACE_SECONDS = 0.5
+threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+with stopping.stopping(lambda: "step 3 is kept"):
+    if sys.argv[1] == "library":  # no Python code runs in the main thread meanwhile
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("inside", ["python", "library"])
+def test_ctrl_c_is_answered_at_once_even_inside_a_library(inside):
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", CTRL_C, inside], capture_output=True, text=True, timeout=60)
+    assert "stopping: step 3 is kept" in done.stderr and time.monotonic() - begin < 30
+    assert done.returncode == (130 if inside == "library" else -signal.SIGINT)
+
+
+def test_what_is_kept_is_said(smoke, tmp_path):
+    run = RunFolder.of(smoke("sft"))
+    assert "no checkpoint is written yet" in run.kept()
+    for step in (1, 2):
+        folder = run.phase_dir("sft") / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        run.complete_checkpoint("sft", step, keep=2)
+    assert "checkpoint-2 is kept" in run.kept()
 
 
 @pytest.mark.slow
