@@ -27,6 +27,7 @@ from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.leaderboards.boards import GoldBoard
 from rise_bench.leaderboards.entries import main_score, verify_folder
 from rise_bench.leaderboards.submission_tree import FOLDER, is_submission_folder
+from rise_bench.lmms_models import pixel_limits
 from rise_bench.local_models import MAX_MODEL_BYTES, CheckedModel, fetch_checked_model
 from rise_bench.manifest import write_manifest
 from rise_bench.model_files import check_model_folder, is_read
@@ -303,7 +304,8 @@ def run_again(
     arguments = [
         "--tasks", f"rise_{board.spec.name}",
         "--model", decoding.engine,
-        "--model_args", ",".join(filter(None, (f"pretrained={work / 'model'}", model_args))),
+        "--model_args",
+        ",".join(filter(None, (f"pretrained={work / 'model'}", image_limits(submission), model_args))),
         "--gen_kwargs", ",".join(f"{name}={value}" for name, value in settings.items()),
         "--seed", str(decoding.seed % 2**32),
         "--output_path", str(work / "results"),
@@ -333,6 +335,18 @@ def run_again(
             f"{shlex.join(arguments)}; see its output above"
         )
     return texts, confinement.outcome()
+
+
+def image_limits(submission: Submission) -> str:
+    """Return model arguments for the resolution that a submission was run in.
+
+    `rise-bench eval` states the checkpoint's limits, and does so again. A command that states none was run at
+    those of lmms-eval itself: by plain lmms-eval, or by rise-bench 0.1.0.
+    """
+    own = pixel_limits(submission.decoding.engine)
+    if own is None or "max_pixels=" in submission.run.command:
+        return ""
+    return f"min_pixels={own[0]},max_pixels={own[1]}"
 
 
 @contextlib.contextmanager

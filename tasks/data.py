@@ -101,7 +101,9 @@ def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
             "Use `rise-bench eval`, or add %s to --model_args",
             *(shown.source, *shown.pixels, own.source, *own.pixels, added),
         )
-    return used and {"smallest": used.smallest, "largest": used.largest, "source": used.source}
+    if used is None:
+        return None
+    return {"smallest": used.smallest, "largest": used.largest, "source": used.source}
 
 
 def _of_kind(dataset: BenchmarkDataset, unit: BoxUnit) -> dict[str, Any]:

@@ -199,3 +199,19 @@ def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], 
     whole = {row["id"]: row["image"]["bytes"] for row in board.dataset.rows("test")}
     assert all(row["image"]["bytes"] == whole[row["id"]] for row in part.rows("test"))
     assert part.sha256 != board.dataset.sha256
+
+
+@pytest.mark.parametrize(
+    ("engine", "command", "added"),
+    [
+        ("qwen2_vl", "lmms-eval --model_args pretrained=x", "min_pixels=3136,max_pixels=602112"),
+        ("qwen2_vl", "", "min_pixels=3136,max_pixels=602112"),
+        ("qwen2_vl", "lmms-eval --model_args pretrained=x,max_pixels=12544", ""),  # as the checkpoint says
+        ("huggingface", "lmms-eval --model_args pretrained=x", ""),
+    ],
+)
+def test_a_part_is_run_again_in_the_resolution_of_the_run(honest, engine, command, added):
+    submission = Submission.model_validate(honest().submission)
+    run = submission.run.model_copy(update={"command": command})
+    decoding = submission.decoding.model_copy(update={"engine": engine})
+    assert reproduce.image_limits(submission.model_copy(update={"run": run, "decoding": decoding})) == added
