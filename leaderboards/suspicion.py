@@ -30,8 +30,10 @@ _LEAST_SAMPLES = 20
 _SAME_ANSWER = 0.02
 #: An answer is wrong if a probability is off by more, or if the boxes are less similar to the true ones.
 _WRONG_PROBABILITY, _WRONG_SIMILARITY = 0.1, 0.5
-#: Agreement on errors, 0 for chance and 1 for a copy, from which a person has to look.
-_SAME_ERRORS = 0.8
+#: How far apart they may be and count as the same to the digit.
+_SAME_DIGITS = 1e-4
+#: Agreement on errors, and to the digit, from which a person has to look; 0 is chance, 1 a copy.
+_SAME_ERRORS, _SAME_TO_THE_DIGIT = 0.8, 0.5
 
 #: Letters of other alphabets that look like Latin ones.
 _LOOK_ALIKES = str.maketrans(
@@ -60,6 +62,8 @@ class Fingerprint:
         stated: What each answer states: class and value of the largest probability and value of the second,
             or the first box relative to the image; shape (samples, 4), NaN where there is none.
         wrong: Whether each answer is wrong; shape (samples,).
+        fine: Whether each answer has digits of its own: boxes, and distributions where no class is certain,
+            unless in steps of 0.05; shape (samples,).
     """
 
     path: str
@@ -69,6 +73,7 @@ class Fingerprint:
     answers: NDArray[np.uint64]
     stated: NDArray[np.float32]
     wrong: NDArray[np.bool_]
+    fine: NDArray[np.bool_]
 
     @property
     def author(self) -> str:
@@ -108,6 +113,7 @@ def fingerprint(
         np.array(hashes, dtype=np.uint64),
         np.array([_stated(score.stated, gold) for score, gold in pairs], dtype=np.float32).reshape(-1, 4),
         np.array([_is_wrong(score, gold) for score, gold in pairs], dtype=np.bool_),
+        np.array([_is_fine(score, gold) for score, gold in pairs], dtype=np.bool_),
     )
 
 
@@ -128,6 +134,13 @@ def _is_wrong(score: SampleScore, gold: Gold) -> bool:
         pairs = zip(score.stated.probs, gold.annotation.probs, strict=True)
         return max(abs(p / total - q) for p, q in pairs) > _WRONG_PROBABILITY
     return score.similarity < _WRONG_SIMILARITY
+
+
+def _is_fine(score: SampleScore, gold: Gold) -> bool:
+    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
+        in_steps = all(abs(20 * p - round(20 * p)) < 1e-6 for p in score.stated.probs)
+        return max(gold.annotation.probs) < 0.99 and not in_steps
+    return isinstance(score.stated, Boxes)
 
 
 def _parts(think: str) -> tuple[int, int, int]:
@@ -179,17 +192,33 @@ def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own
             return Reason("resembles", message, "hold")
         # Whoever runs public weights again, greedily, gets much the same; a person has to tell.
         return Reason("copied", message, "hold" if same_model else "reject")
-    errors = agreement_on_errors(new, other)
-    if errors >= _SAME_ERRORS:
-        message = (
-            f"the errors agree with those of {other.path} ({of_model}): {errors:.2f} from 0 (chance) to 1"
-        )
-        return Reason("same_answers", message, "hold")
+    errors, digits = agreement_on_errors(new, other), agreement_to_the_digit(new, other)
+    if errors >= _SAME_ERRORS or digits >= _SAME_TO_THE_DIGIT:
+        shares = f"errors ({errors:.2f} from 0, chance, to 1) or digits ({digits:.2f})"
+        return Reason("same_answers", f"its {shares} are those of {other.path} ({of_model})", "hold")
     return None
 
 
 def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
-    """Agreement of two submissions where either is wrong, beyond chance.
+    """Agreement of two submissions where either is wrong, beyond chance: good models agree where right.
+
+    Returns:
+        See `_agreement`.
+    """
+    return _agreement(new, other, new.wrong | other.wrong, _SAME_ANSWER)
+
+
+def agreement_to_the_digit(new: Fingerprint, other: Fingerprint) -> float:
+    """Agreement of two submissions to the digit, beyond chance: good models have digits of their own.
+
+    Returns:
+        See `_agreement`.
+    """
+    return _agreement(new, other, new.fine & other.fine, _SAME_DIGITS)
+
+
+def _agreement(new: Fingerprint, other: Fingerprint, chosen: NDArray[np.bool_], tolerance: float) -> float:
+    """Agreement on the chosen samples that both answer, beyond chance.
 
     Chance is how often an answer of one agrees with the answer of the other to *another* of these samples;
     that allows for models which favour a class or a place.
@@ -198,14 +227,14 @@ def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
         (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for models that have nothing in common,
         1 for a copy; 0 where there is too little to compare.
     """
-    rows = np.flatnonzero((new.wrong | other.wrong) & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
+    rows = np.flatnonzero(chosen & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
     if len(rows) < _LEAST_SAMPLES:
         return 0.0
     first, second = new.stated[rows], other.stated[rows]
 
     def agree(shift: int) -> float:
         apart = np.abs(first - np.roll(second, shift, axis=0)).max(axis=1)
-        return float((apart <= _SAME_ANSWER).mean())
+        return float((apart <= tolerance).mean())
 
     chance = float(np.mean([agree(len(rows) * k // 6) for k in range(1, 6)]))
     return (agree(0) - chance) / (1 - chance) if chance < 1 else 0.0

@@ -1,6 +1,7 @@
 """Ranks, intervals and paired tests."""
 
 import json
+import random
 import shutil
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from rise_bench.leaderboards.entries import Entry, load_entries
 from rise_bench.leaderboards.ranking import build_tables, paired, table_json
 from rise_bench.leaderboards.site import build_site
 from rise_bench.scoring import aggregate
-from rise_bench.submission import Submission
+from rise_bench.submission import Submission, write_submission
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,26 @@ def test_a_run_is_reproduced_when_a_record_of_these_samples_agrees(results, tmp_
         path.write_text(json.dumps(whole))
     (entry,), _ = load_entries(tmp_path, results.settings, results.boards, workers=1)
     assert (entry.tier, entry.ranked) == (tier, tier == "reproduced")
+
+
+def test_public_truth_with_noise_is_accepted_and_not_ranked(results, boards, honest, tmp_path):
+    """No threshold tells it from a good model; so whatever is only recomputed has no rank."""
+    board, rng = boards["emotion6"], random.Random(0)
+    noisy = {}
+    for number, gold in enumerate(board.golds):
+        probs = [round(max(0.0, p + rng.gauss(0, 0.06)), 3) for p in gold.annotation.probs]
+        answer = json.dumps(dict(zip(gold.annotation.classes, probs, strict=True)))
+        noisy[gold.id] = f"<think>I see cue {number} in it.</think><answer>{answer}</answer>"
+    parts = honest(responses=noisy, id="mallory/oracle")
+    said = Submission.model_validate(parts.submission)
+    write_submission(tmp_path / "submissions/mallory/noise", said, parts.samples)
+    for folder in ("submissions/rise/emotion6-0", "reproductions/rise"):
+        shutil.copytree(results.root / folder, tmp_path / folder)
+    entries, refused = load_entries(tmp_path, results.settings, results.boards, workers=1)
+    assert refused == [] and len(entries) == 2, "nothing against it can be shown"
+    (table,) = [t for t in build_tables(results.settings, boards, entries) if t.name == "emotion6/full"]
+    assert [row.entry.author for row in table.rows] == ["rise"]
+    assert [(row.entry.author, row.rank) for row in table.apart] == [("mallory", None)]
 
 
 def test_rows_on_a_truth_that_is_not_public_are_ranked_and_give_no_answer_away(results, tmp_path):

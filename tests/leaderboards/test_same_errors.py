@@ -4,7 +4,13 @@ import random
 
 import pytest
 
-from rise_bench.leaderboards.suspicion import Fingerprint, agreement_on_errors, fingerprint, resemblance
+from rise_bench.leaderboards.suspicion import (
+    Fingerprint,
+    agreement_on_errors,
+    agreement_to_the_digit,
+    fingerprint,
+    resemblance,
+)
 from rise_bench.scoring import score_response
 from rise_bench.values import Boxes, Distribution, Gold
 
@@ -49,10 +55,10 @@ def box_answers(golds: list[Gold], seed: int, accuracy: float) -> list[str]:
     answers = []
     for gold in golds:
         x, y, w, h = gold.annotation.xywh[0]
+        tempting = hard.uniform(0, 300)
         if hard.random() < 1.5 * (1 - accuracy) and rng.random() < 0.67:
-            x, y = (hard.uniform(0, 300), 340.0) if rng.random() < 0.6 else (rng.uniform(0, 300), 0.0)
-        corners = [1000 / SIZE * (side + rng.gauss(0, 5)) for side in (x, y, x + w, y + h)]
-        answers.append(str([max(0, round(side)) for side in corners]))
+            x, y = (tempting, 340.0) if rng.random() < 0.6 else (rng.uniform(0, 300), 0.0)
+        answers.append(str([max(0, round(1000 / SIZE * (side + rng.gauss(0, 4)))) for side in (x, y, w, h)]))
     return answers
 
 
@@ -78,6 +84,7 @@ def test_honest_models_are_no_copies(make, answer, accuracy):
     golds = make()
     first, second = pair(golds, answer(golds, 1, accuracy), answer(golds, 2, accuracy))
     assert agreement_on_errors(first, second) < 0.6
+    assert agreement_to_the_digit(first, second) < 0.1
     assert resemblance(second, [first]) == []
 
 
@@ -99,6 +106,28 @@ def test_confidences_shaken_by_a_hundredth_do_not_hide_a_copy():
     shaken = [a.replace("}", " }").replace("0.9", "0.89") for a in answers]
     first, second = pair(golds, answers, shaken)
     assert [reason.code for reason in resemblance(second, [first])] == ["same_answers"]
+
+
+def test_boxes_equal_to_the_digit_are_held_however_good_they_are():
+    golds = box_golds()
+    answers = box_answers(golds, 1, 1.0)
+    first, second = pair(golds, answers, [f"{answer} " for answer in answers])
+    assert agreement_on_errors(first, second) == 0, "there are none"
+    assert [reason.code for reason in resemblance(second, [first])] == ["same_answers"]
+
+
+@pytest.mark.parametrize(("digits", "same"), [("0.7, 0.2, 0.1", False), ("0.683, 0.214, 0.103", True)])
+def test_only_digits_of_its_own_tell_of_a_copy(digits, same):
+    """Two models that answer in tenths meet often; both are right about every sample here."""
+    rng = random.Random(0)
+    golds, answers = [], []
+    for i in range(100):
+        probs = [float(p) for p in digits.split(", ")]
+        rng.shuffle(probs)
+        golds.append(Gold(f"m/{i}", Distribution(("joy", "fear", "anger"), tuple(probs)), SIZE, SIZE))
+        answers.append(f'{{"joy": {probs[0]}, "fear": {probs[1]}, "anger": {probs[2]}}}')
+    first, second = pair(golds, answers, [f"{answer} " for answer in answers])
+    assert (resemblance(second, [first]) != []) == same
 
 
 def test_models_that_answer_nearly_always_the_same_share_no_evidence():
