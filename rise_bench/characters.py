@@ -102,3 +102,61 @@ def fold(name: str) -> str:
     (True, True)
     """
     return "".join(map(fold_word, words(plain(name))))
+
+
+_TWINS = dict(
+    zip(
+        "аеорсухіјѕһԁԛԝкмтвнгпАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεορικντυχηωƒɡıłøđħɑ℮",
+        "aeopcyxijshdqwkmtbhrnabekmhopctyxijsabezhikmnoptyxaeopikvtuxnwfgilodhae",
+        strict=True,
+    )
+)
+
+
+class _LookAlikes(CharacterTable):
+    """What each character looks like to a reader: a small letter without accents, a digit, or nothing."""
+
+    def __missing__(self, code: int) -> str:
+        value = super().__missing__(code)
+        if code < 128:
+            value = self[code] = value.lower()
+        return value
+
+    def standing_for(self, character: str) -> str:
+        """Return the look-alike of a character that is not ASCII."""
+        category = unicodedata.category(character)
+        if character in _TWINS:
+            return _TWINS[character]
+        if category == "Pd":
+            return "-"
+        if category in ("Nd", "Nl", "No") or character in "🔟💯":
+            return str(unicodedata.digit(character, 1))
+        if (category in ("Mn", "Me") and ord(character) < 0x370) or "\u20d0" <= character <= "\u20ff":
+            return ""
+        seen = super().standing_for(character)
+        if seen == character:
+            letters = unicodedata.normalize("NFKD", character)
+            if letters[0].isascii() and letters[0].isalpha() and len(words(letters)[0]) == len(letters):
+                bare = [c for c in letters if not unicodedata.combining(c)]
+                seen = bare[0] if len(bare) == 1 else seen
+        return seen.lower() if len(seen.lower()) == 1 else seen
+
+
+_LOOKS = _LookAlikes()
+
+
+def look(text: str) -> tuple[str, list[int] | None]:
+    """Return a text as a reader sees it, in small letters, and the place of each character in the text.
+
+    Accents, invisible characters, full width and letters that look like Latin ones are undone; digits of any
+    script, in circles, superscript or as fractions, are a digit. The places are None if nothing was left out.
+
+    >>> look("Еi\u00adghty ⑧ Café")[0]
+    'eighty 8 cafe'
+    """
+    if text.isascii():
+        return text.lower(), None
+    seen = text.translate(_LOOKS)
+    if len(seen) == len(text):
+        return seen, None
+    return seen, [i for i, character in enumerate(text) if _LOOKS[ord(character)]]

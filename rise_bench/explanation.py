@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rise_bench.answer_format import DEFAULT_FORMAT, AnswerFormat
+from rise_bench.clean_text import clean_cot
 from rise_bench.leaks import LeakSpan, find_leaks
 from rise_bench.parsing import Reading, read_response
 from rise_bench.registry import BenchmarkSpec
@@ -20,7 +21,8 @@ class Explanation:
     Attributes:
         gold: The truth.
         response: The text that holds the answer.
-        cot: The text that is checked for leaks: the think part, or the chain of thought of the closed loop.
+        cot: The text that is checked for leaks: the think part, or the chain of thought of the closed loop as
+            it enters the prompt.
         reading: How the answer was read; boxes in the declared unit.
         frame: The numbers that stand for the full image in that unit.
         verdict: The reward and its conditions (eq. 9, or eq. 1 for the closed loop); boxes in pixels.
@@ -73,7 +75,7 @@ def explain_response(
         verdict = cot_reward(gold, cot, response, unit=asked.unit, rule=rule, max_pixels=asked.max_pixels)
     style = asked.style if cot is None else "answer_only"
     reading = read_response(response, gold.kind, classes, style=style)
-    text = reading.think if cot is None else cot
+    text = reading.think if cot is None else clean_cot(cot)
     matches: tuple[tuple[int, int, float], ...] = ()
     if isinstance(gold.annotation, Boxes) and isinstance(verdict.stated, Boxes):
         matches = tuple(match_boxes(gold.annotation, verdict.stated))

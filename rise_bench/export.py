@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from rise_bench.clean_text import clean_cot
 from rise_bench.cot import CotDataset, Subset, require_columns
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.export_texts import (
@@ -33,7 +34,6 @@ from rise_bench.export_texts import (
     vlm_r1_question,
 )
 from rise_bench.hub_load import open_folder
-from rise_bench.prompts import clean_cot
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.schema import row_to_gold
 from rise_bench.storage import (

@@ -3,42 +3,36 @@ r"""Find what a chain of thought gives away of its annotation (L of eq. 1).
 The paper checks "for numerical content (probabilities or coordinate values)". Here any digit counts, and so
 does a number in words where it has the sense of a probability or a coordinate ("eighty per cent"), because
 that is how a policy would evade the digits; a plain count ("two dogs") is a cue, not a leak. With class names
-given (`strict`), naming a class or an inflection of it counts too. Each leak is a span with a reason, so that
-a person can see what was held against a text. Linear in the length of the text.
+given (`strict`), naming a class or an inflection of it counts too. Texts are judged as a reader sees them:
+look-alike letters, invisible characters and spaced-out words are undone first. Each leak is a span with a
+reason, so that a person can see what was held against a text. Linear in the length of the text.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
-_UNIT_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand"
-)
-_NUMBER_WORD = rf"(?:{'|'.join(sorted(_UNIT_WORDS.split(), key=len, reverse=True))})"
-_SPELLED = rf"{_NUMBER_WORD}(?:(?:\s|-){{1,3}}+(?:and\s)?+{_NUMBER_WORD}){{0,6}}+"
-_FRACTION = r"(?:half|halves|thirds?+|quarters?+|fifths?+|tenths?+)"
-_QUANTITY = r"(?:probabilit(?:y|ies)|likelihood|chance|odds|confidence|score|weight|mass|percentage)"
-_PLACE = r"(?:coordinates?+|pixels?+|width|height|corner|x|y)"
-_NUMERAL_STARTS = (*_UNIT_WORDS.split(), "half", "halves", "third", "quarter", "fifth", "tenth")
-_LETTERS = re.compile(r"[^\W_]+")
-_ANY_DIGIT = re.compile(r"[\d½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⁰¹²³⁴-⁹₀-₉]")
+from rise_bench.characters import look, marks
+from rise_bench.class_forms import class_forms
+from rise_bench.number_words import has_number_words, number_word_spans
 
-_LEAK = re.compile(
-    rf"(?P<coordinates>[\[\(]\s*+-?+\d++(?:[.,]\d++)?+(?:\s*+[,;]\s*+-?+\d++(?:\.\d++)?+)++\s*+[\]\)]?+)"
-    rf"|(?P<percentage>\d++(?:[.,]\d++)?+\s*+(?:%|％|per\s?+cent\b|percent\b))"
-    rf"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
-    rf"|(?P<digits>{_ANY_DIGIT.pattern}++)"
-    rf"|(?P<number_word>\b(?:"
-    rf"{_SPELLED}\s?+(?:per\s?+cent\b|percent\b|%|pixels?+\b|px\b|out\sof\s{_NUMBER_WORD}\b|in\s{_NUMBER_WORD}\b)"
-    rf"|(?:{_NUMBER_WORD}\s)?+point\s{_NUMBER_WORD}\b(?:\s{_NUMBER_WORD}\b){{0,6}}+"
-    rf"|(?:an?\s|one\s|two\s|three\s|four\s)?+{_FRACTION}\s(?:of\s)?+(?:the\s|its\s|all\s)?+(?:{_QUANTITY}|width|height)\b"
-    rf"|(?:{_QUANTITY}|{_PLACE})(?:\s(?:is|are|of|at|about|around|near|nearly|roughly|equals)){{0,3}}+\s"
-    rf"(?:(?:an?\s|one\s)?{_FRACTION}|{_SPELLED})\b))",
-    re.IGNORECASE,
+_DIGITS = re.compile(
+    r"(?P<coordinates>[\[\(]\s*+-?+\d++(?:[.,]\d++)?+(?:\s*+[,;]\s*+-?+\d++(?:\.\d++)?+)++\s*+[\]\)]?+)"
+    r"|(?P<percentage>\d++(?:[.,]\d++)?+\s*+(?:%|per\s?+cent\b|percent\b))"
+    r"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
+    r"|(?P<digits>\d++)"
 )
-_SUFFIXES = "s|es|d|ed|ing|ful|fully|fulness|ous|ously|ly|ness|y|ily|iness|ish"
+_HAN = r"[零〇一二三四五六七八九十百千万两兩壹贰叁肆伍陆柒捌玖拾佰仟]"
+_HAN_NUMBER = re.compile(
+    rf"百分之{_HAN}++|{_HAN}++分之{_HAN}++|{_HAN}++[点點・·]{_HAN}++|{_HAN}++[成割]"
+    rf"|(?<![㐀-鿿぀-ヿ]){_HAN}++(?![㐀-鿿぀-ヿ])"
+)
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_GAP = re.compile(r"[\s_\-'.*/\"]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,57 +57,73 @@ def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...
     >>> [leak.text for leak in find_leaks("A joyful scene.", classes=["joy"])]
     ['joyful']
     """
-    words = _words(text)
-    spans = _number_leaks(text, words) + _class_leaks(text, words, tuple(classes))
-    return tuple(sorted(spans, key=lambda span: (span.start, span.end)))
+    names = tuple(classes)
+    seen, places = look(text)
+    spans = [*_number_leaks(seen, names), *_class_leaks(seen, names)]
+    return tuple(sorted((_span(text, places, *span) for span in spans), key=lambda s: (s.start, s.end)))
 
 
 def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
     """Return whether a text leaks by the paper's rule, and whether it leaks by the strict one."""
-    words = _words(text)
-    numbers = bool(_number_leaks(text, words))
-    return numbers, numbers or bool(_class_leaks(text, words, tuple(classes)))
+    names = tuple(classes)
+    seen, _ = look(text)
+    numbers = (
+        _DIGITS.search(seen) is not None
+        or has_number_words(seen, names)
+        or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
+    )
+    return numbers, numbers or any(True for _ in _class_leaks(seen, names))
 
 
-def _number_leaks(text: str, words: set[str]) -> list[LeakSpan]:
-    if not _ANY_DIGIT.search(text) and not any(word.startswith(_NUMERAL_STARTS) for word in words):
-        return []  # the full pattern is slow, and most texts have nothing in them that could match
-    return [LeakSpan(m.start(), m.end(), m.group(), str(m.lastgroup)) for m in _LEAK.finditer(text)]
+def _span(text: str, places: list[int] | None, start: int, end: int, reason: str) -> LeakSpan:
+    if places is not None:
+        start, end = places[start], places[end - 1] + 1
+    return LeakSpan(start, end, text[start:end], reason)
 
 
-def _class_leaks(text: str, words: set[str], classes: tuple[str, ...]) -> list[LeakSpan]:
+def _number_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    for match in _DIGITS.finditer(seen):
+        yield match.start(), match.end(), str(match.lastgroup)
+    for start, end in number_word_spans(seen, classes):
+        yield start, end, "number_word"
+    if not seen.isascii():
+        for match in _HAN_NUMBER.finditer(seen):
+            yield match.start(), match.end(), "number_word"
+
+
+def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
     if not classes:
-        return []
-    pattern, starts = _class_pattern(classes)
-    if not any(word.startswith(starts) for word in words):
-        return []
-    return [LeakSpan(m.start(), m.end(), m.group(), "class_name") for m in pattern.finditer(text)]
+        return
+    endings = class_forms(classes)
+    tokens = list(_word_pattern(seen.isascii()).finditer(seen))
+    texts = [_letters(match[0]) for match in tokens]
+    for i, word in enumerate(texts) if not endings.keys().isdisjoint(texts) else ():
+        for before in endings.get(word, ()):
+            first = i - len(before)
+            if first >= 0 and tuple(texts[first:i]) == before and _adjacent(seen, tokens[first : i + 1]):
+                yield tokens[first].start(), tokens[i].end(), "class_name"
+                break
+    for name in map(_looks, classes):
+        if _UNSPACED.search(name):
+            for match in re.finditer(rf"{re.escape(name)}(?![{marks()}])", seen):
+                yield match.start(), match.end(), "class_name"
 
 
-def _words(text: str) -> set[str]:
-    return set(_LETTERS.findall(text.casefold()))
+@lru_cache(maxsize=2)
+def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
+    """Return the pattern of a word, one spelt out in single letters included."""
+    inside = r"[^\W_]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
+    return re.compile(rf"\b[a-z](?:[ \-.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
 
 
-@lru_cache(maxsize=64)
-def _class_pattern(classes: tuple[str, ...]) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Return the pattern of the class names, and the starts of words without which it cannot match."""
-    stems = sorted({stem for name in classes for stem in _stems(name)}, key=len, reverse=True)
-    starts = tuple({_LETTERS.findall(stem)[0] for stem in stems})
-    return re.compile(rf"\b(?:{'|'.join(stems)})(?:{_SUFFIXES})?\b", re.IGNORECASE), starts
+def _letters(word: str) -> str:
+    return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-.*_]+", word)).casefold()
 
 
-def _stems(name: str) -> set[str]:
-    """Forms of a class name to which a suffix may be added: sad(ness), angr(y), surpris(ing)."""
-    words = re.findall(r"[^\W_]+", name)
-    if not words:
-        return set()
-    start = "".join(re.escape(word) + r"[\s_-]*+" for word in words[:-1])
-    last = words[-1].casefold()
-    forms = {last}
-    if last.endswith("ness") and len(last) > 6:
-        forms.add(last[:-4])
-    if last.endswith("er") and len(last) > 4:
-        forms.add(last[:-2] + "r")
-    if last.endswith(("e", "y")) and len(last) > 4:
-        forms.add(last[:-1])
-    return {start + re.escape(form) for form in forms}
+def _looks(name: str) -> str:
+    return look(name)[0]
+
+
+def _adjacent(seen: str, tokens: list[re.Match[str]]) -> bool:
+    """Whether nothing but blanks, hyphens and the like stands between the words."""
+    return all(_GAP.fullmatch(seen, a.end(), b.start()) for a, b in pairwise(tokens))

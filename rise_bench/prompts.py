@@ -10,9 +10,8 @@ in the CoT, one fixed output form. The unit of boxes is always said in the promp
 """
 
 import hashlib
-import itertools
-import re
 
+from rise_bench.clean_text import clean_cot
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.values import (
     MAX_PIXELS,
@@ -24,9 +23,6 @@ from rise_bench.values import (
     frame_of,
     render_gold,
 )
-
-_SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>", re.IGNORECASE)
-_ANGLE = re.compile("([<>])")
 
 
 def task_sentence(spec: BenchmarkSpec, gold: Gold) -> str:
@@ -104,27 +100,6 @@ def answer_only_prompt(
         f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, unit=unit, max_pixels=max_pixels)}\n"
         "Write only <answer>JSON</answer>."
     )
-
-
-def clean_cot(cot: str) -> str:
-    """Remove what may not enter a prompt: special tokens (a sampled image token corrupts it) and tags.
-
-    What is left holds none, also where removing one has made another; the time is linear in the length.
-    """
-    kept: list[str] = []
-    opened: list[list[str]] = []  # pieces from each "<" on that has met no ">" yet
-    for piece in _ANGLE.split(cot):
-        if piece == "<":
-            opened.append([piece])
-            continue
-        (opened[-1] if opened else kept).append(piece)
-        if piece == ">" and opened:
-            if _SPECIAL_TOKEN.fullmatch("".join(opened[-1])):
-                opened.pop()  # what stood before and what follows may together be a token
-            else:
-                kept += itertools.chain(*opened)
-                opened.clear()
-    return "".join(itertools.chain(kept, *opened)).strip()
 
 
 def think_answer_text(cot: str, answer: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from rise_bench.clean_text import clean_cot
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.image_files import decode_rgb
 from rise_bench.leaks import find_leaks
@@ -100,7 +101,8 @@ def _card(
 
 
 def mark_leaks(cot: str, classes: tuple[str, ...] = ()) -> str:
-    """Escape a chain of thought and mark its leaks, with their reason as the tooltip."""
+    """Escape a chain of thought as it enters a prompt and mark its leaks; a tooltip says the reason."""
+    cot = clean_cot(cot)
     parts, position = [], 0
     for span in sorted(find_leaks(cot, classes=classes), key=lambda s: s.start):
         if span.start >= position:

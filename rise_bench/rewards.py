@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from rise_bench.clean_text import clean_cot
 from rise_bench.errors import ConfigError
 from rise_bench.leaks import leak_verdicts
 from rise_bench.parsing import Reading, Style, read_response
@@ -114,7 +115,8 @@ def grounded_factor(groundedness: float, rule: RewardRule) -> float:
 
 def cot_format_ok(cot: str) -> bool:
     """Whether a CoT is a narrative: three words or more, no tags, no special tokens, no JSON (F of eq. 1)."""
-    return len(list(islice(_WORDS.finditer(cot), 3))) == 3 and _MARKUP.search(cot) is None
+    three_words = len(list(islice(_WORDS.finditer(cot), 3))) == 3
+    return three_words and _MARKUP.search(cot) is None and clean_cot(cot) == cot.strip()
 
 
 def read_stated(
@@ -164,7 +166,7 @@ def cot_reward(
     names = (
         gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
     )
-    leak_numbers, leak_strict = leak_verdicts(cot, [name for name in names if name])
+    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), [name for name in names if name])
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok and cot_format_ok(cot)
     reward = score

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_bench import prompts
+from rise_bench import clean_text, prompts
 from rise_bench.registry import BENCHMARKS
 from rise_bench.values import Boxes, Distribution, Gold, render_gold
 
@@ -67,25 +67,25 @@ def test_category_and_question_are_filled_in_and_not_interpreted():
     ],
 )
 def test_special_tokens_never_enter_a_prompt(cot, clean):
-    assert prompts.clean_cot(cot) == clean
+    assert clean_text.clean_cot(cot) == clean
 
 
 def removed_until_nothing_changes(cot):
     previous = None
     while cot != previous:
-        previous, cot = cot, prompts._SPECIAL_TOKEN.sub("", cot)
+        previous, cot = cot, clean_text._SPECIAL_TOKEN.sub("", cot)
     return cot.strip()
 
 
 @given(st.lists(st.sampled_from(["<|", "|>", "<", ">", "</", "think>", "im", " ", "<|a|>", "x" * 65])))
 def test_removal_in_one_pass_is_removal_until_nothing_changes(pieces):
     cot = "".join(pieces)
-    assert prompts.clean_cot(cot) == removed_until_nothing_changes(cot)
+    assert clean_text.clean_cot(cot) == removed_until_nothing_changes(cot)
 
 
 def test_nested_tokens_take_linear_time():
     nested = "<|a" * 200_000 + "<|b|>" + "|>" * 200_000  # one round of removal for each takes hours
-    assert prompts.clean_cot(f"red {nested} sky") == "red  sky"
+    assert clean_text.clean_cot(f"red {nested} sky") == "red  sky"
 
 
 def test_hash_changes_with_unit_and_question():

@@ -40,6 +40,11 @@ def test_a_clean_cot_with_a_true_reconstruction_is_paid_in_full():
         ('{"joy": high, "fear": low} as people smile', RewardRule(), False),
         ("<answer> people smile warmly", RewardRule(), False),
         ("people smile <|image_pad|> warmly today", RewardRule(), False),
+        ("people smile <image> warmly today", RewardRule(), False),
+        ("joy is at eigh<image>ty per cent here", RewardRule(format_term=False), False),
+        ("joy is at eigh<|image_pad|>ty per cent here", RewardRule(format_term=False), False),
+        ("joy is at 0.<|<image>a|>8 here", RewardRule(format_term=False), False),
+        ("the people look j<image>oyful here", RewardRule(leak="strict", format_term=False), False),
     ],
 )
 def test_conditions_and_switches(cot, rule, paid):

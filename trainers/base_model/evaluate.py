@@ -23,11 +23,11 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
+from rise_bench.clean_text import clean_cot
 from rise_bench.floors import floor_predictors
 from rise_bench.image_files import decode_rgb
 from rise_bench.prompts import (
     answer_only_prompt,
-    clean_cot,
     reason_prompt,
     reconstruct_prompt,
     think_answer_prompt,

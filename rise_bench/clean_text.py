@@ -1,0 +1,28 @@
+"""What of a chain of thought may enter a prompt."""
+
+import itertools
+import re
+
+_SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>", re.IGNORECASE)
+_ANGLE = re.compile("([<>])")
+
+
+def clean_cot(cot: str) -> str:
+    """Remove what may not enter a prompt: special tokens (a sampled image token corrupts it) and tags.
+
+    What is left holds none, also where removing one has made another; the time is linear in the length.
+    """
+    kept: list[str] = []
+    opened: list[list[str]] = []  # pieces from each "<" on that has met no ">" yet
+    for piece in _ANGLE.split(cot):
+        if piece == "<":
+            opened.append([piece])
+            continue
+        (opened[-1] if opened else kept).append(piece)
+        if piece == ">" and opened:
+            if _SPECIAL_TOKEN.fullmatch("".join(opened[-1])):
+                opened.pop()  # what stood before and what follows may together be a token
+            else:
+                kept += itertools.chain(*opened)
+                opened.clear()
+    return "".join(itertools.chain(kept, *opened)).strip()
