@@ -36,14 +36,15 @@ def fresh_folder(output: Path) -> Iterator[Path]:
         ConfigError: If the folder cannot be made.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    work = output / f"{name}{_UNFINISHED}"
+    work, unlocked = output / f"{name}{_UNFINISHED}", output / f".{name}"
     try:
         output.mkdir(parents=True, exist_ok=True)
         _remove_killed(output)
-        work.mkdir()
+        unlocked.mkdir()
     except OSError as error:
         raise ConfigError(f"cannot write to {output}: {error}; choose another --output_path") from error
-    with locked_folder(work, work):
+    with locked_folder(unlocked, work):
+        unlocked.rename(work)  # the lock stays: nobody ever sees this folder without it
         try:
             yield work
         except RiseError:

@@ -51,7 +51,9 @@ def local_model(name: str) -> str:
         family: str = name.removeprefix(TINY)
         return str(make_tiny_model(cache_folder(name), family))  # type: ignore[arg-type]
     folder = Path(name).expanduser()
-    return str(final_model(folder)) if run_of(folder) == folder else name
+    if run_of(folder) == folder:
+        return str(final_model(folder))
+    return str(folder) if name.startswith("~") else name
 
 
 def checked_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:

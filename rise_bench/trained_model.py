@@ -14,8 +14,11 @@ _RECIPE = "config.yaml"
 
 def run_of(folder: Path) -> Path | None:
     """Return the training run that a folder is, or that its model comes from; None if it is neither."""
-    places = (folder, *folder.absolute().parents[:2])
-    return next((place for place in places if (place / _RECIPE).is_file()), None)
+    if (folder / _RECIPE).is_file() and not (folder / "config.json").is_file():
+        return folder
+    run = folder.absolute().parent.parent
+    made = folder.name == "final" or folder.name.startswith("checkpoint-")
+    return run if made and (run / _RECIPE).is_file() else None
 
 
 def recipe_of(run: Path) -> dict[str, Any]:

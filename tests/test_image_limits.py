@@ -9,6 +9,7 @@ from rise_bench.base_model import base_model_folder
 from rise_bench.errors import ConfigError
 from rise_bench.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
 from rise_bench.lmms_models import pixel_limits
+from rise_bench.local_models import local_model
 
 VGA = [(640, 480)]
 PUBLISHED = {"min_pixels": 3136, "max_pixels": 12_845_056, "patch_size": 14}  # as Qwen2-VL's
@@ -63,6 +64,17 @@ def test_a_run_states_them_in_its_recipe_whatever_its_model_was_saved_with(tmp_p
         found = checkpoint_limits(str(place))
         assert (found.smallest, found.largest, found.trained) == (784, 50176, True)
         assert str(run) in found.source
+
+
+@pytest.mark.parametrize("recipe", ["- 1", "model: big", "{", "model: {max_pixels: 9, min_pixels: 4}"])
+@pytest.mark.parametrize("place", [".", "..", "../.."])
+def test_a_config_yaml_that_is_no_recipe_of_the_model_is_left_alone(tmp_path, recipe, place):
+    model = tmp_path / "a" / "b" / "model"
+    shutil.copytree(base_model_folder(), model)
+    (model / place / "config.yaml").write_text(recipe)
+    found = checkpoint_limits(str(model))
+    assert (found.smallest, found.largest, found.trained) == (3136, 12544, False)
+    assert local_model(str(model)) == str(model)
 
 
 def test_a_broken_processor_file_is_named(checkpoint):
