@@ -77,7 +77,7 @@ def _inflected(root: str) -> set[str]:
         for ending in ("", "s", "ful", "fully", "fulness", "less", "lessly", "ly", "ness", "like")
     }
     if root.endswith(_SIBILANTS):
-        made.add(root + "es")
+        made |= {root + "es", root + root[-1] + "es"}
     if root.endswith(("f", "fe")):
         made.add(root.rstrip("e")[:-1] + "ves")
     stem = _before_a_vowel(root)

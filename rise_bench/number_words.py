@@ -29,7 +29,7 @@ _LEXICON = {
     "t": "point",
     "u": "pixel pixels px votes thousandth thousandths",
     "P": "part parts",
-    "q": "probability probabilities likelihood chance odds confidence score weight mass share rating",
+    "q": "probability probabilities likelihood chance odds confidence score weight mass share rating ratio",
     "Q": "percentage",
     "z": "x y w h ex",
     "l": "coordinate coordinates row column position offset centre center corner box edge border margin",
@@ -52,10 +52,12 @@ _LEXICON = {
     "m": "times",
     "M": "twice",
     "j": "as more",
-    "k": "likely likelier probable",
+    "k": "likely likelier probable than",
     "X": "view profile length portrait pose angle turn",
-    "D": "the these those this that they we you who all other both last first next every each its his "
+    "D": "the these those this that they we you who all other both last first next every its his "
     "her their our my",
+    "J": "each",
+    "S": "ish odd",
     "!": "fiftyfifty",
 }
 _CODES = {word: code for code, group in _LEXICON.items() for word in group.split()}
@@ -99,18 +101,21 @@ _STATES = re.compile("[:=→|]")
 _PAUSES = re.compile(r"[,;()\[\]{}]")
 
 TOKEN = re.compile(
-    r"(?<![^\W_])[a-z](?:[ \-.*_]{1,2}[a-z](?![^\W_])){2,}+|\bp\.\s?c\b\.?|[^\W_]+|%|[,.;:!?()\[\]{}=→|]+"
+    r"(?<![^\W_])[a-z]{2,12}-[a-z]{1,12}(?![^\W_])"  # eighty-five, eigh-ty
+    r"|(?<![^\W_])[a-z](?:[ \-.*_]{1,2}[a-z](?![^\W_])){2,}+"  # e-i-g-h-t-y
+    r"|\bp\.\s?c\b\.?|[^\W_]+|%|[,.;:!?()\[\]{}=→|]+"
 )
 _N = r"(?:a?[nTBo0](?:&?[nTBo0]){0,8}+)"
 _BIG = r"(?:a?[no0]{0,2}+[TB](?:&?[nTBo0]){0,8}+)"
 _END = rf"(?=[,.iIrby4szlLKC]|[2&](?!{_N}[wDjP])|\Z)"
 _RULES = (
-    rf"(?:{_N}|h)a?(?:p|ec|eB)|{_N}Q",  # eighty per cent
+    rf"(?:{_N}|h)[aS]?(?:p|ec|eB)|{_N}Q",  # eighty per cent
     rf"(?:p|ec)[iv,]{{0,4}}{_N}{_END}",  # per cent: eighty
     r"§|!|R|TT",
     r"[0nT]t[nTo0]{1,8}|ot[nTo0]{1,8}(?=[,.&KC]|\Z)|(?<!D)t[nT0o]{1,8}(?=[,.&vKC]|\Z)",  # zero point eight
-    rf"{_N}F(?!X)|{_N}f(?![wXDC]|\Z)|[on]f(?=[wKC])",  # seven tenths
-    r"a?[no]?[hfF]v?[Da]?[qQL]|[afh]v?DW|afvDg|af[ry]|hh|h&h|Yy[Da]?g",  # half the width, a third of the way
+    rf"{_N}F(?!X)|{_N}f(?![wXDC])|[on]f(?=[wKC])",  # seven tenths
+    r"a?[no]?[hfF]v?[Da]?[qQL]|[afh]v?DW",
+    r"afvDg|af[ry]|[aon]?[hfF]J|hvK|hh|h&h|Yy[Da]?g",  # half the width, a third of the way
     r"afK|af(?:[wK])[,&]{1,2}af|K[i,]{0,3}a?[hfF](?=[,.&]|\Z)|h4?K(?=[,.&]|\Z)|a?[hfF](?:4|w2)K",  # joy half
     rf"{_N}m?I[nTB]|{_N}m?Ov[Da]?{_N}|[nT]vD?[nTB]",  # nine in ten
     rf"[TB][2&i]T(?![w])|{_N}P[wK][2,&]{{1,2}}{_N}P|{_N}PK",  # eighty to twenty
@@ -167,6 +172,10 @@ def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
     word = token if token.isalnum() else "".join(filter(str.isalnum, token)) or token
     if word in _CODES:
         return _CODES[word]
+    if token.count("-") == 1 and min(map(len, token.split("-"))) > 0 and "." not in token:
+        parts = token.split("-")
+        if max(map(len, parts)) > 1:
+            return "".join(_code(part, feelings, names) for part in parts)
     if word in feelings:
         return "K"
     if word in names:
