@@ -22,7 +22,6 @@ from rise_bench.leaderboards.submission_tree import (
     PullRequest,
     check_pull_request,
     is_on_main,
-    is_submission_folder,
     read_folder,
 )
 from rise_bench.leaderboards.suspicion import Fingerprint
@@ -47,8 +46,8 @@ def verify_local(
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
-    whole = "/".join(folder.absolute().parts[-3:])
-    path = whole if is_submission_folder(whole) else folder.name
+    inside = main is not None and folder.resolve().is_relative_to(main.resolve())
+    path = folder.resolve().relative_to(main.resolve()).as_posix() if main and inside else folder.name
     submission_json, samples_jsonl, reasons = read_folder(folder)
     submission, _ = read_submission(submission_json)
     known = (

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from rise_bench import __version__
 from rise_bench.average_precision import Matches
+from rise_bench.hub import holds_token
 from rise_bench.leaderboards.boards import RULES_VERSION, GoldBoard
 from rise_bench.leaderboards.suspicion import Fingerprint, constancy, fingerprint, perfection, resemblance
 from rise_bench.prompts import prompt_hash
@@ -27,6 +28,7 @@ from rise_bench.submission import (
     quoted,
     read_samples,
     read_submission,
+    render_submission,
 )
 
 Decision = Literal["accept", "hold", "reject"]
@@ -129,6 +131,11 @@ def verify(
     submission, reasons = read_submission(submission_json)
     responses, sample_reasons = read_samples(samples_jsonl)
     reasons = [*before, *reasons, *sample_reasons]
+    escaped = render_submission(submission) if submission else b""
+    for name, data in ((SUBMISSION_NAME, submission_json + escaped), (SAMPLES_NAME, samples_jsonl)):
+        if holds_token(data.decode("utf-8", "replace")):
+            message = f"{name} holds what looks like an access token of the Hub; remove it, then revoke it"
+            reasons.append(Reason("holds_token", message))
     outcome = Verification(path, submission, *hashes, ())
     if submission is None:
         return replace(outcome, reasons=tuple(reasons))

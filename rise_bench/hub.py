@@ -246,6 +246,11 @@ def redact(text: str) -> str:
     return _TOKEN.sub("hf_***", text)
 
 
+def holds_token(text: str) -> bool:
+    """Whether a text holds what looks like an access token of the Hub."""
+    return _TOKEN.search(text) is not None
+
+
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status behind an error of the client, None if there is none."""
     from huggingface_hub.errors import HfHubHTTPError

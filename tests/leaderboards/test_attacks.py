@@ -207,6 +207,22 @@ def _(parts, board):
     return parts.submission_json, parts.samples
 
 
+@attack("a token in a response, on which every later commit would fail", "holds_token")
+def _(parts, board):
+    first = min(parts.responses)
+    return resent(parts, parts.responses | {first: parts.responses[first] + " hf_" + "a" * 34})
+
+
+@attack("an escaped token, which the report would show", "holds_token")
+def _(parts, board):
+    return parts.submission_json.replace(b'"Tiny VL"', b'"h\\u0066_' + b"a" * 34 + b'"'), parts.samples
+
+
+@attack("a token in the notes", "holds_token")
+def _(parts, board):
+    return sent(parts, notes="hf_" + "B" * 34)
+
+
 @attack("blank lines between the samples", "bad_line")
 def _(parts, board):
     parts.samples = parts.samples.replace(b"\n", b"\n\n")

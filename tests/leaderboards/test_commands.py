@@ -126,6 +126,10 @@ def test_verify_a_folder_compares_it_with_the_board(copied: Path, results, datas
     code, output, _ = run("verify", tmp_path / "mine", "--results", copied, *common)
     assert code == 4
     assert "reject copied: the responses are those of submissions/lab/emotion6-2" in output
+    named = tmp_path / "submissions/lab/emotion6-2"
+    named.parent.mkdir(parents=True)
+    (tmp_path / "mine").rename(named)
+    assert run("verify", named, "--results", copied, *common)[0] == 4, "whatever its folder is called"
     own = copied / "submissions/lab/emotion6-2"
     assert run("verify", own, "--results", copied, *common)[:2] == (0, "accept: submissions/lab/emotion6-2\n")
 
