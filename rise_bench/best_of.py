@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rise_bench.errors import DataError
 from rise_bench.rollout_log import Located, read_at, read_rollouts
 
 
@@ -104,4 +105,10 @@ def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:
 
 def _read(located: Located) -> tuple[tuple[str, int, int], str, float]:
     row = located.row
-    return (row["id"], row["step"], row["group"]), row["attempt"], row["reward"]
+    try:
+        return (row["id"], int(row["step"]), int(row["group"])), row["attempt"], float(row["reward"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{located.path}, byte {located.offset}: a rollout without {error}. Delete that line, and start "
+            "the same command again."
+        ) from error

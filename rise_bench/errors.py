@@ -45,8 +45,13 @@ class SubmissionError(RiseError):
     """A leaderboard submission breaks the rules of the board."""
 
 
-def of_os_error(error: OSError) -> PrerequisiteError:
-    """What the system refused, as an error that names the file and the way on."""
-    where = f"{error.filename}: " if error.filename else ""
+def of_os_error(error: OSError, path: object = None) -> PrerequisiteError:
+    """What the system refused, as an error that names the file and the way on.
+
+    Args:
+        error: The refusal.
+        path: The file, where the refusal does not name it.
+    """
+    where = f"{error.filename or path}: " if error.filename or path else ""
     hint = _HINTS.get(error.errno or 0, "See to that")
     return PrerequisiteError(f"{where}{error.strerror or error}. {hint}, then start the same command again.")

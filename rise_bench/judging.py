@@ -7,7 +7,6 @@ disk when it is used, so that a killed run asks for none twice.
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,7 @@ from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.groundedness import Grounded
 from rise_bench.image_files import decode_rgb
-from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.rollout_log import RolloutLog, next_attempt, read_rollouts
 from rise_bench.splits import rank
 from rise_bench.storage import sha256_bytes
 
@@ -110,7 +109,7 @@ def judge_rollouts(
     said = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
     folder = log_folder / f"judged-{sha256_bytes(json.dumps(said, sort_keys=True).encode())[:12]}"
     known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rollouts([folder])}
-    log = RolloutLog(folder, process, attempt=f"{time.time_ns():020d}")
+    log = RolloutLog(folder, process, attempt=next_attempt(folder))
     pool = _pool(dataset, config, judging.seed)
     kept: dict[str, Judged] = {}
     try:

@@ -12,9 +12,26 @@ resumed run samples the steps after its checkpoint again, and readers keep the l
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from rise_bench.errors import DataError, of_os_error
+from rise_bench.response_text import response_text
+
+_TEXTS = ("cot", "reconstruction", "response")
+
+
+def next_attempt(*folders: Path | str) -> str:
+    """Name of this start of the program, which sorts after every attempt in the logs whatever the clock says.
+
+    Args:
+        *folders: Folders of the logs that are read together.
+    """
+    last = max((located.row["attempt"] for located in read_rollouts(folders)), default="")
+    now = f"{time.time_ns():020d}"
+    return now if now > last else f"{last}0"  # any text sorts before itself with something after it
 
 
 class RolloutLog:
@@ -26,21 +43,28 @@ class RolloutLog:
         Args:
             folder: Folder of the logs, made if absent.
             rank: Number of this process among those that write to the folder.
-            attempt: Name of this start of the program; later starts must sort after earlier ones.
+            attempt: Name of this start of the program, of `next_attempt`: later ones sort after earlier ones.
         """
         self.path = Path(folder) / f"rank{rank:05d}.jsonl"
         self.attempt = attempt
         self._descriptor = -1
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows and wait until they are on disk."""
+        """Write rows and wait until they are on disk.
+
+        Raises:
+            PrerequisiteError: The disk is full, or the file cannot be written.
+        """
         lines = [json.dumps({"attempt": self.attempt, **row}) + "\n" for row in rows]
         if not lines:
             return
-        if self._descriptor < 0:
-            self._descriptor = _open_at_line_start(self.path)
-        _write_all(self._descriptor, "".join(lines).encode())
-        os.fsync(self._descriptor)
+        try:
+            if self._descriptor < 0:
+                self._descriptor = _open_at_line_start(self.path)
+            _write_all(self._descriptor, "".join(lines).encode())
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise of_os_error(error, self.path) from error
 
     def close(self) -> None:
         """Close the file; a later `append` opens it again."""
@@ -58,13 +82,21 @@ class Located(NamedTuple):
 
 
 def read_rollouts(folders: Iterable[Path | str]) -> Iterator[Located]:
-    """Every whole row of every log in the folders; torn lines are passed over."""
+    """Every whole row of every log in the folders; truncated lines are skipped.
+
+    Raises:
+        DataError: A row lacks the id of its sample, or its attempt is no text.
+    """
     for folder in folders:
         for path in sorted(Path(folder).glob("rank*.jsonl")):
             offset = 0
             with path.open("rb") as file:
                 for line in file:
                     if (row := _parse(line)) is not None:
+                        if not isinstance(row.get("id"), str) or not isinstance(row.get("attempt"), str):
+                            raise DataError(
+                                f"{path}, byte {offset}: a row without id or attempt; delete the file"
+                            )
                         yield Located(row, path, offset)
                     offset += len(line)
 
@@ -86,7 +118,9 @@ def read_at(path: Path, offset: int) -> dict[str, Any]:
     """The row whose line begins at `offset`."""
     with path.open("rb") as file:
         file.seek(offset)
-        row: dict[str, Any] = json.loads(file.readline())
+        row = _parse(file.readline())
+    if row is None:
+        raise DataError(f"{path} changed while it was read; start the same command again")
     return row
 
 
@@ -95,9 +129,13 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) else None
+    if not isinstance(row, dict):
+        return None
+    return row | {
+        name: response_text(row[name]) for name in _TEXTS if isinstance(row.get(name, 0), str | None)
+    }
 
 
 def _open_at_line_start(path: Path) -> int:

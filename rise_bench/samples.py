@@ -151,7 +151,7 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
     expected = 'expected {"id", "response"}, or a line of lmms-eval\'s samples of a rise_ task'
     try:
         data = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON ({error}); {expected}") from error
     if not isinstance(data, dict):
         raise DataError(f"{where}: {type(data).__name__}; {expected}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from rise_bench.generation import keep_end_tokens_only
 from rise_bench.model_families import supported_model
 from rise_bench.model_files import DEEPSPEED_STATE, TRAINER_STATE
+from rise_bench.rollout_log import next_attempt
 from rise_bench.trainers.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.config import Phase, TrainConfig
 from rise_bench.trainers.console import say
@@ -94,9 +94,9 @@ def run_phase(
     return final
 
 
-def attempt_name() -> str:
-    """Name of this start of the program for the rollout logs: the time, which all ranks take from rank 0."""
-    return str(broadcast_object_list([f"{time.time_ns():020d}"])[0])
+def attempt_name(rollouts: Path) -> str:
+    """Name of this start of the program for the rollout logs in a folder; all ranks take it from rank 0."""
+    return str(broadcast_object_list([next_attempt(rollouts) if is_main_process() else ""])[0])
 
 
 @contextmanager

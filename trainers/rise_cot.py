@@ -55,7 +55,7 @@ def build(
     rows = loop.rows_per_rollout
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor, rows_per_rollout=rows))
-    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
+    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     rule = RewardRule(**asdict(config.reward))
     judge = group_judge(config, data, arguments.device)
     reward = CotReward(golds, data.spec, log, rule=rule, rows_per_rollout=rows, judge=judge, **words)

@@ -6,7 +6,6 @@ appends to its own log (RUN/trajectories); a rerun samples only what no log hold
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from accelerate import PartialState
 from rise_bench.generation import LocalModel
 from rise_bench.prompts import think_answer_prompt
 from rise_bench.rewards import r1_reward
-from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.rollout_log import RolloutLog, next_attempt, read_rollouts
 from rise_bench.sampling import Prompt, Sampling
 from rise_bench.trainers.config import TrainConfig
 from rise_bench.trainers.run_folder import RunFolder
@@ -70,7 +69,7 @@ def _sample(
         min_pixels=config.model.min_pixels,
         attn_implementation=config.model.attn_implementation,
     )
-    log = RolloutLog(folder, rank, attempt=f"{time.time_ns():020d}")
+    log = RolloutLog(folder, rank, attempt=next_attempt(folder))
     for begin in range(0, len(todo), sampler.batch_rows):
         batch = todo[begin : begin + sampler.batch_rows]
         golds = [data.golds[i] for i in batch]

@@ -45,7 +45,7 @@ def build(
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
-    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name())
+    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     prompts = prompt_rows(
         data.golds,
         data.image,
