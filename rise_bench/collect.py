@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.best_of import Group, best_first, best_of, complete, groups
-from rise_bench.collection import Share, Swept, read_sampler, refused_ids, same_settings, sweep
+from rise_bench.collection import (
+    Swept,
+    discard_old_rollouts,
+    read_sampler,
+    refused_ids,
+    same_settings,
+    sweep,
+)
 from rise_bench.cot_writer import CotPlan, cot_options, write_cots
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
@@ -14,8 +21,11 @@ from rise_bench.judging import Judging, judge_rollouts
 from rise_bench.loop import LoopSettings
 from rise_bench.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.prompts import prompt_hash
+from rise_bench.redaction import redacted
 from rise_bench.rollout_log import read_rollouts
 from rise_bench.sampling import Sampler
+from rise_bench.share import Share, claimed
+from rise_bench.storage import sha256_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,8 @@ class CollectJob:
         provenance: Model and versions of the training run, for the rows of its log.
         sweep_provenance: The same for rows of the sweep; None for what the sampler says of itself.
         allow_missing: Leave samples out that the model refuses.
-        overwrite: Replace `out`.
+        overwrite: Replace `out`, and sample anew.
+        keep_rollouts: With `overwrite`: choose from the rollouts of the sweep that there are.
         judging: How groundedness is judged; None leaves its columns null.
     """
 
@@ -54,6 +65,7 @@ class CollectJob:
     sweep_provenance: dict[str, Any] | None = None
     allow_missing: bool = False
     overwrite: bool = False
+    keep_rollouts: bool = False
     judging: Judging | None = None
 
 
@@ -76,6 +88,10 @@ class Collected:
     asked: int = 0
 
 
+#: Samples that a model may refuse before the first one is annotated.
+_PATIENCE = 20
+
+
 def collect(
     job: CollectJob,
     share: Share,
@@ -94,14 +110,37 @@ def collect(
         judged: Told how many chains of thought of how many have been judged, by the process that writes.
 
     Raises:
-        ConfigError: `out` is taken, or the sweep's folder holds another sweep.
-        DataError: The model refused samples, and `allow_missing` is not set.
+        ConfigError: `out` is taken, the sweep's folder holds another sweep, or somebody else collects there.
+        DataError: The model refused samples, and `allow_missing` is not set; or the sweep left samples out.
     """
+    if job.out.is_file():
+        raise ConfigError(f"{job.out} is a file, expected a folder; choose another --out")
+    with claimed(job.sweep_log, share, lambda busy: _prepare(job, busy)):
+        if (finished := _finished(job)) is not None:
+            return Collected(finished, 0, 0)
+        return _collect(job, share, started, progress, judged)
+
+
+def _prepare(job: CollectJob, busy: bool) -> None:
+    """Clear the sweep's folder where it has to be, and check that it holds the sweep that is asked for."""
+    asked = {"config": job.config, "loop": asdict(job.settings), "model": redacted(job.model)}
+    asked["benchmark_sha256"] = job.benchmark.sha256
+    if job.overwrite and not job.keep_rollouts:
+        manifest = job.out / MANIFEST_NAME
+        discard_old_rollouts(
+            job.sweep_log, asked, sha256_file(manifest) if manifest.is_file() else "", busy=busy
+        )
     if job.sampler is not None:
-        asked = {"config": job.config, "loop": asdict(job.settings), "model": job.model}
-        same_settings(job.sweep_log, asked | {"benchmark_sha256": job.benchmark.sha256})
-    if (finished := _finished(job)) is not None:
-        return Collected(finished, 0, 0)
+        same_settings(job.sweep_log, asked)
+
+
+def _collect(
+    job: CollectJob,
+    share: Share,
+    started: Callable[[int], None],
+    progress: Callable[[int], None],
+    judged: Callable[[int, int], None],
+) -> Collected:
     ids = _ids(job)
     position = {uid: i for i, uid in enumerate(_ids(job, everything=True))}
     swept = Swept()
@@ -110,18 +149,21 @@ def collect(
     mine = sum(position[uid] % share.of == share.rank for uid in todo)
     if job.sampler is not None and mine:
         started(mine)
-        skip = set(position) - set(todo)
         sampler = job.sampler()
-        swept = sweep(
-            job.benchmark,
-            job.config,
-            sampler,
-            job.settings,
-            job.sweep_log,
-            covered=skip,
-            share=share,
-            progress=progress,
-        )
+        try:
+            swept = sweep(
+                job.benchmark,
+                job.config,
+                sampler,
+                job.settings,
+                job.sweep_log,
+                covered=set(position) - set(todo),
+                share=share,
+                patience=None if job.allow_missing else _PATIENCE,
+                progress=progress,
+            )
+        finally:
+            sampler.close()
     if swept.refused and not job.allow_missing:
         uid, reason = next(iter(swept.refused.items()))
         raise DataError(
@@ -131,6 +173,11 @@ def collect(
     left = set(ids) - covered(job) - (refused_ids(job.sweep_log) if job.allow_missing else set())
     counts = {"reused": len(ids) - len(todo), "asked": len(ids)}
     if left and job.sampler is not None:
+        if share.of == 1:
+            raise DataError(
+                f"{len(left)} samples, first {min(left)}, have fewer than {job.settings.samples} rollouts in "
+                f"{job.sweep_log} though they were just sampled. Pass --overwrite to sample anew."
+            )
         return Collected(None, swept.done, len(left), **counts)
     return Collected(_write(job, ids, share, judged), swept.done, 0, **counts)
 
@@ -148,8 +195,6 @@ def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
 
 def _finished(job: CollectJob) -> Manifest | None:
     """The dataset, if the same command wrote it before."""
-    if job.out.is_file():
-        raise ConfigError(f"{job.out} is a file, expected a folder; choose another --out")
     if job.overwrite or not job.out.exists() or not any(job.out.iterdir()):
         return None
     if not (job.out / MANIFEST_NAME).is_file():
@@ -160,7 +205,8 @@ def _finished(job: CollectJob) -> Manifest | None:
         if (before := manifest.options.get(name)) != (now := asked.get(name)):
             raise ConfigError(
                 f"{job.out} holds another collection ({name} was {before}, is {now}); "
-                "pass --overwrite or choose another --out"
+                "pass --overwrite to sample anew, --overwrite --keep-rollouts to choose from the same "
+                "rollouts, or choose another --out"
             )
     return manifest
 
@@ -230,6 +276,6 @@ def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
         swept = read_sampler(job.sweep_log)
 
     def of(group: Group) -> dict[str, Any]:
-        return shared | (swept if group.path.parent == job.sweep_log else job.provenance)
+        return redacted(shared | (swept if group.path.parent == job.sweep_log else job.provenance))
 
     return of

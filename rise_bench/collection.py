@@ -6,7 +6,7 @@ A rerun of the same command, with as many processes or fewer, finishes what a ki
 """
 
 import json
-import time
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -16,28 +16,16 @@ from typing import Any
 
 from rise_bench.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.launcher import place_among_processes
 from rise_bench.loop import LoopSettings, closed_loop
-from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.redaction import redacted
+from rise_bench.rollout_log import RolloutLog, next_attempt, read_rollouts
 from rise_bench.sampling import SampleError, Sampler
 from rise_bench.schema import row_to_gold
+from rise_bench.share import Share
 from rise_bench.storage import atomic_write_text
 from rise_bench.values import Gold
 
-_SAMPLER, _REFUSED = "sampler.json", "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Which of how many processes this one is."""
-
-    rank: int = 0
-    of: int = 1
-
-    @classmethod
-    def of_environment(cls) -> "Share":
-        """Rank and size as accelerate, torchrun or Slurm set them; one process if nobody did."""
-        return cls(*place_among_processes(("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")))
+_SAMPLER, _SETTINGS, _REPLACES, _REFUSED = "sampler.json", "settings.json", "replaces", "refused"
 
 
 @dataclass(slots=True)
@@ -57,6 +45,7 @@ def sweep(
     *,
     covered: Collection[str] = (),
     share: Share | None = None,
+    patience: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
 ) -> Swept:
     """Annotate this process's share of the train samples that are not covered.
@@ -69,14 +58,15 @@ def sweep(
         log_folder: Folder of the logs, shared by all processes.
         covered: Ids to leave out.
         share: Which part is this process's; all of it if None.
+        patience: Samples that may be refused before the first one is annotated; None sets no limit.
         progress: Called with the number of samples just done.
 
     Raises:
         PrerequisiteError: The model cannot be reached.
     """
     share = share or Share()
-    atomic_write_text(log_folder / _SAMPLER, json.dumps(sampler.describe(), sort_keys=True) + "\n")
-    attempt = f"{time.time_ns():020d}"
+    atomic_write_text(log_folder / _SAMPLER, json.dumps(redacted(sampler.describe()), sort_keys=True) + "\n")
+    attempt = next_attempt(log_folder, log_folder / _REFUSED)
     log = RolloutLog(log_folder, share.rank, attempt=attempt)
     refusals = RolloutLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
@@ -94,6 +84,8 @@ def sweep(
                 swept.refused |= dict.fromkeys((gold.id for gold, _ in batch), str(error))
                 refusals.append({"id": gold.id, "reason": str(error)} for gold, _ in batch)
             progress(len(batch))
+            if patience is not None and not swept.done and len(swept.refused) >= patience:
+                break
     finally:
         log.close()
         refusals.close()
@@ -126,20 +118,31 @@ def _in_parallel(
     call: Callable[[Any], Any], items: Iterator[Any], workers: int
 ) -> Iterator[tuple[Any, Future[Any]]]:
     """Calls as they finish, at most `workers` at a time; items are taken only when there is room."""
-    with ThreadPoolExecutor(workers) as pool:
-        running: dict[Future[Any], Any] = {}
-        try:
-            while True:
-                for item in islice(items, workers - len(running)):
-                    running[pool.submit(call, item)] = item
-                if not running:
-                    return
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield running.pop(future), future
-        finally:
-            for future in running:
-                future.cancel()
+    if workers == 1:  # in this thread, where Ctrl-C interrupts the call
+        for item in items:
+            yield item, _called(call, item)
+        return
+    pool, running = ThreadPoolExecutor(workers), dict[Future[Any], Any]()
+    try:
+        while True:
+            for item in islice(items, workers - len(running)):
+                running[pool.submit(call, item)] = item
+            if not running:
+                return
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield running.pop(future), future
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # calls that still run end when the sampler is closed
+
+
+def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(call(item))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def same_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -150,11 +153,11 @@ def same_settings(folder: Path, settings: dict[str, Any]) -> None:
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
     """
-    text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
-    path = folder / "settings.json"
+    text = _settings_text(settings)
+    path = folder / _SETTINGS
     if not path.exists() or not any(folder.rglob("rank*.jsonl")):
         atomic_write_text(path, text)
-    elif (before := path.read_text(encoding="utf-8")) != text:
+    elif (before := path.read_text(encoding="utf-8", errors="replace")) != text:
         pairs = zip(before.splitlines(), text.splitlines(), strict=False)
         first = next((f"{a.strip()} was, {b.strip()} is" for a, b in pairs if a != b), "fewer of them")
         raise ConfigError(
@@ -162,8 +165,46 @@ def same_settings(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
+def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, *, busy: bool) -> None:
+    """Delete the rollouts in a folder unless they were sampled, so far, to replace that very dataset.
+
+    Args:
+        folder: Folder of the logs.
+        settings: What is asked now.
+        replaces: Hash of the manifest of the dataset that is to be overwritten; empty if there is none.
+        busy: Whether other processes work in the folder.
+
+    Raises:
+        ConfigError: They have to be deleted while others work with them.
+    """
+    kept = {_SETTINGS: _settings_text(settings), _REPLACES: replaces}
+    before = {name: _text_of(folder / name) for name in kept}
+    if before != kept and (before[_SETTINGS] or before[_REPLACES] or any(folder.glob("rank*.jsonl"))):
+        if busy:
+            raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
+        for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):
+            path.unlink(missing_ok=True)
+        for path in (folder / _REFUSED, *folder.glob("judged-*")):
+            shutil.rmtree(path, ignore_errors=True)
+    if replaces:
+        atomic_write_text(folder / _REPLACES, replaces)
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _settings_text(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, indent=1, sort_keys=True) + "\n"
+
+
 def read_sampler(folder: Path) -> dict[str, Any]:
     """What the sampler of a sweep said of itself; empty if there was no sweep."""
     path = folder / _SAMPLER
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
+    try:
+        sampler = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise DataError(
+            f"{path} is no JSON ({error}). Delete it, and start the same command again."
+        ) from error
+    return dict(sampler)

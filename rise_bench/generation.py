@@ -147,6 +147,10 @@ class LocalModel:
         texts: list[str] = self._processor.batch_decode(new, skip_special_tokens=True)
         return [texts[i * drawn : (i + 1) * drawn] * (n // drawn) for i in range(len(prompts))]
 
+    def close(self) -> None:
+        """Free the memory of the model."""
+        self._model = None
+
     def _chat(self, text: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": text}]
         chat: str = self._processor.apply_chat_template(

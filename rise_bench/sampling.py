@@ -51,3 +51,7 @@ class Sampler(Protocol):
     def describe(self) -> dict[str, Any]:
         """Model and sampling settings for the provenance of what was sampled."""
         ...
+
+    def close(self) -> None:
+        """Free what the model holds; calls of `sample` that still run end with an error."""
+        ...

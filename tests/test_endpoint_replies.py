@@ -4,11 +4,9 @@ import gzip
 import io
 import json
 import os
-import socket
 import threading
 import time
 import zlib
-from contextlib import contextmanager, suppress
 
 import pytest
 from PIL import Image
@@ -18,52 +16,11 @@ from rise_bench.endpoint_failure import EndpointError
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.sampling import Prompt, SampleError
 
+from .raw_server import chat, http, raw_server
+
 KEY = "v3ry-secret-key"
 
-
-def chat(content, **more):
-    return {"choices": [{"message": {"content": content}} | more]}
-
-
-def http(body, status="200 OK", *headers):
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", "Connection: close", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + data
-
-
 OK = http(chat("fine"))
-
-
-@contextmanager
-def raw_server(*replies):
-    """Sends the bytes, in turn, the last one from then on; a function gets the connection and the request."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    requests = []
-
-    def run():
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    def serve(connection):
-        with connection, suppress(OSError):
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += connection.recv(65536)
-            head, _, body = request.partition(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length:")[1].split()[0])
-            while len(body) < length:
-                body += connection.recv(65536)
-            requests.append((head, body))
-            reply = replies[min(len(requests), len(replies)) - 1]
-            reply(connection) if callable(reply) else connection.sendall(reply)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", requests
-    finally:
-        listener.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from rise_bench.values import MIN_PIXELS
 
 if TYPE_CHECKING:
     from rise_bench.collect import Collected, CollectJob
-    from rise_bench.collection import Share
     from rise_bench.judging import Judging
     from rise_bench.loop import LoopSettings
     from rise_bench.sampling import Sampler, Sampling
+    from rise_bench.share import Share
 
 
 @app.command()
@@ -53,6 +53,7 @@ def collect(
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples a batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
     allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
     judge: Annotated[
@@ -73,7 +74,10 @@ def collect(
     min_groundedness: Annotated[
         float, typer.Option(help="Of the least grounded sentence, nats a token; for --select.")
     ] = 0.0,
-    overwrite: Annotated[bool, typer.Option(help="Replace what is at --out.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is at --out; sample anew.")] = False,
+    keep_rollouts: Annotated[
+        bool, typer.Option("--keep-rollouts", help="With --overwrite: choose from the rollouts there are.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write the CoT dataset: best-of-G by reward, with a final sweep over uncovered samples.
@@ -82,10 +86,13 @@ def collect(
     part, the last one to finish writes. The same command again goes on where a killed one stopped.
     """
     from rise_bench.collect import collect as do_collect
-    from rise_bench.collection import Share
+    from rise_bench.share import Share
 
+    if keep_rollouts and not overwrite:
+        raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
     if select == "reward" and min_groundedness:
         raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
+    share = Share.of_environment()
     config = _run_config(run)
     asked = {
         "samples": samples,
@@ -103,7 +110,7 @@ def collect(
     if not no_sweep:
         source = model or _final_model(run)
         if endpoint:
-            sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency)
+            sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
         else:
             _check_local(job, source, revision)
             largest = job.settings.max_pixels
@@ -124,7 +131,7 @@ def collect(
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
-    share = Share.of_environment()
+    job = replace(job, keep_rollouts=keep_rollouts)
     with stopping(
         lambda: f"what was sampled is kept in {job.sweep_log}; the same command goes on from there"
     ):
@@ -266,12 +273,19 @@ def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor:
 
 
 def _endpoints(
-    urls: list[str], model: str, sampling: "Sampling", api_key_env: str, concurrency: int
+    urls: list[str], model: str, sampling: "Sampling", api_key_env: str, concurrency: int, timeout_s: float
 ) -> Callable[[], "Sampler"]:
     def load() -> "Sampler":
         from rise_bench.endpoint import Endpoints
 
-        return Endpoints(urls, model, sampling=sampling, api_key_env=api_key_env, concurrency=concurrency)
+        return Endpoints(
+            urls,
+            model,
+            sampling=sampling,
+            api_key_env=api_key_env,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+        )
 
     return load
 

@@ -103,7 +103,7 @@ def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, bui
     with pytest.raises(ConfigError, match="another collection"):
         collect(*short(tiny, built), "--out", out, "--tau", 0.5)
     with pytest.raises(ConfigError, match="other settings"):
-        collect(*short(tiny, built), "--out", out, "--overwrite", "--max-cot-length", 9)
+        collect(*short(tiny, built), "--out", out, "--max-cot-length", 9)
 
 
 def test_what_an_earlier_start_did_is_said(tiny, built, toy, tmp_path):
@@ -145,7 +145,7 @@ def test_rollouts_of_other_pictures_or_another_model_are_not_taken_for_those_ask
     options = [*short(tiny, drawn(0)), "--judge", "none", "--out", out]
     collect(*options)
     drawn(1)
-    for more in ([], ["--overwrite"]):
+    for more in ([], ["--overwrite", "--keep-rollouts"]):
         with pytest.raises(ConfigError, match="benchmark_sha256"):
             collect(*options, *more)
     drawn(0)
