@@ -27,7 +27,7 @@ from rise_bench.lmms_models import check_model
 from rise_bench.lmms_process import LOG_NAME, Ended, run_lmms_eval
 from rise_bench.local_models import checked_model, is_model_folder
 from rise_bench.parsing import Style
-from rise_bench.redaction import redacted
+from rise_bench.redaction import redacted, remember_secret
 from rise_bench.response_cache import forget_failures
 from rise_bench.samples import read_responses
 from rise_bench.scored_run import ScoredRun, score_run
@@ -98,6 +98,7 @@ def evaluate(
     """
     require_extra("eval")
     command = read_command(arguments)
+    remember_secret(command.stated.get("api_key", ""))
     check_model(command.model, command.model_args)
     datasets = {task: find_dataset(dataset_of(task)) for task in command.tasks}
     environment = _stated(box_unit, style) | _offline(command, tell)

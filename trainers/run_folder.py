@@ -27,6 +27,7 @@ import yaml
 
 from rise_bench.errors import ConfigError
 from rise_bench.launcher import place_among_processes
+from rise_bench.redaction import redacted
 from rise_bench.storage import atomic_write_text
 from rise_bench.trainers.config import PHASES, Phase, RunConfig, TrainConfig
 from rise_bench.trainers.provenance import git_state, versions
@@ -228,7 +229,9 @@ class RunFolder:
 
     def _record_start(self, prompt_hashes: Mapping[str, str], benchmark_sha256: str) -> None:
         starts = self._record().get("starts", [])
-        starts.append({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": sys.argv})
+        starts.append(
+            {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": redacted(sys.argv)}
+        )
         record = {
             "versions": versions(),
             "git": git_state(),
