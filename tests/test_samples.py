@@ -71,6 +71,23 @@ def test_lines_of_lmms_eval(tmp_path, line, text, metric):
 
 
 @pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ({"id": "a", "response": None}, ""),
+        ({"id": "a", "response": "None"}, "None"),
+        ({"id": "a", "response": "half \ud83d"}, "half �"),
+        ({"jsd": ROW | {"reason": "empty"}, "filtered_resps": "None"}, ""),  # lmms-eval's word for null
+        ({"ap50": ROW | {"reason": "empty"}, "filtered_resps": "None", "resps": [["None"]]}, ""),
+        ({"ap50": ROW | {"reason": "ok"}, "filtered_resps": "None"}, "None"),  # the model wrote it
+        ({"jsd": ROW | {"reason": "empty"}, "filtered_resps": None}, ""),
+        ({"jsd": ROW | {"reason": "empty"}, "filtered_resps": [None]}, ""),
+    ],
+)
+def test_no_response_has_one_form(tmp_path, line, text):
+    assert read_responses(_file(tmp_path, line)).texts == {"a": text}
+
+
+@pytest.mark.parametrize(
     ("lines", "message"),
     [
         (["{"], "line 1: not JSON"),
