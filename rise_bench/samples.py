@@ -168,6 +168,4 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
         text = NO_RESPONSE
     if not isinstance(sample_id, str) or not isinstance(text, str):
         raise DataError(f"{where}: id {sample_id!r}, response of type {type(text).__name__}; {expected}")
-    if text == "None" and row.get("reason") == "empty":
-        text = None  # what lmms-eval's file says of a null; the text "None" has another reason
     return sample_id, response_text(text), row

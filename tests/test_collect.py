@@ -267,7 +267,6 @@ def test_ctrl_c_ends_requests_in_flight_and_says_where_it_goes_on(benchmark, tmp
     ("name", "content", "error"),
     [
         ("cots.rollouts/sampler.json", "folder", PrerequisiteError),
-        ("cots.rollouts/settings.json", "\udcff\udcfe", ConfigError),
         ("cots.rollouts", "a file", PrerequisiteError),
         ("cots/manifest.json", "no manifest", DataError),
     ],
