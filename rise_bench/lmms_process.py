@@ -25,6 +25,7 @@ _ON_CPU = "Without a GPU add device=cpu,device_map=cpu to --model_args"
 _REASON = re.compile(r"(?:Error during evaluation|: error): (.*?)(?:\. Please set `--verbosity=DEBUG`|$)")
 _NOT_SAVED = re.compile(r"\b(\w*Error\(.*\))$")
 _EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt)\b.*")
+_NO_MEMORY = re.compile(r"MemoryError|allocate memory|not enough memory")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BAR = re.compile(r"^\w[\w ().-]*:\s+\d{1,3}%")
 
@@ -85,9 +86,13 @@ def run_lmms_eval(
         except BaseException:
             _end(process)
             raise
-    if expired.is_set() and confinement:
-        return Ended(process.returncode, f"stopped after {confinement.time_s:g} s, its limit of time")
-    return Ended(process.returncode, _reason(tail))
+    reason = _reason(tail)
+    if confinement and expired.is_set():
+        reason = f"stopped after {confinement.time_s:g} s, its limit of time; raise it if the model is slow"
+    elif confinement and _NO_MEMORY.search(reason):
+        gib = confinement.memory_bytes / 2**30
+        reason += f", at its limit of {gib:.1f} GiB of memory; raise it if the model needs more"
+    return Ended(process.returncode, reason)
 
 
 def _pass_on(process: "subprocess.Popen[bytes]", log: IO[str], tail: deque[str], bar: "_Bar") -> None:
