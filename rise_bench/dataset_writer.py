@@ -29,7 +29,7 @@ from rise_bench.plain_text import id_problem
 from rise_bench.redaction import printable
 from rise_bench.schema import SCHEMA_VERSION, gold_text, stored_precision
 from rise_bench.shard_store import Progress, WrittenShard, versions, write_shards
-from rise_bench.shards import plan_shards, size_bytes
+from rise_bench.shards import Shard, plan_shards, size_bytes
 from rise_bench.source import SourcePlan, SourceRow
 from rise_bench.storage import atomic_directory, sha256_bytes, sha256_file
 from rise_bench.values import Gold
@@ -218,7 +218,7 @@ def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> 
             raise DataError(f"{row} and {other} are one image in both splits; build again")
 
 
-def _thin_images(rows: Sequence[tuple[WrittenShard, SourceRow, ImageFacts]]) -> list[str]:
+def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[str]:
     """Warn of images that the processors of Qwen refuse; other models may take them."""
     thin = [
         row.id

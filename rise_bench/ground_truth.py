@@ -4,7 +4,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rise_bench.average_precision import MAX_STATED
 from rise_bench.parsing import read_response
@@ -45,31 +45,36 @@ def _unread_class(classes: tuple[str, ...]) -> str:
     """Read an answer that gives every class its own number, and say which class does not get it back."""
     total = len(classes) * (len(classes) + 1) / 2
     numbers = [(i + 1) / total for i in range(len(classes))]
-    parts = [f"{_quoted(name)}: {number:.12f}" for name, number in zip(classes, numbers, strict=True)]
-    answer = answer_only_text("{" + ", ".join(parts) + "}")
+    read = _read(classes, {name: f"{number:.12f}" for name, number in zip(classes, numbers, strict=True)})
+    wrong = [
+        i for i, number in enumerate(numbers) if not (read and math.isclose(number, read[i], rel_tol=1e-6))
+    ]
+    alone = (problem for i in wrong if (problem := _unread_alone(classes, i)))
+    together = (
+        "the classes cannot be read from one answer: a name holds a number or looks like another; rename it"
+    )
+    return next(alone, together) if wrong else ""
+
+
+def _unread_alone(classes: tuple[str, ...], index: int) -> str:
+    """Read an answer that gives everything to one class."""
+    read = _read(classes, {classes[index]: "1.0"})
+    if 1.0 not in read:
+        return f"class {classes[index]!r} cannot be read in an answer; give it a name of letters and digits"
+    other = read.index(1.0)
+    if other == index:
+        return ""
+    return (
+        f"classes {classes[index]!r} and {classes[other]!r} cannot be told apart in an answer (case, signs "
+        "and spaces do not count); rename one"
+    )
+
+
+def _read(classes: tuple[str, ...], numbers: Mapping[str, str]) -> tuple[float, ...]:
+    stated = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {n}" for name, n in numbers.items())
+    answer = answer_only_text(f"{{{stated}}}")
     reading = read_response(answer, "distribution", classes, style="answer_only")
-    read = reading.annotation.probs if isinstance(reading.annotation, Distribution) else ()
-    for i, back in enumerate(read or [0.0] * len(classes)):
-        if not math.isclose(numbers[i], back, rel_tol=1e-6):
-            return _confused(classes, i)
-    return ""
-
-
-def _confused(classes: tuple[str, ...], index: int) -> str:
-    answer = answer_only_text(f"{{{_quoted(classes[index])}: 1.0}}")
-    reading = read_response(answer, "distribution", classes, style="answer_only")
-    if isinstance(reading.annotation, Distribution) and 1.0 in reading.annotation.probs:
-        other = reading.annotation.probs.index(1.0)
-        if other != index:
-            return (
-                f"classes {classes[index]!r} and {classes[other]!r} cannot be told apart in an answer (case, "
-                "signs and spaces do not count); rename one"
-            )
-    return f"class {classes[index]!r} cannot be read in an answer; give it a name of letters and digits"
-
-
-def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
+    return reading.annotation.probs if isinstance(reading.annotation, Distribution) else ()
 
 
 def sample_problem(spec: BenchmarkSpec, gold: Gold) -> str:

@@ -132,7 +132,7 @@ def _judge_batch(
     log: RolloutLog,
 ) -> dict[str, Judged]:
     rows = {row["id"]: row for row in batch}
-    shown = {uid: decode_rgb(row["image"]["bytes"]) for uid, row in rows.items()}
+    shown: dict[str, Any] = {uid: decode_rgb(row["image"]["bytes"], uid) for uid, row in rows.items()}
     others: dict[str, Any] = {uid: _others(row, pool, judging) for uid, row in rows.items()}
     first: dict[str, Judged] = {}
     kept: dict[str, Judged] = {}

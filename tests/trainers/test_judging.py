@@ -116,7 +116,7 @@ def test_a_killed_judge_is_asked_for_nothing_twice_and_the_result_is_the_same(mo
 
 
 def test_other_pictures_are_others_and_drawn_by_seed_alone(moods, logged, tmp_path, monkeypatch):
-    monkeypatch.setattr(judging_module, "decode_rgb", lambda data: data)
+    monkeypatch.setattr(judging_module, "decode_rgb", lambda data, *_: data)
     own = {row["id"]: row["image"]["bytes"] for row in moods.rows("train")}
     folders = logged({uid: [(0.9, 1.0)] for uid in own})
     best = {uid: [group] for uid, group in best_of(groups(folders)).items()}
