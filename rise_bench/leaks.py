@@ -95,9 +95,11 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
     if not classes:
         return
     endings = class_forms(classes)
-    tokens = list(_word_pattern(seen.isascii()).finditer(seen))
-    texts = [_letters(match[0]) for match in tokens]
-    for i, word in enumerate(texts) if not endings.keys().isdisjoint(texts) else ():
+    pattern = _word_pattern(seen.isascii())
+    letters = {word: _letters(word) for word in set(pattern.findall(seen))}
+    tokens = [] if endings.keys().isdisjoint(letters.values()) else list(pattern.finditer(seen))
+    texts = [letters[match[0]] for match in tokens]
+    for i, word in enumerate(texts):
         for before in endings.get(word, ()):
             first = i - len(before)
             if first >= 0 and tuple(texts[first:i]) == before and _adjacent(seen, tokens[first : i + 1]):

@@ -109,25 +109,25 @@ _N = r"(?:a?[nTBo0](?:&?[nTBo0]){0,8}+)"
 _BIG = r"(?:a?[no0]{0,2}+[TB](?:&?[nTBo0]){0,8}+)"
 _END = rf"(?=[,.iIrby4szlLKC]|[2&](?!{_N}[wDjP])|\Z)"
 _RULES = (
-    rf"(?:{_N}|h)[aS]?(?:p|ec|eB)|{_N}Q",  # eighty per cent
+    r"[nTBo0]{10,}+",  # a row of words that is no number
+    rf"{_N}(?:[aS]?(?:p|ec|eB)|[Qu]|F(?!X)|f(?![wXDC])"  # eighty per cent, two hundred pixels, seven tenths
+    rf"|m?(?:I[nTB]|Ov[Da]?{_N})|P(?:[wK][2,&]{{1,2}}{_N}P|K)|[4v]K"  # nine in ten, eight for joy
+    rf"|[,&b]{{1,2}}{_N}[,&b]{{1,2}}{_N}{_END})",  # forty, sixty, ninety
+    r"h[aS]?(?:p|ec|eB)|[on]f(?=[wKC])|[nT]vD?[nTB]",  # half a per cent
     rf"(?:p|ec)[iv,]{{0,4}}{_N}{_END}",  # per cent: eighty
     r"§|!|R|TT",
     r"[0nT]t[nTo0]{1,8}|ot[nTo0]{1,8}(?=[,.&KC]|\Z)|(?<!D)t[nT0o]{1,8}(?=[,.&vKC]|\Z)",  # zero point eight
-    rf"{_N}F(?!X)|{_N}f(?![wXDC])|[on]f(?=[wKC])",  # seven tenths
     r"a?[no]?[hfF]v?[Da]?[qQL]|[afh]v?DW",
     r"afvDg|af[ry]|[aon]?[hfF]J|hvK|hh|h&h|Yy[Da]?g",  # half the width, a third of the way
     r"afK|af(?:[wK])[,&]{1,2}af|K[i,]{0,3}a?[hfF](?=[,.&]|\Z)|h4?K(?=[,.&]|\Z)|a?[hfF](?:4|w2)K",  # joy half
-    rf"{_N}m?I[nTB]|{_N}m?Ov[Da]?{_N}|[nT]vD?[nTB]",  # nine in ten
-    rf"[TB][2&i]T(?![w])|{_N}P[wK][2,&]{{1,2}}{_N}P|{_N}PK",  # eighty to twenty
+    r"[TB][2&i]T(?!w)",  # eighty to twenty
     r"[nTB]mj?k|Mj{0,2}k",  # three times as likely
     rf"[qQ][ivD]{{0,5}}(?:[wKC][ivD]{{1,5}})?(?:{_N}{_END}|{_N}[hfF])|0[qQ]",  # a probability of eighty
-    rf"{_N}u",  # two hundred pixels
     rf"z[ivr,]{{0,4}}{_N}(?![wD])|[lL][ivr]{{0,4}}{_N}{_END}|[sl][iv]{{0,4}}{_BIG}{_END}",  # x forty, y sixty
     rf"(?<![vV]){_BIG}{_END}",  # at five hundred
-    rf"{_N}[,&b]{{1,2}}{_N}[,&b]{{1,2}}{_N}{_END}",  # forty, sixty, ninety
     rf"(?<=[lzi(]){_N}[,&b]{{1,2}}{_N}{_END}|[on0][on0]{{1,8}}{_END}",  # corner at ten, twenty
     rf"r{_N}[2&]{_N}{_END}",  # from one hundred to two hundred
-    rf"K[i4,]{{0,4}}{_N}{_END}|C[i4]{{0,4}}{_N}{_END}|{_N}[4v]K|{_BIG}K(?=[,.&]|\Z)",  # joy eight, fear two
+    rf"K[i4,]{{0,4}}{_N}{_END}|C[i4]{{0,4}}{_N}{_END}|{_BIG}K(?=[,.&]|\Z)",  # joy eight, fear two
 )
 _LEAK = re.compile("|".join(f"(?:{rule})" for rule in _RULES))
 
