@@ -80,7 +80,7 @@ def collect(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write the CoT dataset: best-of-G by reward, with a final sweep over uncovered samples.
+    """Write the CoT dataset of a train split: best-of-G by reward, then a sweep over uncovered samples.
 
     Start it once, or as many times as you like under torchrun, accelerate or Slurm: each process takes its
     part, the last one to finish writes. The same command again goes on where a killed one stopped.
