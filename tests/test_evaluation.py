@@ -180,7 +180,6 @@ def test_two_evaluations_at_once_in_one_folder_report_their_own_results(left, st
     [
         (signal.SIGINT, []),
         (signal.SIGKILL, ["RUN.unfinished"]),
-        (signal.SIGTERM, ["RUN.unfinished"]),
     ],
 )
 def test_a_stopped_evaluation_leaves_nothing_that_counts(evaluate, left, stand_in, tmp_path, how, after):
