@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from rise_bench.average_precision import MAX_STATED
+from rise_bench.clean_text import clean_cot
 from rise_bench.parsing import read_response
-from rise_bench.prompts import answer_only_text, clean_cot, task_sentence
+from rise_bench.prompts import answer_only_text, task_sentence
 from rise_bench.registry import BenchmarkSpec
 from rise_bench.scoring import SampleScore, score_response
 from rise_bench.values import Boxes, Distribution, Gold, render_gold
