@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
+from rise_bench.redaction import printable
 
 
 @app.command()
@@ -27,7 +28,7 @@ def check(
         found = [{"where": finding.where, "problem": finding.problem} for finding in findings]
         print_json({"folder": str(data), "ok": not found, "findings": found})
     elif findings:
-        typer.echo("\n".join(f"{finding.where}: {finding.problem}" for finding in findings))
+        typer.echo("\n".join(printable(f"{finding.where}: {finding.problem}") for finding in findings))
     else:
         typer.echo(f"{data}: no findings")
     if findings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rise_bench.cli import app
+from rise_bench.redaction import printable
 
 if TYPE_CHECKING:
     from rise_bench.rehydration import MissingImage, Rehydrated
@@ -60,6 +61,6 @@ def _show(missing: "Sequence[MissingImage]", done: "Rehydrated | None", as_json:
         typer.echo(json.dumps(outcome | {"missing": [asdict(item) for item in missing]}, indent=1))
         return
     for item in missing:
-        typer.echo(f"missing\t{item}")
+        typer.echo(printable(f"missing\t{item}"))
     if done:
         typer.echo(f"{rows} rows with their images: {done.folder}")
