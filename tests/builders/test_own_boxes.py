@@ -258,13 +258,13 @@ def test_more_boxes_than_ap_looks_at_are_refused_with_their_pairs(source: Path) 
         build(source, made)
 
 
-def test_20_000_boxes_on_one_image_are_refused_at_once(source: Path) -> None:
+def test_6_000_boxes_on_one_image_are_refused_at_once(source: Path) -> None:
     """200,000 took a minute and 9.5 GB when their truth was scored."""
-    made = content(*many(20_000))
+    made = content(*many(6_000))
     before = time.process_time()
-    with pytest.raises(DataError, match="image 1, cat: 20000"):
+    with pytest.raises(DataError, match="image 1, cat: 6000"):
         build(source, made)
-    assert time.process_time() - before < 15
+    assert time.process_time() - before < 10
 
 
 @pytest.mark.parametrize(
