@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -275,7 +276,7 @@ def run_again(
         submission: What is run again.
         model: The model, from the Hub or a folder.
         chosen: Ids of the samples.
-        work: Empty folder for the model, the part and the results.
+        work: Empty folder for the model and the part.
         model_args: Further model arguments of lmms-eval, e.g. "device=cpu,device_map=cpu"; the maintainer's,
             never the submission's.
         time_s: Seconds until the run is killed; None takes 10 minutes and 1 minute a sample.
@@ -294,6 +295,7 @@ def run_again(
     decoding = submission.decoding
     stage_model(model, decoding.engine, work / "model")
     write_part(board, chosen, work / "data" / board.spec.name)
+    results = Path(tempfile.mkdtemp(prefix="rise-bench-again-"))  # kept if the run fails: its log says why
     settings = {
         "temperature": decoding.temperature,
         "do_sample": decoding.temperature > 0,
@@ -308,7 +310,7 @@ def run_again(
         ",".join(filter(None, (f"pretrained={work / 'model'}", image_limits(submission), model_args))),
         "--gen_kwargs", ",".join(f"{name}={value}" for name, value in settings.items()),
         "--seed", str(decoding.seed % 2**32),
-        "--output_path", str(work / "results"),
+        "--output_path", str(results),
     ]  # fmt: skip
     asked = submission.prompt
     environment = {
@@ -334,6 +336,7 @@ def run_again(
             f"lmms-eval answered {len(texts)} of {len(chosen)} samples with "
             f"{shlex.join(arguments)}; see its output above"
         )
+    shutil.rmtree(results)
     return texts, confinement.outcome()
 
 

@@ -3,15 +3,17 @@
 import ast
 import importlib.util
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rise_bench.base_model import base_model_folder
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub_push import Outgoing, push
 from rise_bench.leaderboards import reproduce
 from rise_bench.local_models import CheckedModel, checked_model
@@ -233,6 +235,27 @@ def test_what_is_staged_is_what_is_checked(files: dict[str, bytes], tmp_path: Pa
     (tmp_path / "elsewhere.json").write_bytes(AUTO_MAP)
     with pytest.raises(ConfigError, match=r"processor_config\.json names code"):
         reproduce.stage_model(model, "qwen2_vl", tmp_path / "staged")
+
+
+def test_a_run_that_fails_leaves_its_log(boards, honest, files, stand_in, tmp_path, monkeypatch):
+    """The engine and transformers are stand-ins that start at once; the log is named and is there."""
+    light = tmp_path / "light" / "transformers"
+    light.mkdir(parents=True)
+    for name in ("__init__.py", "dynamic_module_utils.py"):
+        (light / name).touch()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((os.environ["PYTHONPATH"], str(light.parent))))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stand_in.plan("MemoryError", code=1)
+    model, said = as_folder(files, tmp_path / "model"), submission(honest)
+    with pytest.raises(PrerequisiteError, match="limit of 1.0 GiB") as error:
+        reproduce.run_again(
+            boards["emotion6"], said, model, ["emotion6/040"], tmp_path / "work", memory_bytes=2**30
+        )
+    log = re.search(r"Its output is in (\S+)$", str(error.value))
+    assert log and "MemoryError" in Path(log[1]).read_text()
+    staged = dict(pair.split("=", 1) for pair in stand_in.flag("--model_args").split(","))
+    assert Path(staged["pretrained"]) == tmp_path / "work" / "model"
+    assert "num_beams=1" in stand_in.flag("--gen_kwargs").split(",")
 
 
 def test_a_folder_is_checked_before_an_evaluation_starts(
