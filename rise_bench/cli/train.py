@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -77,7 +78,8 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
 
     say = load_component("trainers", "console").say
     if check or _PASSED not in os.environ:
-        seen = load_component("trainers", "preflight").inspect(config, sys.argv[1:])
+        with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
+            seen = load_component("trainers", "preflight").inspect(config, sys.argv[1:])
         if as_json:
             typer.echo(json.dumps(_as_json(seen)))
             if not check:

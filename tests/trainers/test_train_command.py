@@ -197,7 +197,9 @@ def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_a
         training_cots(config, replace(data, golds=others))
 
 
-def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(train, command, tmp_path):
+def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(
+    train, command, tmp_path, monkeypatch
+):
     good, bad = (
         command("rise_cot", "--check", "--json"),
         command("rise_cot", "grpo.rollouts_per_device=3", "--check"),
@@ -208,8 +210,10 @@ def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(train, c
     result = train.run(*bad[4:], "--json")
     told = json.loads(result.stdout)
     assert result.exit_code == 1 and not told["ok"] and len(told["problems"]) == 1
-    result = train.run(*bad[4:])
-    assert "rollouts_per_device" in str(result.exception)
+    with monkeypatch.context() as patch:
+        patch.setenv("RANK", "x")
+        result = train.run(*bad[4:])
+    assert re.search(r"found 2 problems.*\n1\. RANK='x'.*\n2\. .*rollouts_per_device", str(result.exception))
     result = train.run(*good[4:-1])
     assert "no problem found, nothing was written" in result.stdout and "rough guess" in result.stderr
     assert not train.trained and not (tmp_path / "run").exists()
