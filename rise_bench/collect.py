@@ -276,6 +276,7 @@ def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
         swept = read_sampler(job.sweep_log)
 
     def of(group: Group) -> dict[str, Any]:
-        return redacted(shared | (swept if group.path.parent == job.sweep_log else job.provenance))
+        provenance = shared | (swept if group.path.parent == job.sweep_log else job.provenance)
+        return {str(name): redacted(value) for name, value in provenance.items()}
 
     return of

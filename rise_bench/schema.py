@@ -156,7 +156,7 @@ def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
     if gold.kind != spec.kind:
         raise DataError(f"sample {gold.id!r}: annotation is {gold.kind}, {spec.name} expects {spec.kind}")
     problem = (
-        _distribution_problem(spec, gold.annotation)
+        _distribution_problem(spec.classes, gold.annotation)
         if isinstance(gold.annotation, Distribution)
         else _boxes_problem(gold)
     )
@@ -164,9 +164,9 @@ def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
         raise DataError(f"sample {gold.id!r}: {problem}; mend or remove it in the source")
 
 
-def _distribution_problem(spec: BenchmarkSpec, annotation: Distribution) -> str:
-    if annotation.classes != spec.classes:
-        return f"classes are {annotation.classes}, expected {spec.classes}"
+def _distribution_problem(classes: tuple[str, ...], annotation: Distribution) -> str:
+    if annotation.classes != classes:
+        return f"classes are {annotation.classes}, expected {classes}"
     if not all(math.isfinite(p) and p >= 0 for p in annotation.probs):
         return f"probabilities {annotation.probs} are not all finite and at least 0"
     total = math.fsum(annotation.probs)

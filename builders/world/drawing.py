@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rise_bench.builders.world.cues import Picture, Thing
-from rise_bench.builders.world.exact import cos, hypot, noise, sin, uniform
-from rise_bench.builders.world.shapes import DISTANCES, Array, pattern
+from rise_bench.builders.world.exact import Array, cos, hypot, noise, sin, uniform
+from rise_bench.builders.world.shapes import DISTANCES, pattern
 
 SIDE_PX = 224
 """Default width and height of a drawn picture."""

@@ -40,7 +40,7 @@ def cos(angle: Array | float) -> Array:
 def hypot(x: Array, y: Array) -> Array:
     """Return the length of each (x, y)."""
     squares = np.multiply(x, x, dtype=np.float64) + np.multiply(y, y, dtype=np.float64)
-    return np.sqrt(squares).astype(np.float32)
+    return np.asarray(np.sqrt(squares), dtype=np.float32)
 
 
 def exp(x: float) -> float:
@@ -50,10 +50,10 @@ def exp(x: float) -> float:
 
 def uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Array:
     """Draw numbers evenly from [low, high)."""
-    return (low + rng.random(count) * (high - low)).astype(np.float32)
+    return np.asarray(low + rng.random(count) * (high - low), dtype=np.float32)
 
 
 def noise(rng: np.random.Generator, side: int) -> Array:
     """Draw bell-shaped noise of shape (side, side, 1), mean 0, standard deviation 1: sums of four bytes."""
     sums = np.frombuffer(rng.bytes(4 * side * side), np.uint8).reshape(4, side, side).sum(0, dtype=np.int32)
-    return ((sums - 510) / math.sqrt((2**16 - 1) / 3)).astype(np.float32)[..., None]
+    return np.asarray((sums - 510) / math.sqrt((2**16 - 1) / 3), dtype=np.float32)[..., None]

@@ -17,7 +17,8 @@ def _disc(x: Array, y: Array) -> Array:
 
 
 def _ring(x: Array, y: Array) -> Array:
-    return np.abs(hypot(x, y) - np.float32(0.72)) - np.float32(0.25)
+    ring: Array = np.abs(hypot(x, y) - np.float32(0.72)) - np.float32(0.25)
+    return ring
 
 
 def _box(x: Array, y: Array, half_width: float, half_height: float, corner: float) -> Array:
@@ -85,4 +86,6 @@ def pattern(texture: str, x: Array, y: Array, period: float, softness: float) ->
         height = sin(x * wave * np.float32(0.5)) * sin(y * wave * np.float32(0.5))
     else:
         raise ValueError(f"unknown texture {texture!r}")
-    return np.clip(height / np.float32(np.pi * softness) + np.float32(0.5), 0, 1)
+    return np.asarray(
+        np.clip(height / np.float32(np.pi * softness) + np.float32(0.5), 0, 1), dtype=np.float32
+    )
