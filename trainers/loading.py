@@ -114,6 +114,7 @@ def grpo_arguments(
         "max_completion_length": grpo.max_completion_length,
         "temperature": grpo.temperature,
         "top_p": grpo.top_p,
+        "num_iterations": grpo.num_iterations,
         "beta": grpo.beta,
         "epsilon": grpo.epsilon,
         "loss_type": grpo.loss_type,
