@@ -55,7 +55,7 @@ class _Seen:
 def check_dataset(
     folder: Path, advance: Callable[[], None] = lambda: None, *, decode: bool = True
 ) -> list[Finding]:
-    """Check a dataset folder; rows are streamed.
+    """Check the folder of a benchmark; rows are streamed. `check_cots.check_folder` takes CoT datasets too.
 
     Checked: the manifest against the files (presence, hash, rows, nothing else there), the columns, each row
     (truth, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
@@ -74,10 +74,6 @@ def check_dataset(
         dataset = open_dataset(folder)
     except DataError as error:
         return [Finding(str(folder), str(error))]
-    if dataset.manifest.holds_cots:
-        from rise_bench.check_cots import check_cots
-
-        return check_cots(dataset, advance)
     seen = _Seen()
     findings = list(check_files(dataset, features(dataset.spec, dataset.manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):

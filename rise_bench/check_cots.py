@@ -3,11 +3,19 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from rise_bench.check import Finding, check_configurations, check_files, check_scores, image_problems
+from rise_bench.check import (
+    Finding,
+    check_configurations,
+    check_dataset,
+    check_files,
+    check_scores,
+    image_problems,
+)
 from rise_bench.cot import COT_CONFIGS, GROUNDED, CotDataset, cot_features
-from rise_bench.dataset import BenchmarkDataset
+from rise_bench.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import DataError
 from rise_bench.prompts import answer_only_text
 from rise_bench.schema import row_to_gold
@@ -15,6 +23,20 @@ from rise_bench.values import Gold, render_gold
 
 _TOLERANCE = 1e-9
 _NUMBERS = ("reward", "similarity", "prior_score")
+
+
+def check_folder(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Finding]:
+    """Check a dataset folder, of a benchmark or of chains of thought.
+
+    Args:
+        folder: The folder, or the name of a built benchmark.
+        advance: Called once a row.
+    """
+    try:
+        dataset = open_dataset(folder)
+    except DataError as error:
+        return [Finding(str(folder), str(error))]
+    return check_cots(dataset, advance) if dataset.manifest.holds_cots else check_dataset(folder, advance)
 
 
 def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: None) -> list[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.check import check_dataset
+from rise_bench.check_cots import check_folder
 from rise_bench.dataset_writer import write_dataset
 from rise_bench.manifest import read_manifest
 
@@ -38,7 +38,7 @@ def test_sound_chains_of_thought_have_no_findings(sound: dict[str, Path], kind: 
         rows += 1
 
     assert set(read_manifest(sound[kind]).files) == {HIGH, LOW}
-    assert check_dataset(sound[kind], advance) == []
+    assert check_folder(sound[kind], advance) == []
     assert rows == {"distribution": 12, "boxes": 8}[kind]
 
 
@@ -118,7 +118,7 @@ def test_break_is_found(sound: dict[str, Path], tmp_path: Path, name: str) -> No
     folder = Path(shutil.copytree(sound["distribution"], tmp_path / "cots"))
     break_it, expected = BREAKS[name]
     break_it(folder)
-    findings = [f"{finding.where}: {finding.problem}" for finding in check_dataset(folder)]
+    findings = [f"{finding.where}: {finding.problem}" for finding in check_folder(folder)]
     assert any(expected in finding for finding in findings), findings
 
 
@@ -130,10 +130,10 @@ def test_chains_of_thought_of_version_0_1_0_are_sound(sound: dict[str, Path], tm
         "".join(f"{line}\n" for line in card.read_text().splitlines() if "files sha256" not in line)
     )
     assert "manifest_sha256" not in json.loads((folder / "manifest.json").read_text())
-    assert check_dataset(folder) == []
+    assert check_folder(folder) == []
 
 
 def test_high_may_be_empty(tmp_path: Path) -> None:
     write_dataset(distribution_plan(tmp_path / "source"), tmp_path / "benchmark", workers=1)
     write_small_cots(tmp_path / "benchmark", tmp_path / "cots", tmp_path / "rollouts", rewards=(0.1, 0.2))
-    assert check_dataset(tmp_path / "cots") == []
+    assert check_folder(tmp_path / "cots") == []

@@ -18,12 +18,12 @@ def check(
     from rich.console import Console
     from rich.progress import Progress
 
-    from rise_bench.check import check_dataset
+    from rise_bench.check_cots import check_folder
     from rise_bench.cli.tables import print_json
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking rows", total=None)
-        findings = check_dataset(data, advance=lambda: bar.advance(task))
+        findings = check_folder(data, advance=lambda: bar.advance(task))
     if as_json:
         found = [{"where": finding.where, "problem": finding.problem} for finding in findings]
         print_json({"folder": str(data), "ok": not found, "findings": found})

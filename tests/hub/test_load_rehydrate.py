@@ -10,7 +10,7 @@ import pytest
 from datasets import Image, load_dataset
 
 import rise_bench
-from rise_bench.check import check_dataset
+from rise_bench.check_cots import check_folder
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.hub import commit_of
 from rise_bench.hub_load import fetch_checked, repo_of
@@ -165,9 +165,9 @@ def test_rise_bench_check_finds_nothing_wrong_with_what_was_published_and_rehydr
 ) -> None:
     for source, repo in ((emotion6, "rise/reference"), (coco_sub, "rise/embed")):
         publish(source.benchmark, repo)
-        assert check_dataset(fetch_checked(repo)[0]) == []
+        assert check_folder(fetch_checked(repo)[0]) == []
     rehydrate_folder("rise/reference", emotion6.images, out=tmp_path / "out")
-    assert check_dataset(tmp_path / "out") == []
+    assert check_folder(tmp_path / "out") == []
 
 
 def test_rehydrated_dataset_goes_out_without_images_again(
