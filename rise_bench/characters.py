@@ -128,7 +128,7 @@ class _LookAlikes(CharacterTable):
         if character in _TWINS:
             return _TWINS[character]
         if category == "Pd":
-            return "-"
+            return "—" if character in "—―⸺⸻" else "-"
         if category in ("Nd", "Nl", "No") or character in "🔟💯":
             return str(unicodedata.digit(character, 1))
         if (category in ("Mn", "Me") and ord(character) < 0x370) or "\u20d0" <= character <= "\u20ff":

@@ -117,3 +117,14 @@ def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ..
             before.setdefault(form, set()).add(tuple(parts[:-1]))
             before.setdefault("".join((*parts[:-1], form)), set()).add(())
     return {form: tuple(sequences) for form, sequences in before.items()}
+
+
+@lru_cache(maxsize=64)
+def split_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return `class_forms` with the names of one word in two parts as well: "tooth brush" of toothbrush."""
+    split: dict[str, tuple[tuple[str, ...], ...]] = dict(class_forms(classes))
+    for form, sequences in class_forms(classes).items():
+        if () in sequences and len(form) < 24:
+            for cut in range(3, len(form) - 2):
+                split[form[cut:]] = (*split.get(form[cut:], ()), (form[:cut],))
+    return split

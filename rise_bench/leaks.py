@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rise_bench.characters import look, marks
-from rise_bench.class_forms import class_forms
+from rise_bench.class_forms import split_forms
 from rise_bench.number_words import has_number_words, number_word_spans
 
 _DIGITS = re.compile(
@@ -32,7 +32,7 @@ _HAN_NUMBER = re.compile(
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-_GAP = re.compile(r"[\s_\-'.*/\"]{0,4}")
+_GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _number_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, in
 def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
     if not classes:
         return
-    endings = class_forms(classes)
+    endings = split_forms(classes)
     pattern = _word_pattern(seen.isascii())
     letters = {word: _letters(word) for word in set(pattern.findall(seen))}
     tokens = [] if endings.keys().isdisjoint(letters.values()) else list(pattern.finditer(seen))
@@ -115,11 +115,11 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
 def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
     """Return the pattern of a word, one spelt out in single letters included."""
     inside = r"[^\W_]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
-    return re.compile(rf"\b[a-z](?:[ \-.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
+    return re.compile(rf"\b[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
 
 
 def _letters(word: str) -> str:
-    return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-.*_]+", word)).casefold()
+    return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-—.*_]+", word)).casefold()
 
 
 def _looks(name: str) -> str:
