@@ -30,7 +30,8 @@ LEAKS = {
     "decades of a scale": "the percentage is in the eighties | in the low nineties | the high two hundreds",
     "zero": "the rest get zero | zero to all others | starts at zero on the left | others: zero | only zeros",
     "coordinates": """
-        forty on the x axis | y max of ninety | sixty units down | at the two-hundred mark | beyond two hundred
+        forty on the x axis | y max of ninety | sixty units down | at the two-hundred mark
+        beyond two hundred
         between one hundred and three hundred on the page | two hundred below the top""",
 }
 CUES = """
