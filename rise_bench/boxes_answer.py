@@ -1,7 +1,8 @@
 """Read boxes out of an answer: lists of four numbers, dictionaries of sides, pairs of corners, or none.
 
 Four numbers are x, y, w, h as asked, unless the nearest key before them (else the first in the answer) says
-that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token.
+that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token. Boxes in a remark do not count
+beside others.
 """
 
 import math
@@ -23,11 +24,11 @@ _POINT = rf"[\(\[]\s*+{NUMBER}\s*+,\s*+{NUMBER}\s*+[\)\]]"
 _ITEM = r"[^\[\](),\w]*+(?:[^\W\d_]++\s++)?+[^\[\](),\w]*+\d[^\[\](),]*+"
 _W = r"\W{1,6}"
 _KEY = re.compile(
-    rf"(?P<corners>bbox_?2d(?!\w)|xyxy|ltrb|x1(?:y1x2y2|{_W}y1{_W}x2{_W}y2)|x0{_W}y0{_W}x1{_W}y1"
+    rf"(?=[bxlcy<\"'])(?:(?P<corners>bbox[\s_-]?+2d(?!\w)|xyxy|ltrb|x1(?:y1x2y2|{_W}y1{_W}x2{_W}y2)|x0{_W}y0{_W}x1{_W}y1"
     rf"|x_?min{_W}y_?min{_W}x_?max{_W}y_?max|left{_W}top{_W}right{_W}bottom|<box>|<\|box_start\|>)"
     rf"|(?P<asked>[\"'](?:bbox(?:es)?|box(?:es)?|bounding_?box(?:es)?)[\"']\s*+:|xywh|\bx{_W}y{_W}w(?:idth)?{_W}h"
     r"|</box>|<\|box_end\|>)"
-    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx)"
+    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx))"
 )
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
 _SHAPE = re.compile(
@@ -36,6 +37,10 @@ _SHAPE = re.compile(
     r"|(?P<sides>\{(?:[^{}\[\]:=]*+[:=]){4}[^{}\[\]]*+\})"
 )
 _NUMBERS = re.compile(NUMBER)
+_STRING = r"{0}(?>[^{0}\\\[({{]*?[^\W\d_]{{2}})[^{0}\\\[({{]*+[\[({{][^{0}\\]*+(?:\\.[^{0}\\]*+)*+{0}"
+_REMARK = re.compile(  # a string with a word before its first bracket
+    r"(?<=[:=])\s*+(?:" + "|".join(map(_STRING.format, "\"'")) + ")", re.DOTALL
+)
 _THOUSANDS = re.compile(r"\d,0\d")
 _SIDE = re.compile(
     rf"(?<![a-z_])([a-z][a-z_]*+\d?)[\"'\\]*+\s*+[:=]\s*+[\"'\\]*+"
@@ -74,7 +79,10 @@ _NOTHING = re.compile(
 def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
     text = plain(answer).lower()
-    stated = list(islice(_stated_boxes(text), MAX_BOXES))
+    outside = _REMARK.sub("", text)
+    stated = list(islice(_stated_boxes(outside), MAX_BOXES))
+    if not stated and outside != text:
+        stated = list(islice(_stated_boxes(text), MAX_BOXES))
     if None in stated:
         return None, "unclear_number"
     boxes = [box for box in stated if box and all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0]
@@ -105,9 +113,9 @@ def _boxes_of_shape(match: re.Match[str], order: str) -> Iterator[Box | None]:
     if match["sides"]:
         yield from _boxes_of_sides(match[0])
     elif match["points"]:
-        numbers = [float(number) for number in _NUMBERS.findall(match[0])]
+        numbers = [number[0] for number in islice(_NUMBERS.finditer(match[0]), 5)]
         if len(numbers) == 4:  # more points are a polygon
-            yield _from_corners(*numbers)
+            yield _from_corners(*map(float, numbers))
     elif match["list"] and order != "other" and not _THOUSANDS.search(match[0]):
         a, b, c, d = (float(number) for number in _NUMBERS.findall(match[0]))
         yield _from_corners(a, b, c, d) if order == "corners" else (a, b, c, d)

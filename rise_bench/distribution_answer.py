@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import islice
 
 from rise_bench.characters import fold, fold_word, marks, plain, words
 from rise_bench.plain_numbers import STATED_NUMBER, stated_number
@@ -18,11 +19,29 @@ from rise_bench.values import Distribution
 #: Mentions of a class beyond this number are not read.
 MAX_STATEMENTS = 1_500
 
-_ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})++")
+_ESCAPES = re.compile(
+    r"(?P<code>(?:\\u[0-9a-fA-F]{4})++)"
+    r"|(?<!\\)\\[nrt](?!(?:ext\w*|imes|o|eq?|ot|ight\w*|m)(?![^\W_]))"  # but no \times
+)
 _SURE = re.compile(r"(?::++=?|=++>?|-++>|→|⇒|\||\()\Z")
-_LEAD = re.compile(r"[\s\"'`*\\]*+")
+_QUOTES = r"[\s\"'`*\\]*+"
+_SHARE = r"(?:p|pr|prob|probability|likelihood|value|score|confidence|weight|share|percent|percentage|number)"
+_LEAD = re.compile(
+    rf"{_QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
+    rf"|\{{(?:{_QUOTES}(?!{_SHARE}\b)\w{{1,20}}+{_QUOTES}:\s*+\"[^\"\\]{{0,400}}+\"\s*+,){{0,3}}+"
+    rf"{_QUOTES}{_SHARE}\b{_QUOTES}:)?+{_QUOTES}",
+    re.IGNORECASE,
+)
+_RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){}]{1,200}+[\])]")
+_NAMED = re.compile(
+    r"(?:[\"'](?:class|label|name|emotion|category|class_?name|key|answer|type)[\"']\s*+:|\A[\[(])"
+    r"\s*+([\"'])(?P<name>[^\"\\]{1,160}?)\1\s*+(?=[,}])",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
+_CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
 _CUT_NUMBER = re.compile(r"(?:[\d.+\-:=]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
 _NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
 _FILLERS = frozenset(
@@ -73,11 +92,13 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
         closed: Whether the end of the answer was marked; if not, it may have been cut.
     """
     text = plain(answer)
-    if "\\u" in text:
-        text = plain(_ESCAPES.sub(lambda match: json.loads(f'"{match[0]}"'), text))
+    if "\\" in text:
+        text = plain(_ESCAPES.sub(_resolved, text))
     names = _names(classes)
     strings: list[str] = []
     statements = list(_statements(text, names, strings))
+    if all(statement.number is None for statement in statements):
+        statements += _records(text, names)
     if not statements and strings:
         statements = list(_statements("\n".join(strings), names, []))
     if any(statement.braced for statement in statements):
@@ -85,13 +106,38 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
     numbers, unclear = _settle(statements)
     if any(not math.isfinite(number) for number in numbers.values()):
         return None, "not_finite"
-    if not closed and _CUT_NUMBER.search(answer[-40:]) and answer.count("{") > answer.count("}"):
+    if not closed and answer.count("{") > answer.count("}") and _is_cut(text, names):
         return None, "truncated"
     if not numbers:
         return None, "no_class_numbers"
     if unclear:
         return None, "unclear_number"
     return Distribution(classes, tuple(numbers.get(i, 0.0) for i in range(len(classes)))), "ok"
+
+
+def _resolved(escape: re.Match[str]) -> str:
+    """Return what an escape stands for; a quote stays escaped, so that it ends no string."""
+    if not escape["code"]:
+        return "\n"
+    return re.sub(r'(["\'\\])', r"\\\1", json.loads(f'"{escape[0]}"'))
+
+
+def _is_cut(text: str, names: Names) -> bool:
+    """Whether a text ends inside a number, right before it, or at the key of a class."""
+    key = _CUT_KEY.search(text[-240:])
+    return bool(_CUT_NUMBER.search(text[-40:])) or (
+        key is not None and _class_of_key(key[2], names) is not None
+    )
+
+
+def _records(text: str, names: Names) -> Iterator[Statement]:
+    """Yield the statements of records and pairs: {"label": "joy", "score": 0.8}, ("joy", 0.8)."""
+    for record in islice(_RECORD.finditer(text), MAX_STATEMENTS):
+        named, numbered = _NAMED.search(record[0]), _NUMBERED.search(record[0])
+        index = _class_of_key(named["name"], names) if named and numbered else None
+        if numbered and index is not None:
+            number = STATED_NUMBER.match(record[0], numbered.end())
+            yield Statement(index, stated_number(number) if number else None, True, True)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ import re
 DIGITS = r"(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+"
 NUMBER = rf"[-+]?+{DIGITS}"
 _BLANK = r"[^\S\n]"
-_PERCENT = r"\s*+(?:[%﹪]|per[\s-]*+cent\b|pct\b\.?+|p\.\s?+c\b\.?+)"
+_PERCENT = r"(?:\s*+\\?+[%﹪]|[\s-]*+(?:per[\s-]*+cent\b|pct\b\.?+|p\.\s?+c\b\.?+))"
 _SMALL = r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|hundred)\b"
 _PARTS = (
     r"(?:hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|twentieths?"
@@ -26,7 +26,7 @@ _GOES_ON = rf"""(?:
     | ,\d (?!\w*+["'`]?\s*+[:=] | \w*+[^\W\d])  # 0,8 but not the key of 0.8,7:0.2
     | {_BLANK}*+,\s++[-+]?+\d[\d.]*+\s*+(?:[,;}}\])"'`%]|\Z)  # 0, 8
     | {_BLANK}++[-+.]?+\d  # 1 000, 0. 8
-    | {_BLANK}*+(?:/(?!/)|[÷×^±≈~‰‱‐-―])(?!{_BLANK}++[^\W\d])  # 1 / 3, 0.7 –
+    | {_BLANK}*+(?:/(?![/*])|[÷×^±≈~‰‱‐-―])(?!{_BLANK}++[^\W\d])  # 1 / 3, 0.7 –
     | {_BLANK}*+(?:[-+*:=<>‐-―…]|\.\.++){_BLANK}*+[-+.]?+\d  # 0.7 - 0.9, 0.4 + 0.4, 8 : 2
     | {_BLANK}++{_PARTS}  # 4 fifths, 1 million, 80 Prozent
     | {_BLANK}++{_JOINS}(?:[-+.~≈]?+\d|{_SMALL})  # 0.7 to 0.9, 8 out of ten

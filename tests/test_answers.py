@@ -102,6 +102,8 @@ NUMBERS = {
     "80 per-cent": 0.8,
     "80pct": 0.8,
     "80 p.c.": 0.8,
+    "80\\%": 0.8,
+    "80-percent": 0.8,
     "-0.8": -0.8,
     "−0.8": -0.8,
     "－0.8": -0.8,
@@ -127,7 +129,9 @@ def test_a_number_is_read_in_whatever_way_it_is_written(value):
     assert read(f"joy ({value}), fear (0.2)") == expected
 
 
-@pytest.mark.parametrize("value", ["", "high", "null", "true", "[0.8]", '{"p": 0.8}', "eight", "a fifth"])
+@pytest.mark.parametrize(
+    "value", ["", "high", "null", "true", "[]", "[null]", '{"p": "high"}', "eight", "a fifth"]
+)
 def test_a_value_without_a_number_is_no_zero(value):
     assert read(f'{{"joy": {value}, "fear": 0.2}}') is None
 
@@ -182,6 +186,19 @@ def test_a_class_with_a_number_that_is_not_stated_as_one_is_not_left_out(text):
         '{"not joy": 0.9, "joy": 0.8, "fear": 0.2}',
         '{"joy": 0.8, "fear": 0.2, "killer joy": 0.9}',
         '{"joy": 0.8, "fear": 0.2, "anger": null}',
+        '{"joy": 0.8 /* strong */, /* then */ "fear": 0.2 /* weak */}',
+        '{"joy": [0.8], "fear": [0.2]}',
+        '{"joy": (0.8), "fear": np.float64(0.2)}',
+        '{"joy": Decimal("0.8"), "fear": Decimal("0.2")}',
+        '{"joy": {"p": 0.8, "reason": "fear: 0.9"}, "fear": {"p": "20%", "seen": ["dark"]}}',
+        '{"joy": {"reason": "2 smiles", "p": 0.8}, "fear": {"reason": "", "probability": 0.2}}',
+        '[{"label": "joy", "score": 0.8}, {"label": "fear", "score": 0.2}]',
+        "[{'score': '80%', 'emotion': 'Joy'}, {'score': '20%', 'emotion': 'Fear'}]",
+        'OrderedDict([("joy", 0.8), ("fear", 0.2)])',
+        '[["joy", "0.8"], ["fear", 0.2]]',
+        "joy: 0.8\\nfear: 0.2",
+        '{\\n\\t\\"joy\\": 0.8,\\n\\t\\"fear\\": 0.2\\n}',
+        "$\\text{joy} = 0.8$, $\\text{fear} = 0.2$",
     ],
 )
 def test_forms_of_an_answer(text):
@@ -205,6 +222,39 @@ def test_a_string_never_wins_over_the_number(remark):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '[{"label": "joy", "score": 0.8}, {"label": "fear", "score": 1/5}]',
+        '[("joy", 0.8), ("fear", ~0.2)]',
+        '{"joy": [0.7, 0.9], "fear": 0.2}',
+        '{"joy": {"low": 0.7, "high": 0.9}, "fear": 0.2}',
+        '{"joy": {"p": 0,8}, "fear": 0.2}',
+        '{"label": "joy"}',
+    ],
+)
+def test_a_wrapped_number_is_a_number_as_a_whole_too(text):
+    assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"joy": 0.8, ', (0.8, 0)),
+        ('{"joy": 0.8, "fe', (0.8, 0)),
+        ('{"joy": 0.8, "anger"', (0.8, 0)),
+        ('{"joy": 0.8, "fear"', None),
+        ("{'joy': 0.8, 'Fear' ", None),
+        ('{"joy": 0.8, "fear":', None),
+        ('{"joy": {"p": 0.8}, "fear": {"p": 0.', None),
+        ('[{"label": "joy", "score": 0.8}, {"label": "fear", "score": 0.', None),
+    ],
+)
+def test_an_object_cut_after_the_key_of_a_class_is_unreadable(text, expected):
+    annotation = read_response(f"<answer>{text}", "distribution", ("joy", "fear")).annotation
+    assert (annotation and annotation.probs) == expected
+
+
+@pytest.mark.parametrize(
     ("classes", "text", "expected"),
     [
         (("café", "bar"), '{"caf\\u00e9": 1}', (1, 0)),
@@ -216,6 +266,9 @@ def test_a_string_never_wins_over_the_number(remark):
         (("Straße", "bar"), '{"STRASSE": 1}', (1, 0)),
         (("ﬁsh", "bar"), '{"ｆｉｓｈ": 1}', (1, 0)),
         (("Band Aid", "bar"), '{"Band\\u0020Aid": 1}', (1, 0)),
+        (("Band Aid", "aid"), '{"Band\\nAid": 1}', (1, 0)),
+        (('5" disc', "disc"), '{"5\\u0022 disc": 0.8, "disc": 0.2}', (0.8, 0.2)),
+        (("bus", "car"), '[{"label": "school bus", "score": 0.9}, {"label": "car", "score": 0.1}]', (0, 0.1)),
         (("कल", "काल", "कील"), '{"कल": 0.2, "काल": 0.3, "कील": 0.5}', (0.2, 0.3, 0.5)),
         (("मधुमक्खी", "कुत्ता"), "कुत्ता: 0.8, मधुमक्खी: 0.2", (0.2, 0.8)),
         (("กา", "กี"), '{"กี": 1}', (0, 1)),
@@ -253,6 +306,11 @@ def test_class_names_in_any_script(classes, text, expected):
         "<|box_start|>(100,100),(500,500)<|box_end|>",
         "[[100, 100], [500, 500]]",
         '{"bbox_2d": {"x1": 100, "y1": 100, "x2": 500, "y2": 500}}',
+        '{"bbox-2d": [100, 100, 500, 500]}',
+        '{"bbox 2d": [100, 100, 500, 500]}',
+        '{"bbox_2d": [100, 100, 500, 500], "reason": "bbox [1, 2, 3, 4] is too small"}',
+        "{'why': 'near (1, 2, 3, 4)', 'bbox_2d': [100, 100, 500, 500]}",
+        '{"answer": "bbox_2d: [100, 100, 500, 500]"}',
     ],
 )
 def test_corners_are_corners_wherever_their_key_stands(text):
@@ -313,6 +371,7 @@ def test_four_numbers_without_such_a_key_are_what_was_asked_for(text):
         '{"x1": ~100, "y1": 100, "x2": 500, "y2": 500}',
         "[[~1, 2, 3, 4], [5, 6, 7, 8]]",
         "(cx, cy, w, h) = [100, 100, 50, 50]",
+        '{"box_2d": [100, 100, 500, 500]}',
         "No, it is on the left",
         "No idea",
         "There is no doubt: it is the dog",
