@@ -10,9 +10,9 @@ reason, so that a person can see what was held against a text. Linear in the len
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from rise_bench.characters import look, marks
 from rise_bench.class_forms import split_forms
@@ -35,8 +35,7 @@ _UNSPACED = re.compile(
 _GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
 
 
-@dataclass(frozen=True, slots=True)
-class LeakSpan:
+class LeakSpan(NamedTuple):
     """A piece of text that gives the annotation away: `text[start:end]` and why."""
 
     start: int
@@ -60,7 +59,7 @@ def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...
     names = tuple(classes)
     seen, places = look(text)
     spans = [*_number_leaks(seen, names), *_class_leaks(seen, names)]
-    return tuple(sorted((_span(text, places, *span) for span in spans), key=lambda s: (s.start, s.end)))
+    return tuple(_span(text, places, *span) for span in sorted(spans))
 
 
 def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:

@@ -37,10 +37,10 @@ _LEXICON = {
     "·": "dot comma decimal",
     "u": "pixel pixels pix px votes units",
     "U": "points",
-    "#": "mark line level",
+    "#": "line",
     "P": "part parts",
     "q": "probability probabilities likelihood chance chances odds confidence certainty score weight mass "
-    "share rating ratio scale proportion fraction value",
+    "share rating ratio scale proportion fraction value intensity",
     "G": "mood emotion emotions emotional feeling feelings response reaction total viewers viewer annotators "
     "raters voters respondents observers area",
     "Q": "percentage",
@@ -53,7 +53,7 @@ _LEXICON = {
     "y": "down across along wide high tall horizontally vertically",
     "Y": "halfway",
     "i": "is equals at about around near nearly roughly approximately almost exactly circa ca reaches begins "
-    "starts ends gets scores receives weighs has with lies",
+    "starts starting ends ending stops gets scores receives weighs has with lies",
     "v": "of",
     "2": "to",
     "r": "from spans between span stretches extends runs",
@@ -85,7 +85,11 @@ _LEXICON = {
     "A": "max min maximum minimum axis",
     "+": "low lower upper",
     "V": "covers cover covering covered fills fill filling filled occupies occupy occupying occupied",
-    "H": "he she",
+    "H": "he she person man woman boy girl",
+    "ρ": "remaining",
+    "λ": "level degree strength",
+    "Γ": "rate give mark assign",
+    "τ": "it",
     "x": "aged age psalm chapter verse catch route highway room platform gate flight apartment suite studio "
     "channel volume apollo formula section seat",
     "µ": "morning afternoon evening night",
@@ -146,6 +150,7 @@ _N = r"(?:a?[nTBo0](?:&?[nTBo0]){0,8}+)"
 _BIG = r"(?:a?[no0]{0,2}+[TB](?:&?[nTBo0]){0,8}+)"
 _END = rf"(?=[,.iIrby4szlLπ]|[2&](?!{_N}[wDjP])|\Z)"
 _STOP = rf"(?={_END}|[j@](?![nTBo0]))"  # after a class: "joy at eighty on the whole"
+_CLOSE = r"(?=[,.&4K2]|\Z)"
 _HAS = r"[idjky2@+öπ,]{0,6}"  # between a class and its value: "joy should be just above"
 _CUES = re.compile(
     rf"xi?{_N}(?![pKe])|H[idöπ]{{1,4}}{_BIG}(?=[,.I&]|\Z)"  # room one hundred, she must be about eighty
@@ -155,9 +160,9 @@ _RULES = (
     r"[nTBo0]{10,}+",  # a row of words that is no number
     rf"{_N}(?:[aS]?(?:p|ec|eB)|[Qu]|F(?!X)|f(?![wXDC])"  # eighty per cent, two hundred pixels, seven tenths
     rf"|m?(?:IE?[nTB]|(?:&ah)?,?Ov[DaE]?{_N})|qI{_N}|P(?:[wK][2,&]{{1,2}}{_N}P|K)"  # nine in ten
-    rf"|[Sŝ]?[4v]K"  # eight for joy
+    rf"|[Sŝ]?[4v]D?K|[wCGH](?:I(?:{_N}(?=[d,.]|\Z))|Ov{_N})|GI{_N}|[Uq]v?K"  # eight for joy
     rf"|[,&b]{{1,2}}{_N}[,&b]{{1,2}}{_N}{_END})",  # forty, sixty, ninety
-    r"(?<!Ø)(?:p|ec)|h[aS]?eB|[on]f(?=[wKC])|[nT]v[DE]?[nTB]",  # half a per cent
+    r"(?<!Ø)(?:p|ec)|h[aS]?eB|[on]f(?=[dK])|[nT]v(?:E?[nTB]|D[nTB]G)",  # half a per cent
     rf"(?:p|ec)[iv,]{{0,4}}{_N}{_END}",  # per cent: eighty
     r"§|!|R|TT",
     r"[0nT]t[nTo0]{1,8}|ot[nTo0]{1,8}(?=[,.&KC]|\Z)|(?<!D)t[nT0o]{1,8}(?=[,.&vKC]|\Z)",  # zero point eight
@@ -167,8 +172,11 @@ _RULES = (
     r"V[dib]{0,2}hv?D?g|hv?Dg(?:iV|y)",  # it covers half the picture
     r"afK|af(?:[wK])[,&]{1,2}af|K[i,]{0,3}a?[hfF](?=[,.&]|\Z)|h4?K(?=[,.&]|\Z)",  # joy half
     r"a?[hfF](?:4|[wd]2)K|a[hfF]2D?K",  # a fifth goes to fear
-    rf"afv?[KG]|afvDG|hvDG|[hfF]v[Dw][id]{{1,2}}K|K{_HAS}a?[hfF](?=[v,.&]|\Z)",  # a tenth of the mood
-    rf"EfG|[KqQ][^.]{{0,6}}a[wd]?[fF](?=[,.4]|\Z)|Gva?[no]?[fF]{_END}",  # every fifth viewer
+    rf"afv?[KG]|afvDG|hvDG|[hfF]v[Dwτ][id]{{1,2}}K",  # a tenth of the mood
+    rf"K{_HAS}a?[hfF](?=[v,.&]|\Z)",  # joy takes up a third
+    rf"Ef[GH]|ρ[hfF][id]|ρ{_N}{_END}|D[fF][id]{{1,2}}K|Gva?[no]?[fF]{_END}",  # every fifth viewer
+    r"[LlqQ][iv]{1,4}a?[hfF](?=[,.]|\Z)|[KqQ][^.]{0,6}a[wd]?[fF](?=[,.4]|\Z)",  # its width is a third
+    rf"λ[iv]{{1,3}}{_N}{_END}|Γτa?{_N}{_CLOSE}|[Γq](?:τ|D[wK])a{_N}{_CLOSE}|{_BIG}b{_BIG}",  # give it an eight
     r"[TB][2&i]T(?!w)|T[2&,]?[nT]ß",  # eighty to twenty
     rf"{_N}öb?{_N}{_END}|q[id]{{1,3}}{_N}2{_N}(?![wKC])|{_N}2{_N}(?:q|@\Z|[I@]w?vK)",  # two to one
     rf"[qK][id,bw+]{{0,5}}{_N}2{_N}{_END}",  # joy wins four to one
@@ -178,12 +186,17 @@ _RULES = (
     rf"[qQG][\w@]{{0,4}}I[Dw]9|[+y][nTB]?9|n9|{_N}qI{_N}",  # a percentage in the eighties
     rf"zA?[ivr,]{{0,4}}{_N}(?![wD])|[lL][ivr]{{0,4}}{_N}{_END}",  # x forty, y sixty
     rf"[sl][iv]{{0,4}}{_BIG}{_END}",  # the left edge is at two hundred
-    rf"{_N}[@I]D?z(?!w)|D{_BIG}#|{_BIG}U(?!v)|{_N}U(?:v{_N}|d?[24]D?K)",  # forty on the x axis, ninety points
+    rf"(?<![wτH])si{{1,3}}[nTB](?=[,.&]|\Z)|ir{_N}{_END}",  # top is ten
+    rf"{_N}[@I]D?z(?!w)|D{_BIG}[#Γλ]",  # forty on the x axis
+    rf"{_BIG}U(?!v)|{_N}U(?:v{_N}|d?[24]D?K)",  # ninety points
     rf"(?<![vV]){_BIG}S?{_END}|(?:π|üv|Kv){_BIG}(?![wC])",  # at five hundred
     rf"(?<=[lzi(]){_N}[,&b]{{1,2}}{_N}{_END}|[on0][on0]{{1,8}}{_END}",  # corner at ten, twenty
     rf"r{_N}2{_N}{_END}|(?<=r){_BIG}(?![wKC])",  # from one hundred to two hundred
     rf"(?:(?<=[idI,])|^)0(?:{_END}|@|2D)|7",  # the rest get zero
-    rf"K(?!,o){_HAS}(?:{_N}|aZ){_STOP}|C(?:[i4d]{{0,4}}{_N}{_END}|,(?!o){_N}(?=[,.]|\Z))|{_BIG}[Sŝ]?K(?=[,.&]|\Z)|{_N}[d@]{{1,2}}2?K(?!w)",
+    rf"K,?(?!(?<=DK)o){_N}{_CLOSE}|K,?(?![nTBo0,]){_HAS}(?:{_N}|aZ){_STOP}",  # joy eight, fear two
+    rf"K[^.nTBo0]{{0,5}}(?<![Dvrp])[nTB0]{{1,4}}{_CLOSE}",  # fear follows, weak, with two
+    rf"C(?:[i4d]{{0,4}}{_N}{_END}|,(?!o){_N}(?=[,.]|\Z))",  # candle is nine
+    rf"{_BIG}[Sŝ]?K(?=[,.&]|\Z)|{_N}[d@]{{1,2}}2?D?K(?!w)|{_N}[2π@]D?K(?!w)",  # eighty joy, two to fear
 )
 _LEAK = re.compile(rf"(?!w)(?:{'|'.join(_RULES)})")
 

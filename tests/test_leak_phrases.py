@@ -11,17 +11,21 @@ LEAKS = {
         joy takes half | Sadness climbs to sixty as the crowd weeps. | surprise might be worth fifteen
         Fear drops under five. | joy well over half | joy just shy of ninety | joy - eighty - since they dance
         joy—eighty—that is all | sadness of forty | joy gets a dozen | forty of dread and ten of delight
+        surprise second with fifteen | fear is weak, around two
+        surprise trails at five | joy: a strong eight | six towards sadness | sadness set to six
         joy should be just above ninety | an eight on joy | seventy-something joy | a full hundred on joy""",
     "share of a whole": """
         A quarter of the mood is dim. | a tenth of surprise | Fear is a sixteenth of the total.
         half of it is surprise | every fifth viewer would cry | give a third to sadness
         joy at three fifteenths
+        the remaining quarter is fear | every third person would shiver | its width is a third
         a sixth of the whole picture | a tenth of the area | an area of a tenth | half as wide as the picture
         It fills half of the frame. | half the image is covered by it | a quarter in from the left""",
     "odds and scales": """
         the odds are two to one that they cry | a three-to-one ratio of light | five to one odds
         joy wins by four to one | a ten-point scale | nine on a scale of ten | one chance in five
-        three in every four | nine, out of ten | eight and a half out of ten | three divided by four
+        three in every four | two viewers in five
+        seven people in ten would cry | nine viewers out of ten | an intensity of six | I give it an eight | nine, out of ten | eight and a half out of ten | three divided by four
         nine over ten | four of every five viewers | a ninety/ten split | ninety points | ninety certain""",
     "per cent without a number": """
         a few percent | a couple of per cent | a quarter of a percent | a dozen pct | eighty per mille""",
@@ -37,6 +41,8 @@ LEAKS = {
 CUES = """
     Aged eighty, he still dances. | He must be about eighty, and he smiles. | He is over ninety and smiling.
     Room one hundred and one is dim. | Psalm twenty-three is carved there. | Two-thirty in the morning, a bar.
+    The two look surprised, one with open hands. | The angry one on the left waves. | It left at nine, I think.
+    The remaining two hug. | Fear in ten faces is clear. | Three-quarter sleeves. | One third shelf up.
     They lead two to one and the fans are wild. | It ended nil nil. | A decimal clock. | A dot, far away.
     Over the hill smoke rises. | Divided by a wall, two people wave. | One third-grader waves.
     Three fourth-graders wave. | Zero doubt is left. | A dozen roses lie there. | Half the crowd turns away.
