@@ -172,11 +172,11 @@ _RULES = (
     r"V[dib]{0,2}hv?D?g|hv?Dg(?:iV|y)",  # it covers half the picture
     r"afK|af(?:[wK])[,&]{1,2}af|K[i,]{0,3}a?[hfF](?=[,.&]|\Z)|h4?K(?=[,.&]|\Z)",  # joy half
     r"a?[hfF](?:4|[wd]2)K|a[hfF]2D?K",  # a fifth goes to fear
-    rf"afv?[KG]|afvDG|hvDG|[hfF]v[Dwτ][id]{{1,2}}K",  # a tenth of the mood
+    r"afv?[KG]|afvDG|hvDG|[hfF]v[Dwτ][id]{1,2}K",  # a tenth of the mood
     rf"K{_HAS}a?[hfF](?=[v,.&]|\Z)",  # joy takes up a third
     rf"Ef[GH]|ρ[hfF][id]|ρ{_N}{_END}|D[fF][id]{{1,2}}K|Gva?[no]?[fF]{_END}",  # every fifth viewer
     r"[LlqQ][iv]{1,4}a?[hfF](?=[,.]|\Z)|[KqQ][^.]{0,6}a[wd]?[fF](?=[,.4]|\Z)",  # its width is a third
-    rf"λ[iv]{{1,3}}{_N}{_END}|Γτa?{_N}{_CLOSE}|[Γq](?:τ|D[wK])a{_N}{_CLOSE}|{_BIG}b{_BIG}",  # give it an eight
+    rf"λ[iv]{{1,3}}{_N}{_END}|Γτa?{_N}{_CLOSE}|[Γq](?:τ|D[wK])a{_N}{_CLOSE}|{_BIG}b{_BIG}",  # rate it nine
     r"[TB][2&i]T(?!w)|T[2&,]?[nT]ß",  # eighty to twenty
     rf"{_N}öb?{_N}{_END}|q[id]{{1,3}}{_N}2{_N}(?![wKC])|{_N}2{_N}(?:q|@\Z|[I@]w?vK)",  # two to one
     rf"[qK][id,bw+]{{0,5}}{_N}2{_N}{_END}",  # joy wins four to one

@@ -25,7 +25,8 @@ LEAKS = {
         the odds are two to one that they cry | a three-to-one ratio of light | five to one odds
         joy wins by four to one | a ten-point scale | nine on a scale of ten | one chance in five
         three in every four | two viewers in five
-        seven people in ten would cry | nine viewers out of ten | an intensity of six | I give it an eight | nine, out of ten | eight and a half out of ten | three divided by four
+        seven people in ten would cry | nine viewers out of ten | an intensity of six | I give it an eight
+        nine, out of ten | eight and a half out of ten | three divided by four
         nine over ten | four of every five viewers | a ninety/ten split | ninety points | ninety certain""",
     "per cent without a number": """
         a few percent | a couple of per cent | a quarter of a percent | a dozen pct | eighty per mille""",
@@ -41,7 +42,7 @@ LEAKS = {
 CUES = """
     Aged eighty, he still dances. | He must be about eighty, and he smiles. | He is over ninety and smiling.
     Room one hundred and one is dim. | Psalm twenty-three is carved there. | Two-thirty in the morning, a bar.
-    The two look surprised, one with open hands. | The angry one on the left waves. | It left at nine, I think.
+    The two look surprised, one with open hands. | The angry one on the left waves. | It left at nine, so.
     The remaining two hug. | Fear in ten faces is clear. | Three-quarter sleeves. | One third shelf up.
     They lead two to one and the fans are wild. | It ended nil nil. | A decimal clock. | A dot, far away.
     Over the hill smoke rises. | Divided by a wall, two people wave. | One third-grader waves.
