@@ -25,16 +25,16 @@ _ESCAPES = re.compile(
 )
 _SURE = re.compile(r"(?::++=?|=++>?|-++>|→|⇒|\||\()\Z")
 _QUOTES = r"[\s\"'`*\\]*+"
-_SHARE = r"(?:p|pr|prob|probability|likelihood|value|score|confidence|weight|share|percent|percentage|number)"
+_SHARE = r"(?:p|pr|prob|probability|likelihood|value|score)"
 _LEAD = re.compile(
     rf"{_QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
     rf"|\{{(?:{_QUOTES}(?!{_SHARE}\b)\w{{1,20}}+{_QUOTES}:\s*+\"[^\"\\]{{0,400}}+\"\s*+,){{0,3}}+"
     rf"{_QUOTES}{_SHARE}\b{_QUOTES}:)?+{_QUOTES}",
     re.IGNORECASE,
 )
-_RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){}]{1,200}+[\])]")
+_RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){},]{1,160}+,[^\[\](){},]{1,40}+[\])]")
 _NAMED = re.compile(
-    r"(?:[\"'](?:class|label|name|emotion|category|class_?name|key|answer|type)[\"']\s*+:|\A[\[(])"
+    r"(?:[\"'](?:class|label|name|emotion|category|class_?name)[\"']\s*+:|\A[\[(])"
     r"\s*+([\"'])(?P<name>[^\"\\]{1,160}?)\1\s*+(?=[,}])",
     re.IGNORECASE,
 )
@@ -132,6 +132,8 @@ def _is_cut(text: str, names: Names) -> bool:
 
 def _records(text: str, names: Names) -> Iterator[Statement]:
     """Yield the statements of records and pairs: {"label": "joy", "score": 0.8}, ("joy", 0.8)."""
+    if _NAMED.search(_RECORD.sub("", text)):
+        return  # a record around others
     for record in islice(_RECORD.finditer(text), MAX_STATEMENTS):
         named, numbered = _NAMED.search(record[0]), _NUMBERED.search(record[0])
         index = _class_of_key(named["name"], names) if named and numbered else None

@@ -230,6 +230,11 @@ def test_a_string_never_wins_over_the_number(remark):
         '{"joy": {"low": 0.7, "high": 0.9}, "fear": 0.2}',
         '{"joy": {"p": 0,8}, "fear": 0.2}',
         '{"label": "joy"}',
+        '{"emotion": "joy", "confidence": 0.9}',
+        '{"joy": {"confidence": 0.9, "p": 0.8}, "fear": {"confidence": 0.5, "p": 0.2}}',
+        '{"label": "joy", "score": 0.8, "others": [{"label": "fear", "score": 0.2}]}',
+        '["joy", 0.8, "fear", 0.2]',
+        '("joy", 0.8, 0.2)',
     ],
 )
 def test_a_wrapped_number_is_a_number_as_a_whole_too(text):
