@@ -24,6 +24,7 @@ _DIGITS = re.compile(
     r"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
     r"|(?P<digits>\d++)"
 )
+_DIGIT = re.compile(r"\d")
 _HAN = r"[零〇一二三四五六七八九十百千万两兩壹贰叁肆伍陆柒捌玖拾佰仟]"
 _HAN_NUMBER = re.compile(
     rf"百分之{_HAN}++|{_HAN}++分之{_HAN}++|{_HAN}++[点點・·]{_HAN}++|{_HAN}++[成割]"
@@ -67,7 +68,7 @@ def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
     names = tuple(classes)
     seen, _ = look(text)
     numbers = (
-        _DIGITS.search(seen) is not None
+        _DIGIT.search(seen) is not None
         or has_number_words(seen, names)
         or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
     )
@@ -81,7 +82,7 @@ def _span(text: str, places: list[int] | None, start: int, end: int, reason: str
 
 
 def _number_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
-    for match in _DIGITS.finditer(seen):
+    for match in _DIGITS.finditer(seen) if _DIGIT.search(seen) else ():
         yield match.start(), match.end(), str(match.lastgroup)
     for start, end in number_word_spans(seen, classes):
         yield start, end, "number_word"
