@@ -145,17 +145,22 @@ def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
     return future
 
 
-def same_settings(folder: Path, settings: dict[str, Any]) -> None:
+def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jsonl") -> None:
     """Write what was asked beside what is kept of it, and refuse a folder where something else was asked.
 
-    Settings under which nothing was sampled yet (the model could not be loaded, say) may be corrected.
+    Settings under which nothing was made yet (the model could not be loaded, say) may be corrected.
+
+    Args:
+        folder: Where the settings and what was made under them are kept.
+        settings: What is asked now.
+        made: Pattern of the files that are made under the settings.
 
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
     """
     text = _settings_text(settings)
     path = folder / _SETTINGS
-    if not path.exists() or not any(folder.rglob("rank*.jsonl")):
+    if not path.exists() or not any(folder.rglob(made)):
         atomic_write_text(path, text)
     elif (before := path.read_text(encoding="utf-8", errors="replace")) != text:
         pairs = zip(before.splitlines(), text.splitlines(), strict=False)

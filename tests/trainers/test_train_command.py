@@ -246,8 +246,8 @@ CTRL_C = """
 import hashlib, os, signal, sys, threading, time
 from rise_bench.cli import stopping
 stopping._GRACE_SECONDS = 0.5
-threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
 with stopping.stopping(lambda: "step 3 is kept"):
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
     if sys.argv[1] == "library":  # no Python code runs in the main thread meanwhile
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
     time.sleep(60)

@@ -281,7 +281,7 @@ def _load(
 def pretrain(out: Path, plan: Plan) -> None:
     """Run the stages that are not done yet and write the model, its tokenizer and its processor to `out`."""
     folder = out.with_name(f"{out.name}-stages")
-    same_settings(folder, asdict(plan))
+    same_settings(folder, asdict(plan), made="*.pt")
     tokenizer = _tokenizer(folder / "tokenizer")
     if not (folder / "text.pt").is_file():
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
