@@ -27,12 +27,12 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.image_files import decode_rgb, open_image
-from rise_bench.images import ImageFacts
-from rise_bench.registry import load_component
-from rise_bench.source import SourcePlan
-from rise_bench.storage import sha256_bytes
+from rise_bench.catalog.plugins import load_component
+from rise_bench.data.build_plan import SourcePlan
+from rise_bench.data.image_facts import ImageFacts
+from rise_bench.data.writer import write_dataset
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.files.images import decode_rgb, open_image
 
 
 def build(plan: SourcePlan, out: Path, workers: int) -> None:
@@ -48,7 +48,7 @@ def undecoded(data: bytes, _name: str) -> ImageFacts:
 
 def build_undecoded(plan: SourcePlan, out: Path, workers: int) -> None:
     """Build without the decode check."""
-    with mock.patch("rise_bench.shards.inspect_image", undecoded):
+    with mock.patch("rise_bench.data.shards.inspect_image", undecoded):
         build(plan, out, workers)
 
 

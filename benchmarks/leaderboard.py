@@ -24,18 +24,30 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.leaderboards.boards import BoardSettings, GoldBoard, load_gold, write_settings
-from rise_bench.leaderboards.judge import verify_all
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
+from rise_bench.leaderboards.moderation.batch import verify_all
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.site import build_site
-from rise_bench.prompts import prompt_hash
-from rise_bench.registry import BENCHMARKS
-from rise_bench.scoring import aggregate, score_response
-from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.submission import Submission, describe_samples, render_samples, write_submission
-from rise_bench.values import Boxes, Distribution, Frame, Gold
+from rise_bench.leaderboards.submissions.schema import (
+    Submission,
+    describe_samples,
+    render_samples,
+    write_submission,
+)
+from rise_bench.leaderboards.verification.gold_board import (
+    BoardSettings,
+    GoldBoard,
+    load_gold,
+    write_settings,
+)
+from rise_bench.leaderboards.web.build import build_site
+from rise_bench.prompts.templates import prompt_hash
+from rise_bench.scoring.scores import aggregate, score_response
 
 WORDS = """
 the a large small dark bright left right upper lower corner window dog cat street sky water light shadow
@@ -155,7 +167,7 @@ def open_pages(site: Path, pages: dict[str, str], times: int) -> dict[str, Any]:
         Name -> milliseconds from the start of the navigation until it can be used (median, worst), and of
         script and of the page's whole main thread (medians, time on the CPU).
     """
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "leaderboards"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
     from chromium import find_chromium, launch
 
     chromium = find_chromium()

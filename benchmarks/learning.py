@@ -13,15 +13,15 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.generation import LocalModel
-from rise_bench.loop import LoopSettings, closed_loop
-from rise_bench.registry import load_component
-from rise_bench.schema import row_to_gold
+from rise_bench.catalog.plugins import load_component
+from rise_bench.cot.closed_loop import LoopSettings, closed_loop
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.schema import row_to_gold
+from rise_bench.data.writer import write_dataset
+from rise_bench.models.local import LocalModel
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 BATCH = 14  #: pictures in one call
 
@@ -48,7 +48,7 @@ def measure(out, seeds, overrides):
     """Train each seed, or go on from what `out` holds of it, and measure."""
     moods = out / "moods"
     if not moods.exists():
-        plan = load_component("builders", "world.plan").plan(benchmark="moods", train=280, test=1, seed=0)
+        plan = load_component("builders", "synthetic").plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
     after = {}
     for seed in seeds:

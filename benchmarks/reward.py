@@ -11,12 +11,15 @@ import random
 import time
 from collections.abc import Callable
 
-from rise_bench.prompts import answer_only_text
-from rise_bench.registry import BENCHMARKS
-from rise_bench.rewards import cot_reward
-from rise_bench.scoring import aggregate, score_annotation
-from rise_bench.similarity import iou_matrix
-from rise_bench.values import Box, Boxes, Distribution, Gold, render_annotation
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.matching import iou_matrix
+from rise_bench.annotations.boxes.values import Box, Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_annotation
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.prompts.templates import answer_only_text
+from rise_bench.scoring.rewards import cot_reward
+from rise_bench.scoring.scores import aggregate, score_annotation
 
 COMPLETIONS = 64
 COT = "Warm light falls on smiling people who gather around a table with bright decorations. " * 5

@@ -19,14 +19,14 @@ from unittest.mock import patch
 import torch
 from transformers import TrainerCallback
 
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.local_models import local_model
-from rise_bench.registry import load_component
+from rise_bench.catalog.plugins import load_component
+from rise_bench.data.writer import write_dataset
+from rise_bench.models.image_dedup import deduplicated_images
+from rise_bench.models.names import local_model
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.image_dedup import deduplicated_images
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import open_training_data
+from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 WARM_UP = 2  #: steps that are not counted
 
@@ -107,7 +107,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         moods = Path(temporary) / "moods"
-        plan = load_component("builders", "world.plan").plan(benchmark="moods", train=280, test=1, seed=0)
+        plan = load_component("builders", "synthetic").plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
         own = [f"data.benchmark={moods}", f"grpo.steps={options.steps + WARM_UP}"]
         config = load_config("world/rise_cot", [*own, *options.overrides])

@@ -27,8 +27,8 @@ from train_step_authors import authors
 from train_step_model import SHAPES, make_model, make_samples
 from train_step_trl import grpo, ours
 
-from rise_bench.trainers.config import ModelConfig
-from rise_bench.trainers.loading import load_processor
+from rise_bench.trainers.phases.trl_arguments import load_processor
+from rise_bench.trainers.settings.config import ModelConfig
 
 
 def attention_of(gpu):

@@ -5,7 +5,7 @@ import copy
 import torch
 from train_step_clock import now
 
-from rise_bench.prompts import reason_prompt, reconstruct_prompt
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 
 
 def authors(setup, _folder):

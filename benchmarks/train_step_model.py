@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rise_bench.registry import get_benchmark
-from rise_bench.tiny_model import SPECIAL_TOKENS, make_tiny_model
-from rise_bench.values import Distribution, Gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.models.tiny import SPECIAL_TOKENS, make_tiny_model
 
 SHAPES = {
     "small": SimpleNamespace(

@@ -5,10 +5,10 @@ from train_step_clock import now
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from rise_bench.prompts import reason_prompt, reconstruct_prompt, think_answer_prompt
-from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
-from rise_bench.trainers.grpo_rows import prompt_rows
-from rise_bench.trainers.image_dedup import deduplicated_images
+from rise_bench.models.image_dedup import deduplicated_images
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt, think_answer_prompt
+from rise_bench.trainers.data.grpo_rows import prompt_rows
+from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
 
 
 class StepTimer(TrainerCallback):

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rise_bench.coco_json import REPEATED_BOX, CocoBoxes, CocoImage, read_coco_boxes
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.builders.formats.coco_json import REPEATED_BOX, CocoBoxes, CocoImage, read_coco_boxes
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
+from rise_bench.data.splits import assign_exclusive, train_share
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow, inside
-from rise_bench.splits import assign_exclusive, train_share
-from rise_bench.values import Boxes
 
 Pool = Literal["train", "train+val"]
 

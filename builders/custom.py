@@ -1,6 +1,7 @@
 """A dataset of the user's own: an image folder with a CSV of probabilities or labels, or with a COCO json.
 
-The form of the CSV is that of `rise_bench.label_csv`; without annotations each folder of images is a class.
+The form of the CSV is that of `rise_bench.builders.formats.label_csv`; without
+annotations each folder of images is a class.
 Of a COCO json, each (image, class) pair is a row. Where the source names no splits, the test split is the
 share `test_fraction` of the images, by rank.
 """
@@ -11,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rise_bench.average_precision import MAX_STATED
-from rise_bench.coco_json import REPEATED_BOX, CocoBoxes, read_coco_boxes
+from rise_bench.annotations.boxes.average_precision import MAX_STATED
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.metric import Metric
+from rise_bench.builders.formats.coco_json import REPEATED_BOX, CocoBoxes, read_coco_boxes
+from rise_bench.builders.formats.label_csv import LabelTable, read_label_csv
+from rise_bench.builders.formats.label_folders import read_label_folders
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.spec import BenchmarkSpec, ImagePolicy
+from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
+from rise_bench.data.splits import by_rank
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.label_csv import LabelTable, read_label_csv
-from rise_bench.label_folders import read_label_folders
-from rise_bench.registry import BENCHMARKS, BenchmarkSpec, ImagePolicy, Metric
-from rise_bench.source import SourcePlan, SourceRow, inside
-from rise_bench.splits import by_rank
-from rise_bench.values import Boxes, Distribution
 
 CROWD = "(image, class) pair with a crowd annotation"
 NO_BOX = "the image has no annotation"

@@ -8,12 +8,12 @@ by 1e-6; 85 rows have a tied most probable class (the first in class order count
 import math
 from pathlib import Path
 
+from rise_bench.annotations.distribution.kind import SUM_TOLERANCE
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
+from rise_bench.data.splits import rank_order, train_share
 from rise_bench.errors import DataError
-from rise_bench.registry import get_benchmark
-from rise_bench.schema import SUM_TOLERANCE
-from rise_bench.source import SourcePlan, SourceRow, inside
-from rise_bench.splits import rank_order, train_share
-from rise_bench.values import Distribution
 
 LABELS = "ground_truth.txt"
 IMAGES = 1980

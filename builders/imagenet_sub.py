@@ -7,11 +7,11 @@ files are real and are kept as they are. Both splits come from the train folder.
 
 from pathlib import Path
 
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
+from rise_bench.data.splits import by_rank, train_share
 from rise_bench.errors import DataError
-from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow, inside
-from rise_bench.splits import by_rank, train_share
-from rise_bench.values import Distribution
 
 #: Class -> wnid.
 WNIDS: dict[str, str] = {

@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rise_bench.annotations.boxes.values import Box, Boxes
+from rise_bench.builders.formats.polygon_mask import Point, fill_polygon
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.image_files import open_image, shown_size
-from rise_bench.polygon_mask import Point, fill_polygon
-from rise_bench.registry import get_benchmark
-from rise_bench.source import SourcePlan, SourceRow, inside
-from rise_bench.values import Box, Boxes
+from rise_bench.files.images import open_image, shown_size
 
 Targets = Literal["union", "largest", "first", "split"]
 

@@ -2,22 +2,23 @@
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from rise_bench.hub_load import load
-    from rise_bench.rehydration import rehydrate
+from rise_bench._version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from rise_bench.hub.load import load
+    from rise_bench.hub.rehydrate import rehydrate
+
 __all__ = ["__version__", "load", "rehydrate"]
 
 
 def __getattr__(name: str) -> Any:
     """Import `load` and `rehydrate` when they are first used, so that `import rise_bench` stays light."""
     if name == "load":
-        from rise_bench.hub_load import load
+        from rise_bench.hub.load import load
 
         return load
     if name == "rehydrate":
-        from rise_bench.rehydration import rehydrate
+        from rise_bench.hub.rehydrate import rehydrate
 
         return rehydrate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

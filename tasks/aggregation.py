@@ -9,10 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rise_bench.average_precision import ap50 as average_precision_50
-from rise_bench.average_precision import match_samples
-from rise_bench.image_limits import check_frames
-from rise_bench.values import Boxes, Gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.average_precision import ap50 as average_precision_50
+from rise_bench.annotations.boxes.average_precision import match_samples
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.evaluation.image_limits import check_frames
 
 _NO_SCORE = "N/A"
 

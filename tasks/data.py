@@ -12,17 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from rise_bench.asked_style import asked_style
-from rise_bench.box_units import DEFAULT_UNIT, as_box_unit, max_pixels
-from rise_bench.dataset import BenchmarkDataset, arrow_cache, find_dataset
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
 from rise_bench.errors import RiseError
-from rise_bench.image_limits import checkpoint_limits, lmms_limits, missing_arguments
-from rise_bench.lmms_command import dataset_of, read_command
-from rise_bench.prompts import prompt_hash
-from rise_bench.references import win_rate_reference
+from rise_bench.evaluation.image_limits import checkpoint_limits, lmms_limits, missing_arguments
+from rise_bench.evaluation.lmms_command import dataset_of, read_command
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.hub.find import find_dataset
+from rise_bench.prompts.answer_format import DEFAULT_UNIT, as_box_unit, asked_style, max_pixels
+from rise_bench.prompts.templates import prompt_hash
 from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
 from rise_bench.tasks.documents import prepare
-from rise_bench.values import BoxUnit
 
 _log = logging.getLogger(__name__)
 

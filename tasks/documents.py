@@ -8,20 +8,22 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rise_bench.asked_style import asked_style
-from rise_bench.box_units import max_pixels
-from rise_bench.dataset import find_dataset
-from rise_bench.image_files import decode_rgb
-from rise_bench.metrics import win_and_tie
-from rise_bench.prompts import answer_only_prompt, think_answer_prompt
-from rise_bench.references import win_rate_reference
-from rise_bench.registry import BenchmarkSpec
-from rise_bench.response_text import response_text
-from rise_bench.samples import is_failed_request
-from rise_bench.schema import row_to_gold
-from rise_bench.scoring import SampleScore, score_response
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes, BoxUnit, frame_of
+from rise_bench.annotations.distribution.divergence import win_and_tie
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.schema import row_to_gold
+from rise_bench.evaluation.responses import is_failed_request
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.files.images import decode_rgb
+from rise_bench.hub.find import find_dataset
+from rise_bench.prompts.answer_format import asked_style, max_pixels
+from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
+from rise_bench.scoring.response_text import response_text
+from rise_bench.scoring.scores import SampleScore, score_response
 from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
-from rise_bench.values import Boxes, BoxUnit, Distribution, Gold, frame_of, render_gold
 
 
 def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:

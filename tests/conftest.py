@@ -38,11 +38,11 @@ for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACH
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from .minihub import Minihub, serve  # noqa: E402
-from .stand_in_lmms import StandIn  # noqa: E402
+from .support.minihub import Minihub, serve  # noqa: E402
+from .support.stand_in_lmms import StandIn  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
-collect_ignore = ["kill_at_every_step.py", "trainers/kill_training.py"]
+collect_ignore = ["support/kill_at_every_step.py", "support/kill_training.py"]
 
 #: The checkout under test.
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def minihub(hub_server: Minihub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(cache / "token"))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache / "datasets")
-    monkeypatch.setattr("rise_bench.hub_push.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("rise_bench.hub.push.FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     return hub_server

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.errors import ConfigError
-from rise_bench.prompts import think_answer_prompt
-from rise_bench.trainers.config import MetisConfig, TrainConfig
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.prompts.templates import think_answer_prompt
+from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
+from rise_bench.trainers.rollouts.trajectories import sample_trajectories
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import MetisConfig, TrainConfig
 from rise_bench.trainers.sft import Example, think_answer_examples, train_sft
-from rise_bench.trainers.training_data import TrainingData, open_training_data, training_cots
-from rise_bench.trainers.trajectories import sample_trajectories
 from rise_bench.trainers.visual_rft import train_grpo
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rise_bench.trainers import rise_r1
-from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import TrainConfig
 
 
 def train(config: TrainConfig, run: RunFolder) -> Path:

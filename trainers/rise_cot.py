@@ -19,18 +19,19 @@ from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
 
-from rise_bench.prompts import reason_prompt, reconstruct_prompt
-from rise_bench.rewards import RewardRule
-from rise_bench.rollout_log import RolloutLog
-from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
-from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.cot_reward import CotReward
-from rise_bench.trainers.grpo_rows import prompt_rows
-from rise_bench.trainers.judge import FrozenJudge, GroupJudge
-from rise_bench.trainers.loading import grpo_arguments, load_processor
-from rise_bench.trainers.phase import attempt_name, run_phase
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import TrainingData, open_training_data
+from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.models.groundedness_judge import FrozenJudge
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+from rise_bench.scoring.rewards import RewardRule
+from rise_bench.trainers.data.grpo_rows import prompt_rows
+from rise_bench.trainers.data.training_data import TrainingData, open_training_data
+from rise_bench.trainers.phases.phase import attempt_name, run_phase
+from rise_bench.trainers.phases.trl_arguments import grpo_arguments, load_processor
+from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
+from rise_bench.trainers.rollouts.cot_reward import CotReward
+from rise_bench.trainers.rollouts.group_judge import GroupJudge
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import TrainConfig
 
 
 def train(config: TrainConfig, run: RunFolder) -> Path:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.data.training_data import open_training_data, training_cots
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.sft import think_answer_examples, train_sft
-from rise_bench.trainers.training_data import open_training_data, training_cots
 from rise_bench.trainers.visual_rft import train_grpo
 
 

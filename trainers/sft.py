@@ -20,14 +20,19 @@ from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from rise_bench.annotations.kinds import render_gold
 from rise_bench.errors import DataError
-from rise_bench.prompts import answer_only_prompt, answer_only_text, think_answer_prompt, think_answer_text
-from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.loading import common_arguments, load_processor
-from rise_bench.trainers.phase import run_phase
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import TrainingData, open_training_data
-from rise_bench.values import render_gold
+from rise_bench.prompts.templates import (
+    answer_only_prompt,
+    answer_only_text,
+    think_answer_prompt,
+    think_answer_text,
+)
+from rise_bench.trainers.data.training_data import TrainingData, open_training_data
+from rise_bench.trainers.phases.phase import run_phase
+from rise_bench.trainers.phases.trl_arguments import common_arguments, load_processor
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)

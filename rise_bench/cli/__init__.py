@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rise_bench import __version__
+from rise_bench._version import __version__
 from rise_bench.errors import RiseError, of_os_error
 from rise_bench.redaction import safe_text
 

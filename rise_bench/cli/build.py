@@ -9,8 +9,8 @@ import typer
 from rise_bench.cli import app
 
 if TYPE_CHECKING:
-    from rise_bench.manifest import Manifest
-    from rise_bench.source import SourcePlan
+    from rise_bench.data.build_plan import SourcePlan
+    from rise_bench.data.manifest import Manifest
 
 build_app = typer.Typer(no_args_is_help=True)
 app.add_typer(build_app, name="build", help="Build a benchmark from its raw files, or draw one.")
@@ -173,7 +173,7 @@ _drawn("kinds", "Drawn here: the kind of object in a picture, one of 20 classes.
 
 
 def _plan(builder: str, **options: Any) -> "SourcePlan":
-    from rise_bench.registry import load_component
+    from rise_bench.catalog.plugins import load_component
 
     plan: SourcePlan = load_component("builders", builder).plan(**options)
     return plan
@@ -189,8 +189,8 @@ def _build(
     as_json: bool,
 ) -> None:
     """Write with a progress bar on stderr, and print a summary on stdout."""
-    from rise_bench.dataset import cache_folder
-    from rise_bench.dataset_writer import write_dataset
+    from rise_bench.data.writer import write_dataset
+    from rise_bench.files.paths import cache_folder
 
     name = plan.spec.name
     folder = (out or cache_folder(name)).expanduser()

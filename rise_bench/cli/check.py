@@ -18,8 +18,8 @@ def check(
     from rich.console import Console
     from rich.progress import Progress
 
-    from rise_bench.check_cots import check_folder
     from rise_bench.cli.tables import print_json
+    from rise_bench.cot.check import check_folder
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking rows", total=None)

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
-from rise_bench.registry import load_component
-from rise_bench.values import MIN_PIXELS
+from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
 if TYPE_CHECKING:
-    from rise_bench.collect import Collected, CollectJob
-    from rise_bench.judging import Judging
-    from rise_bench.loop import LoopSettings
-    from rise_bench.sampling import Sampler, Sampling
-    from rise_bench.share import Share
+    from rise_bench.cot.collect import Collected, CollectJob
+    from rise_bench.cot.grounding import Judging
+    from rise_bench.cot.share import Share
+    from rise_bench.models.sampler import Sampler, Sampling
 
 
 @app.command()
@@ -85,8 +84,8 @@ def collect(
     Start it once, or as many times as you like under torchrun, accelerate or Slurm: each process takes its
     part, the last one to finish writes. The same command again goes on where a killed one stopped.
     """
-    from rise_bench.collect import collect as do_collect
-    from rise_bench.share import Share
+    from rise_bench.cot.collect import collect as do_collect
+    from rise_bench.cot.share import Share
 
     if keep_rollouts and not overwrite:
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
@@ -138,97 +137,11 @@ def collect(
         _report(job, _with_progress(do_collect, job, share), as_json)
 
 
-def _run_config(run: Path | None) -> Any:
-    """Config of a training run; None without one."""
-    if run is None:
-        return None
-    if not (run / "config.yaml").is_file():
-        raise ConfigError(
-            f"{run} is no run folder: it has no config.yaml. Name the folder that `train` wrote."
-        )
-    return load_component("trainers", "recipe_files").load_config(str(run / "config.yaml"))
-
-
-def _plan(
-    run: Path | None, config: Any, benchmark: str, shots: str, out: Path | None, asked: dict[str, Any]
-) -> tuple["CollectJob", "Sampling"]:
-    """The job without its sampler, and how tokens are drawn."""
-    from rise_bench.collect import CollectJob
-    from rise_bench.dataset import cache_folder, open_benchmark
-    from rise_bench.loop import LoopSettings
-    from rise_bench.sampling import Sampling
-
-    sampling = Sampling()
-    if config:
-        sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
-    sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
-    settings = replace(_settings_of(config) if config else LoopSettings(), **asked)
-    name = benchmark or (config.data.benchmark if config else "")
-    if not name:
-        raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
-    dataset = open_benchmark(name)
-    if run:
-        load_component("trainers", "run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
-    shots = config.data.shots if config else shots
-    target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
-    job = CollectJob(
-        dataset,
-        "default" if shots == "full" else shots,
-        target,
-        target.with_name(f"{target.name}.rollouts"),
-        settings,
-        train_log=run / "rollouts" if run else None,
-        tau=config.data.tau if config else 0.75,
-        provenance=_provenance_of(config) if config else {},
-    )
-    return job, sampling
-
-
-def _settings_of(config: Any) -> "LoopSettings":
-    from rise_bench.loop import LoopSettings
-    from rise_bench.rewards import RewardRule
-
-    return LoopSettings(
-        samples=config.grpo.num_generations,
-        max_cot_length=config.grpo.max_cot_length,
-        max_reconstruction_length=config.grpo.max_reconstruction_length,
-        unit=config.model.box_unit,
-        rule=replace(RewardRule(**asdict(config.reward)), grounded="none"),  # rows are compared by eq. 1
-        max_pixels=config.model.max_pixels,
-        step=config.grpo.steps,
-    )
-
-
-def _provenance_of(config: Any) -> dict[str, Any]:
-    return {
-        "model": config.model.name,
-        "revision": config.model.revision,
-        "stage": config.stage,
-        "temperature": config.grpo.temperature,
-        "top_p": config.grpo.top_p,
-        "samples": config.grpo.num_generations,
-        "seed": config.seed,
-        "versions": load_component("trainers", "provenance").versions(),
-        **({"policy_reward": asdict(config.reward)} if config.reward.grounded != "none" else {}),
-    }
-
-
-def _final_model(run: Path | None) -> str:
-    if run is None:
-        raise ConfigError("a sweep without a run needs --model (and --benchmark)")
-    final = load_component("trainers", "run_folder").RunFolder(run).final_dir("grpo")
-    if not final.is_dir():
-        raise ConfigError(
-            f"{run} is not finished: {final} is missing. Finish it, or pass --no-sweep or --model."
-        )
-    return str(final)
-
-
 def _local(
     name: str, revision: str, sampling: "Sampling", max_pixels: int, min_pixels: int, batch_rows: int
 ) -> Callable[[], "Sampler"]:
     def load() -> "Sampler":
-        from rise_bench.generation import LocalModel
+        from rise_bench.models.local import LocalModel
 
         return LocalModel(
             name,
@@ -244,14 +157,14 @@ def _local(
 
 def _check_local(job: "CollectJob", name: str, revision: str) -> None:
     """Refuse a model or pictures that cannot be sampled, before anything is written or loaded."""
-    from rise_bench.model_families import check_pictures, supported_model
+    from rise_bench.models.families import check_pictures, supported_model
 
     supported_model(name, revision, weights=False)
     check_pictures(job.benchmark.golds("train", job.config))
 
 
 def _check_judge(name: str, revision: str) -> None:
-    from rise_bench.model_families import supported_model
+    from rise_bench.models.families import supported_model
 
     try:
         supported_model(name, revision, weights=False)
@@ -260,14 +173,15 @@ def _check_judge(name: str, revision: str) -> None:
 
 
 def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
-    from rise_bench.judging import Judging
+    from rise_bench.cot.grounding import Judging
 
     def load() -> Any:
         from rise_bench.extras import require_extra
 
         require_extra("train")
-        judge = load_component("trainers", "judge").FrozenJudge
-        return judge(name, revision=revision, **shown)
+        from rise_bench.models.groundedness_judge import FrozenJudge
+
+        return FrozenJudge(name, revision=revision, **shown)
 
     return Judging(f"{name}@{revision}" if revision else name, load, swaps, min_groundedness=floor)
 
@@ -276,7 +190,7 @@ def _endpoints(
     urls: list[str], model: str, sampling: "Sampling", api_key_env: str, concurrency: int, timeout_s: float
 ) -> Callable[[], "Sampler"]:
     def load() -> "Sampler":
-        from rise_bench.endpoint import Endpoints
+        from rise_bench.models.openai_endpoint import Endpoints
 
         return Endpoints(
             urls,
@@ -293,7 +207,7 @@ def _endpoints(
 def _high_ids(folder: Path | None) -> frozenset[str] | None:
     if folder is None:
         return None
-    from rise_bench.cot import open_cots
+    from rise_bench.cot.dataset import open_cots
 
     return frozenset(row["id"] for row in open_cots(folder).rows("high", columns=["id"]))
 

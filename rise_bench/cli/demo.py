@@ -31,8 +31,8 @@ def demo(
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json, print_rows
-    from rise_bench.comparison import COLUMNS_NOTE, cells, headings
-    from rise_bench.demo import Demo, demo_jobs, draw_dataset, next_steps, run_demo
+    from rise_bench.experiments.comparison import COLUMNS_NOTE, cells, headings
+    from rise_bench.experiments.demo import Demo, demo_jobs, draw_dataset, next_steps, run_demo
 
     plan = Demo(out, benchmark, shots, train, test, seed, jobs)
     with DrawingBar() as bar:

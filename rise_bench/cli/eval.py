@@ -74,7 +74,7 @@ def evaluate(
     Any other flag of lmms-eval is passed on to it: `lmms-eval eval --help` lists them.
     """
     from rise_bench.cli.tables import print_json, print_run
-    from rise_bench.evaluation import evaluate as run_evaluation
+    from rise_bench.evaluation.lmms_eval import evaluate as run_evaluation
 
     flags = {
         "tasks": tasks, "limit": limit, "offset": offset, "config": config, "model": model,

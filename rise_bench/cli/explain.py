@@ -14,9 +14,9 @@ from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.dataset import BenchmarkDataset
-    from rise_bench.explanation import Explanation
-    from rise_bench.values import Gold
+    from rise_bench.annotations.base import Gold
+    from rise_bench.data.dataset import BenchmarkDataset
+    from rise_bench.scoring.explain import Explanation
 
 
 @app.command()
@@ -38,13 +38,11 @@ def explain(
 
     Give the response by one of --samples, --file and --text.
     """
-    from rise_bench.answer_format import AnswerFormat
-    from rise_bench.asked_style import DEFAULT_STYLE
-    from rise_bench.box_units import DEFAULT_UNIT, max_pixels
     from rise_bench.cli.tables import print_json
-    from rise_bench.dataset import open_dataset
-    from rise_bench.explanation import explain_response
-    from rise_bench.samples import read_responses
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.evaluation.responses import read_responses
+    from rise_bench.prompts.answer_format import DEFAULT_STYLE, DEFAULT_UNIT, AnswerFormat, max_pixels
+    from rise_bench.scoring.explain import explain_response
 
     if sum(source is not None for source in (samples, file, text)) != 1:
         raise ConfigError("give the response by exactly one of --samples, --file and --text")
@@ -110,7 +108,8 @@ def _visible(text: str) -> str:
 
 
 def _print_annotations(explanation: "Explanation", console: Console) -> None:
-    from rise_bench.values import Boxes, Distribution
+    from rise_bench.annotations.boxes.values import Boxes
+    from rise_bench.annotations.distribution.values import Distribution
 
     gold, stated = explanation.gold.annotation, explanation.verdict.stated
     if stated is None:

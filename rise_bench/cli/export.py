@@ -30,9 +30,9 @@ def export(
     from rich.console import Console
     from rich.progress import Progress
 
-    from rise_bench.cot import COT_CONFIGS
-    from rise_bench.export import ExportFormat
-    from rise_bench.export import export as write
+    from rise_bench.cot.dataset import COT_CONFIGS
+    from rise_bench.export.writers import ExportFormat
+    from rise_bench.export.writers import export as write
 
     asked: dict[ExportFormat, _Out] = {
         "trl": trl,

@@ -22,8 +22,8 @@ def floors(
     A model that does not beat them has learnt nothing about the images.
     """
     from rise_bench.cli.tables import print_floors, print_json
-    from rise_bench.dataset import open_dataset
-    from rise_bench.scored_run import score_floors
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.evaluation.score_run import score_floors
 
     dataset = open_dataset(data)
     reports = score_floors(dataset, split, resamples=resamples)

@@ -36,7 +36,7 @@ def init(
     title: Annotated[str, typer.Option(help="Heading of the site.")] = "RISE-Bench",
 ) -> None:
     """Make board.json, which pins the dataset of each benchmark by content and commit."""
-    from rise_bench.dataset import open_dataset
+    from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
 
     boards = _part("boards")
@@ -188,8 +188,8 @@ def reproduce(
     import tempfile
 
     from rise_bench.errors import ConfigError
-    from rise_bench.local_models import checked_model
-    from rise_bench.storage import atomic_write_text
+    from rise_bench.files.atomic import atomic_write_text
+    from rise_bench.models.names import checked_model
 
     hub_board, again = _part("hub_board"), _part("reproduce")
     _, folder, boards = _open(results, data)
@@ -240,7 +240,7 @@ def export(
     workers: WorkersOption = None,
 ) -> None:
     """Write the boards as JSON or CSV, or .eval_results entries that the Hub shows on model pages."""
-    from rise_bench.storage import atomic_write_text
+    from rise_bench.files.atomic import atomic_write_text
 
     settings, folder, boards = _open(results, data)
     with _progress("score") as progress:
@@ -261,7 +261,7 @@ def export(
 
 
 def _part(name: str) -> ModuleType:
-    from rise_bench.registry import load_component
+    from rise_bench.catalog.plugins import load_component
 
     return load_component("leaderboards", name)
 
@@ -276,8 +276,9 @@ def _open(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
 
 def _boards_of(data: list[Path] | None, submission: Path) -> Any:
     """Load the given datasets, else the one that the submission names, from where datasets are found."""
-    from rise_bench.dataset import find_dataset, open_dataset
-    from rise_bench.submission import read_submission
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.hub.find import find_dataset
+    from rise_bench.leaderboards.submissions.schema import read_submission
 
     datasets = list(map(open_dataset, data or ()))
     if not datasets:
@@ -288,7 +289,7 @@ def _boards_of(data: list[Path] | None, submission: Path) -> Any:
 
 
 def _report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
-    from rise_bench.storage import atomic_write_text
+    from rise_bench.files.atomic import atomic_write_text
 
     verifier = _part("verifier")
     for outcome in outcomes:

@@ -11,7 +11,7 @@ import typer
 from rise_bench.cli import app
 
 if TYPE_CHECKING:
-    from rise_bench.hub_push import Difference, Pushed
+    from rise_bench.hub.push import Difference, Pushed
 
 
 @app.command()
@@ -33,7 +33,7 @@ def publish(
     """
     import json
 
-    from rise_bench import publish as publishing
+    from rise_bench.hub import publish as publishing
 
     with byte_bar("Preparing shards") as progress:
         if dry_run:

@@ -28,8 +28,8 @@ def publish_model(
     """Send safetensors, processor, recipe, card and .eval_results in one commit; print the commit to pin."""
     import json
 
-    from rise_bench import publish_model as publishing
     from rise_bench.cli.publish import difference_json, difference_text, pushed_text
+    from rise_bench.hub import publish_model as publishing
 
     scores, datasets = scores or [], dataset or []
     if dry_run:

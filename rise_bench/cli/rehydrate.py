@@ -12,7 +12,7 @@ from rise_bench.cli import app
 from rise_bench.redaction import printable
 
 if TYPE_CHECKING:
-    from rise_bench.rehydration import MissingImage, Rehydrated
+    from rise_bench.hub.rehydrate import MissingImage, Rehydrated
 
 
 @app.command()
@@ -34,7 +34,7 @@ def rehydrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from rise_bench.rehydration import MissingImagesError, rehydrate_folder
+    from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -17,7 +17,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print path and last metrics as JSON.")] = False,
 ) -> None:
     """Write one static HTML file with the run's curves and sample rollouts."""
-    from rise_bench.report import read_metrics, write_report
+    from rise_bench.reports.run_report import read_metrics, write_report
 
     path = write_report(run, out, samples=samples)
     if as_json:

@@ -29,10 +29,10 @@ def score(
     A run with failed requests or missing samples is refused.
     """
     from rise_bench.cli.tables import print_json, print_run
-    from rise_bench.dataset import open_dataset
-    from rise_bench.references import reference_from_samples
-    from rise_bench.samples import read_responses
-    from rise_bench.scored_run import score_run
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.evaluation.responses import read_responses
+    from rise_bench.evaluation.score_run import score_run
+    from rise_bench.evaluation.win_rate_reference import reference_from_samples
 
     dataset = open_dataset(data)
     responses = read_responses(samples, box_unit=box_unit, style=style)

@@ -9,10 +9,10 @@ import typer
 from rise_bench.cli import app
 
 if TYPE_CHECKING:
-    from rise_bench.jobs import Job
-    from rise_bench.study.grid import Study
-    from rise_bench.study.measure import Result
-    from rise_bench.study.tuning import Tuning
+    from rise_bench.experiments.jobs import Job
+    from rise_bench.experiments.study.grid import Study
+    from rise_bench.experiments.study.measure import Result
+    from rise_bench.experiments.study.tuning import Tuning
 
 _SEEDS = 5
 
@@ -65,10 +65,10 @@ def study(
     without, then with --budget time. Started again after a crash, the same command goes on where it was.
     """
     from rise_bench.errors import ConfigError
-    from rise_bench.study.grid import Study
-    from rise_bench.study.run import planned
-    from rise_bench.study.settings import read_settings
-    from rise_bench.study.tuning import Tuning
+    from rise_bench.experiments.study.grid import Study
+    from rise_bench.experiments.study.run import planned
+    from rise_bench.experiments.study.settings import read_settings
+    from rise_bench.experiments.study.tuning import Tuning
 
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
@@ -88,8 +88,8 @@ def study(
 
 def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
     from rise_bench.errors import ConfigError
-    from rise_bench.methods import METHODS, find_method
-    from rise_bench.study.grid import ablations_for
+    from rise_bench.experiments.methods import METHODS, find_method
+    from rise_bench.experiments.study.grid import ablations_for
 
     names = dict.fromkeys(asked or METHODS)
     if ablations:
@@ -117,7 +117,7 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
-    from rise_bench.study.run import run_study
+    from rise_bench.experiments.study.run import run_study
 
     jobs = plan.jobs()
     if dry_run:
@@ -135,8 +135,8 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
 
 def _print_tables(results: "list[Result]") -> None:
     from rise_bench.cli.tables import print_rows
-    from rise_bench.study.summary import by_budget, over_shots
-    from rise_bench.study.tables import claim_table, question_table, score_table
+    from rise_bench.experiments.study.summary import by_budget, over_shots
+    from rise_bench.experiments.study.tables import claim_table, question_table, score_table
 
     for some in by_budget(results):
         compared = [*some, *over_shots(some)]
@@ -154,7 +154,7 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
-    from rise_bench.study.run import run_tuning
+    from rise_bench.experiments.study.run import run_tuning
 
     jobs = plan.jobs()
     if dry_run:
@@ -171,8 +171,8 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
 
 def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool) -> None:
     from rise_bench.cli.tables import print_json
-    from rise_bench.study.cost import remaining_seconds
-    from rise_bench.study.run import jobs_by_place
+    from rise_bench.experiments.study.cost import remaining_seconds
+    from rise_bench.experiments.study.run import jobs_by_place
 
     folder, at_once = plan.jobs_folder, max(1, at_once)
     left = [job for job in jobs if not folder.is_done(job)]

@@ -32,11 +32,12 @@ def submit(
 
     The check is the verifier's own code; what would be refused is not sent.
     """
-    from rise_bench.dataset import find_dataset, open_dataset
+    from rise_bench.catalog.plugins import load_component
+    from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError, SubmissionError
-    from rise_bench.registry import load_component
-    from rise_bench.storage import atomic_write_bytes
-    from rise_bench.submission import render_submission, write_submission
+    from rise_bench.files.atomic import atomic_write_bytes
+    from rise_bench.hub.find import find_dataset
+    from rise_bench.leaderboards.submissions.schema import render_submission, write_submission
 
     if not board and out is None:
         raise ConfigError(

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rise_bench.bootstrap import Interval
-from rise_bench.floors import FITTED
-from rise_bench.json_text import json_text
-from rise_bench.scored_run import LOWER_IS_BETTER, ScoredRun
-from rise_bench.scoring import Report
+from rise_bench.annotations.kinds import FITTED
+from rise_bench.evaluation.score_run import LOWER_IS_BETTER, ScoredRun
+from rise_bench.files.json_text import json_text
+from rise_bench.scoring.bootstrap import Interval
+from rise_bench.scoring.scores import Report
 
 
 def print_json(value: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rise_bench.catalog.plugins import load_component
 from rise_bench.cli import app
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
-from rise_bench.registry import load_component
 
 #: Set for the processes that a run starts once its pre-flight has passed.
 _PASSED = "RISE_BENCH_PREFLIGHT_PASSED"
@@ -41,7 +41,7 @@ def train(
     list_recipes: Annotated[bool, typer.Option("--list", help="Print the shipped recipes and stop.")] = False,
 ) -> None:
     """Train one stage; started again after a crash, the same command goes on from the last checkpoint."""
-    recipes = load_component("trainers", "recipe_files")
+    recipes = load_component("trainers", "settings.recipe_loader")
     if list_recipes:
         typer.echo("\n".join(recipes.recipe_names()))
         return
@@ -50,7 +50,7 @@ def train(
         typer.echo(recipes.dump_config(config), nl=False)
         return
     require_extra("train")
-    run = load_component("trainers", "run_folder").RunFolder.of(config)
+    run = load_component("trainers", "runs.run_folder").RunFolder.of(config)
     with stopping(run.kept):
         _train(config, run, check=check, as_json=as_json)
 
@@ -74,12 +74,12 @@ def _resolve(recipes: Any, stage: str, overrides: list[str], recipe: str) -> Any
 
 
 def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
-    from rise_bench.dataset import open_benchmark
+    from rise_bench.hub.find import open_benchmark
 
-    say = load_component("trainers", "console").say
+    say = load_component("trainers", "runs.console").say
     if check or _PASSED not in os.environ:
         with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
-            seen = load_component("trainers", "preflight").inspect(config, sys.argv[1:])
+            seen = load_component("trainers", "checks.preflight").inspect(config, sys.argv[1:])
         if as_json:
             typer.echo(json.dumps(_as_json(seen)))
             if not check:
@@ -97,7 +97,7 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
             os.environ[_PASSED] = "1"
             os.execv(seen.command[0], seen.command)
     benchmark = open_benchmark(config.data.benchmark)
-    hashes = load_component("trainers", "training_data").prompt_hashes(config, benchmark)
+    hashes = load_component("trainers", "data.training_data").prompt_hashes(config, benchmark)
     new = not run.path.exists()
     run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256)
     try:
@@ -106,8 +106,8 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
         if new:
             run.discard_if_nothing_was_trained()
         raise
-    if load_component("trainers", "run_folder").is_main_process():
-        for line in load_component("trainers", "next_steps").next_steps(config, benchmark, run, final):
+    if load_component("trainers", "runs.run_folder").is_main_process():
+        for line in load_component("trainers", "runs.next_steps").next_steps(config, benchmark, run, final):
             say(f"next: {line}")
         typer.echo(str(final))
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from rise_bench.builders import coco_sub as builder
-from rise_bench.check import check_dataset
-from rise_bench.coco_json import read_coco_boxes
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.builders.formats.coco_json import read_coco_boxes
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 
-from ..made_sources import COCO_IDS, coco, coco_json
+from ..support.made_sources import COCO_IDS, coco, coco_json
 
 BOX = [2.5, 3.0, 10.25, 12.0]
 

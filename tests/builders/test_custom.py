@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.builders import custom as builder
-from rise_bench.check import check_dataset
 from rise_bench.cli import app
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.values import Boxes
 
-from ..made_sources import coco_json, write_csv, write_photo
+from ..support.made_sources import coco_json, write_csv, write_photo
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.builders import emotion6 as builder
-from rise_bench.check import check_dataset
 from rise_bench.cli import app
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
 
-from ..made_sources import EMOTION6_HEADER, emotion6, emotion6_line, write_photo
+from ..support.made_sources import EMOTION6_HEADER, emotion6, emotion6_line, write_photo
 
 EVEN = [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
 
@@ -119,7 +119,7 @@ def test_missing_image_is_an_error_or_with_leave_a_listed_drop(tmp_path: Path) -
 
 
 def test_default_folder_is_where_tasks_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rise_bench.dataset import find_dataset
+    from rise_bench.hub.find import find_dataset
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source = emotion6(tmp_path / "source", rows=12)

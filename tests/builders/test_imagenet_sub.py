@@ -7,13 +7,13 @@ import pytest
 
 from rise_bench.builders import imagenet_sub as builder
 from rise_bench.builders.imagenet_sub import WNIDS
-from rise_bench.check import check_dataset
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
-from rise_bench.registry import get_benchmark
 
-from ..made_sources import imagenet, photo
+from ..support.made_sources import imagenet, photo
 
 CLASSES = get_benchmark("imagenet_sub").classes
 

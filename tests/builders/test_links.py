@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from rise_bench.builders import coco_sub, custom, emotion6, imagenet_sub, lisa
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.build_plan import SourcePlan
+from rise_bench.data.manifest import read_manifest, write_manifest
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
-from rise_bench.manifest import read_manifest, write_manifest
-from rise_bench.rehydration import MissingImagesError, rehydrate_folder
-from rise_bench.source import SourcePlan
+from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
-from .. import made_sources
+from ..support import made_sources
 
 
 def make_custom(folder: Path) -> Path:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.builders import lisa as builder
 from rise_bench.builders.lisa import NO_IMAGE, NO_TARGET, boxes_xywh_px, read_annotation
-from rise_bench.check import check_dataset
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.values import Boxes
 
-from ..made_sources import lisa_sample, photo, polygon, rectangle
+from ..support.made_sources import lisa_sample, photo, polygon, rectangle
 
 SIZE = (60, 40)
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from rise_bench.builders import custom as builder
-from rise_bench.check import check_dataset
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.manifest import Manifest
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.manifest import Manifest
 
-from ..made_sources import coco_json, write_photo
+from ..support.made_sources import coco_json, write_photo
 
 NAMES = {1: "cat", 2: "dog"}
 BOX = [5, 5, 20, 20]

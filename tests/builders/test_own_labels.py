@@ -7,15 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.builders import custom as builder
-from rise_bench.check import check_dataset
+from rise_bench.builders.formats.label_folders import NO_CLASS, NOT_AN_IMAGE
 from rise_bench.cli import app
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.manifest import Manifest
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError, RiseError
-from rise_bench.label_folders import NO_CLASS, NOT_AN_IMAGE
-from rise_bench.manifest import Manifest
 
-from ..made_sources import write_photo
+from ..support.made_sources import write_photo
 
 
 @pytest.fixture

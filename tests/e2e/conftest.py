@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.dataset import BenchmarkDataset
-from rise_bench.tiny_model import make_tiny_model
-from rise_bench.values import Boxes, Distribution, Gold, render_gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.models.tiny import make_tiny_model
 
-from ..drawn_data import ids_by_picture, write_drawn
-from ..openai_server import Answer
+from ..support.drawn_data import ids_by_picture, write_drawn
+from ..support.openai_server import Answer
 
 #: Starts a command: (arguments after `python -m`, extra environment) -> running process.
 Start = Callable[..., subprocess.Popen[str]]

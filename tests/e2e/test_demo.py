@@ -9,9 +9,9 @@ from statistics import fmean
 
 import pytest
 
-from rise_bench.demo import Demo, next_steps
-from rise_bench.manifest import MANIFEST_NAME
-from rise_bench.report import read_metrics
+from rise_bench.data.manifest import MANIFEST_NAME
+from rise_bench.experiments.demo import Demo, next_steps
+from rise_bench.reports.run_report import read_metrics
 
 from .conftest import Run, Start, finish
 

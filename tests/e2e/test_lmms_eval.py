@@ -12,11 +12,12 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
-from rise_bench.evaluation_folder import is_result
-from rise_bench.tiny_model import make_tiny_model
-from rise_bench.values import Boxes, Distribution
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.evaluation.folder import is_result
+from rise_bench.models.tiny import make_tiny_model
 
-from ..openai_server import OpenAIServer, serve
+from ..support.openai_server import OpenAIServer, serve
 from .conftest import Drawn, Run, Start, finish, stated_probs
 
 TASKS = "rise_moods,rise_scenes"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.study.calibration import time_steps
-from rise_bench.study.grid import Study
+from rise_bench.experiments.study.calibration import time_steps
+from rise_bench.experiments.study.grid import Study
 
 from .conftest import Run, Start, finish
 

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rise_bench.best_of import Group
-from rise_bench.cot_writer import CotPlan, write_cots
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.registry import BenchmarkSpec, get_benchmark
-from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.values import Annotation, Boxes, Distribution
+from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.rollout_groups import Group
+from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
 
 EMOTION6 = get_benchmark("emotion6")
 COCO_SUB = get_benchmark("coco_sub")

@@ -15,12 +15,12 @@ from datasets import load_dataset
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.dataset import find_dataset
 from rise_bench.errors import DataError, RiseError
-from rise_bench.publish import publish
-from rise_bench.storage import sha256_file
+from rise_bench.files.atomic import sha256_file
+from rise_bench.hub.find import find_dataset
+from rise_bench.hub.publish import publish
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 from .conftest import Source
 
 TOKEN = "hf_" + "Abcdefghij" * 3 + "Wxyz"
@@ -159,7 +159,7 @@ def test_tasks_find_a_published_benchmark_at_its_revision(
 
 
 def smoke_test(*arguments: str, **environment: str) -> None:
-    script = Path(__file__).with_name("real_hub.py")
+    script = Path(__file__).parents[1] / "support" / "real_hub.py"
     env = os.environ | {"HF_HUB_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0"} | environment
     if environment.get("HF_ENDPOINT") == "":
         env = {k: v for k, v in env.items() if k not in ("HF_ENDPOINT", "HF_HUB_DISABLE_XET")}

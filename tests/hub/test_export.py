@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 from datasets import Dataset, DatasetDict, Image, load_dataset
 
-from rise_bench.cot import open_cots
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.cot.dataset import open_cots
+from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError
-from rise_bench.export import export
-from rise_bench.export_texts import corners
-from rise_bench.parsing import read_response
-from rise_bench.publish import publish
-from rise_bench.registry import get_benchmark
-from rise_bench.rewards import r1_reward
-from rise_bench.schema import row_to_gold
-from rise_bench.values import Boxes, Frame, Gold
+from rise_bench.export.texts import corners
+from rise_bench.export.writers import export
+from rise_bench.hub.publish import publish
+from rise_bench.scoring.response import read_response
+from rise_bench.scoring.rewards import r1_reward
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 from .conftest import Source
 
 
@@ -54,7 +55,7 @@ def test_trl_rows_train_a_step_with_the_loss_on_the_completion(
     from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
     from trl import SFTConfig, SFTTrainer
 
-    from rise_bench.tiny_model import make_tiny_model
+    from rise_bench.models.tiny import make_tiny_model
 
     rows = load_dataset(str(exported(emotion6, tmp_path, "trl")), split="train")
     assert set(rows.column_names) == {"prompt", "completion", "images"}
@@ -194,8 +195,8 @@ def test_vlm_r1_distribution(emotion6: Source, tmp_path: Path) -> None:
 
 
 def test_accuracy_benchmarks_ask_for_one_name() -> None:
-    from rise_bench.export_texts import visual_rft_problem, visual_rft_solution, vlm_r1_answer
-    from rise_bench.values import Distribution
+    from rise_bench.annotations.distribution.values import Distribution
+    from rise_bench.export.texts import visual_rft_problem, visual_rft_solution, vlm_r1_answer
 
     spec = get_benchmark("imagenet_sub")
     gold = Gold("x", Distribution(spec.classes, (0.0, 1.0, *[0.0] * 18)), 10, 10)
@@ -236,7 +237,10 @@ def test_export_reads_from_the_hub(alice: Minihub, coco_sub: Source, tmp_path: P
 
 
 def test_placeholder_in_a_strangers_question_does_not_become_an_image(tmp_path: Path) -> None:
-    from rise_bench.export import ExportRow, _write_messages  # the check needs a row that no builder lets in
+    from rise_bench.export.writers import (  # the check needs a row that no builder lets in
+        ExportRow,
+        _write_messages,
+    )
 
     spec = get_benchmark("lisa")
     gold = Gold("x", Boxes(((1.0, 1.0, 5.0, 5.0),)), 10, 10, question="the cup")

@@ -10,16 +10,16 @@ import pytest
 from datasets import Image, load_dataset
 
 import rise_bench
-from rise_bench.check_cots import check_folder
+from rise_bench.cot.check import check_folder
+from rise_bench.data.hub_files import commit_of
+from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
-from rise_bench.hub import commit_of
-from rise_bench.hub_load import fetch_checked, repo_of
-from rise_bench.hub_push import Outgoing, push
-from rise_bench.manifest import read_manifest, write_manifest
-from rise_bench.publish import publish
-from rise_bench.rehydration import MissingImagesError, rehydrate_folder
+from rise_bench.hub.load import fetch_checked, repo_of
+from rise_bench.hub.publish import publish
+from rise_bench.hub.push import Outgoing, push
+from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 from .conftest import Source
 
 COTS = "rise-bench/rise-coco-sub-cot"
@@ -223,7 +223,7 @@ def test_rehydrate_goes_on_without_missing_rows_if_asked(
     assert done.manifest.partial
     assert done.manifest.counts == {"train": 19, "test": 4}
     assert done.manifest.content_sha256 != read_manifest(emotion6.benchmark).content_sha256
-    assert rise_bench.dataset.open_dataset(tmp_path / "out").golds("train")
+    assert rise_bench.data.dataset.open_dataset(tmp_path / "out").golds("train")
     ids = load_dataset(str(tmp_path / "out"), split="train")["id"]
     assert "emotion6/003" not in ids
     assert len(ids) == 19
@@ -244,7 +244,7 @@ def test_second_rehydration_finds_the_first(
 def test_rehydrate_writes_to_the_cache_where_the_tasks_look(
     alice: Minihub, emotion6: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rise_bench.dataset import find_dataset
+    from rise_bench.hub.find import find_dataset
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     publish(emotion6.benchmark, "rise/e6")

@@ -12,14 +12,14 @@ import yaml
 from datasets import load_dataset
 from PIL import Image
 
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.data.hub_files import commit_of
+from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.hub import commit_of
-from rise_bench.manifest import read_manifest, write_manifest
-from rise_bench.publish import image_policy, preview, publish
-from rise_bench.registry import BENCHMARKS
-from rise_bench.reward_histogram import bin_counts, reward_histogram
+from rise_bench.hub.publish import image_policy, preview, publish
+from rise_bench.rendering.charts import bin_counts, reward_histogram
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 from .conftest import Source
 
 REPO = "rise/set"

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rise_bench.dataset import open_dataset
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.hub_files import commit_of
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.hub import commit_of
-from rise_bench.publish import publish
-from rise_bench.publish_model import check_safetensors, preview_model, publish_model
-from rise_bench.samples import Responses
-from rise_bench.scored_run import score_run
-from rise_bench.values import render_gold
+from rise_bench.evaluation.responses import Responses
+from rise_bench.evaluation.score_run import score_run
+from rise_bench.hub.publish import publish
+from rise_bench.hub.publish_model import check_safetensors, preview_model, publish_model
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 from .conftest import Source
 
 MODEL = "rise/tiny-rise"
@@ -24,7 +24,7 @@ MODEL = "rise/tiny-rise"
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from rise_bench.tiny_model import make_tiny_model
+    from rise_bench.models.tiny import make_tiny_model
 
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model", "qwen2_vl")
 
@@ -32,8 +32,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(tiny_model: Path, tmp_path: Path) -> Path:
     """A finished run: sft, then grpo, with what trainers leave beside the weights."""
-    from rise_bench.trainers.config import DataConfig, RunConfig, TrainConfig
-    from rise_bench.trainers.run_folder import RunFolder
+    from rise_bench.trainers.runs.run_folder import RunFolder
+    from rise_bench.trainers.settings.config import DataConfig, RunConfig, TrainConfig
 
     config = TrainConfig(
         stage="rise_r1",

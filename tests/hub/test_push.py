@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.data.hub_files import commit_of, hub_errors, list_files, redact
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.hub import commit_of, hub_errors, list_files, redact
-from rise_bench.hub_push import Outgoing, compare, push
+from rise_bench.hub.push import Outgoing, compare, push
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 
 REPO = "rise/set"
 SHARD = b"PAR1" + bytes(range(256)) * 400
@@ -151,7 +151,7 @@ def test_a_commit_by_somebody_else_in_between_is_built_upon(alice: Minihub, monk
             return found
         return real(*arguments, **options)
 
-    monkeypatch.setattr("rise_bench.hub_push.list_files", meddle)  # type: ignore[attr-defined]
+    monkeypatch.setattr("rise_bench.hub.push.list_files", meddle)  # type: ignore[attr-defined]
     send(version("first", shards=3))
     assert set(alice.files(REPO)) == {"README.md", "data/0.parquet", "data/1.parquet", "data/2.parquet"}
     assert len(alice.requests("POST", "/commit/")) == 3, "the first try after the meddling met 412"

@@ -12,15 +12,27 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from rise_bench.dataset import open_dataset
-from rise_bench.dataset_writer import write_dataset
-from rise_bench.leaderboards.boards import BoardSettings, GoldBoard, load_gold, write_settings
-from rise_bench.prompts import prompt_hash
-from rise_bench.registry import BENCHMARKS
-from rise_bench.scoring import aggregate, score_response
-from rise_bench.source import SourcePlan, SourceRow
-from rise_bench.submission import Submission, describe_samples, render_samples, write_submission
-from rise_bench.values import Boxes, Distribution, Frame, Gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
+from rise_bench.leaderboards.submissions.schema import (
+    Submission,
+    describe_samples,
+    render_samples,
+    write_submission,
+)
+from rise_bench.leaderboards.verification.gold_board import (
+    BoardSettings,
+    GoldBoard,
+    load_gold,
+    write_settings,
+)
+from rise_bench.prompts.templates import prompt_hash
+from rise_bench.scoring.scores import aggregate, score_response
 
 #: So many test samples each.
 SAMPLES = 40
@@ -238,7 +250,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, boards: dict[str, GoldBoar
 
 @pytest.fixture(scope="session")
 def site(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from rise_bench.leaderboards.site import build_site
+    from rise_bench.leaderboards.web.build import build_site
 
     out = tmp_path_factory.mktemp("built") / "site"
     build_site(results.root, results.settings, results.boards, out, workers=1)

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.leaderboards.boards import GoldBoard
-from rise_bench.leaderboards.submission_tree import PullRequest, TreeFile, check_pull_request, read_folder
-from rise_bench.leaderboards.verifier import Verification, render_report, verify
-from rise_bench.submission import MAX_RESPONSE_BYTES, MAX_SAMPLES_BYTES, MAX_SUBMISSION_BYTES, render_samples
-from rise_bench.values import render_gold
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.leaderboards.submissions.schema import (
+    MAX_RESPONSE_BYTES,
+    MAX_SAMPLES_BYTES,
+    MAX_SUBMISSION_BYTES,
+    render_samples,
+)
+from rise_bench.leaderboards.submissions.tree import PullRequest, TreeFile, check_pull_request, read_folder
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.leaderboards.verification.verifier import Verification, render_report, verify
 
 Attack = tuple[str, str, Callable[..., tuple[bytes, bytes]]]
 ATTACKS: list[Attack] = []
@@ -552,7 +557,7 @@ def _(parts, board):
 
 @attack("a unit that makes boxes of probabilities", "needless_unit")
 def _(parts, board):
-    from rise_bench.prompts import prompt_hash
+    from rise_bench.prompts.templates import prompt_hash
 
     hashed = prompt_hash(board.spec, unit="px")
     return sent(parts, prompt__box_unit="px", prompt__prompt_hash=hashed)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .chromium import Browser, find_chromium, launch
+from ..support.chromium import Browser, find_chromium, launch
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SAMPLES = "document.querySelectorAll('.sample').length"

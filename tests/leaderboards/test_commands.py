@@ -9,11 +9,16 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.leaderboards import judge
-from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, load_gold, read_settings
-from rise_bench.leaderboards.entries import key_of, load_entries
-from rise_bench.leaderboards.site import build_site
-from rise_bench.submission import Submission, write_submission
+from rise_bench.leaderboards.moderation import batch as judge
+from rise_bench.leaderboards.ranking.entries import key_of, load_entries
+from rise_bench.leaderboards.submissions.schema import Submission, write_submission
+from rise_bench.leaderboards.verification.gold_board import (
+    BOARD_NAME,
+    BoardSettings,
+    load_gold,
+    read_settings,
+)
+from rise_bench.leaderboards.web.build import build_site
 
 
 def run(*arguments: object) -> tuple[int, str, Exception | None]:
@@ -269,7 +274,7 @@ def test_export_writes_csv_json_and_eval_results(results, datasets, tmp_path: Pa
 
 
 def test_a_dataset_that_is_not_the_pinned_one_is_an_error(results, datasets):
-    from rise_bench.dataset import open_dataset
+    from rise_bench.data.dataset import open_dataset
 
     pin = results.boards["emotion6"].pin.model_copy(update={"content_sha256": "0" * 64})
     with pytest.raises(DataError, match="the board pins 000000000000"):
@@ -308,7 +313,7 @@ def test_the_workflow_runs_main_and_reads_requests_as_data(root: Path):
 
 
 def test_settings_survive_writing_and_reading(tmp_path: Path, results):
-    from rise_bench.leaderboards.boards import write_settings
+    from rise_bench.leaderboards.verification.gold_board import write_settings
 
     write_settings(tmp_path, results.settings)
     assert read_settings(tmp_path) == results.settings

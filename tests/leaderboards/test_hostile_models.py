@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.base_model import base_model_folder
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.hub_push import Outgoing, push
-from rise_bench.leaderboards import reproduce
-from rise_bench.local_models import CheckedModel, checked_model
-from rise_bench.submission import Submission
+from rise_bench.hub.push import Outgoing, push
+from rise_bench.leaderboards.moderation import reproduce
+from rise_bench.leaderboards.submissions.schema import Submission
+from rise_bench.models.base_model import base_model_folder
+from rise_bench.models.names import CheckedModel, checked_model
 
-from ..minihub import Minihub
+from ..support.minihub import Minihub
 
 REPO = "alice/model"
 ENGINE_FOLDERS = ("simple", "chat")
@@ -261,7 +261,7 @@ def test_a_run_that_fails_leaves_its_log(boards, honest, files, stand_in, tmp_pa
 def test_a_folder_is_checked_before_an_evaluation_starts(
     files: dict[str, bytes], tmp_path: Path, monkeypatch
 ):
-    from rise_bench.evaluation import evaluate
+    from rise_bench.evaluation.lmms_eval import evaluate
 
     model = as_folder(files, tmp_path / "model")
     (model.folder / "config.json").write_bytes(b'{"auto_map": {"AutoConfig": "evil.Config"}}')

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from rise_bench.annotations.kinds import render_gold
 from rise_bench.cli import app
+from rise_bench.data.hub_files import commit_of, fetch_file, hub_api, list_files
 from rise_bench.errors import PrerequisiteError
-from rise_bench.hub import commit_of, fetch_file, hub_api, list_files
-from rise_bench.hub_push import Outgoing, push
-from rise_bench.leaderboards import hub_board, judge
-from rise_bench.leaderboards.boards import BOARD_NAME, BoardSettings, GoldBoard
-from rise_bench.submission import MAX_SAMPLES_BYTES, Submission, write_submission
-from rise_bench.values import render_gold
+from rise_bench.hub.push import Outgoing, push
+from rise_bench.leaderboards.moderation import batch as judge
+from rise_bench.leaderboards.moderation import results_repo as hub_board
+from rise_bench.leaderboards.submissions.schema import MAX_SAMPLES_BYTES, Submission, write_submission
+from rise_bench.leaderboards.verification.gold_board import BOARD_NAME, BoardSettings, GoldBoard
 
-from ..minihub import Minihub
-from .chromium import find_chromium, launch
+from ..support.chromium import find_chromium, launch
+from ..support.minihub import Minihub
 
 REPO = "rise/rise-results"
 ALICE, BOB, MALLORY = "hf_alice", "hf_bob", "hf_mallory"

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rise_bench.bootstrap import Interval
-from rise_bench.leaderboards.entries import Entry, load_entries
-from rise_bench.leaderboards.ranking import build_tables, paired, table_json
-from rise_bench.leaderboards.site import build_site
-from rise_bench.scoring import aggregate
-from rise_bench.submission import Submission, write_submission
+from rise_bench.leaderboards.ranking.entries import Entry, load_entries
+from rise_bench.leaderboards.ranking.tables import build_tables, paired, table_json
+from rise_bench.leaderboards.submissions.schema import Submission, write_submission
+from rise_bench.leaderboards.web.build import build_site
+from rise_bench.scoring.bootstrap import Interval
+from rise_bench.scoring.scores import aggregate
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_floors_are_lines_of_their_own(tables):
 
 def test_intervals_are_those_of_rise_bench_score(results, entries):
     """One bootstrap for the board and for everyone at home: same seed, same resamples."""
-    from rise_bench.leaderboards.entries import verify_folder
+    from rise_bench.leaderboards.ranking.entries import verify_folder
 
     for entry in entries:
         board = results.boards[entry.submission.benchmark]
@@ -200,7 +200,7 @@ def test_paired_p_of_a_clear_of_no_and_of_a_doubtful_difference():
 def test_paired_differences_agree_with_a_t_test_on_the_samples(results, entries):
     from scipy.stats import ttest_rel
 
-    from rise_bench.leaderboards.entries import verify_folder
+    from rise_bench.leaderboards.ranking.entries import verify_folder
 
     first, second = [e for e in entries if e.submission.benchmark == "emotion6"][:2]
     jsds = [

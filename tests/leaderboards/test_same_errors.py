@@ -4,15 +4,17 @@ import random
 
 import pytest
 
-from rise_bench.leaderboards.suspicion import (
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.leaderboards.verification.suspicion import (
     Fingerprint,
     agreement_on_errors,
     agreement_to_the_digit,
     fingerprint,
     resemblance,
 )
-from rise_bench.scoring import score_response
-from rise_bench.values import Boxes, Distribution, Gold
+from rise_bench.scoring.scores import score_response
 
 SAMPLES, CLASSES = 600, tuple(f"thing {i}" for i in range(20))
 SIZE = 500

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rise_bench import strict_json
-from rise_bench.submission import (
+from rise_bench.files import strict_json
+from rise_bench.leaderboards.submissions.schema import (
     MAX_RESPONSE_BYTES,
     Submission,
     describe_samples,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rise_bench.errors import ConfigError
-from rise_bench.leaderboards.boards import BoardSettings
-from rise_bench.leaderboards.html import Markup, el, join
-from rise_bench.leaderboards.site import build_site
-from rise_bench.submission import Reason
+from rise_bench.leaderboards.submissions.schema import Reason
+from rise_bench.leaderboards.verification.gold_board import BoardSettings
+from rise_bench.leaderboards.web.build import build_site
+from rise_bench.rendering.html import Markup, el, join
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 
@@ -55,7 +55,7 @@ def test_pages_hold_no_script_or_style_of_their_own_and_forbid_any(site: Path):
 
 
 def test_no_script_of_the_site_makes_markup_of_text():
-    folder = Path(__file__).parents[2] / "leaderboards" / "static"
+    folder = Path(__file__).parents[2] / "leaderboards" / "web" / "static"
     for path in folder.glob("*.js"):
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|DOMParser",
@@ -159,8 +159,8 @@ def test_hidden_submissions_are_gone_from_every_file(results, tmp_path: Path):
 def test_a_refused_submission_is_not_shown_and_a_held_one_only_when_a_person_accepted_it(
     results, tmp_path: Path, monkeypatch
 ):
-    from rise_bench.leaderboards import verifier
-    from rise_bench.leaderboards.entries import load_entries
+    from rise_bench.leaderboards.ranking.entries import load_entries
+    from rise_bench.leaderboards.verification import verifier
 
     held = [Reason("too_good", "looks like the truth", "hold")]
     monkeypatch.setattr(
@@ -224,7 +224,7 @@ def test_csv_and_json_can_be_read_and_run_no_formula(site: Path):
     rows = list(csv.DictReader((site / "leaderboard.csv").read_text().splitlines()))
     assert len(rows) == 5 * 2 + 2 * 2 + 1 * 2
     assert {row["board"] for row in rows} >= {"emotion6/4", "coco_sub/full"}
-    from rise_bench.leaderboards.site import _no_formula
+    from rise_bench.leaderboards.web.build import _no_formula
 
     assert [_no_formula(t) for t in ("=1+1", "@x", "-2", "+3", "RISE")] == [
         "'=1+1",
@@ -253,8 +253,8 @@ def test_eval_results_are_what_the_hub_client_reads(results):
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    from rise_bench.leaderboards.entries import load_entries
-    from rise_bench.leaderboards.export import eval_results
+    from rise_bench.leaderboards.ranking.entries import load_entries
+    from rise_bench.leaderboards.ranking.export import eval_results
 
     entries, _ = load_entries(results.root, results.settings, results.boards, workers=1)
     files = eval_results(entries, results.boards, "https://example.org/board")

@@ -12,14 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.dataset import BenchmarkDataset
+from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
-from rise_bench.leaderboards import reproduce
-from rise_bench.leaderboards.boards import GoldBoard
-from rise_bench.submission import Submission, read_samples, read_submission
-from rise_bench.tiny_model import make_tiny_model
+from rise_bench.leaderboards.moderation import reproduce
+from rise_bench.leaderboards.submissions.schema import Submission, read_samples, read_submission
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.models.tiny import make_tiny_model
 
-from ..drawn_data import write_drawn
+from ..support.drawn_data import write_drawn
 
 COMMIT = "b" * 40
 CPU = "device=cpu,device_map=cpu"
@@ -188,7 +188,7 @@ def test_a_dataset_without_images_is_not_run(boards: dict[str, GoldBoard], tmp_p
 
 
 def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], tmp_path: Path):
-    from rise_bench.dataset import open_dataset
+    from rise_bench.data.dataset import open_dataset
 
     board = boards["coco_sub"]
     chosen = sorted(board.by_id)[3:30:5]

@@ -9,15 +9,16 @@ from types import SimpleNamespace
 import datasets
 import pytest
 
-from rise_bench.base_model import base_model_folder
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.kinds import render_gold
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.references import win_rate_reference
-from rise_bench.scoring import aggregate, score_response
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.models.base_model import base_model_folder
+from rise_bench.scoring.scores import aggregate, score_response
 from rise_bench.tasks import data
 from rise_bench.tasks.documents import doc_to_visual, process_results
-from rise_bench.values import Boxes, render_gold
 
-from ..drawn_data import write_drawn
+from ..support.drawn_data import write_drawn
 
 FAILED = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Connection error."
 
@@ -42,7 +43,7 @@ def _documents(task: str, folder) -> list[dict]:
 
 
 def _golds(root, name):
-    from rise_bench.dataset import open_dataset
+    from rise_bench.data.dataset import open_dataset
 
     dataset = open_dataset(root / name)
     return dataset, dataset.golds("test")

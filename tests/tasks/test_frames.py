@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rise_bench.image_limits import checkpoint_limits
-from rise_bench.values import MAX_PIXELS, MIN_PIXELS, frame_of
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, frame_of
+from rise_bench.evaluation.image_limits import checkpoint_limits
 
 sides = st.integers(min_value=8, max_value=6000)
 

@@ -20,7 +20,7 @@ CLASSES = ("red", "green", "blue")
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """`tiny(family)` is the folder of a tiny checkpoint."""
-    from rise_bench.tiny_model import make_tiny_model
+    from rise_bench.models.tiny import make_tiny_model
 
     folder = tmp_path_factory.mktemp("tiny")
     return lambda family="qwen2_vl": make_tiny_model(folder / family, family)
@@ -34,8 +34,9 @@ def family(request):
 @pytest.fixture(scope="session")
 def toy():
     """A benchmark of eight noise images with random colour distributions."""
-    from rise_bench.registry import BenchmarkSpec
-    from rise_bench.values import Distribution, Gold
+    from rise_bench.annotations.base import Gold
+    from rise_bench.annotations.distribution.values import Distribution
+    from rise_bench.catalog.spec import BenchmarkSpec
 
     spec = BenchmarkSpec("toy", "distribution", "jsd", "Which colours does it show?", CLASSES, images="embed")
     rng = random.Random(0)
@@ -63,8 +64,8 @@ def write_toy(tmp_path):
 
 
 def write_benchmark(folder, toy):
-    from rise_bench.dataset_writer import write_dataset
-    from rise_bench.source import SourcePlan, SourceRow
+    from rise_bench.data.build_plan import SourcePlan, SourceRow
+    from rise_bench.data.writer import write_dataset
 
     rows = [
         SourceRow(gold.id, gold.id, png(image), gold.annotation, gold.category, gold.question)
@@ -83,7 +84,7 @@ def png(image):
 @pytest.fixture
 def make_config(tiny, built, tmp_path):
     """`make_config("key=value", ...)` is a small run of rise_cot on the toy benchmark."""
-    from rise_bench.trainers.recipe_files import load_config
+    from rise_bench.trainers.settings.recipe_loader import load_config
 
     def make(*overrides, stage="rise_cot", family="qwen2_vl"):
         return load_config(
@@ -121,9 +122,9 @@ def make_config(tiny, built, tmp_path):
 @pytest.fixture
 def graded(monkeypatch):
     """Replace eq. 1 by a number that any text earns, because a random model never earns the real one."""
-    from rise_bench import loop
-    from rise_bench.rewards import Verdict
-    from rise_bench.trainers import cot_reward
+    from rise_bench.cot import closed_loop as loop
+    from rise_bench.scoring.rewards import Verdict
+    from rise_bench.trainers.rollouts import cot_reward
 
     def grade(gold, cot, reconstruction, **_):
         reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000
@@ -144,14 +145,14 @@ def build_loop(
 ):
     from trl import GRPOConfig
 
-    from rise_bench.prompts import reason_prompt, reconstruct_prompt
-    from rise_bench.rewards import RewardRule
-    from rise_bench.rollout_log import RolloutLog
-    from rise_bench.trainers.closed_loop import ClosedLoop, ClosedLoopTrainer
-    from rise_bench.trainers.config import ModelConfig
-    from rise_bench.trainers.cot_reward import CotReward
-    from rise_bench.trainers.grpo_rows import prompt_rows
-    from rise_bench.trainers.loading import load_processor, special_tokens_not_sampled
+    from rise_bench.cot.rollout_log import RolloutLog
+    from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+    from rise_bench.scoring.rewards import RewardRule
+    from rise_bench.trainers.data.grpo_rows import prompt_rows
+    from rise_bench.trainers.phases.trl_arguments import load_processor, special_tokens_not_sampled
+    from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
+    from rise_bench.trainers.rollouts.cot_reward import CotReward
+    from rise_bench.trainers.settings.config import ModelConfig
 
     golds = {gold.id: gold for gold in toy.golds}
     loop = ClosedLoop(
@@ -210,7 +211,7 @@ def build_loop(
 @pytest.fixture
 def smoke(tiny, built, tmp_path):
     """`smoke(stage, *overrides)` is the smoke recipe on the toy benchmark."""
-    from rise_bench.trainers.recipe_files import load_config
+    from rise_bench.trainers.settings.recipe_loader import load_config
 
     def load(stage, *overrides):
         return load_config(
@@ -230,7 +231,7 @@ def smoke(tiny, built, tmp_path):
 @pytest.fixture
 def zero3_environment():
     """What `accelerate launch` sets for the shipped config `zero3`, and a CPU in place of the GPU."""
-    from rise_bench.trainers.launch import ACCELERATE_DIR
+    from rise_bench.trainers.runs.launch import ACCELERATE_DIR
 
     return {
         "ACCELERATE_USE_DEEPSPEED": "true",

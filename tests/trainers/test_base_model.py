@@ -11,19 +11,26 @@ pytest.importorskip("transformers")
 import torch
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
-from rise_bench.base_model import base_model_folder
-from rise_bench.builders.world.moods import mood
-from rise_bench.builders.world.rows import drawn_rows
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_annotation
+from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.errors import ConfigError
-from rise_bench.parsing import read_response
-from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
-from rise_bench.registry import get_benchmark
+from rise_bench.models.base_model import base_model_folder
+from rise_bench.prompts.templates import (
+    answer_only_prompt,
+    reason_prompt,
+    reconstruct_prompt,
+    think_answer_prompt,
+)
+from rise_bench.scoring.response import read_response
+from rise_bench.synthetic.moods import mood
+from rise_bench.synthetic.rows import drawn_rows
 from rise_bench.trainers.base_model import evaluate, lessons, pretrain, tokens
 from rise_bench.trainers.base_model.architecture import embed_by_product, patches
 from rise_bench.trainers.base_model.pictures import see
 from rise_bench.trainers.base_model.pretrain import Plan, chat
 from rise_bench.trainers.base_model.vision import tokens_of
-from rise_bench.values import Distribution, Gold, render_annotation
 
 FOLDER = base_model_folder()
 

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.prompts import reason_prompt, reconstruct_prompt
-from rise_bench.registry import BenchmarkSpec
-from rise_bench.rollout_log import read_rollouts
-from rise_bench.trainers.closed_loop import collapse_runs, reconstruction_prompt
-from rise_bench.trainers.cot_reward import CotReward
-from rise_bench.values import Boxes, Distribution, Gold, render_gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+from rise_bench.trainers.rollouts.closed_loop_trainer import collapse_runs, reconstruction_prompt
+from rise_bench.trainers.rollouts.cot_reward import CotReward
 
 
 @pytest.fixture

@@ -13,15 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.collection import same_settings
-from rise_bench.cot import open_cots, read_cots
-from rise_bench.dataset import open_dataset
+from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.rollout_log import RolloutLog, read_rollouts
+from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
-from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.files.settings_record import same_settings
+from rise_bench.hub.find import read_cots
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
 
-from ..drawn_data import write_drawn
+from ..support.drawn_data import write_drawn
 
 COLUMNS = {
     *("cot", "reward", "similarity", "reconstruction", "leak_numbers", "leak_strict", "format_ok"),

@@ -4,18 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.cot.rollout_log import read_rollouts
 from rise_bench.errors import ConfigError
-from rise_bench.groundedness import Grounded
-from rise_bench.report import read_metrics
-from rise_bench.rewards import RewardRule, cot_reward, grounded_factor
-from rise_bench.rollout_log import read_rollouts
-from rise_bench.trainers import likelihood, rise_cot
-from rise_bench.trainers.judge import FrozenJudge, GroupJudge
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.values import Distribution, Gold
+from rise_bench.models import likelihood
+from rise_bench.models.groundedness_judge import FrozenJudge
+from rise_bench.reports.run_report import read_metrics
+from rise_bench.scoring.groundedness import Grounded
+from rise_bench.scoring.rewards import RewardRule, cot_reward, grounded_factor
+from rise_bench.trainers import rise_cot
+from rise_bench.trainers.rollouts.group_judge import GroupJudge
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
-from ..drawn_data import write_drawn
+from ..support.drawn_data import write_drawn
 
 GOLD = Gold("a", Distribution(("red", "blue"), (0.75, 0.25)), 56, 56)
 STATED = '<answer>{"red": 0.75, "blue": 0.25}</answer>'

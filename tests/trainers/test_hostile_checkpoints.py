@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError
-from rise_bench.generation import LocalModel
+from rise_bench.models.groundedness_judge import FrozenJudge
+from rise_bench.models.local import LocalModel
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.judge import FrozenJudge
-from rise_bench.trainers.loading import load_processor
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.phases.trl_arguments import load_processor
+from rise_bench.trainers.runs.run_folder import RunFolder
 
 
 class Evil:

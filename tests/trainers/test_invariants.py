@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.rollout_log import read_rollouts
-from rise_bench.trainers.recipe_files import dump_config
+from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.trainers.settings.recipe_loader import dump_config
 
 BASE = (
     *("grpo.steps=3", "grpo.learning_rate=0.05", "grpo.lr_scheduler=constant", "run.save_steps=100"),
@@ -21,7 +21,7 @@ BASE = (
 
 
 def _load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "support" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

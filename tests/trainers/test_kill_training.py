@@ -11,21 +11,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rise_bench.best_of import groups
-from rise_bench.report import read_metrics
+from rise_bench.cot.rollout_groups import groups
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.config import TrainConfig
-from rise_bench.trainers.recipe_files import dump_config
-from rise_bench.trainers.run_folder import RunFolder, step_of
+from rise_bench.trainers.runs.run_folder import RunFolder, step_of
+from rise_bench.trainers.settings.config import TrainConfig
+from rise_bench.trainers.settings.recipe_loader import dump_config
 
 TESTS = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS / 'trainers'}", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS / "support"), "OMP_NUM_THREADS": "1"}
 
 CHILD = """
 import sys
 from replay import graded, train
-from rise_bench.trainers import cot_reward
-from rise_bench.trainers.recipe_files import load_config
+from rise_bench.trainers.rollouts import cot_reward
+from rise_bench.trainers.settings.recipe_loader import load_config
 cot_reward.cot_reward = graded
 train(load_config(sys.argv[1]))
 """
@@ -79,7 +79,7 @@ def counted(run):
 def test_killed_before_every_write_a_run_ends_as_one_that_was_never_killed(make_config, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(dump_config(make_config("grpo.steps=4", "grpo.lr_scheduler=constant")))
-    command = [sys.executable, str(TESTS / "trainers" / "kill_training.py"), str(recipe)]
+    command = [sys.executable, str(TESTS / "support" / "kill_training.py"), str(recipe)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=580)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout.split()[-1]) > 20

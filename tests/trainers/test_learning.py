@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.report import read_metrics
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 
 @pytest.fixture(scope="module")

@@ -12,22 +12,25 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from rise_bench.collection import Share
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import MIN_PIXELS, Boxes
+from rise_bench.cot.share import Share
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
-from rise_bench.generation import LocalModel
-from rise_bench.model_families import supported_model
-from rise_bench.prompts import reason_prompt
-from rise_bench.trainers import memory, preflight, rise_cot, setting_checks
-from rise_bench.trainers.config import ModelConfig
-from rise_bench.trainers.duration import measured_hours
-from rise_bench.trainers.first_rollouts import FirstRollouts
-from rise_bench.trainers.judge import FrozenJudge
-from rise_bench.trainers.launch import check_environment
-from rise_bench.trainers.loading import load_processor
-from rise_bench.trainers.prompt_length import check_prompts
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.values import MIN_PIXELS, Boxes, Gold
+from rise_bench.models.families import supported_model
+from rise_bench.models.groundedness_judge import FrozenJudge
+from rise_bench.models.local import LocalModel
+from rise_bench.prompts.templates import reason_prompt
+from rise_bench.trainers import rise_cot
+from rise_bench.trainers.checks import memory, preflight
+from rise_bench.trainers.checks.duration import measured_hours
+from rise_bench.trainers.checks.first_rollouts import FirstRollouts
+from rise_bench.trainers.checks.prompt_length import check_prompts
+from rise_bench.trainers.phases.trl_arguments import load_processor
+from rise_bench.trainers.runs.launch import check_environment
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings import setting_checks
+from rise_bench.trainers.settings.config import ModelConfig
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "no/such/folder"])

@@ -12,22 +12,25 @@ import yaml
 from trl import GRPOConfig
 from typer.testing import CliRunner
 
-from rise_bench.base_model import BASE_MODEL, MAX_PIXELS
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.stages import PHASES
 from rise_bench.cli import app
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.rewards import cot_reward
-from rise_bench.trainers import launch
-from rise_bench.trainers.config import PHASES, TrainConfig
-from rise_bench.trainers.loading import common_arguments, grpo_arguments, load_processor
-from rise_bench.trainers.recipe_files import (
+from rise_bench.models.base_model import BASE_MODEL, MAX_PIXELS
+from rise_bench.scoring.rewards import cot_reward
+from rise_bench.trainers.phases.trl_arguments import common_arguments, grpo_arguments, load_processor
+from rise_bench.trainers.runs import launch
+from rise_bench.trainers.runs.run_folder import RunFolder, default_output_dir
+from rise_bench.trainers.settings.config import TrainConfig
+from rise_bench.trainers.settings.recipe_loader import (
     all_keys,
     dump_config,
     find_recipe,
     load_config,
     recipe_names,
 )
-from rise_bench.trainers.run_folder import RunFolder, default_output_dir
-from rise_bench.values import Distribution, Gold, render_gold
 
 BENCHMARKS = ("emotion6", "lisa", "imagenet_sub", "coco_sub")
 

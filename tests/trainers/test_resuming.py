@@ -13,12 +13,12 @@ from trl.trainer.utils import RepeatSampler
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.report import read_metrics
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import visual_rft
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.resuming import EpochOfData, EpochSampler
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.phases.resuming import EpochOfData, EpochSampler
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.report import read_metrics
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
 
 
 def run(config):

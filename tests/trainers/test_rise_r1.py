@@ -7,14 +7,14 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.best_of import best_of, groups
-from rise_bench.cot_writer import CotPlan, write_cots
-from rise_bench.dataset import open_dataset
+from rise_bench.cot.rollout_groups import best_of, groups
+from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
-from rise_bench.report import read_metrics
-from rise_bench.rollout_log import RolloutLog
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_r1
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder
 
 
 @pytest.fixture

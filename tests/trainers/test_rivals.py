@@ -11,20 +11,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rise_bench.collect import CollectJob, collect
-from rise_bench.collection import Share
-from rise_bench.dataset import open_dataset
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.cot.closed_loop import LoopSettings
+from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.rollout_log import RolloutLog, read_rollouts
+from rise_bench.cot.share import Share
+from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
-from rise_bench.loop import LoopSettings
-from rise_bench.prompts import think_answer_prompt, think_answer_text
-from rise_bench.report import read_metrics
-from rise_bench.rollout_log import RolloutLog, read_rollouts
+from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
-from rise_bench.trainers.recipe_files import dump_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import open_training_data
-from rise_bench.trainers.trajectories import read_trajectories, sample_trajectories
-from rise_bench.values import render_gold
+from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import dump_config
 
 
 def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
@@ -160,10 +160,11 @@ TWO_PROCESSES = """
 import sys
 from accelerate import PartialState
 PartialState(backend="gloo")  # CPU in place of the GPUs that DeepSpeed expects
-from rise_bench.trainers import loading, metis_rise, sft
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.recipe_files import dump_config
-from rise_bench.trainers.run_folder import RunFolder
+from rise_bench.trainers.phases import trl_arguments as loading
+from rise_bench.trainers import metis_rise, sft
+from rise_bench.trainers.settings.recipe_loader import load_config
+from rise_bench.trainers.settings.recipe_loader import dump_config
+from rise_bench.trainers.runs.run_folder import RunFolder
 common = loading.common_arguments
 cpu = {"use_cpu": False, "accelerator_config": {"use_configured_state": True}}
 loading.common_arguments = sft.common_arguments = lambda *args: common(*args) | cpu

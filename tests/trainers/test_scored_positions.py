@@ -8,7 +8,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
-from rise_bench.trainers.scored_positions import trained_positions_only
+from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
 
 
 def test_log_probabilities_entropy_and_gradient_are_those_of_all_positions(monkeypatch):

@@ -6,17 +6,16 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from rise_bench.annotations.kinds import render_gold, similarity
 from rise_bench.errors import DataError
-from rise_bench.prompts import answer_only_prompt, answer_only_text
-from rise_bench.report import read_metrics
-from rise_bench.rewards import read_stated
-from rise_bench.similarity import similarity
+from rise_bench.prompts.templates import answer_only_prompt, answer_only_text
+from rise_bench.reports.run_report import read_metrics
+from rise_bench.scoring.rewards import read_stated
 from rise_bench.trainers import sft
-from rise_bench.trainers.config import DataConfig
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import open_training_data
-from rise_bench.values import render_gold
+from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import DataConfig
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 
 def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, tiny):
@@ -26,7 +25,7 @@ def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, t
     sft.train(config, run)
     (row,) = [r for r in read_metrics(run.path) if "loss" in r]
 
-    from rise_bench.trainers.loading import load_processor
+    from rise_bench.trainers.phases.trl_arguments import load_processor
 
     processor = load_processor(config.model)
     model = AutoModelForImageTextToText.from_pretrained(tiny(), dtype=torch.float32).eval()

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from rise_bench.trainers import closed_loop
-from rise_bench.trainers.config import PHASES
+from rise_bench.catalog.stages import PHASES
+from rise_bench.trainers.rollouts import closed_loop_trainer as closed_loop
 
 PRIVATE = re.compile(r"rollout_func|trl\.experimental|_generate\b|_generate_single_turn|_tokenize_prompts")
 

@@ -14,19 +14,19 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from rise_bench.best_of import best_of, groups
+from rise_bench.catalog.stages import PHASES
 from rise_bench.cli import app
-from rise_bench.cot_writer import CotPlan, write_cots
-from rise_bench.dataset import open_dataset
+from rise_bench.cot.rollout_groups import best_of, groups
+from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
-from rise_bench.report import read_metrics
-from rise_bench.rollout_log import RolloutLog
+from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import visual_rft
-from rise_bench.trainers.config import PHASES
-from rise_bench.trainers.provenance import git_state, versions
-from rise_bench.trainers.recipe_files import load_config
-from rise_bench.trainers.run_folder import RunFolder
-from rise_bench.trainers.training_data import open_training_data, training_cots
+from rise_bench.trainers.data.training_data import open_training_data, training_cots
+from rise_bench.trainers.runs.provenance import git_state, versions
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 from .conftest import write_benchmark
 

@@ -8,7 +8,7 @@ import random
 import pytest
 import torch
 
-from rise_bench.rollout_log import read_rollouts
+from rise_bench.cot.rollout_log import read_rollouts
 
 
 class Engine:

@@ -1,6 +1,6 @@
 """Print the figures of the base model's card.
 
-    python -m rise_bench.trainers.base_model.evaluate --model rise_bench/base_model
+    python -m rise_bench.trainers.base_model.evaluate --model rise_bench/models/base_model
 
 Every figure comes from pictures of the drawn benchmarks (224 px JPEG through the model's own processor):
 what it sees, how often it keeps to a format, how good an annotator it is before any training, how well it
@@ -16,28 +16,31 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
-from rise_bench.clean_text import clean_cot
-from rise_bench.floors import floor_predictors
-from rise_bench.image_files import decode_rgb
-from rise_bench.prompts import (
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.dataset import TAU
+from rise_bench.files.images import decode_rgb
+from rise_bench.models.likelihood import DESCRIBE
+from rise_bench.prompts.clean_text import clean_cot
+from rise_bench.prompts.templates import (
     answer_only_prompt,
     reason_prompt,
     reconstruct_prompt,
     think_answer_prompt,
 )
-from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
-from rise_bench.rewards import cot_reward
-from rise_bench.rise_jobs import TAU
-from rise_bench.scoring import aggregate, score_annotation, score_response
-from rise_bench.trainers.likelihood import DESCRIBE
-from rise_bench.values import Gold
+from rise_bench.scoring.rewards import cot_reward
+from rise_bench.scoring.scores import aggregate, score_annotation, score_response
+from rise_bench.synthetic import statements
+from rise_bench.synthetic.rows import DrawnBenchmark, Split, drawn_rows
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Sample:
 def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sample]:
     """Draw the first rows of a split."""
     drawn = []
-    for row in load_component("builders", "world.rows").drawn_rows(benchmark, split, count, seed):
+    for row in drawn_rows(cast(DrawnBenchmark, benchmark), cast(Split, split), count, seed):
         image, annotation = row.render()
         gold = Gold(row.source_id, annotation, 224, 224, row.category, row.question)
         drawn.append(Sample(decode_rgb(image), gold, row.truth, row.targets))
@@ -108,7 +111,7 @@ class Speaker:
 
 def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]:
     """Return the share of true statements by cue, of all, and how many statements a text makes."""
-    read = load_component("builders", "world.speech").statements
+    read = statements.statements
     found = [s for text, row in zip(texts, rows, strict=True) for s in read(text, row.truth)]
     cues = sorted({s.cue for s in found})
     rates = (
@@ -150,7 +153,7 @@ def _metrics(spec: BenchmarkSpec, golds: Sequence[Gold], scores: Sequence[Any]) 
 
 def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, float]:
     """Return how well the annotation is worked out from a complete and true description and the picture."""
-    speech, rng, prompts = load_component("builders", "world.speech"), random.Random(0), []
+    speech, rng, prompts = statements, random.Random(0), []
     for row in rows:
         if spec.kind == "boxes":
             cot = " ".join(speech.describe_thing(row.truth[i]) for i in row.targets)

@@ -34,20 +34,21 @@ from typing import Any
 import torch
 from PIL import Image
 
-from rise_bench.base_model import base_model_folder
-from rise_bench.dataset import BenchmarkDataset, open_dataset
-from rise_bench.groundedness import Grounded, auroc, token_information
-from rise_bench.image_files import decode_rgb
-from rise_bench.prompts import reason_prompt, reconstruct_prompt
-from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
-from rise_bench.rollout_log import read_rollouts
-from rise_bench.scoring import score_response
+from rise_bench.annotations.base import Gold
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.files.images import decode_rgb
+from rise_bench.models.base_model import base_model_folder
+from rise_bench.models.likelihood import by_sentence, other_images, token_log_probs
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+from rise_bench.scoring.groundedness import Grounded, auroc, token_information
+from rise_bench.scoring.scores import score_response
+from rise_bench.synthetic import rows
+from rise_bench.synthetic import statements as _speech
 from rise_bench.trainers.base_model.evaluate import Sample, Speaker, samples
 from rise_bench.trainers.base_model.pictures import vocabulary
-from rise_bench.trainers.likelihood import by_sentence, other_images, token_log_probs
-from rise_bench.values import Gold
-
-_speech = load_component("builders", "world.speech")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, l
     if len(found) > limit:
         found = [found[i * len(found) // limit] for i in range(limit)]
     asked = {uid for uid, _ in found}
-    truth_of = load_component("builders", "world.rows").truth_of
+    truth_of = rows.truth_of
     pictures = {
         row["id"]: (decode_rgb(row["image"]["bytes"]), truth_of(row["source_id"]))
         for row in dataset.rows("train", columns=["id", "image", "source_id"])

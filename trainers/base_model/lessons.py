@@ -19,21 +19,30 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
-from rise_bench.registry import BenchmarkSpec, get_benchmark, load_component
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import render_annotation
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.models.likelihood import DESCRIBE
+from rise_bench.prompts.templates import (
+    answer_only_prompt,
+    reason_prompt,
+    reconstruct_prompt,
+    think_answer_prompt,
+)
+from rise_bench.synthetic import kinds as _kinds
+from rise_bench.synthetic import moods as _moods
+from rise_bench.synthetic import scenes as _scenes
+from rise_bench.synthetic import statements as _speech
+from rise_bench.synthetic import vocabulary as _cues
 from rise_bench.trainers.base_model.pictures import Seen
-from rise_bench.trainers.likelihood import DESCRIBE
-from rise_bench.values import Annotation, Boxes, Distribution, Gold, render_annotation
-
-_cues = load_component("builders", "world.cues")
-_kinds = load_component("builders", "world.kinds")
-_moods = load_component("builders", "world.moods")
-_scenes = load_component("builders", "world.scenes")
-_speech = load_component("builders", "world.speech")
 
 CARELESS = 0.15
 NOTES_ERROR = 0.25
@@ -186,7 +195,7 @@ def _properties(rng: random.Random) -> list[str]:
     ]
 
 
-def _things_words(rng: random.Random, things: Sequence[object]) -> str:
+def _things_words(rng: random.Random, things: Sequence[Any]) -> str:
     names = _properties(rng)
     return " ".join(str(_speech.describe_thing(thing, names)) for thing in things)
 

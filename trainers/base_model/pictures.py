@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.registry import load_component
+from rise_bench.synthetic import drawing
+from rise_bench.synthetic import kinds as _kinds
+from rise_bench.synthetic import moods as _moods
+from rise_bench.synthetic import scenes as _scenes
+from rise_bench.synthetic import vocabulary as _cues
 from rise_bench.trainers.base_model.architecture import SIDE_PX
 
-_cues = load_component("builders", "world.cues")
-_draw = load_component("builders", "world.drawing").draw
-_moods = load_component("builders", "world.moods")
-_kinds = load_component("builders", "world.kinds")
-_scenes = load_component("builders", "world.scenes")
+_draw = drawing.draw
 
 
 @dataclass(frozen=True, slots=True)

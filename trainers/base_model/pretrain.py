@@ -34,8 +34,8 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen2VLForConditionalGeneration
 
-from rise_bench.collection import same_settings
-from rise_bench.storage import atomic_directory
+from rise_bench.files.atomic import atomic_directory
+from rise_bench.files.settings_record import same_settings
 from rise_bench.trainers.base_model import lessons
 from rise_bench.trainers.base_model.architecture import (
     HIDDEN,

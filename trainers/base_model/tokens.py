@@ -22,12 +22,19 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from rise_bench.prompts import answer_only_prompt, reason_prompt, reconstruct_prompt, think_answer_prompt
-from rise_bench.tiny_model import CHAT_TEMPLATE, SPECIAL_TOKENS
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.models.tiny import CHAT_TEMPLATE, SPECIAL_TOKENS
+from rise_bench.prompts.templates import (
+    answer_only_prompt,
+    reason_prompt,
+    reconstruct_prompt,
+    think_answer_prompt,
+)
 from rise_bench.trainers.base_model import lessons
 from rise_bench.trainers.base_model.architecture import SIDE_PX
 from rise_bench.trainers.base_model.pictures import see
-from rise_bench.values import Boxes, Distribution, Gold
 
 WORDS_AND_PIECES = 900
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")

@@ -1,0 +1,1 @@
+"""Formats of annotated data that several builders read."""

@@ -1,0 +1,90 @@
+"""Reading labels of images from the folders they are in: a folder a class, perhaps in one a split."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rise_bench.builders.formats.label_csv import SPLITS, LabelRow, LabelTable, one_hot
+from rise_bench.errors import DataError
+
+#: Endings of image files; others are left out and counted.
+IMAGE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
+
+NOT_AN_IMAGE = "not an image file, by its ending"
+NO_CLASS = "the image is in no folder of a class"
+
+
+def read_label_folders(
+    source: Path, classes: tuple[str, ...] = ()
+) -> tuple[LabelTable, dict[str, list[str]]]:
+    """Read a folder of folders; hidden files are skipped.
+
+    Args:
+        source: Folder that holds a folder for each class, or folders `train` and `test` (or `val`) that do.
+        classes: Class names in order; the names of the folders (sorted) when empty.
+
+    Returns:
+        The labels, and the files left out by reason.
+
+    Raises:
+        DataError: If there are fewer than two folders of classes, or one of them holds no image.
+    """
+    places = _class_folders(source)
+    classes = classes or tuple(sorted({folder.name for _, folder in places}))
+    rows: list[LabelRow] = []
+    drops: dict[str, list[str]] = {NOT_AN_IMAGE: [], NO_CLASS: []}
+    for split, folder in places:
+        before = len(rows)
+        where = f"folder {folder.relative_to(source).as_posix()}"
+        probs = one_hot(folder.name, classes, where)
+        for path in _files(folder):
+            name = path.relative_to(source).as_posix()
+            if path.suffix.lower() in IMAGE_ENDINGS:
+                rows.append(LabelRow(name, probs, split, "", "", where))
+            else:
+                drops[NOT_AN_IMAGE].append(name)
+        if len(rows) == before:
+            raise DataError(f"{folder} holds no image; add some, or remove the folder")
+    for folder in {source, *(folder.parent for _, folder in places)}:
+        loose = [
+            path for path in _children(folder) if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS
+        ]
+        drops[NO_CLASS] += [path.relative_to(source).as_posix() for path in loose]
+    return LabelTable(rows, classes, labelled=True), {
+        reason: sorted(names) for reason, names in drops.items()
+    }
+
+
+def _class_folders(source: Path) -> list[tuple[str, Path]]:
+    """Return (split, folder) of each class; the split is empty where the source has none."""
+    folders = _folders(source)
+    if folders and all(folder.name.lower() in SPLITS for folder in folders):
+        places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]
+    else:
+        places = [("", folder) for folder in folders]
+    if len({folder.name for _, folder in places}) < 2:
+        raise DataError(
+            f"{source} holds {len(folders)} folders; without --annotations it must hold one folder of "
+            "images for each class, two or more; give that folder as --source, or a CSV or COCO json as "
+            "--annotations"
+        )
+    return places
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _children(folder) if path.is_dir()]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, in order."""
+    for path in _children(folder):
+        if path.is_dir() and not path.is_symlink():
+            yield from _files(path)
+        else:
+            yield path

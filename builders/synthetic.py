@@ -1,0 +1,84 @@
+"""The drawn benchmarks as a source plan, for `rise-bench build moods|scenes|kinds`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.errors import ConfigError
+from rise_bench.synthetic.drawing import SIDE_PX
+from rise_bench.synthetic.rows import DEFAULT_COUNTS, DrawnBenchmark, Split, drawn_rows
+from rise_bench.synthetic.vocabulary import SHAPES, world_version
+
+_NOTES = {
+    "test": "Test pictures are about (shape, colour) pairs that no training picture shows.",
+    "validation": "Drawn to choose settings: its test rows are pictures like those of training, but others.",
+}
+
+
+def plan(
+    benchmark: DrawnBenchmark,
+    *,
+    train: int | None = None,
+    test: int | None = None,
+    seed: int = 0,
+    side_px: int = SIDE_PX,
+    test_split: Literal["validation", "test"] = "test",
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> SourcePlan:
+    """Draw a benchmark.
+
+    Args:
+        benchmark: moods, scenes or kinds.
+        train: Number of training rows; None for the default of `DEFAULT_COUNTS`.
+        test: Number of test rows; likewise.
+        seed: Another seed draws other pictures.
+        side_px: Width and height of the pictures.
+        test_split: What the test rows are: `validation` draws pictures like those of training, but others,
+            for choices that may not be made on test pictures.
+        progress: Told after each picture.
+
+    Raises:
+        ConfigError: If a count or the side makes no dataset.
+    """
+    defaults = DEFAULT_COUNTS[benchmark]
+    counts = [n if n is not None else d for n, d in zip((train, test), defaults, strict=True)]
+    if min(counts) < 1:
+        raise ConfigError(
+            f"{benchmark}: {counts[0]} training and {counts[1]} test rows; draw at least 1 of each"
+        )
+    if not 56 <= side_px <= 2048:
+        raise ConfigError(f"{benchmark}: pictures of {side_px} px; choose a side from 56 to 2048")
+    spec, done = get_benchmark(benchmark), 0
+    rows: dict[Split, list[SourceRow]] = {"train": [], test_split: []}
+    for split, count in zip(rows, counts, strict=True):
+        for row in drawn_rows(benchmark, split, count, seed):
+            image, annotation = row.render(side_px)
+            rows[split].append(
+                SourceRow(
+                    id=f"{benchmark}/{split}/{len(rows[split]):06d}",
+                    source_id=row.source_id,
+                    image=image,
+                    annotation=annotation,
+                    category=row.category,
+                    question=row.question,
+                    license=spec.license,
+                    where=row.source_id,
+                    size_px=(side_px, side_px),
+                )
+            )
+            done += 1
+            progress(done, sum(counts))
+    return SourcePlan(
+        spec,
+        train=rows["train"],
+        test=rows[test_split],
+        categories=SHAPES if benchmark == "scenes" else (),
+        notes=(
+            "Drawn by rise-bench; `source_id` gives back every cue of a picture (docs/world.md).",
+            _NOTES[test_split],
+        ),
+        options={"world_version": world_version(benchmark), "side_px": str(side_px)},
+    )

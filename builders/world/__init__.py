@@ -1,1 +1,0 @@
-"""The drawn benchmarks: `moods`, `scenes` and `kinds`, made by the project, with every cue known."""

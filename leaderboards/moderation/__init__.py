@@ -1,0 +1,1 @@
+"""Batches of pull requests, decisions, reproduction."""

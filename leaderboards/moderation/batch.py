@@ -1,0 +1,162 @@
+"""Verifying what lies in a folder, in a pull request, or everything at once, with copies compared."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rise_bench.errors import ConfigError
+from rise_bench.leaderboards.moderation import results_repo as hub_board
+from rise_bench.leaderboards.moderation.results_repo import Snapshot
+from rise_bench.leaderboards.parallel import each
+from rise_bench.leaderboards.ranking.entries import (
+    Progress,
+    Review,
+    in_review_order,
+    submission_folders,
+    verify_folder,
+    without_samples,
+)
+from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
+from rise_bench.leaderboards.submissions.tree import PullRequest, check_pull_request, is_on_main, read_folder
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.leaderboards.verification.suspicion import Fingerprint
+from rise_bench.leaderboards.verification.verifier import Decision, Verification, verify
+
+#: Fingerprints of submissions on main by their folders; None where one cannot be read.
+Marks = dict[str, Fingerprint | None]
+_SILENT: Progress = lambda done, total: None  # noqa: E731, ARG005
+
+
+def verify_local(
+    folder: Path, boards: Mapping[str, GoldBoard], main: Path | None = None, *, workers: int | None = None
+) -> Verification:
+    """Verify the submission in a local folder, for example before it is sent.
+
+    Args:
+        folder: The folder.
+        boards: Truth by benchmark.
+        main: Results folder to compare it with; it is compared with nothing if None.
+        workers: Processes that read the accepted submissions.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
+    inside = main is not None and folder.resolve().is_relative_to(main.resolve())
+    path = folder.resolve().relative_to(main.resolve()).as_posix() if main and inside else folder.name
+    submission_json, samples_jsonl, reasons = read_folder(folder)
+    submission, _ = read_submission(submission_json)
+    known = (
+        known_fingerprints(main, boards, submission.benchmark, workers=workers) if main and submission else ()
+    )
+    return verify(submission_json, samples_jsonl, boards, path=path, known=known, before=reasons)
+
+
+def verify_pull_request(
+    repo_id: str,
+    number: int,
+    boards: Mapping[str, GoldBoard],
+    main: Snapshot,
+    *,
+    workers: int | None = None,
+    marks: Marks | None = None,
+) -> tuple[PullRequest, Verification]:
+    """Verify a pull request on the results dataset.
+
+    Names and sizes come first; files that break the limits, or that are not the two of a submission, are
+    never downloaded.
+
+    Args:
+        repo_id: Results dataset.
+        number: Number of the pull request.
+        boards: Truth by benchmark.
+        main: Main of the results dataset, for the comparison with accepted submissions.
+        workers: Processes that read the accepted submissions.
+        marks: See `known_fingerprints`.
+    """
+    pull = hub_board.read_pull_request(repo_id, number, main.commit)
+    folder, reasons = check_pull_request(pull)
+    if is_on_main(pull, folder):
+        reasons = [reason for reason in reasons if reason.code != "path_taken"]
+    paths = {name: f"{folder}/{name}" for name in (SUBMISSION_NAME, SAMPLES_NAME)}
+    refused = {"too_large", "missing_file", "path_taken"} & {reason.code for reason in reasons}
+    if not folder or refused:
+        return pull, Verification(folder, None, "", "", tuple(reasons))
+    submission_json = hub_board.download(repo_id, pull, paths[SUBMISSION_NAME])
+    samples_jsonl = hub_board.download(repo_id, pull, paths[SAMPLES_NAME])
+    submission, _ = read_submission(submission_json)
+    benchmark = submission.benchmark if submission else ""
+    known = known_fingerprints(main.folder, boards, benchmark, workers=workers, marks=marks)
+    return pull, verify(submission_json, samples_jsonl, boards, path=folder, known=known, before=reasons)
+
+
+def known_fingerprints(
+    results: Path,
+    boards: Mapping[str, GoldBoard],
+    benchmark: str,
+    *,
+    workers: int | None = None,
+    marks: Marks | None = None,
+) -> list[Fingerprint]:
+    """Return the fingerprints of the submissions to a benchmark on main.
+
+    Those in `marks` are not taken again, new ones are put there: what is on main does not change, and many
+    pull requests are compared with it.
+    """
+    chosen, marks = [], {} if marks is None else marks
+    for folder in submission_folders(results):
+        submission, _ = read_submission(read_folder(results / folder, results)[0])
+        if submission and submission.benchmark == benchmark:
+            chosen.append(folder)
+    new = [folder for folder in chosen if folder not in marks]
+    marks.update(zip(new, each(_Marks(results, boards), new, workers or os.cpu_count() or 1), strict=True))
+    return [mark for folder in chosen if (mark := marks[folder]) is not None]
+
+
+class _Marks:
+    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
+        self.results, self.boards = results, boards
+
+    def __call__(self, folder: str) -> Fingerprint | None:
+        outcome = verify_folder(self.results, folder, self.boards)
+        return None if outcome.decision == "reject" else outcome.print_of
+
+
+class _Verify:
+    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
+        self.results, self.boards = results, boards
+
+    def __call__(self, folder: str) -> Verification:
+        return without_samples(verify_folder(self.results, folder, self.boards))
+
+
+def verify_all(
+    results: Path,
+    boards: Mapping[str, GoldBoard],
+    *,
+    workers: int | None = None,
+    progress: Progress = _SILENT,
+) -> list[Verification]:
+    """Verify every submission of a results folder, as `load_entries` does before it shows any.
+
+    Returns:
+        Outcomes in order of folders.
+    """
+    folders, review = in_review_order(results), Review(results)
+    outcomes = []
+    for alone in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
+        outcomes.append(review(alone))
+        progress(len(outcomes), len(folders))
+    return sorted(outcomes, key=lambda outcome: outcome.path)
+
+
+def decide(outcome: Verification, decision: Decision, why: str) -> Verification:
+    """Decide on a held submission as a person; what the verifier refuses cannot be accepted.
+
+    Raises:
+        ConfigError: If the submission is not held.
+    """
+    if outcome.decision != "hold":
+        raise ConfigError(f"{outcome.path} is not held but decided: {outcome.decision}; nothing to decide")
+    severity = {"accept": "hold", "reject": "reject", "hold": "hold"}[decision]
+    person = Reason("decided", f"a maintainer decided to {decision}: {why}", severity)  # type: ignore[arg-type]
+    return replace(outcome, reasons=(*outcome.reasons, person), decided=decision)

@@ -1,0 +1,201 @@
+"""The results dataset on the Hub: reading pull requests as data, acting on decisions, fetching main."""
+
+import itertools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rise_bench.data.hub_files import check_repo_id, commit_of, fetch_file, hub_api, hub_errors, list_files
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.files.atomic import atomic_directory
+from rise_bench.files.paths import cache_folder
+from rise_bench.hub.push import Outgoing, Pushed, push
+from rise_bench.leaderboards.submissions.schema import (
+    SAMPLES_NAME,
+    SUBMISSION_NAME,
+    Submission,
+    render_submission,
+)
+from rise_bench.leaderboards.submissions.tree import FOLDER, PullRequest, TreeFile, report_path
+from rise_bench.leaderboards.verification.verifier import Verification, render_report
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Main of the results dataset at one commit, as a local folder."""
+
+    repo_id: str
+    commit: str
+    folder: Path
+
+
+def fetch_main(repo_id: str) -> Snapshot:
+    """Download main of the results dataset as plain files.
+
+    What is in the local Hub cache is not downloaded again. The cache shows files as links, which are never
+    followed in a submission, so the folder holds second names of the cached files instead.
+    """
+    commit = commit_of(repo_id)
+    with hub_errors(repo_id):
+        cached = Path(hub_api().snapshot_download(repo_id, repo_type="dataset", revision=commit))
+    folder = cache_folder("boards") / repo_id.replace("/", "--") / commit
+    if not folder.is_dir():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        with atomic_directory(folder) as work:
+            for path in cached.rglob("*"):
+                if path.is_file():
+                    _second_name(path.resolve(), work / path.relative_to(cached))
+    return Snapshot(repo_id, commit, folder)
+
+
+def _second_name(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def open_pull_requests(repo_id: str) -> list[int]:
+    """Return the numbers of open pull requests, oldest first."""
+    with hub_errors(check_repo_id(repo_id)):
+        found = hub_api().get_repo_discussions(
+            repo_id, repo_type="dataset", discussion_type="pull_request", discussion_status="open"
+        )
+        return sorted(discussion.num for discussion in found)
+
+
+def read_pull_request(repo_id: str, number: int, main: str) -> PullRequest:
+    """Read what a pull request changes: names, sizes and ids of files; nothing is downloaded.
+
+    The files are compared with the commit that the request started from, so that a main that has moved on
+    does not look like deletions.
+
+    Args:
+        repo_id: Results dataset.
+        number: Number of the pull request.
+        main: Commit of main.
+
+    Raises:
+        ConfigError: If there is no such pull request.
+    """
+    api = hub_api()
+    with hub_errors(check_repo_id(repo_id)):
+        details = api.get_discussion_details(repo_id, number, repo_type="dataset")
+        if not details.is_pull_request:
+            raise ConfigError(f"discussion {number} of {repo_id} is no pull request; give another number")
+        ref = f"refs/pr/{number}"
+        head = str(api.repo_info(repo_id, repo_type="dataset", revision=ref).sha)
+        history = api.list_repo_commits(repo_id, repo_type="dataset", revision=main)
+        known = {commit.commit_id for commit in history}
+        ours = api.list_repo_commits(repo_id, repo_type="dataset", revision=head)
+    new = list(itertools.takewhile(lambda commit: commit.commit_id not in known, ours))
+    if len(new) == len(ours):
+        raise PrerequisiteError(f"pull request {number} of {repo_id} shares no commit with main; close it")
+    return PullRequest(
+        number,
+        details.author,
+        details.status,
+        head,
+        base=_tree(repo_id, ours[len(new)].commit_id),
+        files=_tree(repo_id, head),
+        main=_tree(repo_id, main),
+        committers=tuple(author for commit in new for author in commit.authors),
+    )
+
+
+def _tree(repo_id: str, commit: str) -> dict[str, TreeFile]:
+    files = list_files(repo_id, commit)
+    return {path: TreeFile(file.size_bytes, file.sha256 or file.git_oid) for path, file in files.items()}
+
+
+def download(repo_id: str, pull: PullRequest, path: str) -> bytes:
+    """Download a file of a pull request at the commit that was read, if its size was found acceptable."""
+    return fetch_file(repo_id, path, pull.head).read_bytes()
+
+
+def send(repo_id: str, author: str, name: str, submission: Submission, samples: bytes) -> Pushed:
+    """Open the pull request of a submission; one with the same content is found and not opened twice."""
+    folder = f"{FOLDER}/{author}/{name}"
+    files = [
+        Outgoing.of(f"{folder}/{SUBMISSION_NAME}", render_submission(submission)),
+        Outgoing.of(f"{folder}/{SAMPLES_NAME}", samples),
+    ]
+    title = f"{submission.model.id} on {submission.benchmark}, {submission.shots}"
+    return push(repo_id, files, title=title, create_pr=True)
+
+
+def who_am_i() -> str:
+    """Return the account of the token in use."""
+    with hub_errors("your account"):
+        return str(hub_api().whoami()["name"])
+
+
+def conclude(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> None:
+    """Act on a decision: put the verified bytes on main, close with every reason, or say that a person looks.
+
+    The Hub's merge takes whatever the request holds when it happens, so it is not used: what is accepted goes
+    to main in a commit of ours, with its report, and the request is closed with a comment that names it.
+
+    Args:
+        repo_id: Results dataset.
+        pull: The pull request as it was verified.
+        outcome: Its verification.
+        main: Commit of main that it was compared with; nothing is accepted if main has moved on.
+
+    Raises:
+        PrerequisiteError: If the request or main changed since they were read, or the Hub refuses.
+    """
+    api, decision = hub_api(), outcome.decision
+    with hub_errors(repo_id):
+        head = str(api.repo_info(repo_id, repo_type="dataset", revision=f"refs/pr/{pull.number}").sha)
+        if head != pull.head:
+            raise PrerequisiteError(
+                f"pull request {pull.number} changed while it was verified; verify it again"
+            )
+    commit = _add_to_main(repo_id, pull, outcome, main) if decision == "accept" else ""
+    with hub_errors(repo_id):
+        details = api.get_discussion_details(repo_id, pull.number, repo_type="dataset")
+        text = comment_text(outcome, commit)
+        if text not in {getattr(event, "content", "") for event in details.events}:  # said once, not hourly
+            api.comment_discussion(repo_id, pull.number, text, repo_type="dataset")
+        if decision != "hold":
+            api.change_discussion_status(repo_id, pull.number, "closed", repo_type="dataset")
+
+
+def _add_to_main(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> str:
+    """Commit the very bytes that were verified, and the report on them; return the commit."""
+    files = [Outgoing.of(report_path(outcome.path), render_report(outcome).encode())]
+    hashes = {SUBMISSION_NAME: outcome.submission_sha256, SAMPLES_NAME: outcome.samples_sha256}
+    for name, sha256 in hashes.items():
+        path = f"{outcome.path}/{name}"
+        files.append(Outgoing.of(path, download(repo_id, pull, path)))
+        if files[-1].sha256 != sha256:
+            raise PrerequisiteError(f"{path} is not what was verified; empty the local Hub cache, run again")
+    title = f"Add {outcome.path} from pull request {pull.number} at {pull.head[:12]}"
+    return push(repo_id, files, title=title, parent=main).commit
+
+
+def comment_text(outcome: Verification, commit: str = "") -> str:
+    """Say the decision and every reason as plain lines; a stranger's text in it is inside code marks."""
+    opening = {
+        "accept": "Accepted: every score was recomputed from the responses and agrees. "
+        f"What was verified is on main as commit {commit}; later changes to this request are not.",
+        "hold": "Held: a maintainer has to look at this.",
+        "reject": "Refused. Mend what follows and open a new pull request:",
+    }[outcome.decision]
+    lines = [f"- `{reason.code}`: `{reason.message.replace('`', chr(39))}`" for reason in outcome.reasons]
+    return "\n".join([opening, "", *lines]) if lines else opening
+
+
+def commit_that_added(repo_id: str, folder: str) -> str:
+    """Return the commit of main by which a submission came in: a seed that its author could not know."""
+    api = hub_api()
+    with hub_errors(repo_id):
+        commits = [c.commit_id for c in api.list_repo_commits(repo_id, repo_type="dataset")]
+    path, added = f"{folder}/{SUBMISSION_NAME}", ""
+    for commit in commits:  # newest first
+        if path not in list_files(repo_id, commit):
+            break
+        added = commit
+    return added

@@ -1,0 +1,240 @@
+"""From the output folder of a run to the two files of a submission.
+
+Everything that can be read is read from what lmms-eval wrote: responses, dataset and prompt hashes, decoding,
+seeds, versions, the command line. Only what no file knows is asked for: the model's commit, the shots, who
+ran it.
+"""
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rise_bench.data.hub_files import redact
+from rise_bench.errors import ConfigError, DataError, SubmissionError
+from rise_bench.evaluation.folder import is_result
+from rise_bench.evaluation.lmms_command import TASKS
+from rise_bench.evaluation.responses import Responses, read_responses, require_complete
+from rise_bench.files.display_text import tidy_line
+from rise_bench.leaderboards.submissions.schema import Shots, Submission, describe_samples, render_samples
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.leaderboards.verification.verifier import Verification
+
+_MODEL = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[0-9a-f]{40}|closed)")
+_RESULTS_SUFFIX = "_results.json"
+#: What lmms-eval's models do when a task's YAML says nothing.
+_DEFAULT_NEW_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """A run of one of our tasks: its results file, parsed, and its samples file."""
+
+    task: str
+    benchmark: str
+    results: Mapping[str, Any]
+    samples: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the person who submits says.
+
+    Attributes:
+        model: "ORG/NAME@COMMIT"; "@closed" for weights that are not public.
+        shots: Training samples of the benchmark that the model saw.
+        by: Who ran it.
+        name: How the model wants to be called; the name in its id if empty.
+        method: How it was trained, e.g. "RISE".
+        hardware: On what it ran; this machine if empty.
+        notes: Anything else.
+    """
+
+    model: str
+    shots: Shots
+    by: str
+    name: str = ""
+    method: str = ""
+    hardware: str = ""
+    notes: str = ""
+
+
+def find_runs(folder: Path) -> list[RunFiles]:
+    """Find the newest run of each of our tasks below a folder.
+
+    Raises:
+        DataError: If there is none, or a results file cannot be read.
+    """
+    runs: dict[str, RunFiles] = {}
+    found = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
+    files = [folder] if folder.is_file() else sorted(found, key=lambda path: path.name)
+    for path in files:
+        try:
+            results = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise DataError(
+                f"{path} is not JSON ({error}); give the output folder of a finished run"
+            ) from error
+        for task in sorted(set(results.get("results", {})) & set(TASKS)):
+            samples = path.with_name(path.name.removesuffix(_RESULTS_SUFFIX) + f"_samples_{task}.jsonl")
+            if samples.is_file():
+                runs[task] = RunFiles(task, TASKS[task], results, samples)
+    if not runs:
+        raise DataError(
+            f"{folder} holds no results of a rise_ task with its samples; run `rise-bench eval`, or "
+            "lmms-eval with --log_samples, and give its --output_path"
+        )
+    return list(runs.values())
+
+
+def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submission, bytes]:
+    """Make a submission of a run.
+
+    Returns:
+        `submission.json` as a value, and the bytes of `samples.jsonl`.
+
+    Raises:
+        ConfigError: If the model is not named as ORG/NAME@COMMIT.
+        DataError: If the run is incomplete or belongs to another dataset.
+        SubmissionError: If a text does not fit the schema.
+    """
+    match = _MODEL.fullmatch(statement.model)
+    if match is None:
+        raise ConfigError(
+            f"--model {statement.model!r} does not name a commit; write ORG/NAME@COMMIT with 40 hex digits "
+            "(or ORG/NAME@closed for weights that are not public)"
+        )
+    responses = read_responses(run.samples)
+    require_complete(responses, [gold.id for gold in board.golds])
+    samples = render_samples(responses.texts)
+    data = {
+        "schema_version": 1,
+        "benchmark": run.benchmark,
+        "shots": statement.shots,
+        "model": {
+            "id": match["id"],
+            "revision": match["revision"],
+            "name": tidy_line(statement.name) or match["id"].split("/")[-1],
+            "method": tidy_line(statement.method),
+        },
+        "dataset": {
+            "content_sha256": responses.dataset_sha256 or board.pin.asked_sha256,
+            "revision": board.pin.revision,
+        },
+        "prompt": _prompt(run, responses),
+        "decoding": _decoding(run),
+        "run": _about(run, statement),
+        "metrics": _printed(run),
+        "samples": describe_samples(samples).model_dump(),
+        "notes": statement.notes,
+    }
+    try:
+        return Submission.model_validate(data), samples
+    except ValueError as error:
+        raise SubmissionError(f"the run does not fit the schema of submissions: {error}") from error
+
+
+def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
+    metadata = _config(run).get("metadata") or {}
+    if "prompt_hash" not in metadata:
+        raise DataError(
+            f"{run.samples} comes from a task without our metadata; run it again with this version"
+        )
+    return {
+        "style": responses.asked.style,
+        "box_unit": responses.asked.unit,
+        "max_pixels": responses.asked.max_pixels,
+        "prompt_hash": metadata["prompt_hash"],
+    }
+
+
+def _decoding(run: RunFiles) -> dict[str, Any]:
+    about = run.results.get("config", {})
+    settings = dict(_config(run).get("generation_kwargs") or {})
+    given = about.get("gen_kwargs")
+    settings |= given if isinstance(given, dict) else {}
+    engine = (about.get("resolved_cli_args") or {}).get("model") or about.get("model") or ""
+    sampled = bool(settings.get("do_sample", float(settings.get("temperature") or 0) > 0))
+    return {
+        "temperature": float(settings.get("temperature") or 0) if sampled else 0.0,
+        "top_p": float(settings.get("top_p") or 1.0) if sampled else 1.0,
+        "max_new_tokens": int(settings.get("max_new_tokens") or _DEFAULT_NEW_TOKENS),
+        "seed": int(about.get("torch_seed") or 0),
+        "engine": tidy_line(str(engine))[:120],
+    }
+
+
+def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
+    about = run.results.get("config", {})
+    metadata = _config(run).get("metadata") or {}
+    arguments = about.get("resolved_cli_args") or {}
+    shown = ("model", "model_args", "tasks", "batch_size", "gen_kwargs", "seed", "num_fewshot", "limit")
+    command = "lmms-eval " + " ".join(
+        f"--{name} {_shell(arguments[name])}" for name in shown if arguments.get(name) not in (None, "", [])
+    )
+    day = run.samples.name[:8]
+    dated = datetime.strptime(day, "%Y%m%d") if re.fullmatch(r"20\d{6}", day) else datetime.now(UTC)
+    return {
+        "by": tidy_line(statement.by),
+        "date": dated.strftime("%Y-%m-%d"),
+        "hardware": tidy_line(statement.hardware or f"{platform.system()} {platform.machine()}"),
+        "command": tidy_line(redact(_without_paths(command, statement)))[:4_000],
+        "versions": {str(k): tidy_line(str(v))[:60] for k, v in (metadata.get("versions") or {}).items()},
+    }
+
+
+def _without_paths(command: str, statement: Statement) -> str:
+    """Put the model's public name where the command has a folder of the submitter's machine."""
+    return re.sub(r"pretrained=(?:~|\.{0,2}/)[^,\s]*", f"pretrained={statement.model.split('@')[0]}", command)
+
+
+def _shell(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _printed(run: RunFiles) -> dict[str, float]:
+    """Claims are what lmms-eval printed, so that a run whose files do not belong together is found out."""
+    found = {}
+    for key, value in run.results["results"][run.task].items():
+        name, _, filtered = key.partition(",")
+        is_score = filtered == "none" and name != "failed_requests" and "_stderr" not in name
+        if is_score and isinstance(value, int | float):
+            found[name] = float(value)
+    return found
+
+
+def _config(run: RunFiles) -> Mapping[str, Any]:
+    config: Mapping[str, Any] = run.results.get("configs", {}).get(run.task, {})
+    return config
+
+
+def slug_of(submission: Submission) -> str:
+    """Return a name for the folder: model, benchmark, shots and the beginning of the samples' hash."""
+    model = re.sub(r"[^a-z0-9]+", "-", submission.model.id.split("/")[-1].lower()).strip("-")[:48]
+    benchmark = submission.benchmark.replace("_", "-")
+    return f"{model or 'model'}-{benchmark}-{submission.shots}-{submission.samples.sha256[:8]}"
+
+
+def summary(submission: Submission, outcome: Verification, folder: str) -> str:
+    """Say in a few lines what would be sent and what the verifier says of it."""
+    said, report = submission, outcome.report
+    scores = ", ".join(f"{name} {v.value:.4f}" for name, v in report.metrics.items()) if report else "none"
+    versions = ", ".join(f"{name} {version}" for name, version in said.run.versions.items())
+    lines = [
+        f"{folder}: {said.benchmark}, {said.shots}",
+        f"  samples   {said.samples.count} responses, {said.samples.bytes} bytes",
+        f"  model     {said.model.id} at {said.model.revision}, shown as {said.model.name!r}",
+        f"  run       by {said.run.by} on {said.run.date}, {said.run.hardware}",
+        f"  asked     {said.prompt.style}, {said.prompt.box_unit}, prompts {said.prompt.prompt_hash}",
+        f"  decoding  temperature {said.decoding.temperature}, top-p {said.decoding.top_p}, "
+        f"{said.decoding.max_new_tokens} tokens, seed {said.decoding.seed}, {said.decoding.engine}",
+        f"  command   {said.run.command}",
+        f"  versions  {versions}",
+        f"  scores    {scores}",
+        f"  verifier  {outcome.decision}",
+    ]
+    return "\n".join(lines + [f"    {r.severity}: {r.message}" for r in outcome.reasons])

@@ -1,0 +1,282 @@
+"""Scored submissions of a results folder: every one is verified and scored again, in parallel.
+
+A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifier's
+`reports/<author>/<name>.json` and the maintainers' `reproductions/<author>/<name>.json`. What a report says
+about scores is not used; it only records that a person accepted what the verifier held.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rise_bench.annotations.boxes.average_precision import Matches, resample_ap50
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.files.strict_json import StrictJsonError, loads
+from rise_bench.leaderboards.parallel import each
+from rise_bench.leaderboards.submissions.schema import Reason, Submission
+from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder, read_folder, report_path
+from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
+from rise_bench.leaderboards.verification.suspicion import Fingerprint, resemblance
+from rise_bench.leaderboards.verification.verifier import Verification, verify
+from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
+from rise_bench.scoring.scores import SampleScore
+
+#: Called with (submissions done, submissions in all).
+Progress = Callable[[int, int], None]
+#: Told of each scored submission in the worker, e.g. to write its samples.
+Visitor = Callable[[Verification, GoldBoard], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission that may be shown.
+
+    Attributes:
+        path: Its folder, "submissions/<author>/<name>".
+        submission: What it says.
+        tier: "reproduced" if maintainers ran a part of it again, "hidden-split" if the truth is not public,
+            else "recomputed".
+        metrics: Recomputed values by metric.
+        main: Ranking metric with its 95% interval.
+        resampled: Ranking metric on the bootstrap resamples, which all entries of a benchmark share.
+        read: How many responses were read or not, by reason.
+        reproduction: The maintainers' record; None if there is none.
+    """
+
+    path: str
+    submission: Submission
+    tier: str
+    metrics: Mapping[str, float]
+    main: Interval
+    resampled: NDArray[np.float64]
+    read: Mapping[str, int]
+    reproduction: Mapping[str, Any] | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it is ranked; what is only recomputed may be public truth with noise and is shown apart."""
+        return self.tier != "recomputed"
+
+    @property
+    def author(self) -> str:
+        """Account that sent it."""
+        return self.path.split("/")[1]
+
+    @property
+    def key(self) -> str:
+        """Name in links; no two submissions share it."""
+        return key_of(self.path)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A submission that is not shown, and why."""
+
+    path: str
+    reasons: tuple[Reason, ...]
+
+
+def key_of(folder: str) -> str:
+    """Return the name in links of a submission, "<author>--<name>".
+
+    An author whose name would make that ambiguous has a dot there, which no name has.
+
+    >>> key_of("submissions/anna/tiny"), key_of("submissions/a--b/c"), key_of("submissions/a/b--c")
+    ('anna--tiny', 'a--b.c', 'a--b--c')
+    """
+    author, name = folder.split("/")[1:]
+    return f"{author}.{name}" if "--" in author or author.endswith("-") else f"{author}--{name}"
+
+
+def submission_folders(results: Path) -> list[str]:
+    """Return the folders of all submissions, sorted."""
+    return sorted(
+        f"{FOLDER}/{path.parent.name}/{path.name}"
+        for path in results.glob(f"{FOLDER}/*/*")
+        if is_submission_folder(f"{FOLDER}/{path.parent.name}/{path.name}")
+    )
+
+
+def verify_folder(results: Path, folder: str, boards: Mapping[str, GoldBoard]) -> Verification:
+    """Verify one submission of a results folder, without comparing it with others."""
+    submission_json, samples_jsonl, reasons = read_folder(results / folder, results)
+    return verify(submission_json, samples_jsonl, boards, path=folder, before=reasons)
+
+
+def in_review_order(results: Path) -> list[str]:
+    """Return the folders of all submissions in the order in which they are compared: the originals first.
+
+    Those with a report on main come first, then the rest by path: a date in a submission proves nothing.
+    """
+    folders = submission_folders(results)
+    return sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
+
+
+class Review:
+    """Last step of the verification of everything in a results folder, in review order.
+
+    Each submission is compared with those before it that are not refused, and what a person accepted is
+    accepted. What this refuses or holds is not shown.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._known: dict[str, list[Fingerprint]] = {}
+        self._folders: set[str] = set()
+
+    def __call__(self, outcome: Verification) -> Verification:
+        """Return the outcome with the reasons that come from the others."""
+        mark, reasons = outcome.print_of, list(outcome.reasons)
+        if outcome.path.casefold() in self._folders:
+            message = f"{outcome.path} differs from another folder in capitals only; rename it"
+            reasons.append(Reason("path_taken", message))
+        self._folders.add(outcome.path.casefold())
+        known: list[Fingerprint] = []
+        if mark is not None and outcome.submission is not None:
+            known = self._known.setdefault(outcome.submission.benchmark, [])
+            reasons += resemblance(mark, known)
+        outcome = replace(outcome, reasons=tuple(reasons))
+        if outcome.decision == "hold" and accepted_by_person(self._results, outcome):
+            outcome = replace(outcome, decided="accept")
+        if mark is not None and outcome.decision != "reject":
+            known.append(mark)
+        return outcome
+
+
+def load_entries(
+    results: Path,
+    settings: BoardSettings,
+    boards: Mapping[str, GoldBoard],
+    *,
+    visit: Visitor | None = None,
+    workers: int | None = None,
+    resamples: int = RESAMPLES,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> tuple[list[Entry], list[Refused]]:
+    """Verify, compare and score every submission that is not hidden.
+
+    Args:
+        results: Results folder.
+        settings: Its `board.json`.
+        boards: Truth by benchmark.
+        visit: Called in the worker process for each submission that would be shown by itself; `Refused` says
+            which of them are not after all.
+        workers: Processes; the number of CPUs when None.
+        resamples: Bootstrap resamples.
+        progress: Told after each submission.
+
+    Returns:
+        Entries in order of their folders, and what is not shown.
+    """
+    folders, review = in_review_order(results), Review(results)
+    job = _Job(results, boards, visit, resamples, frozenset(settings.hidden))
+    entries, refused = [], []
+    scored = each(job, folders, workers or os.cpu_count() or 1)
+    for done, (alone, entry) in enumerate(scored, start=1):
+        outcome = review(alone)
+        if outcome.path in settings.hidden:
+            pass  # only compared with
+        elif entry is not None and outcome.decision == "accept":
+            entries.append(entry)
+        else:
+            refused.append(Refused(outcome.path, outcome.reasons))
+        progress(done, len(folders))
+    return sorted(entries, key=lambda e: e.path), sorted(refused, key=lambda r: r.path)
+
+
+@dataclass(frozen=True)
+class _Job:
+    results: Path
+    boards: Mapping[str, GoldBoard]
+    visit: Visitor | None
+    resamples: int
+    hidden: frozenset[str]
+
+    def __call__(self, folder: str) -> tuple[Verification, Entry | None]:
+        outcome = verify_folder(self.results, folder, self.boards)
+        shown = outcome.decision == "accept" or (
+            outcome.decision == "hold" and accepted_by_person(self.results, outcome)
+        )
+        entry = self._entry(outcome) if shown and folder not in self.hidden else None
+        return without_samples(outcome), entry
+
+    def _entry(self, outcome: Verification) -> Entry:
+        assert outcome.submission is not None
+        assert outcome.report is not None
+        board = self.boards[outcome.submission.benchmark]
+        if self.visit is not None:
+            self.visit(outcome, board)
+        record = read_reproduction(self.results, outcome)
+        picks = draw(len(board.golds), self.resamples, seed=0)
+        resampled = resample_main(board.spec, outcome.scores, outcome.matches, picks)
+        value = outcome.report.metrics[board.spec.metric].value
+        return Entry(
+            outcome.path,
+            outcome.submission,
+            _tier(record, board),
+            {name: metric.value for name, metric in outcome.report.metrics.items()},
+            interval(value, picks, lambda _: resampled),
+            resampled,
+            outcome.report.reasons,
+            record,
+        )
+
+
+def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:
+    if record and record.get("agrees") is True:
+        return "reproduced"
+    return "hidden-split" if board.pin.hidden else "recomputed"
+
+
+def without_samples(outcome: Verification) -> Verification:
+    """Return an outcome without what only its own scoring needs, as it leaves a worker process."""
+    return replace(outcome, scores=(), matches=(), texts=())
+
+
+def resample_main(
+    spec: BenchmarkSpec,
+    scores: Sequence[SampleScore],
+    matches: Sequence[Matches],
+    picks: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return the ranking metric on each resample; shape (resamples,). `matches` is used for AP only."""
+    if spec.metric == "ap50":
+        return resample_ap50(matches, picks)
+    values = np.array([main_score(spec, score) for score in scores], dtype=np.float64)
+    means: NDArray[np.float64] = values[picks].mean(axis=1)
+    return means
+
+
+def main_score(spec: BenchmarkSpec, score: SampleScore) -> float:
+    """What one sample adds to the ranking metric: its JSD, whether it is right, or (boxes) its similarity."""
+    if spec.metric == "jsd":
+        return score.jsd or 0.0
+    if spec.metric == "accuracy":
+        return float(bool(score.correct))
+    return score.similarity
+
+
+def accepted_by_person(results: Path, outcome: Verification) -> bool:
+    """Whether a report on main accepts these very bytes although the verifier holds them."""
+    report = _read_record(results, "reports", outcome)
+    return report is not None and report.get("decision") == "accept"
+
+
+def read_reproduction(results: Path, outcome: Verification) -> Mapping[str, Any] | None:
+    """Return the maintainers' record of a reproduction of these very samples, if there is one."""
+    return _read_record(results, "reproductions", outcome)
+
+
+def _read_record(results: Path, kind: str, outcome: Verification) -> Mapping[str, Any] | None:
+    path = results / kind / (outcome.path.partition("/")[2] + ".json")
+    try:
+        record = loads(path.read_bytes())
+    except (FileNotFoundError, StrictJsonError):
+        return None
+    same = isinstance(record, dict) and record.get("samples_sha256") == outcome.samples_sha256
+    return record if same else None

@@ -1,0 +1,50 @@
+"""`.eval_results` entries: files that, put into a model's repository, show its score on the Hub."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from rise_bench.leaderboards.ranking.entries import Entry
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+
+
+def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site: str = "") -> dict[str, str]:
+    """Write the best entry of each model, benchmark and shot setting in the Hub's format; ranked ones first.
+
+    Args:
+        entries: Scored submissions.
+        boards: Benchmark -> truth.
+        site: Address of the site, for links back; no source is named if it is empty.
+
+    Returns:
+        "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; the part after the model is the path
+        in the model's repository.
+    """
+    best: dict[str, tuple[str, Entry]] = {}
+    for entry in entries:
+        said, spec = entry.submission, boards[entry.submission.benchmark].spec
+        path = f"{said.model.id}/.eval_results/{said.benchmark}-{said.shots}.yaml"
+        sign = 1 if spec.higher_is_better else -1
+        key, merit = path.casefold(), (entry.ranked, sign * entry.main.value)
+        if key not in best or merit > (best[key][1].ranked, sign * best[key][1].main.value):
+            best[key] = path, entry
+    return {
+        path: yaml.safe_dump([_entry(entry, boards, site)], sort_keys=False, allow_unicode=True)
+        for path, entry in sorted(best.values(), key=lambda pair: pair[0])
+    }
+
+
+def _entry(entry: Entry, boards: Mapping[str, GoldBoard], site: str) -> dict[str, Any]:
+    said, board = entry.submission, boards[entry.submission.benchmark]
+    dataset = {"id": board.pin.dataset, "task_id": f"rise_{said.benchmark}"}
+    if board.pin.revision:
+        dataset["revision"] = board.pin.revision
+    shots = {"0": "zero-shot", "full": "full data"}.get(said.shots, f"{said.shots}-shot")
+    low, high = entry.main.low, entry.main.high
+    note = f"{shots}, {board.spec.metric}, 95% interval {low:.4f} to {high:.4f}, {entry.tier}"
+    content: dict[str, Any] = {"dataset": dataset, "value": round(entry.main.value, 6), "date": said.run.date}
+    if site:
+        address = f"{site.rstrip('/')}/samples.html?run={entry.key}"
+        content["source"] = {"url": address, "name": "RISE-Bench", "user": entry.author}
+    return content | {"notes": note}

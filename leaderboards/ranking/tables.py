@@ -1,0 +1,256 @@
+"""From entries to tables: ranks, intervals, paired tests, win-rates, and the floors as lines of their own.
+
+Paired test: both models are scored on the same bootstrap resamples; p is twice the share of resamples on
+which the difference has the other sign (or is zero), with one added to numerator and denominator. It needs no
+assumption on the metric, so JSD, accuracy and AP share it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.leaderboards.ranking.entries import Entry, resample_main
+from rise_bench.leaderboards.submissions.schema import Shots
+from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
+from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
+from rise_bench.scoring.scores import aggregate, match_scores, score_annotation
+
+#: Settings that have a board of their own; zero-shot models stand on each of them.
+BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Difference to another row: its value (this minus the other) and the two-sided p of the paired test."""
+
+    difference: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    Attributes:
+        entry: The submission.
+        rank: Among the ranked rows, 1 for the best; equal scores share a rank. None if it is not ranked.
+        rank_of_all: The same among all rows, ranked or not.
+        above: Against the row above of the same part of the board; None for the first.
+        rise: Against the RISE submission; None for that one, or if none is pinned.
+        run: Which submission of its model this is on this board, by date ("2 of 3"), from 1.
+        runs: How many its model has on this board.
+    """
+
+    entry: Entry
+    rank: int | None
+    rank_of_all: int
+    above: Paired | None
+    rise: Paired | None
+    run: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A constant predictor, scored like a submission."""
+
+    name: str
+    metrics: Mapping[str, float]
+    main: Interval
+
+
+@dataclass(frozen=True)
+class Table:
+    """A board: one benchmark in one shot setting.
+
+    Attributes:
+        spec: The benchmark.
+        shots: "4", "16" or "full".
+        rows: Ranked rows, best first.
+        apart: Rows that are only recomputed, best first.
+        floors: Constant predictors, best first.
+        rise: Key of the RISE submission; empty if none is pinned or shown.
+        reference: What the win-rate is against; empty for boxes.
+        samples: Samples of the test split.
+        hidden: Whether their truth is not public; then their answers are not shown.
+    """
+
+    spec: BenchmarkSpec
+    shots: Shots
+    rows: tuple[Row, ...]
+    apart: tuple[Row, ...]
+    floors: tuple[Floor, ...]
+    rise: str
+    reference: str
+    samples: int
+    hidden: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name in links and settings, e.g. "emotion6/full"."""
+        return f"{self.spec.name}/{self.shots}"
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """Ranked rows, then those apart."""
+        return self.rows + self.apart
+
+
+def paired(this: Entry, other: Entry) -> Paired:
+    """Test two entries of a benchmark on the resamples that they share."""
+    differences = this.resampled - other.resampled
+    differences = differences[np.isfinite(differences)]
+    fewer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    p = min(1.0, 2 * (fewer + 1) / (len(differences) + 1))
+    return Paired(this.main.value - other.main.value, p)
+
+
+def build_tables(
+    settings: BoardSettings, boards: Mapping[str, GoldBoard], entries: Sequence[Entry]
+) -> list[Table]:
+    """Rank the entries of every board, in the order of the settings."""
+    tables = []
+    for name, board in boards.items():
+        floors = score_floors(board)
+        for shots in BOARD_SHOTS:
+            chosen = [
+                e for e in entries if e.submission.benchmark == name and e.submission.shots in (shots, "0")
+            ]
+            tables.append(_table(settings, board, shots, chosen, floors))
+    return tables
+
+
+def _table(
+    settings: BoardSettings,
+    board: GoldBoard,
+    shots: Shots,
+    entries: Sequence[Entry],
+    floors: tuple[Floor, ...],
+) -> Table:
+    spec = board.spec
+    sign = -1 if spec.higher_is_better else 1
+    ordered = sorted(entries, key=lambda e: (sign * e.main.value, e.submission.run.date, e.path))
+    pinned = settings.rise.get(f"{spec.name}/{shots}")
+    rise = next((e for e in ordered if e.path == pinned), None)
+    runs, ranks_of_all = _numbered(ordered), _ranks(ordered)
+    parts: dict[bool, tuple[Row, ...]] = {}
+    for ranked in (True, False):
+        part = [entry for entry in ordered if entry.ranked is ranked]
+        ranks = _ranks(part)
+        parts[ranked] = tuple(
+            Row(
+                entry,
+                ranks[entry.path] if ranked else None,
+                ranks_of_all[entry.path],
+                paired(entry, above) if above else None,
+                paired(entry, rise) if rise and entry is not rise else None,
+                *runs[entry.path],
+            )
+            for above, entry in zip([None, *part], part, strict=False)
+        )
+    reference = board.reference.name if board.reference else ""
+    key = rise.key if rise else ""
+    samples, hidden = len(board.golds), board.pin.hidden
+    return Table(spec, shots, parts[True], parts[False], floors, key, reference, samples, hidden)
+
+
+def _ranks(entries: Sequence[Entry]) -> dict[str, int]:
+    """Rank entries that come best first: folder -> rank, the same for equal scores."""
+    ranks: dict[str, int] = {}
+    last: Entry | None = None
+    for number, entry in enumerate(entries, start=1):
+        same = last is not None and last.main.value == entry.main.value
+        ranks[entry.path] = ranks[last.path] if same and last else number
+        last = entry
+    return ranks
+
+
+def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
+    """Number the submissions of each model by date: folder -> (number, how many)."""
+
+    def model(entry: Entry) -> str:
+        return entry.submission.model.id.casefold()
+
+    numbers: dict[str, tuple[int, int]] = {}
+    for _, group in groupby(sorted(entries, key=lambda e: (model(e), e.submission.run.date, e.path)), model):
+        of_model = list(group)
+        numbers |= {entry.path: (i, len(of_model)) for i, entry in enumerate(of_model, start=1)}
+    return numbers
+
+
+def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, ...]:
+    """Score the constant predictors with the board's own code; none if the dataset has no train split."""
+    if not board.train:
+        return ()
+    picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)
+    floors = []
+    for name, predict in floor_predictors(board.train).items():
+        scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
+        report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
+        values = {metric: found.value for metric, found in report.metrics.items()}
+        matches = match_scores(board.golds, scores) if board.spec.kind == "boxes" else []
+        resampled = resample_main(board.spec, scores, matches, picks)
+        main = _around(values[board.spec.metric], picks, resampled)
+        floors.append(Floor(name, values, main))
+    sign = -1 if board.spec.higher_is_better else 1
+    return tuple(sorted(floors, key=lambda floor: (sign * floor.main.value, floor.name)))
+
+
+def _around(value: float, picks: NDArray[np.intp], resampled: NDArray[np.float64]) -> Interval:
+    return interval(value, picks, lambda _: resampled)
+
+
+def table_json(table: Table) -> dict[str, Any]:
+    """Return a table as plain JSON values, for export."""
+    return {
+        "board": table.name,
+        "benchmark": table.spec.name,
+        "shots": table.shots,
+        "metric": table.spec.metric,
+        "higher_is_better": table.spec.higher_is_better,
+        "samples": table.samples,
+        "win_rate_reference": table.reference,
+        "rise": table.rise,
+        "rows": [row_json(row) for row in table.rows],
+        "recomputed_rows": [row_json(row) for row in table.apart],
+        "floors": [
+            {
+                "name": f.name,
+                "value": f.main.value,
+                "low": f.main.low,
+                "high": f.main.high,
+                "metrics": dict(f.metrics),
+            }
+            for f in table.floors
+        ],
+    }
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """Return a line as plain JSON values."""
+    entry, said = row.entry, row.entry.submission
+    return {
+        "rank": row.rank,
+        "rank_of_all": row.rank_of_all,
+        "key": entry.key,
+        "path": entry.path,
+        "author": entry.author,
+        "model": said.model.model_dump(mode="json"),
+        "shots": said.shots,
+        "tier": entry.tier,
+        "date": said.run.date,
+        "value": entry.main.value,
+        "low": entry.main.low,
+        "high": entry.main.high,
+        "metrics": dict(entry.metrics),
+        "above": {"difference": row.above.difference, "p": row.above.p} if row.above else None,
+        "rise": {"difference": row.rise.difference, "p": row.rise.p} if row.rise else None,
+        "run": row.run,
+        "runs": row.runs,
+    }

@@ -1,0 +1,1 @@
+"""Submissions: schema, strict JSON, files."""

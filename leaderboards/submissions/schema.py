@@ -1,0 +1,281 @@
+"""What is sent to the leaderboard: `submission.json` and `samples.jsonl`, their schema, reading and writing.
+
+A submission covers one model on one benchmark. It names what was run and how; it holds the raw responses, one
+line `{"id", "response"}` for each sample of the test split. Scores in it are claims: the board recomputes
+them. Both files come from strangers, so reading collects every reason against them and never trusts a size,
+a name or a number.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import ValidationError as _ValidationError
+
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.errors import SubmissionError
+from rise_bench.files.atomic import atomic_directory, atomic_write_bytes, sha256_bytes
+from rise_bench.files.display_text import check_day, check_line, check_name, check_paragraph
+from rise_bench.files.strict_json import StrictJsonError, loads
+from rise_bench.prompts.answer_format import Style
+
+SUBMISSION_NAME = "submission.json"
+SAMPLES_NAME = "samples.jsonl"
+
+#: Largest files, in bytes, that are downloaded or read at all.
+MAX_SUBMISSION_BYTES = 64 * 1024
+MAX_SAMPLES_BYTES = 32 * 1024 * 1024
+#: Longest response, in bytes of UTF-8.
+MAX_RESPONSE_BYTES = 32 * 1024
+#: Most samples of a benchmark.
+MAX_SAMPLES = 20_000
+
+Shots = Literal["0", "4", "16", "full"]
+Severity = Literal["reject", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a submission is refused or held.
+
+    Attributes:
+        code: Stable word for machines, e.g. "claim_differs".
+        message: What is wrong, where, what was expected and how to mend it.
+        severity: "reject", or "hold" where a person has to look.
+    """
+
+    code: str
+    message: str
+    severity: Severity = "reject"
+
+
+def _hub_id(text: str) -> str:
+    """Refuse what the Hub refuses, so that a folder named after the id is of this id only."""
+    parts = text.split("/")
+    if (
+        len(text) > 96
+        or ".." in text
+        or "--" in text
+        or any(part.endswith((".", "-", ".git")) for part in parts)
+    ):
+        raise ValueError("is no id that the Hub gives: '--', '..', a last '.' or '-', or over 96 characters")
+    return text
+
+
+_Line = Annotated[str, StringConstraints(max_length=120), AfterValidator(check_line)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(check_name)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(check_name)]
+_Paragraph = Annotated[str, StringConstraints(max_length=4_000), AfterValidator(check_paragraph)]
+_HubId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"),
+    AfterValidator(_hub_id),
+]
+_Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+_Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_PromptHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+_Day = Annotated[str, AfterValidator(check_day)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Model(_Strict):
+    """The model: Hub id, commit, and how it wants to be called. Closed weights have no commit."""
+
+    id: _HubId
+    revision: _Commit | Literal["closed"]
+    name: _Name
+    method: _Line = ""
+
+
+class Dataset(_Strict):
+    """The dataset: identity of its content, and its commit on the Hub if it came from there."""
+
+    content_sha256: _Sha256
+    revision: _Commit | Literal[""] = ""
+
+
+class Prompt(_Strict):
+    """How the model was asked; `prompt_hash` is that of `rise_bench.prompts.templates`."""
+
+    style: Style = "think_answer"
+    box_unit: BoxUnit = "norm1000"
+    max_pixels: Annotated[int, Field(ge=1, le=10**9)] = 401_408
+    prompt_hash: _PromptHash
+
+
+class Decoding(_Strict):
+    """How the responses were sampled; a temperature of 0 is greedy."""
+
+    temperature: Annotated[FiniteFloat, Field(ge=0, le=10)]
+    top_p: Annotated[FiniteFloat, Field(gt=0, le=1)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1, le=100_000)]
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    engine: _Line = ""
+
+
+class Run(_Strict):
+    """Who ran it, when (YYYY-MM-DD), on what, with which command and versions."""
+
+    by: _Name
+    date: _Day
+    hardware: _Line
+    command: _Paragraph = ""
+    versions: Annotated[dict[_Word, _Word], Field(max_length=40)]
+
+
+class SamplesFile(_Strict):
+    """What `samples.jsonl` has to be."""
+
+    count: Annotated[int, Field(ge=1, le=MAX_SAMPLES)]
+    bytes: Annotated[int, Field(ge=1, le=MAX_SAMPLES_BYTES)]
+    sha256: _Sha256
+
+
+class Submission(_Strict):
+    """`submission.json`.
+
+    Attributes:
+        schema_version: 1.
+        benchmark: Name of the benchmark.
+        shots: Training samples that the model saw of this benchmark: "0", "4", "16" or "full".
+        model: See `Model`.
+        dataset: See `Dataset`.
+        prompt: See `Prompt`.
+        decoding: See `Decoding`.
+        run: See `Run`.
+        metrics: Claimed scores by metric name; at least the benchmark's own metric.
+        samples: See `SamplesFile`.
+        notes: Anything else, as plain text.
+    """
+
+    schema_version: Annotated[int, Field(ge=1, le=1)]
+    benchmark: _Slug
+    shots: Shots
+    model: Model
+    dataset: Dataset
+    prompt: Prompt
+    decoding: Decoding
+    run: Run
+    metrics: Annotated[dict[_Word, FiniteFloat], Field(min_length=1, max_length=40)]
+    samples: SamplesFile
+    notes: _Paragraph = ""
+
+
+def read_submission(data: bytes) -> tuple[Submission | None, list[Reason]]:
+    """Read `submission.json`; never raises on its content.
+
+    Returns:
+        The submission, or None and every reason against it.
+    """
+    if len(data) > MAX_SUBMISSION_BYTES:
+        return None, [_too_large(SUBMISSION_NAME, len(data), MAX_SUBMISSION_BYTES)]
+    try:
+        return Submission.model_validate(loads(data)), []
+    except StrictJsonError as error:
+        return None, [Reason("bad_json", f"{SUBMISSION_NAME}: {error}; write it with `rise-bench submit`")]
+    except _ValidationError as error:
+        return None, [
+            Reason(
+                "schema",
+                f"{SUBMISSION_NAME}: {quoted('.'.join(map(str, problem['loc'])))}: {quoted(problem['msg'])}",
+            )
+            for problem in error.errors(include_url=False, include_input=False, include_context=False)[:50]
+        ]
+
+
+def read_samples(data: bytes) -> tuple[dict[str, str], list[Reason]]:
+    """Read `samples.jsonl`; never raises on its content.
+
+    Returns:
+        Raw response by sample id (the first one, where an id comes twice), and every reason against the file.
+    """
+    if len(data) > MAX_SAMPLES_BYTES:
+        return {}, [_too_large(SAMPLES_NAME, len(data), MAX_SAMPLES_BYTES)]
+    lines = data.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    if len(lines) > MAX_SAMPLES:
+        return {}, [
+            Reason("too_many_samples", f"{SAMPLES_NAME} has {len(lines)} lines, at most {MAX_SAMPLES}")
+        ]
+    responses: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(lines, start=1):
+        code, message = _read_line(line, responses)
+        if code:
+            found.setdefault(code, []).append(f"line {number}: {message}")
+    return responses, [
+        Reason(code, f"{SAMPLES_NAME}: {len(messages)} of {len(lines)} lines, first {messages[0]}")
+        for code, messages in found.items()
+    ]
+
+
+def _read_line(line: bytes, responses: dict[str, str]) -> tuple[str, str]:
+    try:
+        row = loads(line)
+    except StrictJsonError as error:
+        return "bad_line", f"{error}"
+    if not isinstance(row, dict) or set(row) != {"id", "response"}:
+        return "bad_line", 'expected exactly {"id": …, "response": …}'
+    sample_id, response = row["id"], row["response"]
+    if not isinstance(sample_id, str) or not isinstance(response, str) or not 0 < len(sample_id) <= 200:
+        return "bad_line", "id and response have to be strings, the id of 1 to 200 characters"
+    if len(response) > MAX_RESPONSE_BYTES or len(response.encode()) > MAX_RESPONSE_BYTES:
+        return "long_response", f"a response of over {MAX_RESPONSE_BYTES} bytes"
+    if sample_id in responses:
+        return "duplicate_id", f"a second response to sample {quoted(sample_id)}; keep one"
+    responses[sample_id] = response
+    return "", ""
+
+
+def render_samples(responses: Mapping[str, str]) -> bytes:
+    """Write `samples.jsonl`, in order of ids."""
+    rows = ({"id": sample_id, "response": responses[sample_id]} for sample_id in sorted(responses))
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def describe_samples(data: bytes) -> SamplesFile:
+    """Return size, lines and hash of the bytes of `samples.jsonl`."""
+    return SamplesFile(count=data.count(b"\n"), bytes=len(data), sha256=sha256_bytes(data))
+
+
+def render_submission(submission: Submission) -> bytes:
+    """Write `submission.json`."""
+    data = submission.model_dump(mode="json")
+    return (json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def write_submission(
+    folder: Path, submission: Submission, samples: bytes, *, overwrite: bool = False
+) -> None:
+    """Write both files into a new folder; nothing is left behind if that fails.
+
+    Raises:
+        SubmissionError: If the submission does not describe these samples.
+        ConfigError: If the folder is not empty and `overwrite` is not set.
+    """
+    if submission.samples != describe_samples(samples):
+        raise SubmissionError(
+            "submission.samples does not describe the given bytes; set it from describe_samples(samples)"
+        )
+    with atomic_directory(folder, overwrite=overwrite) as work:
+        atomic_write_bytes(work / SUBMISSION_NAME, render_submission(submission))
+        atomic_write_bytes(work / SAMPLES_NAME, samples)
+
+
+def quoted(text: str, longest: int = 120) -> str:
+    """Quote a stranger's text for a message: one line, printable, cut."""
+    safe = re.sub(r"[^\x20-\x7e]", lambda m: f"\\u{ord(m.group()):04x}", text)
+    return safe if len(safe) <= longest else safe[:longest] + "…"
+
+
+def _too_large(name: str, found: int, limit: int) -> Reason:
+    return Reason("too_large", f"{name} has {found} bytes, at most {limit} are accepted; shorten it")

@@ -1,0 +1,192 @@
+"""What the board scores against: pinned datasets, their truth, and the settings that maintainers keep.
+
+`board.json` lies at the root of the results dataset. It pins each benchmark's dataset by commit and by
+content hash, names the RISE submission that others are paired with, and lists what is hidden and why. Only
+the copy of main is read; a pull request that touches it is refused.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rise_bench.annotations.base import Gold
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.hub_files import hub_api, hub_errors
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.strict_json import StrictJsonError, loads
+from rise_bench.hub.find import find_dataset
+from rise_bench.scoring.scores import Reference
+
+BOARD_NAME = "board.json"
+#: Raised when a rule of rules.md or the scoring changes.
+RULES_VERSION = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Pin(_Strict):
+    """The dataset of a benchmark.
+
+    Attributes:
+        dataset: Its id on the Hub.
+        revision: Its commit; empty for a local one.
+        content_sha256: Hash of its content, true annotations of the test split included.
+        published_sha256: If that truth is not public: hash of the dataset that is, whose test split has the
+            same samples with other annotations. Submissions name it; claims, made on it, are not compared.
+    """
+
+    dataset: str
+    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    published_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the truth of the test split is not public."""
+        return bool(self.published_sha256)
+
+    @property
+    def asked_sha256(self) -> str:
+        """Content of the dataset that submissions are run on."""
+        return self.published_sha256 or self.content_sha256
+
+
+class BoardSettings(_Strict):
+    """`board.json`.
+
+    Attributes:
+        schema_version: 1.
+        title: Heading of the site.
+        benchmarks: Benchmark -> pinned dataset, in the order of the site.
+        rise: Board ("emotion6/full") -> folder of the RISE submission that the others are paired with.
+        hidden: Folder of a submission -> why it is not shown.
+    """
+
+    schema_version: Annotated[int, Field(ge=1, le=1)]
+    title: str = "RISE-Bench"
+    benchmarks: dict[str, Pin]
+    rise: dict[str, str] = {}
+    hidden: dict[str, str] = {}
+
+
+def read_settings(results: Path) -> BoardSettings:
+    """Read `board.json` of a results folder.
+
+    Raises:
+        ConfigError: If it is missing or breaks its schema.
+    """
+    path = results / BOARD_NAME
+    try:
+        return BoardSettings.model_validate(loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{results} has no {BOARD_NAME}; make one with `rise-bench leaderboard init {results} --data DIR`"
+        ) from None
+    except (StrictJsonError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}; mend it by hand, see leaderboards/rules.md") from error
+
+
+def write_settings(results: Path, settings: BoardSettings) -> None:
+    """Write `board.json`."""
+    data = settings.model_dump(mode="json")
+    atomic_write_text(results / BOARD_NAME, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True)
+class GoldBoard:
+    """The truth of one benchmark, loaded once for any number of submissions.
+
+    Attributes:
+        spec: The benchmark.
+        pin: The pinned dataset.
+        golds: Test samples, in order of ids.
+        train: Training samples, for the floors.
+        reference: What win-rates are against; None for boxes.
+        dataset: The opened dataset folder.
+    """
+
+    spec: BenchmarkSpec
+    pin: Pin
+    golds: tuple[Gold, ...]
+    train: tuple[Gold, ...]
+    reference: Reference | None
+    dataset: BenchmarkDataset = field(repr=False)
+
+    @cached_property
+    def by_id(self) -> dict[str, Gold]:
+        """Sample by id."""
+        return {gold.id: gold for gold in self.golds}
+
+
+def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
+    """Load the truth of a dataset.
+
+    Raises:
+        DataError: If it is not the pinned dataset.
+    """
+    pin = pin or Pin(dataset=dataset.spec.hub_id, content_sha256=dataset.sha256)
+    if dataset.sha256 != pin.content_sha256:
+        raise DataError(
+            f"{dataset.root} has content {dataset.sha256[:12]}, the board pins {pin.content_sha256[:12]}; "
+            f"give the folder of {pin.dataset} at {pin.revision or 'the pinned version'} with --data"
+        )
+    return GoldBoard(
+        dataset.spec,
+        pin,
+        tuple(sorted(dataset.golds("test"), key=lambda gold: gold.id)),
+        tuple(dataset.train_golds()),
+        win_rate_reference(dataset) if dataset.spec.kind == "distribution" else None,
+        dataset,
+    )
+
+
+def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, GoldBoard]:
+    """Load the truth of every pinned benchmark.
+
+    It comes from the given dataset folders, else from the Hub at the pinned commit, else (a pin without a
+    commit) from where datasets are found.
+
+    Raises:
+        DataError: If a dataset is nowhere, or not the pinned one.
+        ConfigError: If a folder holds a benchmark that the board does not pin.
+    """
+    given = {dataset.spec.name: dataset for dataset in map(open_dataset, data)}
+    foreign = sorted(set(given) - set(settings.benchmarks))
+    if foreign:
+        raise ConfigError(
+            f"the board has no benchmark {foreign[0]!r}; it has {', '.join(settings.benchmarks)}"
+        )
+    return {
+        name: load_gold(given.get(name) or _find(name, pin), pin) for name, pin in settings.benchmarks.items()
+    }
+
+
+def _find(name: str, pin: Pin) -> BenchmarkDataset:
+    """Open a dataset for its truth; unlike `find_dataset`, images are not needed where a commit is pinned."""
+    if not pin.revision:
+        return find_dataset(name)
+    with hub_errors(pin.dataset):
+        folder = hub_api().snapshot_download(pin.dataset, repo_type="dataset", revision=pin.revision)
+    return open_dataset(folder)
+
+
+def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:
+    """Pin datasets by their content, and by their commit where one is given."""
+    return {
+        dataset.spec.name: Pin(
+            dataset=dataset.spec.hub_id,
+            revision=revisions.get(dataset.spec.name, ""),
+            content_sha256=dataset.sha256,
+        )
+        for dataset in datasets
+    }

@@ -1,0 +1,293 @@
+"""Signs that responses were not written by the model that is named: copies, constants, the truth itself.
+
+Fingerprints ignore case, digits, punctuation, accents, invisible characters and look-alike letters, and look
+at three parts of a chain of thought, so that a changed word does not hide a copy. Formulas that a model
+repeats in many samples prove nothing and do not count. Of answers, only wrong ones are compared: good models
+agree because they are right.
+"""
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.leaderboards.submissions.schema import Reason, quoted, render_samples
+from rise_bench.scoring.scores import SampleScore
+
+#: Letters of a part of a CoT that is compared; shorter CoTs are not.
+_PART_LETTERS = 60
+_LEAST_SAMPLES = 20
+
+#: How far two answers to a sample may be apart, of probability or image side, and count as the same answer.
+_SAME_ANSWER = 0.02
+#: An answer is wrong if a probability is off by more, or if the boxes are less similar to the true ones.
+_WRONG_PROBABILITY, _WRONG_SIMILARITY = 0.1, 0.5
+#: How far apart they may be and count as the same to the digit.
+_SAME_DIGITS = 1e-4
+#: Agreement on errors, and to the digit, from which a person has to look; 0 is chance, 1 a copy.
+_SAME_ERRORS, _SAME_TO_THE_DIGIT = 0.8, 0.5
+
+#: Letters of other alphabets that look like Latin ones.
+_LOOK_ALIKES = str.maketrans(
+    "аАвВсСԁеЕԍнНһіІјЈкКӏмМоОрРԛԚѕЅтТυѵԝԜхХуУɡıɑΑΒΕΖΗΙΚΜΝΟΡΤΥΧαιкνορτυχϲϳօսոհ",
+    "aabbccdeeghhhiijjkklmmooppqqssttuvwwxxyygiaabezhikmnoptyxaiknoptuxcjounh",
+)
+
+#: A hash that no text has: `_digest` gives 63 bits.
+_NEVER = np.uint64(2**64 - 1)
+
+_LOWER = bytes(range(256)).lower()
+_NO_LETTERS = bytes(i for i in range(256) if not chr(i).isalpha() or i > 127)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is compared with other submissions.
+
+    Attributes:
+        path: Folder of the submission.
+        model: Id of the model, in lower case.
+        responses: Hash of the responses, however the file writes them.
+        parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 where it is too short or not
+            its own.
+        answers: Hash of each answer without spaces; shape (samples,), 0 where there is none.
+        stated: What each answer states: class and value of the largest probability and value of the second,
+            or the first box relative to the image; shape (samples, 4), NaN where there is none.
+        wrong: Whether each answer is wrong; shape (samples,).
+        fine: Whether each answer has digits of its own: boxes, and distributions where no class is certain,
+            unless in steps of 0.05; shape (samples,).
+    """
+
+    path: str
+    model: str
+    responses: str
+    parts: NDArray[np.uint64]
+    answers: NDArray[np.uint64]
+    stated: NDArray[np.float32]
+    wrong: NDArray[np.bool_]
+    fine: NDArray[np.bool_]
+
+    @property
+    def author(self) -> str:
+        """Account that sent it; empty for a folder that is not of a board."""
+        return self.path.split("/")[1].casefold() if self.path.count("/") == 2 else ""
+
+
+def fingerprint(
+    path: str,
+    model: str,
+    responses: Mapping[str, str],
+    texts: Sequence[tuple[str, str]],
+    scores: Sequence[SampleScore],
+    golds: Sequence[Gold],
+) -> Fingerprint:
+    """Take the fingerprint of a submission.
+
+    Args:
+        path: Its folder.
+        model: Id of its model.
+        responses: Raw response by sample id.
+        texts: (think, answer) of each sample, in order of ids.
+        scores: Score of each sample, in the same order.
+        golds: Samples, in the same order.
+    """
+    parts = np.array([_parts(think) for think, _ in texts], dtype=np.uint64).reshape(-1, 3)
+    for column in parts.T:
+        _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+        column[counts[inverse] > 1] = 0
+    hashes = [_digest("".join(answer.split())) if answer else 0 for _, answer in texts]
+    pairs = list(zip(scores, golds, strict=True))
+    return Fingerprint(
+        path,
+        model.casefold(),
+        sha256_bytes(render_samples(responses)),
+        parts,
+        np.array(hashes, dtype=np.uint64),
+        np.array([_stated(score.stated, gold) for score, gold in pairs], dtype=np.float32).reshape(-1, 4),
+        np.array([_is_wrong(score, gold) for score, gold in pairs], dtype=np.bool_),
+        np.array([_is_fine(score, gold) for score, gold in pairs], dtype=np.bool_),
+    )
+
+
+def _stated(stated: Annotation | None, gold: Gold) -> tuple[float, float, float, float]:
+    if isinstance(stated, Distribution) and sum(stated.probs) > 0:
+        total = sum(stated.probs)
+        first, second, *_ = (*sorted(stated.probs, reverse=True), 0.0)
+        return stated.probs.index(first), first / total, second / total, 0.0
+    if isinstance(stated, Boxes) and stated.xywh:
+        x, y, w, h = (max(-1e6, min(side, 1e6)) for side in stated.xywh[0])
+        return x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px
+    return math.nan, math.nan, math.nan, math.nan
+
+
+def _is_wrong(score: SampleScore, gold: Gold) -> bool:
+    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
+        total = sum(score.stated.probs) or 1.0
+        pairs = zip(score.stated.probs, gold.annotation.probs, strict=True)
+        return max(abs(p / total - q) for p, q in pairs) > _WRONG_PROBABILITY
+    return score.similarity < _WRONG_SIMILARITY
+
+
+def _is_fine(score: SampleScore, gold: Gold) -> bool:
+    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
+        in_steps = all(abs(20 * p - round(20 * p)) < 1e-6 for p in score.stated.probs)
+        return max(gold.annotation.probs) < 0.99 and not in_steps
+    return isinstance(score.stated, Boxes)
+
+
+def _parts(think: str) -> tuple[int, int, int]:
+    letters = _letters(think)
+    if len(letters) < _PART_LETTERS:
+        return 0, 0, 0
+    middle = (len(letters) - _PART_LETTERS) // 2
+    return (
+        _digest(letters[:_PART_LETTERS]),
+        _digest(letters[middle : middle + _PART_LETTERS]),
+        _digest(letters[-_PART_LETTERS:]),
+    )
+
+
+def _letters(text: str) -> str:
+    if text.isascii():  # the same, several times faster
+        return text.encode().translate(_LOWER, _NO_LETTERS).decode()
+    plain = unicodedata.normalize("NFKD", text).translate(_LOOK_ALIKES)
+    return "".join(filter(str.isalpha, plain)).casefold()
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1 or 1
+
+
+def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
+    """Compare with submissions to the same benchmark; each gives at most one reason, the strongest.
+
+    Further runs of a model by the account that sent it first may resemble each other.
+    """
+    own = int((new.parts != 0).any(axis=1).sum())
+    parts = np.where(new.parts != 0, new.parts, _NEVER)
+    others = (k for k in known if k.path != new.path and len(k.answers) == len(new.answers))
+    reasons = (_reason(new, other, parts, own) for other in others)
+    return [reason for reason in reasons if reason is not None]
+
+
+def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own: int) -> Reason | None:
+    same_model = other.model == new.model
+    of_model = "the same model" if same_model else f"model {quoted(other.model)}"
+    if other.responses == new.responses:
+        return Reason("copied", f"the responses are those of {other.path} ({of_model}), every one")
+    if same_model and new.author and other.author == new.author:
+        return None
+    thoughts = int((other.parts == parts).any(axis=1).sum()) / own if own >= _LEAST_SAMPLES else 0.0
+    if thoughts >= 0.1:
+        message = f"{thoughts:.0%} of the CoTs are those of {other.path} ({of_model})"
+        if thoughts < 0.5:
+            return Reason("resembles", message, "hold")
+        # Whoever runs public weights again, greedily, gets much the same; a person has to tell.
+        return Reason("copied", message, "hold" if same_model else "reject")
+    errors, digits = agreement_on_errors(new, other), agreement_to_the_digit(new, other)
+    if errors >= _SAME_ERRORS or digits >= _SAME_TO_THE_DIGIT:
+        shares = f"errors ({errors:.2f} from 0, chance, to 1) or digits ({digits:.2f})"
+        return Reason("same_answers", f"its {shares} are those of {other.path} ({of_model})", "hold")
+    return None
+
+
+def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
+    """Agreement of two submissions where either is wrong, beyond chance: good models agree where right.
+
+    Returns:
+        See `_agreement`.
+    """
+    return _agreement(new, other, new.wrong | other.wrong, _SAME_ANSWER)
+
+
+def agreement_to_the_digit(new: Fingerprint, other: Fingerprint) -> float:
+    """Agreement of two submissions to the digit, beyond chance: good models have digits of their own.
+
+    Returns:
+        See `_agreement`.
+    """
+    return _agreement(new, other, new.fine & other.fine, _SAME_DIGITS)
+
+
+def _agreement(new: Fingerprint, other: Fingerprint, chosen: NDArray[np.bool_], tolerance: float) -> float:
+    """Agreement on the chosen samples that both answer, beyond chance.
+
+    Chance is how often an answer of one agrees with the answer of the other to *another* of these samples;
+    that allows for models which favour a class or a place.
+
+    Returns:
+        (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for models that have nothing in common,
+        1 for a copy; 0 where there is too little to compare.
+    """
+    rows = np.flatnonzero(chosen & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
+    if len(rows) < _LEAST_SAMPLES:
+        return 0.0
+    first, second = new.stated[rows], other.stated[rows]
+
+    def agree(shift: int) -> float:
+        apart = np.abs(first - np.roll(second, shift, axis=0)).max(axis=1)
+        return float((apart <= tolerance).mean())
+
+    chance = float(np.mean([agree(len(rows) * k // 6) for k in range(1, 6)]))
+    return (agree(0) - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
+    """Find responses that do not depend on the image."""
+    if len(scores) < _LEAST_SAMPLES:
+        return []
+    answered = [int(value) for value in new.answers if value]
+    if len(answered) < len(scores) / 2:
+        share = 1 - len(answered) / len(scores)
+        return [Reason("mostly_empty", f"{share:.0%} of the responses have no answer", "hold")]
+    most = Counter(answered).most_common(1)[0][1] / len(answered)
+    if most == 1:
+        return [
+            Reason("constant", "every answer is the same; the floors of the board show constants already")
+        ]
+    spread = _spread(scores, golds)
+    if spread is not None and spread < 0.005:
+        return [Reason("constant", f"the answers differ by {spread:.4f} on average: a constant with noise")]
+    if most >= 0.9:
+        return [Reason("nearly_constant", f"{most:.0%} of the answers are the same", "hold")]
+    return []
+
+
+def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | None:
+    """Mean distance of a stated annotation from the mean one (boxes: the first, relative to the image)."""
+    rows = []
+    for score, gold in zip(scores, golds, strict=True):
+        if isinstance(score.stated, Distribution):
+            total = sum(score.stated.probs) or 1.0
+            rows.append([p / total for p in score.stated.probs])
+        elif isinstance(score.stated, Boxes) and score.stated.xywh:
+            x, y, w, h = score.stated.xywh[0]
+            rows.append([x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px])
+    if len(rows) < _LEAST_SAMPLES:
+        return None
+    table = np.clip(np.array(rows, dtype=np.float64), -1e6, 1e6)
+    return float(np.abs(table - table.mean(axis=0)).max(axis=1).mean())
+
+
+def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
+    """Find scores that only someone who has seen the truth reaches."""
+    if len(scores) < _LEAST_SAMPLES:
+        return []
+    soft = [isinstance(gold.annotation, Boxes) or max(gold.annotation.probs) < 0.99 for gold in golds]
+    exact = [score.similarity > 0.99 for score, counts in zip(scores, soft, strict=True) if counts]
+    if len(exact) >= _LEAST_SAMPLES and sum(exact) >= 0.5 * len(exact):
+        share = sum(exact) / len(exact)
+        return [Reason("too_good", f"{share:.0%} of the answers equal the truth", "hold")]
+    if spec.metric == "accuracy" and all(score.correct for score in scores):
+        return [Reason("too_good", "every answer is right", "hold")]
+    return []

@@ -1,0 +1,290 @@
+"""Believe nothing: from the bytes of a submission to a decision with every reason.
+
+The raw responses are scored again with this library's own code; claims must agree to 1e-9. Nothing of a
+submission is executed, unpickled or rendered, and the result depends on nothing but the bytes, the truth and
+the accepted submissions: the same input gives the same report, byte for byte.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from rise_bench._version import __version__
+from rise_bench.annotations.boxes.average_precision import Matches
+from rise_bench.data.hub_files import holds_token
+from rise_bench.evaluation.responses import is_failed_request
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.leaderboards.submissions.schema import (
+    SAMPLES_NAME,
+    SUBMISSION_NAME,
+    Reason,
+    Submission,
+    quoted,
+    read_samples,
+    read_submission,
+    render_submission,
+)
+from rise_bench.leaderboards.verification.gold_board import RULES_VERSION, GoldBoard
+from rise_bench.leaderboards.verification.suspicion import (
+    Fingerprint,
+    constancy,
+    fingerprint,
+    perfection,
+    resemblance,
+)
+from rise_bench.prompts.templates import prompt_hash
+from rise_bench.scoring.rewards import read_stated
+from rise_bench.scoring.scores import Report, SampleScore, aggregate, match_scores, score_annotation
+
+Decision = Literal["accept", "hold", "reject"]
+
+#: How far a claimed score may be from the recomputed one.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome for one submission.
+
+    Attributes:
+        path: Its folder in the results dataset.
+        submission: What it says; None if that could not be read.
+        submission_sha256: Hash of `submission.json`.
+        samples_sha256: Hash of `samples.jsonl`.
+        reasons: Everything against it.
+        report: Recomputed scores, without intervals; None if the responses are incomplete.
+        scores: Score of each sample, in order of ids; empty if the responses are incomplete.
+        matches: Matched boxes of each sample, in the same order; empty for distributions.
+        texts: (think, answer) of each sample, in the same order.
+        print_of: Fingerprint, to compare with others.
+        decided: What a person decided on a held submission.
+    """
+
+    path: str
+    submission: Submission | None
+    submission_sha256: str
+    samples_sha256: str
+    reasons: tuple[Reason, ...]
+    report: Report | None = None
+    scores: tuple[SampleScore, ...] = field(default=(), repr=False)
+    matches: tuple[Matches, ...] = field(default=(), repr=False)
+    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    print_of: Fingerprint | None = field(default=None, repr=False)
+    decided: Decision | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """Reject if anything says so, else what a person decided, else hold if anything says so."""
+        severities = {reason.severity for reason in self.reasons}
+        if "reject" in severities:
+            return "reject"
+        return self.decided or ("hold" if "hold" in severities else "accept")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report file's content; it holds no time and no path of this machine."""
+        submission = self.submission
+        return {
+            "report_version": 1,
+            "rules_version": RULES_VERSION,
+            "rise_bench": __version__,
+            "path": self.path,
+            "submission_sha256": self.submission_sha256,
+            "samples_sha256": self.samples_sha256,
+            "benchmark": submission.benchmark if submission else None,
+            "shots": submission.shots if submission else None,
+            "model": submission.model.model_dump(mode="json") if submission else None,
+            "decision": self.decision,
+            "tier": "recomputed" if self.decision == "accept" else None,
+            "reasons": [{"code": r.code, "severity": r.severity, "message": r.message} for r in self.reasons],
+            "claimed": dict(sorted(submission.metrics.items())) if submission else {},
+            "recomputed": {name: interval.value for name, interval in sorted(self.report.metrics.items())}
+            if self.report
+            else {},
+            "reference": self.report.reference if self.report else "",
+            "read": self.report.reasons if self.report else {},
+            "samples": self.report.samples if self.report else 0,
+        }
+
+
+def render_report(verification: Verification) -> str:
+    """Write the report as JSON."""
+    return json.dumps(verification.to_json(), indent=2, ensure_ascii=True, sort_keys=True) + "\n"
+
+
+def verify(
+    submission_json: bytes,
+    samples_jsonl: bytes,
+    boards: Mapping[str, GoldBoard],
+    *,
+    path: str = "",
+    known: Sequence[Fingerprint] = (),
+    before: Sequence[Reason] = (),
+) -> Verification:
+    """Verify the two files of a submission.
+
+    Args:
+        submission_json: Bytes of `submission.json`.
+        samples_jsonl: Bytes of `samples.jsonl`.
+        boards: Benchmark -> truth.
+        path: Folder of the submission in the results dataset.
+        known: Accepted submissions to compare with.
+        before: Reasons already found, e.g. in the tree of the pull request.
+    """
+    hashes = sha256_bytes(submission_json), sha256_bytes(samples_jsonl)
+    if before and not submission_json and not samples_jsonl:
+        return Verification(path, None, *hashes, tuple(before))
+    submission, reasons = read_submission(submission_json)
+    responses, sample_reasons = read_samples(samples_jsonl)
+    reasons = [*before, *reasons, *sample_reasons]
+    escaped = render_submission(submission) if submission else b""
+    for name, data in ((SUBMISSION_NAME, submission_json + escaped), (SAMPLES_NAME, samples_jsonl)):
+        if holds_token(data.decode("utf-8", "replace")):
+            message = f"{name} holds what looks like an access token of the Hub; remove it, then revoke it"
+            reasons.append(Reason("holds_token", message))
+    outcome = Verification(path, submission, *hashes, ())
+    if submission is None:
+        return replace(outcome, reasons=tuple(reasons))
+    reasons += _samples_file(submission, samples_jsonl)
+    board = boards.get(submission.benchmark)
+    if board is None:
+        known_names = ", ".join(boards)
+        reason = Reason("unknown_benchmark", f"{submission.benchmark!r} is not on this board ({known_names})")
+        return replace(outcome, reasons=(*reasons, reason))
+    reasons += _setting(submission, board)
+    reasons += _completeness(responses, board)
+    if any(reason.severity == "reject" and reason.code in _UNSCORABLE for reason in reasons):
+        return replace(outcome, reasons=tuple(reasons))
+    scored = _score(submission, responses, board)
+    scores, texts = [s for s, _, _ in scored], tuple((think, answer) for _, think, answer in scored)
+    matches = tuple(match_scores(board.golds, scores)) if board.spec.kind == "boxes" else ()
+    report = aggregate(
+        board.spec, board.golds, scores, reference=board.reference, resamples=0, matches=matches
+    )
+    mark = fingerprint(path, submission.model.id, responses, texts, scores, board.golds)
+    reasons += [] if board.pin.hidden else _claims(submission, report, board)
+    reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
+    reasons += resemblance(mark, known)
+    return replace(
+        outcome,
+        reasons=tuple(reasons),
+        report=report,
+        scores=tuple(scores),
+        matches=matches,
+        texts=texts,
+        print_of=mark,
+    )
+
+
+#: With one of these there is nothing whole to score.
+_UNSCORABLE = frozenset(
+    {"bad_line", "duplicate_id", "long_response", "too_large", "too_many_samples", "missing_samples",
+     "foreign_samples", "failed_requests", "other_dataset"}
+)  # fmt: skip
+
+
+def _samples_file(submission: Submission, data: bytes) -> list[Reason]:
+    if not data:
+        return [Reason("missing_samples", f"{SAMPLES_NAME} is empty")]
+    stated = submission.samples
+    return [
+        Reason(
+            code, f"{SAMPLES_NAME} has {name} {is_}, {SUBMISSION_NAME} says {said}; submit what was scored"
+        )
+        for code, name, is_, said in (
+            ("edited_samples", "sha256", sha256_bytes(data), stated.sha256),
+            ("samples_count", "lines", data.count(b"\n"), stated.count),
+            ("samples_bytes", "bytes", len(data), stated.bytes),
+        )
+        if is_ != said
+    ]
+
+
+def _setting(submission: Submission, board: GoldBoard) -> list[Reason]:
+    reasons = []
+    dataset, prompt, spec = submission.dataset, submission.prompt, board.spec
+    if dataset.content_sha256 != board.pin.asked_sha256:
+        reasons.append(
+            Reason(
+                "other_dataset",
+                f"scored on dataset {dataset.content_sha256[:12]}, the board pins "
+                f"{board.pin.asked_sha256[:12]} ({board.pin.dataset}); run on that version",
+            )
+        )
+    if dataset.revision and board.pin.revision and dataset.revision != board.pin.revision:
+        reasons.append(
+            Reason(
+                "other_revision",
+                f"dataset commit {dataset.revision[:12]}, the board pins "
+                f"{board.pin.revision[:12]}; run on that",
+            )
+        )
+    expected = prompt_hash(spec, unit=prompt.box_unit, max_pixels=prompt.max_pixels)
+    if prompt.prompt_hash != expected:
+        reasons.append(
+            Reason(
+                "other_prompt",
+                f"prompt hash {prompt.prompt_hash}, {spec.name} in {prompt.box_unit} has {expected}; "
+                "models are compared under the prompts of this version of rise-bench",
+            )
+        )
+    if spec.kind == "distribution" and prompt.box_unit != "norm1000":
+        reasons.append(Reason("needless_unit", f"{spec.name} has no boxes; leave box_unit at norm1000"))
+    return reasons
+
+
+def _completeness(responses: Mapping[str, str], board: GoldBoard) -> list[Reason]:
+    golds = board.by_id
+    missing = [sample_id for sample_id in golds if sample_id not in responses]
+    foreign = sorted(sample_id for sample_id in responses if sample_id not in golds)
+    failed = [sample_id for sample_id, text in responses.items() if is_failed_request(text)]
+    return [
+        Reason(code, f"{SAMPLES_NAME}: {len(ids)} samples {what}, e.g. {quoted(ids[0])}; {mend}")
+        for code, ids, what, mend in (
+            ("missing_samples", missing, "are missing", "a run counts only when every sample has a response"),
+            ("foreign_samples", foreign, "are not of this test split", "send exactly its samples"),
+            ("failed_requests", failed, "are failed requests and no responses", "run them again"),
+        )
+        if ids
+    ]
+
+
+def _score(
+    submission: Submission, responses: Mapping[str, str], board: GoldBoard
+) -> list[tuple[SampleScore, str, str]]:
+    prompt = submission.prompt
+    scored = []
+    for gold in board.golds:
+        stated, reading = read_stated(
+            gold,
+            responses[gold.id],
+            unit=prompt.box_unit,
+            style=prompt.style,
+            max_pixels=prompt.max_pixels,
+        )
+        score = score_annotation(gold, stated, reason=reading.reason, format_ok=reading.format_ok)
+        scored.append((score, reading.think, reading.answer))
+    return scored
+
+
+def _claims(submission: Submission, report: Report, board: GoldBoard) -> list[Reason]:
+    reasons = []
+    if board.spec.metric not in submission.metrics:
+        reasons.append(
+            Reason("no_claim", f"metrics does not hold {board.spec.metric!r}, the score of {board.spec.name}")
+        )
+    for name, claimed in sorted(submission.metrics.items()):
+        if name not in report.metrics:
+            expected = ", ".join(sorted(report.metrics))
+            reasons.append(
+                Reason("unknown_metric", f"metric {quoted(name)} is not one of {expected}; leave it out")
+            )
+        elif abs(claimed - report.metrics[name].value) > TOLERANCE:
+            reasons.append(
+                Reason(
+                    "claim_differs",
+                    f"{name} is claimed as {claimed!r}, the responses give {report.metrics[name].value!r}; "
+                    "score the submitted responses with this version of rise-bench",
+                )
+            )
+    return reasons

@@ -1,0 +1,148 @@
+"""Build the site: static files that any file server or a static Space shows, without a build chain."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from rise_bench.files.atomic import atomic_directory
+from rise_bench.leaderboards.ranking.entries import Entry, Progress, Refused, load_entries
+from rise_bench.leaderboards.ranking.tables import Table, build_tables, table_json
+from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
+from rise_bench.leaderboards.web.data import RunWriter, write_gold, write_runs_index
+from rise_bench.leaderboards.web.pages import board_page, file_of, index_page, rules_page, samples_page
+
+_STATIC = ("site.css", "site.js", "samples.js", "icon.svg")
+#: Makes the folder a static Space when it is uploaded to one.
+_SPACE_CARD = """\
+---
+title: {title}
+sdk: static
+app_file: index.html
+---
+
+Built by `rise-bench leaderboard build`; rules.html says how scores come about.
+"""
+_CSV_COLUMNS = (
+    "board", "rank", "author", "model", "revision", "name", "method", "shots", "tier", "date",
+    "metric", "value", "low", "high", "parse_rate", "path", "rank_of_all",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build gave: the boards, and what is not shown and why."""
+
+    tables: list[Table]
+    entries: list[Entry]
+    refused: list[Refused]
+
+
+def build_site(
+    results: Path,
+    settings: BoardSettings,
+    boards: Mapping[str, GoldBoard],
+    out: Path,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Built:
+    """Verify and score everything, and write the site.
+
+    Args:
+        results: Results folder.
+        settings: Its `board.json`.
+        boards: Truth by benchmark.
+        out: Folder to make; nothing is left there if the build fails.
+        workers: Processes that score; the number of CPUs when None.
+        overwrite: Replace a site that is there.
+        progress: Told after each submission.
+
+    Raises:
+        ConfigError: If `out` is not empty and `overwrite` is not set.
+    """
+    with atomic_directory(out, overwrite=overwrite) as work:
+        for board in boards.values():
+            if not board.pin.hidden:
+                write_gold(board, work)
+        writer = RunWriter(results, work)
+        entries, refused = load_entries(
+            results, settings, boards, visit=writer, workers=workers, progress=progress
+        )
+        for copy in refused:
+            writer.path_of(copy.path).unlink(missing_ok=True)
+        tables = build_tables(settings, boards, entries)
+        write_runs_index([e for e in entries if not boards[e.submission.benchmark].pin.hidden], work)
+        _write_pages(work, settings.title, tables)
+        (work / "leaderboard.json").write_text(leaderboard_json(settings.title, tables), "utf-8")
+        (work / "leaderboard.csv").write_text(leaderboard_csv(tables), "utf-8")
+    return Built(tables, entries, refused)
+
+
+def _write_pages(work: Path, site: str, tables: Sequence[Table]) -> None:
+    package = resources.files("rise_bench.leaderboards")
+    for name in _STATIC:
+        (work / name).write_bytes((package / "web" / "static" / name).read_bytes())
+    rules = (package / "rules.md").read_text("utf-8")
+    pages = {
+        "index.html": index_page(site, tables),
+        "samples.html": samples_page(site, tables),
+        "rules.html": rules_page(site, rules, tables),
+    } | {file_of(table): board_page(site, table, tables) for table in tables}
+    pages["README.md"] = _SPACE_CARD.format(title=json.dumps(site))
+    for name, html in pages.items():
+        (work / name).write_text(html, "utf-8")
+
+
+def leaderboard_json(title: str, tables: Sequence[Table]) -> str:
+    """Write every board as JSON that other trackers read; NaN becomes null."""
+    content = {"format_version": 1, "title": title, "boards": [table_json(table) for table in tables]}
+    return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def leaderboard_csv(tables: Sequence[Table]) -> str:
+    """Write every row of every board as CSV; rows that are not ranked have no rank.
+
+    Text that a spreadsheet would run as a formula is quoted.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_CSV_COLUMNS)
+    for table in tables:
+        for row in table.all_rows:
+            entry, model = row.entry, row.entry.submission.model
+            texts = (entry.author, model.id, model.revision, model.name, model.method)
+            writer.writerow(
+                [table.name, row.rank, *map(_no_formula, texts), entry.submission.shots, entry.tier]
+                + [entry.submission.run.date, table.spec.metric]
+                + [f"{v:.9g}" for v in (entry.main.value, entry.main.low, entry.main.high)]
+                + [f"{entry.metrics['parse_rate']:.9g}", entry.path, row.rank_of_all]
+            )
+    return out.getvalue()
+
+
+#: What begins a formula (=, +, - and @ in any width) at the beginning of a cell, also for a spreadsheet that
+#: splits at other separators, and the blanks and invisible characters before it that it may skip.
+_FORMULA = re.compile(
+    r"((?:^|[,;|\t\r\n\v\f\x1c-\x1f\x85\u2028\u2029])"
+    r"[\s\x00-\x1f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff'\"]*)"
+    r"([=+\-@＝＋－＠﹦﹢﹣﹫⁼₌⁺₊⁻₋−])"
+)
+
+
+def _no_formula(text: str) -> str:
+    quoted = _FORMULA.sub(r"\1'\2", text)
+    return f"'{quoted}" if text[:1].isspace() else quoted

@@ -1,0 +1,136 @@
+"""What the sample view loads on demand: one file for each run, one with the truth of each benchmark, images.
+
+Images are copied only where the benchmark may be republished and the image's own licence allows it; else a
+sample shows its texts and numbers without the picture.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.leaderboards.ranking.entries import Entry, key_of, main_score
+from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, read_samples
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.leaderboards.verification.verifier import Verification
+from rise_bench.scoring.scores import SampleScore
+
+#: Suffix by the first bytes of an image; others are not copied.
+_SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp"}
+
+
+@dataclass(frozen=True)
+class RunWriter:
+    """Writes the samples of each verified submission; called in the processes that score.
+
+    Attributes:
+        results: Results folder, for the raw responses.
+        out: Folder of the site.
+    """
+
+    results: Path
+    out: Path
+
+    def __call__(self, outcome: Verification, board: GoldBoard) -> None:
+        """Write the samples; those of a hidden truth would give it away, sample by sample."""
+        if board.pin.hidden:
+            return
+        assert outcome.submission is not None
+        assert outcome.report is not None
+        responses, _ = read_samples((self.results / outcome.path / SAMPLES_NAME).read_bytes())
+        samples = [
+            _sample(board, score, think, answer, responses[score.id])
+            for score, (think, answer) in zip(outcome.scores, outcome.texts, strict=True)
+        ]
+        said = outcome.submission.model_dump(mode="json", exclude={"samples", "metrics"})
+        metrics = {name: metric.value for name, metric in outcome.report.metrics.items()}
+        run = {"path": outcome.path, **said, "recomputed": metrics, "read": outcome.report.reasons}
+        write_json(self.path_of(outcome.path), {"run": run, "samples": samples})
+
+    def path_of(self, folder: str) -> Path:
+        """Return where the samples of a submission are written."""
+        return self.out / "runs" / f"{key_of(folder)}.json"
+
+
+def _sample(board: GoldBoard, score: SampleScore, think: str, answer: str, response: str) -> dict[str, Any]:
+    sample: dict[str, Any] = {
+        "id": score.id,
+        "score": round(main_score(board.spec, score), 6),
+        "similarity": round(score.similarity, 6),
+        "think": think,
+        "answer": answer,
+    }
+    if score.stated is not None:
+        sample["stated"] = _numbers(score.stated)
+    if score.reason != "ok":
+        sample["reason"] = score.reason
+    if "".join(response.split()) != "".join(f"<think>{think}</think><answer>{answer}</answer>".split()):
+        sample["raw"] = response
+    return sample
+
+
+def _numbers(annotation: Annotation) -> list[Any]:
+    if isinstance(annotation, Distribution):
+        return [float(f"{p:.6g}") for p in annotation.probs]
+    return [[float(f"{side:.6g}") for side in box] for box in annotation.xywh[:100]]
+
+
+def write_gold(board: GoldBoard, out: Path) -> None:
+    """Write `gold/<benchmark>.json` and the images that may be shown."""
+    samples = {
+        gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _numbers(gold.annotation)}
+        | ({"category": gold.category} if gold.category else {})
+        | ({"question": gold.question} if gold.question else {})
+        for gold in board.golds
+    }
+    if board.spec.images == "embed":
+        for row in board.dataset.rows("test", columns=["id", "image", "license"]):
+            if name := _write_image(row, out / "images" / board.spec.name):
+                samples[row["id"]] |= {
+                    "image": f"images/{board.spec.name}/{name}",
+                    "license": row["license"] or "",
+                }
+    spec = board.spec
+    about = {
+        "name": spec.name,
+        "kind": spec.kind,
+        "metric": spec.metric,
+        "classes": list(spec.classes),
+        "question": spec.question,
+        "images": spec.images,
+        "license_note": spec.license_note,
+    }
+    write_json(out / "gold" / f"{spec.name}.json", {"benchmark": about, "samples": samples})
+
+
+def _write_image(row: dict[str, Any], folder: Path) -> str:
+    data: bytes = (row["image"] or {}).get("bytes") or b""
+    suffix = next((s for start, s in _SUFFIXES.items() if data.startswith(start)), "")
+    if not suffix:
+        return ""
+    name = sha256_bytes(data)[:20] + suffix
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    return name
+
+
+def write_runs_index(entries: Sequence[Entry], out: Path) -> None:
+    """Write `runs/index-<benchmark>.json`: what the list of models to compare with needs."""
+    by_benchmark: dict[str, list[Any]] = {}
+    for entry in entries:
+        said = entry.submission
+        by_benchmark.setdefault(said.benchmark, []).append(
+            [entry.key, said.model.name, said.shots, round(entry.main.value, 6)]
+        )
+    for name, rows in by_benchmark.items():
+        write_json(out / "runs" / f"index-{name}.json", rows)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write compact JSON into the site."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False), "utf-8")

@@ -1,0 +1,1 @@
+"""Kinds of annotation: one folder each, with the same file names in each."""

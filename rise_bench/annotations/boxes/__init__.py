@@ -1,0 +1,1 @@
+"""Annotations that are lists of boxes."""

@@ -1,0 +1,152 @@
+"""Read boxes out of an answer: lists of four numbers, dictionaries of sides, pairs of corners, or none.
+
+Four numbers are x, y, w, h as asked, unless the nearest key before them (else the first in the answer) says
+that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token. Boxes in a remark do not count
+beside others.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from rise_bench.annotations.boxes.values import Box, Boxes
+from rise_bench.annotations.characters import plain
+from rise_bench.annotations.plain_numbers import NUMBER
+
+#: Boxes beyond this number are not read; COCO's AP looks at 100 an image.
+MAX_BOXES = 1_000
+
+_COMMA = r"(?:\s*+,\s*+|\s++)"
+_QUOTED = rf"[\"']?+{NUMBER}[\"']?+"
+_FOUR = _COMMA.join([_QUOTED] * 4)
+_POINT = rf"[\(\[]\s*+{NUMBER}\s*+,\s*+{NUMBER}\s*+[\)\]]"
+_ITEM = r"[^\[\](),\w]*+(?:[^\W\d_]++\s++)?+[^\[\](),\w]*+\d[^\[\](),]*+"
+_W = r"\W{1,6}"
+_KEY = re.compile(
+    rf"(?=[bxlcy<\"'])(?:(?P<corners>bbox[\s_-]?+2d(?!\w)|xyxy|ltrb|x1(?:y1x2y2|{_W}y1{_W}x2{_W}y2)|x0{_W}y0{_W}x1{_W}y1"
+    rf"|x_?min{_W}y_?min{_W}x_?max{_W}y_?max|left{_W}top{_W}right{_W}bottom|<box>|<\|box_start\|>)"
+    rf"|(?P<asked>[\"'](?:bbox(?:es)?|box(?:es)?|bounding_?box(?:es)?)[\"']\s*+:|xywh|\bx{_W}y{_W}w(?:idth)?{_W}h"
+    r"|</box>|<\|box_end\|>)"
+    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx))"
+)
+_OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
+_SHAPE = re.compile(
+    rf"(?P<points>{_POINT}(?:(?:\s*+,\s*+|[^\S\n]*+){_POINT})*+)"
+    rf"|(?P<list>[\[\(]\s*+{_FOUR}\s*+,?+\s*+[\]\)])|(?P<unclear>\[(?:{_ITEM},){{3}}{_ITEM},?+\s*+\])"
+    r"|(?P<sides>\{(?:[^{}\[\]:=]*+[:=]){4}[^{}\[\]]*+\})"
+)
+_NUMBERS = re.compile(NUMBER)
+_STRING = r"{0}(?>[^{0}\\\[({{]*?[^\W\d_]{{2}})[^{0}\\\[({{]*+[\[({{][^{0}\\]*+(?:\\.[^{0}\\]*+)*+{0}"
+_REMARK = re.compile(  # a string with a word before its first bracket
+    r"(?<=[:=])\s*+(?:" + "|".join(map(_STRING.format, "\"'")) + ")", re.DOTALL
+)
+_THOUSANDS = re.compile(r"\d,0\d")
+_SIDE = re.compile(
+    rf"(?<![a-z_])([a-z][a-z_]*+\d?)[\"'\\]*+\s*+[:=]\s*+[\"'\\]*+"
+    rf"(?:({NUMBER})(?=[\"'\\]*+\s*+(?:[;}}\n]|,(?!\d)|[a-z]\w*+[\"'\\]*+\s*+[:=]))|)"
+)
+_XYWH_KEYS = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"))
+_CORNER_KEYS = (
+    ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("left", "top", "right", "bottom"),
+)
+
+_EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
+_FILLED = re.compile(r"[\[\(][^\[\]()]*?(?<!\w)\d")
+_EMPTY_KEY = re.compile(r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections)\W*+(?:null|none)\W*+\Z")
+_NOUNS = (
+    r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
+    r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
+    r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
+    r"|visible|present|found|detected|seen|shown|here|there)\b)[^\W\d_][\w'-]*+){0,4}+"
+)
+_TAIL = (
+    r"(?:\s++(?:(?:is|are|was|were|can\s++be|could\s++be)\s++)?+(?:visible|present|found|detected|seen|shown|here|there"
+    r"|(?:to\s++)?+(?:be\s++)?+(?:locate|detect|find|seen|found)d?|(?:in|within)\s++(?:the|this)\s++(?:image|picture|photo|scene)"
+    r"|of\s++(?:that|this)\s++(?:kind|class|category|type)))*+"
+)
+_NOTHING = re.compile(
+    rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
+    rf"|(?:(?:there\s++(?:is|are|was|were)|i\s++(?:can\s++)?+(?:see|find|detect|spot)"
+    rf"|the\s++(?:image|picture|photo)\s++(?:shows|contains|has))\s++)?+(?:no|zero|0)\s++{_NOUNS}{_TAIL}"
+    rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?))?+\s++{_NOUNS}{_TAIL})"
+)
+
+
+def read_boxes(answer: str) -> tuple[Boxes | None, str]:
+    """Return the boxes that an answer states, in its unit, or None and the reason."""
+    text = plain(answer).lower()
+    outside = _REMARK.sub("", text)
+    stated = list(islice(_stated_boxes(outside), MAX_BOXES))
+    if not stated and outside != text:
+        stated = list(islice(_stated_boxes(text), MAX_BOXES))
+    if None in stated:
+        return None, "unclear_number"
+    boxes = [box for box in stated if box and all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0]
+    if stated:
+        return (Boxes(tuple(boxes)), "ok") if boxes else (None, "no_valid_boxes")
+    return (Boxes(()), "ok") if _says_none(text) else (None, "no_boxes")
+
+
+def _stated_boxes(text: str) -> Iterator[Box | None]:
+    """Yield the boxes of a text in order, None for one whose numbers cannot be read."""
+    keys = [(key.start(), str(key.lastgroup)) for key in _KEY.finditer(text)]
+    order, next_key, position = keys[0][1] if keys else "asked", 0, 0
+    while opening := _OPENING.search(text, position):
+        position = opening.end()
+        match = _SHAPE.match(text, opening.start())
+        if match is None:
+            continue
+        while next_key < len(keys) and keys[next_key][0] < position:
+            order = keys[next_key][1]
+            next_key += 1
+        boxes = list(_boxes_of_shape(match, order))
+        if boxes or match["points"]:
+            position = match.end()
+        yield from boxes
+
+
+def _boxes_of_shape(match: re.Match[str], order: str) -> Iterator[Box | None]:
+    if match["sides"]:
+        yield from _boxes_of_sides(match[0])
+    elif match["points"]:
+        numbers = [number[0] for number in islice(_NUMBERS.finditer(match[0]), 5)]
+        if len(numbers) == 4:  # more points are a polygon
+            yield _from_corners(*map(float, numbers))
+    elif match["list"] and order != "other" and not _THOUSANDS.search(match[0]):
+        a, b, c, d = (float(number) for number in _NUMBERS.findall(match[0]))
+        yield _from_corners(a, b, c, d) if order == "corners" else (a, b, c, d)
+    else:
+        yield None
+
+
+def _boxes_of_sides(text: str) -> Iterator[Box | None]:
+    """Yield the box of a dictionary, None if a side cannot be read; nothing if a side is not there."""
+    sides = {name.replace("_", ""): number for name, number in _SIDE.findall(text)}
+    for keys in (*_CORNER_KEYS, *_XYWH_KEYS):
+        stated = [sides[key] for key in keys if key in sides]
+        if len(stated) == 4:
+            a, b, c, d = (float(number or "nan") for number in stated)
+            if "" in stated:
+                yield None
+            else:
+                yield _from_corners(a, b, c, d) if keys in _CORNER_KEYS else (a, b, c, d)
+            return
+
+
+def _from_corners(x1: float, y1: float, x2: float, y2: float) -> Box:
+    return x1, y1, x2 - x1, y2 - y1
+
+
+def _says_none(text: str) -> bool:
+    """Whether an answer that states no box says that there is none: an empty list, or in words."""
+    if _EMPTY_LIST.search(text):
+        return not _FILLED.search(text)
+    first, _, rest = text[:2_000].strip(" \n\t`'\"").partition(".")
+    if _EMPTY_KEY.match(text):
+        return True
+    first = first.strip(" \n\t`'\"!")
+    return _NOTHING.fullmatch(first) is not None and not any(c.isdigit() or c in "[({" for c in rest)

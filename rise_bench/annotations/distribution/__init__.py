@@ -1,0 +1,1 @@
+"""Annotations that are probability distributions over classes."""

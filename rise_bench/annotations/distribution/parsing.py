@@ -1,0 +1,284 @@
+"""Read a probability for each class out of an answer: JSON, or what models write in its place.
+
+What counts, in this order: statements inside braces, outside of them, inside strings. So a remark
+("joy: 0.1 would be low") never wins over the object beside it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import islice
+
+from rise_bench.annotations.characters import fold, fold_word, marks, plain, words
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
+
+#: Mentions of a class beyond this number are not read.
+MAX_STATEMENTS = 1_500
+
+_ESCAPES = re.compile(
+    r"(?P<code>(?:\\u[0-9a-fA-F]{4})++)"
+    r"|(?<!\\)\\[nrt](?!(?:ext\w*|imes|o|eq?|ot|ight\w*|m)(?![^\W_]))"  # but no \times
+)
+_SURE = re.compile(r"(?::++=?|=++>?|-++>|→|⇒|\||\()\Z")
+_QUOTES = r"[\s\"'`*\\]*+"
+_SHARE = r"(?:p|pr|prob|probability|likelihood|value|score)"
+_LEAD = re.compile(
+    rf"{_QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
+    rf"|\{{(?:{_QUOTES}(?!{_SHARE}\b)\w{{1,20}}+{_QUOTES}:\s*+\"[^\"\\]{{0,400}}+\"\s*+,){{0,3}}+"
+    rf"{_QUOTES}{_SHARE}\b{_QUOTES}:)?+{_QUOTES}",
+    re.IGNORECASE,
+)
+_RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){},]{1,160}+,[^\[\](){},]{1,40}+[\])]")
+_NAMED = re.compile(
+    r"(?:[\"'](?:class|label|name|emotion|category|class_?name)[\"']\s*+:|\A[\[(])"
+    r"\s*+([\"'])(?P<name>[^\"\\]{1,160}?)\1\s*+(?=[,}])",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
+_VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
+_OPENING = re.compile(r"\s*+(\\?+)([\"'])")
+_CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
+_CUT_NUMBER = re.compile(r"(?:[\d.+\-:=]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
+_NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
+_FILLERS = frozenset(
+    ("p", "pr", "prob", "probability", "likelihood", "score", "of", "the", "class", "emotion", "label", "for")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Class names as they are looked up.
+
+    Attributes:
+        index: Folded name to position.
+        endings: The last word of each name, the last two, and so on.
+        most_words: Words of the name that has most.
+        reach: Characters before a separator in which a name is looked for.
+    """
+
+    index: dict[str, int]
+    endings: frozenset[str]
+    most_words: int
+    reach: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is said of a class: its number, or None if there is none that can be read.
+
+    Attributes:
+        position: Which class.
+        number: The number, or None.
+        digits: There are digits where the number was expected.
+        braced: It stands inside braces.
+    """
+
+    position: int
+    number: float | None
+    digits: bool
+    braced: bool
+
+
+def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
+    """Return the distribution that an answer states, or None and the reason.
+
+    Args:
+        answer: Text of the answer.
+        classes: Class names.
+        closed: Whether the end of the answer was marked; if not, it may have been cut.
+    """
+    text = plain(answer)
+    if "\\" in text:
+        text = plain(_ESCAPES.sub(_resolved, text))
+    names = _names(classes)
+    strings: list[str] = []
+    statements = list(_statements(text, names, strings))
+    if all(statement.number is None for statement in statements):
+        statements += _records(text, names)
+    if not statements and strings:
+        statements = list(_statements("\n".join(strings), names, []))
+    if any(statement.braced for statement in statements):
+        statements = [statement for statement in statements if statement.braced]
+    numbers, unclear = _settle(statements)
+    if any(not math.isfinite(number) for number in numbers.values()):
+        return None, "not_finite"
+    if not closed and answer.count("{") > answer.count("}") and _is_cut(text, names):
+        return None, "truncated"
+    if not numbers:
+        return None, "no_class_numbers"
+    if unclear:
+        return None, "unclear_number"
+    return Distribution(classes, tuple(numbers.get(i, 0.0) for i in range(len(classes)))), "ok"
+
+
+def _resolved(escape: re.Match[str]) -> str:
+    """Return what an escape stands for; a quote stays escaped, so that it ends no string."""
+    if not escape["code"]:
+        return "\n"
+    return re.sub(r'(["\'\\])', r"\\\1", json.loads(f'"{escape[0]}"'))
+
+
+def _is_cut(text: str, names: Names) -> bool:
+    """Whether a text ends inside a number, right before it, or at the key of a class."""
+    key = _CUT_KEY.search(text[-240:])
+    return bool(_CUT_NUMBER.search(text[-40:])) or (
+        key is not None and _class_of_key(key[2], names) is not None
+    )
+
+
+def _records(text: str, names: Names) -> Iterator[Statement]:
+    """Yield the statements of records and pairs: {"label": "joy", "score": 0.8}, ("joy", 0.8)."""
+    if _NAMED.search(_RECORD.sub("", text)):
+        return  # a record around others
+    for record in islice(_RECORD.finditer(text), MAX_STATEMENTS):
+        named, numbered = _NAMED.search(record[0]), _NUMBERED.search(record[0])
+        index = _class_of_key(named["name"], names) if named and numbered else None
+        if numbered and index is not None:
+            number = STATED_NUMBER.match(record[0], numbered.end())
+            yield Statement(index, stated_number(number) if number else None, True, True)
+
+
+@lru_cache(maxsize=64)
+def _names(classes: tuple[str, ...]) -> Names:
+    split = [words(plain(name)) for name in classes]
+    return Names(
+        index={fold(name): i for i, name in enumerate(classes)},
+        endings=frozenset("".join(map(fold_word, parts[i:])) for parts in split for i in range(len(parts))),
+        most_words=max(map(len, split), default=1),
+        reach=3 * max(map(len, classes), default=0) + 24,
+    )
+
+
+@cache
+def _key_pattern(with_marks: bool) -> re.Pattern[str]:
+    """Return the pattern of a word, what may stand between it and a separator, and the separator."""
+    inside = rf"\w{marks() if with_marks else ''}"
+    return re.compile(
+        rf"(?<![{inside}])(?P<last>[{inside}]++)(?P<close>[^{inside}:=|→⇒>≈~<≥≤∼≃≅(,;{{\-]{{0,16}}+)"
+        rf"(?P<remark>(?:\([^()\d\n]{{0,60}}+\)|</\w{{1,10}}+>)[\s*]*+(?=[:=]))?+"
+        rf"(?P<separator>:++=?+|=++>?+|-++>|[|→⇒(≈~<>≥≤∼≃≅]|(?<=\D\s)(?=[.+]?+\d))"
+    )
+
+
+def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Statement]:
+    """Yield the statements of a text in order; strings that are the values of other keys go to `strings`."""
+    search = _key_pattern(not text.isascii()).search
+    known: dict[str, bool] = {}
+    position, counted, depth, mentions, unclosed = 0, 0, 0, 0, ""
+    while mentions < MAX_STATEMENTS and (match := search(text, position)):
+        position = match.end()
+        word = match[1]
+        if word not in known:
+            known[word] = _ends_a_name(word, names)
+        index = _class_of(text, match, names) if known[word] else None
+        if index is not None:
+            mentions += 1
+            depth += text.count("{", counted, position) - text.count("}", counted, position)
+            counted = position
+            statement = _statement(text, match, index, depth > 0)
+            if statement:
+                yield statement
+            position = _end_of_tidy_string(text, position)
+        elif match["remark"]:
+            position = match.end("close")
+        elif match["separator"][:1] in (":", "=") and (opening := _OPENING.match(text, position)):
+            escape, quote = opening.groups()
+            end = None if quote in unclosed else _closing(escape, quote).search(text, opening.end())
+            if end:
+                strings.append(text[opening.end() : end.start()])
+                position = end.end()
+            else:
+                unclosed += quote
+                if not text[opening.end() : opening.end() + 1].isdigit():
+                    strings.append(text[opening.end() :])  # cut inside a remark
+                    return
+
+
+@cache
+def _closing(escape: str, quote: str) -> re.Pattern[str]:
+    """Return the pattern of a quote that ends a string: what follows it ends the value."""
+    return re.compile(rf"(?<!\\){re.escape(escape)}{quote}(?=\s*+(?:[,}}\]]|\Z))")
+
+
+def _end_of_tidy_string(text: str, position: int) -> int:
+    """Return where the string that begins here ends, or `position` if there is none that is well formed."""
+    opening = _OPENING.match(text, position)
+    if opening is None or opening[1]:
+        return position
+    end = text.find(opening[2], opening.end())
+    if end < 0 or not _closing("", opening[2]).match(text, end):
+        return position
+    return end + 1
+
+
+def _statement(text: str, match: re.Match[str], index: int, braced: bool) -> Statement | None:
+    lead = _LEAD.match(text, match.end())
+    begin = lead.end() if lead else match.end()
+    number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
+    if number:
+        return Statement(index, stated_number(number), True, braced)
+    value = _VALUE.match(text, begin)
+    digits = value is not None and any(c.isnumeric() for c in value[0])
+    if not digits and match["separator"] in ("(", "<", ">", "~"):
+        return None  # a remark, not a statement
+    return Statement(index, None, digits and match["separator"] not in ("(", ""), braced)
+
+
+def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
+    """Return each class's number, the last that is stated, and the classes whose number cannot be read."""
+    numbers: dict[int, float] = {}
+    unclear: set[int] = set()
+    unstated: set[int] = set()
+    for statement in statements:
+        if statement.number is not None:
+            numbers[statement.position] = statement.number
+            unclear.discard(statement.position)
+        elif statement.digits:
+            unclear.add(statement.position)
+        else:
+            unstated.add(statement.position)
+    return numbers, unclear | (unstated - numbers.keys())
+
+
+def _ends_a_name(word: str, names: Names) -> bool:
+    return len(word) <= names.reach and fold_word(word.strip("_").rpartition("_")[2]) in names.endings
+
+
+def _class_of(text: str, match: re.Match[str], names: Names) -> int | None:
+    """Return which class the word of a match ends the name of, or None."""
+    end, close = match.end("last"), match["close"]
+    begin = max(0, match.start("last") + len(match["last"]) - names.reach)
+    place = max(close.rfind('"'), close.rfind("'"))
+    if place >= 0:
+        opened = _opening_of(text[begin:end], close[place], close[place - 1 : place] == "\\")
+        if opened is not None:
+            return _class_of_key(text[begin + opened : end], names)
+        if begin:
+            return None
+    before = words(text[begin:end])
+    for count in range(min(names.most_words, len(before)), 0, -1):
+        index = names.index.get("".join(map(fold_word, before[-count:])))
+        if index is not None:
+            return None if before[-count - 1 : -count] and before[-count - 1].lower() in _NEGATIONS else index
+    return None
+
+
+def _opening_of(window: str, quote: str, escaped: bool) -> int | None:
+    place = window.rfind(quote)
+    while place >= 0:
+        if (window[place - 1 : place] == "\\") == escaped:
+            return place + 1
+        place = window.rfind(quote, 0, place)
+    return None
+
+
+def _class_of_key(key: str, names: Names) -> int | None:
+    """Return the class that a quoted key names: the whole of it, but for a number or a word of no content."""
+    parts = [fold_word(word) for word in words(key)]
+    while parts and "".join(parts) not in names.index and (parts[0] in _FILLERS or parts[0].isdigit()):
+        del parts[0]
+    return names.index.get("".join(parts))

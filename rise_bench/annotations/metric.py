@@ -1,0 +1,5 @@
+"""Metrics by name."""
+
+from typing import Literal
+
+Metric = Literal["jsd", "accuracy", "ap50"]

@@ -1,0 +1,1 @@
+"""Benchmarks, stages of training, and components found by name."""

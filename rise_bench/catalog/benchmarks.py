@@ -1,0 +1,132 @@
+"""The catalogue: what each benchmark asks, how it is scored, and what may be done with its images.
+
+A spec travels in the manifest of every built dataset, so that a dataset of the user's own is scored by the
+same code as ours. The folders beside this package (`builders`, `tasks`, `trainers`, `leaderboards`) are found
+by name through `load_component` and never imported statically.
+"""
+
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.errors import ConfigError
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+
+
+BENCHMARKS: dict[str, BenchmarkSpec] = {
+    spec.name: spec
+    for spec in (
+        BenchmarkSpec(
+            name="emotion6",
+            kind="distribution",
+            metric="jsd",
+            question="Which emotions does this image evoke in people who look at it?",
+            classes=EMOTIONS,
+            license_note="Academic research only; images belong to their owners and may not be republished.",
+            source_url="http://chenlab.ece.cornell.edu/people/kuanchuan/publications/Emotion6.zip",
+            citation="Peng et al., A Mixed Bag of Emotions, CVPR 2015",
+            paper_counts=(1386, 594),
+        ),
+        BenchmarkSpec(
+            name="lisa",
+            kind="boxes",
+            metric="ap50",
+            question="{question} Locate that object.",
+            license_note="ReasonSeg images come from OpenImages and ScanNetv2; not to be republished.",
+            source_url="https://github.com/dvlab-research/LISA",
+            citation="Lai et al., LISA: Reasoning Segmentation via Large Language Model, CVPR 2024",
+            paper_counts=(239, 196),
+            shots_per="dataset",
+        ),
+        BenchmarkSpec(
+            name="imagenet_sub",
+            kind="distribution",
+            metric="accuracy",
+            question="Which object does this image show?",
+            classes=(
+                "analog clock",
+                "backpack",
+                "ballpoint",
+                "Band Aid",
+                "barbell",
+                "barber chair",
+                "beer bottle",
+                "beer glass",
+                "binoculars",
+                "bolo tie",
+                "bookcase",
+                "bottlecap",
+                "brassiere",
+                "broom",
+                "bucket",
+                "buckle",
+                "candle",
+                "can opener",
+                "carton",
+                "cellular telephone",
+            ),
+            license_note="ImageNet images are for non-commercial research and may not be republished.",
+            source_url="https://www.image-net.org/challenges/LSVRC/2012/",
+            citation="Deng et al., ImageNet: A Large-Scale Hierarchical Image Database, CVPR 2009",
+            paper_counts=(500, 200),
+        ),
+        BenchmarkSpec(
+            name="coco_sub",
+            kind="boxes",
+            metric="ap50",
+            question="Locate every {category} in this image.",
+            images="embed",
+            license="cc-by-4.0",
+            license_note="Annotations CC BY 4.0; images keep the Flickr licence named on each row.",
+            source_url="https://cocodataset.org",
+            citation="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
+            paper_counts=(2000, 800),
+        ),
+        BenchmarkSpec(
+            name="moods",
+            kind="distribution",
+            metric="jsd",
+            question="Which mood does this picture evoke?",
+            classes=EMOTIONS,
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
+        BenchmarkSpec(
+            name="scenes",
+            kind="boxes",
+            metric="ap50",
+            question="{question}",
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
+        BenchmarkSpec(
+            name="kinds",
+            kind="distribution",
+            metric="accuracy",
+            question="What kind of object does this picture show?",
+            classes=tuple(
+                f"{texture} {shape}"
+                for texture in ("plain", "striped", "dotted", "checked")
+                for shape in ("disc", "star", "ring", "cross", "moon")
+            ),
+            images="embed",
+            license="cc0-1.0",
+            license_note="Drawn by this project; free to use.",
+            citation="Drawn by rise-bench, docs/world.md",
+        ),
+    )
+}
+
+
+def get_benchmark(name: str) -> BenchmarkSpec:
+    """Return a benchmark of the catalogue.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    try:
+        return BENCHMARKS[name]
+    except KeyError:
+        raise ConfigError(f"no benchmark {name!r}; choose one of {', '.join(sorted(BENCHMARKS))}") from None

@@ -1,0 +1,104 @@
+"""Description of a benchmark."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rise_bench.annotations.base import Kind
+from rise_bench.annotations.metric import Metric
+from rise_bench.errors import DataError
+from rise_bench.files.plain_text import name_problem, text_problem
+
+ImagePolicy = Literal["embed", "reference"]
+
+
+ShotUnit = Literal["class", "dataset"]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSpec:
+    """What a benchmark is.
+
+    Attributes:
+        name: Short name, as in `rise-bench build emotion6`.
+        kind: Kind of annotation.
+        metric: Metric that ranks models: JSD (nats, lower is better), accuracy or AP at IoU 0.5.
+        question: Task sentence of the prompts; `{category}` and `{question}` are filled in from the row.
+        classes: Class names of a distribution, in order; empty for boxes.
+        images: `embed` if images may be republished, else `reference`: ids and hashes only.
+        license: Licence identifier for the dataset card.
+        license_note: What the source allows, in a sentence.
+        source_url: Where the raw files come from.
+        citation: BibTeX key facts of the source.
+        paper_counts: (train, test) rows that the paper states; None for datasets that it does not use.
+        shots_per: Whether "4-shot" means 4 a class or 4 in all (LISA).
+    """
+
+    name: str
+    kind: Kind
+    metric: Metric
+    question: str
+    classes: tuple[str, ...] = ()
+    images: ImagePolicy = "reference"
+    license: str = "other"
+    license_note: str = ""
+    source_url: str = ""
+    citation: str = ""
+    paper_counts: tuple[int, int] | None = None
+    shots_per: ShotUnit = "class"
+
+    def __post_init__(self) -> None:
+        if self.kind == "distribution" and len(self.classes) < 2:
+            raise DataError(
+                f"benchmark {self.name!r}: a distribution needs two classes or more, got {self.classes}"
+            )
+        if (self.kind == "boxes") != (self.metric == "ap50"):
+            raise DataError(
+                f"benchmark {self.name!r}: metric {self.metric!r} does not fit kind {self.kind!r}"
+            )
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction of the ranking metric."""
+        return self.metric != "jsd"
+
+    @property
+    def hub_id(self) -> str:
+        """Dataset id on the Hub; the namespace is `RISE_BENCH_ORG`, `rise-bench` by default."""
+        return f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{self.name.replace('_', '-')}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON for a manifest."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "BenchmarkSpec":
+        """Read a spec from a manifest.
+
+        Raises:
+            DataError: If a field is missing or unknown, or the name or a text is not plain.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        unknown = sorted(set(data) - {field.name for field in dataclasses.fields(cls)})
+        try:
+            if unknown:
+                raise ValueError(f"unknown fields {unknown}")
+            spec = TypeAdapter(cls).validate_python(data)
+            texts = (
+                *spec.classes,
+                spec.question,
+                spec.license,
+                spec.license_note,
+                spec.source_url,
+                spec.citation,
+            )
+            for problem in filter(None, (name_problem(spec.name), *map(text_problem, texts))):
+                raise ValueError(problem)
+            return spec
+        except (ValidationError, ValueError) as error:
+            raise DataError(
+                f"the spec in a manifest does not fit this version of rise-bench: {error}; build it again"
+            ) from error

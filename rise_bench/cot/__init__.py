@@ -1,0 +1,1 @@
+"""Chains of thought: the closed loop, rollouts, CoT datasets."""

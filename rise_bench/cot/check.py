@@ -1,0 +1,112 @@
+"""Checking chains of thought: that each row is what its manifest, its shard and its own columns say."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import render_gold
+from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, CotDataset, cot_features
+from rise_bench.data.check import (
+    Finding,
+    check_configurations,
+    check_dataset,
+    check_files,
+    check_scores,
+    image_problems,
+)
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import DataError
+from rise_bench.prompts.templates import answer_only_text
+
+_TOLERANCE = 1e-9
+_NUMBERS = ("reward", "similarity", "prior_score")
+
+
+def check_folder(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Finding]:
+    """Check a dataset folder, of a benchmark or of chains of thought.
+
+    Args:
+        folder: The folder, or the name of a built benchmark.
+        advance: Called once a row.
+    """
+    try:
+        dataset = open_dataset(folder)
+    except DataError as error:
+        return [Finding(str(folder), str(error))]
+    return check_cots(dataset, advance) if dataset.manifest.holds_cots else check_dataset(folder, advance)
+
+
+def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: None) -> list[Finding]:
+    """Check a folder of chains of thought; rows are streamed.
+
+    Checked: the files against the manifest, the columns, each row (truth, image, solution; reward, its group
+    and its shard; provenance), unique ids, the rows that the manifest lists, and the card's configurations.
+
+    Args:
+        dataset: The opened folder.
+        advance: Called once a row.
+
+    Returns:
+        The findings; empty if all is well.
+    """
+    manifest = dataset.manifest
+    findings = list(check_files(dataset, cot_features(dataset.spec, manifest.categories)))
+    if any(finding.where.startswith("data/") for finding in findings):
+        return findings  # rows of a file that is not the manifest's say nothing
+    golds: dict[str, Gold] = {}
+    for name, entry in manifest.files.items():
+        for row in dataset.file_rows(dataset.root / name):
+            advance()
+            problems = [*image_problems(dataset, row), *_problems(row, manifest.tau, entry.shard)]
+            try:
+                gold = row_to_gold(dataset.spec, row)
+            except DataError as error:
+                findings.append(Finding(f"{name} row {row['id']!r}", str(error)))
+                continue
+            if row["solution"] != answer_only_text(render_gold(gold)):
+                problems.append("the column solution is not the truth")
+            if gold.id in golds:
+                problems.append("this id appears twice")
+            golds[gold.id] = gold
+            findings += [Finding(f"{name} row {gold.id!r}", problem) for problem in problems]
+    if absent := sorted(manifest.images_sha256.keys() - golds.keys()):
+        findings.append(Finding("manifest.json", f"{len(absent)} rows are in no file, e.g. {absent[0]!r}"))
+    if golds:
+        findings += check_scores(dataset, "train", list(golds.values()))
+    return findings + _check_card(dataset)
+
+
+def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
+    """Say what is wrong with the chain of thought of a row and with its reward."""
+    for name in ("cot", "reconstruction"):
+        if not isinstance(row[name], str) or (name == "cot" and not row[name].strip()):
+            yield f"{name} holds no text"
+    for name in _NUMBERS:
+        if row[name] is None or not math.isfinite(row[name]) or row[name] < 0:
+            yield f"{name} is {row[name]}, expected a number of at least 0"
+            return
+    for name in GROUNDED:
+        if row[name] is not None and not math.isfinite(row[name]):
+            yield f"{name} is {row[name]}, expected a number or nothing"
+    if (row["reward"] >= tau) != (shard == "high"):
+        yield f"reward {row['reward']:.4g} does not belong to shard {shard} (tau is {tau:g})"
+    if not any(abs(reward - row["reward"]) <= _TOLERANCE for reward in row["group_rewards"] or ()):
+        yield f"reward {row['reward']:.4g} is none of its group's"
+    try:
+        known = isinstance(json.loads(row["provenance"]), dict)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        yield "provenance is no JSON object"
+
+
+def _check_card(dataset: BenchmarkDataset) -> list[Finding]:
+    cots = CotDataset(dataset.root, dataset.spec, dataset.manifest)
+    wanted: dict[tuple[str, str], set[str]] = {
+        (config, "train"): {path.name for path in cots.files(config)} for config in COT_CONFIGS
+    }
+    return check_configurations(dataset, wanted)[0]

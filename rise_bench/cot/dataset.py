@@ -1,0 +1,123 @@
+"""CoT datasets: the rows of a benchmark, each with its best chain of thought, and how good that is.
+
+Shards are split by reward: `high` holds the rows with reward >= tau, `low` the rest, so that the
+configuration `high` is the first kind of shard and `default` is both, without a row stored twice.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import parquet_rows
+from rise_bench.data.manifest import Manifest, checked_file, read_manifest
+from rise_bench.data.schema import features, has_columns
+from rise_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+
+Subset = Literal["high", "default"]
+
+
+#: Configuration of a CoT dataset -> its shards.
+COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("high", "low")}
+
+
+#: Columns that a judge fills.
+GROUNDED = ("groundedness", "groundedness_worst_sentence")
+
+
+def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
+    """Columns of a CoT row: those of the benchmark, and these.
+
+    - `cot`, `reconstruction`: the chain of thought and what was reconstructed from it, as written;
+    - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
+    - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
+    - `prior_score`: similarity that the mean of the training truths gets, a floor for `reward`;
+    - `group_rewards`: rewards of the whole group that the row was chosen from;
+    - `groundedness`, `groundedness_worst_sentence`: how much the chain of thought is about its picture, to a
+      frozen judge that never saw the annotation, in nats a token (docs/groundedness.md); null without one;
+    - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions,
+      and the judge.
+    """
+    from datasets import Features, List, Value
+
+    texts = {name: Value("string") for name in ("cot", "reconstruction")}
+    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score", *GROUNDED)}
+    verdicts = {name: Value("bool") for name in ("leak_numbers", "leak_strict", "format_ok")}
+    rest = {"group_rewards": List(Value("float64")), "provenance": Value("string")}
+    return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
+
+
+def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> None:
+    """Compare the columns of files with those that the manifest's spec gives.
+
+    Raises:
+        DataError: If a file is not the one that was built, or has other columns, types or class names.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    of = cot_features if manifest.holds_cots else features
+    expected = of(manifest.benchmark, manifest.categories)
+    for name in files:
+        try:
+            schema = pq.read_schema(checked_file(root, name, manifest))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{root / name} is no parquet file ({error}); copy the folder again") from error
+        if not has_columns(schema, expected):
+            raise DataError(
+                f"{root / name} has other columns than a dataset of {manifest.benchmark.name}; "
+                "build it again, or ask its publisher"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CotDataset:
+    """A complete CoT dataset folder."""
+
+    root: Path
+    spec: BenchmarkSpec
+    manifest: Manifest
+
+    def files(self, subset: Subset = "default") -> list[Path]:
+        """Parquet files of a configuration, `high` first.
+
+        Raises:
+            DataError: If a file is not the one that was collected.
+        """
+        return [
+            checked_file(self.root, path, self.manifest)
+            for shard in COT_CONFIGS[subset]
+            for path, entry in sorted(self.manifest.files.items())
+            if entry.shard == shard
+        ]
+
+    def rows(
+        self, subset: Subset = "default", *, columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Stream the rows of a configuration."""
+        for path in self.files(subset):
+            yield from parquet_rows(path, columns=columns)
+
+
+def open_cots(folder: Path | str) -> CotDataset:
+    """Open a CoT dataset folder.
+
+    Raises:
+        DataError: It is no complete CoT dataset.
+    """
+    root = Path(folder).expanduser()
+    manifest = read_manifest(root)
+    if not manifest.files or not manifest.holds_cots:
+        raise DataError(f"{root} is no CoT dataset; make chains of thought with `rise-bench collect`")
+    if missing := [name for name in manifest.files if not (root / name).is_file()]:
+        raise DataError(f"{root} lacks {missing[0]}; copy the folder again or collect again")
+    return CotDataset(root, manifest.benchmark, manifest)
+
+
+#: Threshold of the paper for chains of thought to train on.
+TAU = 0.75

@@ -1,0 +1,185 @@
+"""Groundedness of the rows of a CoT dataset: which rollouts are judged, and which is kept for it.
+
+The judge is a frozen model that is shown pictures and texts, never an annotation. The other pictures of a
+row come from a pool that is drawn by seed from the same configuration of the benchmark. Every score is on
+disk when it is used, so that a killed run asks for none twice.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from rise_bench.cot.rollout_groups import Group
+from rise_bench.cot.rollout_log import RolloutLog, next_attempt, read_rollouts
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.splits import rank
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.files.images import decode_rgb
+from rise_bench.scoring.groundedness import Grounded
+
+_POOL = 64
+_BATCH = 16
+
+
+class Judge(Protocol):
+    """A frozen model that scores texts about pictures."""
+
+    def ground(
+        self, images: Sequence[Any], texts: Sequence[str], others: Sequence[Sequence[Any]]
+    ) -> list[Grounded]:
+        """Score texts against their pictures, beside other pictures."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Name, revision and prompt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How rows are judged.
+
+    Attributes:
+        name: The judge, as it was asked for.
+        load: Loads it.
+        swaps: Other pictures that a text is held against.
+        seed: Seed of their choice.
+        min_groundedness: None keeps the best rollout by reward. A number keeps, of the rollouts with a reward
+            of at least tau, the best one whose least grounded sentence has at least this many nats a token;
+            where there is none, the best by reward.
+    """
+
+    name: str
+    load: Callable[[], Judge]
+    swaps: int = 4
+    seed: int = 0
+    min_groundedness: float | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What a manifest says of it."""
+        options = {"judge": self.name, "judge_swaps": str(self.swaps), "judge_seed": str(self.seed)}
+        if self.min_groundedness is not None:
+            options["select"] = f"reward, worst sentence >= {self.min_groundedness:g}"
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The rollout that is kept for a sample, and its groundedness in nats a token."""
+
+    group: Group
+    score: float
+    worst: float
+
+
+def judge_rollouts(
+    dataset: BenchmarkDataset,
+    config: str,
+    candidates: Mapping[str, Sequence[Group]],
+    judging: Judging,
+    log_folder: Path,
+    *,
+    process: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> tuple[dict[str, Judged], dict[str, Any]]:
+    """Judge samples' rollouts in the given order, until one is grounded enough; keep that, or the first.
+
+    Args:
+        dataset: Benchmark with images.
+        config: 4-shot, 16-shot or default.
+        candidates: Sample id to rollouts, the best first.
+        judging: How.
+        log_folder: Where scores are kept; one folder inside for each judge.
+        process: Number of this process.
+        progress: Told how many samples of how many are done.
+
+    Returns:
+        What is kept by sample id, and what the judge says of itself.
+
+    Raises:
+        DataError: There are no pictures, or only one.
+    """
+    judge = judging.load()
+    said = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
+    folder = log_folder / f"judged-{sha256_bytes(json.dumps(said, sort_keys=True).encode())[:12]}"
+    known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rollouts([folder])}
+    log = RolloutLog(folder, process, attempt=next_attempt(folder))
+    pool = _pool(dataset, config, judging.seed)
+    kept: dict[str, Judged] = {}
+    try:
+        pictures = _pictures(dataset, config, candidates)
+        while batch := list(islice(pictures, _BATCH)):
+            kept |= _judge_batch(batch, candidates, judging, judge, pool, known, log)
+            progress(len(kept), len(candidates))
+    finally:
+        log.close()
+    return kept, said
+
+
+def _judge_batch(
+    batch: Sequence[dict[str, Any]],
+    candidates: Mapping[str, Sequence[Group]],
+    judging: Judging,
+    judge: Judge,
+    pool: Sequence[dict[str, Any]],
+    known: dict[tuple[str, str], tuple[float, float]],
+    log: RolloutLog,
+) -> dict[str, Judged]:
+    rows = {row["id"]: row for row in batch}
+    shown: dict[str, Any] = {uid: decode_rgb(row["image"]["bytes"], uid) for uid, row in rows.items()}
+    others: dict[str, Any] = {uid: _others(row, pool, judging) for uid, row in rows.items()}
+    first: dict[str, Judged] = {}
+    kept: dict[str, Judged] = {}
+    for place in range(max(len(candidates[uid]) for uid in rows)):
+        open_ = [uid for uid in rows if uid not in kept and place < len(candidates[uid])]
+        texts = {uid: candidates[uid][place].read()["cot"] for uid in open_}
+        keys = {uid: (uid, sha256_bytes(text.encode())) for uid, text in texts.items()}
+        new = [uid for uid in open_ if keys[uid] not in known]
+        scores = judge.ground(*([of[uid] for uid in new] for of in (shown, texts, others))) if new else []
+        log.append(
+            {"id": uid, "cot_sha256": keys[uid][1], "groundedness": s.score, "worst": s.worst}
+            for uid, s in zip(new, scores, strict=True)
+        )
+        known |= {keys[uid]: (s.score, s.worst) for uid, s in zip(new, scores, strict=True)}
+        for uid in open_:
+            judged = Judged(candidates[uid][place], *known[keys[uid]])
+            first.setdefault(uid, judged)
+            if judging.min_groundedness is None or judged.worst >= judging.min_groundedness:
+                kept[uid] = judged
+    return first | kept
+
+
+def _pictures(
+    dataset: BenchmarkDataset, config: str, wanted: Mapping[str, Any] | set[str]
+) -> Iterator[dict[str, Any]]:
+    for row in dataset.rows("train", config, columns=["id", "image", "source_sha256"]):
+        if row["id"] in wanted:
+            if row["image"] is None:
+                raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+            yield row
+
+
+def _pool(dataset: BenchmarkDataset, config: str, seed: int) -> list[dict[str, Any]]:
+    """Pictures that texts are held against, decoded: a sample by seed, no picture twice."""
+    ids = [row["id"] for row in dataset.rows("train", config, columns=["id"])]
+    chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
+    distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, chosen)}
+    return [
+        {"source_sha256": key, "picture": decode_rgb(row["image"]["bytes"])} for key, row in distinct.items()
+    ]
+
+
+def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judging) -> list[Any]:
+    rest = [one["picture"] for one in pool if one["source_sha256"] != row["source_sha256"]]
+    if len(rest) < judging.swaps:
+        raise DataError(
+            f"groundedness holds {row['id']} against {judging.swaps} other pictures, there are {len(rest)}; "
+            "pass --judge none, or a smaller --judge-swaps"
+        )
+    return random.Random(f"{judging.seed}:{row['id']}").sample(rest, judging.swaps)

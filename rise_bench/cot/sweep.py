@@ -1,0 +1,185 @@
+"""Annotating samples with chains of thought: the closed loop without training, split over processes.
+
+Each process takes the samples whose position in the dataset leaves its rank when divided by the number of
+processes, skips those that any log holds already, and appends to its own log; nobody waits for anybody.
+A rerun of the same command, with as many processes or fewer, finishes what a killed one left.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.cot.closed_loop import LoopSettings, closed_loop
+from rise_bench.cot.rollout_log import RolloutLog, next_attempt, read_rollouts
+from rise_bench.cot.share import Share
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.settings_record import _REFUSED, _REPLACES, _SAMPLER, _SETTINGS, _settings_text
+from rise_bench.models.sampler import SampleError, Sampler
+from rise_bench.redaction import redacted
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did: samples annotated, and the refused ones with the reason."""
+
+    done: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def sweep(
+    dataset: BenchmarkDataset,
+    config: str,
+    sampler: Sampler,
+    settings: LoopSettings,
+    log_folder: Path,
+    *,
+    covered: Collection[str] = (),
+    share: Share | None = None,
+    patience: int | None = None,
+    progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
+) -> Swept:
+    """Annotate this process's share of the train samples that are not covered.
+
+    Args:
+        dataset: Benchmark with images.
+        config: 4-shot, 16-shot or default.
+        sampler: The model.
+        settings: How a sample is annotated.
+        log_folder: Folder of the logs, shared by all processes.
+        covered: Ids to leave out.
+        share: Which part is this process's; all of it if None.
+        patience: Samples that may be refused before the first one is annotated; None sets no limit.
+        progress: Called with the number of samples just done.
+
+    Raises:
+        PrerequisiteError: The model cannot be reached.
+    """
+    share = share or Share()
+    atomic_write_text(log_folder / _SAMPLER, json.dumps(redacted(sampler.describe()), sort_keys=True) + "\n")
+    attempt = next_attempt(log_folder, log_folder / _REFUSED)
+    log = RolloutLog(log_folder, share.rank, attempt=attempt)
+    refusals = RolloutLog(log_folder / _REFUSED, share.rank, attempt=attempt)
+    swept = Swept()
+    work = _batches(_mine(dataset, config, share, covered), sampler.batch_rows)
+
+    def annotate(batch: Sequence[tuple[Gold, bytes]]) -> list[dict[str, Any]]:
+        return closed_loop(dataset.spec, sampler, settings, batch)
+
+    try:
+        for batch, future in _in_parallel(annotate, work, sampler.workers):
+            try:
+                log.append(future.result())
+                swept.done += len(batch)
+            except SampleError as error:
+                swept.refused |= dict.fromkeys((gold.id for gold, _ in batch), str(error))
+                refusals.append({"id": gold.id, "reason": str(error)} for gold, _ in batch)
+            progress(len(batch))
+            if patience is not None and not swept.done and len(swept.refused) >= patience:
+                break
+    finally:
+        log.close()
+        refusals.close()
+    return swept
+
+
+def refused_ids(log_folder: Path) -> set[str]:
+    """Ids of the samples that the model refused, whichever process asked."""
+    return {located.row["id"] for located in read_rollouts([log_folder / _REFUSED])}
+
+
+def _mine(
+    dataset: BenchmarkDataset, config: str, share: Share, covered: Collection[str]
+) -> Iterator[tuple[Gold, bytes]]:
+    for position, row in enumerate(dataset.rows("train", config)):
+        if position % share.of != share.rank or row["id"] in covered:
+            continue
+        if row["image"] is None:
+            raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+        yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _in_parallel(
+    call: Callable[[Any], Any], items: Iterator[Any], workers: int
+) -> Iterator[tuple[Any, Future[Any]]]:
+    """Calls as they finish, at most `workers` at a time; items are taken only when there is room."""
+    if workers == 1:  # in this thread, where Ctrl-C interrupts the call
+        for item in items:
+            yield item, _called(call, item)
+        return
+    pool, running = ThreadPoolExecutor(workers), dict[Future[Any], Any]()
+    try:
+        while True:
+            for item in islice(items, workers - len(running)):
+                running[pool.submit(call, item)] = item
+            if not running:
+                return
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield running.pop(future), future
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # calls that still run end when the sampler is closed
+
+
+def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(call(item))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, *, busy: bool) -> None:
+    """Delete the rollouts in a folder unless they were sampled, so far, to replace that very dataset.
+
+    Args:
+        folder: Folder of the logs.
+        settings: What is asked now.
+        replaces: Hash of the manifest of the dataset that is to be overwritten; empty if there is none.
+        busy: Whether other processes work in the folder.
+
+    Raises:
+        ConfigError: They have to be deleted while others work with them.
+    """
+    kept = {_SETTINGS: _settings_text(settings), _REPLACES: replaces}
+    before = {name: _text_of(folder / name) for name in kept}
+    if before != kept and (before[_SETTINGS] or before[_REPLACES] or any(folder.glob("rank*.jsonl"))):
+        if busy:
+            raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
+        for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):
+            path.unlink(missing_ok=True)
+        for path in (folder / _REFUSED, *folder.glob("judged-*")):
+            shutil.rmtree(path, ignore_errors=True)
+    if replaces:
+        atomic_write_text(folder / _REPLACES, replaces)
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def read_sampler(folder: Path) -> dict[str, Any]:
+    """What the sampler of a sweep said of itself; empty if there was no sweep."""
+    path = folder / _SAMPLER
+    try:
+        sampler = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise DataError(
+            f"{path} is no JSON ({error}). Delete it, and start the same command again."
+        ) from error
+    return dict(sampler)

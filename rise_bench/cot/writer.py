@@ -1,0 +1,227 @@
+"""Writing a CoT dataset: the rows of a benchmark joined with the best rollout of each sample."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import SimilarityVariant
+from rise_bench.annotations.kinds import floor_predictors, similarity
+from rise_bench.cot.dataset import GROUNDED, cot_features
+from rise_bench.cot.rollout_groups import Group
+from rise_bench.data.card import joined_card
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.manifest import FileEntry, Manifest, write_manifest
+from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.rendering.markdown import code
+
+_ROWS_PER_FILE = 2_000
+_ROWS_PER_GROUP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CotPlan:
+    """What is written.
+
+    Attributes:
+        benchmark: Benchmark whose train rows get a chain of thought.
+        config: Its configuration: 4-shot, 16-shot or default.
+        best: Sample id to the group with its best rollout; samples without one are left out and named.
+        provenance: Group to model, prompt hash, reward rule, sampling and versions.
+        tau: Rewards of at least tau are `high`.
+        variant: Similarity of `prior_score`.
+        only: Ids that were asked for; None for all.
+        grounded: Sample id to groundedness and that of the worst sentence; absent where nobody judged.
+        judge: What the judge says of itself, for the provenance.
+        options: What the manifest says of the collection beyond these.
+    """
+
+    benchmark: BenchmarkDataset
+    config: str
+    best: Mapping[str, Group]
+    provenance: Callable[[Group], dict[str, Any]]
+    tau: float = 0.75
+    variant: SimilarityVariant = "paper"
+    only: frozenset[str] | None = None
+    grounded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judge: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
+    """Write the folder: parquet shards `high` and `low`, card and, last, the manifest.
+
+    Raises:
+        DataError: No sample has a rollout.
+        ConfigError: `out` may not be written.
+    """
+    if not plan.best:
+        raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
+    with atomic_directory(out, overwrite=overwrite) as work:
+        (work / "data").mkdir()
+        files: dict[str, FileEntry] = {}
+        for shard in ("high", "low"):
+            files |= _write_shard(plan, work, shard)
+        manifest = _manifest(plan, files)
+        atomic_write_text(work / "README.md", card(plan, manifest))
+        write_manifest(work, manifest)
+    return manifest
+
+
+def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = cot_features(plan.benchmark.spec, plan.benchmark.manifest.categories).arrow_schema
+    chosen = {
+        uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")
+    }
+    rows = _rows(plan, chosen)
+    files: dict[str, FileEntry] = {}
+    for number in count():
+        path = work / "data" / f"train-{shard}-{number:05d}.parquet"
+        written = 0
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            while written < _ROWS_PER_FILE and (part := next(rows, ())):
+                writer.write_table(pa.Table.from_pylist(list(part), schema=schema))
+                written += len(part)
+        if written:
+            files[path.relative_to(work).as_posix()] = FileEntry(
+                split="train", shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
+            )
+        else:
+            path.unlink()
+        if written < _ROWS_PER_FILE:
+            return files
+    raise AssertionError("unreachable")
+
+
+def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
+    prior = _prior(plan)
+
+    def joined() -> Iterator[dict[str, Any]]:
+        for row in plan.benchmark.rows("train", plan.config):
+            if (group := chosen.get(row["id"])) is None:
+                continue
+            rollout = group.read()
+            gold = row_to_gold(plan.benchmark.spec, row)
+            kept = (
+                "cot",
+                "reconstruction",
+                "reward",
+                "similarity",
+                "leak_numbers",
+                "leak_strict",
+                "format_ok",
+            )
+            provenance = plan.provenance(group) | {"step": group.step}
+            if plan.judge:
+                provenance["judge"] = plan.judge
+            yield (
+                row
+                | {name: rollout[name] for name in kept}
+                | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
+                | {
+                    "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
+                    "group_rewards": group.rewards,
+                    "provenance": json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+                }
+            )
+
+    rows = joined()
+    return iter(lambda: tuple(islice(rows, _ROWS_PER_GROUP)), ())
+
+
+def _prior(plan: CotPlan) -> Any:
+    golds = plan.benchmark.golds("train", plan.config)
+    return floor_predictors(golds)["train_mean" if plan.benchmark.spec.kind == "distribution" else "mean_box"]
+
+
+def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
+    parent = plan.benchmark.manifest
+    ids = [gold.id for gold in plan.benchmark.golds("train", plan.config)]
+    asked = [uid for uid in ids if plan.only is None or uid in plan.only]
+    left_out = tuple(uid for uid in asked if uid not in plan.best)
+    manifest = parent.model_copy(
+        update={
+            "counts": {"train": sum(entry.rows for entry in files.values())},
+            "paper_counts": None,
+            "differences": (),
+            "drops": {"never sampled": left_out} if left_out else {},
+            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only) | plan.options,
+            "near_duplicates": (),
+            "near_duplicate_pairs": 0,
+            "rows_sha256": None,
+            "files": files,
+            "images_sha256": {u: h for u, h in parent.images_sha256.items() if u in plan.best},
+        }
+    )
+    return manifest.model_copy(update={"content_sha256": manifest.files_sha256})
+
+
+def cot_options(
+    benchmark: BenchmarkDataset,
+    config: str,
+    tau: float,
+    only: frozenset[str] | None,
+) -> dict[str, str]:
+    """What decides which rows a CoT dataset has, and where they stand."""
+    options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
+    if only is not None:
+        options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
+    return benchmark.manifest.options | options
+
+
+def card(plan: CotPlan, manifest: Manifest) -> str:
+    """The dataset card, with the configurations that `load_dataset` reads."""
+    spec = plan.benchmark.spec
+    counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
+    rewards = [group.reward for group in plan.best.values()]
+    mean = sum(rewards) / len(rewards)
+    models = {plan.provenance(group).get("model", "") for group in plan.best.values()}
+    names = ", ".join(map(code, sorted(models)))
+    never = len(manifest.drops.get("never sampled", ()))
+    configs = {"default": "data/train-*.parquet"}
+    if counts["high"]:  # `datasets` cannot load a configuration without rows
+        configs["high"] = "data/train-high-*.parquet"
+    metadata = {
+        "license": spec.license,
+        "task_categories": ["image-text-to-text"],
+        "tags": ["rise", "chain-of-thought"],
+        "configs": [
+            {"config_name": name, "data_files": [{"split": "train", "path": path}]}
+            for name, path in configs.items()
+        ],
+    }
+    body = f"""
+# RISE {spec.name.replace("_", " ")}: chains of thought
+
+Each row of the training split of {spec.name} ({plan.config}) with its best chain of thought of a group,
+sampled from {names}. `reward` is eq. 1 of RISE (arXiv 2508.13229): the similarity of the annotation that was
+reconstructed from image and chain of thought, 0 if the chain of thought leaks. `prior_score` is what the mean
+of the training annotations scores without looking.
+
+| configuration | rows |
+|---|---|
+| high (reward >= {plan.tau:g}) | {counts["high"]} |
+| default | {counts["high"] + counts["low"]} |
+
+{_about_groundedness(plan)}Mean reward {mean:.3f}. Rows never sampled: {never}. `provenance` holds
+the model, its step, the hash of the prompts, the reward rule, the sampling settings and versions, as JSON.
+"""
+    return joined_card(metadata, body, manifest)
+
+
+def _about_groundedness(plan: CotPlan) -> str:
+    if not plan.grounded:
+        return ""
+    scores = [score for score, _ in plan.grounded.values()]
+    return (
+        f"`groundedness` ({sum(scores) / len(scores):.3f} nats a token in the mean) and "
+        f"`groundedness_worst_sentence` say how much\nthe chain of thought is about its picture to "
+        f"{code(plan.judge['model'])}, which never saw the annotation.\n\n"
+    )

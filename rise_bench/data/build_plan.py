@@ -1,0 +1,103 @@
+"""What a builder hands to the writer: rows that point at source images, and what was left out and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.errors import DataError
+
+
+def inside(source: Path, path: Path) -> Path:
+    """Return a file of a source, after making sure that no link leads out of it and that reading it ends.
+
+    A source from elsewhere may hold a link to any file of this machine, which would be built in and sent.
+
+    Raises:
+        DataError: If a link on its way leads out of the source, or it is a pipe or a device.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(source.resolve()):
+        raise DataError(
+            f"{path} is a link that leads out of {source}, to {real}; what lies outside is not read: put the "
+            "file itself there, or give the folder that holds both as --source"
+        )
+    if real.exists() and not (real.is_file() or real.is_dir()):
+        raise DataError(f"{path} is a pipe or a device, expected a file; remove it")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One sample as its source has it.
+
+    Attributes:
+        id: Stable, unique id of the row, e.g. "emotion6/joy/111".
+        source_id: Id of the image in its source; rows that show the same image share it.
+        image: File that holds the image, or its encoded bytes; stored as they are.
+        annotation: The truth; boxes are in pixels of the image as shown.
+        category: Class of the boxes, where the benchmark has more than one.
+        question: What is asked of this image, where that differs between rows.
+        license: Licence of the image, where it differs between rows.
+        where: Place in the source that errors name, e.g. "ground_truth.txt line 17".
+        size_px: Width and height that the source states; the image must agree. None where it states none.
+    """
+
+    id: str
+    source_id: str
+    image: Path | bytes
+    annotation: Annotation
+    category: str = ""
+    question: str = ""
+    license: str = ""
+    where: str = ""
+    size_px: tuple[int, int] | None = None
+
+    @property
+    def shot_class(self) -> str:
+        """Class that "4 a class" counts: the category, or the most probable class (the first on a tie)."""
+        if isinstance(self.annotation, Distribution):
+            return self.annotation.classes[self.annotation.probs.index(max(self.annotation.probs))]
+        return self.category
+
+    @property
+    def file_name(self) -> str:
+        """Name that the image column keeps beside the bytes."""
+        return self.image.name if isinstance(self.image, Path) else self.id.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        """Name the row for an error message: its file or id, and its place in the source."""
+        name = str(self.image) if isinstance(self.image, Path) else self.id
+        return f"{name} ({self.where})" if self.where else name
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """A source, read and split, images not yet opened.
+
+    Attributes:
+        spec: The benchmark.
+        train: Training rows; empty if the source has none.
+        test: Test rows.
+        categories: Classes of the boxes, in order; empty where there is only one.
+        drops: Reason -> samples left out for it, named so that a reader finds them.
+        shortfalls: Why the source is incomplete, in sentences; building it anyway needs `--allow-partial`.
+        notes: Decisions that explain counts unlike the paper's, in sentences.
+        options: What the builder was told, for the manifest.
+    """
+
+    spec: BenchmarkSpec
+    train: Sequence[SourceRow]
+    test: Sequence[SourceRow]
+    categories: tuple[str, ...] = ()
+    drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shortfalls: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[SourceRow]:
+        """All rows, training first."""
+        return [*self.train, *self.test]

@@ -1,0 +1,112 @@
+"""Looking at an image file without changing it: is it whole, how large is it shown, what does it look like.
+
+The whole stream of a JPEG is decoded, at 1/8 of its size and without colour: that walks every coded block, so
+a tear is found, and costs half of a full decode. Bytes are never re-encoded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.files.images import decoded, open_image, shown_size
+
+_SCAN, _END = 0xDA, b"\xff\xd9"
+_HASH_SIDE = 8
+
+#: Grey levels by which the thumbnail must vary; flatter images all look alike and get no hash.
+_FLAT_STD = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image file is.
+
+    Attributes:
+        sha256: Hash of the bytes.
+        width_px: Width as shown, EXIF orientation applied.
+        height_px: Height as shown.
+        look: Difference hash (64 bits as 16 hex digits) for finding near-duplicates; empty for a flat image.
+    """
+
+    sha256: str
+    width_px: int
+    height_px: int
+    look: str
+
+
+def inspect_image(data: bytes, name: str) -> ImageFacts:
+    """Decode an image to the end and describe it.
+
+    Args:
+        data: Encoded image, in any of the formats that `open_image` opens; grey and CMYK are fine.
+        name: What an error calls it.
+
+    Raises:
+        DataError: As `open_image`; also for a JPEG without its end.
+    """
+    with open_image(data, name) as image:
+        stored_px = image.size
+        image.draft("L", (image.width // 8, image.height // 8))
+        with decoded(image):
+            width, height = shown_size(image, stored_px)
+            look = _difference_hash(image)
+        if image.format == "JPEG" and not _jpeg_ends(data):
+            raise DataError(f"{name}: the JPEG is truncated (its end marker is missing); get the file again")
+    return ImageFacts(sha256_bytes(data), width, height, look)
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Tell whether an end marker follows the first scan; headers, which may hold a thumbnail, are skipped.
+
+    A file whose tail was never written decodes without an error: zeros are valid codes.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
+        fill = data[at + 1] == 0xFF
+        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(_END, at) >= 0
+
+
+def _difference_hash(image: Image.Image) -> str:
+    """Return 64 bits: is each cell of a 9 x 8 grey thumbnail darker than its right neighbour."""
+    small = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
+    grey = np.asarray(small, dtype=np.int16)
+    if grey.std() < _FLAT_STD:
+        return ""
+    return np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes().hex()
+
+
+def near_duplicates(
+    looks: Sequence[tuple[str, str]],
+    others: Sequence[tuple[str, str]],
+    *,
+    max_bits: int = 4,
+    listed: int = 100,
+) -> tuple[list[tuple[str, str, int]], int]:
+    """Find the pairs of images that look alike.
+
+    Args:
+        looks: (id, look) of one set of images.
+        others: (id, look) of the other set.
+        max_bits: Largest number of differing bits, of 64.
+        listed: Most pairs to return.
+
+    Returns:
+        The nearest pairs as (id, other id, differing bits), and how many there are in all.
+    """
+    left, right = ([(i, look) for i, look in side if look] for side in (looks, others))
+    table = np.frombuffer(bytes.fromhex("".join(look for _, look in left)), dtype=np.uint8).reshape(-1, 8)
+    pairs: list[tuple[str, str, int]] = []
+    total = 0
+    for other_id, look in right:
+        differing = table ^ np.frombuffer(bytes.fromhex(look), dtype=np.uint8)
+        bits = np.unpackbits(differing, axis=1).sum(axis=1)
+        near = np.flatnonzero(bits <= max_bits)
+        total += len(near)
+        pairs += [(left[i][0], other_id, int(bits[i])) for i in near]
+        pairs = sorted(pairs, key=lambda pair: (pair[2], pair[0], pair[1]))[:listed]
+    return pairs, total

@@ -1,0 +1,215 @@
+"""Shards: which rows stand in which parquet file, and writing one file with bounded memory.
+
+Workers read and decode ahead of the writer, at most `_AHEAD_BYTES` of images; the writer takes them in order,
+so the bytes of a file do not depend on the number of workers. Images are stored without compression (they are
+compressed already) and without a dictionary or statistics.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rise_bench.annotations.base import Gold
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.ground_truth import sample_problem
+from rise_bench.data.image_facts import ImageFacts, inspect_image
+from rise_bench.data.schema import features, gold_columns
+from rise_bench.data.splits import TRAIN_SHARDS, rank_order, shard_of, shot_ranks
+from rise_bench.errors import DataError
+
+#: A file is closed when its images reach this size; what a killed run has to do again is at most one file.
+SHARD_BYTES = 64 << 20
+
+_ROW_GROUP_BYTES = 8 << 20
+_AHEAD_BYTES = 16 << 20
+_AHEAD_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A row with its place in the order of few-shot sets (None in test)."""
+
+    row: SourceRow
+    shot_rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One parquet file to be written."""
+
+    split: str
+    name: str
+    index: int
+    rows: tuple[PlacedRow, ...]
+
+    @property
+    def path(self) -> str:
+        """Path in the dataset folder."""
+        stem = self.name if self.name == self.split else f"{self.split}-{self.name}"
+        return f"data/{stem}-{self.index:05d}.parquet"
+
+
+def size_bytes(row: SourceRow) -> int:
+    """Return the size of a row's image.
+
+    Raises:
+        DataError: If its file is missing.
+    """
+    if isinstance(row.image, bytes):
+        return len(row.image)
+    try:
+        return row.image.stat().st_size
+    except OSError as error:
+        raise DataError(f"{row}: the image is missing ({error.strerror}); complete the source") from None
+
+
+def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
+    """Place every row: train in rank order within each few-shot shard, test in id order."""
+    source_ids = [row.source_id for row in plan.train]
+    classes = [row.shot_class for row in plan.train] if plan.spec.shots_per == "class" else None
+    ranks = shot_ranks(seed, plan.spec.name, source_ids, classes)
+    groups: dict[tuple[str, str], list[PlacedRow]] = {("train", name): [] for name in TRAIN_SHARDS}
+    for i in rank_order(seed, plan.spec.name, source_ids):
+        groups["train", shard_of(ranks[i])].append(PlacedRow(plan.train[i], ranks[i]))
+    groups["test", "test"] = [PlacedRow(row, None) for row in sorted(plan.test, key=lambda row: row.id)]
+    return [
+        Shard(split, name, index, rows)
+        for (split, name), placed in groups.items()
+        for index, rows in enumerate(_cut(placed))
+    ]
+
+
+def _cut(placed: Sequence[PlacedRow]) -> Iterator[tuple[PlacedRow, ...]]:
+    part: list[PlacedRow] = []
+    total = 0
+    for row in placed:
+        part.append(row)
+        total += size_bytes(row.row)
+        if total >= SHARD_BYTES:
+            yield tuple(part)
+            part, total = [], 0
+    if part:
+        yield tuple(part)
+
+
+def fingerprint(shard: Shard, plan: SourcePlan, versions: dict[str, str]) -> str:
+    """Return a hash of everything that decides the bytes of a shard; images by path, size and time."""
+    digest = hashlib.sha256(json.dumps([plan.spec.to_json(), plan.categories, versions]).encode())
+    for placed in shard.rows:
+        row = placed.row
+        if isinstance(row.image, Path):
+            stat = row.image.stat()
+            image = f"{row.image.absolute()}:{stat.st_size}:{stat.st_mtime_ns}"
+        else:
+            image = hashlib.sha256(row.image).hexdigest()
+        fields = (row.id, row.source_id, image, row.annotation, row.category, row.question, row.license)
+        digest.update(repr((fields, row.size_px, placed.shot_rank)).encode())
+    return digest.hexdigest()
+
+
+def write_shard(
+    path: Path,
+    shard: Shard,
+    plan: SourcePlan,
+    images: Iterator[tuple[bytes, ImageFacts]],
+    advance: Callable[[], None] = lambda: None,
+) -> list[ImageFacts]:
+    """Write one parquet file, flushed to the disk.
+
+    Args:
+        path: File to write.
+        shard: Its rows.
+        plan: The plan it belongs to.
+        images: Gives the images of its rows, in order; may go on after them.
+        advance: Called once a row.
+
+    Returns:
+        What each image is, in row order.
+
+    Raises:
+        DataError: If an image or a truth is bad; names the file and its place in the source.
+    """
+    schema = features(plan.spec, plan.categories).arrow_schema
+    columns = [name for name in schema.names if name != "image"]
+    facts: list[ImageFacts] = []
+    with path.open("wb") as file:
+        with pq.ParquetWriter(
+            file,
+            schema,
+            compression="none",
+            use_dictionary=columns,
+            write_statistics=False,
+            data_page_size=_ROW_GROUP_BYTES,
+        ) as writer:
+            group: list[dict[str, Any]] = []
+            group_bytes = 0
+            for placed in shard.rows:
+                data, image = next(images)
+                facts.append(image)
+                group.append(_row(placed, data, image, plan))
+                group_bytes += len(data)
+                advance()
+                if group_bytes >= _ROW_GROUP_BYTES:
+                    writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                    group, group_bytes = [], 0
+            if group:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+    return facts
+
+
+def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[bytes, ImageFacts]]:
+    """Yield images in row order; the pool reads and decodes the next ones, bounded in number and bytes."""
+    waiting: deque[tuple[Future[tuple[bytes, ImageFacts]], int]] = deque()
+    waiting_bytes = 0
+    for placed in itertools.chain(rows, [None]):
+        while waiting and (placed is None or len(waiting) >= _AHEAD_ROWS or waiting_bytes >= _AHEAD_BYTES):
+            future, size = waiting.popleft()
+            waiting_bytes -= size
+            yield future.result()
+        if placed is not None:
+            size = size_bytes(placed.row)
+            waiting.append((pool.submit(_load, placed.row), size))
+            waiting_bytes += size
+
+
+def _load(row: SourceRow) -> tuple[bytes, ImageFacts]:
+    try:
+        data = row.image if isinstance(row.image, bytes) else row.image.read_bytes()
+    except OSError as error:
+        raise DataError(f"{row}: the image cannot be read ({error.strerror}); mend the source") from error
+    return data, inspect_image(data, str(row))
+
+
+def _row(placed: PlacedRow, data: bytes, image: ImageFacts, plan: SourcePlan) -> dict[str, Any]:
+    row = placed.row
+    if row.size_px and row.size_px != (image.width_px, image.height_px):
+        raise DataError(
+            f"{row}: the image is {image.width_px} x {image.height_px} px, the source says "
+            f"{row.size_px[0]} x {row.size_px[1]}; get the image again or mend the annotation"
+        )
+    gold = Gold(row.id, row.annotation, image.width_px, image.height_px, row.category, row.question)
+    try:
+        columns = gold_columns(plan.spec, gold, plan.categories)
+    except DataError as error:
+        raise DataError(f"{row}: {error}") from error
+    if problem := sample_problem(plan.spec, gold):
+        raise DataError(f"{row}: {problem}; fix or remove it in the source")
+    return columns | {
+        "image": {"bytes": data, "path": row.file_name},
+        "shot_rank": placed.shot_rank,
+        "source_id": row.source_id,
+        "source_sha256": image.sha256,
+        "license": row.license or plan.spec.license,
+    }

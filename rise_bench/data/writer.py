@@ -1,0 +1,250 @@
+"""Writing a dataset folder from a source plan: `write_dataset` is what every builder ends in.
+
+The folder grows in a sibling, one parquet file at a time, and a rerun after a kill keeps the finished ones.
+The manifest is the last file, then the folder is renamed into place, so that at no moment anything looks
+complete and is not.
+"""
+
+import dataclasses
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rise_bench.annotations.base import Gold
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
+from rise_bench.data.check import check_dataset
+from rise_bench.data.ground_truth import spec_problem
+from rise_bench.data.image_facts import ImageFacts, near_duplicates
+from rise_bench.data.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    NearDuplicate,
+    identity_sha256,
+    rows_sha256,
+    write_manifest,
+)
+from rise_bench.data.resumable_shards import Progress, WrittenShard, versions, write_shards
+from rise_bench.data.schema import SCHEMA_VERSION, gold_text, stored_precision
+from rise_bench.data.shards import Shard, plan_shards, size_bytes
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import atomic_directory, sha256_bytes, sha256_file
+from rise_bench.files.plain_text import id_problem
+from rise_bench.redaction import printable
+
+#: Ratio of the sides above which the processors of Qwen models refuse an image.
+MAX_ASPECT = 200
+
+#: Reason under which training images that also stand in test are dropped.
+IN_BOTH_SPLITS = "the same image stands in test"
+
+
+def write_dataset(
+    plan: SourcePlan,
+    out: Path,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    allow_partial: bool = False,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Manifest:
+    """Write a dataset folder: parquet shards, card, `eval.yaml` and, last, the manifest.
+
+    Args:
+        plan: What to write. Few-shot ranks are decided here, from `seed` and each row's `source_id`.
+        out: Folder to make. A killed run is continued; anything else there is refused unless `overwrite`.
+        seed: Seed of the few-shot ranks, stored in the manifest.
+        workers: Threads that read and decode; the number of CPUs when None. Does not change a byte.
+        allow_partial: Build although the source has shortfalls; the card and the manifest say so.
+        overwrite: Replace a folder that is there already, once the new one is complete.
+        progress: Told after each image.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        DataError: If the source is incomplete, or a row, truth or image is bad; nothing is left behind.
+        ConfigError: If `out` holds something else, or another process is writing it.
+        PrerequisiteError: If the disk is full or `out` may not be written; finished files are kept.
+    """
+    _check_plan(plan, allow_partial)
+    plan = _without_shared_images(_at_stored_precision(plan))
+    shards = plan_shards(plan, seed)
+    images = {row.image.parent for row in plan.rows if isinstance(row.image, Path)}
+    with atomic_directory(out, overwrite=overwrite, resume=True, sources=images) as work:
+        written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
+        manifest = _manifest(plan, seed, written)
+        write_card(work, manifest)
+        write_eval_yaml(work, manifest)
+        write_manifest(work, manifest)
+        _remove_leftovers(work, manifest)
+        _refuse_findings(work)
+    return manifest
+
+
+def _refuse_findings(work: Path) -> None:
+    """Check the folder as `rise-bench check` would, so that nothing is delivered that it finds fault with."""
+    if findings := check_dataset(work, decode=False):
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise DataError(f"{first.where}: {first.problem}{more}; fix it in the source and build again")
+
+
+def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
+    if plan.shortfalls and not allow_partial:
+        raise DataError(
+            f"the source of {plan.spec.name} is incomplete: {'; '.join(plan.shortfalls)}; complete it, or "
+            "pass --allow-partial to build what is there (the card will say so)"
+        )
+    if not plan.rows:
+        raise DataError(f"the source of {plan.spec.name} gives no row; check --source")
+    if problem := spec_problem(plan.spec, plan.categories):
+        raise DataError(f"{plan.spec.name}: {problem}")
+    seen: dict[str, SourceRow] = {}
+    for row in plan.rows:
+        if row.id in seen:
+            raise DataError(f"id {row.id!r} appears twice: {seen[row.id]} and {row}; remove one of them")
+        seen[row.id] = row
+        if problem := id_problem(row.id):
+            raise DataError(f"{row}: {problem}; rename the file")
+        if plan.categories and row.category not in plan.categories:
+            raise DataError(f"{row}: unknown class {row.category!r}; expected one of {plan.categories}")
+
+
+def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
+    """Round every truth as its column will, so that whatever follows from it is the same after reading."""
+    train, test = (
+        [dataclasses.replace(row, annotation=stored_precision(row.annotation)) for row in rows]
+        for rows in (plan.train, plan.test)
+    )
+    return dataclasses.replace(plan, train=train, test=test)
+
+
+def _without_shared_images(plan: SourcePlan) -> SourcePlan:
+    """Drop training rows whose image also stands in test; only files of equal size need to be read."""
+    sizes: defaultdict[int, list[SourceRow]] = defaultdict(list)
+    for row in plan.test:
+        sizes[size_bytes(row)].append(row)
+    hashes: dict[int, set[str]] = {}
+    shared: list[SourceRow] = []
+    for row in plan.train:
+        size = size_bytes(row)
+        if size not in sizes:
+            continue
+        if size not in hashes:
+            hashes[size] = {_image_sha256(other) for other in sizes[size]}
+        if _image_sha256(row) in hashes[size]:
+            shared.append(row)
+    if not shared:
+        return plan
+    ids = {row.id for row in shared}
+    return dataclasses.replace(
+        plan,
+        train=[row for row in plan.train if row.id not in ids],
+        drops={**plan.drops, IN_BOTH_SPLITS: [str(row) for row in shared]},
+    )
+
+
+def _image_sha256(row: SourceRow) -> str:
+    return sha256_file(row.image) if isinstance(row.image, Path) else sha256_bytes(row.image)
+
+
+def _remove_leftovers(work: Path, manifest: Manifest) -> None:
+    """Remove the notes, and files of an earlier run under other settings."""
+    belongs = {*manifest.files, CARD_NAME, EVAL_NAME, MANIFEST_NAME}
+    for path in sorted(work.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(work).as_posix() not in belongs:
+            path.unlink()
+
+
+def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> Manifest:
+    rows = [
+        (file.shard, placed.row, image)
+        for file in written
+        for placed, image in zip(file.shard.rows, file.images, strict=True)
+    ]
+    _refuse_shared_images((shard.split, row, image) for shard, row, image in rows)
+    looks: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for shard, row, image in rows:
+        looks[shard.split].append((row.id, image.look))
+    near, near_pairs = near_duplicates(looks["train"], looks["test"])
+    counts = {split: len(looks[split]) for split in ("train", "test") if looks[split]}
+    paper = plan.spec.paper_counts
+    spec = json.loads(json.dumps(plan.spec.to_json()))
+    content = rows_sha256(
+        (shard.split, shard.name, row.id, image.sha256, gold_text(_gold(row, image)))
+        for shard, row, image in rows
+    )
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        spec=spec,
+        images="embed",
+        categories=plan.categories,
+        seed=seed,
+        counts=counts,
+        paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
+        differences=tuple(map(printable, (*_differences(plan, counts), *_thin_images(rows)))),
+        drops={printable(name): tuple(map(printable, of)) for name, of in sorted(plan.drops.items()) if of},
+        partial=bool(plan.shortfalls),
+        options=dict(plan.options),
+        versions=versions(),
+        near_duplicates=tuple(
+            NearDuplicate(train_id=a, test_id=b, distance_bits=bits) for a, b, bits in near
+        ),
+        near_duplicate_pairs=near_pairs,
+        rows_sha256=content,
+        content_sha256=identity_sha256(content, spec, plan.categories),
+        files={file.shard.path: file.entry for file in written},
+        images_sha256={row.id: image.sha256 for _, row, image in rows},
+    )
+
+
+def _gold(row: SourceRow, image: ImageFacts) -> Gold:
+    return Gold(row.id, row.annotation, image.width_px, image.height_px, row.category, row.question)
+
+
+def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> None:
+    """Last line of defence: a file that changed while it was read may have become another's copy."""
+    first: dict[str, tuple[str, SourceRow]] = {}
+    for split, row, image in rows:
+        other_split, other = first.setdefault(image.sha256, (split, row))
+        if other_split != split:
+            raise DataError(f"{row} and {other} are one image in both splits; build again")
+
+
+def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[str]:
+    """Warn of images that the processors of Qwen refuse; other models may take them."""
+    thin = [
+        row.id
+        for _, row, image in rows
+        if max(image.width_px, image.height_px) > MAX_ASPECT * min(image.width_px, image.height_px)
+    ]
+    if not thin:
+        return []
+    return [
+        f"{len(thin)} images are more than {MAX_ASPECT} times as long as wide, e.g. {thin[0]}: the "
+        "processors of Qwen models refuse them"
+    ]
+
+
+def _differences(plan: SourcePlan, counts: dict[str, int]) -> tuple[str, ...]:
+    """Say where and why the counts are not the paper's."""
+    found: list[str] = []
+    for split, expected in zip(("train", "test"), plan.spec.paper_counts or (), strict=False):
+        have = counts.get(split, 0)
+        if have != expected:
+            found.append(f"{split} has {have} rows, the paper {expected}")
+    found += [f"The source is incomplete: {reason}" for reason in plan.shortfalls]
+    if found or not plan.spec.paper_counts:
+        found += [
+            f"{len(names)} left out of the source: {reason}"
+            for reason, names in sorted(plan.drops.items())
+            if names
+        ]
+    return (*found, *plan.notes)

@@ -1,0 +1,1 @@
+"""Evaluation with lmms-eval, and scoring of recorded samples."""

@@ -1,0 +1,72 @@
+"""A folder of its own for each evaluation, so that two at once in one output folder cannot mix their files.
+
+    OUTPUT/RUN.unfinished   under way, or killed; the next evaluation removes it if nobody works in it
+    OUTPUT/RUN.refused      ended without a result that counts; kept to be looked at
+    OUTPUT/RUN              a result
+
+Only a folder without a suffix holds results: what looks for results below OUTPUT asks `is_result`.
+"""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rise_bench.errors import ConfigError, RiseError
+from rise_bench.files.atomic import locked_folder
+
+_UNFINISHED, _REFUSED = ".unfinished", ".refused"
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file below an output folder belongs to an evaluation that ended well."""
+    return not any(part.endswith((_UNFINISHED, _REFUSED)) for part in path.parts)
+
+
+@contextlib.contextmanager
+def fresh_folder(output: Path) -> Iterator[Path]:
+    """Give an empty folder below `output` that no other evaluation has.
+
+    When the block ends, also by a `RiseError`, the folder is the one that `refused_folder` names, until
+    `accept` makes it a result. Anything else, such as Ctrl-C, removes it.
+
+    Raises:
+        ConfigError: If the folder cannot be made.
+    """
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    work, unlocked = output / f"{name}{_UNFINISHED}", output / f".{name}"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        _remove_killed(output)
+        unlocked.mkdir()
+    except OSError as error:
+        raise ConfigError(f"cannot write to {output}: {error}; choose another --output_path") from error
+    with locked_folder(unlocked, work):
+        unlocked.rename(work)  # the lock stays: nobody ever sees this folder without it
+        try:
+            yield work
+        except RiseError:
+            work.rename(refused_folder(work))
+            raise
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        work.rename(refused_folder(work))
+
+
+def refused_folder(work: Path) -> Path:
+    """Name of a folder of `fresh_folder` once its block has ended."""
+    return work.with_name(work.name.removesuffix(_UNFINISHED) + _REFUSED)
+
+
+def accept(refused: Path) -> Path:
+    """Make an evaluation a result; return its folder."""
+    return refused.rename(refused.with_name(refused.name.removesuffix(_REFUSED)))
+
+
+def _remove_killed(output: Path) -> None:
+    for left in output.glob(f"*{_UNFINISHED}"):
+        with contextlib.suppress(ConfigError), locked_folder(left, left):
+            shutil.rmtree(left)

@@ -1,0 +1,203 @@
+"""The command line of lmms-eval as `rise-bench eval` sees it."""
+
+import argparse
+import difflib
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from rise_bench.errors import ConfigError
+from rise_bench.models.names import local_model
+
+#: Our tasks: name -> name of the dataset.
+TASKS = {
+    f"rise_{name}": name
+    for name in ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes", "kinds", "custom")
+}
+
+#: Environment variable with the name of the dataset that `rise_custom` reads; `custom` by default.
+CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
+
+#: Our groups: name -> tasks.
+GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub")}
+
+#: Where `--model_args` names a checkpoint.
+_PRETRAINED = re.compile(r"(?:^|(?<=[,=]))pretrained=([^,]+)")
+#: Models of lmms-eval, by how their names begin, that call the checkpoint `model`.
+_BY_MODEL = ("vllm", "sglang")
+
+
+@dataclass(frozen=True, slots=True)
+class LmmsCommand:
+    """What a command line of lmms-eval asks for.
+
+    Attributes:
+        arguments: The arguments as they were given.
+        tasks: Our tasks among those asked for.
+        others: Names of tasks that are not ours.
+        model: `--model`.
+        model_args: `--model_args`; models that need no Hub, such as `rise-bench-base`, by their folder.
+        output: `--output_path`.
+        cache: `--use_cache`, if given.
+        limit: `--limit`; None for all samples.
+        offset: `--offset`.
+        timezone: `--timezone`, if given.
+        verbosity: `--verbosity`.
+    """
+
+    arguments: tuple[str, ...]
+    tasks: tuple[str, ...]
+    others: tuple[str, ...]
+    model: str
+    model_args: str
+    output: Path
+    cache: Path | None
+    limit: float | None
+    offset: int
+    timezone: str
+    verbosity: str
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What `--model_args` state, by name."""
+        return stated_in(self.model_args)
+
+    @property
+    def checkpoint(self) -> str:
+        """Folder or Hub id of the checkpoint that is loaded here; empty for a server, or if none is named."""
+        stated = self.stated
+        if "base_url" in stated:
+            return ""
+        own = stated.get("model") or stated.get("model_path") if self.model.startswith(_BY_MODEL) else None
+        return stated.get("pretrained") or own or ""
+
+    def passed_on(self, folder: Path, model_args: str) -> list[str]:
+        """Return the command line of lmms-eval, which believes the last of two equal flags.
+
+        Args:
+            folder: Where it writes.
+            model_args: What stands in place of `--model_args`.
+        """
+        flags = ["--log_samples", "--output_path", str(folder)]
+        flags += ["--model_args", model_args] if model_args else []
+        flags += [] if self.timezone else ["--timezone", "UTC"]
+        return [*self.arguments, *flags]
+
+    def rows(self, samples: int) -> slice:
+        """Return which of a task's samples are run."""
+        limit = self.limit
+        if limit is None or limit == -1:
+            return slice(self.offset, None)
+        count = math.ceil(samples * limit) if 0 < limit < 1 else int(limit)
+        return slice(self.offset, self.offset + count)
+
+
+def stated_in(model_args: str) -> dict[str, str]:
+    """Return what `--model_args` state, by name."""
+    pairs = (pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def dataset_of(task: str) -> str:
+    """Return the name of the dataset of one of our tasks."""
+    return os.environ.get(CUSTOM_VARIABLE, "custom") if task == "rise_custom" else TASKS[task]
+
+
+def read_command(arguments: Sequence[str], *, default_output: Path = Path("results")) -> LmmsCommand:
+    """Read lmms-eval's flags; a `--config` file fills in what the command line leaves out, as lmms-eval does.
+
+    Raises:
+        ConfigError: If no task is asked for, a value is no number, or the config holds several runs.
+    """
+    try:
+        known = _parser().parse_known_args(list(arguments))[0]
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; the flags are those of lmms-eval") from error
+    if known.config:
+        _fill_in(known, Path(known.config))
+    if not known.tasks:
+        raise ConfigError("say what to run with --tasks, e.g. --tasks rise_emotion6")
+    output = str(known.output_path or default_output)
+    if "," in output:
+        raise ConfigError(f"--output_path {output} holds a comma, at which lmms-eval would cut it; rename it")
+    tasks, others = _tasks(str(known.tasks))
+    return LmmsCommand(
+        arguments=tuple(arguments),
+        tasks=tasks,
+        others=others,
+        model=str(known.model),
+        model_args=_PRETRAINED.sub(_folder, _one_line(known.model_args)),
+        output=Path(output),
+        cache=Path(known.use_cache) if known.use_cache else None,
+        limit=known.limit,
+        offset=known.offset,
+        timezone=str(known.timezone or ""),
+        verbosity=str(known.verbosity),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("--config", "--tasks", "--output_path", "--timezone"):
+        parser.add_argument(name)
+    parser.add_argument("--use_cache", "-c")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--model_args", default="")
+    parser.add_argument("--verbosity", default="INFO")
+    parser.add_argument("--limit", type=float)
+    parser.add_argument("--offset", type=int, default=0)
+    return parser
+
+
+def _fill_in(known: argparse.Namespace, path: Path) -> None:
+    import yaml
+
+    try:
+        config: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read --config {path}: {error}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} holds no single run; give one mapping of options, one run a file")
+    defaults = _parser().parse_args([])
+    for name, value in config.items():
+        if hasattr(known, name) and getattr(known, name) == getattr(defaults, name):
+            setattr(known, name, value)
+
+
+def _folder(named: re.Match[str]) -> str:
+    return f"pretrained={local_model(named[1])}"
+
+
+def _one_line(model_args: Any) -> str:
+    """Write the model arguments of a config file, which may be a mapping, as on a command line."""
+    if isinstance(model_args, dict):
+        return ",".join(f"{name}={value}" for name, value in model_args.items())
+    return str(model_args or "")
+
+
+def _tasks(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split what `--tasks` names into our tasks and those of others.
+
+    Raises:
+        ConfigError: If a name looks like ours and is not, or nothing is to be run but a list shown.
+    """
+    asked: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for name in filter(None, (name.strip() for name in names.split(","))):
+        members = GROUPS.get(name) or [task for task in TASKS if fnmatch(task, name)]
+        asked |= dict.fromkeys(members)
+        if name.startswith("list") or (name.startswith("rise") and not members):
+            near = difflib.get_close_matches(name, [*TASKS, *GROUPS], n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(
+                f"--tasks {name} is no task of rise-bench; {hint}There are {', '.join((*TASKS, *GROUPS))}; "
+                "all others are listed by `lmms-eval tasks list`"
+            )
+        if not members:
+            others[name] = None
+    return tuple(asked), tuple(others)

@@ -1,0 +1,226 @@
+"""`rise-bench eval`: lmms-eval, believed only as far as its files can be checked.
+
+lmms-eval exits with 0 when it found no task, when a model or a metric raised, and when every request failed.
+Here a run counts if it left a results file and, for each of our tasks, a samples file with a response to
+every sample; the scores are recomputed from those responses and must equal what lmms-eval printed.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.hub_files import endpoint, hub_answers, is_offline, require_model
+from rise_bench.errors import DataError, PrerequisiteError
+from rise_bench.evaluation.confined import Confinement
+from rise_bench.evaluation.folder import accept, fresh_folder, refused_folder
+from rise_bench.evaluation.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
+from rise_bench.evaluation.lmms_command import LmmsCommand, dataset_of, read_command
+from rise_bench.evaluation.lmms_models import check_model
+from rise_bench.evaluation.lmms_process import LOG_NAME, Ended, run_lmms_eval
+from rise_bench.evaluation.response_cache import forget_failures
+from rise_bench.evaluation.responses import read_responses
+from rise_bench.evaluation.score_run import ScoredRun, score_run
+from rise_bench.extras import require_extra
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.hub.find import find_dataset
+from rise_bench.models.names import checked_model, is_model_folder
+from rise_bench.prompts.answer_format import (
+    MAX_PIXELS_VARIABLE,
+    STYLE_VARIABLE,
+    UNIT_VARIABLE,
+    Style,
+    box_unit_of,
+    max_pixels,
+)
+from rise_bench.redaction import redacted, remember_secret
+from rise_bench.scoring.bootstrap import RESAMPLES
+
+#: Called with one line for the person who waits.
+Tell = Callable[[str], None]
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedTask:
+    """One of our tasks after a run.
+
+    Attributes:
+        task: Name of the task.
+        samples: Its samples file.
+        run: Its scores, recomputed.
+        metadata: What the task recorded: dataset and prompt hashes, versions, unit of boxes.
+        partial: Whether `--limit` or `--offset` left samples out, on purpose: a trial, not a score.
+    """
+
+    task: str
+    samples: Path
+    run: ScoredRun
+    metadata: dict[str, Any]
+    partial: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain JSON values."""
+        about = {"samples_file": str(self.samples), "partial": self.partial, "metadata": self.metadata}
+        return about | self.run.to_json()
+
+
+def evaluate(
+    arguments: Sequence[str],
+    *,
+    box_unit: BoxUnit | None = None,
+    style: Style | None = None,
+    processes: int = 1,
+    resamples: int = RESAMPLES,
+    tell: Tell = lambda line: None,  # noqa: ARG005
+    confinement: Confinement | None = None,
+) -> list[EvaluatedTask]:
+    """Run lmms-eval and score what it left.
+
+    Args:
+        arguments: Flags of lmms-eval, passed on as they are. Files go to a folder of this evaluation's own
+            below `--output_path`, `results` if it is missing; the image limits of the checkpoint are added to
+            `--model_args` where lmms-eval would replace them.
+        box_unit: Unit in which the model states boxes; None takes the family's.
+        style: Form in which answers are asked for; None takes the environment's, else think_answer.
+        processes: Data-parallel processes.
+        resamples: Bootstrap resamples.
+        tell: Called with each line for the person who waits.
+        confinement: Bounds for a stranger's model; see `run_lmms_eval`.
+
+    Returns:
+        Our tasks among those that ran.
+
+    Raises:
+        PrerequisiteError: If lmms-eval, a package of the model or the checkpoint is missing, or there are no
+            results.
+        DataError: If a dataset is missing, a run is incomplete, or the scores disagree.
+        ConfigError: If the flags make no sense.
+    """
+    require_extra("eval")
+    command = read_command(arguments)
+    remember_secret(command.stated.get("api_key", ""))
+    check_model(command.model, command.model_args)
+    datasets = {task: find_dataset(dataset_of(task)) for task in command.tasks}
+    environment = _stated(box_unit, style) | _offline(command, tell)
+    model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)
+    if command.cache:
+        forget_failures(command.cache)
+    with fresh_folder(command.output) as folder:
+        tell(f"lmms-eval starts; what it says is in {folder / LOG_NAME}")
+        ended = run_lmms_eval(
+            command.passed_on(folder, model_args),
+            folder / LOG_NAME,
+            processes=processes,
+            environment=environment | of_prompts,
+            everything=command.verbosity == "DEBUG",
+            confinement=confinement,
+        )
+    refused = refused_folder(folder)
+    results = _results_file(refused, ended)
+    tasks = [_collect(results, task, dataset, command, resamples) for task, dataset in datasets.items()]
+    final = accept(refused)
+    if command.others:
+        tell(
+            f"{', '.join(command.others)}: not of rise-bench, not checked; lmms-eval's numbers are in {final}"
+        )
+    return [replace(task, samples=final / task.samples.relative_to(refused)) for task in tasks]
+
+
+def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:
+    variables = {UNIT_VARIABLE: box_unit, STYLE_VARIABLE: style}
+    return {name: value for name, value in variables.items() if value}
+
+
+def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
+    """Check that the checkpoint is there; without the Hub, keep lmms-eval from waiting minutes for it."""
+    checkpoint, online = command.checkpoint, hub_answers()
+    if checkpoint:
+        revision = command.stated.get("revision", "")
+        if not is_model_folder(checkpoint):
+            require_model(checkpoint, revision)
+        checked_model(checkpoint, revision, weights=False)
+    if online:
+        return {}
+    if not is_offline():
+        tell(f"the Hub at {endpoint()} does not answer: going on with what is on this machine")
+    return {"HF_HUB_OFFLINE": "1"}
+
+
+def _image_limits(
+    command: LmmsCommand, unit: BoxUnit, datasets: Mapping[str, BenchmarkDataset], tell: Tell
+) -> tuple[str, dict[str, str]]:
+    """Return the model arguments with the checkpoint's own image limits, and variables for the prompts.
+
+    Raises:
+        ConfigError: If boxes are asked for in pixels of an image that the processor would resize again.
+    """
+    model_args, largest = command.model_args, max_pixels()
+    limits = None
+    if command.checkpoint and lmms_limits(command.model, model_args):
+        limits = checkpoint_limits(command.checkpoint, command.stated.get("revision", ""))
+    if limits and (added := missing_arguments(model_args, limits)):
+        model_args = ",".join(
+            filter(None, (model_args, *(f"{name}={value}" for name, value in added.items())))
+        )
+        tell(f"{' and '.join(f'{name}={value}' for name, value in added.items())}, as {limits.source} says")
+    if unit != "resized_px":
+        return model_args, {}
+    shown = lmms_limits(command.model, model_args)
+    if shown and not os.environ.get(MAX_PIXELS_VARIABLE):
+        largest = shown.largest if limits and limits.trained else min(shown.largest, largest)
+    for dataset in datasets.values():
+        if dataset.spec.kind == "boxes":
+            sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))
+            check_frames(sizes, command.model, model_args, max_pixels=largest)
+    return model_args, {MAX_PIXELS_VARIABLE: str(largest)}
+
+
+def _results_file(folder: Path, ended: Ended) -> Path:
+    """Return the results file of a run that left one.
+
+    Raises:
+        PrerequisiteError: If there is none, or lmms-eval says that it failed.
+    """
+    results = list(folder.glob("**/*_results.json"))
+    if ended.code or len(results) != 1:
+        code = f"ended with exit code {ended.code}" if ended.code else f"left {len(results)} results files"
+        raise PrerequisiteError(
+            f"lmms-eval {code}: {ended.reason or 'it gives no reason'}. Its output is in {folder / LOG_NAME}"
+        )
+    kept = redacted(json.loads(results[0].read_text(encoding="utf-8")))  # keys of an API among the arguments
+    atomic_write_text(results[0], json.dumps(kept, indent=2, ensure_ascii=False))
+    return results[0]
+
+
+def _collect(
+    results_file: Path, task: str, dataset: BenchmarkDataset, command: LmmsCommand, resamples: int
+) -> EvaluatedTask:
+    results = json.loads(results_file.read_text(encoding="utf-8"))
+    samples = results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
+    if task not in results.get("results", {}) or not samples.is_file():
+        raise DataError(
+            f"{results_file} has no results of {task}, or {samples.name} is missing; run it again"
+        )
+    rows = command.rows(dataset.manifest.counts["test"])
+    run = score_run(read_responses(samples), dataset, rows=rows, resamples=resamples)
+    _compare(task, results["results"][task], run)
+    partial = run.report.samples < dataset.manifest.counts["test"]
+    metadata = results.get("configs", {}).get(task, {}).get("metadata", {})
+    return EvaluatedTask(task, samples, run, metadata, partial)
+
+
+def _compare(task: str, printed: dict[str, Any], run: ScoredRun) -> None:
+    """Check that lmms-eval printed what its samples file says."""
+    for metric, interval in run.report.metrics.items():
+        value = printed.get(f"{metric},none")
+        if not isinstance(value, int | float) or abs(value - interval.value) > _TOLERANCE:
+            raise DataError(
+                f"{task}: lmms-eval printed {metric} {value}, its samples give {interval.value}; "
+                "the results and samples files do not belong together, run it again"
+            )

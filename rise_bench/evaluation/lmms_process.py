@@ -1,0 +1,174 @@
+"""Running lmms-eval: its output goes to a log, its progress bar to the terminal, its reason to the caller.
+
+lmms-eval exits with 0 whatever happened, so the end of its output is kept to say why nothing came of it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from rise_bench.evaluation.confined import Confinement, ended_in_time, kill_all
+from rise_bench.redaction import safe_text
+
+LOG_NAME = "lmms_eval.log"
+
+_KEPT_LINES = 200
+_BAR_SECONDS = 30
+_ON_CPU = "Without a GPU add device=cpu,device_map=cpu to --model_args"
+_REASON = re.compile(r"(?:Error during evaluation|: error): (.*?)(?:\. Please set `--verbosity=DEBUG`|$)")
+_NOT_SAVED = re.compile(r"\b(\w*Error\(.*\))$")
+_EXCEPTION = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt)\b.*")
+_NO_MEMORY = re.compile(r"MemoryError|allocate memory|not enough memory")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_BAR = re.compile(r"^\w[\w ().-]*:\s+\d{1,3}%")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How lmms-eval ended.
+
+    Attributes:
+        code: Exit code; 0 says nothing.
+        reason: What its output gives as the reason for a failure; empty if it gives none.
+    """
+
+    code: int
+    reason: str
+
+
+def run_lmms_eval(
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    processes: int = 1,
+    environment: Mapping[str, str] | None = None,
+    everything: bool = False,
+    confinement: Confinement | None = None,
+) -> Ended:
+    """Run lmms-eval; it ends with this process, however this process ends.
+
+    Args:
+        arguments: Its command line.
+        log: File that its output is written to.
+        processes: Data-parallel processes, one a GPU; more than 1 starts accelerate.
+        environment: Variables to add.
+        everything: Show its whole output on standard error, not the progress bar alone.
+        confinement: Bounds for a stranger's model, in one process; None for a model that the user trusts.
+    """
+    command = [sys.executable, "-m", "rise_bench.cli.tethered", "-m"]
+    if processes > 1:
+        command += ["accelerate.commands.launch", "--num_processes", str(processes), "-m"]
+    command += ["lmms_eval", *arguments]
+    if confinement:
+        command = confinement.command("rise_bench.cli.tethered", ["-m", "lmms_eval", *arguments])
+    tail: deque[str] = deque(maxlen=_KEPT_LINES)
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**(confinement.environment() if confinement else os.environ), **(environment or {})},
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends all of them together
+        ) as process,
+        ended_in_time(process, confinement) as expired,
+    ):
+        try:
+            _pass_on(process, file, tail, _Bar(everything=everything))
+        except BaseException:
+            _end(process)
+            raise
+    reason = _reason(tail)
+    if confinement and expired.is_set():
+        reason = f"stopped after {confinement.time_s:g} s, its limit of time; raise it if the model is slow"
+    elif confinement and _NO_MEMORY.search(reason):
+        gib = confinement.memory_bytes / 2**30
+        reason += f", at its limit of {gib:.1f} GiB of memory; raise it if the model needs more"
+    return Ended(process.returncode, reason)
+
+
+def _pass_on(process: "subprocess.Popen[bytes]", log: IO[str], tail: deque[str], bar: "_Bar") -> None:
+    assert process.stdout is not None
+    for line, end in _lines(process.stdout):
+        text = _passed_on(line)
+        if end == "\n":
+            log.write(f"{text}\n")
+            tail.append(text)
+        bar.show(text)
+    bar.close()
+    process.wait()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End lmms-eval and all that it started, even if a model keeps it from noticing anything."""
+    kill_all(process)
+    process.wait()
+
+
+def _passed_on(line: str) -> str:
+    """Return a line of lmms-eval's output as log, terminal and errors may show it."""
+    return safe_text(_COLOUR.sub("", line).strip("\r\n"))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Lines as they come, with what ends them: a progress bar ends them by a carriage return."""
+    rest = b""
+    while chunk := os.read(stream.fileno(), 65_536):
+        *whole, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
+        for line in whole:
+            yield line[:-1].decode(errors="replace"), line[-1:].decode()
+    if rest:
+        yield rest.decode(errors="replace"), "\n"
+
+
+class _Bar:
+    """Shows progress bars on standard error: in place on a terminal, every half minute elsewhere."""
+
+    def __init__(self, *, everything: bool) -> None:
+        self._everything, self._in_place = everything, sys.stderr.isatty()
+        self._last, self._open = -float(_BAR_SECONDS), False
+
+    def show(self, text: str) -> None:
+        """Show a line, if it is to be shown."""
+        if self._everything and text:
+            self._write(f"{text}\n")
+        elif _BAR.search(text):
+            self._show_bar(text.strip())
+
+    def close(self) -> None:
+        """Go on below the bar."""
+        if self._open:
+            self._write("\n")
+
+    def _show_bar(self, text: str) -> None:
+        if self._in_place:
+            self._write(f"\r{text}\x1b[K")
+            self._open = True
+        elif "100%" in text or time.monotonic() - self._last >= _BAR_SECONDS:
+            self._write(f"{text}\n")
+            self._last = time.monotonic()
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _reason(tail: Iterable[str]) -> str:
+    """Return the exception that says most: one of ours, else the last that wraps no other."""
+    lines = [line.strip() for line in tail]
+    raised = [line for line in lines if _EXCEPTION.match(line)]
+    ours = [line for line in raised if line.startswith("rise_bench.errors.")]
+    telling = [line for line in raised if "RetryError" not in line]
+    logged = [match[1] for line in lines if (match := _REASON.search(line))]
+    saving = [match[1] for line in lines if (match := _NOT_SAVED.search(line))]
+    reason = next((found[-1] for found in (ours, telling, logged, raised, saving) if found), "")
+    return f"{reason}. {_ON_CPU}" if "NVIDIA driver" in reason else reason

@@ -1,0 +1,31 @@
+"""The response cache of lmms-eval (`--use_cache`), which keeps failures like answers."""
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from rise_bench.evaluation.responses import FAILURE_PREFIXES
+
+_log = logging.getLogger(__name__)
+
+
+def forget_failures(cache: Path) -> int:
+    """Remove failed requests from a response cache, so that a rerun asks them again; return how many.
+
+    lmms-eval stores the text that stands for a failure like any response.
+    """
+    root = cache.parent if cache.suffix == ".db" else cache
+    removed = 0
+    for path in (root / "cache.db", *sorted(root.glob("runs/*/*.db"))):
+        if not path.is_file():
+            continue
+        with sqlite3.connect(path, timeout=30) as database:
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'responses'").fetchone():
+                for prefix in FAILURE_PREFIXES:
+                    removed += database.execute(
+                        "DELETE FROM responses WHERE instr(response, ?) > 0", (prefix,)
+                    ).rowcount
+        database.close()
+    if removed:
+        _log.info("%s: %d failed requests will be asked again", root, removed)
+    return removed

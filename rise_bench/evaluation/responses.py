@@ -1,0 +1,178 @@
+"""Raw responses of a run, read from lmms-eval's samples file or from lines of `{"id", "response"}`.
+
+A response is what the model wrote, whatever it is; that is scored. What is no response is refused: a text by
+which the harness says that a request failed, and a sample that is missing. Such a run is incomplete, and an
+incomplete run has no score.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.errors import DataError
+from rise_bench.prompts.answer_format import (
+    DEFAULT_FORMAT,
+    DEFAULT_STYLE,
+    DEFAULT_UNIT,
+    AnswerFormat,
+    Style,
+    as_box_unit,
+    as_style,
+    max_pixels,
+)
+from rise_bench.scoring.response_text import NO_RESPONSE, response_text
+from rise_bench.scoring.scores import SampleScore, score_response
+
+#: Texts that lmms-eval writes in place of a response.
+FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
+
+#: Metrics of our tasks whose sample value is a row with our id.
+_ROW_METRICS = ("jsd", "ap50")
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Responses of one run on one benchmark.
+
+    Attributes:
+        path: Where they were read from.
+        texts: Raw response by sample id, failed requests left out.
+        failed: Sample id -> failure text.
+        asked: How they were asked for.
+        dataset_sha256: Dataset that the run says it used; empty if it says nothing.
+    """
+
+    path: Path
+    texts: Mapping[str, str]
+    failed: Mapping[str, str]
+    asked: AnswerFormat = DEFAULT_FORMAT
+    dataset_sha256: str = ""
+
+
+def is_failed_request(text: str) -> bool:
+    """Whether a text is the harness's word for a request that brought no response."""
+    return text.lstrip().startswith(FAILURE_PREFIXES)
+
+
+def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style | None = None) -> Responses:
+    """Read a samples file.
+
+    Args:
+        path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`.
+        box_unit: Unit of the boxes; None takes what the file says, norm1000 if it says nothing.
+        style: Form that was asked for; None takes what the file says, think_answer if it says nothing.
+
+    Raises:
+        DataError: If the file is absent, a line is no such object, an id comes twice, or the unit or the
+            form contradicts the file.
+    """
+    texts: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    stated: dict[str, Any] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        sample_id, text, row = _read_line(line, where)
+        if sample_id in texts or sample_id in failed:
+            raise DataError(f"{where}: a second response to sample {sample_id!r}; keep one")
+        (failed if is_failed_request(text) else texts)[sample_id] = text
+        told = {key: row[key] for key in ("box_unit", "max_pixels", "dataset_sha256", "style") if key in row}
+        if any(stated.get(key, value) != value for key, value in told.items()):
+            raise DataError(f"{where}: {told} contradicts the lines before, {stated}; keep one run a file")
+        stated |= told
+    unit = as_box_unit(str(stated.get("box_unit", box_unit or DEFAULT_UNIT)), f"box_unit in {path}")
+    if box_unit and unit != box_unit:
+        raise DataError(f"{path} was asked for boxes in {unit}, not {box_unit}; leave the unit out")
+    form = as_style(str(stated.get("style", style or DEFAULT_STYLE)), f"style in {path}")
+    if style and form != style:
+        raise DataError(f"{path} was asked in the form {form}, not {style}; leave the form out")
+    asked = AnswerFormat(form, unit, _max_pixels(stated, path))
+    return Responses(path, texts, failed, asked, str(stated.get("dataset_sha256", "")))
+
+
+def _max_pixels(stated: Mapping[str, Any], path: Path) -> int:
+    limit = stated.get("max_pixels", max_pixels())
+    if type(limit) is not int or limit < 1:
+        raise DataError(
+            f"max_pixels in {path} is {limit!r}, expected a whole number; give the file as it was"
+        )
+    return limit
+
+
+def require_complete(responses: Responses, ids: list[str]) -> None:
+    """Check that there is a response to every sample and to no other.
+
+    Raises:
+        DataError: If a request failed, a sample is missing or unknown; the message counts and shows them.
+    """
+    unknown = sorted((responses.texts.keys() | responses.failed.keys()) - set(ids))
+    missing = sorted(set(ids) - responses.texts.keys() - responses.failed.keys())
+    found = [
+        f"{len(what)} of {len(ids)} {name} (e.g. {example})"
+        for what, name, example in (
+            (responses.failed, "requests failed", next(iter(responses.failed.items()), "")),
+            (missing, "samples are missing", missing[:1]),
+            (unknown, "samples are not in the dataset", unknown[:1]),
+        )
+        if what
+    ]
+    if found:
+        raise DataError(
+            f"{responses.path} is incomplete: {'; '.join(found)}. An incomplete run has no score; run it "
+            "again (with --use_cache DIR only what failed is asked again)"
+        )
+
+
+def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
+    """Score every response of a complete run, in the order of the truths.
+
+    Raises:
+        DataError: If the run is incomplete, or says that it used another version of the dataset.
+    """
+    if responses.dataset_sha256 and responses.dataset_sha256 != dataset_sha256:
+        raise DataError(
+            f"{responses.path} belongs to dataset {responses.dataset_sha256[:12]}, not to "
+            f"{dataset_sha256[:12]}; score it with the dataset that it was run on"
+        )
+    require_complete(responses, [gold.id for gold in golds])
+    asked = responses.asked.keywords()
+    return [score_response(gold, responses.texts[gold.id], **asked) for gold in golds]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; give a samples file") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise DataError(f"{path} is not a file of JSON lines ({error}); give a samples file") from error
+
+
+def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
+    """Return (our id, raw response, row of our task) of one line."""
+    expected = 'expected {"id", "response"}, or a line of lmms-eval\'s samples of a rise_ task'
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({error}); {expected}") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{where}: {type(data).__name__}; {expected}")
+    if "filtered_resps" in data:
+        row: Mapping[str, Any] = next(
+            (data[name] for name in _ROW_METRICS if isinstance(data.get(name), dict)), {}
+        )
+        sample_id, text = row.get("id"), data.get("resps", data["filtered_resps"])
+    else:
+        row, sample_id, text = {}, data.get("id"), data.get("response", [])
+    while isinstance(text, list) and text:
+        text = text[0]
+    if text is None or row.get("no_response"):
+        text = NO_RESPONSE
+    if not isinstance(sample_id, str) or not isinstance(text, str):
+        raise DataError(f"{where}: id {sample_id!r}, response of type {type(text).__name__}; {expected}")
+    return sample_id, response_text(text), row

@@ -1,0 +1,99 @@
+"""A run's scores with the floors beside them: what `rise-bench score`, `eval` and `floors` print."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.evaluation.responses import Responses, score_responses
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.scoring.bootstrap import RESAMPLES
+from rise_bench.scoring.scores import Reference, Report, aggregate, score_annotation
+
+#: Metrics for which less is better; for the rest more is.
+LOWER_IS_BETTER = frozenset({"jsd"})
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRun:
+    """Scores of one run.
+
+    Attributes:
+        spec: The benchmark.
+        dataset_sha256: Identity of the dataset.
+        report: Scores of the run.
+        floors: Scores of the constant predictors, by name.
+    """
+
+    spec: BenchmarkSpec
+    dataset_sha256: str
+    report: Report
+    floors: dict[str, Report]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as plain JSON values."""
+        return {
+            "benchmark": self.spec.name,
+            "ranking_metric": self.spec.metric,
+            "dataset_sha256": self.dataset_sha256,
+            **self.report.to_json(),
+            "floors": {name: report.to_json() for name, report in self.floors.items()},
+        }
+
+
+def score_run(
+    responses: Responses,
+    dataset: BenchmarkDataset,
+    split: str = "test",
+    *,
+    rows: slice = slice(None),
+    reference: Reference | None = None,
+    resamples: int = RESAMPLES,
+) -> ScoredRun:
+    """Score a complete run from its raw responses.
+
+    Args:
+        responses: One response to each sample.
+        dataset: The dataset that the run was made on.
+        split: Its split.
+        rows: Rows of the split that were run; a part of them is a trial, not a score.
+        reference: What the win-rate is against; the benchmark's own if None.
+        resamples: Bootstrap resamples of the run's intervals; the floors' values need none.
+
+    Raises:
+        DataError: If the run is incomplete or belongs to another version of the dataset.
+    """
+    golds = dataset.golds(split)[rows]
+    scores = score_responses(responses, golds, dataset.sha256)
+    reference = reference or _reference(dataset, split)
+    report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
+    floors = score_floors(dataset, split, rows=rows, reference=reference, resamples=0)
+    return ScoredRun(dataset.spec, dataset.sha256, report, floors)
+
+
+def score_floors(
+    dataset: BenchmarkDataset,
+    split: str = "test",
+    *,
+    rows: slice = slice(None),
+    reference: Reference | None = None,
+    resamples: int = RESAMPLES,
+) -> dict[str, Report]:
+    """Score the constant predictors, fitted to the train split if any, by the same code as a run."""
+    golds = dataset.golds(split)[rows]
+    reference = reference or _reference(dataset, split)
+    return {
+        name: aggregate(
+            dataset.spec,
+            golds,
+            [score_annotation(gold, predict(gold)) for gold in golds],
+            reference=reference,
+            resamples=resamples,
+        )
+        for name, predict in floor_predictors(dataset.train_golds(), golds).items()
+    }
+
+
+def _reference(dataset: BenchmarkDataset, split: str) -> Reference | None:
+    return win_rate_reference(dataset, split) if dataset.spec.kind == "distribution" else None

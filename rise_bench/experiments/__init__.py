@@ -1,0 +1,1 @@
+"""The demo and the study: methods compared as jobs."""

@@ -1,0 +1,133 @@
+"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and those of this project.
+
+Rows of the tables that are methods already are not repeated: the paper's own choice in each is `rise`, "SFT
+High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
+"""
+
+from rise_bench.cot.dataset import TAU
+from rise_bench.experiments.cell import Cell, Method, Section
+from rise_bench.experiments.commands import sweep_base, train
+from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, then_r1
+from rise_bench.models.base_model import BASE_MODEL
+
+
+def _r1(
+    title: str,
+    run: str,
+    *settings: str,
+    tau: float | None = TAU,
+    rft: bool = True,
+    teacher_counts: bool = True,
+    tuned_as: str = "",
+) -> Method:
+    """RISE-R1 with other settings on the chains of thought of RISE."""
+    sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
+    given = settings if rft else (*settings, "phases=sft")
+    return Method(
+        title,
+        lambda cell: then_r1(cell, rise_cot(cell), cell.cots, *given, run=run),
+        lambda cell: cell.run(run) / sections[-1] / "final",
+        phases=(RISE_COT, *((run, section) for section in sections)),
+        cots=lambda cell: cell.cots,
+        tau=tau,
+        teacher_counts=teacher_counts,
+        tuned_as=tuned_as,
+    )
+
+
+def _reward(title: str, name: str, *settings: str) -> Method:
+    """RISE with another reward in RISE-CoT; RISE-R1 as ever."""
+    cot, run = f"rise_cot_{name}", f"rise_r1_{name}"
+    return Method(
+        title,
+        lambda cell: then_r1(cell, rise_cot(cell, f"_{name}", *settings), cell.run(cot) / "cots", run=run),
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((cot, "grpo"), (run, "sft"), (run, "grpo")),
+        cots=lambda cell: cell.run(cot) / "cots",
+        tau=TAU,
+    )
+
+
+def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
+    """RISE-R1 on the base model's chains of thought for the samples that RISE trains on."""
+
+    def trainings(cell: Cell) -> list[Job]:
+        before = rise_cot(cell)
+        swept = sweep_base(cell, before[-1], run=cots, only_high_of=cell.cots, samples=samples)
+        return then_r1(cell, [*before, swept], cell.run(cots), "data.cot_subset=all", run=run)
+
+    return Method(
+        title,
+        trainings,
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=(RISE_COT, (run, "sft"), (run, "grpo")),
+        cots=lambda cell: cell.run(cots),
+    )
+
+
+ABLATIONS: dict[str, Method] = {
+    "r1_base_cots": _base_cots("RISE-R1 on CoTs of the base model", "r1_base_cots", "base_cots_high", 1),
+    "r1_base_best": _base_cots(
+        "RISE-R1 on the best of 8 of the base model", "r1_base_best", "base_cots_best", 8
+    ),
+    "rise_before_rft": Method(
+        "RISE before its RFT",
+        rise_r1,
+        lambda cell: cell.run("rise_r1") / "sft" / "final",
+        phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),  # of the run that it is taken from
+        cots=lambda cell: cell.cots,
+        tau=TAU,
+    ),
+    "base_answer_only": Method("base model, answers only", lambda _: [], lambda _: BASE_MODEL, "answer_only"),
+    "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
+    "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
+    "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
+    "similarity_only": _reward(
+        "reward: similarity only", "similarity_only", "reward.leak_term=false", "reward.format_term=false"
+    ),
+    "no_leak_term": _reward("reward: no leak term", "no_leak_term", "reward.leak_term=false"),
+    "no_format_term": _reward("reward: no format term", "no_format_term", "reward.format_term=false"),
+    "tau_65": _r1("tau 0.65", "rise_r1_tau_65", "data.tau=0.65", tau=0.65),
+    "tau_85": _r1("tau 0.85", "rise_r1_tau_85", "data.tau=0.85", tau=0.85),
+    "grounded_reward": grounded(
+        "grounded: reward only", "rise_r1_grounded_reward", reward="gate", select=False
+    ),
+    "grounded_multiply": grounded(
+        "grounded: reward only, multiplied", "rise_r1_multiplied", reward="multiply", select=False
+    ),
+    "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
+    "grounded_as_rise": grounded(
+        "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
+    ),
+    "rise_as_grounded": _r1(
+        "RISE, settings of RISE grounded", "rise_r1_as_grounded", tuned_as="rise_grounded"
+    ),
+    "sft_early": Method(
+        "SFT, a quarter of the steps",
+        lambda cell: [train(cell, "sft", run="sft_early")],
+        lambda cell: cell.run("sft_early") / "sft" / "final",
+        "answer_only",
+        phases=(("sft_early", "sft"),),
+        share_of_steps=0.25,
+        tuned_as="sft",
+    ),
+    "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
+    "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
+    "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
+    "rft_floor": _r1("RFT paid with 1e-2 for the 1e-10", "rise_r1_floor", "reward.variant=floor"),
+    "visual_rft_floor": Method(
+        "Visual-RFT with 1e-2 for the 1e-10",
+        lambda cell: [train(cell, "visual_rft", run="visual_rft_floor", settings=("reward.variant=floor",))],
+        lambda cell: cell.run("visual_rft_floor") / "grpo" / "final",
+        phases=(("visual_rft_floor", "grpo"),),
+        tuned_as="visual_rft",
+    ),
+    "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
+}
+"""Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
+`grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
+`rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
+is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
+`base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
+`visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else."""

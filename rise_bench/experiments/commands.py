@@ -1,0 +1,110 @@
+"""Commands of an experiment as jobs: train, collect, evaluate."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rise_bench.experiments.cell import Cell, Method
+from rise_bench.experiments.jobs import Job
+from rise_bench.models.base_model import BASE_MODEL, MAX_PIXELS
+
+#: Longest answer that the base model gives, with room.
+_NEW_TOKENS = 256
+
+
+_EVAL_BATCH = 20
+
+
+_SWEEP_BATCH = 16
+
+
+def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run: str = "") -> Job:
+    """Return the job that trains a stage.
+
+    Args:
+        cell: Where.
+        stage: Stage, and name of its recipe.
+        needs: Jobs whose results it reads.
+        settings: Settings after the recipe's.
+        run: Name of the job, if it is not the stage's.
+    """
+    name = run or stage
+    given = (
+        f"data.benchmark={cell.data.absolute()}",  # so that its report finds the pictures later
+        f"data.shots={cell.shots}",
+        f"seed={cell.seed}",
+        f"run.output_dir={cell.run(name)}",
+        *settings,
+        *cell.overrides.get(name, ()),
+    )
+    return _job(cell, name, f"train {name}", ("train", stage, "--recipe", f"world/{stage}", *given), needs)
+
+
+def collect(
+    cell: Cell, training: Job, run: str = "rise_cot", *, folder: str = "", options: Sequence[str] = ()
+) -> Job:
+    """Return the job that collects the chains of thought of a RISE-CoT run.
+
+    Args:
+        cell: Where.
+        training: The job of the run.
+        run: Its name.
+        folder: Folder in the run for the CoT dataset, if it is not `cots`.
+        options: Further options of `rise-bench collect`.
+    """
+    arguments = ("collect", str(cell.run(run)), "--batch-rows", str(_SWEEP_BATCH), *options)
+    name = run.replace("rise_cot", "collect")
+    if folder:
+        arguments = (*arguments, "--out", str(cell.run(run) / folder))
+        name = f"{name}_{folder}"
+    return _job(cell, name, "collect the chains of thought", arguments, (training,))
+
+
+def sweep_base(
+    cell: Cell,
+    *needs: Job,
+    run: str = "base_cots",
+    only_high_of: Path | None = None,
+    samples: int = 1,
+) -> Job:
+    """Return the job of the base model's chains of thought, those of an untrained teacher.
+
+    Args:
+        cell: Where.
+        needs: Jobs whose results it reads.
+        run: Name of the job.
+        only_high_of: CoT dataset to whose `high` samples it is restricted; None for all samples.
+        samples: Chains of thought a sample, of which the best by reward is kept; 1 is no choice at all.
+    """
+    arguments = (
+        *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", BASE_MODEL),
+        *("--max-pixels", str(MAX_PIXELS), "--samples", str(samples)),
+        *("--batch-rows", str(8 * _SWEEP_BATCH // samples)),
+        *("--max-cot-length", "96", "--max-reconstruction-length", "96", "--judge", "none"),
+        *(("--only-high-of", str(only_high_of)) if only_high_of else ()),
+        *("--out", str(cell.run(run))),
+    )
+    return _job(cell, run, "chains of thought of the base model", arguments, needs)
+
+
+def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job:
+    """Return the job that scores a method by lmms-eval."""
+    arguments = (
+        *("eval", "--tasks", f"rise_{cell.benchmark}", "--model", "qwen2_vl", "--style", method.style),
+        "--model_args",
+        f"pretrained={method.model(cell)},device=cpu,device_map=cpu,max_pixels={MAX_PIXELS}",
+        *("--batch_size", str(_EVAL_BATCH), "--gen_kwargs", f"max_new_tokens={_NEW_TOKENS}"),
+        *("--output_path", str(cell.results(name)), "--verbosity", "WARNING", "--json"),
+    )
+    return _job(cell, f"eval_{name}", f"lmms-eval of {method.title}", arguments, needs)
+
+
+def _job(cell: Cell, name: str, label: str, arguments: tuple[str, ...], needs: Sequence[Job]) -> Job:
+    environment = {
+        "RISE_BENCH_DATA": str(cell.data.parent.absolute()),
+        "OMP_NUM_THREADS": "1",  # so small a model only loses time over more
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
+    full = f"{cell.prefix}{cell.tagged(name)}"
+    where = f" ({cell.prefix.rstrip('/')}{full.removeprefix(f'{cell.prefix}{name}')})" if cell.prefix else ""
+    return Job(full, f"{label}{where}", arguments, tuple(job.name for job in needs), environment)

@@ -1,0 +1,183 @@
+"""Methods beside one another on one test split: scores, what their chains of thought say, and what they cost.
+
+Everything is recomputed from the raw responses that lmms-eval logged; the win-rate is against RISE, sample by
+sample, where RISE is among the methods.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.errors import DataError
+from rise_bench.evaluation.responses import Responses, read_responses, score_responses
+from rise_bench.evaluation.score_run import LOWER_IS_BETTER, score_floors
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.jobs import JobFolder
+from rise_bench.experiments.methods import METHODS, find_method, method_jobs
+from rise_bench.scoring.bootstrap import Interval
+from rise_bench.scoring.response import read_response
+from rise_bench.scoring.scores import Reference, Report, SampleScore, aggregate, score_annotation
+from rise_bench.synthetic import fact_check
+
+AGAINST = "rise"
+"""The method that the others are compared with: win-rates, tests, equal time."""
+
+COLUMNS = ("method", "score", "win-rate against RISE", "parse rate", "false statements per CoT", "minutes")
+"""Columns of the printed table."""
+
+COLUMNS_NOTE = (
+    "Intervals: 95%, bootstrap over the test pictures of this one run; another seed moves the numbers more. "
+    "Minutes: wall time of a method's jobs, shared ones included."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison.
+
+    Attributes:
+        title: Name of the method, floor or optimum.
+        report: Its scores.
+        method: Key of `METHODS`; empty for floors and the optimum.
+        false_statements: False statements a chain of thought; None where nothing is thought.
+        statements: Statements a chain of thought, the true ones too; None where nothing is thought.
+        minutes: Wall time of its jobs; a job that it shares with another method counts in both.
+    """
+
+    title: str
+    report: Report
+    method: str = ""
+    false_statements: float | None = None
+    statements: float | None = None
+    minutes: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain JSON values."""
+        return {
+            "title": self.title,
+            "method": self.method,
+            "false_statements_per_cot": self.false_statements,
+            "statements_per_cot": self.statements,
+            "minutes": self.minutes,
+            **self.report.to_json(),
+        }
+
+
+def compare(
+    cell: Cell,
+    dataset: BenchmarkDataset,
+    methods: Sequence[str],
+    folder: JobFolder,
+) -> list[Row]:
+    """Score methods whose jobs are done, then the floors and the Bayes optimum.
+
+    Args:
+        cell: Where they were trained.
+        dataset: The benchmark.
+        methods: Keys of `METHODS`.
+        folder: The jobs' records.
+
+    Raises:
+        DataError: An evaluation is missing or incomplete.
+    """
+    golds = dataset.golds("test")
+    responses = {method: read_responses(samples_file(cell, method, folder)) for method in methods}
+    scores = {method: score_responses(given, golds, dataset.sha256) for method, given in responses.items()}
+    reference = _reference(dataset, scores.get(AGAINST))
+    rows = []
+    for method in methods:
+        report = aggregate(dataset.spec, golds, scores[method], reference=reference)
+        jobs = method_jobs(cell, [method])
+        said = checked(responses[method], dataset)
+        rows.append(
+            Row(
+                find_method(method).title,
+                report,
+                method,
+                said and said.false_per_text,
+                said and said.per_text,
+                sum(folder.seconds(job.name) for job in jobs) / 60,
+            )
+        )
+    floors = score_floors(dataset, reference=reference, resamples=0)
+    rows += [Row(f"floor: {name}", report) for name, report in floors.items()]
+    best = [score_annotation(gold, gold.annotation) for gold in golds]
+    optimum = aggregate(dataset.spec, golds, best, reference=reference, resamples=0)
+    return [*rows, Row("Bayes optimum", optimum)]
+
+
+def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
+    """Return the samples file that the evaluation of a method named.
+
+    Raises:
+        DataError: There was none.
+    """
+    printed = folder.output(cell.evaluation(method))
+    try:
+        (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{printed} names no samples file: {error}. Start the same command again.") from error
+    return Path(outcome["samples_file"])
+
+
+def checked(responses: Responses, dataset: BenchmarkDataset) -> Any | None:
+    """Check what chains of thought say of drawn test pictures.
+
+    Returns:
+        A `rise_bench.synthetic.fact_check.Counted`; None where the model was asked for the answer only.
+    """
+    if responses.asked.style != "think_answer":
+        return None
+    count = fact_check.count_statements
+    return count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test")
+
+
+def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]:
+    """Return the chain of thought of each response, by sample id; empty where there is none."""
+    return {uid: read_response(text, spec.kind, spec.classes).think for uid, text in texts.items()}
+
+
+def cells(row: Row, metric: str) -> list[str]:
+    """Return what a table shows of a row, under its `headings`; empty where there is nothing to show."""
+    score, win, parse = (row.report.metrics.get(name) for name in (metric, "win_rate", "parse_rate"))
+    thinks = row.false_statements is not None
+    shown = {
+        "method": row.title,
+        "score": _with_interval(score) if score else "",
+        "win-rate against RISE": f"{win.value:.2f}" if win and row.title != row.report.reference else "",
+        "parse rate": f"{parse.value:.2f}" if parse and row.method else "",
+        "false statements per CoT": f"{row.false_statements:.2f} of {row.statements:.1f}" if thinks else "",
+        "minutes": "" if row.minutes is None else f"{row.minutes:.1f}",
+    }
+    return [shown[name] for name in _columns(metric)]
+
+
+def headings(metric: str) -> list[str]:
+    """Return the headings of the table, the metric by its name and direction."""
+    arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
+    return [f"{metric} {arrow}" if name == "score" else name for name in _columns(metric)]
+
+
+def _columns(metric: str) -> list[str]:
+    """Boxes have no score of a single picture, and so no win-rate."""
+    return [name for name in COLUMNS if metric != "ap50" or name != "win-rate against RISE"]
+
+
+def _with_interval(score: Interval) -> str:
+    if score.low != score.low:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+
+
+def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:
+    """Return what win-rates are against: the scores of RISE, else the benchmark's own reference."""
+    if dataset.spec.kind != "distribution":
+        return None
+    if scores is None:
+        return win_rate_reference(dataset)
+    return Reference(METHODS[AGAINST].title, {s.id: s.jsd for s in scores if s.jsd is not None})

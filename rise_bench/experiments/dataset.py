@@ -1,0 +1,55 @@
+"""Drawing a benchmark into a folder once; after that it is opened."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from rise_bench.catalog.plugins import load_component
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.manifest import MANIFEST_NAME
+from rise_bench.data.writer import write_dataset
+from rise_bench.errors import ConfigError
+from rise_bench.synthetic import vocabulary
+
+
+def draw(
+    data: Path,
+    *,
+    train: int,
+    test: int,
+    seed: int,
+    test_split: Literal["validation", "test"] = "test",
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> BenchmarkDataset:
+    """Draw a benchmark, or open it if that is done.
+
+    Args:
+        data: Its folder, named as the benchmark: moods, scenes or kinds.
+        train: Training rows.
+        test: Test rows.
+        seed: Seed of the pictures and of the few-shot ranks.
+        test_split: What the test rows are; see `rise_bench.builders.synthetic.plan`.
+        progress: Told after each picture.
+
+    Raises:
+        ConfigError: The folder holds another one.
+    """
+    if not (data / MANIFEST_NAME).is_file():
+        plan = load_component("builders", "synthetic").plan(
+            benchmark=data.name,
+            train=train,
+            test=test,
+            seed=seed,
+            test_split=test_split,
+            progress=progress,
+        )
+        write_dataset(plan, data, seed=seed)
+    dataset = open_dataset(data)
+    version = vocabulary.world_version(data.name)
+    made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
+    if made != ({"train": train, "test": test}, seed, version):
+        raise ConfigError(
+            f"{data} holds {made[0]} rows of seed {made[1]} and version {made[2]}, not what is asked for; "
+            "choose another --out or remove it"
+        )
+    return dataset

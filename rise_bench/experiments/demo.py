@@ -1,0 +1,119 @@
+"""`rise-bench demo`: the whole of RISE, from nothing to a table and a report, without a download.
+
+Draw a benchmark; train RISE-CoT on the base model that ships, collect the verified chains of thought, train
+RISE-R1, and beside it SFT and Visual-RFT; score all by lmms-eval. The recipes are `world/…`, the commands
+those that serve a real model. What is done is not done again, so the same command goes on after a crash.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.comparison import Row, compare
+from rise_bench.experiments.dataset import draw
+from rise_bench.experiments.demo_report import write_page
+from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.methods import method_jobs
+from rise_bench.extras import require_extra
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.json_text import json_text
+from rise_bench.reports.run_report import write_report
+
+METHODS = ("rise", "visual_rft", "sft", "base")
+"""What the demo compares; the longest chain of jobs first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo makes.
+
+    Attributes:
+        out: Folder for everything.
+        benchmark: A drawn benchmark: moods, scenes or kinds.
+        shots: Training rows of each class: 4-shot, 16-shot, or full for all.
+        train: Training rows that are drawn.
+        test: Test rows.
+        seed: Seed of the pictures and of training.
+        at_once: Jobs side by side.
+    """
+
+    out: Path
+    benchmark: str = "moods"
+    shots: str = "16-shot"
+    train: int = 700
+    test: int = 200
+    seed: int = 0
+    at_once: int = 2
+
+    @property
+    def cell(self) -> Cell:
+        """The place of its methods."""
+        return Cell(self.out / "data" / self.benchmark, self.shots, self.seed, self.out)
+
+    @property
+    def jobs(self) -> JobFolder:
+        """Records and logs."""
+        return JobFolder(self.out / "jobs")
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.out / "report.html"
+
+    @property
+    def scores(self) -> Path:
+        """File with the table."""
+        return self.out / "scores.json"
+
+
+def demo_jobs(demo: Demo) -> list[Job]:
+    """Return the jobs of the demo, those that are needed first."""
+    return method_jobs(demo.cell, list(METHODS))
+
+
+def draw_dataset(demo: Demo, progress: Callable[[int, int], None]) -> BenchmarkDataset:
+    """Draw the benchmark, or open it if that is done.
+
+    Raises:
+        ConfigError: The folder holds another one.
+    """
+    return draw(demo.cell.data, train=demo.train, test=demo.test, seed=demo.seed, progress=progress)
+
+
+def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress], None]) -> list[Row]:
+    """Run the jobs that are not done yet, write table and report, and return the table.
+
+    Args:
+        demo: What to make.
+        dataset: Its benchmark, drawn.
+        progress: Told how far each job is.
+
+    Raises:
+        PrerequisiteError: An extra is missing, or a job failed.
+        ConfigError: The folder holds another demo.
+    """
+    require_extra("train")
+    require_extra("eval")
+    run_jobs(demo_jobs(demo), demo.jobs, at_once=demo.at_once, progress=progress)
+    rows = compare(demo.cell, dataset, METHODS, demo.jobs)
+    for run in sorted((demo.out / "runs").glob("*/config.yaml")):
+        write_report(run.parent)
+    write_page(demo.page, demo.cell, dataset, rows, demo.jobs)
+    atomic_write_text(demo.scores, json_text([row.to_json() for row in rows]) + "\n")
+    return rows
+
+
+def next_steps(demo: Demo) -> str:
+    """Return the three commands that lead on from here; only names and paths are left to fill in."""
+    return "\n".join(
+        (
+            "Next:",
+            "  your data:  rise-bench build custom --name mine --source IMAGES --annotations labels.csv",
+            "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
+            "compute.accelerate=none model.attn_implementation=sdpa",
+            f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
+            f"--shots {demo.shots.removesuffix('-shot')} --data {demo.cell.data} --out submission",
+        )
+    )

@@ -1,0 +1,162 @@
+"""How much of what chains of thought say of drawn pictures is false, at every stage.
+
+    python -m rise_bench.experiments.false_statements moods runs/moods-16-shot-rise_cot/rollouts \
+        runs/moods-16-shot-rise_cot/cots results/samples.jsonl
+
+The first argument is the drawn benchmark (folder or name), the others are told apart by what they hold: a
+folder of rollout logs (one line for each range of optimiser steps), a CoT dataset (all rows, `high`, and
+`high` with `--min-groundedness`), a file of samples of an evaluation (chains of thought of its responses).
+Where rows hold groundedness, it also prints how well that ranks true texts above false ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rise_bench.cot.dataset import GROUNDED, open_cots
+from rise_bench.cot.rollout_log import latest_rollouts
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.manifest import MANIFEST_NAME
+from rise_bench.errors import DataError, RiseError
+from rise_bench.evaluation.responses import read_responses
+from rise_bench.experiments.comparison import thoughts_of
+from rise_bench.hub.find import open_benchmark
+from rise_bench.scoring.groundedness import auroc
+from rise_bench.synthetic.fact_check import Counted, check_texts, count_statements
+
+Stage = tuple[str, Counted]
+Row = Mapping[str, Any]
+
+
+def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) -> Iterator[Stage]:
+    """Count the rollouts of a training run, `every` optimiser steps together.
+
+    Args:
+        folder: Folder of rollout logs (`RUN/rollouts`).
+        dataset: The drawn benchmark that was trained on.
+        every: Steps in one range.
+    """
+    ranges: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for row in latest_rollouts([folder]):
+        ranges[row["step"] // every].append((row["id"], row.get("cot", row.get("response", ""))))
+    if not ranges:
+        raise DataError(f"{folder} holds no rollouts; name the folder `rollouts` of a run")
+    for number, texts in sorted(ranges.items()):
+        name = f"rollouts, steps {number * every} to {(number + 1) * every - 1}"
+        yield name, count_statements(texts, dataset, "train")
+
+
+def count_retained(
+    folder: Path, dataset: BenchmarkDataset, *, min_groundedness: float | None = None
+) -> Iterator[Stage]:
+    """Count the chains of thought of a CoT dataset: all, `high`, and `high` that are grounded too.
+
+    Args:
+        folder: The CoT dataset.
+        dataset: The drawn benchmark that it is of.
+        min_groundedness: Lowest groundedness of the worst sentence for the last line; None leaves it out.
+    """
+    cots = open_cots(folder)
+    rows = list(cots.rows(columns=["id", "cot"]))
+    high = list(cots.rows("high"))
+    yield "retained, all", count_statements(((r["id"], r["cot"]) for r in rows), dataset, "train")
+    yield "retained, high", count_statements(((r["id"], r["cot"]) for r in high), dataset, "train")
+    if min_groundedness is not None:
+        found = [(r["id"], r["cot"], r["groundedness_worst_sentence"]) for r in high]
+        texts = [(uid, cot) for uid, cot, worst in found if worst is not None and worst >= min_groundedness]
+        name = f"retained, high, worst sentence >= {min_groundedness:g}"
+        yield name, count_statements(texts, dataset, "train")
+
+
+def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") -> Iterator[Stage]:
+    """Count the chains of thought of an evaluation's responses."""
+    texts = thoughts_of(read_responses(file).texts, dataset.spec)
+    yield f"responses, {split}", count_statements(texts.items(), dataset, split)
+
+
+def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:
+    """Return how well the groundedness that rows hold ranks true texts above those with a false statement.
+
+    Args:
+        rows: Rows with `id`, `cot`, `groundedness` and `groundedness_worst_sentence`; those that nobody
+            judged, and texts that state nothing, are left out.
+        dataset: The drawn benchmark that they are about, its training split.
+
+    Returns:
+        texts, false_texts, AUROC by `groundedness` and by `groundedness_worst_sentence`, and the shares of
+        true and of false texts that a gate at 0 of the worst sentence stops; empty where one side is.
+    """
+    judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
+    found = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
+    sides: tuple[list[Row], list[Row]] = ([], [])
+    for row, said in zip(judged, found, strict=True):
+        if said:
+            sides[any(not one.true for one in said)].append(row)
+    if not all(sides):
+        return {}
+    result = {"texts": float(len(sides[0]) + len(sides[1])), "false_texts": float(len(sides[1]))}
+    for name in GROUNDED:
+        result[f"auroc {name}"] = auroc(*([row[name] for row in side] for side in sides))
+    for name, side in zip(("true", "false"), sides, strict=True):
+        stopped = sum(row["groundedness_worst_sentence"] < 0 for row in side)
+        result[f"{name} texts stopped at 0"] = stopped / len(side)
+    return result
+
+
+def count_any(path: Path, dataset: BenchmarkDataset, **options: Any) -> Iterator[Stage]:
+    """Count what is at `path`; see the module."""
+    if path.is_file():
+        yield from count_samples(path, dataset)
+    elif (path / MANIFEST_NAME).is_file():
+        yield from count_retained(path, dataset, min_groundedness=options.get("min_groundedness"))
+    else:
+        yield from count_rollouts(path, dataset, every=options.get("every", 20))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description="False statements of chains of thought about drawn pictures."
+    )
+    parser.add_argument("benchmark", help="drawn benchmark: name or folder")
+    parser.add_argument("paths", nargs="+", type=Path, help="rollouts, CoT datasets, samples files")
+    parser.add_argument("--every", type=int, default=20, help="optimiser steps in one range")
+    parser.add_argument(
+        "--min-groundedness", type=float, help="one more line: `high` rows with at least this"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    a = parser.parse_args()
+    dataset = open_benchmark(a.benchmark)
+    for path in a.paths:
+        for stage, counted in count_any(path, dataset, every=a.every, min_groundedness=a.min_groundedness):
+            facts = {"false_rate": counted.rate, "false_per_text": counted.false_per_text}
+            if a.json:
+                line = json.dumps({"path": str(path), "stage": stage, **asdict(counted), **facts})
+            else:
+                line = (
+                    f"{stage:<44} {counted.texts:>6} texts {counted.statements:>7} statements "
+                    f"{counted.false:>6} false, rate {counted.rate:.3f}, {counted.false_per_text:.3f} a text"
+                )
+            sys.stdout.write(line + "\n")
+        if path.is_dir() and (ranked := rank_truth(_rows(path), dataset)):
+            sys.stdout.write(json.dumps(ranked, indent=None if a.json else 1) + "\n")
+
+
+def _rows(folder: Path) -> list[Row]:
+    if (folder / MANIFEST_NAME).is_file():
+        return list(open_cots(folder).rows())
+    return list(latest_rollouts([folder]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RiseError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,263 @@
+"""Jobs: rise-bench commands that need one another's results, run side by side, each done once.
+
+A job that ended well leaves a record and is not run again; one that was killed is started again and goes on
+from what its command left. Standard output and the log of each job are kept.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.files.atomic import atomic_write_text, locked_folder
+from rise_bench.files.json_text import json_text
+
+_POLL_SECONDS = 0.3
+_NOTE_SECONDS = 5.0
+_TAIL_BYTES = 20_000
+_LAST_LINES = 12
+
+#: "12/60 [": how far the progress bar is that a command writes to its log.
+_BAR = re.compile(rb"(\d+)/(\d+) \[")
+
+#: A job is a program of its own, also where the study is one of a launcher's processes.
+_OF_A_LAUNCHER = {
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+    *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command.
+
+    Attributes:
+        name: Unique; the path of its record and logs under the folder of jobs.
+        label: What a reader is told that it does.
+        arguments: What follows `rise-bench`.
+        needs: Names of the jobs whose results it reads.
+        environment: Variables to add.
+    """
+
+    name: str
+    label: str
+    arguments: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        job: The job.
+        done: Steps done of the bar that its command shows now.
+        total: Steps of that bar; 0 if it shows none.
+        finished: Whether it ended, now or in an earlier start.
+    """
+
+    job: Job
+    done: int = 0
+    total: int = 0
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    started: float
+    before_s: float
+    noted: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the job has run, all its starts together."""
+        return self.before_s + time.monotonic() - self.started
+
+
+class JobFolder:
+    """Records and logs of jobs."""
+
+    def __init__(self, path: Path) -> None:
+        """Use the folder `path`; it is made when something is written."""
+        self.path = path
+
+    def output(self, name: str) -> Path:
+        """Return the file with what a job printed."""
+        return self.path / f"{name}.out"
+
+    def log(self, name: str) -> Path:
+        """Return the file with a job's log."""
+        return self.path / f"{name}.log"
+
+    def seconds(self, name: str) -> float:
+        """Return how long a job has run, all its starts together."""
+        record = self._record(name)
+        return float(record["seconds"]) if record else 0.0
+
+    def done_seconds(self, name: str) -> float | None:
+        """Return how long a job took; None before it ended well."""
+        record = self._record(name)
+        return float(record["seconds"]) if record and record["done"] else None
+
+    def all_seconds(self) -> dict[str, float]:
+        """Return how long each job took of all that ended well, by name."""
+        names = (path.relative_to(self.path).with_suffix("") for path in self.path.rglob("*.json"))
+        took = {str(name): self.done_seconds(str(name)) for name in sorted(names)}
+        return {name: seconds for name, seconds in took.items() if seconds is not None}
+
+    def is_done(self, job: Job) -> bool:
+        """Whether this very job ended well before.
+
+        Raises:
+            ConfigError: The folder holds a job of this name with other arguments.
+        """
+        record = self._record(job.name)
+        if record is None:
+            return False
+        if record["arguments"] != list(job.arguments):
+            raise ConfigError(
+                f"{self.path / job.name}.json is of another command: rise-bench "
+                f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove this one."
+            )
+        return bool(record["done"])
+
+    def write(self, job: Job, seconds: float, *, done: bool) -> None:
+        """Write a job's record."""
+        record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
+        atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
+
+    def _record(self, name: str) -> dict[str, Any] | None:
+        path = self.path / f"{name}.json"
+        if not path.is_file():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    folder: JobFolder,
+    *,
+    at_once: int = 2,
+    progress: Callable[[Progress], None] = lambda _: None,
+    failed: Callable[[Job, str], None] | None = None,
+) -> None:
+    """Run what is not done yet; of the jobs that can start, the first in order does.
+
+    Args:
+        jobs: Every job, those that are needed before those that need them.
+        folder: Where records and logs are.
+        at_once: Jobs at a time.
+        progress: Told how far each running job is, about three times a second, and of each that ended.
+        failed: Told of each job that failed, and why; what needs it is left out and the rest goes on.
+
+    Raises:
+        PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. The others
+            are stopped.
+        ConfigError: The folder holds other jobs of the same names, or another process runs jobs of it.
+    """
+    with locked_folder(folder.path, folder.path):
+        _run(jobs, folder, at_once, progress, failed)
+
+
+def _run(
+    jobs: Sequence[Job],
+    folder: JobFolder,
+    at_once: int,
+    progress: Callable[[Progress], None],
+    failed: Callable[[Job, str], None] | None,
+) -> None:
+    done = {job.name for job in jobs if folder.is_done(job)}
+    for job in jobs:
+        if job.name in done:
+            progress(Progress(job, finished=True))
+    waiting = [job for job in jobs if job.name not in done]
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            ready = [job for job in waiting if set(job.needs) <= done]
+            if not ready and not running:
+                return  # what is left needs a job that failed
+            for job in ready[: at_once - len(running)]:
+                waiting.remove(job)
+                running.append(_start(job, folder))
+            time.sleep(_POLL_SECONDS)
+            for one in list(running):
+                progress(_progress(one.job, folder))
+                try:
+                    ended = _has_ended(one, folder)
+                except PrerequisiteError as error:
+                    if failed is None:
+                        raise
+                    running.remove(one)
+                    failed(one.job, str(error))
+                    continue
+                if ended:
+                    running.remove(one)
+                    done.add(one.job.name)
+                    progress(Progress(one.job, finished=True))
+    finally:
+        for one in running:
+            _stop(one, folder)
+
+
+def _start(job: Job, folder: JobFolder) -> _Running:
+    folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
+    before = folder.seconds(job.name)
+    folder.write(job, before, done=False)
+    with folder.output(job.name).open("wb") as out, folder.log(job.name).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rise_bench.cli.tethered", *job.arguments],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=log,
+            env={name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
+            | dict(job.environment),
+            start_new_session=True,
+        )
+    return _Running(job, process, time.monotonic(), before)
+
+
+def _has_ended(one: _Running, folder: JobFolder) -> bool:
+    """Keep the record of a running job; whether it ended well."""
+    code = one.process.poll()
+    if code is not None or one.seconds - one.noted > _NOTE_SECONDS:
+        one.noted = one.seconds
+        folder.write(one.job, one.noted, done=code == 0)
+    if not code:
+        return code == 0
+    lines = _tail(folder.log(one.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]
+    raise PrerequisiteError(
+        f"{one.job.label} failed (exit code {code}): rise-bench {' '.join(one.job.arguments)}\n"
+        + "\n".join(f"    {line}" for line in lines)
+        + f"\nAll of its log: {folder.log(one.job.name)}. Mend the cause and start the same command again."
+    )
+
+
+def _stop(one: _Running, folder: JobFolder) -> None:
+    if one.process.poll() is None:
+        folder.write(one.job, one.seconds, done=False)
+    if one.process.stdin:
+        one.process.stdin.close()  # the tether
+    one.process.wait()
+
+
+def _progress(job: Job, folder: JobFolder) -> Progress:
+    bars = _BAR.findall(_tail(folder.log(job.name)))
+    return Progress(job, int(bars[-1][0]), int(bars[-1][1])) if bars else Progress(job)
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return file.read()

@@ -1,0 +1,104 @@
+"""RISE and its rivals as jobs: what is trained in which order, and scored by lmms-eval.
+
+A method is a few `rise-bench` commands over the recipes of the drawn benchmarks; methods that share a part,
+such as the chains of thought of RISE-CoT, share its job. Every model is asked in the form that it was taught.
+"""
+
+from collections.abc import Sequence
+
+from rise_bench.cot.dataset import TAU
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.cell import Cell, Method
+from rise_bench.experiments.commands import evaluate, sweep_base, train
+from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft
+from rise_bench.models.base_model import BASE_MODEL
+
+
+def find_method(name: str) -> Method:
+    """Return a method or an ablation.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    known = METHODS | ABLATIONS
+    if name not in known:
+        raise ConfigError(f"no method {name!r}; choose from {', '.join(known)}")
+    return known[name]
+
+
+def method_jobs(cell: Cell, methods: Sequence[str]) -> list[Job]:
+    """Return the jobs of some methods, each job once, those that are needed first.
+
+    Raises:
+        ConfigError: There is no such method.
+    """
+    jobs: dict[str, Job] = {}
+    for name in methods:
+        method = find_method(name)
+        trainings = method.trainings(cell)
+        jobs |= {job.name: job for job in trainings}
+        evaluation = evaluate(cell, name, method, trainings[-1:])
+        jobs[evaluation.name] = evaluation
+    return list(jobs.values())
+
+
+def _reason_rft(cell: Cell) -> list[Job]:
+    before = sweep_base(cell)
+    cots = f"data.cots={cell.run('base_cots')}"
+    return [before, train(cell, "reason_rft", before, settings=(cots,))]
+
+
+def _metis_rise(cell: Cell) -> list[Job]:
+    before = rise_cot(cell)
+    return [*before, train(cell, "metis_rise", before[-1], settings=(f"data.expert_cots={cell.cots}",))]
+
+
+METHODS: dict[str, Method] = {
+    "rise": Method(
+        "RISE",
+        rise_r1,
+        lambda cell: cell.run("rise_r1") / "grpo" / "final",
+        phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),
+        cots=lambda cell: cell.cots,
+        tau=TAU,
+    ),
+    "rise_grounded": grounded("RISE grounded", "rise_r1_grounded", reward="gate", select=True),
+    "rise_sft": Method(
+        "RISE without RFT",
+        rise_sft,
+        lambda cell: cell.run("rise_sft") / "sft" / "final",
+        phases=(RISE_COT, ("rise_sft", "sft")),
+        cots=lambda cell: cell.cots,
+        tau=TAU,
+    ),
+    "visual_rft": Method(
+        "Visual-RFT",
+        lambda cell: [train(cell, "visual_rft")],
+        lambda cell: cell.run("visual_rft") / "grpo" / "final",
+        phases=(("visual_rft", "grpo"),),
+    ),
+    "sft": Method(
+        "SFT",
+        lambda cell: [train(cell, "sft")],
+        lambda cell: cell.run("sft") / "sft" / "final",
+        "answer_only",
+        phases=(("sft", "sft"),),
+    ),
+    "reason_rft": Method(
+        "Reason-RFT",
+        _reason_rft,
+        lambda cell: cell.run("reason_rft") / "grpo" / "final",
+        phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
+        cots=lambda cell: cell.run("base_cots"),
+    ),
+    "metis_rise": Method(
+        "Metis-RISE",
+        _metis_rise,
+        lambda cell: cell.run("metis_rise") / "sft" / "final",
+        phases=(RISE_COT, ("metis_rise", "grpo"), ("metis_rise", "sft")),
+    ),
+    "base": Method("base model", lambda _: [], lambda _: BASE_MODEL),
+}
+"""Every method by name; the longest chain of jobs first, so that it starts first."""

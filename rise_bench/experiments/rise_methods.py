@@ -1,0 +1,78 @@
+"""The training jobs of RISE, whole and with one thing changed: RISE-CoT, collecting, RISE-R1."""
+
+from pathlib import Path
+
+from rise_bench.cot.dataset import TAU
+from rise_bench.experiments.cell import Cell, Method, Section
+from rise_bench.experiments.commands import collect, train
+from rise_bench.experiments.jobs import Job
+
+#: Threshold of groundedness, in nats a token: a sentence is likelier beside its picture than beside others.
+MIN_GROUNDEDNESS = 0.0
+
+
+#: The phase of RISE-CoT.
+RISE_COT: tuple[str, Section] = ("rise_cot", "grpo")
+
+
+def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -> list[Job]:
+    """Return the jobs that make the chains of thought.
+
+    Args:
+        cell: Where.
+        name: Put behind the names of the jobs, where `settings` change them.
+        settings: Settings after the recipe's.
+        select: Keep of each sample what is grounded, in the folder `selected` of the run.
+    """
+    run = f"rise_cot{name}"
+    training = train(cell, "rise_cot", settings=settings, run=run)
+    if not select:
+        return [training, collect(cell, training, run)]
+    options = ("--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
+    return [training, collect(cell, training, run, folder="selected", options=options)]
+
+
+def rise_r1(cell: Cell) -> list[Job]:
+    """Return all jobs of RISE."""
+    return then_r1(cell, rise_cot(cell), cell.cots)
+
+
+def rise_sft(cell: Cell) -> list[Job]:
+    """Return the jobs of RISE without its last phase, whose steps the SFT phase has then."""
+    return then_r1(cell, rise_cot(cell), cell.cots, "phases=sft", run="rise_sft")
+
+
+def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Method:
+    """Return RISE with groundedness in the reward of RISE-CoT, in the choice of chains of thought, or both.
+
+    Args:
+        title: How tables call it.
+        run: Name of its RISE-R1.
+        reward: `gate`: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold;
+            `multiply`: it is paid a share that rises with that sentence's groundedness; `none`: as ever.
+        select: Only chains of thought above it are trained on.
+    """
+    name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
+    settings = (f"reward.grounded={reward}",) if name else ()
+    asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
+
+    def cots(cell: Cell) -> Path:
+        return cell.run(f"rise_cot{name}") / ("selected" if select else "cots")
+
+    return Method(
+        title,
+        lambda cell: then_r1(
+            cell, rise_cot(cell, name, *settings, select=select), cots(cell), *asked, run=run
+        ),
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
+        cots=cots,
+        tau=TAU,
+        min_groundedness=MIN_GROUNDEDNESS if select else None,
+    )
+
+
+def then_r1(cell: Cell, before: list[Job], cots: Path, *settings: str, run: str = "rise_r1") -> list[Job]:
+    """Return some jobs and RISE-R1 on the chains of thought that they make."""
+    given = (f"data.cots={cots}", *settings)
+    return [*before, train(cell, "rise_r1", before[-1], settings=given, run=run)]

@@ -1,0 +1,60 @@
+"""Equal budgets: how many optimiser steps each phase of a method has.
+
+Every step on which a method's model depends counts, also those of RISE-CoT where a rival uses its chains of
+thought. RISE-CoT has a third of the budget wherever it is used, the policy has the rest; in one ablation the
+policy has all, nearer to the paper, and RISE-CoT's third comes on top.
+"""
+
+from collections.abc import Mapping
+
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.cell import Method
+from rise_bench.experiments.study.settings import COT_TRAINING, Setting, policy_sections
+
+#: Optimiser steps between two checkpoints: a crash of these small models loses seconds.
+_SAVE_STEPS = 20
+
+#: (training job, section) -> steps.
+Steps = dict[tuple[str, str], int]
+
+
+def cot_steps(total: int) -> int:
+    """Return the steps of RISE-CoT out of a budget."""
+    return round(total / 3)
+
+
+def allot(method: Method, setting: Setting, total: int, policy: int | None = None) -> Steps:
+    """Return the steps of each phase of a method.
+
+    Args:
+        method: The method.
+        setting: How it splits the steps of its policy.
+        total: Steps of RISE-CoT and policy together.
+        policy: Steps of the policy, if they are not what RISE-CoT leaves of `total`.
+
+    Raises:
+        ConfigError: A phase would have no step.
+    """
+    cot = {phase: cot_steps(total) for phase in method.phases if phase[0].startswith(COT_TRAINING)}
+    counted = sum(cot.values()) if method.teacher_counts else 0
+    left = round(total * method.share_of_steps) - counted if policy is None else policy
+    sections = policy_sections(method)
+    alone = len(sections) == 1
+    sft = round(left * setting.sft_share) if not alone else left if sections == ("sft",) else 0
+    steps: Steps = {}
+    for phase in method.phases:
+        steps[phase] = cot[phase] if phase in cot else sft if phase[1] == "sft" else left - sft
+    if any(count < 1 for count in steps.values()):
+        raise ConfigError(f"{method.title}: a budget of {total} steps leaves {steps}; give at least 12 steps")
+    return steps
+
+
+def overrides(setting: Setting, steps: Mapping[tuple[str, str], int]) -> dict[str, tuple[str, ...]]:
+    """Return the settings of each training job of a method: steps and learning rates."""
+    rates = {"sft": setting.sft_learning_rate, "grpo": setting.grpo_learning_rate}
+    given: dict[str, tuple[str, ...]] = {}
+    for (job, section), count in steps.items():
+        rate = None if job.startswith(COT_TRAINING) else rates[section]
+        lines = (f"{section}.steps={count}", *((f"{section}.learning_rate={rate}",) if rate else ()))
+        given[job] = (*given.get(job, (f"run.save_steps={_SAVE_STEPS}", "run.save_total_limit=1")), *lines)
+    return given

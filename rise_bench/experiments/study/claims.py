@@ -1,0 +1,109 @@
+"""The paper's claims as data, and the rule by which a claim is called reproduced, written down beforehand.
+
+Two methods are compared seed by seed, mostly on the benchmark's own metric: same pictures, shots and budget.
+The difference is tested by a paired two-sided t-test over seeds. A claim is
+
+- reproduced, if its better method is better on average and p < 0.05;
+- not reproduced, if its better method is worse on average and p < 0.05;
+- undecided otherwise, and with fewer than three seeds.
+
+The verdict makes no correction for the number of claims; beside each p stands the one that Holm's method
+gives for all that are read together.
+"""
+
+from dataclasses import dataclass
+
+from rise_bench.evaluation.score_run import LOWER_IS_BETTER
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One method is better than another.
+
+    Attributes:
+        name: The claim in words.
+        table: Table of the paper; empty for a question of this project.
+        better: Method that is said to be better.
+        worse: Method that it is compared with.
+        number: What is compared, by its name in the results; the benchmark's own metric if empty.
+    """
+
+    name: str
+    table: str
+    better: str
+    worse: str
+    number: str = ""
+
+
+#: What of the statements of the chains of thought at test is false: a count would favour those that say less.
+FALSE_SHARE = "false_share_of_cot_statements"
+
+
+#: The same of the chains of thought that SFT trains on.
+KEPT_FALSE_SHARE = "false_share_of_kept_cot_statements"
+
+
+CLAIMS = (
+    Claim("RISE is better than its base model", "1, 2", "rise", "base"),
+    Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
+    Claim("RISE is better than Visual-RFT", "1, 2", "rise", "visual_rft"),
+    Claim("RISE, its RISE-CoT not counted, is better than VRFT", "1, 2", "rise_uncounted", "visual_rft"),
+    Claim("SFT is better than the base model", "1, 2", "sft", "base"),
+    Claim("SFT, a quarter of the steps, is better than the base model", "", "sft_early", "base"),
+    Claim("SFT, a quarter of the steps, is better than SFT", "", "sft_early", "sft"),
+    Claim("RISE is better than SFT, a quarter of the steps", "", "rise", "sft_early"),
+    Claim("Visual-RFT is better than SFT", "1, 2", "visual_rft", "sft"),
+    Claim("CoTs of RISE-CoT teach better than the base model's", "3", "rise", "r1_base_cots"),
+    Claim("SFT High + RFT is better than SFT Full", "4", "rise", "sft_all"),
+    Claim("SFT High + RFT is better than SFT High", "4", "rise", "rise_sft"),
+    Claim("SFT High + RFT is better than RFT", "4", "rise", "visual_rft"),
+    Claim("SFT High + RFT is better than SFT Full + RFT", "4", "rise", "sft_all_rft"),
+    Claim("SFT Full + RFT is better than SFT Full", "4", "sft_all_rft", "sft_all"),
+    Claim("The full reward is better than similarity only", "5", "rise", "similarity_only"),
+    Claim("The full reward is better than none for leaks", "5", "rise", "no_leak_term"),
+    Claim("The full reward is better than none for the format", "5", "rise", "no_format_term"),
+    Claim("tau 0.75 is better than 0.65", "6", "rise", "tau_65"),
+    Claim("tau 0.75 is better than 0.85", "6", "rise", "tau_85"),
+    Claim("SFT is better than the base model in its own form", "", "sft", "base_answer_only"),
+    Claim("RISE grounded is better than RISE", "", "rise_grounded", "rise"),
+    Claim("With RISE's settings RISE grounded is better than RISE", "", "grounded_as_rise", "rise"),
+    Claim("With its own settings it is better than RISE with them", "", "rise_grounded", "rise_as_grounded"),
+    Claim("RISE is better with the settings of RISE grounded", "", "rise_as_grounded", "rise"),
+    Claim("Visual-RFT is better than RISE with them", "", "visual_rft", "rise_as_grounded"),
+    Claim("Less is false with RISE's settings", "", "grounded_as_rise", "rise", FALSE_SHARE),
+    Claim("Less is false with those of RISE grounded", "", "rise_grounded", "rise_as_grounded", FALSE_SHARE),
+    Claim("Less of what RISE grounded says is false", "", "rise_grounded", "rise", FALSE_SHARE),
+    Claim("Less of what RISE says is false than of VRFT", "", "rise", "visual_rft", FALSE_SHARE),
+    Claim("RISE grounded is better than Visual-RFT", "", "rise_grounded", "visual_rft"),
+    Claim("Less that is false by RISE grounded than by VRFT", "", "rise_grounded", "visual_rft", FALSE_SHARE),
+    Claim("Best CoTs of RISE-CoT teach better than the base model's best", "", "rise", "r1_base_best"),
+    Claim("The base model's best CoTs teach better than its first", "", "r1_base_best", "r1_base_cots"),
+    Claim("Less is false in what RISE grounded keeps", "", "rise_grounded", "rise", KEPT_FALSE_SHARE),
+    Claim("Less is false in what the gate alone keeps", "", "grounded_reward", "rise", KEPT_FALSE_SHARE),
+    Claim("Less is false in what selection alone keeps", "", "grounded_select", "rise", KEPT_FALSE_SHARE),
+    Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
+    Claim("RISE is better than Metis-RISE", "", "rise", "metis_rise"),
+    Claim("Less of what RISE says is false than of its base model", "", "rise", "base", FALSE_SHARE),
+    Claim("Less of what RISE says is false than without RFT", "", "rise", "rise_sft", FALSE_SHARE),
+    Claim("RISE is better than before its RFT", "", "rise", "rise_before_rft"),
+    Claim("RISE hedges more than before its RFT", "", "rise_before_rft", "rise", "excess_entropy"),
+    Claim("RISE hedges more than without RFT", "", "rise_sft", "rise", "excess_entropy"),
+    Claim("RFT paid with 1e-2 for the 1e-10 hedges less", "", "rft_floor", "rise", "excess_entropy"),
+    Claim("RFT paid with 1e-2 for the 1e-10 is better", "", "rft_floor", "rise"),
+    Claim(
+        "VRFT paid with 1e-2 for the 1e-10 hedges less",
+        "",
+        "visual_rft_floor",
+        "visual_rft",
+        "excess_entropy",
+    ),
+    Claim("VRFT paid with 1e-2 for the 1e-10 is better", "", "visual_rft_floor", "visual_rft"),
+    Claim("RFT paid by the JSD for the KLD hedges less", "", "rft_jsd", "rise", "excess_entropy"),
+    Claim("RFT paid by the JSD for the KLD is better", "", "rft_jsd", "rise"),
+    Claim("RFT paid by half the exponent hedges less", "", "rft_upstream", "rise", "excess_entropy"),
+)
+
+
+def lower_is_better(number: str) -> bool:
+    """Whether less of a number of a result is better."""
+    return number in LOWER_IS_BETTER or number.startswith(("false_", "excess_"))

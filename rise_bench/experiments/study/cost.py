@@ -1,0 +1,54 @@
+"""How long jobs take: a guess before anything ran, scaled by what the jobs that are done really took."""
+
+from collections.abc import Sequence
+
+from rise_bench.experiments.jobs import Job, JobFolder
+
+#: Seconds to start, and of one step of each phase, with two jobs side by side on two free CPU cores.
+_START = 10.0
+_A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
+
+#: Seconds of the other commands; collecting samples whatever RISE-CoT did not, at full shots most pictures.
+_WHOLE = {"eval": 20.0, "collect": 20.0}
+_COLLECT_FULL = 70.0
+
+
+def guessed_seconds(job: Job) -> float:
+    """Return how long a job takes on a small machine, from its kind, its shots and its steps."""
+    command = job.arguments[0]
+    if command == "collect" and "/full/" in job.name:
+        return _COLLECT_FULL
+    if command != "train":
+        return _WHOLE.get(command, _START)
+    a_step = _A_STEP.get(job.arguments[1], _A_STEP[""])
+    steps = dict(text.split(".steps=") for text in job.arguments if ".steps=" in text)
+    return _START + sum(a_step[section] * int(count) for section, count in steps.items() if section in a_step)
+
+
+def remaining_seconds(jobs: Sequence[Job], folder: JobFolder, at_once: int) -> float:
+    """Return how long what is not done will take.
+
+    Jobs that are done say how much slower or faster than the guess this machine is, each kind of command by
+    itself if any of its kind is done.
+
+    Args:
+        jobs: All jobs.
+        folder: Their records.
+        at_once: Jobs side by side.
+    """
+    done = {job.name for job in jobs if folder.is_done(job)}
+    guess: dict[str, float] = {"": 0.0}
+    took: dict[str, float] = {"": 0.0}
+    for job in jobs:
+        if job.name in done:
+            for kind in ("", _kind(job)):
+                guess[kind] = guess.get(kind, 0.0) + guessed_seconds(job)
+                took[kind] = took.get(kind, 0.0) + folder.seconds(job.name)
+    whole = took[""] / guess[""] if guess[""] else 1.0
+    ratio = {kind: took[kind] / guess[kind] for kind in guess if kind}
+    left = (job for job in jobs if job.name not in done)
+    return sum(guessed_seconds(job) * ratio.get(_kind(job), whole) for job in left) / at_once
+
+
+def _kind(job: Job) -> str:
+    return " ".join(job.arguments[:2]) if job.arguments[0] == "train" else job.arguments[0]

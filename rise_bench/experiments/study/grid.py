@@ -1,0 +1,102 @@
+"""The grid of a study: which cells and jobs there are, and where everything lies.
+
+    OUT/data/seed-0/moods                  pictures of a seed; every method and budget sees the same
+    OUT/moods/16-shot/seed-0/runs, eval    trainings and evaluations of a cell
+    OUT/jobs/moods/16-shot/seed-0/         records and logs
+
+The base model is scored once a seed. Methods trained at equal time carry the tag `-time`, except RISE, which
+sets the time and is the same in both budgets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.comparison import AGAINST
+from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.methods import METHODS, find_method, method_jobs
+from rise_bench.experiments.study.budget import Steps, allot, overrides
+from rise_bench.experiments.study.settings import Setting, setting_of
+
+Budget = Literal["steps", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is asked for.
+
+    Attributes:
+        out: Folder for everything.
+        benchmark: A drawn benchmark: moods, scenes or kinds.
+        shots: Numbers of shots.
+        seeds: Seeds 0, 1, … of pictures and training.
+        methods: Names of methods and ablations.
+        budget: Equal optimiser steps or equal seconds.
+        steps: Optimiser steps of each method; at equal time, those of RISE.
+        train: Training pictures that are drawn.
+        test: Test pictures.
+        tuned: Settings by method; a method without one has the recipe's learning rates and halves its steps.
+        time_steps: Steps of the policy at equal time, by shots and method.
+    """
+
+    out: Path
+    benchmark: str = "moods"
+    shots: tuple[str, ...] = ("4-shot", "16-shot", "full")
+    seeds: int = 5
+    methods: tuple[str, ...] = tuple(METHODS)
+    budget: Budget = "steps"
+    steps: int = 120
+    train: int = 400
+    test: int = 200
+    tuned: Mapping[str, Setting] = field(default_factory=dict)
+    time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def jobs_folder(self) -> JobFolder:
+        """Records and logs."""
+        return JobFolder(self.out / "jobs")
+
+    def data(self, seed: int) -> Path:
+        """Return the folder of the dataset of a seed."""
+        return self.out / "data" / f"seed-{seed}" / self.benchmark
+
+    def steps_of(self, method: str, shots: str) -> Steps:
+        """Return the steps of each phase of a method."""
+        policy = self.time_steps.get(shots, {}).get(method) if self.budget == "time" else None
+        return allot(find_method(method), setting_of(method, self.tuned), self.steps, policy)
+
+    def cell(self, method: str, shots: str, seed: int) -> Cell:
+        """Return where a method is trained and scored, with its settings."""
+        chosen = find_method(method)
+        where = f"{self.benchmark}/{shots if chosen.phases else 'base'}/seed-{seed}"
+        return Cell(
+            self.data(seed),
+            shots if chosen.phases else "full",
+            seed,
+            self.out / where,
+            f"{where}/",
+            "-time" if self.budget == "time" and chosen.phases and method != AGAINST else "",
+            overrides(setting_of(method, self.tuned), self.steps_of(method, shots)),
+        )
+
+    def points(self) -> list[tuple[int, str, str]]:
+        """Return (seed, shots, method) of every result, seed by seed: an early stop leaves whole seeds."""
+        return [(seed, shots, m) for seed in range(self.seeds) for shots in self.shots for m in self.methods]
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs, each once, those that are needed first."""
+        jobs: dict[str, Job] = {}
+        for seed, shots, method in self.points():
+            jobs |= {job.name: job for job in method_jobs(self.cell(method, shots, seed), [method])}
+        return list(jobs.values())
+
+
+def ablations_for(benchmark: str) -> tuple[str, ...]:
+    """Return the ablations that mean something on a benchmark: similarity variants differ by its kind."""
+    of_boxes = get_benchmark(benchmark).kind != "distribution"
+    useless = {"rft_literal", "rft_jsd", "rft_floor", "visual_rft_floor"} if of_boxes else {"rft_f1"}
+    return tuple(name for name in ABLATIONS if name not in useless)

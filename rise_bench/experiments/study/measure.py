@@ -1,0 +1,159 @@
+"""One result: everything that is measured of one method at one number of shots and one seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.divergence import normalised
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.rollout_log import latest_rollouts
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.evaluation.responses import read_responses, score_responses
+from rise_bench.evaluation.score_run import score_floors
+from rise_bench.experiments.cell import Cell, Method
+from rise_bench.experiments.comparison import checked, samples_file
+from rise_bench.experiments.methods import find_method
+from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.settings import COT_TRAINING
+from rise_bench.scoring.scores import SampleScore, aggregate
+from rise_bench.synthetic import fact_check
+
+#: Metrics of the report that a result keeps, those that the benchmark has.
+_METRICS = ("jsd", "accuracy", "ap50", "similarity", "precision_iou", "parse_rate", "format_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of results.jsonl.
+
+    Attributes:
+        benchmark: Name of the benchmark.
+        budget: steps or time; empty for floors.
+        shots: Number of shots; empty for floors.
+        seed: Seed of pictures and training.
+        method: Name of the method, or `floor:` and the floor's.
+        numbers: What was measured, by name; what does not apply is absent.
+    """
+
+    benchmark: str
+    budget: str
+    shots: str
+    seed: int
+    method: str
+    numbers: Mapping[str, float]
+
+    @property
+    def key(self) -> tuple[str, str, str, int, str]:
+        """What is measured once."""
+        return (self.benchmark, self.budget, self.shots, self.seed, self.method)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain JSON values, numbers beside the rest."""
+        row = asdict(self)
+        numbers: dict[str, float] = row.pop("numbers")
+        return row | numbers
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Result":
+        """Return the result of a row."""
+        where = {name: row[name] for name in ("benchmark", "budget", "shots", "seed", "method")}
+        return cls(**where, numbers={name: v for name, v in row.items() if name not in where})
+
+
+def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, method: str) -> Result:
+    """Measure a method whose jobs are done.
+
+    Raises:
+        DataError: Its evaluation is missing or incomplete.
+    """
+    cell, chosen, golds = study.cell(method, shots, seed), find_method(method), dataset.golds("test")
+    responses = read_responses(samples_file(cell, method, study.jobs_folder))
+    scores = score_responses(responses, golds, dataset.sha256)
+    report = aggregate(dataset.spec, golds, scores, resamples=0)
+    numbers = {name: report.metrics[name].value for name in _METRICS if name in report.metrics}
+    said = checked(responses, dataset)
+    if said is not None:
+        numbers |= _truth(said, "cot")
+    if dataset.spec.kind == "distribution":
+        numbers["excess_entropy"] = excess_entropy(golds, scores)
+    numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
+    trainings = chosen.trainings(cell)
+    numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
+    return Result(study.benchmark, study.budget, shots, seed, method, numbers)
+
+
+def measure_floors(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list[Result]:
+    """Score the constant predictors on the test pictures of a seed."""
+    metric = dataset.spec.metric
+    return [
+        Result(benchmark, "", "", seed, f"floor:{name}", {metric: report.metrics[metric].value})
+        for name, report in score_floors(dataset, resamples=0).items()
+    ]
+
+
+def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float:
+    """Return how much more entropy the stated distributions have than the true ones, mean in nats.
+
+    Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers
+    and those without any mass are left out; 0 if there is no other.
+    """
+    truth = {gold.id: gold.annotation for gold in golds}
+    found = []
+    for score in scores:
+        gold, stated = truth[score.id], score.stated
+        if isinstance(gold, Distribution) and isinstance(stated, Distribution):
+            true, said = normalised(gold.probs), normalised(stated.probs)
+            if true and said:
+                found.append(_entropy(said) - _entropy(true))
+    return fmean(found) if found else 0.0
+
+
+def _entropy(shares: Sequence[float]) -> float:
+    return -math.fsum(share * math.log(share) for share in shares if share > 0)
+
+
+def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
+    """How much is false in all that RISE-CoT sampled while it was trained."""
+    runs = [cell.run(job) for job, _ in method.phases if job.startswith(COT_TRAINING)]
+    if not runs:
+        return {}
+    count = fact_check.count_statements
+    texts = ((row["id"], row["cot"]) for row in latest_rollouts(run / "rollouts" for run in runs))
+    return _truth(count(texts, dataset, "train"), "rollout")
+
+
+def _truth(said: Any, of: str) -> dict[str, float]:
+    """Return how much texts say and what of it is false; without a statement there is no share."""
+    numbers = {f"false_statements_per_{of}": said.false_per_text}
+    if said.statements:
+        numbers |= {
+            f"statements_per_{of}": said.per_text,
+            f"false_share_of_{of}_statements": said.rate,
+        }
+    return numbers
+
+
+def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
+    """What the chains of thought are like on which the SFT phase trains."""
+    if method.cots is None:
+        return {}
+    floors = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
+    asked = {column: floor for column, floor in floors.items() if floor is not None}
+    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "leak_numbers", *asked]))
+    kept = [
+        row
+        for row in rows
+        if all(row[name] is not None and row[name] >= floor for name, floor in asked.items())
+    ]
+    count = fact_check.count_statements
+    texts = ((row["id"], row["cot"]) for row in kept)
+    numbers = _truth(count(texts, dataset, "train"), "kept_cot")
+    if kept:
+        numbers["leaking_share_of_kept_cots"] = fmean(row["leak_numbers"] for row in kept)
+    if method.tau is not None:
+        numbers["share_kept"] = len(kept) / len(rows)
+    return numbers

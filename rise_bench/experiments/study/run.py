@@ -1,0 +1,176 @@
+"""Running a study or its trials: draw, run the jobs that are not done, measure, write results and page."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rise_bench._version import __version__
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.dataset import draw
+from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.methods import find_method, method_jobs
+from rise_bench.experiments.study.calibration import time_steps
+from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.measure import Result, measure, measure_floors
+from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.summary import summarise, write_results
+from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
+from rise_bench.extras import require_extra
+from rise_bench.files.atomic import atomic_write_text, sha256_file
+from rise_bench.files.json_text import json_text
+from rise_bench.models.base_model import base_model_folder
+
+#: Told after each picture of how many.
+Drawing = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a study came to.
+
+    Attributes:
+        results: The results of this command.
+        page: The page with everything that was ever measured in this folder.
+        failed: Why jobs failed, or that they are not done yet.
+    """
+
+    results: list[Result]
+    page: Path
+    failed: list[str]
+
+
+def planned(study: Study, *, keep: bool = True) -> Study:
+    """Return the study with the steps of its methods decided, which at equal time needs measured seconds.
+
+    With `keep` the seconds are measured once and for all: a study that only lists jobs keeps none.
+
+    Raises:
+        PrerequisiteError: Nothing of equal steps ran that could be measured.
+    """
+    return replace(study, time_steps=time_steps(study, keep=keep)) if study.budget == "time" else study
+
+
+def run_study(
+    study: Study, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
+) -> Outcome:
+    """Run the jobs of a planned study that are not done yet and write results, summary and page.
+
+    A job that fails stops nothing but what needs it; started again, the study tries it again.
+
+    Args:
+        study: From `planned`.
+        at_once: Jobs side by side; 0 runs none and measures what is done.
+        drawing: Told after each picture.
+        progress: Told how far each job is.
+
+    Raises:
+        PrerequisiteError: An extra is missing.
+        ConfigError: The folder holds another study, or one of another base model.
+    """
+    keep_identity(study.out)
+    drawn = {
+        seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
+        for seed in range(study.seeds)
+    }
+    failed = _run(study.jobs(), study.jobs_folder, at_once, progress)
+    results = _measured(study, drawn)
+    ordered = write_results(study.out / "results.jsonl", results)
+    atomic_write_text(study.out / "summary.json", json_text(summarise(ordered)) + "\n")
+    return Outcome(results, write_page(study.out, ordered, failed), failed)
+
+
+def run_tuning(
+    tuning: Tuning, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
+) -> tuple[dict[str, object], list[str]]:
+    """Run the trials that are not done yet; return the choice, which OUT/tuned.json keeps, and what failed.
+
+    Raises:
+        PrerequisiteError: An extra is missing.
+        ConfigError: The folder holds other trials.
+    """
+    keep_identity(tuning.out)
+    dataset = draw(
+        tuning.data,
+        train=tuning.train,
+        test=tuning.validation,
+        seed=TUNING_SEED,
+        test_split="validation",
+        progress=drawing,
+    )
+    failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
+    chosen = choose(tuning, dataset)
+    without = [m for m in dict.fromkeys(method for method, _ in tuning.trials()) if m not in chosen]
+    return chosen, failed + [f"{find_method(m).title}: no trial has a score, nothing chosen" for m in without]
+
+
+def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:
+    """Count jobs by where they are: benchmark, shots and seed."""
+    return Counter(job.name.rpartition("/")[0] for job in jobs)
+
+
+def _run(
+    jobs: Sequence[Job], folder: JobFolder, at_once: int, progress: Callable[[Progress], None]
+) -> list[str]:
+    if not at_once:
+        left = jobs_by_place(job for job in jobs if not folder.is_done(job))
+        return [f"{where}: {count} not done yet" for where, count in left.items()]
+    require_extra("train")
+    require_extra("eval")
+    failed: list[str] = []
+
+    def told(one: Progress) -> None:
+        progress(one)
+        if one.finished:
+            _remove_checkpoints(one.job)
+
+    run_jobs(jobs, folder, at_once=at_once, progress=told, failed=lambda _, reason: failed.append(reason))
+    return failed
+
+
+def _remove_checkpoints(job: Job) -> None:
+    """Remove what a finished training would have gone on from: a grid of them fills a disk."""
+    for text in job.arguments:
+        key, _, value = text.partition("=")
+        if key == "run.output_dir":
+            for checkpoint in Path(value).glob("*/checkpoint-*"):
+                shutil.rmtree(checkpoint)
+
+
+def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
+    results = [r for seed, data in drawn.items() for r in measure_floors(study.benchmark, data, seed)]
+    for seed, shots, method in study.points():
+        jobs = method_jobs(study.cell(method, shots, seed), [method])
+        if all(study.jobs_folder.is_done(job) for job in jobs):
+            results.append(measure(study, drawn[seed], seed, shots, method))
+    return results
+
+
+_WEIGHTS = "model.safetensors"
+
+
+def keep_identity(out: Path, model: Path | None = None) -> None:
+    """Write to OUT/study.json from which base model everything in the folder starts.
+
+    Args:
+        out: Folder of the study.
+        model: Folder of the base model; None for the one that ships.
+
+    Raises:
+        ConfigError: The folder was begun with another base model.
+    """
+    path = out / "study.json"
+    now = sha256_file((model or base_model_folder()) / _WEIGHTS)
+    if not path.is_file():
+        record = {"base_model_sha256": now, "rise_bench": __version__}
+        atomic_write_text(path, json_text(record) + "\n")
+        return
+    begun = json.loads(path.read_text(encoding="utf-8"))["base_model_sha256"]
+    if begun != now:
+        raise ConfigError(
+            f"{out} was begun with the base model {begun[:12]}, the one that is installed is {now[:12]}; "
+            "choose another --out"
+        )

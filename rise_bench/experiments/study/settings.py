@@ -1,0 +1,80 @@
+"""What a method may choose: learning rates, and how its steps are split between SFT and GRPO.
+
+The same number of settings is tried for every method, on validation pictures of a seed that the study does
+not use (`rise-bench study --tune`). RISE-CoT is not tuned: its chains of thought are one set for all methods
+that use them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rise_bench.errors import DataError
+from rise_bench.experiments.cell import Method, Section
+from rise_bench.experiments.methods import METHODS, find_method
+
+#: What the trainings that make chains of thought are called, at least at the beginning.
+COT_TRAINING = "rise_cot"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One choice.
+
+    Attributes:
+        sft_share: Share of the policy's steps that the SFT phase has, if there is a GRPO phase too.
+        sft_learning_rate: Of the SFT phase; None for the recipe's.
+        grpo_learning_rate: Of the GRPO phase; None for the recipe's.
+    """
+
+    sft_share: float = 0.5
+    sft_learning_rate: float | None = None
+    grpo_learning_rate: float | None = None
+
+
+_BOTH = tuple(
+    Setting(share, sft, grpo) for share in (1 / 3, 2 / 3) for sft, grpo in ((5e-4, 1e-4), (1e-3, 2e-4))
+)
+_SFT = tuple(Setting(sft_learning_rate=rate) for rate in (2e-4, 5e-4, 1e-3, 2e-3))
+_GRPO = tuple(Setting(grpo_learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4, 4e-4))
+
+
+def policy_sections(method: Method) -> tuple[Section, ...]:
+    """Return the phases in which a method trains its policy, in order; none for the base model."""
+    return tuple(section for job, section in method.phases if not job.startswith(COT_TRAINING))
+
+
+def candidates(name: str) -> tuple[Setting, ...]:
+    """Return the settings that are tried for a method: equally many for all that train."""
+    sections = set(policy_sections(find_method(name)))
+    if sections == {"sft", "grpo"}:
+        return _BOTH
+    if sections == {"sft"}:
+        return _SFT
+    return _GRPO if sections else ()
+
+
+def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
+    """Return the setting of a method; an ablation has that of the method from which it differs."""
+    if name not in METHODS:
+        method = find_method(name)
+        name = method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
+    return tuned.get(name, Setting())
+
+
+def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
+    """Return the tuned settings by method; none if nothing was tuned for the benchmark.
+
+    Raises:
+        DataError: The file is not what `rise-bench study --tune` writes.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        tuned = json.loads(path.read_text(encoding="utf-8")).get(benchmark, {})
+        return {name: Setting(**one["chosen"]) for name, one in tuned.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path} is not what `rise-bench study --tune` writes ({error}). Remove it and tune again."
+        ) from error

@@ -1,0 +1,174 @@
+"""From results to means, paired tests and verdicts."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.errors import DataError
+from rise_bench.experiments.comparison import AGAINST
+from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE, Claim, lower_is_better
+from rise_bench.experiments.study.measure import Result
+from rise_bench.experiments.study.paired_test import PairedTest, paired_test
+from rise_bench.files.atomic import atomic_write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Results that differ in seed and method only.
+
+    Attributes:
+        benchmark: Name of the benchmark.
+        budget: steps or time.
+        shots: Number of shots, or `mean`.
+        methods: Results by method and seed.
+    """
+
+    benchmark: str
+    budget: str
+    shots: str
+    methods: Mapping[str, Mapping[int, Result]]
+
+    @property
+    def metric(self) -> str:
+        """The benchmark's own metric."""
+        return get_benchmark(self.benchmark).metric
+
+    def values(self, method: str, number: str) -> list[float]:
+        """Return a number of a method, one a seed that has it."""
+        results = self.methods.get(method, {})
+        return [r.numbers[number] for _, r in sorted(results.items()) if number in r.numbers]
+
+    def compare(self, first: str, second: str, number: str = "") -> PairedTest | None:
+        """Compare two methods on the seeds that both have; None if there is no such seed."""
+        number = number or self.metric
+        a, b = self.methods.get(first, {}), self.methods.get(second, {})
+        seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
+        if not seeds:
+            return None
+        pairs = ([one[seed].numbers[number] for seed in seeds] for one in (a, b))
+        return paired_test(*pairs, lower_is_better=lower_is_better(number))
+
+
+def groups(results: Iterable[Result]) -> list[Group]:
+    """Sort results into groups; floors, which have neither budget nor shots, are in none."""
+    found: dict[tuple[str, str, str], dict[str, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
+    for result in results:
+        if result.budget:
+            found[result.benchmark, result.budget, result.shots][result.method][result.seed] = result
+    order = ("4-shot", "16-shot", "full")
+    keys = sorted(found, key=lambda key: (key[0], key[1], order.index(key[2])))
+    return [Group(*key, dict(found[key])) for key in keys]
+
+
+def over_shots(some: Sequence[Group]) -> list[Group]:
+    """Return one more group, `mean`, of what a method scores on average over all numbers of shots.
+
+    A method is in it on the seeds of which there is a result at every number of shots. Those results share
+    their test pictures, so the seed stays the unit of the tests. Empty with one number of shots only.
+    """
+    if len(some) < 2:
+        return []
+    first, methods = some[0], {}
+    for name in first.methods:
+        by_shots = [group.methods.get(name, {}) for group in some]
+        seeds = sorted(set.intersection(*(set(results) for results in by_shots)))
+        if seeds:
+            methods[name] = {seed: _mean_result([one[seed] for one in by_shots]) for seed in seeds}
+    return [Group(first.benchmark, first.budget, "mean", methods)] if methods else []
+
+
+def _mean_result(some: Sequence[Result]) -> Result:
+    shared = [name for name in some[0].numbers if all(name in one.numbers for one in some)]
+    numbers = {name: fmean(one.numbers[name] for one in some) for name in shared}
+    return replace(some[0], shots="mean", numbers=numbers)
+
+
+def by_budget(results: Iterable[Result]) -> list[list[Group]]:
+    """Return the groups of each benchmark and budget, from few shots to many."""
+    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in groups(results):
+        found[group.benchmark, group.budget].append(group)
+    return list(found.values())
+
+
+def mean_sd(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation over seeds (NaN of one) and number."""
+    return {
+        "mean": fmean(values),
+        "sd": stdev(values) if len(values) > 1 else float("nan"),
+        "n": len(values),
+    }
+
+
+def judged(group: Group) -> list[tuple[Claim, PairedTest]]:
+    """Return the claims whose methods both have results, each with its test."""
+    tests = ((claim, group.compare(claim.better, claim.worse, claim.number)) for claim in CLAIMS)
+    return [(claim, test) for claim, test in tests if test is not None]
+
+
+def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return means, tests against RISE and verdicts of each group, as plain JSON values."""
+    return [
+        {
+            "benchmark": group.benchmark,
+            "budget": group.budget,
+            "shots": group.shots,
+            "metric": group.metric,
+            "methods": {name: _numbers(group, name) for name in group.methods},
+            "rise_against": {
+                name: {number: test.to_json() for number, test in against(group, name).items()}
+                for name in group.methods
+                if name != AGAINST
+            },
+            "claims": [
+                {
+                    "claim": claim.name,
+                    "table": claim.table,
+                    "number": claim.number or group.metric,
+                    **test.to_json(),
+                }
+                for claim, test in judged(group)
+            ],
+        }
+        for some in by_budget(results)
+        for group in (*some, *over_shots(some))
+    ]
+
+
+def against(group: Group, method: str) -> dict[str, PairedTest]:
+    """Compare RISE with a method: on the benchmark's metric, and on what is false where both think."""
+    tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, FALSE_SHARE)}
+    return {number: test for number, test in tests.items() if test is not None}
+
+
+def _numbers(group: Group, method: str) -> dict[str, dict[str, float]]:
+    names = {name: None for result in group.methods[method].values() for name in result.numbers}
+    return {name: mean_sd(group.values(method, name)) for name in names}
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read results.jsonl; nothing if it is not there.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    if not path.is_file():
+        return []
+    try:
+        return [Result.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no file of results ({error}). Remove it; it is written anew.") from error
+
+
+def write_results(path: Path, results: Iterable[Result]) -> list[Result]:
+    """Put results in the place of those with the same key, keep the others, and return all in order."""
+    merged = {result.key: result for result in (*read_results(path), *results)}
+    ordered = [merged[key] for key in sorted(merged)]
+    lines = (json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) for r in ordered)
+    atomic_write_text(path, "".join(f"{line}\n" for line in lines))
+    return ordered

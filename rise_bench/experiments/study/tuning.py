@@ -1,0 +1,119 @@
+"""Choosing learning rates and the split of steps: the same number of trials for every method.
+
+Trials train on training pictures of a seed that no study uses and are scored by lmms-eval on validation
+pictures, which are drawn like training pictures; test pictures are never drawn here. The best score wins,
+of equal ones the first.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.evaluation.responses import read_responses, score_responses
+from rise_bench.evaluation.score_run import LOWER_IS_BETTER
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.comparison import samples_file
+from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.methods import METHODS, find_method, method_jobs
+from rise_bench.experiments.study.budget import allot, overrides
+from rise_bench.experiments.study.settings import candidates
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.json_text import json_text
+from rise_bench.scoring.scores import aggregate
+
+#: Seed of the pictures of the trials; studies use 0, 1, …
+TUNING_SEED = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What is asked for.
+
+    Attributes:
+        out: Folder of the study.
+        benchmark: A drawn benchmark.
+        shots: Number of shots of the trials; the choice serves all.
+        methods: Names of methods.
+        steps: Optimiser steps of each trial.
+        train: Training pictures that are drawn.
+        validation: Validation pictures.
+    """
+
+    out: Path
+    benchmark: str = "moods"
+    shots: str = "16-shot"
+    methods: tuple[str, ...] = tuple(METHODS)
+    steps: int = 120
+    train: int = 400
+    validation: int = 200
+
+    @property
+    def data(self) -> Path:
+        """Folder of the dataset; its test rows are validation pictures."""
+        return self.out / "data" / "validation" / self.benchmark
+
+    @property
+    def jobs_folder(self) -> JobFolder:
+        """Records and logs."""
+        return JobFolder(self.out / "jobs")
+
+    def cell(self, method: str, trial: int) -> Cell:
+        """Return where a trial is trained and scored; RISE-CoT is one for all."""
+        setting, chosen = candidates(method)[trial], find_method(method)
+        where = f"{self.benchmark}/tune-{self.shots}"
+        given = overrides(setting, allot(chosen, setting, self.steps))
+        return Cell(self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", given)
+
+    def trials(self) -> list[tuple[str, int]]:
+        """Return (method, number of its setting) of every trial."""
+        return [(method, trial) for method in self.methods for trial in range(len(candidates(method)))]
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs, each once, those that are needed first."""
+        jobs: dict[str, Job] = {}
+        for method, trial in self.trials():
+            jobs |= {job.name: job for job in method_jobs(self.cell(method, trial), [method])}
+        return list(jobs.values())
+
+
+def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
+    """Score the trials, write the choice to OUT/tuned.json and return it.
+
+    A trial whose jobs failed has no score and is not chosen; a method without any other is left out.
+
+    Raises:
+        DataError: A trial's evaluation is incomplete.
+    """
+    metric = dataset.spec.metric
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    chosen: dict[str, Any] = {}
+    for method in dict.fromkeys(method for method, _ in tuning.trials()):
+        scores = [_score(tuning, dataset, method, trial) for trial in range(len(candidates(method)))]
+        scored = [(sign * score, trial) for trial, score in enumerate(scores) if score is not None]
+        if not scored:
+            continue
+        chosen[method] = {
+            "chosen": asdict(candidates(method)[min(scored)[1]]),
+            "trials": [
+                {"setting": asdict(setting), metric: score}
+                for setting, score in zip(candidates(method), scores, strict=True)
+            ],
+        }
+    path = tuning.out / "tuned.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before[tuning.benchmark] = before.get(tuning.benchmark, {}) | chosen
+    atomic_write_text(path, json_text(before) + "\n")
+    return chosen
+
+
+def _score(tuning: Tuning, dataset: BenchmarkDataset, method: str, trial: int) -> float | None:
+    cell = tuning.cell(method, trial)
+    evaluation = method_jobs(cell, [method])[-1]
+    if not tuning.jobs_folder.is_done(evaluation):
+        return None
+    golds = dataset.golds("test")
+    responses = read_responses(samples_file(cell, method, tuning.jobs_folder))
+    scores = score_responses(responses, golds, dataset.sha256)
+    return aggregate(dataset.spec, golds, scores, resamples=0).metrics[dataset.spec.metric].value

@@ -1,0 +1,1 @@
+"""CoT datasets in the formats of other trainers."""

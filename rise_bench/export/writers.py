@@ -1,0 +1,256 @@
+"""Exporting a CoT dataset for other trainers, in the form that each of them documents.
+
+| format | for | folder |
+|---|---|---|
+| `trl` | TRL `SFTTrainer` | parquet: `prompt`, `completion` (conversational), `images` |
+| `messages` | LLaMA-Factory, ms-swift | `train.jsonl` of `messages` and `images`, `dataset_info.json` |
+| `visual_rft` | Visual-RFT | `DatasetDict` on disk: `image`, `problem`, `solution` |
+| `vlm_r1` | VLM-R1 | `train.jsonl` of `conversations`, `images/` |
+
+The first two teach a model the chain of thought and the answer; the last two are prompts with a checkable
+solution. Image files are the original bytes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.dataset import CotDataset, Subset, require_columns
+from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.export.texts import (
+    answer_text,
+    llama_factory_entry,
+    prompt_text,
+    readme,
+    visual_rft_problem,
+    visual_rft_solution,
+    vlm_r1_answer,
+    vlm_r1_question,
+)
+from rise_bench.files.atomic import (
+    atomic_directory,
+    atomic_write_text,
+    scratch_folder,
+    sha256_bytes,
+    sha256_file,
+)
+from rise_bench.hub.load import open_folder
+from rise_bench.prompts.clean_text import clean_cot
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+ExportFormat = Literal["trl", "messages", "visual_rft", "vlm_r1"]
+
+_GROUP_ROWS = 50
+_TRL_FILE = "data/train-00000-of-00001.parquet"
+_SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp", b"BM": "bmp"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """A row on its way out: its truth, chain of thought and image.
+
+    Attributes:
+        spec: The benchmark.
+        gold: The truth, boxes in pixels.
+        cot: The chain of thought.
+        image: The image's original bytes.
+        file_name: Name for the image's file; equal images share it.
+        unit: Unit in which a model states boxes.
+    """
+
+    spec: BenchmarkSpec
+    gold: Gold
+    cot: str
+    image: bytes
+    file_name: str
+    unit: BoxUnit
+
+
+def export(
+    name: str | Path,
+    out: Path | str,
+    form: ExportFormat,
+    *,
+    config: Subset = "high",
+    unit: BoxUnit = "norm1000",
+    revision: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> int:
+    """Write a CoT dataset in another trainer's form; returns the number of rows.
+
+    Args:
+        name: Folder of a CoT dataset, or its name on the Hub, as in `rise_bench.load`.
+        out: Folder to make.
+        form: Whose form.
+        config: `high` (reward at least tau) or `default` (all rows).
+        unit: Unit of boxes in `trl` and `messages`: what the model to be trained states. `visual_rft` has
+            thousandths and `vlm_r1` pixels, as these projects do.
+        revision: Commit, tag or branch on the Hub.
+        overwrite: Replace what `out` holds.
+        progress: Told (rows done, rows in all) after each row.
+
+    Raises:
+        ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
+    """
+    folder, manifest = open_folder(name, config, revision=revision)
+    if not manifest.holds_cots:
+        raise ConfigError(
+            f"{name} is a benchmark without chains of thought; make them with `rise-bench collect`"
+        )
+    if manifest.images == "reference":
+        raise ConfigError(
+            f"{name} holds no images, and a trainer needs them; run `rise-bench rehydrate {name} --source "
+            "DIR` and export the folder that it writes"
+        )
+    dataset = CotDataset(folder, manifest.benchmark, manifest)
+    wanted = dataset.files(config)
+    require_columns(folder, manifest, [name for name in manifest.files if folder / name in wanted])
+    total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
+    if not total:
+        raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
+    with atomic_directory(Path(out), overwrite=overwrite, sources=(folder,)) as work:
+        rows = _WRITERS[form](_told(_rows(dataset, config, unit), total, progress), work)
+        if form == "messages":
+            entry = llama_factory_entry(dataset.spec, "train.jsonl")
+            atomic_write_text(work / "dataset_info.json", json.dumps(entry, indent=2) + "\n")
+        text = readme(form, dataset.spec, config, rows, manifest.content_sha256)
+        if form == "trl":
+            text = _front_matter(sha256_file(work / _TRL_FILE)) + text
+        atomic_write_text(work / "README.md", text)
+    return rows
+
+
+def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], None]) -> Iterator[ExportRow]:
+    for done, row in enumerate(rows, 1):
+        yield row
+        progress(done, total)
+
+
+def _rows(dataset: CotDataset, config: Subset, unit: BoxUnit) -> Iterator[ExportRow]:
+    for row in dataset.rows(config):
+        data = (row["image"] or {}).get("bytes") or b""
+        if (sha256 := sha256_bytes(data)) != row["source_sha256"]:
+            raise DataError(
+                f"{dataset.root}: row {row['id']!r} does not hold the image that its source_sha256 names; "
+                "collect again, or ask its publisher"
+            )
+        suffix = _SUFFIXES.get(data[:2], "img")
+        gold = row_to_gold(dataset.spec, row)
+        # A question may come from a stranger: no placeholder of an image may be in it.
+        gold = replace(gold, question=clean_cot(gold.question))
+        file_name = f"{sha256[:32]}.{suffix}"
+        yield ExportRow(dataset.spec, gold, row["cot"], data, file_name, unit)
+
+
+def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:
+    from datasets import Features, Image, List, Value
+
+    turn = List({"role": Value("string"), "content": Value("string")})
+    features = Features({"prompt": turn, "completion": turn, "images": List(Image())})
+    (out / "data").mkdir()
+    return _write_parquet(map(_trl_row, rows), features, out / _TRL_FILE)
+
+
+def _front_matter(sha256: str) -> str:
+    """What `load_dataset` reads; the hash keeps its cache of this folder apart from that of others."""
+    config = {"config_name": "default", "description": f"sha256 {sha256}", "data_files": _TRL_FILE}
+    return f"---\n{yaml.safe_dump({'configs': [config]}, sort_keys=False)}---\n\n"
+
+
+def _trl_row(row: ExportRow) -> dict[str, Any]:
+    return {
+        "prompt": [{"role": "user", "content": prompt_text(row.spec, row.gold, row.unit)}],
+        "completion": [{"role": "assistant", "content": answer_text(row.gold, row.cot, row.unit)}],
+        "images": [{"bytes": row.image, "path": row.file_name}],
+    }
+
+
+def _write_messages(rows: Iterable[ExportRow], out: Path) -> int:
+    def line(row: ExportRow) -> dict[str, Any]:
+        return {
+            "messages": [
+                {"role": "user", "content": "<image>" + prompt_text(row.spec, row.gold, row.unit)},
+                {"role": "assistant", "content": answer_text(row.gold, row.cot, row.unit)},
+            ],
+            "images": [f"images/{row.file_name}"],
+        }
+
+    return _write_jsonl(rows, out, line)
+
+
+def _write_vlm_r1(rows: Iterable[ExportRow], out: Path) -> int:
+    def line(row: ExportRow) -> dict[str, Any]:
+        method = {"accu_reward_method": "map"} if row.spec.kind == "boxes" else {}
+        return {
+            "id": row.gold.id,
+            "image": row.file_name,
+            "conversations": [
+                {"from": "human", "value": "<image>" + vlm_r1_question(row.spec, row.gold)},
+                {"from": "gpt", "value": vlm_r1_answer(row.spec, row.gold)},
+            ],
+        } | method
+
+    return _write_jsonl(rows, out, line)
+
+
+def _write_jsonl(rows: Iterable[ExportRow], out: Path, line: Callable[[ExportRow], Mapping[str, Any]]) -> int:
+    (out / "images").mkdir()
+    written = 0
+    with (out / "train.jsonl").open("w", encoding="utf-8") as file:
+        for row in rows:
+            (out / "images" / row.file_name).write_bytes(row.image)
+            file.write(json.dumps(line(row), ensure_ascii=False) + "\n")
+            written += 1
+    return written
+
+
+def _write_visual_rft(rows: Iterable[ExportRow], out: Path) -> int:
+    from datasets import Dataset, DatasetDict, Features, Image, Value
+
+    features = Features({"image": Image(), "problem": Value("string"), "solution": Value("string")})
+    with scratch_folder("export") as cache:
+        path = cache / "train.parquet"
+        written = _write_parquet(map(_visual_rft_row, rows), features, path)
+        train = Dataset.from_parquet(str(path), cache_dir=str(cache))
+        DatasetDict({"train": train}).save_to_disk(str(out))
+    return written
+
+
+def _visual_rft_row(row: ExportRow) -> dict[str, Any]:
+    return {
+        "image": {"bytes": row.image, "path": row.file_name},
+        "problem": visual_rft_problem(row.spec, row.gold),
+        "solution": visual_rft_solution(row.spec, row.gold),
+    }
+
+
+def _write_parquet(records: Iterator[dict[str, Any]], features: "Features", path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema, written = features.arrow_schema, 0
+    with pq.ParquetWriter(path, schema) as writer:
+        while group := list(islice(records, _GROUP_ROWS)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            written += len(group)
+    return written
+
+
+_WRITERS: Mapping[ExportFormat, Callable[[Iterable[ExportRow], Path], int]] = {
+    "trl": _write_trl,
+    "messages": _write_messages,
+    "visual_rft": _write_visual_rft,
+    "vlm_r1": _write_vlm_r1,
+}

@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: publish, find, load, rehydrate."""

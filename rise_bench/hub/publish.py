@@ -1,0 +1,185 @@
+"""Publishing a dataset folder: a benchmark or chains of thought, all configurations, one commit.
+
+Whether images go out is decided by the benchmark's spec, and for a benchmark of the catalogue by the
+catalogue, whatever the folder says: where the source forbids republishing, ids, hashes and annotations go.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.spec import BenchmarkSpec, ImagePolicy
+from rise_bench.cot.dataset import require_columns
+from rise_bench.data.card import write_card, write_eval_yaml
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.image_column import write_without_images
+from rise_bench.data.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
+from rise_bench.errors import ConfigError
+from rise_bench.files.atomic import scratch_folder
+from rise_bench.hub.dataset_card import published_card
+from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
+
+#: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
+Progress = Callable[[int, int], None]
+
+#: Folders of the repository that a publication owns: what it does not send there is deleted.
+OWNED = ("data/", "assets/")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `publish` would do: the manifest as it goes out, and the change to the repository."""
+
+    manifest: Manifest
+    change: Difference
+
+
+def image_policy(spec: BenchmarkSpec) -> ImagePolicy:
+    """Return whether a benchmark's images may be republished; the catalogue outranks a manifest."""
+    known = BENCHMARKS.get(spec.name)
+    return "reference" if "reference" in (spec.images, known.images if known else "embed") else "embed"
+
+
+def publish(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Pushed:
+    """Send a dataset folder to the Hub in one commit; run again, it sends only what is missing.
+
+    Args:
+        folder: Folder that `build`, `collect` or `rehydrate` wrote, or the name of a built dataset.
+        repo_id: "ORG/NAME"; made if it does not exist.
+        private: Make it private; an existing repository must be private already.
+        create_pr: Open a pull request instead of committing to main.
+        embed: Insist on sending the images.
+        progress: Told after each shard that is hashed, and stripped where it has to be.
+
+    Returns:
+        What was sent, and the commit to pin.
+
+    Raises:
+        ConfigError: If `embed` is asked and the source forbids it, or the folder lacks the images.
+        DataError: If the folder is incomplete, or a file is not what its manifest says.
+        PrerequisiteError: If the Hub refuses or stays out of reach.
+    """
+    with scratch_folder("publish") as work:
+        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
+        title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
+        return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
+
+
+def preview(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Preview:
+    """Return what `publish` would send, without sending; raises as `publish` does."""
+    with scratch_folder("publish") as work:
+        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
+        return Preview(manifest, compare(repo_id, files, owned=OWNED))
+
+
+def stage(
+    folder: Path | str,
+    repo_id: str,
+    work: Path,
+    *,
+    embed: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> tuple[Manifest, tuple[Outgoing, ...]]:
+    """Lay out the files as they will stand in the repository.
+
+    Args:
+        folder: Dataset, by folder or name; nothing in it is changed.
+        repo_id: Where they go; named on the card.
+        work: Empty folder for the files that differ from the built ones.
+        embed: Insist on sending the images.
+        progress: Told after each shard.
+
+    Returns:
+        The manifest as it goes out, and every file.
+    """
+    dataset = open_dataset(folder)
+    policy = image_policy(dataset.spec)
+    _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
+    require_columns(dataset.root, dataset.manifest, dataset.manifest.files)
+    strip = policy == "reference" and dataset.manifest.images == "embed"
+    (work / "data").mkdir()
+    shards = _shards(dataset.root, dataset.manifest, work, strip, progress)
+    entries = {
+        file.path: dataset.manifest.files[file.path].model_copy(
+            update={"sha256": file.sha256, "bytes": file.size_bytes}
+        )
+        for file in shards
+    }
+    manifest = _public(dataset.manifest, entries, "reference" if strip else dataset.manifest.images)
+    rest = _texts(dataset.root, repo_id, work, manifest)
+    return manifest, (*(Outgoing.of(path, data) for path, data in rest.items()), *shards)
+
+
+def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, asked: bool) -> None:
+    if asked and policy == "reference":
+        why = spec.license_note or "its spec does not name a licence that allows it."
+        raise ConfigError(
+            f"the images of {spec.name} may not be republished: {why} Publish without --embed: ids, hashes "
+            "and annotations go out, and `rise-bench rehydrate` joins everyone's own copy of the images back"
+        )
+    if asked and has == "reference":
+        raise ConfigError(
+            f"this folder of {spec.name} holds no images to embed; run `rise-bench rehydrate` on it first"
+        )
+
+
+def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: Progress) -> list[Outgoing]:
+    """Return the parquet files; where images may not go out, copies without them."""
+    found: list[Outgoing] = []
+    done, total = 0, sum(entry.bytes for entry in manifest.files.values())
+    for path, entry in sorted(manifest.files.items()):
+        if strip:
+            write_without_images(root / path, work / path)
+            found.append(Outgoing.of(path, work / path))
+        else:
+            found.append(Outgoing.of(path, root / path))
+            (work / path).symlink_to((root / path).absolute())
+        done += entry.bytes
+        progress(done, total)
+    return found
+
+
+def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:
+    """Return the manifest as it goes out: what it says of dropped files names no folder of this machine."""
+    drops = {reason: tuple(map(without_folder, names)) for reason, names in manifest.drops.items()}
+    return manifest.model_copy(update={"files": files, "images": images, "drops": drops})
+
+
+def without_folder(name: str) -> str:
+    """Cut absolute paths in a text down to their last two parts.
+
+    >>> without_folder("/home/me/coco/train2017/1.jpg (line 7)")
+    'train2017/1.jpg (line 7)'
+    """
+    return re.sub(r"(?<!\S)/\S+", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name)
+
+
+def _texts(root: Path, repo_id: str, work: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Return card, pictures, `eval.yaml` and manifest."""
+    write_manifest(work, manifest)
+    if manifest.holds_cots:
+        base = root
+        names: Sequence[str] = (MANIFEST_NAME,)
+    else:
+        write_card(work, manifest)
+        write_eval_yaml(work, manifest)
+        base = work
+        names = ("eval.yaml", MANIFEST_NAME)
+    card = published_card(base, work, manifest, repo_id)
+    return card | {name: (work / name).read_bytes() for name in names}

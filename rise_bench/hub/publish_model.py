@@ -1,0 +1,192 @@
+"""Publishing a trained model: safetensors and text files only, a card, `.eval_results`."""
+
+import json
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.data.hub_files import eval_results_yaml, fetch_file
+from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
+from rise_bench.hub.publish import without_folder
+from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
+from rise_bench.models.trained_model import final_model
+
+#: Files of a model that hold no code and unpickle nothing.
+_SENT = re.compile(r"[\w.-]+\.(?:safetensors|json|jinja|txt|model)")
+_WEIGHTS_ELSEWHERE = re.compile(r"pytorch_model.*\.bin|.*\.(?:pt|pth|ckpt|pkl|h5|msgpack)")
+_PIN = re.compile(r"(?P<repo>[^@]+)@(?P<commit>[0-9a-f]{40})")
+_SCORE_KEYS = frozenset({"benchmark", "ranking_metric", "dataset_sha256", "samples", "metrics", "floors"})
+
+
+def publish_model(
+    run: Path | str,
+    repo_id: str,
+    *,
+    scores: Sequence[Path] = (),
+    datasets: Sequence[str] = (),
+    private: bool = False,
+    create_pr: bool = False,
+) -> Pushed:
+    """Send the trained model of a run folder to the Hub in one commit.
+
+    Args:
+        run: Run folder of `rise-bench train`, finished.
+        repo_id: "ORG/NAME"; made if it does not exist.
+        scores: Files that `rise-bench score --json` wrote.
+        datasets: "ORG/NAME@COMMIT" of the datasets that it was trained and scored on. Scores on one of them
+            go to `.eval_results` too, if the content there is what was scored.
+        private: Make it private.
+        create_pr: Open a pull request instead of committing to main.
+
+    Raises:
+        ConfigError: If the run has no finished model or the weights are no safetensors; a pin or a score file
+            is not as it should be.
+        DataError: If a safetensors file is torn.
+        PrerequisiteError: If the Hub refuses or stays out of reach.
+    """
+    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets)
+    return push(
+        repo_id,
+        files,
+        title="Publish model",
+        repo_type="model",
+        owned=(".eval_results/",),
+        private=private,
+        create_pr=create_pr,
+    )
+
+
+def preview_model(
+    run: Path | str, repo_id: str, *, scores: Sequence[Path] = (), datasets: Sequence[str] = ()
+) -> Difference:
+    """Return what `publish_model` would send, without sending; raises as it does."""
+    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets)
+    return compare(repo_id, files, owned=(".eval_results/",), repo_type="model")
+
+
+def stage_model(
+    run: Path, repo_id: str, *, scores: Sequence[Path], datasets: Sequence[str]
+) -> tuple[Outgoing, ...]:
+    """Return every file as it will stand in the repository; arguments and errors as `publish_model`."""
+    recipe = _public_recipe(run)
+    folder = final_model(run)
+    pins = [read_pin(text) for text in datasets]
+    scored = [read_scores(path) for path in scores]
+    facts = ModelFacts(repo_id, recipe, _json(run / "run.json"), scored, pins)
+    texts = {"README.md": model_card(facts), "recipe.yaml": yaml.safe_dump(recipe, sort_keys=False)}
+    for pin in pins:
+        of_pin = [score for score in scored if score["dataset_sha256"] == pin.content_sha256]
+        entries = [_eval_entry(score, pin) for score in of_pin]
+        if entries:
+            name = pin.repo_id.replace("/", "--")
+            texts[f".eval_results/{name}.yaml"] = eval_results_yaml(entries)
+    weights = [Outgoing.of(path.name, path) for path in _model_files(folder) if path.name not in texts]
+    return (*(Outgoing.of(path, text.encode()) for path, text in texts.items()), *weights)
+
+
+def read_pin(text: str) -> DatasetPin:
+    """Read "ORG/NAME@COMMIT" and look up what the dataset holds at that commit.
+
+    Raises:
+        ConfigError: If it is not of that form.
+        PrerequisiteError, DataError: If the Hub does not give a valid manifest.
+    """
+    match = _PIN.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"{text!r} pins no dataset; write ORG/NAME@COMMIT with the 40 digits of the commit")
+    manifest = read_manifest(fetch_file(match["repo"], MANIFEST_NAME, match["commit"]).parent)
+    return DatasetPin(match["repo"], match["commit"], manifest.content_sha256)
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read a file of `rise-bench score --json`.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    found = _json(path)
+    if missing := sorted(_SCORE_KEYS - found.keys()):
+        raise ConfigError(
+            f"{path} is no scored run (it lacks {', '.join(missing)}); "
+            "write it with `rise-bench score --json`"
+        )
+    return found
+
+
+def check_safetensors(path: Path) -> None:
+    """Check that a file is whole safetensors: a JSON header whose tensors fill the rest exactly.
+
+    Raises:
+        DataError: If it is not.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        try:
+            header: Any = json.loads(file.read(length)) if length < size else None
+            ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        except (ValueError, AttributeError, KeyError, TypeError, IndexError):
+            ends = [-1]
+    if 8 + length + max(ends, default=0) != size:
+        raise DataError(f"{path} is torn or no safetensors file; train the phase again, or copy it again")
+
+
+def _model_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    weights = [path for path in files if path.suffix == ".safetensors"]
+    for path in files:
+        if not weights and _WEIGHTS_ELSEWHERE.fullmatch(path.name):
+            raise ConfigError(
+                f"{path} is a pickle, which runs code when it is loaded; save the model as safetensors"
+            )
+    if not weights or not (folder / "config.json").is_file():
+        raise ConfigError(f"{folder} lacks safetensors weights or config.json; train the phase again")
+    for path in weights:
+        check_safetensors(path)
+    for index in folder.glob("*.safetensors.index.json"):
+        for name in sorted(set(_json(index)["weight_map"].values())):
+            if not (folder / name).is_file():
+                raise ConfigError(f"{folder} lacks {name}, which {index.name} names; copy the run again")
+    return [path for path in files if _SENT.fullmatch(path.name)]
+
+
+def _public_recipe(run: Path) -> dict[str, Any]:
+    """Return the resolved config without the folders of this machine."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{run} has no config.yaml; name the run folder of `rise-bench train`")
+    text = re.sub(r"(?<=: )(\S*/\S*)$", lambda m: without_folder(m[0]), path.read_text(), flags=re.MULTILINE)
+    recipe: dict[str, Any] = yaml.safe_load(text)
+    return recipe
+
+
+def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:
+    metric = score["ranking_metric"]
+    found = score["metrics"][metric]
+    notes = f"{metric}, {score['samples']} samples"
+    if found["low"] is not None:
+        notes += f", 95% interval [{found['low']:.6g}, {found['high']:.6g}]"
+    return {
+        "dataset_id": pin.repo_id,
+        "task_id": f"rise_{score['benchmark']}",
+        "value": found["value"],
+        "dataset_revision": pin.commit,
+        "notes": notes,
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON ({error}); name another file") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no JSON object; name another file")
+    return found

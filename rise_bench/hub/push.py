@@ -1,0 +1,307 @@
+"""Sending files to the Hub in one commit: resumable, safe beside other pushers, nothing sent twice.
+
+A push compares each file with the head of the branch, uploads the large ones that the Hub lacks, and makes
+one commit that requires that head as its parent. If somebody else committed in between (409, 412), or the
+connection or the Hub failed, it looks again and goes on with what is missing, so a reader sees either the
+old files or all of the new ones. `datasets` retries such conflicts on the wrong exception and loses pushes.
+"""
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rise_bench.data.hub_files import (
+    TRANSIENT_STATUSES,
+    RemoteFile,
+    RepoType,
+    check_repo_id,
+    endpoint,
+    hub_api,
+    hub_errors,
+    is_connection_error,
+    list_files,
+    redact,
+    status_of,
+)
+from rise_bench.errors import ConfigError, PrerequisiteError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+_log = logging.getLogger(__name__)
+
+#: How often a push looks again, and its waits: 0.5 s, doubled each time, at most 30 s, times 0.5 to 1.
+ATTEMPTS = 8
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+
+#: How long a dry run waits for the Hub.
+ASKING_S = 10.0
+
+_T = TypeVar("_T")
+_TEXT_SUFFIXES = (".md", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".jinja", ".csv")
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A file to send.
+
+    Attributes:
+        path: Path in the repository.
+        source: Where its bytes are.
+        size_bytes: Its size.
+        sha256: Hash of its bytes.
+        git_oid: Its git blob id.
+    """
+
+    path: str
+    source: Path | bytes
+    size_bytes: int
+    sha256: str
+    git_oid: str
+
+    @classmethod
+    def of(cls, path: str, source: Path | bytes) -> "Outgoing":
+        """Hash a file, or bytes, that will be `path` in the repository.
+
+        Raises:
+            ConfigError: If it is text that holds an access token.
+        """
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        if isinstance(source, bytes):
+            sha256.update(source)
+            git.update(source)
+        else:
+            with source.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    sha256.update(chunk)
+                    git.update(chunk)
+        if path.endswith(_TEXT_SUFFIXES):
+            _refuse_token(path, source if isinstance(source, bytes) else source.read_bytes())
+        return cls(path, source, size, sha256.hexdigest(), git.hexdigest())
+
+    def is_at(self, remote: RemoteFile | None) -> bool:
+        """Whether the Hub has these bytes at this path."""
+        return remote is not None and (remote.sha256 or remote.git_oid) in (self.sha256, self.git_oid)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a push would change.
+
+    Attributes:
+        head: Commit that it was compared with; empty if the repository does not exist, or was not asked.
+        send: Files that the head lacks or has otherwise.
+        keep: Files that the head has already.
+        delete: Paths of earlier versions that go.
+        not_compared: Why the Hub could not be asked what it has; then every file is in `send`.
+    """
+
+    head: str
+    send: tuple[Outgoing, ...]
+    keep: tuple[Outgoing, ...]
+    delete: tuple[str, ...]
+    not_compared: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """Outcome of a push: the commit to pin, the pull request (empty if none), what was sent and deleted."""
+
+    repo_id: str
+    commit: str
+    pull_request: str
+    sent: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
+def compare(
+    repo_id: str, files: Sequence[Outgoing], *, owned: Sequence[str], repo_type: RepoType = "dataset"
+) -> Difference:
+    """Compare files with the head of a repository, which need not exist; the Hub may be out of reach.
+
+    Args:
+        repo_id: "ORG/NAME".
+        files: Every file of the new version.
+        owned: Folders ("data/") whose other files are leftovers of an earlier version.
+        repo_type: Kind of repository.
+
+    Raises:
+        ConfigError: If `repo_id` is not of that form.
+    """
+    check_repo_id(repo_id)
+    try:
+        with hub_errors(repo_id):
+            info = _info(repo_id, repo_type, timeout_s=ASKING_S)
+        return _difference(repo_id, "" if info is None else str(info.sha), files, owned, repo_type)
+    except PrerequisiteError as error:
+        return Difference("", tuple(files), (), (), not_compared=str(error))
+
+
+def push(
+    repo_id: str,
+    files: Sequence[Outgoing],
+    *,
+    title: str,
+    owned: Sequence[str] = (),
+    repo_type: RepoType = "dataset",
+    private: bool = False,
+    create_pr: bool = False,
+    parent: str = "",
+) -> Pushed:
+    """Send files in one commit, or as one pull request; the repository is made if it does not exist.
+
+    Args:
+        repo_id: "ORG/NAME".
+        files: Every file of the new version; those that the Hub has are not sent again.
+        title: Title of the commit.
+        owned: Folders whose other files are deleted in the same commit.
+        repo_type: Kind of repository.
+        private: Make a new repository private; an existing one must be private.
+        create_pr: Open a pull request instead of committing to main; an open one with the same content is
+            found and not opened twice.
+        parent: Commit of main that the new one has to follow; any head of main if empty.
+
+    Raises:
+        ConfigError: If `private` is asked and the repository is public.
+        PrerequisiteError: If main is no longer at `parent`, or the Hub refuses or stays out of reach; what
+            was uploaded is kept there.
+    """
+    with hub_errors(check_repo_id(repo_id)):
+        hub_api().whoami()  # a wrong token is better found before any byte is hashed or sent
+        _retrying(lambda: _ensure_repo(repo_id, repo_type, private=private, must_exist=create_pr))
+        if create_pr:
+            title = f"{title} [{_fingerprint(files)}]"
+            return _retrying(lambda: _pull_request_once(repo_id, files, title, owned, repo_type))
+        return _retrying(lambda: _commit_once(repo_id, files, title, owned, repo_type, parent))
+
+
+def _retrying(step: Callable[[], _T]) -> _T:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return step()
+        except Exception as error:
+            status = status_of(error)
+            again = status in {409, 412, *TRANSIENT_STATUSES} or is_connection_error(error)
+            if not again or attempt == ATTEMPTS:
+                raise
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
+            reason = f"status {status}" if status else redact(str(error)).splitlines()[0]
+            _log.info("push interrupted (%s), attempt %d, again in %.1f s", reason, attempt, wait_s)
+            time.sleep(wait_s)
+    raise AssertionError("unreachable")
+
+
+def _ensure_repo(repo_id: str, repo_type: RepoType, *, private: bool, must_exist: bool) -> None:
+    info = _info(repo_id, repo_type)
+    if info is None and must_exist:
+        raise PrerequisiteError(
+            f"{repo_id} does not exist on {endpoint()}, so it takes no pull request; "
+            "publish without --create-pr"
+        )
+    if info is None:
+        hub_api().create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
+    elif private and not info.private:
+        raise ConfigError(
+            f"{repo_id} is public and --private was asked; make it private on its settings page, "
+            "or publish without --private"
+        )
+
+
+def _commit_once(
+    repo_id: str,
+    files: Sequence[Outgoing],
+    title: str,
+    owned: Sequence[str],
+    repo_type: RepoType,
+    parent: str,
+) -> Pushed:
+    head = str(hub_api().repo_info(repo_id, repo_type=repo_type).sha)
+    change = _difference(repo_id, head, files, owned, repo_type)
+    if not change.send and not change.delete:
+        return Pushed(repo_id, head, "", (), ())
+    if parent and head != parent:
+        raise PrerequisiteError(
+            f"main of {repo_id} moved from {parent[:12]} to {head[:12]}; nothing was changed, run again"
+        )
+    info = hub_api().create_commit(
+        repo_id, _operations(change), commit_message=title, repo_type=repo_type, parent_commit=head
+    )
+    return Pushed(repo_id, info.oid, "", tuple(f.path for f in change.send), change.delete)
+
+
+def _pull_request_once(
+    repo_id: str, files: Sequence[Outgoing], title: str, owned: Sequence[str], repo_type: RepoType
+) -> Pushed:
+    api = hub_api()
+    for found in api.get_repo_discussions(
+        repo_id, repo_type=repo_type, discussion_type="pull_request", discussion_status="open"
+    ):
+        if found.title == title:
+            info = api.repo_info(repo_id, repo_type=repo_type, revision=f"refs/pr/{found.num}")
+            return Pushed(repo_id, str(info.sha), found.url, (), ())
+    head = str(api.repo_info(repo_id, repo_type=repo_type).sha)
+    change = _difference(repo_id, head, files, owned, repo_type)
+    if not change.send and not change.delete:
+        return Pushed(repo_id, head, "", (), ())
+    commit = api.create_commit(
+        repo_id,
+        _operations(change),
+        commit_message=title,
+        repo_type=repo_type,
+        parent_commit=head,
+        create_pr=True,
+    )
+    sent = tuple(f.path for f in change.send)
+    return Pushed(repo_id, commit.oid, commit.pr_url or "", sent, change.delete)
+
+
+def _difference(
+    repo_id: str, head: str, files: Sequence[Outgoing], owned: Sequence[str], repo_type: RepoType
+) -> Difference:
+    remote = list_files(repo_id, head, repo_type=repo_type) if head else {}
+    keep = tuple(file for file in files if file.is_at(remote.get(file.path)))
+    send = tuple(file for file in files if not file.is_at(remote.get(file.path)))
+    paths = {file.path for file in files}
+    stale = sorted(path for path in remote if path.startswith(tuple(owned)) and path not in paths)
+    return Difference(head, send, keep, tuple(stale) if owned else ())
+
+
+def _operations(change: Difference) -> "list[CommitOperationAdd | CommitOperationDelete]":
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    add = [
+        CommitOperationAdd(f.path, f.source if isinstance(f.source, bytes) else str(f.source))
+        for f in change.send
+    ]
+    return [*add, *(CommitOperationDelete(path) for path in change.delete)]
+
+
+def _info(repo_id: str, repo_type: RepoType, timeout_s: float | None = None) -> Any:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    try:
+        return hub_api().repo_info(repo_id, repo_type=repo_type, timeout=timeout_s)
+    except GatedRepoError:
+        raise
+    except RepositoryNotFoundError:
+        return None
+
+
+def _fingerprint(files: Sequence[Outgoing]) -> str:
+    lines = sorted(f"{file.path} {file.sha256}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
+
+
+def _refuse_token(path: str, data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    if redact(text) != text:
+        raise ConfigError(
+            f"{path} holds a Hugging Face access token and would be public; remove it, then revoke it"
+        )

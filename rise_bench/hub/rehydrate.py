@@ -1,0 +1,291 @@
+"""Joining the user's own images to a dataset that was published without them.
+
+Images are looked for by the name that `source_id` gives them, then, where that fails, by content, so renamed
+and moved files are found too. What counts is the sha256 of the bytes: an image is the published one or it is
+missing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rise_bench.cot.dataset import require_columns
+from rise_bench.data.build_plan import inside
+from rise_bench.data.card import CARD_NAME, joined_card, split_card, write_card, write_eval_yaml
+from rise_bench.data.dataset import parquet_rows
+from rise_bench.data.image_column import write_with_images
+from rise_bench.data.manifest import FileEntry, Manifest, read_manifest, write_manifest
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.paths import cache_folder
+from rise_bench.hub.dataset_card import with_section
+from rise_bench.hub.load import load_files, open_folder
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+
+#: Told (files hashed, files to hash) while images are looked for.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingImage:
+    """A row whose image is not in the source folder; `found` names a file of that name with other bytes."""
+
+    id: str
+    source_id: str
+    sha256: str
+    found: str = ""
+
+    def __str__(self) -> str:
+        """Say which image is missing, and why."""
+        why = f"{self.found} has other bytes" if self.found else "not found"
+        return f"{self.id}: {self.source_id}, sha256 {self.sha256} ({why})"
+
+
+class MissingImagesError(DataError):
+    """Images are missing; `missing` lists each."""
+
+    def __init__(self, message: str, missing: Sequence[MissingImage]):
+        super().__init__(message)
+        self.missing = tuple(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehydrated:
+    """Outcome: the folder with images, its manifest, and the rows left out (only where that was allowed)."""
+
+    folder: Path
+    manifest: Manifest
+    missing: tuple[MissingImage, ...]
+
+
+def rehydrate(
+    name: str | Path,
+    source: Path | str,
+    *,
+    out: Path | str | None = None,
+    revision: str | None = None,
+    config: str = "default",
+    allow_missing: bool = False,
+    overwrite: bool = False,
+) -> "DatasetDict":
+    """Join images back and load the result; a second call finds the folder of the first.
+
+    Args:
+        name: "ORG/NAME" on the Hub, a short name ("emotion6-cot"), or a folder without images.
+        source: Folder with the images of the source, in any layout.
+        out: Folder to write; the user's cache folder by default, where the tasks and trainers look.
+        revision: Commit, tag or branch on the Hub.
+        config: Configuration to return; all of them are written.
+        allow_missing: Leave out rows whose image is missing; the manifest and the card say so.
+        overwrite: Replace `out` if it holds something else.
+
+    Returns:
+        The splits of the configuration, images included.
+
+    Raises:
+        MissingImagesError: If images are missing or differ; it lists them.
+        ConfigError, DataError, PrerequisiteError: If the dataset or a folder is not as it should be.
+    """
+    from datasets import DatasetDict
+
+    done = rehydrate_folder(
+        name, source, out=out, revision=revision, allow_missing=allow_missing, overwrite=overwrite
+    )
+    found = load_files(done.folder, done.manifest, config)
+    assert isinstance(found, DatasetDict)
+    return found
+
+
+def rehydrate_folder(
+    name: str | Path,
+    source: Path | str,
+    *,
+    out: Path | str | None = None,
+    revision: str | None = None,
+    allow_missing: bool = False,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> Rehydrated:
+    """Write the folder with images; arguments and errors as `rehydrate`."""
+    root, manifest = open_folder(name, revision=revision, built=False)
+    if manifest.images == "embed":
+        raise ConfigError(f"{name} holds its images already; load it as it is")
+    require_columns(root, manifest, manifest.files)
+    source = Path(source).expanduser()
+    if not source.is_dir():
+        raise ConfigError(f"{source} is no folder; give the folder with the source's images as --source")
+    base = manifest.benchmark.name + ("-cot" if manifest.holds_cots else "")
+    target = Path(out).expanduser() if out else cache_folder(base)
+    if (done := _already(target, manifest)) is not None:
+        return done
+    wanted = list(_wanted(root, manifest))
+    places, missing = find_images(source, wanted, progress)
+    if missing and not allow_missing:
+        raise MissingImagesError(_missing_text(missing, len(wanted), source), missing)
+    if len(missing) == len(wanted):
+        raise MissingImagesError(f"{source} holds none of the {len(wanted)} images; check --source", missing)
+    with atomic_directory(target, overwrite=overwrite, sources=(source,)) as work:
+        filled = _fill(root, work, manifest, places, missing)
+    return Rehydrated(target, filled, tuple(missing))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An image that a row needs."""
+
+    id: str
+    source_id: str
+    sha256: str
+
+
+def find_images(
+    source: Path,
+    wanted: Sequence[Wanted],
+    progress: Progress = lambda done, total: None,  # noqa: ARG005
+) -> tuple[dict[str, Path], list[MissingImage]]:
+    """Find images by name, then by content.
+
+    Args:
+        source: Folder to search, with everything below it.
+        wanted: What to find.
+        progress: Told after each hashed file.
+
+    Returns:
+        sha256 -> file, and what is not there.
+
+    Raises:
+        DataError: If a file is a link that leads out of the folder.
+    """
+    files = sorted(
+        inside(source, path) if path.is_symlink() else path
+        for path in source.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
+    by_name: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        for key in {path.name, path.stem}:
+            by_name[key].append(path)
+    open_hashes = {item.sha256 for item in wanted}
+    places: dict[str, Path] = {}
+    hashes: dict[Path, str] = {}
+    named = [path for item in wanted for path in by_name.get(_file_name(item.source_id), ())]
+    for path in _unique([*named, *files]):
+        if open_hashes <= places.keys():
+            break
+        hashes[path] = sha256_file(path)
+        if hashes[path] in open_hashes:
+            places.setdefault(hashes[path], path)
+        progress(len(hashes), len(files))
+    missing = [
+        MissingImage(item.id, item.source_id, item.sha256, _namesake(item, by_name))
+        for item in wanted
+        if item.sha256 not in places
+    ]
+    return places, missing
+
+
+def _file_name(source_id: str) -> str:
+    return source_id.rpartition("/")[2]
+
+
+def _namesake(item: Wanted, by_name: Mapping[str, Sequence[Path]]) -> str:
+    found = by_name.get(_file_name(item.source_id), ())
+    ends = [path for path in found if path.as_posix().endswith(item.source_id)]
+    return str((ends or found)[0]) if found else ""
+
+
+def _unique(paths: Iterable[Path]) -> Iterator[Path]:
+    return iter(dict.fromkeys(paths))
+
+
+def _wanted(root: Path, manifest: Manifest) -> Iterator[Wanted]:
+    for path in sorted(manifest.files):
+        columns = ["id", "source_id", "source_sha256"]
+        for row in parquet_rows(root / path, columns=columns, batch_rows=1024):
+            if not row["source_sha256"] or manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
+                raise DataError(
+                    f"{root / path}: row {row['id']!r} and the manifest name different images; "
+                    "download the dataset again, or ask its publisher"
+                )
+            yield Wanted(row["id"], row["source_id"] or "", row["source_sha256"])
+
+
+def _already(target: Path, manifest: Manifest) -> Rehydrated | None:
+    """Return an earlier result, if it is whole and of the same dataset."""
+    if not (target / "manifest.json").is_file():
+        return None
+    there = read_manifest(target)
+    same = there.images == "embed" and there.content_sha256 == manifest.content_sha256
+    whole = all(
+        (target / p).is_file() and (target / p).stat().st_size == e.bytes for p, e in there.files.items()
+    )
+    return Rehydrated(target, there, ()) if same and whole and there.counts == manifest.counts else None
+
+
+def _missing_text(missing: Sequence[MissingImage], rows: int, source: Path) -> str:
+    shown = "; ".join(str(item) for item in missing[:10])
+    more = f"; and {len(missing) - 10} more" if len(missing) > 10 else ""
+    return (
+        f"{len(missing)} of {rows} images are not in {source}: {shown}{more}; complete the folder, "
+        "or pass --allow-missing to go on without these rows"
+    )
+
+
+def _fill(
+    root: Path, work: Path, manifest: Manifest, places: Mapping[str, Path], missing: Sequence[MissingImage]
+) -> Manifest:
+    def image_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
+        path = places.get(row["source_sha256"])
+        if path is None:
+            return None
+        data = path.read_bytes()
+        if sha256_bytes(data) != row["source_sha256"]:
+            raise DataError(f"{path} changed while it was read; leave the folder alone and run again")
+        return {"bytes": data, "path": path.name}
+
+    (work / "data").mkdir()
+    files: dict[str, FileEntry] = {}
+    for path, entry in sorted(manifest.files.items()):
+        rows = write_with_images(root / path, work / path, image_of)
+        size = (work / path).stat().st_size
+        files[path] = entry.model_copy(
+            update={"sha256": sha256_file(work / path), "rows": rows, "bytes": size}
+        )
+    filled = _filled_manifest(manifest, files, missing)
+    if filled.holds_cots:
+        metadata, body = split_card(root)
+        note = "**Do not publish this folder:** the images were joined from a local copy of the source."
+        atomic_write_text(work / CARD_NAME, joined_card(metadata, with_section(body, "Images", note), filled))
+    else:
+        write_card(work, filled)
+        write_eval_yaml(work, filled)
+    write_manifest(work, filled)
+    return filled
+
+
+def _filled_manifest(
+    manifest: Manifest, files: dict[str, FileEntry], missing: Sequence[MissingImage]
+) -> Manifest:
+    changes: dict[str, Any] = {"images": "embed", "files": files}
+    if missing:
+        gone = {item.id for item in missing}
+        counts: defaultdict[str, int] = defaultdict(int)
+        for entry in files.values():
+            counts[entry.split] += entry.rows
+        mark = sha256_bytes("\n".join([manifest.content_sha256, *sorted(gone)]).encode())
+        changes |= {
+            "counts": dict(counts),
+            "partial": True,
+            "drops": {**manifest.drops, "the image is missing in the source folder": tuple(sorted(gone))},
+            "images_sha256": {u: h for u, h in manifest.images_sha256.items() if u not in gone},
+        }
+        if manifest.rows_sha256:
+            return manifest.of_rows(mark, **changes)
+        changes["content_sha256"] = mark
+    return manifest.model_copy(update=changes)

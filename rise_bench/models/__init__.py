@@ -1,0 +1,1 @@
+"""Models that are run: local, behind an endpoint, tiny."""

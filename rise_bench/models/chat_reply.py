@@ -1,0 +1,52 @@
+"""Texts out of the body of a chat completion, whatever a server sends in its place."""
+
+import json
+from typing import Any
+
+from rise_bench.redaction import safe_text
+from rise_bench.scoring.response_text import NO_RESPONSE, response_text
+
+_SHOWN = 200
+
+
+class OddReplyError(Exception):
+    """The body is no chat completion; the message says what it is."""
+
+
+def texts_of(body: bytes) -> list[str]:
+    """Text of every choice; `NO_RESPONSE` for one whose content is null, missing or holds no text.
+
+    Raises:
+        OddReplyError: The body is no chat completion.
+    """
+    if not body.strip():
+        raise OddReplyError("an empty body")
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise OddReplyError(f"no JSON: {shortened(body)}") from error
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(choices, list) or not choices:
+        raise OddReplyError(f"JSON without choices: {shortened(body)}")
+    return [_text_of(choice) for choice in choices]
+
+
+def shortened(body: bytes) -> str:
+    """The beginning of a body on one line, safe to show."""
+    text = " ".join(safe_text(body.decode(errors="replace")).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _text_of(choice: Any) -> str:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise OddReplyError("a choice without a message")
+    content = message.get("content")
+    if content is None or isinstance(content, str):
+        return response_text(content)
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        raise OddReplyError(f"a message whose content is {type(content).__name__}, expected text")
+    texts = [part.get("text") for part in content if part.get("type", "text") == "text"]
+    if not all(isinstance(text, str) for text in texts):
+        raise OddReplyError("a message with a part whose text is no text")
+    return response_text("".join(texts)) if texts else NO_RESPONSE

@@ -1,0 +1,101 @@
+"""What a failed request to an endpoint means: for one sample or for all, and whether to try again."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from rise_bench.errors import PrerequisiteError, RiseError
+from rise_bench.models.chat_reply import OddReplyError, shortened
+from rise_bench.models.sampler import SampleError
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
+
+_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_REFUSED = {400, 413, 422}
+_LONGEST_PAUSE_S = 120.0
+_ADDRESS = "Check --endpoint (with its /v1) and --model."
+_RERUN = "See whether the server runs, then start the same command again: it goes on where it stopped."
+
+
+class EndpointError(PrerequisiteError):
+    """A server cannot be reached, does not know us, or is no OpenAI-compatible endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Outcome of a request that brought no text.
+
+    Attributes:
+        text: What happened, to follow the server's address.
+        error: What to raise when the last try fails in this way.
+        advice: The way on, to end the message.
+        tries: How often a request may fail in this way.
+        pause_s: Seconds that the server asks us to wait, two minutes at most.
+    """
+
+    text: str
+    error: Callable[[str], RiseError]
+    advice: str = ""
+    tries: int = 1_000
+    pause_s: float = 0.0
+
+
+def failure_of(error: Exception, timeout_s: float) -> Failure:
+    """Tell what an exception of the client means."""
+    import openai
+
+    from rise_bench.models.bounded_http import ReplyTooLargeError, UnknownEncodingError
+
+    reason = error.__cause__ if type(error) is openai.APIConnectionError and error.__cause__ else error
+    if isinstance(reason, openai.APIStatusError):
+        return _of_status(reason)
+    if isinstance(reason, TimeoutError | openai.APITimeoutError):
+        return Failure(f"did not end its reply within {timeout_s:g} s", EndpointError, _RERUN, tries=2)
+    if isinstance(reason, ReplyTooLargeError):
+        return Failure("sent a reply that is larger than allowed", SampleError, tries=2)
+    if isinstance(reason, UnknownEncodingError):
+        return Failure(f"compressed its reply in an unreadable way ({reason})", SampleError, tries=2)
+    if isinstance(reason, OddReplyError):
+        advice = "Check --endpoint if no sample gets a reply."
+        return Failure(f"sent no chat completion but {reason}", SampleError, advice, tries=2)
+    passing = isinstance(error, openai.APIConnectionError)
+    text = f"failed: {type(reason).__name__} {reason}".rstrip()
+    return Failure(text, EndpointError, _RERUN, tries=1_000 if passing else 1)
+
+
+def pause_of(header: str | None) -> float:
+    """Seconds of a Retry-After header, a number or a date, from 0 to two minutes; 0 for what is neither.
+
+    >>> pause_of("3"), pause_of("86400"), pause_of("-1"), pause_of("soon"), pause_of(None)
+    (3.0, 120.0, 0.0, 0.0, 0.0)
+    """
+    text = (header or "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(text)
+        except ValueError:
+            return 0.0
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = (date - datetime.now(UTC)).total_seconds()
+    return 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_PAUSE_S)
+
+
+def _of_status(error: "APIStatusError") -> Failure:
+    code, headers = error.status_code, error.response.headers
+    text = f"answered {code} {shortened(error.response.content)}".strip()
+    if code in _REFUSED:
+        return Failure(f"refused a sample: {text}", SampleError, tries=1)
+    if code in _PASSING:
+        return Failure(text, EndpointError, _RERUN, pause_s=pause_of(headers.get("Retry-After")))
+    if code < 400:
+        target = shortened(headers.get("Location", "").encode()) or "nowhere"
+        advice = "Redirects are not followed, the key would go along; name the right --endpoint."
+        return Failure(f"redirects ({code}) to {target}", EndpointError, advice, tries=1)
+    advice = "Check the API key and --api-key-env." if code in (401, 403) else _ADDRESS
+    return Failure(text, EndpointError, advice, tries=1)

@@ -1,0 +1,71 @@
+"""Which models can be trained, sampled and used as a judge: known from config.json, before any weights."""
+
+import json
+from collections.abc import Iterable
+
+from rise_bench.annotations.base import Gold
+from rise_bench.errors import ConfigError
+from rise_bench.models.names import CheckedModel, checked_model
+
+#: `model_type` of a checkpoint -> name of its family.
+FAMILIES: dict[str, str] = {"qwen2_vl": "Qwen2-VL", "qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL"}
+
+#: Largest ratio of the sides of a picture that the processors of the families take.
+MAX_ASPECT_RATIO = 200
+
+
+def supported_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:
+    """Return a model of a supported family; its weights are fetched last.
+
+    Args:
+        name: Hub id or folder, or a name of `local_models`.
+        revision: Hub revision; empty means the default branch.
+        weights: Whether the weights of a model of the Hub are needed.
+
+    Raises:
+        ConfigError: There is no such model, it is of another family, or loading it could run code of its
+            author.
+    """
+    described = checked_model(name, revision, weights=False)
+    path = described.folder / "config.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"no model {name!r}: {path}: {error}") from error
+    settings = settings if isinstance(settings, dict) else {}
+    family = settings.get("model_type")
+    if family not in FAMILIES:
+        architectures = settings.get("architectures") or ["no architecture named"]
+        raise ConfigError(
+            f"{name} is of the family {family!r} ({architectures[0]}), which is not supported; choose a "
+            "model of " + ", ".join(f"{known} ({label})" for known, label in FAMILIES.items())
+        )
+    return checked_model(name, revision) if weights else described
+
+
+def is_too_thin(gold: Gold) -> bool:
+    """Whether no processor of the families takes the sample's picture."""
+    short, long = sorted((gold.width_px, gold.height_px))
+    return long > MAX_ASPECT_RATIO * short
+
+
+def check_pictures(golds: Iterable[Gold]) -> None:
+    """Refuse pictures that no processor of the families takes.
+
+    Args:
+        golds: The samples; only ids and sizes are read.
+
+    Raises:
+        ConfigError: One side of a picture is more than `MAX_ASPECT_RATIO` times the other.
+    """
+    thin = [gold for gold in golds if is_too_thin(gold)]
+    if not thin:
+        return
+    first = thin[0]
+    shape = "wide as high" if first.width_px > first.height_px else "high as wide"
+    others = f" ({len(thin) - 1} more like it)" if len(thin) > 1 else ""
+    raise ConfigError(
+        f"the image of {first.id} ({first.width_px} x {first.height_px} px){others} is more than "
+        f"{MAX_ASPECT_RATIO} times as {shape}, which the processors of the supported models refuse. Leave it "
+        "out, or cut it into pieces, and build again."
+    )

@@ -1,0 +1,64 @@
+"""A frozen model that says how grounded chains of thought are; it is shown pictures and texts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
+from rise_bench.errors import ConfigError
+from rise_bench.models.image_dedup import deduplicated_images
+from rise_bench.models.likelihood import DESCRIBE, ground
+from rise_bench.models.local import load_checkpoint
+from rise_bench.scoring.groundedness import Grounded
+
+
+class FrozenJudge:
+    """A checkpoint that is never trained, on one device."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        revision: str = "",
+        max_pixels: int = MAX_PIXELS,
+        min_pixels: int = MIN_PIXELS,
+        device: Any = None,
+        batch_rows: int = 32,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            name: Hub id or folder, or a name of `local_models`.
+            revision: Hub revision; empty means the default branch.
+            max_pixels: Largest image of the processor.
+            min_pixels: Smallest image of the processor.
+            device: Where it runs; None takes the GPU if there is one.
+            batch_rows: Texts a forward pass; less needs less memory.
+
+        Raises:
+            ConfigError: There is no such checkpoint, or loading it could run code of its author.
+        """
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        try:
+            self._processor, model, self._revision = load_checkpoint(name, revision, dtype=dtype)
+        except ConfigError as error:
+            raise ConfigError(f"{error}. Name another judge.") from error
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+        self._name, self._batch_rows = name, batch_rows
+
+    def describe(self) -> dict[str, Any]:
+        """Name, revision and prompt, for the provenance of its scores."""
+        return {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
+
+    def ground(
+        self, images: Sequence[Image.Image], texts: Sequence[str], others: Sequence[Sequence[Image.Image]]
+    ) -> list[Grounded]:
+        """Score texts against their pictures, beside other pictures; see `likelihood.ground`."""
+        with deduplicated_images(self._model):
+            return ground(self._model, self._processor, images, texts, others, batch=self._batch_rows)

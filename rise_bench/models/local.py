@@ -1,0 +1,165 @@
+"""Sampling from a local checkpoint with transformers; torch is imported when a model is loaded."""
+
+import os
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
+from rise_bench.errors import ConfigError
+from rise_bench.extras import require_extra
+from rise_bench.files.images import decode_rgb
+from rise_bench.models.families import supported_model
+from rise_bench.models.sampler import Prompt, Sampling
+
+
+def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any, Any, str]:
+    """Load a checkpoint without running code of its author; how it generates is not its own choice either.
+
+    Args:
+        name: Hub id or folder, or a name of `local_models`.
+        revision: Hub revision; empty means the default branch.
+        settings: Further arguments of `from_pretrained` for the weights, e.g. `dtype`.
+
+    Returns:
+        Processor, padding on the left; model; commit on the Hub, empty for a folder.
+
+    Raises:
+        ConfigError: There is no such checkpoint, it is of a family that is not supported, or loading it could
+            run code of its author.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    checked = supported_model(name, revision)
+    try:
+        processor = AutoProcessor.from_pretrained(
+            checked.folder, padding_side="left", trust_remote_code=False
+        )
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            checked.folder, trust_remote_code=False, use_safetensors=True, **settings
+        )
+    except OSError as error:
+        raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}") from error
+    keep_end_tokens_only(model)
+    return processor, model, checked.revision
+
+
+def keep_end_tokens_only(model: Any) -> None:
+    """Drop what a checkpoint says of how to generate (beams, lengths, ...), but for the ids that end a text.
+
+    transformers fills every setting that a call leaves open from the checkpoint.
+    """
+    from transformers import GenerationConfig
+
+    own = model.generation_config
+    ends = {key: getattr(own, key, None) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(**ends)
+
+
+class LocalModel:
+    """A checkpoint on this process's device: the GPU of its local rank, else the CPU."""
+
+    workers = 1
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        revision: str = "",
+        sampling: Sampling | None = None,
+        max_pixels: int = MAX_PIXELS,
+        min_pixels: int = MIN_PIXELS,
+        batch_rows: int = 4,
+        attn_implementation: str = "sdpa",
+    ) -> None:
+        """Load the model.
+
+        Args:
+            name: Hub id or folder, or a name of `local_models`.
+            revision: Hub revision; empty means the default branch.
+            sampling: How tokens are drawn.
+            max_pixels: Largest image of the processor.
+            min_pixels: Smallest image of the processor.
+            batch_rows: Prompts in one call of `generate`; less needs less memory.
+            attn_implementation: Attention kernel of transformers: sdpa, flash_attention_2 or eager.
+
+        Raises:
+            PrerequisiteError: torch or transformers is not installed.
+            ConfigError: There is no such checkpoint, or loading it could run code of its author.
+        """
+        require_extra("train")
+        import torch
+
+        self.batch_rows = batch_rows
+        self._name = name
+        self._sampling = sampling or Sampling()
+        on_gpu = torch.cuda.is_available()
+        self._device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
+        self._processor, model, self._revision = load_checkpoint(
+            name,
+            revision,
+            dtype=torch.bfloat16 if on_gpu else torch.float32,
+            attn_implementation=attn_implementation,
+        )
+        self._model = model.to(self._device).eval()
+        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+
+    def describe(self) -> dict[str, Any]:
+        """Model and sampling settings."""
+        return {
+            "model": self._name,
+            "revision": self._revision,
+            "temperature": self._sampling.temperature,
+            "top_p": self._sampling.top_p,
+            "seed": self._sampling.seed,
+        }
+
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+        """Draw `n` texts for each prompt; the same prompts and seed draw the same texts.
+
+        At temperature 0 all `n` are the likeliest one.
+        """
+        import torch
+
+        asked = b"".join(prompt.text.encode() + prompt.image for prompt in prompts)
+        torch.manual_seed(self._sampling.seed ^ zlib.crc32(asked))
+        how: dict[str, Any] = {"do_sample": False}
+        if self._sampling.temperature > 0:
+            drawing = {"temperature": self._sampling.temperature, "top_p": self._sampling.top_p, "top_k": 0}
+            how = {"do_sample": True, "num_return_sequences": n, **drawing}
+        drawn = how.get("num_return_sequences", 1)
+        inputs = self._processor(
+            text=[self._chat(prompt.text) for prompt in prompts],
+            images=[decode_rgb(prompt.image) for prompt in prompts],
+            padding=True,
+            return_tensors="pt",
+        ).to(self._device)
+        with torch.inference_mode():
+            output = self._model.generate(
+                **inputs,
+                **how,
+                max_new_tokens=max_tokens,
+                repetition_penalty=1.0,
+                suppress_tokens=self._not_sampled(),
+                pad_token_id=self._processor.tokenizer.pad_token_id,
+            )
+        new = output[:, inputs["input_ids"].shape[1] :]
+        texts: list[str] = self._processor.batch_decode(new, skip_special_tokens=True)
+        return [texts[i * drawn : (i + 1) * drawn] * (n // drawn) for i in range(len(prompts))]
+
+    def close(self) -> None:
+        """Free the memory of the model."""
+        self._model = None
+
+    def _chat(self, text: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        chat: str = self._processor.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        return chat
+
+    def _not_sampled(self) -> list[int]:
+        """Special tokens other than those that end a text: one inside a CoT would corrupt the next prompt."""
+        tokenizer = self._processor.tokenizer
+        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+        return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)

@@ -1,0 +1,211 @@
+"""Sampling from OpenAI-compatible endpoints: vLLM servers, hosted models, a teacher.
+
+Any number of endpoints share the work; requests go to them in turn. What may pass (a full queue, a restart)
+is tried again with growing pauses, what cannot (a wrong key, no such model) stops the program, and what
+concerns one sample (a prompt that is refused, a reply that is none) fails that sample only.
+"""
+
+import asyncio
+import base64
+import io
+import itertools
+import os
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.extras import require_extra
+from rise_bench.files.images import decode_rgb, is_plain, open_image
+from rise_bench.models.chat_reply import texts_of
+from rise_bench.models.endpoint_failure import EndpointError, failure_of
+from rise_bench.models.sampler import Prompt, Sampling
+from rise_bench.redaction import remember_secret
+from rise_bench.scoring.response_text import response_text
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_DEFAULT_KEY = "OPENAI_API_KEY"
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+_PLAIN_FORMATS = {"JPEG", "PNG", "WEBP", "GIF"}
+
+
+class Endpoints:
+    """Chat-completion servers that serve one model."""
+
+    batch_rows = 1
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        model: str,
+        *,
+        sampling: Sampling | None = None,
+        api_key_env: str = _DEFAULT_KEY,
+        concurrency: int = 16,
+        tries: int = 6,
+        timeout_s: float = 600.0,
+        pause_s: float = 1.0,
+        max_reply_bytes: int = 16 << 20,
+    ) -> None:
+        """Name the servers; nothing is sent yet.
+
+        Args:
+            urls: Base URLs, with the version, e.g. `http://10.0.0.5:8000/v1`.
+            model: Model name that the servers know.
+            sampling: How tokens are drawn.
+            api_key_env: Environment variable with the key; unset sends none.
+            concurrency: Requests in flight over all servers.
+            tries: How often a request is sent before its failure counts; a reply that is none, or does not
+                end in time, is asked for twice at most.
+            timeout_s: Seconds from sending a request to the last byte of its reply.
+            pause_s: Seconds before the second try, doubled for each further one. Where a server asks for
+                more by Retry-After, that is waited, up to two minutes.
+            max_reply_bytes: Largest reply.
+
+        Raises:
+            PrerequisiteError: The extra `endpoint` is not installed, or the key cannot be sent.
+            ConfigError: A URL makes no sense, or holds a password.
+        """
+        require_extra("endpoint")
+        from openai import Omit
+
+        self.workers = concurrency
+        self._model = model
+        self._sampling = sampling or Sampling()
+        self._tries, self._timeout_s, self._pause_s = tries, timeout_s, pause_s
+        key = _key_of(api_key_env)
+        self._headers = {} if key else {"Authorization": Omit()}
+        bases = [_checked(url) for url in urls]
+        self._clients = itertools.cycle([_client(url, key, timeout_s, max_reply_bytes) for url in bases])
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def describe(self) -> dict[str, Any]:
+        """Model and sampling settings; where it runs does not matter."""
+        sampling = self._sampling
+        return {"model": self._model, "temperature": sampling.temperature, "top_p": sampling.top_p}
+
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+        """Draw `n` texts for each prompt; a server that gives fewer at a time is asked again."""
+        return [self._run(self._texts(data_url(p.image), p.text, n, max_tokens)) for p in prompts]
+
+    def close(self) -> None:
+        """End the requests in flight, and with them the calls that wait for them."""
+
+        async def stop() -> None:
+            running = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            self._loop.stop()
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop)
+
+    def _run(self, work: Coroutine[Any, Any, list[str]]) -> list[str]:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # of a call that is interrupted; a finished one stays as it is
+
+    async def _texts(self, image_url: str, text: str, n: int, max_tokens: int) -> list[str]:
+        content = [
+            {"type": "image_url", "image_url": {"url": image_url}},
+            {"type": "text", "text": response_text(text)},
+        ]
+        body = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": content}],
+            "max_tokens": max_tokens,
+            "temperature": self._sampling.temperature,
+            "top_p": self._sampling.top_p,
+        }
+        texts: list[str] = []
+        while len(texts) < n:
+            texts += await self._ask(body | {"n": n - len(texts)})
+        return texts[:n]
+
+    async def _ask(self, body: dict[str, Any]) -> list[str]:
+        """The texts of one request, tried again while that may help."""
+        seen: Counter[int] = Counter()
+        while True:
+            client = next(self._clients)
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    chat = client.chat.completions.with_raw_response
+                    reply = await chat.create(extra_headers=self._headers, **body)
+                return texts_of(reply.content)
+            except Exception as error:
+                failure = failure_of(error, self._timeout_s)
+                seen[failure.tries] += 1
+                if seen[failure.tries] >= failure.tries or seen.total() >= self._tries:
+                    times = f" ({seen.total()} tries)" if seen.total() > 1 else ""
+                    text = f"{client.base_url}chat/completions {failure.text}{times}. {failure.advice}"
+                    raise failure.error(text.rstrip()) from error
+            pause_s = self._pause_s * 2 ** (seen.total() - 1) * random.uniform(0.8, 1.2)
+            await asyncio.sleep(max(pause_s, failure.pause_s))
+
+
+def _client(url: str, key: str, timeout_s: float, max_reply_bytes: int) -> "AsyncOpenAI":
+    """A client of one server; what the environment says of OpenAI's own accounts is not sent to it."""
+    from openai import AsyncOpenAI, Omit
+
+    from rise_bench.models.bounded_http import BoundedClient
+
+    headers: Any = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+    try:
+        http = BoundedClient(max_bytes=max_reply_bytes, timeout=timeout_s)
+        return AsyncOpenAI(
+            base_url=url, api_key=key or "none", http_client=http, max_retries=0, default_headers=headers
+        )
+    except (ValueError, ImportError, OSError) as error:
+        raise EndpointError(f"cannot make a connection: {error}. Check the proxy variables.") from error
+
+
+def _key_of(variable: str) -> str:
+    key = os.environ.get(variable, "")
+    if not key and variable != _DEFAULT_KEY:
+        raise PrerequisiteError(
+            "--api-key-env names no environment variable that is set. Give the variable's name, not the key."
+        )
+    remember_secret(key)
+    if key and not _VISIBLE_ASCII.fullmatch(key):
+        raise PrerequisiteError(
+            f"the key in {variable} holds a blank, a line break, a control character, or one that is not "
+            "ASCII. Set the variable again without it."
+        )
+    return key
+
+
+def _checked(url: str) -> str:
+    if "@" in url:
+        raise ConfigError(
+            "an --endpoint holds a user name or a password before its @. Leave that out; the key goes into "
+            "an environment variable, see --api-key-env."
+        )
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment or not _VISIBLE_ASCII.fullmatch(url):
+        raise ConfigError(f"{url!r} is no --endpoint. Give a base URL such as http://localhost:8000/v1.")
+    return url.rstrip("/")
+
+
+def data_url(image: bytes) -> str:
+    """An image file as a data URL; bytes pass untouched unless servers may not show them upright."""
+    with open_image(image, "the image") as opened:
+        kind = opened.format or ""
+        plain = kind in _PLAIN_FORMATS and is_plain(opened)
+    if not plain:
+        buffer = io.BytesIO()
+        decode_rgb(image).save(buffer, "PNG")
+        image, kind = buffer.getvalue(), "PNG"
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(image).decode()}"

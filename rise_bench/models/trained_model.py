@@ -1,0 +1,53 @@
+"""The models that a training run made, found by the run's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.catalog.plugins import load_component
+from rise_bench.errors import ConfigError
+
+_RECIPE = "config.yaml"
+
+
+def run_of(folder: Path) -> Path | None:
+    """Return the training run that a folder is, or that its model comes from; None if it is neither."""
+    if (folder / _RECIPE).is_file() and not (folder / "config.json").is_file():
+        return folder
+    run = folder.absolute().parent.parent
+    made = folder.name == "final" or folder.name.startswith("checkpoint-")
+    return run if made and (run / _RECIPE).is_file() else None
+
+
+def recipe_of(run: Path) -> dict[str, Any]:
+    """Return the settings of a run as a tree.
+
+    Raises:
+        ConfigError: If they cannot be read.
+    """
+    path = run / _RECIPE
+    try:
+        recipe: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; name the folder that `train` wrote") from error
+    if not isinstance(recipe, dict):
+        raise ConfigError(f"{path} holds no settings of a run; name the folder that `train` wrote")
+    return recipe
+
+
+def final_model(run: Path) -> Path:
+    """Return the folder of the model that the last phase of a run made.
+
+    Raises:
+        ConfigError: If no phase is finished, or the run's settings cannot be read.
+    """
+    stages: dict[str, Sequence[str]] = load_component("trainers", "settings.config").PHASES
+    phases = stages.get(str(recipe_of(run).get("stage")), ())
+    finished = [run / phase / "final" for phase in phases if (run / phase / "final").is_dir()]
+    if not finished:
+        raise ConfigError(
+            f"{run} has no finished model ({run}/PHASE/final); finish it with `rise-bench train`"
+        )
+    return finished[-1]

@@ -1,0 +1,1 @@
+"""Prompts and the forms of an answer."""

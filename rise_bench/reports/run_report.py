@@ -1,0 +1,198 @@
+"""One static HTML file about a training run: curves, sample rollouts, settings. No script, no outside file.
+
+The run folder is read as it lies on disk (`config.yaml`, `run.json`, `metrics.jsonl`, `rollouts/`), so that a
+report can be made anywhere the folder is copied to, also while the run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.cot.rollout_log import latest_rollouts
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.errors import DataError, RiseError
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.hub.find import open_benchmark
+from rise_bench.rendering.charts import legend, line_chart
+from rise_bench.rendering.style import STYLE
+from rise_bench.reports.rollout_cards import sample_cards
+
+_log = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart.
+
+    Attributes:
+        title: What is drawn.
+        meaning: How to read it.
+        metrics: Name in the log to label in the legend.
+        share: A share or a score, drawn on 0 to 1.
+    """
+
+    title: str
+    meaning: str
+    metrics: dict[str, str]
+    share: bool = False
+
+
+PANELS = (
+    Panel("Reward", "mean over the rollouts of a step", {"reward": "reward"}, share=True),
+    Panel("Similarity", "to the truth, whatever leak and format", {"similarity": "similarity"}, share=True),
+    Panel("Format rate", "share of rollouts in the asked form", {"format_ok": "format ok"}, share=True),
+    Panel(
+        "Leak rate",
+        "share of chains of thought",
+        {"leak_numbers": "numbers", "leak_strict": "numbers or class names"},
+        share=True,
+    ),
+    Panel(
+        "Zero-variance groups",
+        "equal rewards, no gradient",
+        {"frac_reward_zero_std": "share of groups"},
+        share=True,
+    ),
+    Panel("Reward spread", "within groups", {"reward_std": "standard deviation"}),
+    Panel(
+        "Lengths",
+        "tokens, mean",
+        {
+            "cot_length": "chain of thought",
+            "reconstruction_length": "reconstruction",
+            "completions/mean_length": "completion",
+        },
+    ),
+    Panel(
+        "Cut off", "at the length limit", {"completions/clipped_ratio": "share of completions"}, share=True
+    ),
+    Panel("Loss", "as the trainer logs it", {"loss": "loss"}),
+    Panel(
+        "Token accuracy", "most probable token is the target", {"mean_token_accuracy": "share"}, share=True
+    ),
+    Panel("Entropy", "nats a token", {"entropy": "entropy"}),
+    Panel("Gradient norm", "before clipping", {"grad_norm": "norm"}),
+    Panel("Learning rate", "", {"learning_rate": "rate"}),
+)
+
+
+def write_report(run: Path, out: Path | None = None, *, samples: int = 12) -> Path:
+    """Write the report of a run folder and return its path.
+
+    Args:
+        run: Run folder.
+        out: File to write; `RUN/report.html` if None.
+        samples: How many rollouts to show.
+
+    Raises:
+        DataError: The folder is no run folder.
+    """
+    path = out or run / "report.html"
+    atomic_write_text(path, render_report(run, samples=samples))
+    return path
+
+
+def render_report(run: Path, *, samples: int = 12) -> str:
+    """Return the report of a run folder as HTML."""
+    config = _read_config(run)
+    metrics = read_metrics(run)
+    dataset, trouble = _open_benchmark(config["data"]["benchmark"])
+    name = dataset.spec.name if dataset else Path(config["data"]["benchmark"]).name
+    title = f"{config['stage']} on {name} ({config['data']['shots']})"
+    parts = [f"<header><h1>{escape(title)}</h1>{_facts(run, config, metrics)}</header>"]
+    phases = dict.fromkeys(row["phase"] for row in metrics)
+    parts += [_curves(phase, [row for row in metrics if row["phase"] == phase]) for phase in phases]
+    if not metrics:
+        parts.append("<p>No step is logged yet.</p>")
+    if rollouts := latest_rollouts([run / "rollouts"]):
+        note = f'<p class="note">Without images: {escape(trouble)}</p>' if trouble else ""
+        cards = sample_cards(rollouts, dataset, config, samples)
+        parts.append(f"<section><h2>Sample rollouts</h2>{note}{cards}</section>")
+    settings = escape((run / "config.yaml").read_text(encoding="utf-8"))
+    parts.append(f"<section><details><summary>Settings</summary><pre>{settings}</pre></details></section>")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def read_metrics(run: Path) -> list[Row]:
+    """Logged steps in order; a (phase, step) that a resumed run logged again counts once, later lines win."""
+    path = run / "metrics.jsonl"
+    rows: dict[tuple[str, int], Row] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:  # torn by a kill
+            continue
+        rows.setdefault((row["phase"], row["step"]), {}).update(row)
+    return list(rows.values())
+
+
+def _read_config(run: Path) -> Row:
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise DataError(f"{run} is no run folder: it has no config.yaml. Give the run.output_dir of a run.")
+    config: Row = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return config
+
+
+def _open_benchmark(name: str) -> tuple[BenchmarkDataset | None, str]:
+    try:
+        return open_benchmark(name), ""
+    except RiseError as error:
+        _log.warning("report without images: %s", error)
+        return None, str(error)
+
+
+def _facts(run: Path, config: Row, metrics: list[Row]) -> str:
+    facts = {"Model": config["model"]["name"]}
+    path = run / "run.json"
+    if path.exists():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        git = record.get("git") or {}
+        facts["Started"] = f"{record['starts'][0]['time']}, {len(record['starts'])} start(s)"
+        facts["Processes"] = str(record["world_size"])
+        facts["Versions"] = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+        if git:
+            facts["Commit"] = git["commit"][:12] + (" with local changes" if git["dirty"] else "")
+    if metrics:
+        facts["Steps"] = ", ".join(
+            f"{phase}: {max(r['step'] for r in metrics if r['phase'] == phase)}"
+            for phase in dict.fromkeys(row["phase"] for row in metrics)
+        )
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
+    return f"<dl>{items}</dl>"
+
+
+def _curves(phase: str, rows: list[Row]) -> str:
+    figures = []
+    for panel in PANELS:
+        series = {
+            label: points
+            for name, label in panel.metrics.items()
+            if (points := [(row["step"], float(row[name])) for row in rows if name in row])
+        }
+        if series:
+            figures.append(_figure(panel, series))
+    return f"<section><h2>{escape(phase.upper())}</h2><div class='charts'>{''.join(figures)}</div></section>"
+
+
+def _figure(panel: Panel, series: dict[str, list[tuple[float, float]]]) -> str:
+    finite = [y for points in series.values() for _, y in points if math.isfinite(y)]
+    low = min([0.0, *finite]) if panel.share or panel.title == "Lengths" else None
+    high = max([1.0, *finite]) if panel.share else None
+    return (
+        f"<figure><figcaption><b>{escape(panel.title)}</b> <i>{escape(panel.meaning)}</i></figcaption>"
+        f"{line_chart(series, low=low, high=high)}{legend(series)}</figure>"
+    )

@@ -1,0 +1,1 @@
+"""One scoring for reward, benchmark and leaderboard."""

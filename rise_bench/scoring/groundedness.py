@@ -1,0 +1,101 @@
+"""Is a chain of thought about this picture? A score that needs no truth, from a model's own likelihoods.
+
+The reward of the closed loop (eq. 1) cannot tell a true chain of thought from a code word that both halves
+agree on. A frozen base model that never sees the annotation can: a text that is true of a picture should be
+more likely beside that picture than beside others. The score is the pointwise mutual information of text and
+picture, log p(R | I) - mean over other pictures I' of log p(R | I'), in nats a token. It needs no labels, and
+it cannot see more than the base model sees. `rise_bench.models.likelihood` supplies the likelihoods.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """Groundedness of one text, whole and sentence by sentence, in nats a token.
+
+    Attributes:
+        score: Mean over all tokens.
+        sentences: (start, end, score) of each sentence, in characters of the text.
+    """
+
+    score: float
+    sentences: tuple[tuple[int, int, float], ...]
+
+    @property
+    def worst(self) -> float:
+        """Score of the least grounded sentence; of a text without one, the text's."""
+        return min((score for _, _, score in self.sentences), default=self.score)
+
+
+def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:
+    """Return what each token says about the picture, in nats.
+
+    Args:
+        own: log p of each token beside its own picture.
+        others: The same tokens' log p beside other pictures, one sequence a picture, at least one.
+
+    Raises:
+        ValueError: If there is no other picture, or the lengths differ.
+
+    >>> token_information([-0.5, -0.5], [[-2.5, -0.5], [-4.5, -0.5]])
+    [3.0, 0.0]
+    """
+    if not others:
+        raise ValueError("groundedness compares with at least one other picture")
+    if any(len(other) != len(own) for other in others):
+        raise ValueError(
+            f"{len(own)} tokens beside the own picture, {[len(o) for o in others]} beside others"
+        )
+    return [p - math.fsum(column) / len(others) for p, *column in zip(own, *others, strict=True)]
+
+
+def groundedness(own: Sequence[float], others: Sequence[Sequence[float]]) -> float:
+    """Return the mean information of the tokens of a text about its picture, in nats a token.
+
+    Above 0: the text fits its picture better than others. An empty text says nothing: 0.
+
+    Args:
+        own: log p of each token beside its own picture.
+        others: Likewise beside other pictures.
+
+    Raises:
+        ValueError: As `token_information`.
+    """
+    information = token_information(own, others)
+    return math.fsum(information) / len(information) if information else 0.0
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Return start and end of each sentence of a text, end mark included.
+
+    >>> sentence_spans("The ground is dark. It is red.")
+    [(0, 19), (19, 30)]
+    """
+    return [match.span() for match in _SENTENCE.finditer(text)]
+
+
+def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
+    """Return the chance that a random positive scores above a random negative, ties counting half.
+
+    Raises:
+        ValueError: If one side is empty: then there is nothing to rank.
+
+    >>> auroc([0.9, 0.4], [0.1, 0.4])
+    0.875
+    """
+    if not positives or not negatives:
+        raise ValueError(
+            f"AUROC needs both sides; got {len(positives)} positives, {len(negatives)} negatives"
+        )
+    from scipy.stats import mannwhitneyu
+
+    pairs_won = mannwhitneyu(positives, negatives, method="asymptotic").statistic
+    return float(pairs_won) / (len(positives) * len(negatives))

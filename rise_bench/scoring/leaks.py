@@ -1,0 +1,131 @@
+r"""Find what a chain of thought gives away of its annotation (L of eq. 1).
+
+The paper checks "for numerical content (probabilities or coordinate values)". Here any digit counts, and so
+does a number in words where it has the sense of a probability or a coordinate ("eighty per cent"), because
+that is how a policy would evade the digits; a plain count ("two dogs") is a cue, not a leak. With class names
+given (`strict`), naming a class or an inflection of it counts too. Texts are judged as a reader sees them:
+look-alike letters, invisible characters and spaced-out words are undone first. Each leak is a span with a
+reason, so that a person can see what was held against a text. Linear in the length of the text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from rise_bench.annotations.characters import look, marks
+from rise_bench.scoring.class_forms import split_forms
+from rise_bench.scoring.number_words import has_number_words, number_word_spans
+
+_DIGITS = re.compile(
+    r"(?P<coordinates>[\[\(]\s*+-?+\d++(?:[.,]\d++)?+(?:\s*+[,;]\s*+-?+\d++(?:\.\d++)?+)++\s*+[\]\)]?+)"
+    r"|(?P<percentage>\d++(?:[.,]\d++)?+\s*+(?:%|per\s?+cent\b|percent\b))"
+    r"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
+    r"|(?P<digits>\d++)"
+)
+_DIGIT = re.compile(r"\d")
+_HAN = r"[零〇一二三四五六七八九十百千万两兩壹贰叁肆伍陆柒捌玖拾佰仟]"
+_HAN_NUMBER = re.compile(
+    rf"百分之{_HAN}++|{_HAN}++分之{_HAN}++|{_HAN}++[点點・·]{_HAN}++|{_HAN}++[成割]"
+    rf"|(?<![㐀-鿿぀-ヿ]){_HAN}++(?![㐀-鿿぀-ヿ])"
+)
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
+
+
+class LeakSpan(NamedTuple):
+    """A piece of text that gives the annotation away: `text[start:end]` and why."""
+
+    start: int
+    end: int
+    text: str
+    reason: str
+
+
+def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...]:
+    """Return the leaks of a text, in order.
+
+    Args:
+        text: A chain of thought.
+        classes: Class names that may not be named either (`leak="strict"`); none for the paper's rule.
+
+    >>> [(leak.text, leak.reason) for leak in find_leaks("joy at 80%, two dogs, eighty per cent")]
+    [('80%', 'percentage'), ('eighty per cent', 'number_word')]
+    >>> [leak.text for leak in find_leaks("A joyful scene.", classes=["joy"])]
+    ['joyful']
+    """
+    names = tuple(classes)
+    seen, places = look(text)
+    spans = [*_number_leaks(seen, names), *_class_leaks(seen, names)]
+    return tuple(_span(text, places, *span) for span in sorted(spans))
+
+
+def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
+    """Return whether a text leaks by the paper's rule, and whether it leaks by the strict one."""
+    names = tuple(classes)
+    seen, _ = look(text)
+    numbers = (
+        _DIGIT.search(seen) is not None
+        or has_number_words(seen, names)
+        or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
+    )
+    return numbers, numbers or any(True for _ in _class_leaks(seen, names))
+
+
+def _span(text: str, places: list[int] | None, start: int, end: int, reason: str) -> LeakSpan:
+    if places is not None:
+        start, end = places[start], places[end - 1] + 1
+    return LeakSpan(start, end, text[start:end], reason)
+
+
+def _number_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    for match in _DIGITS.finditer(seen) if _DIGIT.search(seen) else ():
+        yield match.start(), match.end(), str(match.lastgroup)
+    for start, end in number_word_spans(seen, classes):
+        yield start, end, "number_word"
+    if not seen.isascii():
+        for match in _HAN_NUMBER.finditer(seen):
+            yield match.start(), match.end(), "number_word"
+
+
+def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    if not classes:
+        return
+    endings = split_forms(classes)
+    pattern = _word_pattern(seen.isascii())
+    letters = {word: _letters(word) for word in set(pattern.findall(seen))}
+    tokens = [] if endings.keys().isdisjoint(letters.values()) else list(pattern.finditer(seen))
+    texts = [letters[match[0]] for match in tokens]
+    for i, word in enumerate(texts):
+        for before in endings.get(word, ()):
+            first = i - len(before)
+            if first >= 0 and tuple(texts[first:i]) == before and _adjacent(seen, tokens[first : i + 1]):
+                yield tokens[first].start(), tokens[i].end(), "class_name"
+                break
+    for name in map(_looks, classes):
+        if _UNSPACED.search(name):
+            for match in re.finditer(rf"{re.escape(name)}(?![{marks()}])", seen):
+                yield match.start(), match.end(), "class_name"
+
+
+@lru_cache(maxsize=2)
+def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
+    """Return the pattern of a word, one spelt out in single letters included."""
+    inside = r"[^\W_]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
+    return re.compile(rf"\b[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
+
+
+def _letters(word: str) -> str:
+    return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-—.*_]+", word)).casefold()
+
+
+def _looks(name: str) -> str:
+    return look(name)[0]
+
+
+def _adjacent(seen: str, tokens: list[re.Match[str]]) -> bool:
+    """Whether nothing but blanks, hyphens and the like stands between the words."""
+    return all(_GAP.fullmatch(seen, a.end(), b.start()) for a, b in pairwise(tokens))

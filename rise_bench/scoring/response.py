@@ -1,0 +1,125 @@
+"""Read what a model wrote: a think-answer or answer-only text becomes an annotation, or a reason why not.
+
+The trade-off: a benchmark should measure annotation, not JSON, so reading is generous (code fences, single
+quotes, trailing commas, percent signs, class names in any case, a missing tag); but it never guesses what was
+meant, so it does not fall back to an earlier answer, does not rescale boxes, and does not complete a number
+that was cut. Whether the text kept to the asked format is a separate verdict. Everything here is linear in
+the length of the text: hostile text is data, never an exception.
+"""
+
+import re
+from dataclasses import dataclass
+
+from rise_bench.annotations.base import Annotation, Kind
+from rise_bench.annotations.boxes.parsing import read_boxes
+from rise_bench.annotations.characters import words
+from rise_bench.annotations.distribution.parsing import read_distribution
+from rise_bench.prompts.answer_format import Style
+
+_TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
+
+
+_INSIDE = r"[^<]*+(?:<(?!(?i:/?(?:think|answer)\s*+>))[^<]*+)*+"
+
+
+_THINK_ANSWER = re.compile(rf"\s*+<think>(?P<think>{_INSIDE})</think>\s*+<answer>{_INSIDE}</answer>\s*+")
+
+
+_ANSWER_ONLY = re.compile(rf"\s*+<answer>{_INSIDE}</answer>\s*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from one text.
+
+    Attributes:
+        annotation: The stated annotation (boxes in the declared unit), or None if unreadable.
+        reason: "ok", or why unreadable: "empty", "no_answer", "no_class_numbers", "unclear_number",
+            "not_finite", "truncated", "no_boxes", "no_valid_boxes".
+        format_ok: The text is exactly `<think>…</think><answer>…</answer>` (or `<answer>…</answer>` for
+            answer-only) and the answer is readable: F of eqs. 1 and 9.
+        think: Text between the think tags; empty if there is none.
+        answer: Text that was read as the answer.
+    """
+
+    annotation: Annotation | None
+    reason: str
+    format_ok: bool
+    think: str
+    answer: str
+
+
+def read_response(
+    text: str, kind: Kind, classes: tuple[str, ...] = (), *, style: Style = "think_answer"
+) -> Reading:
+    """Read the annotation out of a model's text; never raises.
+
+    Args:
+        text: Raw response.
+        kind: Which kind of annotation was asked for.
+        classes: Class names, for a distribution.
+        style: The asked format; it decides `format_ok` only.
+    """
+    if not text.strip():
+        return Reading(None, "empty", False, "", "")
+    think, answer, closed = _split(text)
+    if answer is None:
+        return Reading(None, "no_answer", False, think, "")
+    annotation: Annotation | None
+    if kind == "distribution":
+        annotation, reason = read_distribution(answer, classes, closed)
+    else:
+        annotation, reason = read_boxes(answer)
+    return Reading(annotation, reason, annotation is not None and _format_ok(text, style), think, answer)
+
+
+def _format_ok(text: str, style: Style) -> bool:
+    if style == "answer_only":
+        return _ANSWER_ONLY.fullmatch(text) is not None
+    match = _THINK_ANSWER.fullmatch(text)
+    return match is not None and bool(words(match["think"]))
+
+
+def _split(text: str) -> tuple[str, str | None, bool]:
+    """Return think text, answer text (None if there is none outside think), and whether its end was marked.
+
+    A think that is never closed ends where the last answer opens. A `</think>` without an opening closes a
+    think that the prompt opened.
+    """
+    tags = [(m.group(2).lower(), bool(m.group(1)), m.start(), m.end()) for m in _TAG.finditer(text)]
+    last_think_end = max((end for name, closing, _, end in tags if name == "think" and closing), default=-1)
+    think_start = next((end for name, closing, _, end in tags if name == "think" and not closing), None)
+    if think_start is None:
+        think_start = 0 if last_think_end >= 0 else None
+    outside = _tags_outside_think(tags, last_think_end)
+    openings = [(start, end) for closing, start, end in outside if not closing]
+    if openings:
+        start, begin = openings[-1]
+        stop = next((s for closing, s, _ in outside if closing and s >= begin), None)
+        think = "" if think_start is None else text[think_start : _think_stop(tags, start)]
+        return think.strip(), text[begin : len(text) if stop is None else stop], stop is not None
+    if think_start is not None and last_think_end < 0:
+        return text[think_start:].strip(), None, False
+    begin = max(last_think_end, 0)
+    stop = next((s for closing, s, _ in outside if closing and s >= begin), None)
+    answer = text[begin : len(text) if stop is None else stop]
+    think = "" if think_start is None else text[think_start : _think_stop(tags, begin)].strip()
+    return think, answer if answer.strip() else None, stop is not None
+
+
+def _tags_outside_think(
+    tags: list[tuple[str, bool, int, int]], last_think_end: int
+) -> list[tuple[bool, int, int]]:
+    outside = []
+    inside = not any(name == "think" and not closing for name, closing, _, _ in tags) and last_think_end >= 0
+    for name, closing, start, end in tags:
+        if name == "think":
+            inside = not closing and start < last_think_end
+        elif not inside:
+            outside.append((closing, start, end))
+    return outside
+
+
+def _think_stop(tags: list[tuple[str, bool, int, int]], limit: int) -> int:
+    ends = [start for name, closing, start, _ in tags if name == "think" and closing and start <= limit]
+    return ends[0] if ends else limit

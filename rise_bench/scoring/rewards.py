@@ -1,0 +1,198 @@
+"""The two rewards of the paper: R of the closed loop (eq. 1) and R_R1 of think-answer training (eq. 9).
+
+Both are the similarity of what was stated to the truth, or 0 where a condition fails. The same verdict serves
+the GRPO reward, the quality score of a CoT row and `rise-bench explain`.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from rise_bench.annotations.base import Annotation, Gold, SimilarityVariant
+from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit, frame_of
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import similarity
+from rise_bench.errors import ConfigError
+from rise_bench.prompts.answer_format import Style
+from rise_bench.prompts.clean_text import clean_cot
+from rise_bench.scoring.leaks import leak_verdicts
+from rise_bench.scoring.response import Reading, read_response
+
+LeakRule = Literal["numbers", "strict"]
+GroundedRule = Literal["none", "gate", "multiply"]
+
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_MARKUP = re.compile(
+    r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}:]{0,200}+:[^{}]{0,400}+\}", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRule:
+    """Which reward is paid; the defaults are the paper's, the switches are its Table 5.
+
+    Attributes:
+        variant: Similarity variant.
+        leak_term: Pay nothing for a CoT that leaks (L = 0 of eq. 1).
+        format_term: Pay nothing for a wrong format (F = 1 of eqs. 1 and 9).
+        leak: What counts as a leak: the paper's `numbers`, or `strict` (class names too).
+        upstream_leak_factor: What a leak leaves of the reward; 0 in the paper, 0.1 in the authors' code.
+        grounded: What groundedness does to eq. 1, beyond the paper: `none`; `gate` pays nothing below the
+            threshold; `multiply` pays a share that rises from 0 at the threshold to 1 one scale above it.
+        grounded_threshold: In nats a token, of the least grounded sentence.
+        grounded_scale: In nats a token, above 0; `multiply` only.
+        grounded_swaps: Other pictures that a CoT is held against.
+
+    Raises:
+        ConfigError: `grounded_scale` is not above 0, or `grounded_swaps` below 1.
+    """
+
+    variant: SimilarityVariant = "paper"
+    leak_term: bool = True
+    format_term: bool = True
+    leak: LeakRule = "numbers"
+    upstream_leak_factor: float = 0.0
+    grounded: GroundedRule = "none"
+    grounded_threshold: float = 0.0
+    grounded_scale: float = 1.0
+    grounded_swaps: int = 2
+
+    def __post_init__(self) -> None:
+        if not self.grounded_scale > 0:
+            raise ConfigError(
+                f"reward.grounded_scale = {self.grounded_scale}: it is a width in nats. Set it above 0."
+            )
+        if self.grounded_swaps < 1:
+            raise ConfigError(
+                f"reward.grounded_swaps = {self.grounded_swaps}: a CoT is held against other pictures. "
+                "Set at least 1."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a reward came about.
+
+    Attributes:
+        reward: Eq. 1 or 9, a number in [0, 1] (`literal` may exceed 1).
+        similarity: S before any condition; 0 if unreadable.
+        leak_numbers: The CoT has a number in it (always False for eq. 9).
+        leak_strict: The CoT has a number or a class name in it (always False for eq. 9).
+        format_ok: F of eqs. 1 and 9.
+        reason: "ok", or why the stated annotation was unreadable.
+        stated: The stated annotation, boxes in pixels of the original image; None if unreadable.
+        grounded: What groundedness leaves of the reward, in [0, 1]; 1 where the rule does not ask for it.
+    """
+
+    reward: float
+    similarity: float
+    leak_numbers: bool
+    leak_strict: bool
+    format_ok: bool
+    reason: str
+    stated: Annotation | None
+    grounded: float = 1.0
+
+    @property
+    def paid(self) -> float:
+        """What the policy is paid: the reward, or what groundedness leaves of it."""
+        return self.reward * self.grounded
+
+
+def grounded_factor(groundedness: float, rule: RewardRule) -> float:
+    """Return what a groundedness leaves of a reward, in [0, 1], under `rule.grounded`.
+
+    Args:
+        groundedness: In nats a token, of the least grounded sentence.
+        rule: Which reward.
+
+    >>> grounded_factor(0.25, RewardRule(grounded="multiply", grounded_scale=0.5))
+    0.5
+    """
+    above = groundedness - rule.grounded_threshold
+    if rule.grounded == "multiply":
+        return min(1.0, max(0.0, above / rule.grounded_scale))
+    return 1.0 if rule.grounded == "none" or above >= 0 else 0.0
+
+
+def cot_format_ok(cot: str) -> bool:
+    """Whether a CoT is a narrative: three words or more, no tags, no special tokens, no JSON (F of eq. 1)."""
+    three_words = len(list(islice(_WORDS.finditer(cot), 3))) == 3
+    return three_words and _MARKUP.search(cot) is None and clean_cot(cot) == cot.strip()
+
+
+def read_stated(
+    gold: Gold, text: str, *, unit: BoxUnit = "norm1000", style: Style, max_pixels: int = MAX_PIXELS
+) -> tuple[Annotation | None, Reading]:
+    """Read a response and bring its boxes from the declared unit to pixels of the original image."""
+    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
+    reading = read_response(text, gold.kind, classes, style=style)
+    if isinstance(reading.annotation, Boxes):
+        frame = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)
+        return reading.annotation.rescale(frame, gold.frame_px), reading
+    return reading.annotation, reading
+
+
+def cot_reward(
+    gold: Gold,
+    cot: str,
+    reconstruction_text: str,
+    *,
+    unit: BoxUnit = "norm1000",
+    rule: RewardRule | None = None,
+    classes: tuple[str, ...] = (),
+    max_pixels: int = MAX_PIXELS,
+    groundedness: float | None = None,
+) -> Verdict:
+    """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
+
+    Args:
+        gold: The sample's truth.
+        cot: The chain of thought R.
+        reconstruction_text: What the model answered when shown the image and R alone.
+        unit: Unit in which the model states boxes.
+        rule: Which reward; the paper's if None.
+        classes: Class names for the strict leak verdict; those of a distribution are known already.
+        max_pixels: Largest image of the processor; matters for `resized_px` only.
+        groundedness: Of the least grounded sentence, in nats a token; a rule with `grounded` needs it.
+
+    Raises:
+        ValueError: The rule asks for groundedness and there is none.
+    """
+    rule = rule or RewardRule()
+    if rule.grounded != "none" and groundedness is None:
+        raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
+    stated, reading = read_stated(
+        gold, reconstruction_text, unit=unit, style="answer_only", max_pixels=max_pixels
+    )
+    names = (
+        gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
+    )
+    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), [name for name in names if name])
+    score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
+    format_ok = reading.format_ok and cot_format_ok(cot)
+    reward = score
+    if rule.leak_term and (leak_strict if rule.leak == "strict" else leak_numbers):
+        reward *= rule.upstream_leak_factor
+    if rule.format_term and not format_ok:
+        reward = 0.0
+    factor = 1.0 if groundedness is None else grounded_factor(groundedness, rule)
+    return Verdict(reward, score, leak_numbers, leak_strict, format_ok, reading.reason, stated, factor)
+
+
+def r1_reward(
+    gold: Gold,
+    response: str,
+    *,
+    unit: BoxUnit = "norm1000",
+    rule: RewardRule | None = None,
+    style: Style = "think_answer",
+    max_pixels: int = MAX_PIXELS,
+) -> Verdict:
+    """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0."""
+    rule = rule or RewardRule()
+    stated, reading = read_stated(gold, response, unit=unit, style=style, max_pixels=max_pixels)
+    score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
+    reward = 0.0 if rule.format_term and not reading.format_ok else score
+    return Verdict(reward, score, False, False, reading.format_ok, reading.reason, stated)

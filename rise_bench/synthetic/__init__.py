@@ -1,0 +1,1 @@
+"""Drawn benchmarks: moods, scenes, kinds."""

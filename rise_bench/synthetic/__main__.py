@@ -1,0 +1,139 @@
+"""Print the documented figures of the drawn benchmarks: `python -m rise_bench.builders.world`.
+
+What the best possible reader scores, what one scores who misses a cue, and the floors of constant answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.boxes.average_precision import ap50, match_samples
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.divergence import is_correct, jsd
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import floor_predictors, similarity
+from rise_bench.synthetic import moods
+from rise_bench.synthetic.drawing import SIDE_PX, draw
+from rise_bench.synthetic.rows import DEFAULT_COUNTS, DrawnBenchmark, DrawnRow, Split, drawn_rows
+from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS
+
+BENCHMARKS: tuple[DrawnBenchmark, ...] = ("moods", "scenes", "kinds")
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+Reader = Callable[[DrawnRow, Gold], Annotation]
+
+
+def golds(benchmark: DrawnBenchmark, split: Split) -> list[tuple[DrawnRow, Gold]]:
+    """Return the rows of a default-sized split with their truth."""
+    count = DEFAULT_COUNTS[benchmark][split == "test"]
+    pairs = []
+    for row in drawn_rows(benchmark, split, count):
+        boxes = draw(row.picture).boxes_xywh_px if benchmark == "scenes" else ()
+        truth = row.annotation(boxes)
+        pairs.append((row, Gold(row.source_id, truth, SIDE_PX, SIDE_PX, row.category, row.question)))
+    return pairs
+
+
+def score(benchmark: DrawnBenchmark, answers: Sequence[Annotation], truth: Sequence[Gold]) -> float:
+    """Return the benchmark's own metric: mean JSD, accuracy, or AP50."""
+    if benchmark == "scenes":
+        return ap50(match_samples(truth, [a if isinstance(a, Boxes) else None for a in answers]))
+    measure = jsd if benchmark == "moods" else is_correct
+    pairs = [(g.annotation, a) for g, a in zip(truth, answers, strict=True)]
+    return float(
+        np.mean(
+            [
+                measure(g.probs, a.probs)
+                for g, a in pairs
+                if isinstance(g, Distribution) and isinstance(a, Distribution)
+            ]
+        )
+    )
+
+
+def _blind_to(cue: str) -> Reader:
+    def read(row: DrawnRow, _gold: Gold) -> Distribution:
+        assert isinstance(row.truth, dict)
+        return moods.mood({name: value for name, value in row.truth.items() if name != cue})
+
+    return read
+
+
+def readers(benchmark: DrawnBenchmark) -> dict[str, Reader]:
+    """Return the readers to compare: the Bayes-optimal one, and ones that miss something."""
+    best: dict[str, Reader] = {"Bayes optimum (sees all cues)": lambda _row, gold: gold.annotation}
+    if benchmark == "moods":
+        for cue in moods.RELEVANT:
+            best[f"does not see the {cue}"] = _blind_to(cue)
+    elif benchmark == "scenes":
+        best["boxes one object that is not asked for"] = lambda row, _gold: Boxes(
+            (draw(row.picture).boxes_xywh_px[1],)
+        )
+        best["boxes every object, whatever is asked"] = lambda row, _gold: Boxes(
+            draw(row.picture).boxes_xywh_px
+        )
+    else:
+        best["sees the texture, not the shape"] = lambda row, gold: _flat(gold, dict(row.truth)["texture"], 0)  # type: ignore[arg-type]
+        best["sees the shape, not the texture"] = lambda row, gold: _flat(gold, dict(row.truth)["shape"], 1)  # type: ignore[arg-type]
+    return best
+
+
+def _flat(gold: Gold, word: str, position: int) -> Distribution:
+    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
+    return Distribution(classes, tuple(float(name.split()[position] == word) for name in classes))
+
+
+def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
+    """Return name, metric and mean similarity of every reader and floor on the default test split, seed 0."""
+    test = golds(benchmark, "test")
+    truth = [gold for _, gold in test]
+    floors = floor_predictors([gold for _, gold in golds(benchmark, "train")])
+    answers = {name: [read(row, gold) for row, gold in test] for name, read in readers(benchmark).items()}
+    answers |= {f"floor: {name}": [answer(gold) for gold in truth] for name, answer in floors.items()}
+    return [
+        (
+            name,
+            score(benchmark, given, truth),
+            float(np.mean([similarity(g.annotation, a) for g, a in zip(truth, given, strict=True)])),
+        )
+        for name, given in answers.items()
+    ]
+
+
+def sheet(columns: int = 8) -> Image.Image:
+    """Return a contact sheet: a row of training and a row of test pictures of each benchmark, as drawn."""
+    rows = [
+        np.hstack([draw(row.picture).pixels for row in drawn_rows(benchmark, split, columns)])
+        for benchmark in BENCHMARKS
+        for split in SPLITS
+    ]
+    return Image.fromarray(np.vstack(rows))
+
+
+def main() -> None:
+    """Print one table for each benchmark, or write the contact sheet."""
+    parser = argparse.ArgumentParser(description="Figures and pictures of the drawn benchmarks.")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet to this file instead")
+    target = parser.parse_args().sheet
+    if target is not None:
+        sheet().save(target, quality=85)
+        return
+    held_out = ", ".join(sorted(f"{colour} {shape}" for shape, colour in HELD_OUT_PAIRS))
+    lines = [f"held-out pairs: {held_out}"]
+    for benchmark, metric in (("moods", "JSD"), ("scenes", "AP50"), ("kinds", "accuracy")):
+        train, test = DEFAULT_COUNTS[benchmark]
+        lines += ["", f"{benchmark}: {train} training and {test} test rows, seed 0"]
+        lines.append(f"  {'reader':<52} {metric:>8} {'S':>6}")
+        lines += [f"  {n:<52} {v:8.3f} {s:6.3f}" for n, v, s in figures(benchmark)]  # type: ignore[arg-type]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Which statements of chains of thought are true of their pictures, for any texts about rows of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.synthetic.rows import truth_of
+from rise_bench.synthetic.statements import Statement, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How much of what texts say is false.
+
+    Attributes:
+        texts: Number of texts.
+        statements: Checkable statements in them.
+        false: Those that do not hold.
+    """
+
+    texts: int
+    statements: int
+    false: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the statements that is false; 0 if nothing is stated."""
+        return self.false / self.statements if self.statements else 0.0
+
+    @property
+    def per_text(self) -> float:
+        """Statements a text; 0 if there is no text."""
+        return self.statements / self.texts if self.texts else 0.0
+
+    @property
+    def false_per_text(self) -> float:
+        """False statements a text; 0 if there is no text."""
+        return self.false / self.texts if self.texts else 0.0
+
+
+def check_texts(
+    texts: Iterable[tuple[str, str]], dataset: BenchmarkDataset, split: str
+) -> list[tuple[Statement, ...]]:
+    """Return the statements of each text, each true or false of its picture.
+
+    Args:
+        texts: Pairs of sample id and text; a sample may come more than once.
+        dataset: A drawn benchmark (moods, scenes, kinds).
+        split: Split that the samples are of.
+
+    Raises:
+        DataError: The dataset was not drawn, or by another version.
+        KeyError: A sample is not in the split.
+    """
+    rows = dataset.rows(split, columns=["id", "source_id"])
+    source_ids: Mapping[str, str] = {row["id"]: row["source_id"] for row in rows}
+    return [statements(text, truth_of(source_ids[uid])) for uid, text in texts]
+
+
+def count_statements(texts: Iterable[tuple[str, str]], dataset: BenchmarkDataset, split: str) -> Counted:
+    """Count the statements of texts about drawn pictures; see `check_texts`."""
+    checked = check_texts(texts, dataset, split)
+    said = [statement for one in checked for statement in one]
+    return Counted(len(checked), len(said), sum(not statement.true for statement in said))

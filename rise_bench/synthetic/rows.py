@@ -1,0 +1,115 @@
+"""One row of a drawn benchmark from its four coordinates: benchmark, seed, split, index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.errors import DataError
+from rise_bench.synthetic import kinds, moods, scenes
+from rise_bench.synthetic.drawing import SIDE_PX, draw, encode_jpeg
+from rise_bench.synthetic.vocabulary import VERSIONS, Picture, Thing, row_random, source_id
+
+DrawnBenchmark = Literal["moods", "scenes", "kinds"]
+Split = Literal["train", "validation", "test"]
+Truth = dict[str, str] | tuple[Thing, ...]
+
+DEFAULT_COUNTS: dict[str, tuple[int, int]] = {"moods": (700, 200), "scenes": (500, 200), "kinds": (500, 200)}
+"""(train, test) rows that `rise-bench build` draws unless told otherwise."""
+
+_SOURCE_ID = re.compile(r"(moods|scenes|kinds)-v(\w+)-(-?\d+)-(train|validation|test)-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRow:
+    """A row before it is written.
+
+    Attributes:
+        source_id: Coordinates of the row; `truth_of` draws its cues again from them.
+        picture: What is drawn.
+        truth: Every cue: name to value for moods and kinds, the things for scenes.
+        question: What is asked of this picture; empty where the benchmark asks one thing of all.
+        category: Shape of the targets (scenes), else empty.
+        targets: Which things are asked for (scenes), else empty.
+    """
+
+    source_id: str
+    picture: Picture
+    truth: Truth
+    question: str = ""
+    category: str = ""
+    targets: tuple[int, ...] = ()
+
+    def render(self, side_px: int = SIDE_PX) -> tuple[bytes, Annotation]:
+        """Draw the row: JPEG bytes of a square image and its annotation (boxes in pixels of that image)."""
+        drawing = draw(self.picture, side_px)
+        return encode_jpeg(drawing.pixels), self.annotation(drawing.boxes_xywh_px)
+
+    def annotation(self, boxes_xywh_px: Sequence[tuple[float, float, float, float]]) -> Annotation:
+        """Return the annotation, given the boxes of all drawn things."""
+        if isinstance(self.truth, tuple):
+            return Boxes(tuple(boxes_xywh_px[i] for i in self.targets))
+        return moods.mood(self.truth) if "layout" in self.truth else kinds.kind(self.truth)
+
+
+def _moods_row(seed: int, split: Split, index: int) -> DrawnRow:
+    rng = row_random("moods", seed, split, index)
+    cues = moods.sample_cues(rng, held_out=split == "test")
+    return DrawnRow(source_id("moods", seed, split, index), moods.picture(cues, rng), cues)
+
+
+def _kinds_row(seed: int, split: Split, index: int) -> DrawnRow:
+    rng = row_random("kinds", seed, split, index)
+    cues = kinds.sample_cues(rng, index, held_out=split == "test")
+    return DrawnRow(source_id("kinds", seed, split, index), kinds.picture(cues, rng), cues)
+
+
+def _scenes_row(seed: int, split: Split, index: int) -> DrawnRow:
+    rng = row_random("scenes", seed, split, index)
+    scene = scenes.sample_scene(rng, one_target=index % 2 == 0, held_out=split == "test")
+    return DrawnRow(
+        source_id("scenes", seed, split, index),
+        scene.picture,
+        scene.picture.things,
+        scene.question,
+        scene.category,
+        scene.targets,
+    )
+
+
+_ROW: dict[str, Callable[[int, Split, int], DrawnRow]] = {
+    "moods": _moods_row,
+    "scenes": _scenes_row,
+    "kinds": _kinds_row,
+}
+
+
+def drawn_row(benchmark: DrawnBenchmark, seed: int, split: Split, index: int) -> DrawnRow:
+    """Return one row; equal arguments and an equal version of the benchmark give an equal row."""
+    return _ROW[benchmark](seed, split, index)
+
+
+def drawn_rows(benchmark: DrawnBenchmark, split: Split, count: int, seed: int = 0) -> Iterator[DrawnRow]:
+    """Yield the first `count` rows of a split."""
+    return (drawn_row(benchmark, seed, split, index) for index in range(count))
+
+
+def truth_of(source: str) -> Truth:
+    """Return every cue of a row from its `source_id`, for example "moods-v1-0-train-000012".
+
+    Raises:
+        DataError: If the id is not one of a drawn benchmark of this version.
+    """
+    match = _SOURCE_ID.fullmatch(source)
+    if match is None or match[2] != VERSIONS[match[1]]:
+        raise DataError(
+            f"{source!r} is not a row of a drawn benchmark of today's versions "
+            f"({', '.join(f'{name} {version}' for name, version in VERSIONS.items())}); "
+            "rebuild it with `rise-bench build moods|scenes|kinds`"
+        )
+    benchmark, _, seed, split, index = match.groups()
+    return _ROW[benchmark](int(seed), cast(Split, split), int(index)).truth

@@ -1,0 +1,119 @@
+"""How cues are put into words, and which statements of a text are true of a picture.
+
+A statement is a sentence of one of the forms below; other sentences state nothing that can be checked and are
+not counted. The check is case-insensitive and reads only what is drawn, so it is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rise_bench.synthetic.scenes import PLURALS
+from rise_bench.synthetic.vocabulary import (
+    COLOURS,
+    FRAMES,
+    GROUNDS,
+    LAYOUTS,
+    LIGHTS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+    Thing,
+)
+
+MOOD_SENTENCES = {
+    "shape": "The shapes are {}.",
+    "colour": "Their colour is {}.",
+    "ground": "The ground is {}.",
+    "backdrop": "The backdrop is {}.",
+    "layout": "They form a {}.",
+    "size": "Their size is {}.",
+    "frame": "The frame is {}.",
+    "light": "The light is {}.",
+}
+KIND_SENTENCES = {
+    "shape": "The object is a {}.",
+    "texture": "Its surface is {}.",
+    "colour": "Its colour is {}.",
+    "ground": "The ground is {}.",
+    "backdrop": "The backdrop is {}.",
+    "frame": "The frame is {}.",
+    "light": "The light is {}.",
+}
+PLACES = ("top left", "top right", "bottom left", "bottom right", "top", "bottom", "left", "right", "centre")
+
+_SINGULAR = {plural: shape for shape, plural in PLURALS.items()}
+_FORMS = {
+    "shape": rf"\b(?:shapes are|object is an?) ({'|'.join((*_SINGULAR, *SHAPES))})\b",
+    "colour": rf"\b(?:their|its) colour is ({'|'.join(COLOURS)})\b",
+    "ground": rf"\bground is ({'|'.join(GROUNDS)})\b",
+    "backdrop": rf"\bbackdrop is ({'|'.join(TEXTURES)})\b",
+    "texture": rf"\bsurface is ({'|'.join(TEXTURES)})\b",
+    "layout": rf"\bform an? ({'|'.join(LAYOUTS)})\b",
+    "size": rf"\bsize is ({'|'.join(SIZES)})\b",
+    "frame": rf"\bframe is ({'|'.join(FRAMES)})\b",
+    "light": rf"\blight is ({'|'.join(LIGHTS)})\b",
+}
+_CUE = {cue: re.compile(form, re.IGNORECASE) for cue, form in _FORMS.items()}
+_THING = re.compile(
+    rf"\bthere is an? (?:({'|'.join(SIZES)}) )?(?:({'|'.join(TEXTURES)}) )?(?:({'|'.join(COLOURS)}) )?"
+    rf"({'|'.join(SHAPES)})\b(?: at the ({'|'.join(PLACES)})\b)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One checkable statement: the words of a text that make it, what it is about, and whether it holds."""
+
+    text: str
+    cue: str
+    true: bool
+
+
+def describe(cues: Mapping[str, str], names: Sequence[str], sentences: Mapping[str, str]) -> str:
+    """Return one sentence for each named cue, in the given order."""
+    values = {**cues, "shape": PLURALS[cues["shape"]]} if sentences is MOOD_SENTENCES else cues
+    return " ".join(sentences[name].format(values[name]) for name in names)
+
+
+def describe_thing(thing: Thing, names: Sequence[str] = ("size", "texture", "colour", "place")) -> str:
+    """Return the sentence for one thing of a scene, with the named properties and always its shape."""
+    words = [getattr(thing, name) for name in ("size", "texture", "colour") if name in names]
+    place = f" at the {thing.place}" if "place" in names else ""
+    return f"There is a {' '.join([*words, thing.shape])}{place}."
+
+
+def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
+    """Return the checkable statements of a text, in order.
+
+    Args:
+        text: A chain of thought, or any text.
+        truth: The cues of a `moods` or `kinds` picture, or the things of a `scenes` picture. A statement
+            about a cue that the picture's kind does not have is not counted.
+    """
+    found: list[tuple[int, Statement]] = []
+    if isinstance(truth, Mapping):
+        for cue, form in _CUE.items():
+            for match in form.finditer(text) if cue in truth else ():
+                value = match[1].lower()
+                holds = _SINGULAR.get(value, value) == truth[cue]
+                found.append((match.start(), Statement(match[0], cue, holds)))
+    else:
+        for match in _THING.finditer(text):
+            said = [word and word.lower() for word in match.groups()]
+            holds = any(_fits(thing, said) for thing in truth)
+            found.append((match.start(), Statement(match[0], "thing", holds)))
+    return tuple(statement for _, statement in sorted(found, key=lambda pair: pair[0]))
+
+
+def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
+    """Return the statements of a text that do not hold; see `statements`."""
+    return tuple(s for s in statements(text, truth) if not s.true)
+
+
+def _fits(thing: Thing, said: Sequence[str | None]) -> bool:
+    seen = (thing.size, thing.texture, thing.colour, thing.shape, thing.place)
+    return all(word is None or word == value for word, value in zip(said, seen, strict=True))

@@ -1,0 +1,127 @@
+"""Equal budgets add up; equal time follows from measured seconds; every method has as many trials."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.catalog.plugins import load_component
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.methods import METHODS, find_method
+from rise_bench.experiments.study.budget import allot, overrides
+from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
+from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.settings import Setting, candidates, setting_of
+
+TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
+
+
+def budget(name: str, total: int) -> int:
+    """Steps of a method: all the same, but for RISE-CoT on top and for SFT stopped early."""
+    return {"rise_uncounted": total + round(total / 3), "sft_early": round(total / 4)}.get(name, total)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@given(total=st.integers(12, 1000), share=st.floats(0.2, 0.8))
+def test_every_method_has_the_same_number_of_steps(name: str, total: int, share: float) -> None:
+    steps = allot(find_method(name), Setting(share), total)
+    assert sum(steps.values()) == budget(name, total)
+    assert min(steps.values()) >= 1
+
+
+def test_a_budget_too_small_for_a_phase_is_refused() -> None:
+    with pytest.raises(ConfigError, match="give at least 12 steps"):
+        allot(find_method("rise"), Setting(), 2)
+
+
+def test_every_trained_method_has_equally_many_trials() -> None:
+    counts = {name: len(candidates(name)) for name in METHODS}
+    assert counts.pop("base") == 0
+    assert set(counts.values()) == {4}
+    assert all(len(set(candidates(name))) == 4 for name in counts)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
+    """What the trainer reads, recipe and overrides together, has the steps of the budget and no others."""
+    load_config = load_component("trainers", "settings.recipe_loader").load_config
+    method, setting = find_method(name), Setting(0.25, 7e-4, 7e-5)
+    cell = Cell(
+        tmp_path / "moods", "4-shot", 0, tmp_path, overrides=overrides(setting, allot(method, setting, 120))
+    )
+    made = 0
+    for job in method.trainings(cell):
+        if job.arguments[0] != "train":
+            continue
+        config = load_config(job.arguments[3], job.arguments[4:])
+        made += sum(getattr(config, phase).steps for phase in config.active_phases)
+        rates = {phase: getattr(config, phase).learning_rate for phase in config.active_phases}
+        if config.stage == "rise_cot":
+            recipe = load_config(job.arguments[3])
+            assert rates == {"grpo": recipe.grpo.learning_rate}  # whatever was tuned
+        else:
+            assert rates.items() <= {"sft": 7e-4, "grpo": 7e-5}.items()
+    assert made == budget(name, 120)
+
+
+def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:
+    tuned = {"rise": Setting(0.3), "rise_sft": Setting(sft_learning_rate=1e-4), "sft": Setting(0.9)}
+    assert setting_of("tau_65", tuned) == tuned["rise"]
+    assert setting_of("sft_all", tuned) == tuned["rise_sft"]
+    assert setting_of("sft_early", tuned) == tuned["sft"]
+    assert setting_of("grounded_as_rise", tuned) == tuned["rise"]
+    assert setting_of("rise_as_grounded", tuned) == Setting()
+    assert setting_of("rise_as_grounded", tuned | {"rise_grounded": Setting(0.1)}) == Setting(0.1)
+    assert setting_of("visual_rft", tuned) == Setting()
+
+
+def test_equal_time(tmp_path: Path) -> None:
+    """RISE: 40 x 2 s + 10 s of collecting + 40 x 0.5 s + 40 x 1 s = 150 s; so 300 steps of SFT at 0.5 s."""
+    rates = {
+        "rise_cot.grpo": 2.0,
+        "collect": 10.0,
+        "rise_r1.sft": 0.5,
+        "rise_r1.grpo": 1.0,
+        "sft.sft": 0.5,
+        "visual_rft.grpo": 1.25,
+        "reason_rft.sft": 0.5,
+        "reason_rft.grpo": 1.0,
+        "base_cots": 30.0,
+        "metis_rise.grpo": 1.0,
+        "metis_rise.sft": 0.5,
+    }
+    (tmp_path / "calibration.json").write_text(json.dumps({"moods": {"4-shot": rates}}))
+    study = Study(
+        tmp_path, shots=("4-shot",), methods=("rise", "sft", "visual_rft", "reason_rft", "metis_rise", "base")
+    )
+    expected = {"sft": 300, "visual_rft": 120, "reason_rft": 160, "metis_rise": 80}
+    assert time_steps(study) == {"4-shot": expected}
+    assert time_steps(study) == {"4-shot": expected}  # from the file that it wrote
+
+
+def test_a_job_that_was_killed_is_no_measurement(tmp_path: Path) -> None:
+    folder, job = JobFolder(tmp_path), Job("collect", "collect", ("collect",))
+    folder.write(job, 5.2, done=False)
+    assert folder.seconds("collect") == 5.2 and folder.done_seconds("collect") is None
+    folder.write(job, 61.0, done=True)
+    assert folder.done_seconds("collect") == 61.0
+
+
+def test_equal_time_needs_measured_steps(tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteError, match="--budget steps first"):
+        time_steps(Study(tmp_path, shots=("4-shot",), methods=("sft",)))
+
+
+def test_seconds_a_step_is_that_of_whole_steps(tmp_path: Path) -> None:
+    """A killed run logs a long gap, and the last line is as late as the end of training."""
+    times = [(1, 0.0), (2, 1.0), (3, 2.0), (4, 50.0), (5, 51.0)]
+    lines = [{"phase": "sft", "step": step, "time": time} for step, time in times]
+    lines.append({"phase": "sft", "step": 6, "time": 90.0, "train_runtime": 40.0})
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert seconds_a_step(tmp_path, "sft") == 1.0
+    assert seconds_a_step(tmp_path, "grpo") is None

@@ -1,0 +1,207 @@
+"""Verdicts and tables from made-up results."""
+
+import json
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.errors import DataError
+from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.methods import find_method
+from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE
+from rise_bench.experiments.study.measure import Result, excess_entropy
+from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.paired_test import paired_test
+from rise_bench.experiments.study.summary import (
+    groups,
+    judged,
+    over_shots,
+    read_results,
+    summarise,
+    write_results,
+)
+from rise_bench.scoring.scores import score_annotation
+
+CLASSES = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lower_is_better", "verdict"),
+    [
+        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], True, "reproduced"),
+        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], False, "not reproduced"),
+        ([0.10, 0.30, 0.20], [0.20, 0.22, 0.21], True, "undecided"),
+        ([0.10, 0.11], [0.20, 0.22], True, "undecided"),  # two seeds decide nothing
+        ([0.10], [0.20], True, "undecided"),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], True, "undecided"),  # no difference at all
+        ([1.0, 1.0, 1.0], [0.5, 0.5, 0.5], False, "reproduced"),  # the same difference on every seed
+    ],
+)
+def test_verdict(first: list[float], second: list[float], lower_is_better: bool, verdict: str) -> None:
+    assert paired_test(first, second, lower_is_better=lower_is_better).verdict == verdict
+
+
+def test_numbers_of_a_test() -> None:
+    """Gains .1, .2, .3: mean .2, standard error .1/sqrt(3), t = 3.464 with two degrees of freedom."""
+    test = paired_test([0.1, 0.1, 0.1], [0.2, 0.3, 0.4], lower_is_better=True)
+    assert test.gain == pytest.approx(0.2)
+    assert test.p == pytest.approx(0.0742, abs=5e-5)
+    assert (test.seeds, test.wins, test.losses) == (3, 3, 0)
+
+
+pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8)
+
+
+@given(pairs=pairs, lower_is_better=st.booleans())
+def test_swapping_the_methods_flips_the_verdict(
+    pairs: list[tuple[float, float]], lower_is_better: bool
+) -> None:
+    first, second = ([pair[i] for pair in pairs] for i in (0, 1))
+    there = paired_test(first, second, lower_is_better=lower_is_better)
+    back = paired_test(second, first, lower_is_better=lower_is_better)
+    flip = {"reproduced": "not reproduced", "not reproduced": "reproduced", "undecided": "undecided"}
+    assert back.verdict == flip[there.verdict]
+    assert (back.gain, back.wins, back.losses) == (-there.gain, there.losses, there.wins)
+    assert back.p == pytest.approx(there.p, nan_ok=True)
+
+
+def test_claims_are_about_methods_that_exist() -> None:
+    for claim in CLAIMS:
+        assert find_method(claim.better) != find_method(claim.worse)
+    assert {claim.table for claim in CLAIMS} == {"1, 2", "3", "4", "5", "6", ""}
+
+
+def results(shots: str = "16-shot", **jsd: list[float]) -> list[Result]:
+    return [
+        Result("moods", "steps", shots, seed, method, {"jsd": value, FALSE_SHARE: 1 - value})
+        for method, values in jsd.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+MADE_UP = results(rise=[0.10, 0.11, 0.12, 0.10], sft=[0.20, 0.22, 0.21], visual_rft=[0.05, 0.06, 0.08, 0.05])
+
+
+def test_summary_pairs_the_seeds_that_both_have() -> None:
+    (group,) = groups(MADE_UP)
+    verdicts = {claim.name: (test.seeds, test.verdict) for claim, test in judged(group)}
+    assert verdicts == {
+        "RISE is better than SFT": (3, "reproduced"),
+        "RISE is better than Visual-RFT": (4, "not reproduced"),
+        "Visual-RFT is better than SFT": (3, "reproduced"),
+        "SFT High + RFT is better than RFT": (4, "not reproduced"),
+        "Less of what RISE says is false than of VRFT": (4, "reproduced"),
+    }
+    (summary,) = summarise(MADE_UP)
+    assert summary["methods"]["rise"]["jsd"] == pytest.approx(
+        {"mean": 0.1075, "sd": 0.00957, "n": 4}, abs=1e-5
+    )
+    truth = summary["rise_against"]["sft"][FALSE_SHARE]
+    assert truth["gain"] < 0  # fewer false statements are better, and RISE makes more here
+
+
+def test_mean_over_shots_is_one_number_a_seed() -> None:
+    few = results("4-shot", rise=[0.30, 0.31], sft=[0.4], visual_rft=[])
+    (mean,) = over_shots(groups([*MADE_UP, *few]))
+    assert mean.shots == "mean"
+    assert mean.values("rise", "jsd") == pytest.approx([0.20, 0.21])
+    assert mean.values("sft", "jsd") == pytest.approx([0.30])
+    assert set(mean.methods) == {"rise", "sft"}  # Visual-RFT has no result at 4 shots
+    assert over_shots(groups(MADE_UP)) == []
+    assert [summary["shots"] for summary in summarise([*MADE_UP, *few])] == ["4-shot", "16-shot", "mean"]
+
+
+def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    write_results(path, MADE_UP)
+    again = write_results(path, results(rise=[0.5]))
+    assert len(again) == len(MADE_UP) == len(read_results(path))
+    assert read_results(path) == again
+    assert [r.numbers["jsd"] for r in again if r.method == "rise"] == [0.5, 0.11, 0.12, 0.10]
+    path.write_text("no json\n")
+    with pytest.raises(DataError, match="Remove it"):
+        read_results(path)
+
+
+def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
+    floor = Result("moods", "", "", 0, "floor:train_mean", {"jsd": 0.264})
+    tuned = {"moods": {"sft": {"chosen": {"sft_learning_rate": 2e-4}}}}
+    (tmp_path / "tuned.json").write_text(json.dumps(tuned))
+    page = write_page(tmp_path, [*MADE_UP, floor], ["train sft failed"]).read_text()
+    assert "| SFT | 0.0002 |  |  |" in page
+    assert "| RISE | recipe's | recipe's | 0.50 |" in page
+    assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
+    assert "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | 3 : 0 |" in page
+    assert f"| Less of what RISE says is false than of VRFT | {FALSE_SHARE} | 16-shot | +0.0475 |" in page
+    assert page.count("| yes |") == 1  # it is no claim of the paper, and in its own table
+    assert "train_mean 0.264" in page
+    assert "- train sft failed" in page
+    drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")
+    dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == len(MADE_UP)
+
+
+def test_page_says_how_long_each_part_took(tmp_path: Path) -> None:
+    jobs = JobFolder(tmp_path / "jobs")
+    for name, seconds in {
+        "moods/tune-16-shot/sft-3": 360,
+        "moods/4-shot/seed-0/sft": 720,
+        "moods/base/seed-0/eval_base": 720,
+        "moods/4-shot/seed-0/sft-time": 1080,
+        "moods/4-shot/seed-0/rise_r1_tau_65": 1800,
+        "scenes/4-shot/seed-0/rise_cot": 3600,
+    }.items():
+        jobs.write(Job(name, name, ()), seconds, done=True)
+    jobs.write(Job("moods/4-shot/seed-1/sft", "killed", ()), 999, done=False)
+    page = write_page(tmp_path, MADE_UP).read_text()
+    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:6] == [
+        "| moods, ablations | 1 | 0.5 |",
+        "| moods, methods, equal steps | 2 | 0.4 |",
+        "| moods, methods, equal time | 1 | 0.3 |",
+        "| moods, tuning | 1 | 0.1 |",
+        "| scenes, methods, equal steps | 1 | 1.0 |",
+        "| all | 6 | 2.3 |",
+    ]
+
+
+def test_ablations_have_a_chart_of_their_own_beside_rise(tmp_path: Path) -> None:
+    page = write_page(tmp_path, results(rise=[0.1], sft=[0.2], tau_65=[0.3])).read_text()
+    shown = {
+        name: [text.text for text in ElementTree.parse(tmp_path / name).findall(".//{*}g/{*}text")]
+        for name in ("study-moods-steps.svg", "study-moods-steps-ablations.svg")
+        if f"]({name})" in page
+    }
+    assert list(shown.values()) == [["RISE", "SFT"], ["RISE", "tau 0.65"]]
+    only = write_page(tmp_path / "only", results(tau_65=[0.3])).read_text()
+    assert "](study-moods-steps.svg)" not in only and "](study-moods-steps-ablations.svg)" in only
+
+
+def test_a_claim_is_shown_from_few_shots_to_many(tmp_path: Path) -> None:
+    few = [one for shots in ("full", "4-shot") for one in results(shots, rise=[0.1, 0.2], base=[0.3, 0.3])]
+    lines = write_page(tmp_path, [*MADE_UP, *few]).read_text().splitlines()
+    shown = [line.split(" | ")[1:3] for line in lines if line.startswith("| 1, 2 |")]
+    assert shown == [
+        ["RISE is better than its base model", "4-shot"],
+        ["RISE is better than its base model", "full"],
+        ["RISE is better than SFT", "16-shot"],
+        ["RISE is better than Visual-RFT", "16-shot"],
+        ["Visual-RFT is better than SFT", "16-shot"],
+    ]
+
+
+def test_excess_entropy_is_what_hedging_adds() -> None:
+    gold = Gold("1", Distribution(CLASSES, (1.0, 0.0)), 10, 10)
+    hedged = score_annotation(gold, Distribution(CLASSES, (30.0, 30.0)))
+    assert excess_entropy([gold], [hedged]) == pytest.approx(math.log(2))
+    for nothing in (None, Distribution(CLASSES, (0.0, 0.0))):
+        left_out = score_annotation(gold, nothing)
+        assert excess_entropy([gold], [left_out]) == 0.0
+        assert excess_entropy([gold], [hedged, left_out]) == pytest.approx(math.log(2))
+    tiny_beside_huge = score_annotation(gold, Distribution(CLASSES, (1e-323, 1e10)))
+    assert excess_entropy([gold], [tiny_beside_huge]) == 0.0

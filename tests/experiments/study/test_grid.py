@@ -1,0 +1,110 @@
+"""The jobs of a study: each once, those needed first, no test pictures where settings are chosen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rise_bench.builders.synthetic import plan
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.methods import METHODS, method_jobs
+from rise_bench.experiments.study.grid import Study, ablations_for
+from rise_bench.experiments.study.run import keep_identity
+from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning
+from rise_bench.synthetic.rows import Truth, truth_of
+from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS
+
+
+def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
+    study = Study(tmp_path, seeds=2, methods=(*METHODS, *ABLATIONS))
+    jobs = study.jobs()
+    seen: set[str] = set()
+    for job in jobs:
+        assert job.name not in seen
+        assert set(job.needs) <= seen, job.name
+        seen.add(job.name)
+    assert (
+        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 6
+    )  # RISE's, the gated and the multiplied one, three of Table 5
+    made = {job.name: job for job in jobs}
+    for seed, shots, method in study.points():  # two jobs of one name would be one, and one of them lost
+        assert all(made[job.name] == job for job in method_jobs(study.cell(method, shots, seed), [method]))
+    evaluations = [job for job in jobs if job.arguments[0] == "eval"]
+    untrained = 2  # the base model in either form, once a seed
+    assert len(evaluations) == 3 * 2 * (len(METHODS) + len(ABLATIONS) - untrained) + 2 * untrained
+    folders = [
+        argument for job in jobs for argument in job.arguments if argument.startswith("run.output_dir=")
+    ]
+    assert len(folders) == len(set(folders))
+
+
+def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
+    study = Study(tmp_path, shots=("4-shot",), seeds=1)
+    steps = {"4-shot": {name: 50 for name in METHODS if name not in ("rise", "base")}}
+    equal = {job.name: job for job in study.jobs()}
+    timed = {job.name: job for job in replace(study, budget="time", time_steps=steps).jobs()}
+    shared = equal.keys() & timed.keys()
+    assert all(equal[name] == timed[name] for name in shared)
+    names = {name.rpartition("/")[2] for name in shared}
+    of_rise = {
+        "rise_cot",
+        "collect",
+        "rise_r1",
+        "eval_rise",
+        "rise_cot_grounded",
+        "collect_grounded_selected",
+    }
+    assert names == of_rise | {"base_cots", "eval_base"}
+    assert all(name.endswith("-time") for name in timed.keys() - shared)
+
+
+def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
+    tuning, study = Tuning(tmp_path), Study(tmp_path)
+    jobs = tuning.jobs()
+    assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 7 * 4
+    assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
+    assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
+    assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")
+    assert TUNING_SEED not in range(study.seeds)
+
+
+@pytest.mark.parametrize("benchmark", ["moods", "scenes", "kinds"])
+def test_validation_pictures_are_like_training_pictures_but_others(benchmark: str) -> None:
+    made = plan(benchmark, train=12, test=12, seed=3, test_split="validation")  # type: ignore[arg-type]
+    assert not {row.image for row in made.train} & {row.image for row in made.test}
+    for row in made.test:
+        assert "-validation-" in row.source_id
+        assert not _pairs(truth_of(row.source_id)) & HELD_OUT_PAIRS
+    tested = plan(benchmark, train=12, test=12, seed=3)  # type: ignore[arg-type]
+    assert [row.image for row in tested.train] == [row.image for row in made.train]
+    assert all(_pairs(truth_of(row.source_id)) & HELD_OUT_PAIRS for row in tested.test)
+
+
+def test_a_folder_keeps_to_one_base_model(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text(name)
+    keep_identity(tmp_path, tmp_path / "old")
+    keep_identity(tmp_path, tmp_path / "old")
+    with pytest.raises(ConfigError, match="was begun with the base model"):
+        keep_identity(tmp_path, tmp_path / "new")
+
+
+def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
+    assert "rft_f1" not in ablations_for("moods")
+    assert "rft_f1" in ablations_for("scenes")
+    assert "rft_jsd" in ablations_for("moods")
+    assert "rft_jsd" not in ablations_for("scenes")
+
+
+def _is_training(job: Job, stage: str) -> bool:
+    return job.arguments[:2] == ("train", stage)
+
+
+def _pairs(truth: Truth) -> set[tuple[str, str]]:
+    if isinstance(truth, tuple):
+        return {(thing.shape, thing.colour) for thing in truth}
+    return {(truth["shape"], truth["colour"])}

@@ -1,0 +1,74 @@
+"""The choice of settings: the best trial on validation pictures, from what lmms-eval logged."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rise_bench.annotations.kinds import render_annotation
+from rise_bench.errors import DataError
+from rise_bench.experiments.dataset import draw
+from rise_bench.experiments.methods import method_jobs
+from rise_bench.experiments.study.settings import Setting, candidates, read_settings
+from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
+
+
+def answers(tuning: Tuning, trial: int, right: int) -> None:
+    """Leave behind what an evaluation does: the first `right` answers are right, the others unreadable."""
+    evaluation = method_jobs(tuning.cell("sft", trial), ["sft"])[-1]
+    samples = tuning.out / f"samples-{trial}.jsonl"
+    lines = [
+        json.dumps(
+            {"id": gold.id, "response": render_annotation(gold.annotation) if i < right else "no idea"}
+        )
+        for i, gold in enumerate(dataset_of(tuning).golds("test"))
+    ]
+    samples.write_text("\n".join(lines))
+    tuning.jobs_folder.write(evaluation, 1.0, done=True)
+    tuning.jobs_folder.output(evaluation.name).write_text(
+        json.dumps({"rise_moods": {"samples_file": str(samples)}})
+    )
+
+
+def dataset_of(tuning: Tuning):  # type: ignore[no-untyped-def]
+    return draw(tuning.data, train=8, test=4, seed=TUNING_SEED, test_split="validation")
+
+
+@pytest.fixture
+def tuning(tmp_path: Path) -> Tuning:
+    return Tuning(tmp_path, methods=("sft", "base"), train=8, validation=4)
+
+
+def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
+    for trial, right in enumerate([1, 4, 4]):  # the fourth failed
+        answers(tuning, trial, right)
+    chosen = choose(tuning, dataset_of(tuning))
+    assert chosen.keys() == {"sft"}  # the base model has nothing to choose
+    scores = [trial["jsd"] for trial in chosen["sft"]["trials"]]
+    assert scores[3] is None and scores[1] == scores[2] == min(scores[:3])
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"sft": candidates("sft")[1]}
+    assert read_settings(tuning.out / "tuned.json", "scenes") == {}
+
+
+def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning: Tuning) -> None:
+    answers(tuning, 2, 3)
+    both = replace(tuning, methods=("visual_rft", "sft"))
+    assert choose(both, dataset_of(tuning)).keys() == {"sft"}
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"sft": candidates("sft")[2]}
+
+
+def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
+    path = tuning.out / "tuned.json"
+    path.write_text(json.dumps({"scenes": {"rise": {"chosen": {"sft_share": 0.3}}}}))
+    for trial in range(4):
+        answers(tuning, trial, trial)
+    choose(tuning, dataset_of(tuning))
+    assert read_settings(path, "scenes") == {"rise": Setting(0.3)}
+    assert read_settings(path, "moods") == {"sft": candidates("sft")[3]}
+
+
+def test_a_broken_file_of_settings_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tuned.json").write_text('{"moods": {"sft": {"chosen": {"colour": 1}}}}')
+    with pytest.raises(DataError, match="tune again"):
+        read_settings(tmp_path / "tuned.json", "moods")

@@ -1,0 +1,58 @@
+"""What the demo asks of its jobs; that they do it, tests/e2e/test_demo.py."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rise_bench.catalog.plugins import load_component
+from rise_bench.experiments.comparison import Row
+from rise_bench.experiments.demo import Demo, demo_jobs
+from rise_bench.experiments.demo_report import _table
+from rise_bench.scoring.bootstrap import Interval
+from rise_bench.scoring.scores import Report
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "shots", "seed"), [("moods", "16-shot", 0), ("scenes", "4-shot", 3), ("kinds", "full", 1)]
+)
+def test_every_job_is_of_the_benchmark_shots_and_seed_that_were_asked_for(
+    tmp_path: Path, benchmark: str, shots: str, seed: int
+) -> None:
+    load_config = load_component("trainers", "settings.recipe_loader").load_config
+    demo = Demo(tmp_path, benchmark, shots, seed=seed)
+    trained, scored = [], []
+    for job in demo_jobs(demo):
+        if job.arguments[0] == "train":
+            config = load_config(job.arguments[3], job.arguments[4:])
+            assert (Path(config.data.benchmark), config.data.shots) == (demo.cell.data, shots)
+            assert config.seed == seed
+            trained.append(job.arguments[1])
+        elif job.arguments[0] == "eval":
+            assert job.arguments[2] == f"rise_{benchmark}"
+            scored.append(job.name)
+    assert sorted(trained) == ["rise_cot", "rise_r1", "sft", "visual_rft"]
+    assert sorted(scored) == ["eval_base", "eval_rise", "eval_sft", "eval_visual_rft"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "bold"),
+    [
+        ("jsd", {"rise": 0.2, "visual_rft": 0.1, "sft": 0.3}, ["visual_rft"]),
+        ("jsd", {"rise": 0.1, "visual_rft": 0.2, "sft": 0.3}, ["rise"]),
+        ("accuracy", {"rise": 0.2, "visual_rft": 0.1, "sft": 0.3}, ["sft"]),
+        ("ap50", {"rise": 0.2, "visual_rft": 0.2, "sft": 0.1}, ["rise", "visual_rft"]),
+    ],
+)
+def test_the_best_method_is_bold_whichever_it_is(
+    metric: str, scores: dict[str, float], bold: list[str]
+) -> None:
+    """Floors and the optimum are no methods, however good."""
+
+    def row(name: str, value: float, method: str = "") -> Row:
+        return Row(name, Report("b", 9, {metric: Interval(value, value, value)}), method)
+
+    others = [row("floor: x", 0.0), row("Bayes optimum", 1.0)]
+    table = _table([*(row(name, value, name) for name, value in scores.items()), *others], metric)
+    assert re.findall(r"<tr class='best'><th scope='row'>([^<]*)", table) == bold
+    assert table.count("class='floor'") == 2

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+
+from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.errors import DataError
+from rise_bench.experiments.false_statements import count_any, rank_truth
+from rise_bench.synthetic.rows import truth_of
+
+from ..support.drawn_data import write_drawn
+
+
+@pytest.fixture(scope="module")
+def moods(tmp_path_factory):
+    return write_drawn(tmp_path_factory.mktemp("moods") / "moods", "moods", train=4, test=4)
+
+
+def said(row, *, lie=False):
+    """Two statements about a picture, one of them false if asked for."""
+    truth = truth_of(row["source_id"])
+    ground = next(g for g in ("pale", "dark") if g != truth["ground"]) if lie else truth["ground"]
+    return f"The ground is {ground}. Their colour is {truth['colour']}."
+
+
+def test_rollouts_are_counted_by_range_of_steps(moods, tmp_path):
+    row = next(moods.rows("train", columns=["id", "source_id"]))
+    log = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
+    at = {"id": row["id"], "group": 0}
+    log.append(at | {"step": step, "cot": said(row, lie=True)} for step in (0, 1))  # sampled again below
+    log = RolloutLog(tmp_path / "rollouts", 1, attempt="1")
+    log.append(at | {"step": step, "cot": said(row, lie=step >= 3)} for step in range(5))
+    stages = dict(count_any(tmp_path / "rollouts", moods, every=3))
+    assert {name: (c.texts, c.statements, c.false) for name, c in stages.items()} == {
+        "rollouts, steps 0 to 2": (3, 6, 0),
+        "rollouts, steps 3 to 5": (2, 4, 2),
+    }
+    later = stages["rollouts, steps 3 to 5"]
+    assert (later.rate, later.false_per_text) == (0.5, 1.0)
+
+
+def test_responses_of_an_evaluation_are_counted_by_their_thoughts(moods, tmp_path):
+    rows = list(moods.rows("test", columns=["id", "source_id"]))
+    lines = [
+        {"id": row["id"], "response": f"<think>{said(row, lie=i == 0)}</think><answer>{{}}</answer>"}
+        for i, row in enumerate(rows)
+    ]
+    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ((name, counted),) = count_any(tmp_path / "samples.jsonl", moods)
+    assert (name, counted.texts, counted.statements, counted.false) == ("responses, test", 4, 8, 1)
+
+
+def test_groundedness_in_a_log_is_ranked_against_the_truth(moods):
+    row = next(moods.rows("train", columns=["id", "source_id"]))
+    rows = [
+        {
+            "id": row["id"],
+            "cot": said(row, lie=lie),
+            "groundedness": mean,
+            "groundedness_worst_sentence": worst,
+        }
+        for lie, mean, worst in ((False, 1.0, 0.5), (False, 0.2, -0.5), (True, 0.9, -1.0), (True, 0.1, 0.1))
+    ]
+    assert rank_truth([*rows, {"id": row["id"], "cot": "not judged"}], moods) == {
+        "texts": 4.0,
+        "false_texts": 2.0,
+        "auroc groundedness": 0.75,
+        "auroc groundedness_worst_sentence": 0.75,
+        "true texts stopped at 0": 0.5,
+        "false texts stopped at 0": 0.5,
+    }
+    assert rank_truth(rows[:2], moods) == {}
+
+
+def test_a_folder_without_rollouts_is_an_error(moods, tmp_path):
+    with pytest.raises(DataError, match="no rollouts"):
+        list(count_any(tmp_path, moods))

@@ -1,0 +1,128 @@
+"""Jobs: each done once, in an order that their needs allow; none outlives its starter."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.methods import METHODS, method_jobs
+
+VERSION = ("--version",)
+SLOW = ("build", "moods", "--train", "20000", "--test", "1", "--out")
+
+
+def started(folder: JobFolder) -> dict[str, int]:
+    return {log.stem: log.stat().st_mtime_ns for log in folder.path.glob("*.out")}
+
+
+def test_jobs_run_once_and_after_what_they_need(tmp_path: Path) -> None:
+    folder, told = JobFolder(tmp_path / "jobs"), list[Progress]()
+    jobs = [Job("a", "first", VERSION), Job("b", "second", VERSION, ("a",)), Job("c", "third", VERSION)]
+    run_jobs(jobs, folder, progress=told.append)
+    assert [p.job.name for p in told if p.finished][-1] == "b"  # a and c side by side, b after a
+    assert all(folder.output(job.name).read_text().startswith("rise-bench ") for job in jobs)
+    assert folder.seconds("a") > 0
+    before = started(folder)
+    run_jobs(jobs, folder)
+    assert started(folder) == before
+    with pytest.raises(ConfigError, match="is of another command: rise-bench --version"):
+        run_jobs([Job("a", "first", ("--help",))], folder)
+
+
+def test_a_failed_job_says_why_and_stops_the_others(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "jobs")
+    slow = Job("slow", "slow", (*SLOW, str(tmp_path / "moods")))
+    bad = Job("bad", "check", ("check", str(tmp_path / "absent")))
+    never = Job("never", "never", VERSION, ("bad",))
+    with pytest.raises(PrerequisiteError, match=r"(?s)check failed .*absent.*start the same command again"):
+        run_jobs([slow, bad, never], folder)
+    assert not folder.is_done(slow) and not folder.log("never").exists()
+    assert not (tmp_path / "moods").exists()
+
+
+def test_where_it_is_asked_a_failed_job_stops_only_what_needs_it(tmp_path: Path) -> None:
+    """A grid of trainings must not end at the first that cannot be done; a rerun tries that one again."""
+    folder, failed = JobFolder(tmp_path / "jobs"), list[tuple[str, str]]()
+    bad = Job("bad", "check", ("check", str(tmp_path / "absent")))
+    jobs = [bad, Job("never", "never", VERSION, ("bad",)), Job("last", "last", VERSION)]
+    for _ in range(2):
+        run_jobs(jobs, folder, at_once=1, failed=lambda job, reason: failed.append((job.name, reason)))
+    assert [name for name, _ in failed] == ["bad", "bad"]
+    assert "check failed" in failed[0][1]
+    assert [folder.is_done(job) for job in jobs] == [False, False, True]
+    assert not folder.log("never").exists()
+
+
+def test_two_starters_do_not_run_the_same_jobs_and_a_job_is_no_process_of_a_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under torchrun or srun a job would take itself for a part of what it is to do, and do that part."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    folder, real, seen = JobFolder(tmp_path / "jobs"), subprocess.Popen, list[dict[str, str]]()
+
+    def started_with(*arguments: Any, env: dict[str, str], **options: Any) -> Any:
+        seen.append(env)
+        return real(*arguments, env=env, **options)
+
+    def second(_: Progress) -> None:
+        with pytest.raises(ConfigError, match="another process is writing"):
+            run_jobs([Job("b", "second", VERSION)], folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(subprocess, "Popen", started_with)
+        run_jobs([Job("slow", "slow", (*SLOW, str(tmp_path / "moods")))], folder, progress=second)
+    assert "RANK" not in seen[0] and "SLURM_PROCID" not in seen[0] and "PATH" in seen[0]
+    run_jobs([Job("b", "second", VERSION)], folder)  # free again
+
+
+def test_a_job_ends_with_its_starter(tmp_path: Path) -> None:
+    """`kill -9` of the starter: a job left behind would write into the folder of its own successor."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from rise_bench.experiments.jobs import Job, JobFolder, run_jobs\n"
+        "run_jobs([Job('slow', 'slow', tuple(sys.argv[2:]))], JobFolder(Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "jobs"), *SLOW, str(tmp_path / "moods")]
+    with subprocess.Popen(command) as starter:
+        log = tmp_path / "jobs" / "slow.log"
+        wait_until(lambda: log.exists() and jobs_of(tmp_path))
+        os.kill(starter.pid, signal.SIGKILL)
+    assert starter.returncode == -signal.SIGKILL
+    wait_until(lambda: not jobs_of(tmp_path))
+    assert json.loads((tmp_path / "jobs" / "slow.json").read_text())["done"] is False
+
+
+def jobs_of(folder: Path) -> list[str]:
+    """Processes that still work for a test, by what their command line names."""
+    found = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if "rise_bench.cli.tethered" in line and str(folder) in line]
+
+
+def wait_until(holds: object) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_methods_share_the_chains_of_thought_and_name_only_jobs_that_exist(tmp_path: Path) -> None:
+    cell = Cell(tmp_path / "data" / "moods", "16-shot", 0, tmp_path, overrides={"sft": ("sft.steps=3",)})
+    jobs = method_jobs(cell, list(METHODS))
+    names = [job.name for job in jobs]
+    assert len(set(names)) == len(names) and names.count("rise_cot") == names.count("rise_r1") == 1
+    for position, job in enumerate(jobs):
+        assert set(job.needs) <= set(names[:position])
+    assert next(job for job in jobs if job.name == "sft").arguments[-1] == "sft.steps=3"
+    with pytest.raises(ConfigError, match="no method 'rize'; choose from rise, "):
+        method_jobs(cell, ["rize"])

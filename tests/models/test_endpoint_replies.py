@@ -1,0 +1,293 @@
+"""Endpoints that answer oddly, without end, elsewhere or with our key: text, or an error with the way on."""
+
+import gzip
+import io
+import json
+import os
+import threading
+import time
+import zlib
+
+import pytest
+from PIL import Image
+
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.models.endpoint_failure import EndpointError
+from rise_bench.models.openai_endpoint import Endpoints
+from rise_bench.models.sampler import Prompt, SampleError
+
+from ..support.raw_server import chat, http, raw_server
+
+KEY = "v3ry-secret-key"
+
+OK = http(chat("fine"))
+
+
+@pytest.fixture(scope="module")
+def prompt():
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), "red").save(buffer, "PNG")
+    return Prompt(buffer.getvalue(), "why?")
+
+
+def ask(url, prompt, n=1, **options):
+    asked = {"tries": 2, "pause_s": 0.001, "timeout_s": 5.0} | options
+    endpoints = Endpoints([url], "m", **asked)
+    try:
+        return endpoints.sample([prompt], n, 9)[0]
+    finally:
+        endpoints.close()
+
+
+NESTED = b'{"choices": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+GZIP = ("200 OK", "Content-Encoding: gzip")
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (http(chat(None)), ""),
+        (http(chat("")), ""),
+        (http({"choices": [{"message": {"role": "assistant"}}]}), ""),
+        (http({"choices": [{"message": {"refusal": "I cannot"}}]}), ""),
+        (http(chat([])), ""),
+        (http(chat([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}])), "ab"),
+        (http(chat([{"type": "image_url", "image_url": {}}, {"type": "text", "text": "a"}])), "a"),
+        (http(chat("half \ud83d pair")), "half � pair"),
+        (http(chat("\udc00\ud83d\ude00\ud83d")), "�😀�"),
+        (http(chat("nul \x00 and \x1b[31m")), "nul \x00 and \x1b[31m"),
+        (http(b"\xef\xbb\xbf" + json.dumps(chat("bom")).encode()), "bom"),
+        (http(json.dumps(chat("é")).encode("utf-16")), "é"),
+        (http(chat("x", index="no", finish_reason=7) | {"usage": None, "id": [], "created": "x"}), "x"),
+        (http(chat("text"), "200 OK", "Content-Type: text/html"), "text"),
+        (http(gzip.compress(json.dumps(chat("packed")).encode()), *GZIP), "packed"),
+        (http(zlib.compress(json.dumps(chat("d")).encode()), "200 OK", "Content-Encoding: deflate"), "d"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK, "fine"),
+        (http(chat("a")).replace(b"Content-Length: 46\r\n", b""), "a"),
+        (http({"choices": chat("a")["choices"] * 9}), "a"),
+    ],
+)
+def test_replies_that_are_data(prompt, reply, text):
+    with raw_server(reply) as (url, requests):
+        (drawn,) = ask(url, prompt)
+    assert drawn == text and len(requests) == 1
+    drawn.encode()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (http(b""), "an empty body"),
+        (http(b" \n"), "an empty body"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "an empty body"),
+        (
+            http(b"<!doctype html><h1>Hi\x1b[2J", "200 OK", "Content-Type: text/html"),
+            "no JSON: <!doc",
+        ),
+        (http(b"[]"), r"JSON without choices: \[\]"),
+        (http([chat("a")]), "JSON without choices"),
+        (http(b"null"), "JSON without choices: null"),
+        (http(b"17"), "JSON without choices"),
+        (http({}), "JSON without choices"),
+        (http({"choices": []}), "JSON without choices"),
+        (http({"choices": None}), "JSON without choices"),
+        (http({"choices": {"0": 1}}), "JSON without choices"),
+        (http({"error": {"message": "overloaded"}}), "overloaded"),
+        (http({"choices": [None]}), "a choice without a message"),
+        (http({"choices": ["a"]}), "a choice without a message"),
+        (http({"choices": [{"text": "a"}]}), "a choice without a message"),
+        (http({"choices": [{"message": "a"}]}), "a choice without a message"),
+        (http(chat(7)), "content is int"),
+        (http(chat(True)), "content is bool"),
+        (http(chat({"text": "a"})), "content is dict"),
+        (http(chat(["a"])), "content is list"),
+        (http(chat([{"type": "text", "text": 7}])), "a part whose text is no text"),
+        (http(chat([{"type": "text"}])), "a part whose text is no text"),
+        (http(json.dumps(chat("é"), ensure_ascii=False).encode("latin-1")), "no JSON"),
+        (http(b'{"choices": [{"message": {"content": "a'), "no JSON"),
+        (http(b"data: {}\n\n", "200 OK", "Content-Type: text/event-stream"), "no JSON: data"),
+        (http(NESTED), "no JSON"),
+        (http(b'{"choices": ' + b"9" * 10_000 + b"}"), "no JSON|without choices"),
+        (http(b"\xff\xfe\x00\x01"), "no JSON"),
+        (http(gzip.compress(b" " * (40 << 20)), *GZIP), "larger than allowed"),
+        (http(b" " * (17 << 20)), "larger than allowed"),
+        (http(b"not gzip", *GZIP), "unreadable way"),
+        (http(b"x", "200 OK", "Content-Encoding: br"), "unreadable way"),
+    ],
+)
+def test_replies_that_are_none_fail_the_sample_after_a_second_try(prompt, reply, reason):
+    with raw_server(reply) as (url, requests), pytest.raises(SampleError, match=reason) as raised:
+        ask(url, prompt, tries=6)
+    assert len(requests) == 2 and "\x1b" not in str(raised.value)
+    with raw_server(reply, OK) as (url, _):
+        assert ask(url, prompt) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        OK[:-5],
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"cho',
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000,
+        http(b"busy", "503 Busy"),
+        http(b"later", "429 Too Many"),
+    ],
+)
+def test_cut_connections_and_what_passes_are_tried_again(prompt, reply):
+    with (
+        raw_server(reply) as (url, requests),
+        pytest.raises(EndpointError, match=r"3 tries.*the same"),
+    ):
+        ask(url, prompt, tries=3)
+    assert len(requests) == 3
+    with raw_server(reply, OK) as (url, _):
+        assert ask(url, prompt) == ["fine"]
+
+
+def drip(*parts, pause_s=0.05):
+    def send(connection):
+        for part in parts:
+            connection.sendall(part)
+        while True:
+            connection.sendall(b" ")
+            time.sleep(pause_s)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda connection: time.sleep(3),
+        drip(b"HTTP/1.1 200 OK\r\nX:"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: "),
+        drip(b"HTTP/1.1 400 No\r\n\r\n"),
+    ],
+    ids=["nothing", "header", "body", "stream", "error"],
+)
+def test_a_reply_that_does_not_end_is_given_up(prompt, reply):
+    start = time.monotonic()
+    with (
+        raw_server(reply) as (url, requests),
+        pytest.raises(EndpointError, match=r"0\.3 s \(2 tries\)"),
+    ):
+        ask(url, prompt, timeout_s=0.3, tries=6)
+    assert time.monotonic() - start < 3 and len(requests) == 2
+
+
+def test_a_stream_without_end_is_given_up_at_its_bound(prompt):
+    def flood(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    with raw_server(flood) as (url, _), pytest.raises(SampleError, match="larger than allowed"):
+        ask(url, prompt, max_reply_bytes=1 << 20, timeout_s=60)
+
+
+@pytest.mark.parametrize(("status", "tries"), [(301, 1), (302, 1), (303, 1), (307, 1), (308, 1)])
+def test_no_redirect_is_followed(prompt, monkeypatch, status, tries):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with raw_server(OK) as (other, stolen):
+        redirect = http(b"", f"{status} Moved", f"Location: {other}/chat/completions?k={KEY}")
+        with raw_server(redirect) as (url, requests), pytest.raises(EndpointError) as raised:
+            ask(url, prompt)
+    assert not stolen and len(requests) == tries
+    assert "not followed" in str(raised.value) and other in str(raised.value) and KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 500, 503, 200, 302])
+def test_a_server_that_quotes_our_key_does_not_get_it_shown(prompt, monkeypatch, status):
+    monkeypatch.setenv("TEACHER", KEY)  # a name that says nothing
+    quoted = b"x" * 190 + f" Authorization: Bearer {KEY} {json.dumps(KEY)} \x1b]0;owned\x07".encode()
+    shown = pytest.raises((EndpointError, SampleError))
+    with raw_server(http(quoted, f"{status} {KEY}")) as (url, requests), shown as raised:
+        ask(url, prompt, api_key_env="TEACHER")
+    assert f"Bearer {KEY}".encode() in requests[0][0]
+    assert KEY[:8] not in str(raised.value) and "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [f"{KEY}\n", f"{KEY}\r\nX: y", f" {KEY}", f"{KEY}\x7f", f"{KEY}é", f"{KEY}\u200b", "two words", "\t"],
+)
+def test_a_key_that_no_header_can_hold_is_refused_unseen(monkeypatch, key):
+    monkeypatch.setattr(os, "environ", os.environ | {"TEACHER": key})
+    with pytest.raises(PrerequisiteError, match="the key in TEACHER holds") as raised:
+        Endpoints(["http://127.0.0.1:9/v1"], "m", api_key_env="TEACHER")
+    assert KEY not in str(raised.value)
+
+
+def test_a_key_given_in_place_of_its_variable_is_refused_unseen():
+    with pytest.raises(PrerequisiteError, match="the variable's name, not the key") as raised:
+        Endpoints(["http://127.0.0.1:9/v1"], "m", api_key_env=KEY)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://user:hunter2@host/v1", "https://hunter2@host/v1", "https://u:p@hunter2/x@host/v1"),
+        *("localhost:8000/v1", "ftp://host/v1", "http://", "http:///v1", "//host/v1", "", "v1"),
+        *("http://host/v1?api_key=hunter2", "http://host/v1#x", "http://[::1/v1", "http://host:port/v1"),
+        *(
+            "http://host:99999/v1",
+            "http://ho st/v1",
+            "http://host/v1\n",
+            "http://h\x1b[2Jst/v1",
+            "http://hést/v1",
+        ),
+    ],
+)
+def test_a_url_that_makes_no_sense_or_holds_a_password_is_refused(url):
+    with pytest.raises(ConfigError, match="--endpoint") as raised:
+        Endpoints([url], "m")
+    assert "hunter2" not in str(raised.value) and "\x1b" not in str(raised.value)
+
+
+def test_only_our_key_is_sent(prompt, monkeypatch):
+    for name in ("OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HF_TOKEN"):
+        monkeypatch.setenv(name, f"{name}-value")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    with raw_server(OK) as (url, requests):
+        ask(url, prompt)
+    head = requests[0][0].decode().lower()
+    assert "authorization" not in head and "-value" not in head
+
+
+def test_retry_after_is_obeyed(prompt):
+    busy = http(b"", "429 Too Many", "Retry-After: 0.6")
+    start = time.monotonic()
+    with raw_server(busy, OK) as (url, _):
+        assert ask(url, prompt) == ["fine"]
+    assert 0.6 <= time.monotonic() - start < 3
+
+
+def test_a_call_in_flight_or_in_a_pause_ends_when_the_endpoints_are_closed(prompt):
+    ended = []
+    for reply in (lambda connection: time.sleep(9), http(b"", "503 Busy", "Retry-After: 60")):
+        with raw_server(reply) as (url, requests):
+            endpoints = Endpoints([url], "m")
+
+            def call(endpoints=endpoints):
+                try:
+                    endpoints.sample([prompt], 1, 9)
+                except BaseException as error:
+                    ended.append(type(error).__name__)
+
+            thread = threading.Thread(target=call)
+            thread.start()
+            while not requests:
+                time.sleep(0.01)
+            time.sleep(0.05)
+            endpoints.close()
+            thread.join(2)
+            assert not thread.is_alive()
+    assert ended == ["CancelledError"] * 2

@@ -1,0 +1,157 @@
+"""Documents tell the truth: examples run, names import, files and commands exist."""
+
+import doctest
+import importlib
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+from typer.core import TyperGroup
+
+from rise_bench.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DECISIONS = sorted(path for path in ROOT.glob("docs/decisions/*.md") if path.name != "README.md")
+
+#: Inline code and the lines of code blocks: where pages name things that have to exist.
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
+DOTTED = re.compile(r"rise_bench(?:\.\w+)+")
+FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|md|toml|ya?ml|txt|json|cff))")
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+COMMAND = re.compile(r"\brise-bench ([a-z][a-z0-9_-]*)(?: ([a-z][a-z0-9_-]*))?")
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def _resolve(dotted: str) -> object:
+    """Import the longest module prefix of a dotted name, then follow its attributes."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            found: object = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not name.startswith(str(error.name)):
+                raise
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part)
+        return found
+    raise ModuleNotFoundError(dotted)
+
+
+def _code(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join([*FENCED.findall(text), *INDENTED.findall(text)])
+    return [*INLINE.findall(text), *blocks.splitlines()]
+
+
+def _command_lines(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join([*FENCED.findall(text), *INDENTED.findall(text)]).replace("\\\n", " ")
+    return [line.strip() for line in blocks.splitlines() if line.strip().startswith("rise-bench ")]
+
+
+@every_page
+def test_examples_run(page: Path) -> None:
+    failed, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert failed == 0
+
+
+@every_page
+def test_dotted_names_import(page: Path) -> None:
+    for text in _code(page):
+        if DOTTED.fullmatch(text):
+            _resolve(text)
+
+
+@every_page
+def test_files_and_links_exist(page: Path) -> None:
+    named = {text for text in INLINE.findall(page.read_text(encoding="utf-8")) if FILE.fullmatch(text)}
+    tops = {path.name for path in ROOT.iterdir()}
+    missing = [name for name in named if name.split("/")[0] in tops and not (ROOT / name).exists()]
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    missing += [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+@every_page
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for text in _code(page) for target in MAKE.findall(text)}
+    assert named <= targets
+
+
+@every_page
+def test_commands_exist(page: Path) -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    for first, second in {match for text in _code(page) for match in COMMAND.findall(text)}:
+        assert first in command.commands, f"there is no `rise-bench {first}`"
+        group = command.commands[first]
+        if isinstance(group, TyperGroup) and second:
+            assert second in group.commands, f"there is no `rise-bench {first} {second}`"
+
+
+@every_page
+def test_options_exist_and_required_ones_are_given(page: Path) -> None:
+    """Of every command line in a code block; `eval` is left out, it passes lmms-eval's flags on."""
+    for line in _command_lines(page):
+        first, *rest = shlex.split(line, comments=True)[1:]
+        command = typer.main.get_command(app).commands[first]
+        while isinstance(command, TyperGroup) and rest:
+            command = command.commands[rest.pop(0)]
+        if first == "eval" or "--help" in rest:
+            continue
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        given = {word.split("=")[0] for word in rest if word.startswith("--")}
+        assert given <= known, line
+        required = [option for option in command.params if option.required]
+        options = {option.opts[0] for option in required if option.param_type_name == "option"}
+        assert options <= given, line
+        arguments = len(required) - len(options)
+        assert len([word for word in rest if not word.startswith("--")]) >= arguments, line
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda path: path.name)
+def test_decision_has_its_parts_and_is_listed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for part in ("Question", "Decision", "Why", "Consequence", "Where"):
+        assert f"\n**{part}.** " in text
+    assert f"]({page.name})" in (page.parent / "README.md").read_text(encoding="utf-8")
+
+
+def _paper_index() -> list[tuple[str, str, str]]:
+    lines = (ROOT / "docs" / "paper_index.md").read_text(encoding="utf-8").splitlines()
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines if line[:1] == "|"]
+    return [(row[0], row[-2], row[-1]) for row in rows[2:]]
+
+
+@pytest.mark.parametrize(("where", "code", "tests"), _paper_index())
+def test_paper_index_points_at_code_and_tests(where: str, code: str, tests: str) -> None:
+    functions, paths = INLINE.findall(code), INLINE.findall(tests)
+    assert functions, f"{where} names no code"
+    assert paths, f"{where} names no test"
+    for name in functions:
+        _resolve(name)
+    for path in paths:
+        assert (ROOT / path).is_file(), path
+
+
+def test_paper_index_covers_every_equation() -> None:
+    numbers = {int(n) for where, _, _ in _paper_index() for n in re.findall(r"eq\. (\d+)", where)}
+    assert numbers == set(range(1, 12))
+
+
+def test_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,250 @@
+"""What models really write, one edge case a row; the id of each row is its reason."""
+
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.annotations.boxes.parsing import MAX_BOXES
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.scoring.response import read_response
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+OBJECTS = ("Band Aid", "beer bottle", "beer glass", "can opener")
+
+
+def probs(**numbers):
+    return tuple(numbers.get(name, 0.0) for name in EMOTIONS)
+
+
+def case(text, expected, name):
+    return pytest.param(text, expected, id=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        case('<think>t</think><answer>{"joy": 0.7, "fear": 0.3}</answer>', probs(joy=0.7, fear=0.3), "plain"),
+        case('<answer>{"joy": 1}</answer>', probs(joy=1), "missing classes are 0"),
+        case('{"joy": 0.7, "fear": 0.3}', probs(joy=0.7, fear=0.3), "no tags at all"),
+        case('```json\n{"joy": 0.7, "fear": 0.3}\n```', probs(joy=0.7, fear=0.3), "code fence"),
+        case(
+            "<answer>{'joy': 0.7, 'fear': .3,}</answer>",
+            probs(joy=0.7, fear=0.3),
+            "python dict, trailing comma",
+        ),
+        case("<answer>Joy: 70%, FEAR = 30 %</answer>", probs(joy=0.7, fear=0.3), "percent and case"),
+        case("<answer>- **joy**: 0.7\n- **fear**: 0.3</answer>", probs(joy=0.7, fear=0.3), "markdown list"),
+        case("<answer>| joy | 0.7 |\n| fear | 0.3 |</answer>", probs(joy=0.7, fear=0.3), "markdown table"),
+        case("<answer>joy (0.7), fear (0.3)</answer>", probs(joy=0.7, fear=0.3), "parentheses"),
+        case('<answer>{"joy": 70}</answer>', probs(joy=70), "numbers stay raw without a percent sign"),
+        case('<answer>{"joy": -0.2, "fear": 1.2}</answer>', probs(joy=-0.2, fear=1.2), "negative stays raw"),
+        case(
+            '<answer>{"joy": "0.7", "fear": "30%"}</answer>', probs(joy=0.7, fear=0.3), "numbers as strings"
+        ),
+        case('<answer>{"joy": 7e-1}</answer>', probs(joy=0.7), "exponent"),
+        case(
+            '<answer>{"joy": 0.2, "joy": 0.7}</answer>',
+            probs(joy=0.7),
+            "a key twice: the last counts, as in JSON",
+        ),
+        case('<answer>{"enjoyment": 0.9, "joy": 0.1}</answer>', probs(joy=0.1), "no match inside a word"),
+        case(
+            '<answer>{"happiness": 0.5, "joy": 0.5}</answer>', probs(joy=0.5), "unknown classes are left out"
+        ),
+        case('<think>so <answer>{"joy": 1}</answer>', probs(joy=1), "think never closed"),
+        case('thinking</think><answer>{"joy": 1}</answer>', probs(joy=1), "think opened by the prompt"),
+        case('<think>t</think>{"joy": 1}', probs(joy=1), "no answer tags after think"),
+        case('<think>t</think>{"joy": 1}</answer>', probs(joy=1), "answer never opened"),
+        case('<think>t</think><answer>{"joy": 1}', probs(joy=1), "answer never closed, content complete"),
+        case('<think>t</think><answer>{"joy": 0.7, ', probs(joy=0.7), "cut between numbers"),
+        case(
+            '<answer>{"joy": 1}</answer> or <answer>{"fear": 1}</answer>',
+            probs(fear=1),
+            "the last answer counts",
+        ),
+        case(
+            '<think>maybe <answer>{"joy": 1}</answer></think><answer>{"fear": 1}</answer>',
+            probs(fear=1),
+            "an answer inside think is not one",
+        ),
+        case('<THINK>t</THINK><Answer>{"joy": 1}</Answer>', probs(joy=1), "tags in capitals"),
+        case('<think>t</think><answer>\u202e{"joy": 1}\u202c</answer>', probs(joy=1), "right-to-left marks"),
+    ],
+)
+def test_distribution_is_read(text, expected):
+    reading = read_response(text, "distribution", EMOTIONS)
+    assert reading.reason == "ok"
+    assert reading.annotation.probs == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        case('{"band-aid": 1}', (1, 0, 0, 0), "hyphen for space"),
+        case('{"BAND_AID": 1}', (1, 0, 0, 0), "underscore for space"),
+        case('{"BandAid": 1}', (1, 0, 0, 0), "no space"),
+        case("beer  glass: 1", (0, 0, 1, 0), "two spaces"),
+        case("a glass: 1, beer bottle: 0.5", (0, 0.5, 0, 0), "part of a name is not the name"),
+    ],
+)
+def test_class_names_match_folded(text, expected):
+    assert read_response(text, "distribution", OBJECTS).annotation.probs == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        case("", "empty", "empty"),
+        case("  \n ", "empty", "blank"),
+        case("<answer>joy</answer>", "no_class_numbers", "a bare class name has no probability"),
+        case("<answer>[0.1, 0.9]</answer>", "no_class_numbers", "numbers without names"),
+        case("<answer></answer>", "no_class_numbers", "empty answer"),
+        case('<answer>{"joy": NaN}</answer>', "not_finite", "NaN"),
+        case('<answer>{"joy": 0.5, "fear": -Infinity}</answer>', "not_finite", "infinity"),
+        case('<answer>{"joy": 1e400}</answer>', "not_finite", "overflow"),
+        case('<answer>{"joy": 0.7, "fear": 0.', "truncated", "cut after the point"),
+        case('<answer>{"joy": 0.7, "fear": 0.2', "truncated", "cut in or after a number: cannot know"),
+        case('<think>t</think><answer>{"joy": 1e', "truncated", "cut in the exponent"),
+        case("<think>only thoughts", "no_answer", "think without answer"),
+        case('<think>t <answer>{"joy": 1}</answer></think>', "no_answer", "no fallback to the think"),
+        case(
+            '<answer>{"joy": 1}</answer><answer>hm</answer>',
+            "no_class_numbers",
+            "no fallback to an earlier answer",
+        ),
+    ],
+)
+def test_unreadable_distribution_has_a_reason(text, reason):
+    reading = read_response(text, "distribution", EMOTIONS)
+    assert (reading.annotation, reading.reason, reading.format_ok) == (None, reason, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        case("<answer>[[1, 2, 3, 4], [5, 6, 7, 8]]</answer>", [(1, 2, 3, 4), (5, 6, 7, 8)], "list of lists"),
+        case("<answer>[1, 2, 3, 4]</answer>", [(1, 2, 3, 4)], "one list"),
+        case("[1 2 3 4]", [(1, 2, 3, 4)], "spaces"),
+        case('[{"bbox": [1, 2, 3, 4], "label": "dog"}]', [(1, 2, 3, 4)], "dicts with bbox"),
+        case('{"x": 1, "y": 2, "w": 3, "h": 4}', [(1, 2, 3, 4)], "dict of sides"),
+        case("{'x': 1, 'y': 2, 'width': 3, 'height': 4}", [(1, 2, 3, 4)], "python dict of sides"),
+        case('{"x1": 1, "y1": 2, "x2": 5, "y2": 9}', [(1, 2, 4, 7)], "explicit corners are converted"),
+        case('{"bbox_2d": [1, 2, 5, 9], "label": "x"}', [(1, 2, 4, 7)], "Qwen2.5-VL's bbox_2d holds corners"),
+        case("<|box_start|>(1,2),(5,9)<|box_end|>", [(1, 2, 4, 7)], "Qwen2-VL's box tokens hold corners"),
+        case("[[1,2,3,4],[5,6,7", [(1, 2, 3, 4)], "complete boxes of a cut list are kept"),
+        case("[[1,2,3,4],[1,2,3,4]]", [(1, 2, 3, 4)] * 2, "never de-duplicated"),
+        case("[[-5, 2, 3000, 4]]", [(-5, 2, 3000, 4)], "never clipped"),
+        case("[[1,2,0,4],[5,6,7,8]]", [(5, 6, 7, 8)], "boxes without area are dropped"),
+        case("[[1e400,2,3,4],[5,6,7,8]]", [(5, 6, 7, 8)], "boxes with an infinity are dropped"),
+        case("[]", [], "empty list"),
+        case("```json\n[]\n```", [], "empty list in a fence"),
+        case("<answer>[[]]</answer>", [], "nested empty list"),
+        case("<answer>There are no visible objects.</answer>", [], "said in words"),
+        case("<answer>None</answer>", [], "none"),
+        case("0.1 dogs [[1.5, 2.25, 3, 4]]", [(1.5, 2.25, 3, 4)], "decimals, prose around"),
+    ],
+)
+def test_boxes_are_read_in_the_declared_unit(text, expected):
+    reading = read_response(text, "boxes")
+    assert reading.reason == "ok"
+    assert list(reading.annotation.xywh) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        case("a dog on the left", "no_boxes", "prose"),
+        case("[1, 2, 3]", "no_boxes", "three numbers"),
+        case("[1, 2, 3, 4, 5]", "no_boxes", "five numbers"),
+        case("[[1, 2, -3, 4]]", "no_valid_boxes", "only a box without area"),
+        case('{"x1": 5, "y1": 2, "x2": 1, "y2": 9}', "no_valid_boxes", "corners in the wrong order"),
+        case("<answer>", "no_boxes", "nothing after the tag"),
+    ],
+)
+def test_unreadable_boxes_have_a_reason(text, reason):
+    reading = read_response(text, "boxes")
+    assert (reading.annotation, reading.reason) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "ok"),
+    [
+        pytest.param('<think>a</think><answer>{"joy": 1}</answer>', "think_answer", True, id="exact"),
+        pytest.param(
+            '\n<think>a\n< b</think>\n<answer>{"joy": 1}</answer>\n',
+            "think_answer",
+            True,
+            id="white space, a <",
+        ),
+        pytest.param('<think></think><answer>{"joy": 1}</answer>', "think_answer", False, id="empty think"),
+        pytest.param(
+            '<think>a</think> so <answer>{"joy": 1}</answer>', "think_answer", False, id="text between"
+        ),
+        pytest.param('<think>a</think><answer>{"joy": 1}</answer>!', "think_answer", False, id="text after"),
+        pytest.param('<think>a</think><answer>{"joy": 1}', "think_answer", False, id="not closed"),
+        pytest.param("<think>a</think><answer>joy</answer>", "think_answer", False, id="unreadable answer"),
+        pytest.param('<answer>{"joy": 1}</answer>', "think_answer", False, id="no think"),
+        pytest.param('<answer>{"joy": 1}</answer>', "answer_only", True, id="answer only"),
+        pytest.param('{"joy": 1}', "answer_only", False, id="answer only without tags"),
+        pytest.param(
+            '<think>a</think><answer>{"joy": 1}</answer>',
+            "answer_only",
+            False,
+            id="an uninvited think",
+        ),
+    ],
+)
+def test_format_is_a_verdict_of_its_own(text, style, ok):
+    assert read_response(text, "distribution", EMOTIONS, style=style).format_ok is ok
+
+
+def test_think_is_returned_for_readers():
+    reading = read_response("<think> red sky </think><answer>[]</answer>", "boxes")
+    assert (reading.think, reading.answer) == ("red sky", "[]")
+
+
+def test_at_most_max_boxes_are_read():
+    assert len(read_response("[1,1,1,1]" * (MAX_BOXES + 5), "boxes").annotation.xywh) == MAX_BOXES
+
+
+HOSTILE = [
+    "[" * 100_000, "(" * 100_000, "{" * 100_000, "<answer>" * 12_000, "<think>" * 14_000, "</think>" * 12_000,
+    "9" * 100_000, "1," * 50_000, "[1," * 33_000, ": " * 50_000, "joy: " * 20_000, " " * 100_000,
+    "- " * 50_000,
+    "[" + " " * 100_000, "bbox_2d" * 14_000, "\u202e" * 100_000, "joy: 1" + "0" * 100_000, "'\"" * 50_000,
+    "{x1:" * 25_000, "e" * 100_000, "joy:" + "+" * 100_000, "<" * 100_000, "no " * 33_000, "```" * 33_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda t: repr(t[:8]))
+def test_reading_is_linear(text):
+    """Twenty times the text may take at most about twenty times as long: no quadratic corner."""
+
+    def seconds(sample):
+        best = math.inf
+        for _ in range(3):
+            start = time.process_time()
+            read_response(sample, "distribution", EMOTIONS)
+            read_response(sample, "boxes")
+            best = min(best, time.process_time() - start)
+        return best
+
+    short = seconds(text[: len(text) // 20])
+    assert seconds(text) < 20 * 4 * max(short, 0.002)
+
+
+@given(st.text(max_size=300) | st.text(alphabet='<>/thinkanswer[]{}(),.:%"0123456789eE-+ joy', max_size=200))
+def test_reading_never_raises(text):
+    for kind in ("distribution", "boxes"):
+        for style in ("think_answer", "answer_only"):
+            reading = read_response(text, kind, EMOTIONS if kind == "distribution" else (), style=style)
+            assert (reading.annotation is None) == (reading.reason != "ok")
+            if reading.annotation is None:
+                assert not reading.format_ok
+            elif isinstance(reading.annotation, Boxes):
+                assert all(math.isfinite(side) for box in reading.annotation.xywh for side in box)
+            else:
+                assert all(map(math.isfinite, reading.annotation.probs))

@@ -1,0 +1,145 @@
+"""Estimates from shapes: the GPU memory of a training step, a guide and no measurement, and a checkpoint.
+
+Bytes a parameter: weights 2 (bf16) or 4, gradients as the weights, AdamW's float32 master copy and moments
+12 (8 where the weights are float32 already); ZeRO-2 shards all but the weights, ZeRO-3 everything. Sampling
+under ZeRO-3 gathers the bf16 weights once more. With gradient checkpointing a layer keeps its input only and
+one layer at a time is recomputed. TRL scores completions with a fused head, so full logits never exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rise_bench.catalog.stages import Phase
+from rise_bench.errors import ConfigError
+from rise_bench.models.families import supported_model
+from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
+
+SHARDED = {"zero2": 2, "zero3": 3, "multi_node": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes on one GPU.
+
+    Attributes:
+        states: Weights, gradients, optimiser state.
+        activations: Kept for the backward pass, and one layer's recompute.
+        sampling: Key-value cache, and gathered weights under ZeRO-3 (GRPO without vLLM).
+    """
+
+    states: float
+    activations: float
+    sampling: float
+
+    @property
+    def total(self) -> float:
+        """Peak: training and sampling do not overlap, the states are always there."""
+        return self.states + max(self.activations, self.sampling)
+
+    def __str__(self) -> str:
+        parts = {"states": self.states, "activations": self.activations, "sampling": self.sampling}
+        inside = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in parts.items() if size)
+        return f"{self.total / 2**30:.1f} GiB ({inside})"
+
+
+def shape_of(model: ModelConfig) -> Any:
+    """The model without weights, from its config.json.
+
+    Args:
+        model: Model section of the config, of a supported family.
+
+    Raises:
+        ConfigError: Its config.json describes no model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    folder = supported_model(model.name, model.revision, weights=False).folder
+    try:
+        shape = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(shape)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"config.json of {model.name} describes no model: {error}. Copy the checkpoint again."
+        ) from error
+
+
+def device_bytes(use_cpu: bool) -> int | None:
+    """Memory of this process's GPU in bytes; None without one."""
+    import torch
+
+    if use_cpu or not torch.cuda.is_available():
+        return None
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+
+
+def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -> Need:
+    """Estimate the memory of one process.
+
+    Args:
+        config: Resolved config.
+        phase: `sft` or `grpo`.
+        model: The loaded model, sharded or not.
+        processes: World size.
+    """
+    parameters = _parameters(model)
+    text = model.config.get_text_config()
+    zero = SHARDED.get(config.compute.accelerate, 0)
+    tokens = config.data.max_prompt_length + completion_length(config, phase)
+    rows = rows_per_device(config, phase)
+    width = 2 if config.compute.bf16 else 4
+    kept = text.hidden_size if config.compute.gradient_checkpointing else _layer_width(text)
+    activations = rows * tokens * width * (text.num_hidden_layers * kept + 2 * _layer_width(text))
+    sampling = 0.0
+    if phase == "grpo" and config.grpo.vllm == "none":
+        head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        cache = 2 * text.num_hidden_layers * text.num_key_value_heads * head * width
+        sampled = config.grpo.rollouts_per_device * config.grpo.gradient_accumulation_steps
+        sampling = sampled * tokens * cache + (2 * parameters if zero == 3 else 0)
+    return Need(parameters * _state_bytes(zero, processes), activations, sampling)
+
+
+def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
+    """Bytes of a checkpoint on disk, all processes together: the weights as trained and AdamW's state.
+
+    Args:
+        config: Resolved config.
+        model: The loaded model, sharded or not.
+    """
+    sharded = config.compute.accelerate in SHARDED
+    weights = 2 if sharded and config.compute.bf16 else 4
+    optimizer = 0 if config.run.save_only_model else 12 if sharded else 8
+    copies = 2 if config.compute.accelerate == "zero2" else 1  # DeepSpeed keeps the whole weights beside ours
+    return _parameters(model) * (weights * copies + optimizer)
+
+
+def _parameters(model: Any) -> int:
+    return sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
+
+
+def _state_bytes(zero: int, processes: int) -> float:
+    return {0: 16.0, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
+
+
+def completion_length(config: TrainConfig, phase: Phase) -> int:
+    """Largest number of tokens after a prompt; of a GRPO response where SFT has no limit of its own."""
+    grpo = config.grpo
+    if phase == "grpo" and config.stage == "rise_cot":
+        return max(grpo.max_cot_length, grpo.max_reconstruction_length)
+    return grpo.max_completion_length
+
+
+def rows_per_device(config: TrainConfig, phase: Phase) -> int:
+    """Rows of one forward and backward pass on a device."""
+    if phase == "sft":
+        return config.sft.rows_per_device
+    pairs = config.stage == "rise_cot" and config.grpo.gradient == "both"
+    return config.grpo.rollouts_per_device * (2 if pairs else 1)
+
+
+def _layer_width(text: Any) -> int:
+    """Numbers a token that one layer keeps without checkpointing: attention, norms, MLP products."""
+    return int(8 * text.hidden_size + 3 * text.intermediate_size)

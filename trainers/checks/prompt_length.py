@@ -1,0 +1,138 @@
+"""Every prompt fits: counted before training, because TRL neither cuts nor refuses a long prompt any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.prompts.answer_format import box_unit_of
+from rise_bench.prompts.templates import (
+    answer_only_prompt,
+    reason_prompt,
+    reconstruct_prompt,
+    think_answer_prompt,
+)
+from rise_bench.trainers.settings.config import TrainConfig
+
+_log = logging.getLogger(__name__)
+_BATCH = 512
+
+
+def longest_prompt(
+    config: TrainConfig,
+    processor: Any,
+    spec: BenchmarkSpec,
+    golds: Sequence[Gold],
+    warn: Callable[[str], None],
+) -> int:
+    """Tokens of the longest prompt of a run, image tokens included; raises as `check_prompts` does."""
+    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    second = 0
+    prompt_of: Callable[[Gold], str] = partial(think_answer_prompt, spec, **words)
+    if config.stage == "sft":
+        prompt_of = partial(answer_only_prompt, spec, **words)
+    elif config.stage == "rise_cot":
+        prompt_of = partial(reason_prompt, spec, **words)
+        again = ((gold, reconstruct_prompt(spec, gold, "", **words)) for gold in golds)
+        second = check_prompts(config, processor, again, cot_tokens=config.grpo.max_cot_length, warn=warn)
+    return max(second, check_prompts(config, processor, ((g, prompt_of(g)) for g in golds), warn=warn))
+
+
+def check_prompts(
+    config: TrainConfig,
+    processor: Any,
+    prompts: Iterable[tuple[Gold, str]],
+    *,
+    cot_tokens: int = 0,
+    warn: Callable[[str], None] = _log.warning,
+) -> int:
+    """Count the tokens of every prompt, image tokens included, without opening an image.
+
+    Args:
+        config: Resolved config.
+        processor: The model's processor.
+        prompts: Samples and the text of their prompts.
+        cot_tokens: What a chain of thought may add (the prompt of a reconstruction).
+        warn: Told of a unit of boxes that the family was not trained on.
+
+    Returns:
+        Tokens of the longest prompt.
+
+    Raises:
+        ConfigError: The processor pads on the right, or a prompt exceeds `data.max_prompt_length`.
+        DataError: There is no prompt.
+    """
+    if processor.tokenizer.padding_side != "left":
+        raise ConfigError(
+            "the processor pads on the right, which shifts image positions. Load it with padding_side='left'."
+        )
+    prompts = list(prompts)
+    trained_on = box_unit_of(type(processor).__name__)
+    if prompts and prompts[0][0].kind == "boxes" and trained_on != config.model.box_unit:
+        warn(
+            f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
+            f"Set model.box_unit={trained_on}."
+        )
+    longest = max(_lengths(processor, prompts, cot_tokens), default=None)
+    if longest is None:
+        raise DataError("there is nothing to train on; check data.benchmark and data.shots")
+    limit = config.data.max_prompt_length
+    if longest.tokens > limit:
+        raise ConfigError(_too_long(processor, longest, limit, cot_tokens))
+    return longest.tokens
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Length:
+    tokens: int
+    image_tokens: int
+    where: str
+
+
+def _lengths(processor: Any, prompts: Iterable[tuple[Gold, str]], extra: int) -> Iterable[_Length]:
+    sizes: dict[tuple[int, int], int] = {}
+    batch: list[tuple[Gold, str]] = []
+
+    def counted() -> Iterable[_Length]:
+        ids = processor.tokenizer([text for _, text in batch])["input_ids"]
+        for (gold, _), tokens in zip(batch, ids, strict=True):
+            size = gold.height_px, gold.width_px
+            if size not in sizes:
+                patches = processor.image_processor.get_number_of_image_patches(*size, {})
+                sizes[size] = patches // processor.image_processor.merge_size**2
+            where = f"{gold.id} ({gold.width_px} x {gold.height_px} px)"
+            yield _Length(len(tokens) - 1 + sizes[size] + extra, sizes[size], where)  # -1: place-holder
+
+    for gold, text in prompts:
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        message = [{"role": "user", "content": content}]
+        batch.append((gold, processor.apply_chat_template(message, add_generation_prompt=True)))
+        if len(batch) == _BATCH:
+            yield from counted()
+            batch.clear()
+    if batch:
+        yield from counted()
+
+
+def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int) -> str:
+    text_tokens = longest.tokens - longest.image_tokens - cot_tokens
+    side = processor.image_processor.patch_size * processor.image_processor.merge_size
+    room = limit - text_tokens - cot_tokens
+    parts = f"{longest.image_tokens} of the image, {text_tokens} of text"
+    ways = [f"raise data.max_prompt_length to {longest.tokens}"]
+    if cot_tokens:
+        parts += f", up to {cot_tokens} of the chain of thought"
+        ways.insert(0, "lower grpo.max_cot_length")
+    if room >= 4:
+        ways.insert(0, f"lower model.max_pixels to {room * side**2}")
+    remedy = ", or ".join(ways)
+    return (
+        f"the prompt of {longest.where} has {longest.tokens} tokens ({parts}); data.max_prompt_length is "
+        f"{limit}. {remedy[0].upper()}{remedy[1:]}."
+    )

@@ -1,0 +1,61 @@
+"""Samples as TRL's GRPO wants them: prompt, image, and an id by which the reward finds the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from datasets import Dataset
+from PIL import Image
+
+from rise_bench.annotations.base import Gold
+from rise_bench.errors import DataError
+
+
+def prompt_rows(
+    golds: Sequence[Gold],
+    image_of: Callable[[int], Image.Image],
+    prompt_of: Callable[[Gold], str],
+    *,
+    minimum: int,
+) -> Dataset:
+    """A dataset whose rows are made when read, so that a million images need no memory.
+
+    The rows of a batch that show one sample share one decoded image. TRL's sampler drops the last incomplete
+    generation batch, so that a dataset smaller than one (LISA 4-shot has four samples) would train on
+    nothing; it is repeated until it fills one.
+
+    Args:
+        golds: The samples.
+        image_of: Position in `golds` to image.
+        prompt_of: Sample to the text of its prompt.
+        minimum: Rows of one generation batch, in prompts.
+
+    Returns:
+        Rows `prompt` (one message, which carries the id too), `image`, `id`, `copy`.
+
+    Raises:
+        DataError: There is no sample.
+    """
+    if not golds:
+        raise DataError("no training samples; check data.benchmark and data.shots")
+    copies = -(-minimum // len(golds))
+    table = Dataset.from_dict(
+        {
+            "index": [i for _ in range(copies) for i in range(len(golds))],
+            "copy": [c for c in range(copies) for _ in golds],
+        }
+    )
+
+    def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        images = {i: image_of(i) for i in set(batch["index"])}
+        chosen = [golds[i] for i in batch["index"]]
+        texts = {gold.id: prompt_of(gold) for gold in chosen}
+        return {
+            "prompt": [[{"role": "user", "content": texts[gold.id], "id": gold.id}] for gold in chosen],
+            "image": [images[i] for i in batch["index"]],
+            "id": [gold.id for gold in chosen],
+            "copy": batch["copy"],
+        }
+
+    return table.with_transform(read)

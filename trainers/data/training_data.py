@@ -1,0 +1,93 @@
+"""The training split of a built benchmark: its truths in memory, its images on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datasets import Dataset
+from datasets import Image as ImageFeature
+from PIL import Image
+
+from rise_bench.annotations.base import Gold
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.files.images import decode_rgb
+from rise_bench.hub.find import find_cots, open_benchmark, read_cots
+from rise_bench.prompts.templates import prompt_hash
+from rise_bench.trainers.settings.config import DataConfig, TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Samples of one configuration, in the order of the files."""
+
+    spec: BenchmarkSpec
+    sha256: str  #: identity of the benchmark's content
+    golds: list[Gold]
+    images: Dataset  #: memory-mapped, images still encoded; row i belongs to golds[i]
+
+    def image(self, index: int) -> Image.Image:
+        """Decode the image of `golds[index]`, in RGB and upright."""
+        return decode_rgb(self.images[index]["image"]["bytes"], self.golds[index].id)
+
+
+def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
+    """Hash of the prompts that the run uses, for the record of the run folder."""
+    spec = benchmark.spec
+    unit, max_pixels = config.model.box_unit, config.model.max_pixels
+    return {spec.name: prompt_hash(spec, unit=unit, max_pixels=max_pixels)}
+
+
+def open_training_data(data: DataConfig) -> TrainingData:
+    """Open what a run trains on.
+
+    Raises:
+        DataError: There is no such dataset, it holds no images, or it breaks the schema.
+    """
+    benchmark = open_benchmark(data.benchmark)
+    if benchmark.manifest.images == "reference":
+        raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
+    config = "default" if data.shots == "full" else data.shots
+    files = [str(path) for path in benchmark.files("train", config)]
+    cache = arrow_cache(benchmark.manifest)
+    images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
+    images = images.cast_column("image", ImageFeature(decode=False))
+    return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", config), images)
+
+
+def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict[str, str] | None:
+    """Chains of thought by sample id that the SFT phase may train on; None if it trains on none.
+
+    Args:
+        config: Resolved config.
+        data: The samples, one of which must have a chain of thought; None to leave that open.
+
+    Raises:
+        ConfigError: No CoT dataset is named, reason_rft is to filter it, or it is of another benchmark.
+        DataError: There is no such CoT dataset.
+    """
+    of_expert = config.stage == "metis_rise"
+    name = config.data.expert_cots if of_expert else config.data.cots
+    if config.stage == "sft" or "sft" not in config.active_phases or (of_expert and not name):
+        return None
+    if not name:
+        raise ConfigError(
+            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
+        )
+    high = config.data.cot_subset == "high"
+    if high and config.stage == "reason_rft":
+        raise ConfigError(
+            f"data.cot_subset = {config.data.cot_subset}: Reason-RFT trains on all chains of thought. "
+            "Set data.cot_subset=all, or train rise_r1."
+        )
+    cots = read_cots(
+        name, min_reward=config.data.tau if high else None, min_groundedness=config.data.min_groundedness
+    )
+    if data and not any(gold.id in cots for gold in data.golds):
+        raise ConfigError(
+            f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
+            f"{data.spec.name} at data.shots={config.data.shots}. Set "
+            f"data.{'expert_cots' if of_expert else 'cots'} to what `rise-bench collect` wrote for it."
+        )
+    return cots

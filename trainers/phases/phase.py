@@ -1,0 +1,135 @@
+"""One phase of training, from its first step or its last checkpoint to its final model.
+
+Traps that are dealt with here: `resume_from_checkpoint` alone keeps the base weights of Qwen2-VL
+(transformers#43701), so the checkpoint is passed as the model too; and a checkpoint counts only once every
+process has written its part, which the mark of `CheckpointMark` says.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list, release_memory
+from transformers import ProgressCallback
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
+from rise_bench.catalog.stages import Phase
+from rise_bench.cot.rollout_log import next_attempt
+from rise_bench.models.families import supported_model
+from rise_bench.models.image_dedup import deduplicated_images
+from rise_bench.models.local import keep_end_tokens_only
+from rise_bench.models.model_files import DEEPSPEED_STATE, TRAINER_STATE
+from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
+from rise_bench.trainers.phases.resuming import EpochOfData
+from rise_bench.trainers.rollouts.unreadable import UnreadableGuard, refuse_unreadable
+from rise_bench.trainers.runs.callbacks import CheckpointMark, MetricsLog, StepBar
+from rise_bench.trainers.runs.console import say
+from rise_bench.trainers.runs.run_folder import MARK, RunFolder, is_main_process, step_of
+from rise_bench.trainers.settings.config import TrainConfig
+
+#: What a checkpoint holds beside the model, its config and its processor.
+NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, MARK)
+
+
+def run_phase(
+    config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str, str], Any]
+) -> Path:
+    """Train one phase to its end, going on from its last checkpoint if there is one.
+
+    Args:
+        config: Resolved config.
+        run: The run folder.
+        phase: Which phase.
+        start: Checkpoint from which the phase starts.
+        build: Makes the TRL trainer of a checkpoint, `start` or the one to resume from, and of `start`.
+
+    Returns:
+        Folder of the trained model.
+    """
+    checkpoint = run.last_checkpoint(phase)
+    run.refuse_to_resume(config)
+    if run.final_dir(phase).exists():
+        say(f"{phase}: finished before, its model is {run.final_dir(phase)}")
+        return run.final_dir(phase)
+    steps = (config.sft if phase == "sft" else config.grpo).steps
+    if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
+        refuse_unreadable(config, run, phase)
+        final = run.save_final(phase, partial(_copy_model, checkpoint))
+        PartialState().wait_for_everyone()
+        return final
+    if checkpoint is not None:
+        say(f"{phase}: goes on from step {step_of(checkpoint)} of {steps} ({checkpoint})")
+    revision = config.model.revision if str(start) == config.model.name else ""
+    origin = str(supported_model(str(start), revision).folder)
+    trainer = build(str(checkpoint or origin), origin)
+    keep_end_tokens_only(trainer.model)
+    run.remove_torn_checkpoints(phase)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(EpochOfData())
+    trainer.add_callback(StepBar())
+    trainer.add_callback(MetricsLog(run, phase))
+    trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
+    guard = UnreadableGuard(config)
+    trainer.add_callback(guard)
+    once = deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images)
+    with once, trained_positions_only(), _quiet():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    refuse_unreadable(config, run, phase, stopped_at=guard.stopped_at)
+    final = run.save_final(phase, partial(_save, trainer))
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.free_memory()
+    AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
+    unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
+    del trainer
+    release_memory()
+    return final
+
+
+def attempt_name(rollouts: Path) -> str:
+    """Name of this start of the program for the rollout logs in a folder; all ranks take it from rank 0."""
+    return str(broadcast_object_list([next_attempt(rollouts) if is_main_process() else ""])[0])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what transformers says beside the steps: checkpoint bars, its own deprecations, missing keys.
+
+    When it resumes, the list of missing keys (transformers#43701) reads as if the weights were lost; they are
+    there, as the model was loaded from the checkpoint.
+    """
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(("There were missing keys", "There were unexpected keys"))
+
+    logger, bars = logging.getLogger("transformers.trainer"), is_progress_bar_enabled()
+    logger.addFilter(other)
+    disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
+    finally:
+        logger.removeFilter(other)
+        if bars:
+            enable_progress_bar()
+
+
+def _copy_model(checkpoint: Path, folder: str) -> None:
+    """Copy a last checkpoint without its optimiser: resumed, transformers would train one step too many."""
+    if is_main_process():
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
+
+
+def _save(trainer: Any, folder: str) -> None:
+    trainer.save_model(folder)
+    trainer.accelerator.wait_for_everyone()

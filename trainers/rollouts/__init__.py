@@ -1,0 +1,1 @@
+"""Rollouts of GRPO and their rewards."""

@@ -1,0 +1,100 @@
+"""Settings of a collection, read from a training run."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rise_bench.catalog.plugins import load_component
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.cot.closed_loop import LoopSettings
+    from rise_bench.cot.collect import CollectJob
+    from rise_bench.models.sampler import Sampling
+
+
+def _run_config(run: Path | None) -> Any:
+    """Config of a training run; None without one."""
+    if run is None:
+        return None
+    if not (run / "config.yaml").is_file():
+        raise ConfigError(
+            f"{run} is no run folder: it has no config.yaml. Name the folder that `train` wrote."
+        )
+    return load_component("trainers", "settings.recipe_loader").load_config(str(run / "config.yaml"))
+
+
+def _plan(
+    run: Path | None, config: Any, benchmark: str, shots: str, out: Path | None, asked: dict[str, Any]
+) -> tuple["CollectJob", "Sampling"]:
+    """The job without its sampler, and how tokens are drawn."""
+    from rise_bench.cot.closed_loop import LoopSettings
+    from rise_bench.cot.collect import CollectJob
+    from rise_bench.files.paths import cache_folder
+    from rise_bench.hub.find import open_benchmark
+    from rise_bench.models.sampler import Sampling
+
+    sampling = Sampling()
+    if config:
+        sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
+    sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
+    settings = replace(_settings_of(config) if config else LoopSettings(), **asked)
+    name = benchmark or (config.data.benchmark if config else "")
+    if not name:
+        raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
+    dataset = open_benchmark(name)
+    if run:
+        load_component("trainers", "runs.run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
+    shots = config.data.shots if config else shots
+    target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
+    job = CollectJob(
+        dataset,
+        "default" if shots == "full" else shots,
+        target,
+        target.with_name(f"{target.name}.rollouts"),
+        settings,
+        train_log=run / "rollouts" if run else None,
+        tau=config.data.tau if config else 0.75,
+        provenance=_provenance_of(config) if config else {},
+    )
+    return job, sampling
+
+
+def _settings_of(config: Any) -> "LoopSettings":
+    from rise_bench.cot.closed_loop import LoopSettings
+    from rise_bench.scoring.rewards import RewardRule
+
+    return LoopSettings(
+        samples=config.grpo.num_generations,
+        max_cot_length=config.grpo.max_cot_length,
+        max_reconstruction_length=config.grpo.max_reconstruction_length,
+        unit=config.model.box_unit,
+        rule=replace(RewardRule(**asdict(config.reward)), grounded="none"),  # rows are compared by eq. 1
+        max_pixels=config.model.max_pixels,
+        step=config.grpo.steps,
+    )
+
+
+def _provenance_of(config: Any) -> dict[str, Any]:
+    return {
+        "model": config.model.name,
+        "revision": config.model.revision,
+        "stage": config.stage,
+        "temperature": config.grpo.temperature,
+        "top_p": config.grpo.top_p,
+        "samples": config.grpo.num_generations,
+        "seed": config.seed,
+        "versions": load_component("trainers", "runs.provenance").versions(),
+        **({"policy_reward": asdict(config.reward)} if config.reward.grounded != "none" else {}),
+    }
+
+
+def _final_model(run: Path | None) -> str:
+    if run is None:
+        raise ConfigError("a sweep without a run needs --model (and --benchmark)")
+    final = load_component("trainers", "runs.run_folder").RunFolder(run).final_dir("grpo")
+    if not final.is_dir():
+        raise ConfigError(
+            f"{run} is not finished: {final} is missing. Finish it, or pass --no-sweep or --model."
+        )
+    return str(final)

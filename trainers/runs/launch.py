@@ -1,0 +1,109 @@
+"""Starts a training run on the GPUs that the recipe asks for.
+
+`compute.accelerate` names a config of `accelerate launch`: a file of the folder accelerate/, or a path of the
+user's. Started by hand, `rise-bench train` replaces itself by `accelerate launch` with that config; started
+by a launcher (accelerate, torchrun, srun with RANK set), or with `compute.accelerate=none`, it trains.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rise_bench.cot.launcher import place_among_processes
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.trainers.settings.config import TrainConfig
+
+ACCELERATE_DIR = Path(__file__).parents[1] / "accelerate"
+
+
+def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | None = None) -> list[str] | None:
+    """The command that starts one process a GPU, or None if this process is to train.
+
+    Args:
+        config: Resolved config.
+        arguments: What follows `rise-bench`, passed on to every process.
+        gpus: GPUs of this machine; counted if None.
+
+    Raises:
+        ConfigError: No such accelerate config, or a multi-node launch without its environment.
+        PrerequisiteError: The config wants GPUs and there is none.
+    """
+    if (
+        config.compute.accelerate == "none"
+        or "RANK" in os.environ
+        or "ACCELERATE_MIXED_PRECISION" in os.environ
+    ):
+        return None
+    gpus = _gpus() if gpus is None else gpus
+    path = accelerate_config(config.compute.accelerate)
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if gpus == 0 and not settings.get("use_cpu"):
+        raise PrerequisiteError(
+            f"compute.accelerate = {config.compute.accelerate} needs a GPU and this machine shows none. "
+            "Set compute.accelerate=none compute.use_cpu=true compute.bf16=false, or try a smoke recipe."
+        )
+    options = ["--config_file", str(path)]
+    if "deepspeed_config_file" in settings.get("deepspeed_config", {}) and path.parent == ACCELERATE_DIR:
+        file = Path(settings["deepspeed_config"]["deepspeed_config_file"]).name
+        options += ["--deepspeed_config_file", str(ACCELERATE_DIR / file)]
+    if settings.get("num_machines", 1) > 1:
+        options += _machines(gpus)
+    else:
+        options += ["--num_processes", str(min(gpus or settings["num_processes"], settings["num_processes"]))]
+    return [sys.executable, "-m", "accelerate.commands.launch", *options, "-m", "rise_bench", *arguments]
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def check_environment() -> int:
+    """Number of processes of this run, as a launcher told this one; 1 without a launcher.
+
+    Raises:
+        ConfigError: The launcher's variables hold no such thing, or one that it needs is missing.
+    """
+    _, processes = place_among_processes()
+    place_among_processes(("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if processes > 1 and missing:
+        raise ConfigError(
+            f"WORLD_SIZE={processes} is set and {' and '.join(missing)} not, so that the processes cannot "
+            "find one another. Start by torchrun or accelerate, or unset RANK and WORLD_SIZE to train in one "
+            "process."
+        )
+    return processes
+
+
+def accelerate_config(name: str) -> Path:
+    """File of an accelerate config, by shipped name (`zero3`) or by path."""
+    shipped = ACCELERATE_DIR / f"{name}.yaml"
+    for path in (shipped, Path(name)):
+        if path.is_file():
+            return path
+    names = ", ".join(sorted(p.stem for p in ACCELERATE_DIR.glob("*.yaml")))
+    raise ConfigError(f"compute.accelerate = {name!r} is no file. Choose none, {names}, or a path.")
+
+
+def _machines(gpus: int) -> list[str]:
+    needed = ("MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK")
+    if missing := [name for name in needed if name not in os.environ]:
+        raise ConfigError(
+            f"a multi-node launch needs {', '.join(missing)} in the environment. "
+            "Set on each machine: MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK (from 0)."
+        )
+    address, port, nodes, rank = (os.environ[name] for name in needed)
+    return [
+        *("--main_process_ip", address),
+        *("--main_process_port", port),
+        *("--num_machines", nodes),
+        *("--machine_rank", rank),
+        *("--num_processes", str(int(nodes) * gpus)),
+    ]

@@ -1,0 +1,46 @@
+"""What to run after a training run: its report, the chains of thought or the evaluation of its model."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.config import TrainConfig
+
+
+def next_steps(config: TrainConfig, benchmark: BenchmarkDataset, run: RunFolder, final: Path) -> list[str]:
+    """Command lines, the most useful last.
+
+    Args:
+        config: Resolved config.
+        benchmark: What was trained on.
+        run: The run folder.
+        final: The trained model.
+    """
+    folder = shlex.quote(str(run.path))
+    then = (
+        f"rise-bench collect {folder}" if config.stage == "rise_cot" else evaluation(config, benchmark, final)
+    )
+    return [f"rise-bench report {folder}", then]
+
+
+def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) -> str:
+    """The command that scores a trained model in the form that it was taught, at the size of its pictures."""
+    family = json.loads((model / "config.json").read_text(encoding="utf-8"))["model_type"]
+    name, known = benchmark.spec.name, benchmark.spec.name in BENCHMARKS
+    where = {} if known else {"RISE_BENCH_CUSTOM": name}
+    if Path(config.data.benchmark).is_dir():
+        where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
+    place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
+    arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
+    words = [
+        *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
+        *("rise-bench", "eval", "--tasks", f"rise_{name}" if known else "rise_custom", "--model", family),
+        *("--model_args", shlex.quote(arguments)),
+        *(("--style", "answer_only") if config.stage == "sft" else ()),
+    ]
+    return " ".join(words)

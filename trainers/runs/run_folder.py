@@ -1,0 +1,266 @@
+"""The folder of one training run: what ran, with which code, and what came out.
+
+    RUN/config.yaml          the resolved config
+    RUN/run.json             versions, git state, prompt hashes, one entry for each start
+    RUN/metrics.jsonl        one line for each logged step: phase, step, time, metrics
+    RUN/rollouts/            rank000.jsonl, …: every rollout, written by the rank that sampled it
+    RUN/<phase>/checkpoint-N resumable checkpoints
+    RUN/<phase>/final        the trained model, renamed into place when complete
+
+Everything is append-only or renamed into place, so that `kill -9` leaves a folder that the next start goes
+on from. A resumed run logs the steps after its checkpoint again; the last line of a (phase, step) wins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from rise_bench.catalog.stages import PHASES, Phase
+from rise_bench.cot.launcher import place_among_processes
+from rise_bench.errors import ConfigError
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.redaction import redacted
+from rise_bench.trainers.runs.provenance import git_state, versions
+from rise_bench.trainers.settings.config import RunConfig, TrainConfig
+from rise_bench.trainers.settings.recipe_loader import dump_config, load_config
+
+#: Empty file in a checkpoint that is whole.
+MARK = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk; every rank opens it, rank 0 writes (rollouts excepted)."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> RunFolder:
+        """The run folder of `config`, whether it exists or not."""
+        return cls(Path(config.run.output_dir or default_output_dir(config)))
+
+    @classmethod
+    def create(
+        cls,
+        config: TrainConfig,
+        *,
+        prompt_hashes: Mapping[str, str] | None = None,
+        benchmark_sha256: str = "",
+    ) -> RunFolder:
+        """Open the run folder of `config`, new or to be resumed.
+
+        Args:
+            config: Resolved config; `run.output_dir` names the folder.
+            prompt_hashes: Hash of each prompt template that the run uses, by name.
+            benchmark_sha256: Identity of the benchmark's content; empty if it is not to be compared.
+
+        Raises:
+            ConfigError: The folder holds a run with other settings, of which the message names the first
+                difference, or a run on other data.
+        """
+        run = cls.of(config)
+        run.refuse_other_config(config)
+        run.refuse_other_benchmark(benchmark_sha256)
+        run.path.mkdir(parents=True, exist_ok=True)
+        if is_main_process():
+            atomic_write_text(run.path / "config.yaml", dump_config(config))
+            run._record_start(prompt_hashes or {}, benchmark_sha256)
+        return run
+
+    @property
+    def rollouts_dir(self) -> Path:
+        """Folder of the per-rank rollout logs."""
+        return self.path / "rollouts"
+
+    def phase_dir(self, phase: Phase) -> Path:
+        """Output folder of one phase (the trainer's `output_dir`)."""
+        return self.path / phase
+
+    def final_dir(self, phase: Phase) -> Path:
+        """The trained model of a phase; exists only when the phase is complete."""
+        return self.path / phase / "final"
+
+    def last_checkpoint(self, phase: Phase) -> Path | None:
+        """The newest complete checkpoint of a phase, or None; one without its mark is passed over."""
+        return max(self._checkpoints(phase, complete=True), key=step_of, default=None)
+
+    def complete_checkpoint(self, phase: Phase, step: int, *, keep: int) -> None:
+        """Mark a checkpoint that every process has written, then delete all but the newest (rank 0 only).
+
+        A mark comes last and goes first, so that at any moment what bears one is whole.
+
+        Args:
+            phase: The phase.
+            step: Optimiser step of the checkpoint.
+            keep: Checkpoints to keep; 0 keeps all.
+        """
+        if not is_main_process():
+            return
+        (self.phase_dir(phase) / f"checkpoint-{step}" / MARK).touch()
+        for folder in sorted(self._checkpoints(phase, complete=True), key=step_of)[: -keep or 0]:
+            (folder / MARK).unlink()
+            shutil.rmtree(folder)
+
+    def remove_torn_checkpoints(self, phase: Phase) -> None:
+        """Delete the checkpoints that a kill left without a mark (rank 0 only)."""
+        if is_main_process():
+            for folder in self._checkpoints(phase, complete=False):
+                shutil.rmtree(folder)
+
+    def _checkpoints(self, phase: Phase, *, complete: bool) -> list[Path]:
+        folders = self.phase_dir(phase).glob("checkpoint-*")
+        return [f for f in folders if (f / MARK).exists() == complete]
+
+    def save_final(self, phase: Phase, save: Callable[[str], Any]) -> Path:
+        """Let every rank run `save(folder)`, then rename the folder to `final_dir(phase)` on rank 0."""
+        partial = self.phase_dir(phase) / "final.partial"
+        if is_main_process() and partial.exists():
+            shutil.rmtree(partial)
+        save(str(partial))
+        if is_main_process():
+            shutil.rmtree(self.final_dir(phase), ignore_errors=True)
+            partial.rename(self.final_dir(phase))
+        return self.final_dir(phase)
+
+    def kept(self) -> str:
+        """What is kept of the run, and how to go on with it."""
+        kept = [c for phase in get_args(Phase) if (c := self.last_checkpoint(phase))]
+        kept += [f for phase in get_args(Phase) if (f := self.final_dir(phase)).exists()]
+        if not kept:
+            return "no checkpoint is written yet; the same command starts again"
+        return f"{max(kept, key=lambda f: f.stat().st_mtime)} is kept; the same command goes on from there"
+
+    def discard_if_nothing_was_trained(self) -> None:
+        """Delete a folder with nothing but settings (rank 0 only), so that they may be corrected."""
+        trained = (self.rollouts_dir, self.path / "trajectories", self.path / "metrics.jsonl")
+        finals = [self.final_dir(phase) for phase in get_args(Phase)]
+        if is_main_process() and not any(path.exists() for path in (*trained, *finals)):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def log(self, phase: Phase, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl (rank 0 only)."""
+        if is_main_process():
+            line = json.dumps({"phase": phase, "step": step, "time": round(time.time(), 3), **metrics})
+            with (self.path / "metrics.jsonl").open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill tore
+                file.write(f"{line}\n".encode())
+
+    def refuse_other_config(self, config: TrainConfig) -> None:
+        """Refuse a folder with a run of other settings, or that is none.
+
+        Raises:
+            ConfigError: It is one.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path} is a file. Choose another run.output_dir.")
+        path = self.path / "config.yaml"
+        if not path.exists():
+            return
+        before = yaml.safe_load(dump_config(load_config(path)))  # a setting that it lacks has its default
+        after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
+        for section, values in after.items():
+            if section in ("run", "compute", "phases") or before.get(section) == values:
+                continue
+            raise ConfigError(
+                f"{self.path} holds a run with other settings: "
+                f"{_difference(section, before.get(section), values)}. "
+                "Choose another run.output_dir, or delete the folder."
+            )
+
+    def refuse_other_benchmark(self, sha256: str) -> None:
+        """Refuse a benchmark whose content is not what the run was trained on, as far as that is known.
+
+        Raises:
+            ConfigError: It is another.
+        """
+        before = self._record().get("benchmark_sha256")
+        if before and sha256 and before != sha256:
+            raise ConfigError(
+                f"{self.path} was trained on other content of its benchmark (sha256 {before[:12]}, now "
+                f"{sha256[:12]}). Build that again, or train in another run.output_dir."
+            )
+
+    def refuse_to_resume(self, config: TrainConfig) -> None:
+        """Refuse what a phase left, where the run is not to go on from it.
+
+        Raises:
+            ConfigError: There is something, and `run.resume` is `never`.
+        """
+        for phase in config.active_phases if config.run.resume == "never" else ():
+            left = self.last_checkpoint(phase) or self.final_dir(phase)
+            if left.exists():
+                raise ConfigError(
+                    f"run.resume = never, but {left} exists. "
+                    "Choose another run.output_dir or run.resume=auto."
+                )
+
+    def start_of(self, config: TrainConfig, phase: Phase) -> str:
+        """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
+
+        Raises:
+            ConfigError: The phase before was begun and not finished.
+        """
+        phases = PHASES[config.stage]
+        for before in phases[: phases.index(phase)]:
+            if self.final_dir(before).exists():
+                return str(self.final_dir(before))
+            if self.last_checkpoint(before) is not None:
+                raise ConfigError(
+                    f"{self.phase_dir(before)} is not finished. Run phases={before} to its end first, or "
+                    "choose another run.output_dir to start from the base model."
+                )
+        return config.model.name
+
+    def _record(self) -> dict[str, Any]:
+        path = self.path / "run.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
+
+    def _record_start(self, prompt_hashes: Mapping[str, str], benchmark_sha256: str) -> None:
+        starts = self._record().get("starts", [])
+        starts.append(
+            {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": redacted(sys.argv)}
+        )
+        record = {
+            "versions": versions(),
+            "git": git_state(),
+            "prompt_hashes": dict(prompt_hashes),
+            "benchmark_sha256": benchmark_sha256,
+            "world_size": place_among_processes()[1],
+            "starts": starts,
+        }
+        atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def default_output_dir(config: TrainConfig) -> Path:
+    """`runs/<benchmark>-<shots>-<stage>` under the working directory."""
+    return Path("runs") / f"{Path(config.data.benchmark).name}-{config.data.shots}-{config.stage}"
+
+
+def is_main_process() -> bool:
+    """Whether this process is rank 0 (or the only one)."""
+    return place_among_processes()[0] == 0
+
+
+def step_of(checkpoint: Path) -> int:
+    """Optimiser step after which a checkpoint was written."""
+    return int(checkpoint.name.rsplit("-", 1)[-1])
+
+
+def _difference(section: str, before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        key = next(k for k in after if before.get(k) != after[k])
+        return f"{section}.{key} was {before.get(key)!r}, now {after[key]!r}"
+    return f"{section} was {before!r}, now {after!r}"

@@ -1,0 +1,228 @@
+"""The settings of a training run: frozen dataclasses whose defaults are the paper's values.
+
+A recipe is a YAML file with the same sections; `key=value` overrides use dotted keys, for instance
+`grpo.learning_rate=1e-5`. A setting has one name, and an unknown key is an error that names the nearest one,
+because a misspelt key that is silently ignored costs a training run.
+
+Paper: "Implementation Details" of RISE (arXiv 2508.13229): Qwen2-VL-2B on 8 GPUs, AdamW, lr 2e-5, weight
+decay 0.1, bf16, ZeRO-3, FlashAttention-2, gradient checkpointing, prompt length 1024, 401,408 pixels, batch
+size 1, gradient accumulation 2, 200 steps for SFT and for RFT, tau 0.75.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
+from rise_bench.catalog.stages import PHASES, Phase, Stage
+from rise_bench.errors import ConfigError
+from rise_bench.scoring.rewards import RewardRule
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The checkpoint to start from and how images enter it."""
+
+    name: str = "Qwen/Qwen2-VL-2B-Instruct"  #: Hub id or folder
+    revision: str = ""  #: Hub revision; empty means the default branch
+    box_unit: BoxUnit = "norm1000"  #: what the family was trained on
+    max_pixels: int = MAX_PIXELS
+    min_pixels: int = MIN_PIXELS
+    attn_implementation: str = "flash_attention_2"  #: or sdpa, eager
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What is trained on."""
+
+    benchmark: str = "emotion6"  #: registered name, or the folder of a built benchmark
+    shots: Literal["4-shot", "16-shot", "full"] = "full"
+    cots: str = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
+    cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
+    tau: float = 0.75
+    min_groundedness: float | None = None  #: also asked of a CoT: nats a token of its worst sentence
+    expert_cots: str = ""  #: CoT dataset for prompts that metis_rise never solves
+    max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
+
+
+@dataclass(frozen=True, slots=True)
+class OptimConfig:
+    """What the SFT and the GRPO phase have in common."""
+
+    steps: int = 200
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.1
+    lr_scheduler: str = "linear"
+    warmup_steps: int = 0
+    max_grad_norm: float = 1.0
+    gradient_accumulation_steps: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SftConfig(OptimConfig):
+    """The SFT phase; the loss is on the completion only."""
+
+    rows_per_device: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoConfig(OptimConfig):
+    """The GRPO phase. A rollout is one response, or in rise_cot one pair of CoT and reconstruction.
+
+    The paper's batch size 1 is one prompt a device, hence `rollouts_per_device` = `num_generations`.
+    """
+
+    num_generations: int = 8
+    rollouts_per_device: int = 8
+    max_completion_length: int = 512  #: tokens of a response (visual_rft, rise_r1, …)
+    max_cot_length: int = 320  #: tokens of a CoT (rise_cot); like the other two not counted on Qwen texts
+    max_reconstruction_length: int = 256  #: tokens of a reconstruction (rise_cot)
+    temperature: float = 1.0
+    top_p: float = 1.0
+    num_iterations: int = 1  #: optimiser steps that one batch of rollouts serves (mu of GRPO)
+    beta: float = 0.0  #: KL weight; 0 needs no reference model
+    epsilon: float = 0.2
+    loss_type: str = "dapo"
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    gradient: Literal["both", "cot"] = "both"  #: rise_cot: the segments that get gradient
+    dedup_images: bool = True  #: encode each distinct image of a forward once
+    vllm: Literal["none", "server", "colocate"] = "none"
+    vllm_server_url: str = ""  #: server mode, e.g. http://10.0.0.5:8000
+    vllm_gpu_memory_utilization: float = 0.3  #: colocate mode
+    vllm_tensor_parallel_size: int = 1  #: colocate mode
+
+
+@dataclass(frozen=True, slots=True)
+class MetisConfig:
+    """How metis_rise sorts prompts after its GRPO phase."""
+
+    samples: int = 8  #: responses a prompt
+    solved_reward: float = 0.75  #: a response with at least this reward (eq. 9) solves its prompt
+    keep: int = 1  #: best self-distilled responses kept for a prompt that is solved sometimes
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeConfig:
+    """How the run uses the machines."""
+
+    accelerate: str = "zero3"  #: none, ddp, zero2, zero3, multi_node, or the path of an accelerate config
+    bf16: bool = True
+    gradient_checkpointing: bool = True
+    use_cpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Where results go and how a run survives a crash."""
+
+    output_dir: str = ""  #: empty means runs/<benchmark>-<shots>-<stage>
+    logging_steps: int = 1
+    save_steps: int = 1  #: a crash loses at most this many optimiser steps; pre-flight says what one costs
+    save_total_limit: int = 2  #: newest checkpoints that are kept; 0 keeps all
+    save_only_model: bool = False  #: no optimiser state: such a run cannot resume
+    resume: Literal["auto", "never"] = "auto"  #: auto goes on from the last complete checkpoint
+    report_to: tuple[str, ...] = ()  #: of transformers: tensorboard, wandb, trackio
+    on_unreadable: Literal["stop", "warn"] = "stop"  #: where no answer of `unreadable_groups` can be read
+    unreadable_groups: int = 64  #: groups in a row; a run of fewer is judged at its end
+    preflight: bool = True  #: look at prompts, memory, disk and hours
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """All settings of a run.
+
+    Raises:
+        ConfigError: A combination that makes no sense.
+    """
+
+    stage: Stage = "rise_cot"
+    phases: tuple[Phase, ...] = ()  #: empty means every phase of the stage (see PHASES)
+    seed: int = 42
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    reward: RewardRule = field(default_factory=RewardRule)  #: Table 5 is its switches
+    sft: SftConfig = field(default_factory=SftConfig)
+    grpo: GrpoConfig = field(default_factory=GrpoConfig)
+    metis: MetisConfig = field(default_factory=MetisConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        allowed = PHASES[self.stage]
+        if not set(self.phases) <= set(allowed):
+            raise ConfigError(
+                f"phases = {list(self.phases)}: {self.stage} has {list(allowed)}. Name some of these."
+            )
+        if self.reward.grounded != "none":
+            self._check_grounded()
+        if not 0 <= self.data.tau <= 1:
+            raise ConfigError(f"data.tau = {self.data.tau}: rewards lie in [0, 1]. Choose tau in that range.")
+        _check_numbers(self)
+        if self.grpo.num_generations < 2:
+            raise ConfigError(
+                f"grpo.num_generations = {self.grpo.num_generations}: a group of one has no advantage. "
+                "Set at least 2."
+            )
+        if self.grpo.vllm == "server" and not self.grpo.vllm_server_url:
+            raise ConfigError(
+                "grpo.vllm = server without grpo.vllm_server_url. Set it, e.g. http://localhost:8000."
+            )
+
+        if self.model.box_unit == "resized_px" and self.model.min_pixels != MIN_PIXELS:
+            raise ConfigError(
+                f"model.min_pixels = {self.model.min_pixels}: boxes in resized_px are read for {MIN_PIXELS}. "
+                "Leave it out."
+            )
+
+    def _check_grounded(self) -> None:
+        if self.stage != "rise_cot":
+            raise ConfigError(
+                f"reward.grounded = {self.reward.grounded}: {self.stage} pays by eq. 9, which has no judge. "
+                "Set it for rise_cot only."
+            )
+        if self.compute.accelerate in ("zero3", "multi_node"):
+            raise ConfigError(
+                f"reward.grounded = {self.reward.grounded}: {self.compute.accelerate} would shard the frozen "
+                "judge. Set compute.accelerate=zero2 or ddp."
+            )
+
+    @property
+    def active_phases(self) -> tuple[Phase, ...]:
+        """The phases that run, in the stage's order."""
+        return tuple(p for p in PHASES[self.stage] if not self.phases or p in self.phases)
+
+
+#: Settings that are positive; the other numbers of a section are not negative.
+_POSITIVE = {
+    *("steps", "gradient_accumulation_steps", "rows_per_device", "rollouts_per_device"),
+    *("max_completion_length", "max_cot_length", "max_reconstruction_length", "num_iterations"),
+    *("temperature", "top_p", "epsilon", "max_pixels", "max_prompt_length", "samples", "keep"),
+    *("logging_steps", "save_steps", "unreadable_groups", "vllm_gpu_memory_utilization"),
+    "vllm_tensor_parallel_size",
+}
+
+
+#: Settings of any sign.
+_SIGNED = {"min_groundedness", "tau"}
+
+
+def _check_numbers(config: TrainConfig) -> None:
+    """Refuse numbers out of range: no steps, a rate below 0, not a number."""
+    for section in ("model", "data", "sft", "grpo", "metis", "run"):
+        for name, value in asdict(getattr(config, section)).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or name in _SIGNED:
+                continue
+            if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
+                least = "greater than 0" if name in _POSITIVE else "0 or greater"
+                others = [phase for phase in PHASES[config.stage] if phase != section]
+                skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
+                raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
+    if config.model.min_pixels > config.model.max_pixels:
+        raise ConfigError(
+            f"model.min_pixels = {config.model.min_pixels} is above model.max_pixels = "
+            f"{config.model.max_pixels}. Lower it."
+        )
+    if config.grpo.top_p > 1:
+        raise ConfigError(f"grpo.top_p = {config.grpo.top_p}: it is a share. Set at most 1.")

@@ -1,0 +1,78 @@
+"""Settings that cannot work together, known before anything is opened; each error says what to set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from rise_bench.catalog.stages import Phase
+from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.extras import require_extra
+from rise_bench.trainers.settings.config import TrainConfig
+
+PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2
+
+
+def check_resuming(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """A run that is to resume keeps its optimiser."""
+    if config.run.save_only_model and config.run.resume == "auto":
+        raise ConfigError(
+            "run.save_only_model = true keeps no optimiser state, so the run could not resume after a crash. "
+            "Set run.save_only_model=false, or run.resume=never to do without."
+        )
+
+
+def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """FlashAttention-2 has its GPU and its package."""
+    if config.model.attn_implementation != "flash_attention_2":
+        return
+    if config.compute.use_cpu:
+        raise ConfigError("FlashAttention-2 needs a GPU. Set model.attn_implementation=sdpa.")
+    if not find_spec("flash_attn") and not find_spec("kernels"):
+        raise PrerequisiteError(
+            "model.attn_implementation = flash_attention_2 needs flash-attn. "
+            "Run: pip install 'rise-bench[flash-attn]', or set model.attn_implementation=sdpa."
+        )
+
+
+def check_vllm(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """VLLM is there if it is asked for."""
+    if phase == "grpo" and config.grpo.vllm != "none":
+        require_extra("vllm")
+
+
+def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:
+    """The rollouts of a step are whole groups."""
+    grpo = config.grpo
+    rollouts = grpo.rollouts_per_device * grpo.gradient_accumulation_steps * processes
+    if phase != "grpo" or rollouts % grpo.num_generations == 0:
+        return
+    fitting = next(
+        steps
+        for steps in range(grpo.gradient_accumulation_steps, grpo.num_generations * 10_000)
+        if grpo.rollouts_per_device * steps * processes % grpo.num_generations == 0
+    )
+    raise ConfigError(
+        f"a step samples {rollouts} rollouts ({grpo.rollouts_per_device} a device x {processes} processes x "
+        f"{grpo.gradient_accumulation_steps} accumulation steps), no multiple of grpo.num_generations = "
+        f"{grpo.num_generations}. Set grpo.gradient_accumulation_steps={fitting}, or change "
+        "grpo.rollouts_per_device."
+    )
+
+
+#: Each takes the config, a phase and the number of processes, and raises a ConfigError or PrerequisiteError.
+PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
+    check_resuming,
+    check_attention,
+    check_vllm,
+    check_groups,
+)
+
+
+def prompts_per_step(config: TrainConfig, phase: Phase, processes: int) -> float:
+    """Prompts (GRPO) or rows (SFT) that one optimiser step trains on, over all processes."""
+    if phase == "sft":
+        return config.sft.rows_per_device * config.sft.gradient_accumulation_steps * processes
+    grpo = config.grpo
+    rollouts = grpo.rollouts_per_device * grpo.gradient_accumulation_steps * processes
+    return rollouts / grpo.num_generations
