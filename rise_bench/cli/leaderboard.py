@@ -39,7 +39,7 @@ def init(
     from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
 
-    boards = _part("boards")
+    boards = _part("verification.gold_board")
     if (results / boards.BOARD_NAME).exists():
         raise ConfigError(
             f"{results / boards.BOARD_NAME} is there already; edit it, or choose another folder"
@@ -77,7 +77,7 @@ def verify(
     """
     from rise_bench.errors import ConfigError
 
-    judge = _part("judge")
+    judge = _part("moderation.batch")
     if (apply or decide) and not (target == "open" or target.isdigit()):
         raise ConfigError("--apply and --decide act on a pull request; give its number, or leave them out")
     if decide and not why:
@@ -108,7 +108,7 @@ def _verify_pulls(
 ) -> list[Any]:
     from rise_bench.errors import ConfigError, PrerequisiteError, RiseError
 
-    judge, hub_board = _part("judge"), _part("hub_board")
+    judge, hub_board = _part("moderation.batch"), _part("moderation.results_repo")
     if not results or Path(results).is_dir():
         raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
     _, _, boards = _open(results, data)
@@ -146,7 +146,7 @@ def build(
     """Score every submission again and build the static site: any file server or static Space shows it."""
     settings, folder, boards = _open(results, data)
     with _progress("score") as progress:
-        built = _part("site").build_site(
+        built = _part("web.build").build_site(
             folder, settings, boards, out, workers=workers, overwrite=overwrite, progress=progress
         )
     for refused in built.refused:
@@ -191,7 +191,7 @@ def reproduce(
     from rise_bench.files.atomic import atomic_write_text
     from rise_bench.models.names import checked_model
 
-    hub_board, again = _part("hub_board"), _part("reproduce")
+    hub_board, again = _part("moderation.results_repo"), _part("moderation.reproduce")
     _, folder, boards = _open(results, data)
     path, said, responses = again.read_accepted(folder, submission, boards)
     again.check_engine(said)
@@ -244,15 +244,15 @@ def export(
 
     settings, folder, boards = _open(results, data)
     with _progress("score") as progress:
-        entries, _ = _part("entries").load_entries(
+        entries, _ = _part("ranking.entries").load_entries(
             folder, settings, boards, workers=workers, progress=progress
         )
     if format_ == "eval-results":
-        for path, text in _part("export").eval_results(entries, boards, site).items():
+        for path, text in _part("ranking.export").eval_results(entries, boards, site).items():
             atomic_write_text(out / path, text)
     else:
-        tables = _part("ranking").build_tables(settings, boards, entries)
-        site_part = _part("site")
+        tables = _part("ranking.tables").build_tables(settings, boards, entries)
+        site_part = _part("web.build")
         text = site_part.leaderboard_csv(tables)
         if format_ == "json":
             text = site_part.leaderboard_json(settings.title, tables)
@@ -268,8 +268,12 @@ def _part(name: str) -> ModuleType:
 
 def _open(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
     """Return settings, local folder and loaded truth of a results folder or dataset."""
-    boards = _part("boards")
-    folder = Path(results) if Path(results).is_dir() else _part("hub_board").fetch_main(results).folder
+    boards = _part("verification.gold_board")
+    folder = (
+        Path(results)
+        if Path(results).is_dir()
+        else _part("moderation.results_repo").fetch_main(results).folder
+    )
     settings = boards.read_settings(folder)
     return settings, folder, boards.load_boards(settings, data or ())
 
@@ -282,16 +286,16 @@ def _boards_of(data: list[Path] | None, submission: Path) -> Any:
 
     datasets = list(map(open_dataset, data or ()))
     if not datasets:
-        said, _ = read_submission(_part("submission_tree").read_folder(submission)[0])
+        said, _ = read_submission(_part("submissions.tree").read_folder(submission)[0])
         datasets = [find_dataset(said.benchmark)] if said else []
-    loaded = map(_part("boards").load_gold, datasets)
+    loaded = map(_part("verification.gold_board").load_gold, datasets)
     return {board.spec.name: board for board in loaded}
 
 
 def _report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
     from rise_bench.files.atomic import atomic_write_text
 
-    verifier = _part("verifier")
+    verifier = _part("verification.verifier")
     for outcome in outcomes:
         if out is not None:
             name = outcome.path.removeprefix("submissions/") or "submission"

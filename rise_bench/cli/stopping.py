@@ -29,9 +29,13 @@ def stopping(kept: Callable[[], str]) -> Iterator[None]:
     os.set_blocking(writer, False)
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_answer, args=(reader, kept), daemon=True).start()
+    answered = threading.Event()
+    threading.Thread(target=_answer, args=(reader, kept, answered), daemon=True).start()
     try:
         yield
+    except KeyboardInterrupt:
+        answered.wait(_GRACE_SECONDS)  # the process may end next, and the thread with it
+        raise
     finally:
         signal.set_wakeup_fd(before)
         signal.signal(signal.SIGINT, handler)
@@ -43,7 +47,7 @@ def _ignored() -> bool:
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def _answer(reader: int, kept: Callable[[], str]) -> None:
+def _answer(reader: int, kept: Callable[[], str], answered: threading.Event) -> None:
     asked = 0
     while number := os.read(reader, 1):
         if number[0] != signal.SIGINT:
@@ -52,6 +56,7 @@ def _answer(reader: int, kept: Callable[[], str]) -> None:
         if asked > 1:
             os._exit(INTERRUPTED)
         os.write(2, f"\nstopping: {kept()}\n".encode())
+        answered.set()
         timer = threading.Timer(_GRACE_SECONDS, os._exit, [INTERRUPTED])
         timer.daemon = True
         timer.start()

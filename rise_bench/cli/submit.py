@@ -43,8 +43,10 @@ def submit(
         raise ConfigError(
             "give --board ORG/NAME to send a pull request, or --out DIR to write the files only"
         )
-    boards, hub_board = (load_component("leaderboards", part) for part in ("boards", "hub_board"))
-    packing, verifier = (load_component("leaderboards", part) for part in ("packing", "verifier"))
+    boards = load_component("leaderboards", "verification.gold_board")
+    hub_board = load_component("leaderboards", "moderation.results_repo")
+    packing = load_component("leaderboards", "pack")
+    verifier = load_component("leaderboards", "verification.verifier")
     account = "" if out else hub_board.who_am_i()
     given = {dataset.spec.name: dataset for dataset in map(open_dataset, data or ())}
     for run in packing.find_runs(results):

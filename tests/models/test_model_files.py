@@ -15,7 +15,7 @@ from rise_bench.models.model_files import check_model_folder, is_read
 from rise_bench.models.names import checked_model
 
 #: The checkout under test.
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Marker:

@@ -16,5 +16,5 @@ def test_a_trainer_script_has_fewer_than_120_lines(root, stage):
 
 
 def test_only_the_closed_loop_touches_what_trl_may_change(root):
-    touching = {path.name for path in (root / "trainers").glob("*.py") if PRIVATE.search(path.read_text())}
+    touching = {path.name for path in (root / "trainers").rglob("*.py") if PRIVATE.search(path.read_text())}
     assert touching == {closed_loop.__name__.rsplit(".", 1)[-1] + ".py"}
