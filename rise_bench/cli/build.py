@@ -161,7 +161,7 @@ def _drawn(benchmark: str, about: str) -> None:
 
         options = {"benchmark": benchmark, "train": train, "test": test, "seed": seed}
         with DrawingBar() as bar:
-            plan = _plan("world.plan", **options, progress=bar.show)
+            plan = _plan("synthetic", **options, progress=bar.show)
         _build(plan, seed, out, workers, False, overwrite, as_json)
 
     build_app.command(benchmark, help=about)(draw)

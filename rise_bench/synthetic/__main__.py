@@ -1,4 +1,4 @@
-"""Print the documented figures of the drawn benchmarks: `python -m rise_bench.builders.world`.
+"""Print the documented figures of the drawn benchmarks: `python -m rise_bench.synthetic`.
 
 What the best possible reader scores, what one scores who misses a cue, and the floors of constant answers.
 """
