@@ -220,7 +220,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} has no {MANIFEST_NAME}: it is no complete dataset; build it with `rise-bench build`"
         ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); mend its permissions") from error
+        raise DataError(f"{path} cannot be read ({error.strerror or error}); fix its permissions") from error
     except StrictJsonError as error:
         raise DataError(f"{path} is not JSON ({error}); build the dataset again") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
