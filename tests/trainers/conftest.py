@@ -10,25 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ..support.tiny_models import family, tiny  # noqa: F401  (fixtures)
+
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 CLASSES = ("red", "green", "blue")
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """`tiny(family)` is the folder of a tiny checkpoint."""
-    from rise_bench.models.tiny import make_tiny_model
-
-    folder = tmp_path_factory.mktemp("tiny")
-    return lambda family="qwen2_vl": make_tiny_model(folder / family, family)
-
-
-@pytest.fixture(params=FAMILIES)
-def family(request):
-    return request.param
 
 
 @pytest.fixture(scope="session")
