@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.matching import iou_matrix
+from rise_bench.annotations.boxes.similarity import iou_matrix
 from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_annotation

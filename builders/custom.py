@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rise_bench.annotations.boxes.average_precision import MAX_STATED
+from rise_bench.annotations.boxes.metrics import MAX_STATED
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.metric import Metric

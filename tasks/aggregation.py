@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.average_precision import ap50 as average_precision_50
-from rise_bench.annotations.boxes.average_precision import match_samples
+from rise_bench.annotations.boxes.metrics import ap50 as average_precision_50
+from rise_bench.annotations.boxes.metrics import match_samples
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.evaluation.image_limits import check_frames
 

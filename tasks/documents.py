@@ -10,7 +10,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes, BoxUnit, frame_of
-from rise_bench.annotations.distribution.divergence import win_and_tie
+from rise_bench.annotations.distribution.metrics import win_and_tie
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.boxes.average_precision import Matches, resample_ap50
+from rise_bench.annotations.boxes.metrics import Matches, resample_ap50
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.files.strict_json import StrictJsonError, loads
 from rise_bench.leaderboards.parallel import each

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rise_bench._version import __version__
-from rise_bench.annotations.boxes.average_precision import Matches
+from rise_bench.annotations.boxes.metrics import Matches
 from rise_bench.data.hub_files import holds_token
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.files.atomic import sha256_bytes

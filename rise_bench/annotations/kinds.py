@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rise_bench.annotations.base import Annotation, Gold, Kind, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.kind import _box_floors
-from rise_bench.annotations.boxes.matching import _boxes_similarity
+from rise_bench.annotations.boxes.similarity import _boxes_similarity
 from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit, frame_of
 from rise_bench.annotations.distribution.kind import _distribution_floors
 from rise_bench.annotations.distribution.similarity import _distribution_similarity

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.distribution.divergence import LN2
+from rise_bench.annotations.distribution.metrics import LN2
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.data.card import split_card
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.average_precision import MAX_STATED
+from rise_bench.annotations.boxes.metrics import MAX_STATED
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_gold

@@ -7,7 +7,7 @@ other run can be the reference by hand; its name then carries the hash of its sa
 
 from pathlib import Path
 
-from rise_bench.annotations.distribution.divergence import jsd
+from rise_bench.annotations.distribution.metrics import jsd
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import floor_predictors
 from rise_bench.data.dataset import BenchmarkDataset

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.matching import match_boxes
+from rise_bench.annotations.boxes.similarity import match_boxes
 from rise_bench.annotations.boxes.values import Boxes, Frame, frame_of
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.catalog.spec import BenchmarkSpec

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.average_precision import Matches, ap50, match_samples, resample_ap50
-from rise_bench.annotations.boxes.matching import precision_iou
+from rise_bench.annotations.boxes.metrics import Matches, ap50, match_samples, resample_ap50
+from rise_bench.annotations.boxes.similarity import precision_iou
 from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit
-from rise_bench.annotations.distribution.divergence import LN2, is_correct, jsd, win_and_tie
+from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd, win_and_tie
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import similarity
 from rise_bench.catalog.spec import BenchmarkSpec

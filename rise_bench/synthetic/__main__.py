@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.average_precision import ap50, match_samples
+from rise_bench.annotations.boxes.metrics import ap50, match_samples
 from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.divergence import is_correct, jsd
+from rise_bench.annotations.distribution.metrics import is_correct, jsd
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import floor_predictors, similarity
 from rise_bench.synthetic import moods

@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.average_precision import ap50, match_samples, resample_ap50
+from rise_bench.annotations.boxes.metrics import ap50, match_samples, resample_ap50
 from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.divergence import LN2, is_correct, jsd, win_and_tie
+from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd, win_and_tie
 from rise_bench.scoring.bootstrap import draw, mean_interval
 
 COCO_GOLDEN = Path(__file__).parents[1] / "golden" / "cocoeval"

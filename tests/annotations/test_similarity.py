@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rise_bench.annotations.base import SimilarityVariant
-from rise_bench.annotations.boxes.matching import iou_matrix, match_boxes, precision_iou
+from rise_bench.annotations.boxes.similarity import iou_matrix, match_boxes, precision_iou
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import similarity

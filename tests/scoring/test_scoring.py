@@ -4,7 +4,7 @@ import pytest
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.divergence import LN2
+from rise_bench.annotations.distribution.metrics import LN2
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import floor_predictors, render_gold
 from rise_bench.catalog.benchmarks import BENCHMARKS

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from rise_bench.annotations.base import SimilarityVariant
-from rise_bench.annotations.distribution.divergence import jsd
+from rise_bench.annotations.distribution.metrics import jsd
 
 #: "with zero values set to 1e-10" (below eq. 5).
 ZERO = 1e-10

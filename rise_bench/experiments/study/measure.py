@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.distribution.divergence import normalised
+from rise_bench.annotations.distribution.metrics import normalised
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
