@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes, BoxUnit, frame_of
+from rise_bench.annotations.boxes.values import BoxUnit, frame_of
 from rise_bench.annotations.distribution.metrics import win_and_tie
-from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import render_gold
+from rise_bench.annotations.kinds import kind_of, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.schema import row_to_gold
 from rise_bench.evaluation.responses import is_failed_request
@@ -94,7 +93,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
         "benchmark": spec.name,
         "dataset_sha256": doc["dataset_sha256"],
         "style": doc["style"],
-        "gold": _numbers(gold.annotation),
+        "gold": kind_of(gold.annotation).to_json(gold.annotation),
     }
     if spec.kind == "boxes":
         size = {"width": gold.width_px, "height": gold.height_px, "category": gold.category}
@@ -107,7 +106,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
         return unscored | {primary: row | {"failed": True}, "failed_requests": 1.0}
     asked = {"unit": doc["box_unit"], "max_pixels": doc["max_pixels"], "style": doc["style"]}
     score = score_response(gold, text, **asked)
-    row |= {"reason": score.reason, "stated": None if score.stated is None else _numbers(score.stated)}
+    row |= {"reason": score.reason, "stated": score.stated and kind_of(gold.annotation).to_json(score.stated)}
     shared = {
         "similarity": score.similarity,
         "parse_rate": float(score.stated is not None),
@@ -124,10 +123,3 @@ def _of_distribution(gold: Gold, score: SampleScore, reference_jsd: float) -> di
         raise ValueError(f"sample {gold.id!r} of a distribution has no JSD")
     win, tie = win_and_tie(score.jsd, reference_jsd)
     return {"accuracy": float(bool(score.correct)), "win_rate": win, "tie_rate": tie}
-
-
-def _numbers(annotation: Distribution | Boxes) -> list[Any]:
-    """Probabilities in the order of the classes, or boxes `[x, y, w, h]` in pixels of the original image."""
-    if isinstance(annotation, Distribution):
-        return list(annotation.probs)
-    return [list(box) for box in annotation.xywh]

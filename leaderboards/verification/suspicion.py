@@ -283,7 +283,9 @@ def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequen
     """Find scores that only someone who has seen the truth reaches."""
     if len(scores) < _LEAST_SAMPLES:
         return []
-    soft = [isinstance(gold.annotation, Boxes) or max(gold.annotation.probs) < 0.99 for gold in golds]
+    soft = [
+        not isinstance(gold.annotation, Distribution) or max(gold.annotation.probs) < 0.99 for gold in golds
+    ]
     exact = [score.similarity > 0.99 for score, counts in zip(scores, soft, strict=True) if counts]
     if len(exact) >= _LEAST_SAMPLES and sum(exact) >= 0.5 * len(exact):
         share = sum(exact) / len(exact)

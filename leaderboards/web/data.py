@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.leaderboards.ranking.entries import Entry, key_of, main_score
@@ -76,6 +77,7 @@ def _sample(board: GoldBoard, score: SampleScore, think: str, answer: str, respo
 def _numbers(annotation: Annotation) -> list[Any]:
     if isinstance(annotation, Distribution):
         return [float(f"{p:.6g}") for p in annotation.probs]
+    assert isinstance(annotation, Boxes)
     return [[float(f"{side:.6g}") for side in box] for box in annotation.xywh[:100]]
 
 

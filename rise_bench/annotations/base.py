@@ -1,36 +1,49 @@
-"""Value types: what an annotation is, and how it is written down.
+"""What an annotation is, and what the rest of the project needs to know of a kind of annotation.
 
-Two kinds of annotation exist: a probability distribution over classes, and a list of boxes. Numbers are kept
-as they were stated (a distribution need not sum to 1, a box may leave the image); judging them is the job of
-`similarity` and `metrics`. A box is always `(x, y, w, h)` with `(x, y)` the top-left corner. The numbers of a
-box mean something only together with a `Frame`: the pair of numbers that stands for the full image. Gold
-boxes are in pixels of the original image; a model reads and writes the unit that its family was trained on.
+Numbers are kept as they were stated (a distribution need not sum to 1, a box may leave the image); scoring
+judges them. The numbers of some kinds mean something only together with a `Frame`. Ground truth is in pixels
+of the original image; a model reads and writes the unit that its family was trained on.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from rise_bench.annotations.boxes.values import Boxes, Frame
-from rise_bench.annotations.distribution.values import Distribution
+if TYPE_CHECKING:
+    from rise_bench.annotations.boxes.values import Box, BoxUnit
 
-Kind = Literal["distribution", "boxes"]
+SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
 
 
-Annotation = Distribution | Boxes
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The numbers that stand for the full image, e.g. 1000 x 1000 or the size in pixels."""
+
+    width: float
+    height: float
+
+
+class Annotation:
+    """An annotation of any kind; `kind` is the name under which `KINDS` has its kind."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A sample's true annotation. Boxes are in pixels of the original image.
+    """Ground truth of a sample.
 
     Attributes:
         id: Stable id of the sample.
-        annotation: The truth.
+        annotation: The annotation, in pixels of the original image.
         width_px: Width of the original image.
         height_px: Height of the original image.
-        category: Class of the boxes (COCO-Sub); empty where there is only one.
-        question: What is asked of this image (LISA); empty where the benchmark asks the same of all.
+        category: Class that is asked for (COCO-Sub); empty where there is only one.
+        question: Question about this image (LISA); empty where the benchmark asks the same of all.
     """
 
     id: str
@@ -41,17 +54,159 @@ class Gold:
     question: str = ""
 
     @property
-    def kind(self) -> Kind:
-        """Which of the two kinds of annotation this is."""
-        return "distribution" if isinstance(self.annotation, Distribution) else "boxes"
+    def kind(self) -> str:
+        """Name of the kind of annotation."""
+        return self.annotation.kind
 
     @property
     def frame_px(self) -> Frame:
-        """The frame of the original image, in pixels."""
+        """Frame of the original image, in pixels."""
         return Frame(self.width_px, self.height_px)
 
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
-
-
 Predictor = Callable[[Gold], Annotation]
+A = TypeVar("A", bound=Annotation)
+
+
+class AnnotationKind(ABC, Generic[A]):
+    """A kind of annotation: how it is read, written, stored, checked, compared and shown.
+
+    Attributes:
+        name: Name in manifests and in `KINDS`.
+        metrics: Names of the metrics that can rank a benchmark of this kind.
+        columns: Columns of a row that hold the annotation.
+        task_category: Task of the Hub that it belongs to.
+        secret: What a chain of thought may not write, as the prompt says it.
+        fitted: Baselines that need training samples.
+        prior: Baseline that a chain of thought has to beat.
+        references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
+        in_frame: Whether its numbers mean something only in a frame.
+        min_classes: Classes that a benchmark needs at least.
+        limits: What a reader of scores has to know, in sentences.
+    """
+
+    name: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    columns: ClassVar[tuple[str, ...]]
+    task_category: ClassVar[str] = "image-text-to-text"
+    secret: ClassVar[str] = "the annotation"
+    fitted: ClassVar[tuple[str, ...]] = ()
+    prior: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()
+    in_frame: ClassVar[bool] = False
+    min_classes: ClassVar[int] = 0
+    limits: ClassVar[tuple[str, ...]] = ()
+
+    # Text
+
+    @abstractmethod
+    def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[A | None, str]:
+        """Return the annotation that an answer states and "ok", or None and the reason; never raises.
+
+        Args:
+            answer: Text of the answer.
+            classes: Class names of the benchmark.
+            closed: Whether the end of the answer was marked; if not, it may be truncated.
+        """
+
+    @abstractmethod
+    def render(self, annotation: A, digits: int | None = None) -> str:
+        """Write an annotation as a model is asked to; `digits` decimals, the usual number if None."""
+
+    @abstractmethod
+    def instructions(self, classes: Sequence[str], unit: BoxUnit, frame: Frame) -> str:
+        """Return the sentences of a prompt that say how an answer is written."""
+
+    @abstractmethod
+    def examples(self, classes: tuple[str, ...]) -> tuple[A, ...]:
+        """Return annotations that are written in different ways, for an image of 640 x 480 pixels."""
+
+    def describe(self, classes: Sequence[str]) -> str:
+        """Return what the annotations of a benchmark are, in a few words."""
+        return f"{self.name} over {len(classes)} classes" if classes else self.name
+
+    # Ground truth
+
+    def class_problem(self, classes: Sequence[str]) -> str:
+        """Return why the class names cannot be asked about and read; empty if they can."""
+        return ""
+
+    def classes_of(self, annotation: A) -> tuple[str, ...]:
+        """Return the class names that an annotation is over."""
+        return ()
+
+    def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
+        """Return why a ground truth cannot be scored against; empty if it can."""
+        return ""
+
+    def build_problem(self, gold: Gold) -> str:
+        """Return why a ground truth that can be scored against is still refused by `build`; empty if not."""
+        return ""
+
+    def group(self, annotation: A, category: str) -> str:
+        """Return the class that "4 of a class" counts."""
+        return category
+
+    # Storage
+
+    @abstractmethod
+    def features(self, classes: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
+        """Return the `datasets` features of `columns`."""
+
+    @abstractmethod
+    def to_columns(self, gold: Gold, categories: tuple[str, ...]) -> dict[str, Any]:
+        """Return the values of `columns`."""
+
+    @abstractmethod
+    def from_columns(self, row: Mapping[str, Any], classes: tuple[str, ...]) -> A:
+        """Read an annotation from `columns`."""
+
+    def stored(self, annotation: A) -> A:
+        """Return an annotation at the precision of the columns."""
+        return annotation
+
+    @abstractmethod
+    def to_json(self, annotation: A) -> list[Any]:
+        """Return an annotation as JSON values, the class names left out."""
+
+    @abstractmethod
+    def from_json(self, values: Sequence[Any], classes: tuple[str, ...]) -> A:
+        """Read an annotation from the values of `to_json`."""
+
+    def canonical(self, annotation: A) -> list[Any]:
+        """Return JSON values that are the same before and after storage."""
+        return self.to_json(annotation)
+
+    # Scores
+
+    @abstractmethod
+    def similarity(self, gold: A, stated: A, variant: SimilarityVariant = "paper") -> float:
+        """Return S of eqs. 2-6, in [0, 1] (`literal` may exceed 1); finite on any finite input."""
+
+    @abstractmethod
+    def score(self, gold: A, stated: A | None) -> dict[str, float]:
+        """Return the values of one sample by metric; None is unreadable and scores worst."""
+
+    @abstractmethod
+    def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
+        """Return the constant predictors fitted to at least one sample, by name."""
+
+    # Frames
+
+    def rescale(self, annotation: A, source: Frame, target: Frame) -> A:
+        """Express an annotation in another frame."""
+        return annotation
+
+    # Display
+
+    def matches(self, gold: A, stated: A) -> tuple[tuple[int, int, float], ...]:
+        """Return (index of a true part, index of a stated part, overlap) of an annotation with parts."""
+        return ()
+
+    def overlay(self, annotation: A) -> tuple[Box, ...]:
+        """Return the boxes that show an annotation over its image."""
+        return ()
+
+    def shares(self, annotation: A) -> dict[str, float]:
+        """Return numbers in [0, 1] that show an annotation as bars."""
+        return {}

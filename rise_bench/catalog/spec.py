@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rise_bench.annotations.base import Kind
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.annotations.metric import Metric
 from rise_bench.errors import DataError
 from rise_bench.files.plain_text import name_problem, text_problem
@@ -23,7 +23,7 @@ class BenchmarkSpec:
 
     Attributes:
         name: Short name, as in `rise-bench build emotion6`.
-        kind: Kind of annotation.
+        kind: Name of the kind of annotation.
         metric: Metric that ranks models: JSD (nats, lower is better), accuracy or AP at IoU 0.5.
         question: Task sentence of the prompts; `{category}` and `{question}` are filled in from the row.
         classes: Class names of a distribution, in order; empty for boxes.
@@ -37,7 +37,7 @@ class BenchmarkSpec:
     """
 
     name: str
-    kind: Kind
+    kind: str
     metric: Metric
     question: str
     classes: tuple[str, ...] = ()
@@ -50,11 +50,15 @@ class BenchmarkSpec:
     shots_per: ShotUnit = "class"
 
     def __post_init__(self) -> None:
-        if self.kind == "distribution" and len(self.classes) < 2:
+        kind = KINDS.get(self.kind)
+        if kind is None:
+            raise DataError(f"benchmark {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if len(self.classes) < kind.min_classes:
             raise DataError(
-                f"benchmark {self.name!r}: a distribution needs two classes or more, got {self.classes}"
+                f"benchmark {self.name!r}: kind {self.kind!r} needs {kind.min_classes} classes or more, "
+                f"got {self.classes}"
             )
-        if (self.kind == "boxes") != (self.metric == "ap50"):
+        if self.metric not in kind.metrics:
             raise DataError(
                 f"benchmark {self.name!r}: metric {self.metric!r} does not fit kind {self.kind!r}"
             )

@@ -31,4 +31,4 @@ def floors(
         print_json({name: report.to_json() for name, report in reports.items()})
     else:
         title = f"{dataset.spec.name} {split}: constant predictors, dataset {dataset.sha256[:12]}"
-        print_floors(title, reports, dataset.spec.metric)
+        print_floors(title, reports, dataset.spec)

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rise_bench.annotations.kinds import FITTED
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.evaluation.score_run import LOWER_IS_BETTER, ScoredRun
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.bootstrap import Interval
@@ -32,13 +33,13 @@ def print_run(run: ScoredRun, *, name: str = "model") -> None:
     if unread:
         counted = ", ".join(f"{number} {reason}" for reason, number in sorted(unread.items()))
         _console().print(f"Unreadable responses, scored zero: {counted}.", highlight=False)
-    _print_note(run.report, run.floors)
+    _print_note(run.report, run.floors, run.spec)
 
 
-def print_floors(title: str, floors: Mapping[str, Report], metric: str) -> None:
+def print_floors(title: str, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
     """Print the constant predictors alone, with intervals."""
-    print_reports(title, floors, {}, metric)
-    _print_note(next(iter(floors.values())), floors)
+    print_reports(title, floors, {}, spec.metric)
+    _print_note(next(iter(floors.values())), floors, spec)
 
 
 def print_reports(
@@ -77,10 +78,8 @@ def _with_interval(number: Interval) -> str:
     return f"{number.value:.4f} [{number.low:.4f}, {number.high:.4f}]"
 
 
-def _print_note(report: Report, floors: Mapping[str, Report]) -> None:
-    absent = [
-        name for name in FITTED["boxes" if "whole_image" in floors else "distribution"] if name not in floors
-    ]
+def _print_note(report: Report, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
+    absent = [name for name in KINDS[spec.kind].fitted if name not in floors]
     if absent:
         _console().print(f"Not shown: {', '.join(absent)}; fitted to a train split, of which there is none.")
     if report.reference:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
 
@@ -57,10 +57,8 @@ class SourceRow:
 
     @property
     def shot_class(self) -> str:
-        """Class that "4 a class" counts: the category, or the most probable class (the first on a tie)."""
-        if isinstance(self.annotation, Distribution):
-            return self.annotation.classes[self.annotation.probs.index(max(self.annotation.probs))]
-        return self.category
+        """Class that "4 of a class" counts."""
+        return kind_of(self.annotation).group(self.annotation, self.category)
 
     @property
     def file_name(self) -> str:

@@ -10,7 +10,7 @@ import yaml
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.metrics import LN2
-from rise_bench.annotations.kinds import render_gold
+from rise_bench.annotations.kinds import kind_of, render_gold
 from rise_bench.data.card import split_card
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.ground_truth import (
@@ -134,6 +134,7 @@ def _check_rows(
             continue
         if row["solution"] != answer_only_text(render_gold(gold)):
             problems.append("the column solution is not the truth")
+        problems += _column_problems(row, gold, dataset.manifest.categories)
         if gold.id in seen.images_sha256:
             problems.append("this id stands twice")
         findings += [Finding(where, problem) for problem in problems]
@@ -143,7 +144,7 @@ def _check_rows(
         seen.image_splits[image_sha256].setdefault(entry.split, gold.id)
         seen.content.append((entry.split, entry.shard, gold.id, image_sha256, gold_text(gold)))
         if entry.split == "train" and row["shot_rank"] is not None:
-            seen.shots[_shot_class(dataset, row, gold)].append(row["shot_rank"])
+            seen.shots[_shot_class(dataset, gold)].append(row["shot_rank"])
     return findings
 
 
@@ -156,6 +157,16 @@ def _row_problems(
         yield "a test row has a shot rank"
     if decode:
         yield from image_problems(dataset, row)
+
+
+def _column_problems(row: dict[str, Any], gold: Gold, categories: tuple[str, ...]) -> Iterator[str]:
+    """Compare what the columns of the annotation say with what they would be written as."""
+    if categories and gold.category not in categories:
+        yield f"the class {gold.category!r} is not one of {categories}"
+        return
+    for name, value in kind_of(gold.annotation).to_columns(gold, categories).items():
+        if row[name] != value:
+            yield f"the column {name} is not the truth"
 
 
 def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
@@ -182,10 +193,10 @@ def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[s
         yield f"the image is {facts.width_px} x {facts.height_px} px, the row says {stated}"
 
 
-def _shot_class(dataset: BenchmarkDataset, row: dict[str, Any], gold: Gold) -> str:
+def _shot_class(dataset: BenchmarkDataset, gold: Gold) -> str:
     if dataset.spec.shots_per == "dataset":
         return ""
-    return dataset.spec.classes[row["label"]] if dataset.spec.kind == "distribution" else gold.category
+    return kind_of(gold.annotation).group(gold.annotation, gold.category)
 
 
 def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:

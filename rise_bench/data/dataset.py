@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
@@ -89,8 +90,7 @@ class BenchmarkDataset:
         Raises:
             DataError: If a row breaks the schema.
         """
-        typed = "probs" if self.spec.kind == "distribution" else "objects"
-        columns = ["id", "width", "height", "question", "category", typed]
+        columns = ["id", "width", "height", "question", "category", *KINDS[self.spec.kind].columns]
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
 
     def train_golds(self) -> list[Gold]:

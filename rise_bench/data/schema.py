@@ -11,14 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.kind import TARGET, _boxes_problem
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.kind import _distribution_problem
-from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import render_gold
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS, kind_of, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
 from rise_bench.prompts.templates import answer_only_text, think_answer_prompt
@@ -38,26 +32,13 @@ def features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features
         spec: The benchmark; the classes of a distribution name the values of `label`.
         categories: Classes of the boxes, in order; `("target",)` if there are none.
     """
-    from datasets import ClassLabel, Features, Image, List, Value
+    from datasets import Features, Image, Value
 
-    if spec.kind == "distribution":
-        gold = {
-            "probs": List(Value("float32"), length=len(spec.classes)),
-            "label": ClassLabel(names=list(spec.classes)),
-        }
-    else:
-        names = list(categories) or [TARGET]
-        gold = {
-            "objects": {
-                "bbox": List(List(Value("float64"), length=4)),
-                "category": List(ClassLabel(names=names)),
-            }
-        }
     text = {name: Value("string") for name in ("problem", "solution", "question", "category")}
     return Features(
         {"id": Value("string"), "image": Image(), "width": Value("int32"), "height": Value("int32")}
         | text
-        | gold
+        | KINDS[spec.kind].features(spec.classes, categories)
         | {"shot_rank": Value("int32")}
         | {name: Value("string") for name in ("source_id", "source_sha256", "license")}
     )
@@ -77,7 +58,7 @@ def gold_columns(spec: BenchmarkSpec, gold: Gold, categories: tuple[str, ...] = 
         DataError: If the gold breaks the rules of `validate_gold`.
     """
     validate_gold(spec, gold)
-    columns: dict[str, Any] = {
+    return {
         "id": gold.id,
         "width": gold.width_px,
         "height": gold.height_px,
@@ -85,13 +66,8 @@ def gold_columns(spec: BenchmarkSpec, gold: Gold, categories: tuple[str, ...] = 
         "solution": answer_only_text(render_gold(gold)),
         "question": gold.question,
         "category": gold.category,
+        **KINDS[spec.kind].to_columns(gold, categories),
     }
-    if isinstance(gold.annotation, Distribution):
-        probs = gold.annotation.probs
-        return columns | {"probs": list(probs), "label": probs.index(max(probs))}
-    boxes = [list(box) for box in gold.annotation.xywh]
-    label = categories.index(gold.category) if categories else 0
-    return columns | {"objects": {"bbox": boxes, "category": [label] * len(boxes)}}
 
 
 def row_to_gold(spec: BenchmarkSpec, row: Mapping[str, Any]) -> Gold:
@@ -101,14 +77,9 @@ def row_to_gold(spec: BenchmarkSpec, row: Mapping[str, Any]) -> Gold:
         DataError: If a column is missing or the gold breaks the rules of `validate_gold`.
     """
     try:
-        annotation: Annotation = (
-            Distribution(spec.classes, tuple(float(p) for p in row["probs"]))
-            if spec.kind == "distribution"
-            else Boxes(tuple((b[0], b[1], b[2], b[3]) for b in row["objects"]["bbox"]))
-        )
         gold = Gold(
             str(row["id"]),
-            annotation,
+            KINDS[spec.kind].from_columns(row, spec.classes),
             int(row["width"]),
             int(row["height"]),
             row["category"] or "",
@@ -122,38 +93,21 @@ def row_to_gold(spec: BenchmarkSpec, row: Mapping[str, Any]) -> Gold:
     return gold
 
 
-def stored_precision(annotation: Annotation) -> Annotation:
-    """Return an annotation as the columns hold it: probabilities are float32, boxes stay float64."""
-    if isinstance(annotation, Boxes):
-        return annotation
-    return Distribution(annotation.classes, tuple(float(np.float32(p)) for p in annotation.probs))
-
-
 def gold_text(gold: Gold) -> str:
     """Return a truth as canonical JSON at the precision of the columns; the same before and after storage."""
-    if isinstance(gold.annotation, Distribution):
-        numbers: Any = [f"{np.float32(p):.9g}" for p in gold.annotation.probs]
-    else:
-        numbers = [list(map(float, box)) for box in gold.annotation.xywh]
-    return json.dumps([gold.category, gold.question, numbers], ensure_ascii=False)
+    values = kind_of(gold.annotation).canonical(gold.annotation)
+    return json.dumps([gold.category, gold.question, values], ensure_ascii=False)
 
 
 def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
     """Check a truth before it is stored or scored.
 
     Raises:
-        DataError: If the kind or the classes are not the benchmark's, a number is not finite, a probability
-            is negative or they do not sum to 1 within `SUM_TOLERANCE`, there is no box, there are more than
-            `MAX_BOXES`, or a box is empty or leaves the image by more than `EDGE_TOLERANCE_PX`.
+        DataError: If the image is empty, the kind is not the benchmark's, or the kind finds a `problem`.
     """
     if gold.width_px < 1 or gold.height_px < 1:
         raise DataError(f"sample {gold.id!r}: image size {gold.width_px} x {gold.height_px} is empty")
     if gold.kind != spec.kind:
         raise DataError(f"sample {gold.id!r}: annotation is {gold.kind}, {spec.name} expects {spec.kind}")
-    problem = (
-        _distribution_problem(spec.classes, gold.annotation)
-        if isinstance(gold.annotation, Distribution)
-        else _boxes_problem(gold)
-    )
-    if problem:
+    if problem := KINDS[spec.kind].problem(gold, spec.classes):
         raise DataError(f"sample {gold.id!r}: {problem}; mend or remove it in the source")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.card import CARD_NAME, EVAL_NAME, write_card, write_eval_yaml
 from rise_bench.data.check import check_dataset
@@ -27,7 +28,7 @@ from rise_bench.data.manifest import (
     write_manifest,
 )
 from rise_bench.data.resumable_shards import Progress, WrittenShard, versions, write_shards
-from rise_bench.data.schema import SCHEMA_VERSION, gold_text, stored_precision
+from rise_bench.data.schema import SCHEMA_VERSION, gold_text
 from rise_bench.data.shards import Shard, plan_shards, size_bytes
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory, sha256_bytes, sha256_file
@@ -117,7 +118,7 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
 def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
     """Round every truth as its column will, so that whatever follows from it is the same after reading."""
     train, test = (
-        [dataclasses.replace(row, annotation=stored_precision(row.annotation)) for row in rows]
+        [dataclasses.replace(row, annotation=kind_of(row.annotation).stored(row.annotation)) for row in rows]
         for rows in (plan.train, plan.test)
     )
     return dataclasses.replace(plan, train=train, test=test)

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes, BoxUnit, Frame
+from rise_bench.annotations.base import Frame, Gold
+from rise_bench.annotations.boxes.values import Boxes, BoxUnit
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -48,7 +48,7 @@ def visual_rft_solution(spec: BenchmarkSpec, gold: Gold) -> str:
         boxes = [{"Position": box, "Confidence": 1.0} for box in corners(gold, _THOUSANDTHS)]
         return f"<answer>{boxes}</answer>"
     if spec.metric == "accuracy":
-        return f"<answer>{_most_probable(gold.annotation)}</answer>"
+        return f"<answer>{_most_probable(gold)}</answer>"
     return f"<answer>{render_gold(gold)}</answer>"
 
 
@@ -73,7 +73,7 @@ def vlm_r1_answer(spec: BenchmarkSpec, gold: Gold) -> str:
         label = gold.category or _NO_CATEGORY
         boxes = [{"bbox_2d": box, "label": label} for box in corners(gold, gold.frame_px)]
         return f"```json\n{json.dumps(boxes)}\n```"
-    return _most_probable(gold.annotation) if spec.metric == "accuracy" else render_gold(gold)
+    return _most_probable(gold) if spec.metric == "accuracy" else render_gold(gold)
 
 
 def corners(gold: Gold, frame: Frame) -> list[list[int]]:
@@ -120,8 +120,9 @@ def readme(form: str, spec: BenchmarkSpec, config: str, rows: int, content_sha25
     )
 
 
-def _most_probable(annotation: Distribution) -> str:
-    return annotation.classes[annotation.probs.index(max(annotation.probs))]
+def _most_probable(gold: Gold) -> str:
+    assert isinstance(gold.annotation, Distribution)
+    return gold.annotation.top
 
 
 _USE = {

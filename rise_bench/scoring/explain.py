@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rise_bench.annotations.base import Gold
+from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.boxes.similarity import match_boxes
-from rise_bench.annotations.boxes.values import Boxes, Frame, frame_of
+from rise_bench.annotations.boxes.values import Boxes, frame_of
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.prompts.answer_format import DEFAULT_FORMAT, AnswerFormat

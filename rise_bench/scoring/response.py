@@ -10,10 +10,9 @@ the length of the text: hostile text is data, never an exception.
 import re
 from dataclasses import dataclass
 
-from rise_bench.annotations.base import Annotation, Kind
-from rise_bench.annotations.boxes.parsing import read_boxes
+from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.characters import words
-from rise_bench.annotations.distribution.parsing import read_distribution
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.prompts.answer_format import Style
 
 _TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
@@ -50,14 +49,14 @@ class Reading:
 
 
 def read_response(
-    text: str, kind: Kind, classes: tuple[str, ...] = (), *, style: Style = "think_answer"
+    text: str, kind: str, classes: tuple[str, ...] = (), *, style: Style = "think_answer"
 ) -> Reading:
     """Read the annotation out of a model's text; never raises.
 
     Args:
         text: Raw response.
-        kind: Which kind of annotation was asked for.
-        classes: Class names, for a distribution.
+        kind: Name of the kind of annotation that was asked for.
+        classes: Class names of the benchmark.
         style: The asked format; it decides `format_ok` only.
     """
     if not text.strip():
@@ -65,11 +64,7 @@ def read_response(
     think, answer, closed = _split(text)
     if answer is None:
         return Reading(None, "no_answer", False, think, "")
-    annotation: Annotation | None
-    if kind == "distribution":
-        annotation, reason = read_distribution(answer, classes, closed)
-    else:
-        annotation, reason = read_boxes(answer)
+    annotation, reason = KINDS[kind].parse(answer, classes, closed)
     return Reading(annotation, reason, annotation is not None and _format_ok(text, style), think, answer)
 
 

@@ -123,6 +123,7 @@ def score_annotation(
             jsd=LN2 if probs is None else jsd(gold.annotation.probs, probs),
             correct=probs is not None and is_correct(gold.annotation.probs, probs),
         )
+    assert isinstance(gold.annotation, Boxes)
     precision = precision_iou(gold.annotation, stated) if isinstance(stated, Boxes) else 0.0
     return SampleScore(gold.id, reason, format_ok, score, stated, precision_iou=precision)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes, Frame, frame_of
+from rise_bench.annotations.base import Frame, Gold
+from rise_bench.annotations.boxes.values import Boxes, frame_of
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_annotation, render_gold
 

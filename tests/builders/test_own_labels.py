@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "emoji": ("file,label\n0.jpg,😀\n1.jpg,😢\n", "cannot be read in an answer"),
     "tag": ("file,label\n0.jpg,</answer>\n1.jpg,b\n", "holds a tag"),
     "escape": ("file,label\n0.jpg,a\x1b[31m\n1.jpg,b\n", "control character"),
-    "one label": ("file,label\n0.jpg,cat\n1.jpg,cat\n", "two classes or more"),
+    "one label": ("file,label\n0.jpg,cat\n1.jpg,cat\n", "2 classes or more"),
     # numbers
     "per cent": ("file,a,b\n0.jpg,50%,50%\n", "'50%'; write shares of 1"),
     "of a hundred": ("file,a,b\n0.jpg,30,70\n", "sum to 1.*divide per cent by 100"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.schema import (
@@ -18,7 +19,6 @@ from rise_bench.data.schema import (
     gold_columns,
     gold_text,
     row_to_gold,
-    stored_precision,
     validate_gold,
 )
 from rise_bench.errors import DataError
@@ -38,7 +38,7 @@ def boxes(*xywh: Box) -> Gold:
 @given(st.lists(st.floats(0.001, 1), min_size=3, max_size=3))
 def test_distribution_survives_its_columns(shares: list[float]) -> None:
     gold = distribution(*(share / math.fsum(shares) for share in shares))
-    gold = dataclasses.replace(gold, annotation=stored_precision(gold.annotation))
+    gold = dataclasses.replace(gold, annotation=kind_of(gold.annotation).stored(gold.annotation))
     table = features(SPEC).encode_example({**gold_columns(SPEC, gold), **OTHER_COLUMNS})
     back = row_to_gold(SPEC, table)
     assert back == gold

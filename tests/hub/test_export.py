@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from datasets import Dataset, DatasetDict, Image, load_dataset
 
-from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.annotations.base import Frame, Gold
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.schema import row_to_gold

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.annotations.base import Frame, Gold
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.build_plan import SourcePlan, SourceRow

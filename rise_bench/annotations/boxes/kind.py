@@ -1,52 +1,160 @@
-"""What the rest of the library needs to know of boxes."""
+"""The kind of annotation that is a list of boxes."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from rise_bench.annotations.base import Gold, Predictor
-from rise_bench.annotations.boxes.parsing import MAX_BOXES
-from rise_bench.annotations.boxes.values import Boxes, Frame
+from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.boxes.metrics import MAX_STATED
+from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
+from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes, precision_iou
+from rise_bench.annotations.boxes.values import Box, Boxes, BoxUnit
 
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
 EDGE_TOLERANCE_PX = 1.0
 
-
-def _boxes_problem(gold: Gold) -> str:
-    assert isinstance(gold.annotation, Boxes)
-    if not gold.annotation.xywh:
-        return "there is no box"
-    if len(gold.annotation.xywh) > MAX_BOXES:
-        return f"{len(gold.annotation.xywh)} boxes, and no more than {MAX_BOXES} are read of an answer"
-    for box in gold.annotation.xywh:
-        x, y, w, h = box
-        if not all(map(math.isfinite, box)):
-            return f"box {box} is not finite"
-        if w <= 0 or h <= 0:
-            return f"box {box} is empty (w and h must be above 0)"
-        over = max(-x, -y, x + w - gold.width_px, y + h - gold.height_px)
-        if over > EDGE_TOLERANCE_PX:
-            return f"box {box} leaves the image of {gold.width_px} x {gold.height_px} px by {over:.3g} px"
-    return ""
-
-
 #: The class that `objects.category` names where a row has no category of its own.
 TARGET = "target"
-
 
 _UNIT_FRAME = Frame(1, 1)
 
 
-def _box_floors(train: Sequence[Gold]) -> dict[str, Predictor]:
-    relative = [
-        box
-        for gold in train
-        if isinstance(gold.annotation, Boxes)
-        for box in gold.annotation.rescale(gold.frame_px, _UNIT_FRAME).xywh
-    ]
-    x, y, w, h = np.array(relative).mean(axis=0).tolist() if relative else (0.0, 0.0, 1.0, 1.0)
-    return {
-        "whole_image": lambda gold: Boxes(((0.0, 0.0, float(gold.width_px), float(gold.height_px)),)),
-        "mean_box": lambda gold: Boxes(((x, y, w, h),)).rescale(_UNIT_FRAME, gold.frame_px),
-    }
+class BoxesKind(AnnotationKind[Boxes]):
+    """Boxes around what a row asks for."""
+
+    name = "boxes"
+    metrics = ("ap50",)
+    columns = ("objects",)
+    task_category = "object-detection"
+    secret = "coordinates, sizes or any other number"
+    fitted = ("mean_box",)
+    prior = "mean_box"
+    in_frame = True
+    limits = ("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.",)
+
+    def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Boxes | None, str]:
+        """Read boxes in the unit of the answer."""
+        return read_boxes(answer)
+
+    def render(self, annotation: Boxes, digits: int | None = None) -> str:
+        """Write whole numbers, sides at least 1, or decimals where they are asked for."""
+        if digits:
+            return json.dumps([[round(side, digits) for side in box] for box in annotation.xywh])
+        whole = [[round(x), round(y), max(1, round(w)), max(1, round(h))] for x, y, w, h in annotation.xywh]
+        return json.dumps(whole)
+
+    def instructions(self, classes: Sequence[str], unit: BoxUnit, frame: Frame) -> str:
+        """Ask for a JSON list in the unit."""
+        scale = (
+            "in thousandths of the image's width (x, w) and height (y, h), from 0 to 1000"
+            if unit == "norm1000"
+            else f"in pixels of the image, which is {frame.width:g} wide and {frame.height:g} high"
+        )
+        return (
+            "Answer with a JSON list of boxes [[x, y, w, h], ...]: left, top, width and height of each box, "
+            f"{scale}; [] if there is none."
+        )
+
+    def examples(self, classes: tuple[str, ...]) -> tuple[Boxes, ...]:
+        """Return one box."""
+        return (Boxes(((64.0, 48.0, 320.0, 240.0),)),)
+
+    def describe(self, classes: Sequence[str]) -> str:
+        """Say what the four numbers are."""
+        return "boxes, [x, y, w, h] in pixels"
+
+    def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
+        """Find no box, too many, and boxes that are empty, not finite or outside the image."""
+        assert isinstance(gold.annotation, Boxes)
+        if not gold.annotation.xywh:
+            return "there is no box"
+        if len(gold.annotation.xywh) > MAX_BOXES:
+            return f"{len(gold.annotation.xywh)} boxes, and no more than {MAX_BOXES} are read of an answer"
+        for box in gold.annotation.xywh:
+            x, y, w, h = box
+            if not all(map(math.isfinite, box)):
+                return f"box {box} is not finite"
+            if w <= 0 or h <= 0:
+                return f"box {box} is empty (w and h must be above 0)"
+            over = max(-x, -y, x + w - gold.width_px, y + h - gold.height_px)
+            if over > EDGE_TOLERANCE_PX:
+                size = f"{gold.width_px} x {gold.height_px} px"
+                return f"box {box} leaves the image of {size} by {over:.3g} px"
+        return ""
+
+    def build_problem(self, gold: Gold) -> str:
+        """Find more boxes than AP counts, and boxes with their centre outside the image."""
+        assert isinstance(gold.annotation, Boxes)
+        if len(gold.annotation.xywh) > MAX_STATED:
+            return f"{len(gold.annotation.xywh)} boxes, and AP looks at {MAX_STATED} of a class in an image"
+        for box in gold.annotation.xywh:
+            x, y, w, h = box
+            if not (0 <= x + w / 2 <= gold.width_px and 0 <= y + h / 2 <= gold.height_px):
+                return (
+                    f"box {box} has its centre outside the image of {gold.width_px} x {gold.height_px} px, "
+                    "so that hardly a pixel of it can be seen"
+                )
+        return ""
+
+    def features(self, classes: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
+        """Return `objects`: boxes as float64 and their classes."""
+        from datasets import ClassLabel, List, Value
+
+        names = ClassLabel(names=list(categories) or [TARGET])
+        return {"objects": {"bbox": List(List(Value("float64"), length=4)), "category": List(names)}}
+
+    def to_columns(self, gold: Gold, categories: tuple[str, ...]) -> dict[str, Any]:
+        """Return `objects`; all boxes of a row have its category."""
+        assert isinstance(gold.annotation, Boxes)
+        boxes = self.to_json(gold.annotation)
+        label = categories.index(gold.category) if categories else 0
+        return {"objects": {"bbox": boxes, "category": [label] * len(boxes)}}
+
+    def from_columns(self, row: Mapping[str, Any], classes: tuple[str, ...]) -> Boxes:
+        """Read `objects`."""
+        return self.from_json(row["objects"]["bbox"], classes)
+
+    def to_json(self, annotation: Boxes) -> list[Any]:
+        """Return the boxes as lists of four numbers."""
+        return [list(map(float, box)) for box in annotation.xywh]
+
+    def from_json(self, values: Sequence[Any], classes: tuple[str, ...]) -> Boxes:
+        """Read lists of four numbers."""
+        return Boxes(tuple((b[0], b[1], b[2], b[3]) for b in values))
+
+    def similarity(self, gold: Boxes, stated: Boxes, variant: SimilarityVariant = "paper") -> float:
+        """Eq. 6."""
+        return boxes_similarity(gold, stated, variant)
+
+    def score(self, gold: Boxes, stated: Boxes | None) -> dict[str, float]:
+        """Return what extra boxes leave of the matched IoU."""
+        return {"precision_iou": 0.0 if stated is None else precision_iou(gold, stated)}
+
+    def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
+        """Return `whole_image`, and `mean_box`: the mean training box, relative to the image."""
+        relative = [
+            box
+            for gold in train
+            if isinstance(gold.annotation, Boxes)
+            for box in gold.annotation.rescale(gold.frame_px, _UNIT_FRAME).xywh
+        ]
+        x, y, w, h = np.array(relative).mean(axis=0).tolist() if relative else (0.0, 0.0, 1.0, 1.0)
+        return {
+            "whole_image": lambda gold: Boxes(((0.0, 0.0, float(gold.width_px), float(gold.height_px)),)),
+            "mean_box": lambda gold: Boxes(((x, y, w, h),)).rescale(_UNIT_FRAME, gold.frame_px),
+        }
+
+    def rescale(self, annotation: Boxes, source: Frame, target: Frame) -> Boxes:
+        """Scale the sides; no rounding, no clipping."""
+        return annotation.rescale(source, target)
+
+    def matches(self, gold: Boxes, stated: Boxes) -> tuple[tuple[int, int, float], ...]:
+        """Match boxes one to one by IoU."""
+        return tuple(match_boxes(gold, stated))
+
+    def overlay(self, annotation: Boxes) -> tuple[Box, ...]:
+        """Return the boxes."""
+        return annotation.xywh

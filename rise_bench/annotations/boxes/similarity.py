@@ -68,7 +68,8 @@ def precision_iou(gold: Boxes, stated: Boxes) -> float:
     return _summed_iou(gold, stated) / len(stated.xywh)
 
 
-def _boxes_similarity(gold: Boxes, stated: Boxes, variant: SimilarityVariant) -> float:
+def boxes_similarity(gold: Boxes, stated: Boxes, variant: SimilarityVariant) -> float:
+    """Eq. 6, or one of its variants."""
     if not gold.xywh:
         return float(not stated.xywh)
     if not stated.xywh:

@@ -1,8 +1,13 @@
-"""Boxes, the units that they are written in, and the frames that they lie in."""
+"""Boxes, and the units that they are written in.
+
+A box is always `(x, y, w, h)` with `(x, y)` the top-left corner.
+"""
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from rise_bench.annotations.base import Annotation, Frame
 
 BoxUnit = Literal["px", "norm1000", "resized_px"]
 
@@ -18,17 +23,10 @@ MIN_PIXELS = 3_136
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """The numbers that stand for the full image, e.g. 1000 x 1000 or the size in pixels."""
-
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Boxes:
+class Boxes(Annotation):
     """Boxes `(x, y, w, h)` in the order they were stated."""
 
+    kind: ClassVar[str] = "boxes"
     xywh: tuple[Box, ...]
 
     def rescale(self, source: Frame, target: Frame) -> "Boxes":

@@ -14,7 +14,7 @@ ZERO = 1e-10
 _FLOOR = 1e-2
 
 
-def _distribution_similarity(
+def distribution_similarity(
     gold: tuple[float, ...], stated: tuple[float, ...], variant: SimilarityVariant
 ) -> float:
     """Eqs. 2-5 in plain floats: for a few dozen classes this is faster than arrays."""

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+
+from rise_bench.annotations.base import Annotation
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(Annotation):
     """Numbers stated for each class, in the order of `classes`; raw, so they need not sum to 1."""
 
+    kind: ClassVar[str] = "distribution"
     classes: tuple[str, ...]
     probs: tuple[float, ...]
 
@@ -16,8 +20,13 @@ class Distribution:
         if len(self.classes) != len(self.probs):
             raise ValueError(f"{len(self.classes)} classes but {len(self.probs)} numbers")
 
+    @property
+    def top(self) -> str:
+        """Most probable class, the first of equals."""
+        return self.classes[self.probs.index(max(self.probs))]
 
-def _round_to_one(probs: Sequence[float], digits: int) -> list[float]:
+
+def round_to_one(probs: Sequence[float], digits: int) -> list[float]:
     """Round so that the rounded numbers sum to the rounded total (largest remainder)."""
     step = 10**digits
     scaled = [p * step for p in probs]
