@@ -3,11 +3,15 @@
 import atexit
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and the tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before anything imports datasets, huggingface_hub or torch: they read these once, at import.
 _HOME = Path(tempfile.mkdtemp(prefix="rise-bench-tests-"))
