@@ -11,7 +11,6 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.base_model import MAX_PIXELS
-from rise_bench.rendering.charts import legend, line_chart, reward_histogram
-from rise_bench.rendering.style import STYLE
+from rise_bench.rendering.histogram import reward_histogram
+from rise_bench.rendering.line_chart import figure
+from rise_bench.rendering.render import render
 from rise_bench.reports.rollout_cards import Badge, cards
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.scoring.response import read_response
@@ -34,72 +34,40 @@ from rise_bench.scoring.rewards import r1_reward
 from rise_bench.synthetic import fact_check
 
 _SHOWN_COTS = 4
-
-
 _SHOWN_TESTS = 2
-
-
 _MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": MAX_PIXELS}
-
-
-_EXTRA_STYLE = """
-table.scores { width: auto; font-size: 15px; } table.scores td, table.scores th { padding: 4px 22px 4px 0; }
-table.scores thead th { border-bottom: 1px solid var(--edge); }
-table.scores td, table.scores thead th + th { text-align: right; }
-table.scores tr.floor { color: var(--soft); }
-table.scores tr.best > :nth-child(-n+2) { font-weight: 600; color: var(--ink); }
-p.lead { max-width: 75ch; } img.histogram { max-width: 100%; }
-"""
 
 
 def write_page(
     path: Path, cell: Cell, dataset: BenchmarkDataset, rows: Sequence[Row], folder: JobFolder
 ) -> None:
     """Write the report of a finished demo."""
-    spec = dataset.spec
-    title = f"RISE on {spec.name}, {cell.shots}, seed {cell.seed}"
-    parts = [
-        f"<header><h1>{escape(title)}</h1>{_lead(dataset)}</header>",
-        f"<section><h2>Scores on {len(dataset.golds('test'))} test pictures</h2>{_table(rows, spec.metric)}"
-        f"<p class='note'>{escape(COLUMNS_NOTE)}</p></section>",
-        f"<section><h2>Training</h2><div class='charts'>{_curves(cell)}</div>{_links(path, cell)}</section>",
-        _chains_of_thought(cell, dataset),
-        _answers(cell, dataset, folder),
-    ]
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}{_EXTRA_STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
+    page = render(
+        "demo_report.html.j2",
+        title=f"RISE on {dataset.spec.name}, {cell.shots}, seed {cell.seed}",
+        benchmark=dataset.spec.name,
+        tau=TAU,
+        test_pictures=len(dataset.golds("test")),
+        headings=headings(dataset.spec.metric),
+        rows=_table(rows, dataset.spec.metric),
+        columns_note=COLUMNS_NOTE,
+        curves=_curves(cell),
+        reports=_reports(path, cell),
+        **_chains_of_thought(cell, dataset),
+        answers=_answers(cell, dataset, folder),
     )
     atomic_write_text(path, page)
 
 
-def _lead(dataset: BenchmarkDataset) -> str:
-    return (
-        "<p class='lead'>RISE-CoT learns to explain annotations so that they can be reconstructed from the "
-        "explanation; the best explanation of each training picture, with its reward, is the CoT dataset. "
-        "RISE is then trained on the explanations with reward at least "
-        f"{TAU:g} and by reinforcement on all {escape(dataset.spec.name)} annotations of this setting; its "
-        "rivals see the same annotations and train for as many steps, RISE-CoT's included. Every model "
-        "starts from the same base model of two million parameters.</p>"
-    )
-
-
-def _table(rows: Sequence[Row], metric: str) -> str:
-    """Table of the scores; the best method is bold, whichever it is."""
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in headings(metric))
+def _table(rows: Sequence[Row], metric: str) -> list[tuple[str, list[str]]]:
+    """Cells of each row, and its kind: the best method, whichever it is, or a floor."""
     values = {row.title: row.report.metrics[metric].value for row in rows if row.method}
     best = (min if metric in LOWER_IS_BETTER else max)(values.values(), default=math.nan)
-    body = ""
-    for row in rows:
-        kind = "floor" if not row.method else "best" if values[row.title] == best else ""
-        first, *rest = (escape(text) for text in cells(row, metric))
-        data = "".join(f"<td>{text}</td>" for text in rest)
-        body += f"<tr class='{kind}'><th scope='row'>{first}</th>{data}</tr>"
-    return f"<table class='scores'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    kinds = ("floor" if not row.method else "best" if values[row.title] == best else "" for row in rows)
+    return [(kind, list(cells(row, metric))) for kind, row in zip(kinds, rows, strict=True)]
 
 
-def _curves(cell: Cell) -> str:
+def _curves(cell: Cell) -> list[dict[str, str]]:
     def points(run: str, name: str) -> list[tuple[float, float]]:
         return [(m["step"], float(m[name])) for m in read_metrics(cell.run(run)) if name in m]
 
@@ -119,56 +87,35 @@ def _curves(cell: Cell) -> str:
             },
         ),
     )
-    figures = ""
-    for title, meaning, series in charts:
-        figures += (
-            f"<figure><figcaption><b>{escape(title)}</b> <i>{escape(meaning)}</i></figcaption>"
-            f"{line_chart(series, low=0.0, high=1.0)}{legend(series)}</figure>"
-        )
-    return figures
+    return [figure(title, meaning, series, low=0.0, high=1.0) for title, meaning, series in charts]
 
 
-def _links(page: Path, cell: Cell) -> str:
+def _reports(page: Path, cell: Cell) -> dict[str, str]:
+    """Name of each run -> its report, as seen from the page."""
     reports = sorted((cell.out / "runs").glob("*/report.html"))
-    links = ", ".join(
-        f'<a href="{escape(Path(os.path.relpath(report, page.parent)).as_posix())}">'
-        f"{escape(report.parent.name)}</a>"
-        for report in reports
-    )
-    return f"<p>All curves and rollouts of each run: {links}.</p>"
+    return {path.parent.name: Path(os.path.relpath(path, page.parent)).as_posix() for path in reports}
 
 
-def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> str:
+def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
     rows = [
         {**row, "title": f"from step {_step(row)}", "reason": "ok"} for row in open_cots(cell.cots).rows()
     ]
     rows.sort(key=lambda row: -row["reward"])
-    rewards = [row["reward"] for row in rows]
-    png = base64.b64encode(reward_histogram(rewards, TAU)).decode()
     said = Said(rows, dataset, "train")
     high = [row for row in rows if row["reward"] >= TAU]
     wrong = sorted((row for row in high if said.false(row)), key=lambda row: -len(said.false(row)))
 
-    def show(title: str, some: Sequence[dict[str, Any]], text: str = "") -> str:
-        return f"<h2>{title}</h2>{text}{cards(some, dataset, _MODEL, remark=said.badges)}"
+    def show(shown: Sequence[dict[str, Any]]) -> str:
+        return cards(shown, dataset, _MODEL, remark=said.badges)
 
-    return (
-        "<section><h2>The CoT dataset</h2>"
-        "<p><img class='histogram' alt='Histogram of rewards' "
-        f"src='data:image/png;base64,{png}'></p>"
-        f"{show('Its best chains of thought', rows[:_SHOWN_COTS])}"
-        f"{show('Rewarded, but false', wrong[:_SHOWN_COTS], _wrong(len(wrong), len(high)))}"
-        f"{show('Its worst', rows[-_SHOWN_COTS:])}</section>"
-    )
-
-
-def _wrong(wrong: int, high: int) -> str:
-    return (
-        f"<p class='lead'>{wrong} of the {high} chains of thought with reward at least {TAU:g} say something "
-        "that is not so. The reward cannot see that: it asks whether the annotation can be reconstructed. "
-        "Here the drawing knows. For any picture groundedness, in nats a token, is a sign: below 0, other "
-        "pictures fit the words better than this one.</p>"
-    )
+    return {
+        "histogram": base64.b64encode(reward_histogram([row["reward"] for row in rows], TAU)).decode(),
+        "best": show(rows[:_SHOWN_COTS]),
+        "false_ones": show(wrong[:_SHOWN_COTS]),
+        "worst": show(rows[-_SHOWN_COTS:]),
+        "false_count": len(wrong),
+        "high_count": len(high),
+    }
 
 
 def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
@@ -193,10 +140,7 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
     shown = [row(method, uid) for uid in chosen for method in texts]
     said = Said(shown, dataset, "test")
-    return (
-        "<section><h2>Test pictures that RISE answers best and worst, with the answer of Visual-RFT</h2>"
-        f"{cards(shown, dataset, _MODEL, split='test', remark=said.badges)}</section>"
-    )
+    return cards(shown, dataset, _MODEL, split="test", remark=said.badges)
 
 
 def _step(row: Mapping[str, Any]) -> int:

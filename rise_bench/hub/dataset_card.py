@@ -16,7 +16,7 @@ from rise_bench.data.card import joined_card, size_category, source_line, split_
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
 from rise_bench.data.manifest import Manifest, checked_file
 from rise_bench.errors import DataError
-from rise_bench.rendering.charts import reward_histogram
+from rise_bench.rendering.histogram import reward_histogram
 from rise_bench.rendering.markdown import inline, verbatim, web_address
 
 HISTOGRAM_PATH = "assets/rewards.png"

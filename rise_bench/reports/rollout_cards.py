@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from rise_bench.annotations.base import Annotation, Gold
@@ -15,7 +14,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.files.images import decode_rgb
 from rise_bench.prompts.answer_format import Style
 from rise_bench.prompts.clean_text import clean_cot
-from rise_bench.rendering.charts import boxes_overlay
+from rise_bench.rendering.render import render
 from rise_bench.scoring.leaks import find_leaks
 from rise_bench.scoring.rewards import read_stated
 
@@ -63,7 +62,7 @@ def cards(
         golds = {gold.id: gold for gold in dataset.golds(split)}
         pictures = _thumbnails(dataset, split, {row["id"] for row in rows})
     made = [_card(row, golds.get(row["id"]), pictures.get(row["id"], ""), model, remark(row)) for row in rows]
-    return f"<div class='rollouts'>{''.join(made)}</div>"
+    return render("rollout_cards.html.j2", cards=made)
 
 
 def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
@@ -80,7 +79,7 @@ def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
 
 def _card(
     row: Row, gold: Gold | None, picture: str, model: Mapping[str, Any], remarks: Sequence[Badge]
-) -> str:
+) -> dict[str, Any]:
     looped = "cot" in row
     text = row["reconstruction"] if looped else row["response"]
     style: Style = "answer_only" if looped else "think_answer"
@@ -89,32 +88,36 @@ def _card(
         stated, _ = read_stated(
             gold, text, unit=model["box_unit"], style=style, max_pixels=model["max_pixels"]
         )
-    body = ""
-    if looped:
-        classes = gold.annotation.classes if gold and isinstance(gold.annotation, Distribution) else ()
-        body += f"<p class='label'>Chain of thought</p><p>{mark_leaks(row['cot'], classes)}</p>"
-    body += f"<p class='label'>{'Reconstruction' if looped else 'Response'}</p><pre>{escape(text)}</pre>"
-    title = f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}"
-    return (
-        f"<article><div>{_picture(gold, stated, picture)}{_caption(gold, stated)}</div>"
-        f"<div><h3>{escape(title)}</h3>{_badges(row, remarks)}{body}"
-        f"{_bars(gold, stated)}</div></article>"
-    )
+    classes = gold.annotation.classes if gold and isinstance(gold.annotation, Distribution) else ()
+    return {
+        "id": row["id"],
+        "title": f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}",
+        "badges": _badges(row, remarks),
+        "cot": mark_leaks(row["cot"], classes) if looped else None,
+        "text": text,
+        "picture": picture,
+        "readable": stated is not None,
+        **(
+            _boxes(gold, stated)
+            if gold and isinstance(gold.annotation, Boxes)
+            else {"layers": (), "caption": ()}
+        ),
+        "bars": _bars(gold.annotation, stated) if gold and isinstance(gold.annotation, Distribution) else {},
+    }
 
 
-def mark_leaks(cot: str, classes: tuple[str, ...] = ()) -> str:
-    """Escape a chain of thought as it enters a prompt and mark its leaks; a tooltip says the reason."""
+def mark_leaks(cot: str, classes: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Cut a chain of thought, as it enters a prompt, into pieces: text, and the reason if it is a leak."""
     cot = clean_cot(cot)
-    parts, position = [], 0
+    pieces, position = [], 0
     for span in sorted(find_leaks(cot, classes=classes), key=lambda s: s.start):
         if span.start >= position:
-            parts.append(escape(cot[position : span.start]))
-            parts.append(f'<mark title="{escape(span.reason)}">{escape(cot[span.start : span.end])}</mark>')
+            pieces += [(cot[position : span.start], ""), (cot[span.start : span.end], span.reason)]
             position = span.end
-    return "".join(parts) + escape(cot[position:])
+    return [*pieces, (cot[position:], "")]
 
 
-def _badges(row: Row, remarks: Sequence[Badge]) -> str:
+def _badges(row: Row, remarks: Sequence[Badge]) -> list[Badge]:
     badges: list[Badge] = [
         ("", f"reward {row['reward']:.3f}"),
         ("", f"similarity {row['similarity']:.3f}"),
@@ -127,44 +130,29 @@ def _badges(row: Row, remarks: Sequence[Badge]) -> str:
             badges.append(("", "names a class"))
     if row["reason"] != "ok":
         badges.append(("bad", row["reason"]))
-    spans = "".join(f'<span class="{kind}">{escape(text)}</span>' for kind, text in badges)
-    return f"<div class='badges'>{spans}</div>"
+    return badges
 
 
-def _picture(gold: Gold | None, stated: Annotation | None, picture: str) -> str:
-    if not picture or gold is None:
-        return ""
-    layers = ""
-    for annotation, css_class in ((gold.annotation, "gold"), (stated, "stated")):
-        if isinstance(annotation, Boxes):
-            layers += boxes_overlay(annotation, gold.width_px, gold.height_px, css_class=css_class)
-    return f'<div class="picture"><img src="{picture}" alt="{escape(gold.id)}">{layers}</div>'
+def _boxes(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
+    """Boxes over the image, in its pixels, and what is to be seen."""
+    annotations = {"gold": gold.annotation, "stated": stated}
+    layers = [(name, a.xywh) for name, a in annotations.items() if isinstance(a, Boxes)]
+    counts = {name: f"{len(boxes)} box(es)" for name, boxes in layers}
+    caption = [
+        gold.question or gold.category,
+        f"truth (blue, solid): {counts['gold']}",
+        f"stated (orange, dashed): {counts.get('stated', 'unreadable')}",
+    ]
+    return {"width_px": gold.width_px, "height_px": gold.height_px, "layers": layers, "caption": caption}
 
 
-def _caption(gold: Gold | None, stated: Annotation | None) -> str:
-    if gold is None or not isinstance(gold.annotation, Boxes):
-        return ""
-    told = f"{len(stated.xywh)} box(es)" if isinstance(stated, Boxes) else "unreadable"
-    asked = escape(gold.question or gold.category)
-    truth = f"truth (blue, solid): {len(gold.annotation.xywh)} box(es)"
-    return f"<p class='note'>{asked}<br>{truth}<br>stated (orange, dashed): {told}</p>"
-
-
-def _bars(gold: Gold | None, stated: Annotation | None) -> str:
-    if gold is None or not isinstance(gold.annotation, Distribution):
-        return ""
-    rows = []
-    for i, name in enumerate(gold.annotation.classes):
-        pairs = [("gold", gold.annotation.probs[i])]
-        if isinstance(stated, Distribution):
-            pairs.append(("stated", stated.probs[i]))
-        bars = "".join(
-            f'<div class="bar {kind}" style="width:{min(max(p, 0), 1):.0%}"></div>' for kind, p in pairs
-        )
-        numbers = " / ".join(f"{p:.2f}" for _, p in pairs)
-        rows.append(f"<tr><th>{escape(name)}</th><td class='bars'>{bars}</td><td>{numbers}</td></tr>")
-    told = "stated (orange, striped)" if stated else "stated: unreadable"
-    return f"<table>{''.join(rows)}</table><p class='note'>truth (blue) / {told}</p>"
+def _bars(truth: Distribution, stated: Annotation | None) -> dict[str, list[tuple[str, float]]]:
+    """Class -> the share that the truth gives it and, where it can be read, the statement."""
+    bars = {name: [("gold", share)] for name, share in zip(truth.classes, truth.probs, strict=True)}
+    if isinstance(stated, Distribution):
+        for pairs, share in zip(bars.values(), stated.probs, strict=True):
+            pairs.append(("stated", share))
+    return bars
 
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:

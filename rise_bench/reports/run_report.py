@@ -10,7 +10,6 @@ import json
 import logging
 import math
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError, RiseError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import open_benchmark
-from rise_bench.rendering.charts import legend, line_chart
-from rise_bench.rendering.style import STYLE
+from rise_bench.rendering.line_chart import figure
+from rise_bench.rendering.render import render
 from rise_bench.reports.rollout_cards import sample_cards
 
 _log = logging.getLogger(__name__)
@@ -107,22 +106,16 @@ def render_report(run: Path, *, samples: int = 12) -> str:
     metrics = read_metrics(run)
     dataset, trouble = _open_benchmark(config["data"]["benchmark"])
     name = dataset.spec.name if dataset else Path(config["data"]["benchmark"]).name
-    title = f"{config['stage']} on {name} ({config['data']['shots']})"
-    parts = [f"<header><h1>{escape(title)}</h1>{_facts(run, config, metrics)}</header>"]
     phases = dict.fromkeys(row["phase"] for row in metrics)
-    parts += [_curves(phase, [row for row in metrics if row["phase"] == phase]) for phase in phases]
-    if not metrics:
-        parts.append("<p>No step is logged yet.</p>")
-    if rollouts := latest_rollouts([run / "rollouts"]):
-        note = f'<p class="note">Without images: {escape(trouble)}</p>' if trouble else ""
-        cards = sample_cards(rollouts, dataset, config, samples)
-        parts.append(f"<section><h2>Sample rollouts</h2>{note}{cards}</section>")
-    settings = escape((run / "config.yaml").read_text(encoding="utf-8"))
-    parts.append(f"<section><details><summary>Settings</summary><pre>{settings}</pre></details></section>")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
+    rollouts = latest_rollouts([run / "rollouts"])
+    return render(
+        "run_report.html.j2",
+        title=f"{config['stage']} on {name} ({config['data']['shots']})",
+        facts=_facts(run, config, metrics),
+        phases={phase: _curves([row for row in metrics if row["phase"] == phase]) for phase in phases},
+        cards=sample_cards(rollouts, dataset, config, samples) if rollouts else "",
+        trouble=trouble,
+        settings=(run / "config.yaml").read_text(encoding="utf-8"),
     )
 
 
@@ -155,7 +148,7 @@ def _open_benchmark(name: str) -> tuple[BenchmarkDataset | None, str]:
         return None, str(error)
 
 
-def _facts(run: Path, config: Row, metrics: list[Row]) -> str:
+def _facts(run: Path, config: Row, metrics: list[Row]) -> dict[str, str]:
     facts = {"Model": config["model"]["name"]}
     path = run / "run.json"
     if path.exists():
@@ -171,11 +164,10 @@ def _facts(run: Path, config: Row, metrics: list[Row]) -> str:
             f"{phase}: {max(r['step'] for r in metrics if r['phase'] == phase)}"
             for phase in dict.fromkeys(row["phase"] for row in metrics)
         )
-    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
-    return f"<dl>{items}</dl>"
+    return facts
 
 
-def _curves(phase: str, rows: list[Row]) -> str:
+def _curves(rows: list[Row]) -> list[Row]:
     figures = []
     for panel in PANELS:
         series = {
@@ -184,15 +176,8 @@ def _curves(phase: str, rows: list[Row]) -> str:
             if (points := [(row["step"], float(row[name])) for row in rows if name in row])
         }
         if series:
-            figures.append(_figure(panel, series))
-    return f"<section><h2>{escape(phase.upper())}</h2><div class='charts'>{''.join(figures)}</div></section>"
-
-
-def _figure(panel: Panel, series: dict[str, list[tuple[float, float]]]) -> str:
-    finite = [y for points in series.values() for _, y in points if math.isfinite(y)]
-    low = min([0.0, *finite]) if panel.share or panel.title == "Lengths" else None
-    high = max([1.0, *finite]) if panel.share else None
-    return (
-        f"<figure><figcaption><b>{escape(panel.title)}</b> <i>{escape(panel.meaning)}</i></figcaption>"
-        f"{line_chart(series, low=low, high=high)}{legend(series)}</figure>"
-    )
+            finite = [y for points in series.values() for _, y in points if math.isfinite(y)]
+            low = min([0.0, *finite]) if panel.share or panel.title == "Lengths" else None
+            high = max([1.0, *finite]) if panel.share else None
+            figures.append(figure(panel.title, panel.meaning, series, low=low, high=high))
+    return figures

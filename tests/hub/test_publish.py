@@ -17,7 +17,7 @@ from rise_bench.data.hub_files import commit_of
 from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub.publish import image_policy, preview, publish
-from rise_bench.rendering.charts import bin_counts, reward_histogram
+from rise_bench.rendering.histogram import bin_counts, reward_histogram
 
 from ..support.minihub import Minihub
 from .conftest import Source

@@ -17,7 +17,7 @@ from rise_bench.cot.rollout_log import RolloutLog, latest_rollouts
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
-from rise_bench.rendering.charts import legend, line_chart, nice_ticks
+from rise_bench.rendering.line_chart import legend, line_chart, nice_ticks
 from rise_bench.reports.rollout_cards import choose, mark_leaks
 from rise_bench.reports.run_report import PANELS, read_metrics, render_report, write_report
 from rise_bench.trainers import rise_cot
@@ -168,11 +168,13 @@ def test_the_samples_span_best_to_worst_of_the_last_steps():
     assert choose(rows, 0) == [] and len(choose(rows[:3], 5)) == 3
 
 
-def test_leaks_are_marked_where_they_stand():
-    marked = mark_leaks("About 40% <joy> is here", ("joy", "fear"))
-    assert re.fullmatch(
-        r'About <mark title="[^"]+">40%</mark> &lt;<mark title="[^"]+">joy</mark>&gt; is here', marked
-    )
+def test_leaks_are_marked_where_they_are(boxes_run):
+    pieces = mark_leaks("About 40% <joy> is here", ("joy", "fear"))
+    assert [text for text, _ in pieces] == ["About ", "40%", " <", "joy", "> is here"]
+    assert [bool(reason) for _, reason in pieces] == [False, True, False, True, False]
+    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(cot="<b>It is</b> 40% of it")])
+    page = render_report(boxes_run.path)
+    assert re.search(r'&lt;b&gt;It is&lt;/b&gt; <mark title="[^"]+">40%</mark> of it', page)
 
 
 def test_a_line_goes_through_its_points():

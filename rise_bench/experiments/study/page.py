@@ -21,7 +21,7 @@ from rise_bench.experiments.study.tables import (
     time_table,
 )
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.rendering.charts import strip_chart
+from rise_bench.rendering.strip_chart import strip_chart
 
 _RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds. A
 seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the

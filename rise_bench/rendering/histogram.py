@@ -1,0 +1,63 @@
+"""Histogram of rewards as a PNG."""
+
+import io
+from collections.abc import Sequence
+
+BINS = 20
+_WIDTH_PX, _HEIGHT_PX = 800, 360
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 60, 20, 40, 50
+_INK, _GRID = (118, 124, 133), (118, 124, 133, 70)
+_BACKGROUND = (*_INK, 0)  # of the ink's colour, so that the edges of letters do not darken
+_HIGH, _LOW, _TAU = (37, 99, 235), (148, 163, 184), (220, 38, 38)
+
+
+def bin_counts(rewards: Sequence[float]) -> list[int]:
+    """Count rewards in `BINS` equal bins of [0, 1]; 1 (and above) falls in the last.
+
+    >>> bin_counts([0.0, 0.04, 0.05, 1.0])[:2], bin_counts([1.0])[-1]
+    ([2, 1], 1)
+    """
+    counts = [0] * BINS
+    for reward in rewards:
+        counts[min(BINS - 1, max(0, int(reward * BINS)))] += 1
+    return counts
+
+
+def reward_histogram(rewards: Sequence[float], tau: float) -> bytes:
+    """Draw a histogram of rewards with the threshold tau; returns a PNG.
+
+    Args:
+        rewards: Rewards in [0, 1].
+        tau: Rewards from here on are `high`.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    counts = bin_counts(rewards)
+    picture = Image.new("RGBA", (_WIDTH_PX, _HEIGHT_PX), _BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(14)
+    plot_w, plot_h = _WIDTH_PX - _LEFT_PX - _RIGHT_PX, _HEIGHT_PX - _TOP_PX - _BOTTOM_PX
+    base, top = _TOP_PX + plot_h, max(max(counts), 1)
+
+    def x_of(reward: float) -> float:
+        return _LEFT_PX + reward * plot_w
+
+    for share in (0.5, 1.0):
+        y = base - share * plot_h
+        draw.line((_LEFT_PX, y, _WIDTH_PX - _RIGHT_PX, y), fill=_GRID)
+        draw.text((_LEFT_PX - 8, y), f"{share * top:g}", fill=_INK, font=font, anchor="rm")
+    for index, count in enumerate(counts):
+        left, right = x_of(index / BINS) + 1, x_of((index + 1) / BINS) - 1
+        color = _HIGH if (index + 0.5) / BINS >= tau else _LOW
+        draw.rectangle((left, base - count / top * plot_h, right, base), fill=color)
+    draw.line((_LEFT_PX, base, _WIDTH_PX - _RIGHT_PX, base), fill=_INK)
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        draw.text((x_of(tick), base + 8), f"{tick:g}", fill=_INK, font=font, anchor="ma")
+    draw.line((x_of(tau), _TOP_PX - 8, x_of(tau), base), fill=_TAU, width=2)
+    high = sum(reward >= tau for reward in rewards)
+    title = f"{len(rewards)} rows, {high} with reward >= tau = {tau:g}"
+    draw.text((_WIDTH_PX / 2, 10), title, fill=_INK, font=font, anchor="ma")
+    draw.text((_WIDTH_PX / 2, _HEIGHT_PX - 8), "reward", fill=_INK, font=font, anchor="ms")
+    encoded = io.BytesIO()
+    picture.save(encoded, format="PNG", optimize=True)
+    return encoded.getvalue()

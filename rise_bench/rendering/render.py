@@ -1,0 +1,55 @@
+"""The template environment of pages and cards: a value is text, unless it is markup already.
+
+Templates are package data, in the folder `templates` of a package. The end of a template's name says how its
+values are escaped: `.html.j2` and `.svg.j2` as HTML, `.md.j2` by `markdown.inline`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from rise_bench.rendering import markdown
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PACKAGE = "rise_bench.rendering"
+
+
+def render(template: str, /, *, package: str = PACKAGE, **values: Any) -> str:
+    """Render a template; the result is markup, so a template that is given it does not escape it again.
+
+    Args:
+        template: File name, e.g. "run_report.html.j2".
+        package: Package that holds the template; those of `rendering` are found from each.
+        values: What the template names; a name that is missing is an error.
+
+    >>> str(render("legend.html.j2", lines=[("<b>", 0, 0.25, 1.0)])).count("&lt;b&gt;")
+    1
+    """
+    from markupsafe import Markup
+
+    text = _environment(package).get_template(template).render(values)
+    return markdown.Markdown(text) if template.endswith(".md.j2") else Markup(text)
+
+
+@cache
+def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_eval_context
+
+    @pass_eval_context
+    def escaped(context: Any, value: Any) -> Any:
+        return value if context.autoescape else markdown.escape(value)
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
+        autoescape=lambda name: not (name or "").endswith(".md.j2"),
+        undefined=StrictUndefined,
+        finalize=escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {name: getattr(markdown, name) for name in ("code", "fenced", "link", "verbatim")}
+    return environment
