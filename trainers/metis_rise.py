@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench.catalog.stages import stage
 from rise_bench.errors import ConfigError
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
@@ -29,6 +30,7 @@ from rise_bench.trainers.visual_rft import train_grpo
 _log = logging.getLogger(__name__)
 
 
+@stage("metis_rise", phases=("grpo", "sft"), cots="expert_cots", cots_optional=True)
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rise_bench.catalog.stages import stage
 from rise_bench.trainers import rise_r1
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
 
+@stage("reason_rft", phases=("sft", "grpo"), cots="cots", cots_unfiltered=True)
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model.
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
 
+from rise_bench.catalog.stages import stage
 from rise_bench.cot.rollout_log import RolloutLog
 from rise_bench.models.groundedness_judge import FrozenJudge
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
@@ -34,6 +35,7 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
 
+@stage("rise_cot", phases=("grpo",), asks="closed_loop")
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Train RISE-CoT and return the folder of the trained model."""
     data = open_training_data(config.data)

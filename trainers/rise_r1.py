@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rise_bench.catalog.stages import stage
 from rise_bench.trainers.data.training_data import open_training_data, training_cots
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
@@ -19,6 +20,7 @@ from rise_bench.trainers.sft import think_answer_examples, train_sft
 from rise_bench.trainers.visual_rft import train_grpo
 
 
+@stage("rise_r1", phases=("sft", "grpo"), cots="cots")
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)

@@ -21,6 +21,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.stages import stage
 from rise_bench.errors import DataError
 from rise_bench.prompts.templates import (
     answer_only_prompt,
@@ -44,6 +45,7 @@ class Example:
     completion: str
 
 
+@stage("sft", phases=("sft",), asks="answer_only")
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Train on the annotations alone and return the folder of the trained model."""
     data = open_training_data(config.data)

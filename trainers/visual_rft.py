@@ -14,6 +14,7 @@ from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
 
+from rise_bench.catalog.stages import stage
 from rise_bench.cot.rollout_log import RolloutLog
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.grpo_rows import prompt_rows
@@ -26,6 +27,7 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
 
+@stage("visual_rft", phases=("grpo",))
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Train from the base model and return the folder of the trained model."""
     return train_grpo(config, run, config.model.name)

@@ -22,9 +22,7 @@ _PASSED = "RISE_BENCH_PREFLIGHT_PASSED"
 def train(
     stage: Annotated[
         str,
-        typer.Argument(
-            help="rise_cot, rise_r1, sft, visual_rft, reason_rft or metis_rise; the recipe's if left out."
-        ),
+        typer.Argument(help="Stage, e.g. rise_cot (--list names all); the recipe's if left out."),
     ] = "",
     overrides: Annotated[
         list[str] | None, typer.Argument(help="key=value, e.g. data.benchmark=moods grpo.learning_rate=1e-5.")
@@ -37,40 +35,26 @@ def train(
         bool, typer.Option("--check", help="Pre-flight only: problems, memory, disk, hours. Writes nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --check: print JSON.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved config and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the composed recipe and stop.")] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="Print the shipped recipes and stop.")] = False,
 ) -> None:
     """Train one stage; started again after a crash, the same command goes on from the last checkpoint."""
-    recipes = load_component("trainers", "settings.recipe_loader")
     if list_recipes:
-        typer.echo("\n".join(recipes.recipe_names()))
+        typer.echo("\n".join(load_component("trainers", "settings.recipes").recipe_names()))
         return
-    config = _resolve(recipes, stage, overrides or [], recipe)
+    if "=" in stage:
+        stage, overrides = "", [stage, *(overrides or [])]
+    loader = load_component("trainers", "settings.recipe_loader")
+    chosen, config = loader.resolve(stage, overrides or [], recipe)
+    if not recipe:
+        typer.echo(f"recipe: {chosen}", err=True)
     if dry_run:
-        typer.echo(recipes.dump_config(config), nl=False)
+        typer.echo(loader.describe(chosen, config), nl=False)
         return
     require_extra("train")
     run = load_component("trainers", "runs.run_folder").RunFolder.of(config)
     with stopping(run.kept):
         _train(config, run, check=check, as_json=as_json)
-
-
-def _resolve(recipes: Any, stage: str, overrides: list[str], recipe: str) -> Any:
-    """The config; the stage is the recipe's, or the recipe the stage's."""
-    if "=" in stage:
-        stage, overrides = "", [stage, *overrides]
-    named = next((text.partition("=")[2] for text in overrides if text.startswith("stage=")), stage)
-    if not recipe and not named:
-        raise ConfigError("no stage is named. Run: rise-bench train STAGE, or --recipe NAME (see --list)")
-    if not recipe:
-        recipe = recipes.default_recipe(named, overrides)
-        typer.echo(f"recipe: {recipe}", err=True)
-    config = recipes.load_config(recipe, overrides)
-    if named and config.stage != named:
-        raise ConfigError(
-            f"recipe {recipe} is for {config.stage}, not {named}. Run: rise-bench train --recipe {recipe}"
-        )
-    return config
 
 
 def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
@@ -101,7 +85,7 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
     new = not run.path.exists()
     run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256)
     try:
-        final = load_component("trainers", config.stage).train(config, run)
+        final = load_component("trainers", config.declared_stage.file.stem).train(config, run)
     except BaseException:
         if new:
             run.discard_if_nothing_was_trained()

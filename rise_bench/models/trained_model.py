@@ -1,12 +1,11 @@
 """The models that a training run made, found by the run's folder."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rise_bench.catalog.plugins import load_component
+from rise_bench.catalog.stages import stages
 from rise_bench.errors import ConfigError
 
 _RECIPE = "config.yaml"
@@ -43,8 +42,8 @@ def final_model(run: Path) -> Path:
     Raises:
         ConfigError: If no phase is finished, or the run's settings cannot be read.
     """
-    stages: dict[str, Sequence[str]] = load_component("trainers", "settings.config").PHASES
-    phases = stages.get(str(recipe_of(run).get("stage")), ())
+    name = str(recipe_of(run).get("stage"))
+    phases = stages()[name].phases if name in stages() else ()
     finished = [run / phase / "final" for phase in phases if (run / phase / "final").is_dir()]
     if not finished:
         raise ConfigError(

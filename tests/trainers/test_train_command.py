@@ -12,9 +12,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
-from rise_bench.catalog.stages import PHASES
+from rise_bench.catalog.stages import stages
 from rise_bench.cli import app
 from rise_bench.cot.rollout_groups import best_of, groups
 from rise_bench.cot.rollout_log import RolloutLog
@@ -86,7 +87,7 @@ def train(monkeypatch):
         call.trained.append(config)
         raise KeyboardInterrupt
 
-    for stage in PHASES:
+    for stage in stages():
         module = importlib.import_module(f"rise_bench.trainers.{stage}")
         monkeypatch.setattr(module, "train", record)
     call.run = lambda *arguments: CliRunner().invoke(app, ["train", *map(str, arguments)])
@@ -126,20 +127,20 @@ def built_as(toy, tmp_path):
 def test_the_stage_or_the_recipe_is_enough(train, arguments, same_as):
     short, full = train.run(*arguments, "--dry-run"), train.run(*same_as, "--dry-run")
     assert short.exit_code == full.exit_code == 0, short.output
-    assert short.stdout == full.stdout
+    assert yaml.safe_load(short.stdout) == yaml.safe_load(full.stdout)
 
 
 def test_the_recipe_of_a_folder_is_that_of_the_benchmark_in_it(train, built_as):
     folder = built_as("kinds")
     result = train.run("rise_cot", f"data.benchmark={folder}", "--dry-run")
-    assert result.stderr.strip() == "recipe: world/rise_cot" and f"benchmark: {folder}" in result.stdout
+    assert result.stderr.strip() == "recipe: kinds/rise_cot" and f"benchmark: {folder}" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ([], "no stage is named"),
-        (["rise_r2"], "no stage 'rise_r2'; choose one of rise_cot"),
+        (["rise_r2"], "no stage 'rise_r2'; choose one of .*rise_cot"),
         (["sft", "--recipe", "world/rise_r1"], "is for rise_r1, not sft"),
         (["sft", "sft.steps=0"], r"sft.steps = 0: it must be greater than 0"),
         (["rise_r1", "grpo.steps=0"], r"grpo.steps = 0.*leave the phase out by phases=sft"),

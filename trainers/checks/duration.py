@@ -45,7 +45,7 @@ def guessed_hours(config: TrainConfig, phase: Phase, model: Any, *, prompt_token
         sampled = config.grpo.rollouts_per_device * optim.gradient_accumulation_steps
         layers = model.config.get_text_config().num_hidden_layers
         read = max(layers * _LAYER_SECONDS, parameters * 2 / _BYTES_A_SECOND[device])
-        pair = config.stage == "rise_cot"
+        pair = config.declared_stage.is_closed_loop
         tokens = config.grpo.max_cot_length + config.grpo.max_reconstruction_length if pair else length
         a_token = max(read, sampled * 2 * parameters / speed)
         prefill = sampled * prompt_tokens * 2 * parameters / speed * (2 if pair else 1)

@@ -127,7 +127,7 @@ def _state_bytes(zero: int, processes: int) -> float:
 def completion_length(config: TrainConfig, phase: Phase) -> int:
     """Largest number of tokens after a prompt; of a GRPO response where SFT has no limit of its own."""
     grpo = config.grpo
-    if phase == "grpo" and config.stage == "rise_cot":
+    if phase == "grpo" and config.declared_stage.is_closed_loop:
         return max(grpo.max_cot_length, grpo.max_reconstruction_length)
     return grpo.max_completion_length
 
@@ -136,7 +136,7 @@ def rows_per_device(config: TrainConfig, phase: Phase) -> int:
     """Rows of one forward and backward pass on a device."""
     if phase == "sft":
         return config.sft.rows_per_device
-    pairs = config.stage == "rise_cot" and config.grpo.gradient == "both"
+    pairs = config.declared_stage.is_closed_loop and config.grpo.gradient == "both"
     return config.grpo.rollouts_per_device * (2 if pairs else 1)
 
 

@@ -35,9 +35,9 @@ def longest_prompt(
     words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
     second = 0
     prompt_of: Callable[[Gold], str] = partial(think_answer_prompt, spec, **words)
-    if config.stage == "sft":
+    if config.declared_stage.asks == "answer_only":
         prompt_of = partial(answer_only_prompt, spec, **words)
-    elif config.stage == "rise_cot":
+    elif config.declared_stage.is_closed_loop:
         prompt_of = partial(reason_prompt, spec, **words)
         again = ((gold, reconstruct_prompt(spec, gold, "", **words)) for gold in golds)
         second = check_prompts(config, processor, again, cot_tokens=config.grpo.max_cot_length, warn=warn)

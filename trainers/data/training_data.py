@@ -64,21 +64,23 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
         data: The samples, one of which must have a chain of thought; None to leave that open.
 
     Raises:
-        ConfigError: No CoT dataset is named, reason_rft is to filter it, or it is of another benchmark.
+        ConfigError: No CoT dataset is named, it is of another benchmark, or to be filtered where the stage
+            trains on all of it.
         DataError: There is no such CoT dataset.
     """
-    of_expert = config.stage == "metis_rise"
-    name = config.data.expert_cots if of_expert else config.data.cots
-    if config.stage == "sft" or "sft" not in config.active_phases or (of_expert and not name):
+    stage = config.declared_stage
+    name = getattr(config.data, stage.cots) if stage.cots else ""
+    if not stage.cots or "sft" not in config.active_phases or (stage.cots_optional and not name):
         return None
     if not name:
         raise ConfigError(
-            "data.cots is empty. Name a CoT dataset, e.g. data.cots=runs/emotion6-full-rise_cot/cots"
+            f"data.{stage.cots} is empty. Name a CoT dataset, e.g. "
+            f"data.{stage.cots}=runs/emotion6-full-rise_cot/cots"
         )
     high = config.data.cot_subset == "high"
-    if high and config.stage == "reason_rft":
+    if high and stage.cots_unfiltered:
         raise ConfigError(
-            f"data.cot_subset = {config.data.cot_subset}: Reason-RFT trains on all chains of thought. "
+            f"data.cot_subset = {config.data.cot_subset}: {stage.name} trains on all chains of thought. "
             "Set data.cot_subset=all, or train rise_r1."
         )
     cots = read_cots(
@@ -88,6 +90,6 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
         raise ConfigError(
             f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
             f"{data.spec.name} at data.shots={config.data.shots}. Set "
-            f"data.{'expert_cots' if of_expert else 'cots'} to what `rise-bench collect` wrote for it."
+            f"data.{stage.cots} to what `rise-bench collect` wrote for it."
         )
     return cots

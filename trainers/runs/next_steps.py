@@ -23,7 +23,9 @@ def next_steps(config: TrainConfig, benchmark: BenchmarkDataset, run: RunFolder,
     """
     folder = shlex.quote(str(run.path))
     then = (
-        f"rise-bench collect {folder}" if config.stage == "rise_cot" else evaluation(config, benchmark, final)
+        f"rise-bench collect {folder}"
+        if config.declared_stage.is_closed_loop
+        else evaluation(config, benchmark, final)
     )
     return [f"rise-bench report {folder}", then]
 
@@ -41,6 +43,6 @@ def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) ->
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
         *("rise-bench", "eval", "--tasks", f"rise_{name}" if known else "rise_custom", "--model", family),
         *("--model_args", shlex.quote(arguments)),
-        *(("--style", "answer_only") if config.stage == "sft" else ()),
+        *(("--style", "answer_only") if config.declared_stage.asks == "answer_only" else ()),
     ]
     return " ".join(words)

@@ -25,7 +25,7 @@ from typing import Any, get_args
 
 import yaml
 
-from rise_bench.catalog.stages import PHASES, Phase
+from rise_bench.catalog.stages import Phase
 from rise_bench.cot.launcher import place_among_processes
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text
@@ -212,7 +212,7 @@ class RunFolder:
         Raises:
             ConfigError: The phase before was begun and not finished.
         """
-        phases = PHASES[config.stage]
+        phases = config.declared_stage.phases
         for before in phases[: phases.index(phase)]:
             if self.final_dir(before).exists():
                 return str(self.final_dir(before))

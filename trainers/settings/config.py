@@ -13,37 +13,58 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
-from rise_bench.catalog.stages import PHASES, Phase, Stage
+from rise_bench.catalog.stages import Phase, Stage, get_stage
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.rewards import RewardRule
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 2e-5, which has no dot, as text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _numbers(tree: Any) -> Any:
+    return {name: _number(value) for name, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+#: Types of settings, read leniently where YAML is not: 2e-5 is a number, an empty value an empty text, and a
+#: single value a list of it.
+Number = Annotated[float, BeforeValidator(_number)]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+Listed = BeforeValidator(lambda value: tuple(value) if isinstance(value, list | tuple) else (value,))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The checkpoint to start from and how images enter it."""
 
-    name: str = "Qwen/Qwen2-VL-2B-Instruct"  #: Hub id or folder
-    revision: str = ""  #: Hub revision; empty means the default branch
+    name: Text = "Qwen/Qwen2-VL-2B-Instruct"  #: Hub id or folder
+    revision: Text = ""  #: Hub revision; empty means the default branch
     box_unit: BoxUnit = "norm1000"  #: what the family was trained on
     max_pixels: int = MAX_PIXELS
     min_pixels: int = MIN_PIXELS
-    attn_implementation: str = "flash_attention_2"  #: or sdpa, eager
+    attn_implementation: Text = "flash_attention_2"  #: or sdpa, eager
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
     """What is trained on."""
 
-    benchmark: str = "emotion6"  #: registered name, or the folder of a built benchmark
+    benchmark: Text = "emotion6"  #: registered name, or the folder of a built benchmark
     shots: Literal["4-shot", "16-shot", "full"] = "full"
-    cots: str = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
+    cots: Text = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
-    tau: float = 0.75
-    min_groundedness: float | None = None  #: also asked of a CoT: nats a token of its worst sentence
-    expert_cots: str = ""  #: CoT dataset for prompts that metis_rise never solves
+    tau: Number = 0.75
+    min_groundedness: Number | None = None  #: also asked of a CoT: nats a token of its worst sentence
+    expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
     max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
 
 
@@ -52,11 +73,11 @@ class OptimConfig:
     """What the SFT and the GRPO phase have in common."""
 
     steps: int = 200
-    learning_rate: float = 2e-5
-    weight_decay: float = 0.1
-    lr_scheduler: str = "linear"
+    learning_rate: Number = 2e-5
+    weight_decay: Number = 0.1
+    lr_scheduler: Text = "linear"
     warmup_steps: int = 0
-    max_grad_norm: float = 1.0
+    max_grad_norm: Number = 1.0
     gradient_accumulation_steps: int = 2
 
 
@@ -79,18 +100,18 @@ class GrpoConfig(OptimConfig):
     max_completion_length: int = 512  #: tokens of a response (visual_rft, rise_r1, …)
     max_cot_length: int = 320  #: tokens of a CoT (rise_cot); like the other two not counted on Qwen texts
     max_reconstruction_length: int = 256  #: tokens of a reconstruction (rise_cot)
-    temperature: float = 1.0
-    top_p: float = 1.0
+    temperature: Number = 1.0
+    top_p: Number = 1.0
     num_iterations: int = 1  #: optimiser steps that one batch of rollouts serves (mu of GRPO)
-    beta: float = 0.0  #: KL weight; 0 needs no reference model
-    epsilon: float = 0.2
-    loss_type: str = "dapo"
+    beta: Number = 0.0  #: KL weight; 0 needs no reference model
+    epsilon: Number = 0.2
+    loss_type: Text = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     gradient: Literal["both", "cot"] = "both"  #: rise_cot: the segments that get gradient
     dedup_images: bool = True  #: encode each distinct image of a forward once
     vllm: Literal["none", "server", "colocate"] = "none"
-    vllm_server_url: str = ""  #: server mode, e.g. http://10.0.0.5:8000
-    vllm_gpu_memory_utilization: float = 0.3  #: colocate mode
+    vllm_server_url: Text = ""  #: server mode, e.g. http://10.0.0.5:8000
+    vllm_gpu_memory_utilization: Number = 0.3  #: colocate mode
     vllm_tensor_parallel_size: int = 1  #: colocate mode
 
 
@@ -99,7 +120,7 @@ class MetisConfig:
     """How metis_rise sorts prompts after its GRPO phase."""
 
     samples: int = 8  #: responses a prompt
-    solved_reward: float = 0.75  #: a response with at least this reward (eq. 9) solves its prompt
+    solved_reward: Number = 0.75  #: a response with at least this reward (eq. 9) solves its prompt
     keep: int = 1  #: best self-distilled responses kept for a prompt that is solved sometimes
 
 
@@ -107,7 +128,7 @@ class MetisConfig:
 class ComputeConfig:
     """How the run uses the machines."""
 
-    accelerate: str = "zero3"  #: none, ddp, zero2, zero3, multi_node, or the path of an accelerate config
+    accelerate: Text = "zero3"  #: none, ddp, zero2, zero3, multi_node, or the path of an accelerate config
     bf16: bool = True
     gradient_checkpointing: bool = True
     use_cpu: bool = False
@@ -117,13 +138,13 @@ class ComputeConfig:
 class RunConfig:
     """Where results go and how a run survives a crash."""
 
-    output_dir: str = ""  #: empty means runs/<benchmark>-<shots>-<stage>
+    output_dir: Text = ""  #: empty means runs/<benchmark>-<shots>-<stage>
     logging_steps: int = 1
     save_steps: int = 1  #: a crash loses at most this many optimiser steps; pre-flight says what one costs
     save_total_limit: int = 2  #: newest checkpoints that are kept; 0 keeps all
     save_only_model: bool = False  #: no optimiser state: such a run cannot resume
     resume: Literal["auto", "never"] = "auto"  #: auto goes on from the last complete checkpoint
-    report_to: tuple[str, ...] = ()  #: of transformers: tensorboard, wandb, trackio
+    report_to: Annotated[tuple[str, ...], Listed] = ()  #: of transformers: tensorboard, wandb, trackio
     on_unreadable: Literal["stop", "warn"] = "stop"  #: where no answer of `unreadable_groups` can be read
     unreadable_groups: int = 64  #: groups in a row; a run of fewer is judged at its end
     preflight: bool = True  #: look at prompts, memory, disk and hours
@@ -137,12 +158,16 @@ class TrainConfig:
         ConfigError: A combination that makes no sense.
     """
 
-    stage: Stage = "rise_cot"
-    phases: tuple[Phase, ...] = ()  #: empty means every phase of the stage (see PHASES)
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    stage: Text = "rise_cot"  #: by name
+    phases: Annotated[tuple[Phase, ...], Listed] = ()  #: empty means every phase of the stage
     seed: int = 42
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    reward: RewardRule = field(default_factory=RewardRule)  #: Table 5 is its switches
+    reward: Annotated[RewardRule, BeforeValidator(_numbers)] = field(
+        default_factory=RewardRule
+    )  #: Table 5 is its switches
     sft: SftConfig = field(default_factory=SftConfig)
     grpo: GrpoConfig = field(default_factory=GrpoConfig)
     metis: MetisConfig = field(default_factory=MetisConfig)
@@ -150,7 +175,7 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        allowed = PHASES[self.stage]
+        allowed = self.declared_stage.phases
         if not set(self.phases) <= set(allowed):
             raise ConfigError(
                 f"phases = {list(self.phases)}: {self.stage} has {list(allowed)}. Name some of these."
@@ -177,7 +202,7 @@ class TrainConfig:
             )
 
     def _check_grounded(self) -> None:
-        if self.stage != "rise_cot":
+        if not self.declared_stage.is_closed_loop:
             raise ConfigError(
                 f"reward.grounded = {self.reward.grounded}: {self.stage} pays by eq. 9, which has no judge. "
                 "Set it for rise_cot only."
@@ -189,9 +214,14 @@ class TrainConfig:
             )
 
     @property
+    def declared_stage(self) -> Stage:
+        """The stage as its trainer declares it."""
+        return get_stage(self.stage)
+
+    @property
     def active_phases(self) -> tuple[Phase, ...]:
         """The phases that run, in the stage's order."""
-        return tuple(p for p in PHASES[self.stage] if not self.phases or p in self.phases)
+        return tuple(p for p in self.declared_stage.phases if not self.phases or p in self.phases)
 
 
 #: Settings that are positive; the other numbers of a section are not negative.
@@ -216,7 +246,7 @@ def _check_numbers(config: TrainConfig) -> None:
                 continue
             if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
                 least = "greater than 0" if name in _POSITIVE else "0 or greater"
-                others = [phase for phase in PHASES[config.stage] if phase != section]
+                others = [phase for phase in config.declared_stage.phases if phase != section]
                 skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
                 raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
     if config.model.min_pixels > config.model.max_pixels:

@@ -1,44 +1,32 @@
-"""Recipes: YAML files with the sections of `TrainConfig`, and `key=value` overrides on top of them."""
+"""Settings of a run: a shipped recipe or a YAML file with the sections of `TrainConfig`, then `key=value`.
+
+pydantic checks keys and types; a value that YAML reads as another type than the setting has is an error.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
-from rise_bench.catalog.benchmarks import BENCHMARKS
-from rise_bench.catalog.stages import PHASES
-from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError
 from rise_bench.trainers.settings.config import DataConfig, TrainConfig
+from rise_bench.trainers.settings.nearest import nearest
+from rise_bench.trainers.settings.recipes import Recipe, compose, default_recipe, merge
 
-RECIPES_DIR = Path(__file__).parents[1] / "recipes"
+_CONFIG = TypeAdapter(TrainConfig)
 
+#: Beginning of pydantic's name of an error -> the type that was expected.
+_TYPES = {"string": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
-def recipe_names() -> list[str]:
-    """Names of the shipped recipes, e.g. `emotion6/rise_cot`."""
-    return sorted(p.relative_to(RECIPES_DIR).with_suffix("").as_posix() for p in RECIPES_DIR.glob("*/*.yaml"))
-
-
-def find_recipe(name: str) -> Path:
-    """The file of a recipe given by name (`emotion6/rise_cot`) or by path.
-
-    Raises:
-        ConfigError: Neither a file nor a shipped recipe; the message names the nearest one.
-    """
-    shipped = RECIPES_DIR / f"{name.removesuffix('.yaml')}.yaml"
-    for path in (Path(name), shipped):
-        if path.is_file():
-            return path
-    raise ConfigError(
-        f"no recipe {name!r}{_nearest(name, recipe_names())} (`rise-bench train --list` shows all)."
-    )
+#: Sections in which the scales differ.
+_OF_SCALE = ("model", "reward", "sft", "grpo", "compute")
 
 
 def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -55,70 +43,66 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
     Raises:
         ConfigError: Unknown key, wrong type, or a combination that makes no sense.
     """
+    layers = [] if recipe is None else [_recipe_layer(str(recipe))]
+    layers += [(f"override {text!r}", _override(text)) for text in overrides]
     settings: dict[str, Any] = {}
-    if recipe is not None:
-        path = find_recipe(str(recipe))
-        try:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not YAML: {error}. Mend the file.") from error
-        settings = _checked(TrainConfig, tree, "", str(path))
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"override {text!r} is not key=value. Write e.g. grpo.learning_rate=1e-5.")
-        names = key.strip().split(".")
-        plain = _hint_of(names) is str and not value.startswith(("'", '"'))
-        branch: Any = value if plain else _scalar(value)
-        for part in reversed(names):
-            branch = {part: branch}
-        _merge(settings, _checked(TrainConfig, branch, "", f"override {text!r}"))
-    config: TrainConfig = _replaced(TrainConfig(), settings)
+    for where, tree in layers:
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{where} must be a mapping of keys, not {tree!r}. Write key: value.")
+        merge(settings, tree)
+    try:
+        config = _CONFIG.validate_json(json.dumps(settings, default=str), strict=True)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(e, layers) for e in error.errors())) from error
     return _filled_in(config)
 
 
-def default_recipe(stage: str, overrides: Sequence[str]) -> str:
-    """Name of the shipped recipe of a stage for the benchmark that the overrides name.
-
-    Args:
-        stage: A stage.
-        overrides: `key=value`; the last `data.benchmark`, by name or folder, counts.
-
-    Returns:
-        The recipe of the benchmark if there is one, that of the drawn benchmarks for one of these, else that
-        of emotion6, which holds the paper's settings.
+def resolve(stage: str, overrides: Sequence[str], recipe: str) -> tuple[str, TrainConfig]:
+    """Return the name of the recipe and the config, where the stage, the recipe or both are named.
 
     Raises:
-        ConfigError: There is no such stage.
+        ConfigError: Neither is, or the recipe is for another stage.
     """
-    if stage not in PHASES:
-        raise ConfigError(f"no stage {stage!r}; choose one of {', '.join(PHASES)}.")
-    given = [text.partition("=")[2] for text in overrides if text.startswith("data.benchmark=")]
-    benchmark = given[-1] if given else DataConfig().benchmark
-    name = Path(benchmark).name
-    if (Path(benchmark) / MANIFEST_NAME).is_file():
-        with suppress(DataError):  # pre-flight says what is wrong with it
-            name = read_manifest(Path(benchmark)).benchmark.name
-    drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url
-    recipe = f"{'world' if drawn else name}/{stage}"
-    return recipe if recipe in recipe_names() else f"{DataConfig().benchmark}/{stage}"
+    given = dict(text.partition("=")[::2] for text in overrides)
+    stage = given.get("stage", stage)
+    if not recipe and not stage:
+        raise ConfigError("no stage is named. Run: rise-bench train STAGE, or --recipe NAME (see --list)")
+    recipe = recipe or default_recipe(stage, given.get("data.benchmark", DataConfig().benchmark))
+    config = load_config(recipe, overrides)
+    if stage and config.stage != stage:
+        raise ConfigError(
+            f"recipe {recipe} is for {config.stage}, not {stage}. Run: rise-bench train --recipe {recipe}"
+        )
+    return recipe, config
 
 
-def _filled_in(config: TrainConfig) -> TrainConfig:
-    """The config with `{benchmark}` and `{shots}` in the paths of its CoT datasets filled in."""
-    data = config.data
-
-    def filled(path: str) -> str:
-        return path.replace("{benchmark}", Path(data.benchmark).name).replace("{shots}", data.shots)
-
-    paths = dataclasses.replace(data, cots=filled(data.cots), expert_cots=filled(data.expert_cots))
-    return dataclasses.replace(config, data=paths)
+def describe(recipe: str, config: TrainConfig) -> str:
+    """The config as a recipe file: launch command and notes first, the paper's values beside other ones."""
+    composed = Recipe(recipe, "") if Path(recipe).is_file() else compose(recipe)
+    notes = {"Launch": f"rise-bench train {config.stage} --recipe {recipe}", **composed.notes}
+    lines = [f"# {composed.title}"] if composed.title else []
+    for label, text in notes.items():
+        place = recipe.partition("/")[0]
+        text = _filled(text.replace("{place}", place), config.data)
+        lines += [f"# {label + ':':<11}{line}" for line in text.splitlines()[:1]]
+        lines += [f"# {'':<11}{line}" for line in text.splitlines()[1:]]
+    lines.append("")
+    paper = _plain(TrainConfig(stage=config.stage))
+    for section, values in _plain(config).items():
+        if section not in _OF_SCALE:
+            lines += _dump({section: values}).splitlines()
+            continue
+        lines.append(f"{section}:")
+        for key, value in values.items():
+            usual = _dump({key: paper[section][key]}).rstrip()
+            other = "" if value == paper[section][key] else f"  # paper: {usual.partition(': ')[2]}"
+            lines.append(f"  {_dump({key: value}).rstrip()}{other}")
+    return "\n".join(lines) + "\n"
 
 
 def dump_config(config: TrainConfig) -> str:
     """The resolved config as YAML; `load_config` reads it back to an equal value."""
-    text: str = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
-    return text
+    return _dump(_plain(config))
 
 
 def all_keys(kind: Any = TrainConfig, prefix: str = "") -> list[str]:
@@ -129,73 +113,29 @@ def all_keys(kind: Any = TrainConfig, prefix: str = "") -> list[str]:
     return keys
 
 
-def _checked(kind: Any, tree: Any, prefix: str, where: str) -> dict[str, Any]:
-    """The tree with every key known and every value of its type."""
-    if not isinstance(tree, Mapping):
-        raise ConfigError(
-            f"{where}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {tree!r}. "
-            "Write key: value, e.g. grpo.steps=200."
-        )
-    hints = get_type_hints(kind)
-    settings: dict[str, Any] = {}
-    for name, value in tree.items():
-        key = f"{prefix}{name}"
-        if name not in hints:
-            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(key, all_keys())}")
-        if dataclasses.is_dataclass(hints[name]):
-            settings[name] = _checked(hints[name], value, f"{key}.", where)
-        else:
-            settings[name] = _coerce(hints[name], value, key, where)
-    return settings
+def _recipe_layer(recipe: str) -> tuple[str, Any]:
+    """Where settings come from, and their tree."""
+    path = Path(recipe)
+    if not path.is_file():
+        return f"recipe {recipe}", compose(recipe).settings
+    try:
+        return recipe, yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}. Fix the file.") from error
 
 
-def _hint_of(names: Iterable[str]) -> Any:
-    """Type of the setting with this dotted name; None if there is none."""
+def _override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"override {text!r} is not key=value. Write e.g. grpo.learning_rate=1e-5.")
+    names = key.strip().split(".")
     kind: Any = TrainConfig
     for name in names:
         kind = get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
-    return kind
-
-
-def _merge(settings: dict[str, Any], more: dict[str, Any]) -> None:
-    for name, value in more.items():
-        if isinstance(value, dict):
-            _merge(settings.setdefault(name, {}), value)
-        else:
-            settings[name] = value
-
-
-def _replaced(current: Any, settings: dict[str, Any]) -> Any:
-    changes = {
-        n: _replaced(getattr(current, n), v) if isinstance(v, dict) else v for n, v in settings.items()
-    }
-    return dataclasses.replace(current, **changes)
-
-
-def _coerce(hint: Any, value: Any, key: str, where: str) -> Any:
-    if get_origin(hint) is Literal:
-        if value in get_args(hint):
-            return value
-        raise ConfigError(f"{where}: {key} = {value!r}; choose one of {', '.join(map(str, get_args(hint)))}.")
-    if isinstance(hint, UnionType):  # a value or nothing
-        return None if value is None else _coerce(get_args(hint)[0], value, key, where)
-    if get_origin(hint) is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_coerce(get_args(hint)[0], item, key, where) for item in items)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 2e-5, which has no dot, as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    elif type(value) is hint:
-        return value
-    elif hint is str and value is None:
-        return ""
-    raise ConfigError(
-        f"{where}: {key} = {value!r} is not of type {_type_name(hint)}. Give a {_type_name(hint)}."
-    )
+    tree: Any = value if kind is str and not value.startswith(("'", '"')) else _scalar(value)
+    for name in reversed(names):
+        tree = {name: tree}
+    return dict(tree)
 
 
 def _scalar(text: str) -> Any:
@@ -205,21 +145,50 @@ def _scalar(text: str) -> Any:
         return text
 
 
-def _type_name(hint: Any) -> str:
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(hint, str(hint))
+def _problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]]) -> str:
+    """What pydantic found, in the words of all our errors: where, key, value, what was expected."""
+    names = [name for name in error["loc"] if isinstance(name, str)]
+    key, value, kind = ".".join(names), error["input"], error["type"]
+    where = next(where for where, tree in reversed(layers) if _sets(tree, names))
+    if kind == "unexpected_keyword_argument":
+        return f"{where}: unknown key {key!r}{nearest(key, all_keys())}"
+    if kind == "dataclass_type":
+        return (
+            f"{where}: {key} must be a mapping of keys, not {value!r}. Write key: value, e.g. grpo.steps=200."
+        )
+    if kind == "literal_error":
+        return f"{where}: {key} = {value!r}; choose one of {error['ctx']['expected']}."
+    expected = _TYPES.get(kind.split("_")[0], kind)
+    return f"{where}: {key} = {value!r} is not {expected}. Give {expected}."
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    by_leaf = {n.rsplit(".", 1)[-1]: n for n in reversed(names)}
-    sections = {n.split(".", 1)[0]: n.split(".", 1)[0] for n in names}
-    leaf = name.rsplit(".", 1)[-1]
-    for wanted, options in ((name, {n: n for n in names}), (leaf, by_leaf), (name, sections)):
-        if near := difflib.get_close_matches(wanted, options, n=1):
-            return f"; did you mean {options[near[0]]!r}?"
-    return f"; there is: {', '.join(sections)}"
+def _sets(tree: Any, names: Sequence[str]) -> bool:
+    """Whether a tree has a value at this place, or one that is no mapping above it."""
+    for name in names:
+        if not isinstance(tree, dict):
+            return True
+        if name not in tree:
+            return False
+        tree = tree[name]
+    return True
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return list(value) if isinstance(value, tuple) else value
+def _filled_in(config: TrainConfig) -> TrainConfig:
+    """The config with `{benchmark}` and `{shots}` in the paths of its CoT datasets filled in."""
+    data = config.data
+    cots, expert_cots = (_filled(path, data) for path in (data.cots, data.expert_cots))
+    return dataclasses.replace(config, data=dataclasses.replace(data, cots=cots, expert_cots=expert_cots))
+
+
+def _filled(text: str, data: DataConfig) -> str:
+    return text.replace("{benchmark}", Path(data.benchmark).name).replace("{shots}", data.shots)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    tree: dict[str, Any] = _CONFIG.dump_python(config, mode="json")
+    return tree
+
+
+def _dump(tree: Any) -> str:
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=10_000)
+    return text
