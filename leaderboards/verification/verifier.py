@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from rise_bench._version import __version__
 from rise_bench.annotations.boxes.metrics import Matches
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.hub_files import holds_token
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.files.atomic import sha256_bytes
@@ -228,7 +229,7 @@ def _setting(submission: Submission, board: GoldBoard) -> list[Reason]:
                 "models are compared under the prompts of this version of rise-bench",
             )
         )
-    if spec.kind == "distribution" and prompt.box_unit != "norm1000":
+    if not KINDS[spec.kind].in_frame and prompt.box_unit != "norm1000":
         reasons.append(Reason("needless_unit", f"{spec.name} has no boxes; leave box_unit at norm1000"))
     return reasons
 

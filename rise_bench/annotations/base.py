@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from rise_bench.annotations.boxes.values import Box, BoxUnit
+    from rise_bench.annotations.trainer_form import TrainerForms
 
 SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
 
@@ -81,7 +82,9 @@ class AnnotationKind(ABC, Generic[A]):
         prior: Baseline that a chain of thought has to beat.
         references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
         in_frame: Whether its numbers mean something only in a frame.
+        variants: Variants of the similarity that differ for this kind.
         min_classes: Classes that a benchmark needs at least.
+        trainer_forms: Forms of an answer that other trainers compare, by ranking metric.
         limits: What a reader of scores has to know, in sentences.
     """
 
@@ -94,7 +97,9 @@ class AnnotationKind(ABC, Generic[A]):
     prior: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
     in_frame: ClassVar[bool] = False
+    variants: ClassVar[tuple[SimilarityVariant, ...]] = ("paper",)
     min_classes: ClassVar[int] = 0
+    trainer_forms: ClassVar[Mapping[str, TrainerForms]] = {}
     limits: ClassVar[tuple[str, ...]] = ()
 
     # Text
@@ -198,6 +203,10 @@ class AnnotationKind(ABC, Generic[A]):
         return annotation
 
     # Display
+
+    def compare(self, gold: A, stated: A) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """Return a table of both annotations: its headings and rows."""
+        return ("true", "stated"), [(self.render(gold), self.render(stated))]
 
     def matches(self, gold: A, stated: A) -> tuple[tuple[int, int, float], ...]:
         """Return (index of a true part, index of a stated part, overlap) of an annotation with parts."""

@@ -108,36 +108,22 @@ def _visible(text: str) -> str:
 
 
 def _print_annotations(explanation: "Explanation", console: Console) -> None:
-    from rise_bench.annotations.boxes.values import Boxes
-    from rise_bench.annotations.distribution.values import Distribution
+    from rise_bench.annotations.kinds import kind_of
 
     gold, stated = explanation.gold.annotation, explanation.verdict.stated
     if stated is None:
         console.print(f"unreadable: {explanation.reading.reason}")
-    elif isinstance(gold, Distribution) and isinstance(stated, Distribution):
-        table = Table("class", "true", "stated")
-        for name, true, said in zip(gold.classes, gold.probs, stated.probs, strict=True):
-            table.add_row(name, f"{true:.4f}", f"{said:.4f}")
-        table.add_row("sum", f"{sum(gold.probs):.4f}", f"{sum(stated.probs):.4f}", style="dim")
-        console.print(table)
-    elif isinstance(gold, Boxes) and isinstance(stated, Boxes):
+        return
+    kind = kind_of(gold)
+    if kind.in_frame:
         size = f"{explanation.gold.width_px} x {explanation.gold.height_px}"
         unit = f"{explanation.frame.width:g} x {explanation.frame.height:g}"
-        console.print(f"boxes as x y w h in pixels of {size}; the model states them in {unit}")
-        table = Table("true", "stated", "IoU")
-        matched = {j for _, j, _ in explanation.matches}
-        partner = {i: (j, iou) for i, j, iou in explanation.matches}
-        for i, box in enumerate(gold.xywh):
-            j, iou = partner.get(i, (-1, 0.0))
-            table.add_row(_box(box), _box(stated.xywh[j]) if i in partner else "none", f"{iou:.4f}")
-        for j, box in enumerate(stated.xywh):
-            if j not in matched:
-                table.add_row("none", _box(box), "")
-        console.print(table)
-
-
-def _box(box: tuple[float, float, float, float]) -> str:
-    return " ".join(f"{side:.1f}" for side in box)
+        console.print(f"{kind.describe(())} of {size}; the model states them in {unit}")
+    headings, rows = kind.compare(gold, stated)
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _print_verdict(explanation: "Explanation", console: Console) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.annotations.kinds import KINDS, floor_predictors
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
@@ -109,8 +109,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
         "pretty_name": _title(spec),
         **licence,
         "task_categories": [
-            "image-classification" if spec.kind == "distribution" else "object-detection",
-            "image-text-to-text",
+            *dict.fromkeys((KINDS[spec.kind].task_category, "image-text-to-text")),
         ],
         "size_categories": [size_category(rows)],
         "tags": ["rise-bench", "vision-language", "benchmark"],
@@ -143,9 +142,7 @@ def _data_files(manifest: Manifest, config: str) -> list[dict[str, Any]]:
 
 
 def _introduction(spec: BenchmarkSpec, manifest: Manifest) -> str:
-    what = (
-        f"distributions over {len(spec.classes)} classes" if spec.classes else "boxes, [x, y, w, h] in pixels"
-    )
+    what = KINDS[spec.kind].describe(spec.classes)
     lines = [
         f"Images with annotations of kind *{spec.kind}* ({what}), for training and comparing small "
         f'vision-language models that annotate with reasons. Question: "{inline(spec.question)}" '
@@ -177,7 +174,7 @@ def _loading(dataset: BenchmarkDataset) -> str:
         "all have the same test split. "
         "Columns: `image` (original bytes), `width` and `height` (as shown, EXIF orientation applied), "
         "`problem` and `solution` (prompt and answer, boxes in thousandths of the image), the annotation "
-        f"({'`probs`, `label`' if dataset.spec.kind == 'distribution' else '`objects`'}), `question`, "
+        f"({', '.join(map(code, KINDS[dataset.spec.kind].columns))}), `question`, "
         "`category`, `shot_rank`, `source_id`, `source_sha256`, `license`.\n"
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.hub_files import endpoint, hub_answers, is_offline, require_model
 from rise_bench.errors import DataError, PrerequisiteError
@@ -175,7 +176,7 @@ def _image_limits(
     if shown and not os.environ.get(MAX_PIXELS_VARIABLE):
         largest = shown.largest if limits and limits.trained else min(shown.largest, largest)
     for dataset in datasets.values():
-        if dataset.spec.kind == "boxes":
+        if KINDS[dataset.spec.kind].in_frame:
             sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))
             check_frames(sizes, command.model, model_args, max_pixels=largest)
     return model_args, {MAX_PIXELS_VARIABLE: str(largest)}

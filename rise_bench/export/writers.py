@@ -34,6 +34,7 @@ from rise_bench.export.texts import (
     visual_rft_problem,
     visual_rft_solution,
     vlm_r1_answer,
+    vlm_r1_fields,
     vlm_r1_question,
 )
 from rise_bench.files.atomic import (
@@ -192,7 +193,6 @@ def _write_messages(rows: Iterable[ExportRow], out: Path) -> int:
 
 def _write_vlm_r1(rows: Iterable[ExportRow], out: Path) -> int:
     def line(row: ExportRow) -> dict[str, Any]:
-        method = {"accu_reward_method": "map"} if row.spec.kind == "boxes" else {}
         return {
             "id": row.gold.id,
             "image": row.file_name,
@@ -200,7 +200,8 @@ def _write_vlm_r1(rows: Iterable[ExportRow], out: Path) -> int:
                 {"from": "human", "value": "<image>" + vlm_r1_question(row.spec, row.gold)},
                 {"from": "gpt", "value": vlm_r1_answer(row.spec, row.gold)},
             ],
-        } | method
+            **vlm_r1_fields(row.spec),
+        }
 
     return _write_jsonl(rows, out, line)
 

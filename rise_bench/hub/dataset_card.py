@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.card import joined_card, size_category, source_line, split_card
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
@@ -198,10 +199,7 @@ def _limits(manifest: Manifest) -> str:
             "`leak_numbers` finds numbers, and `leak_strict` class names; a paraphrase of the answer passes.",
             "A hedged annotation is easy to reconstruct: compare `reward` with `prior_score`.",
         ]
-    elif manifest.benchmark.kind == "distribution":
-        limits.append("A constant predictor scores well here: read results beside the floors.")
-    if manifest.benchmark.kind == "boxes":
-        limits.append("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.")
+    limits += KINDS[manifest.benchmark.kind].limits
     if manifest.near_duplicate_pairs:
         limits.append(f"{manifest.near_duplicate_pairs} pairs of a train and a test image look alike.")
     limits.append("Texts are English; labels are those of the source, with its errors.")

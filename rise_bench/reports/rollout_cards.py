@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.files.images import decode_rgb
 from rise_bench.prompts.answer_format import Style
@@ -88,7 +87,7 @@ def _card(
         stated, _ = read_stated(
             gold, text, unit=model["box_unit"], style=style, max_pixels=model["max_pixels"]
         )
-    classes = gold.annotation.classes if gold and isinstance(gold.annotation, Distribution) else ()
+    classes = kind_of(gold.annotation).classes_of(gold.annotation) if gold else ()
     return {
         "id": row["id"],
         "title": f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}",
@@ -97,12 +96,7 @@ def _card(
         "text": text,
         "picture": picture,
         "readable": stated is not None,
-        **(
-            _boxes(gold, stated)
-            if gold and isinstance(gold.annotation, Boxes)
-            else {"layers": (), "caption": ()}
-        ),
-        "bars": _bars(gold.annotation, stated) if gold and isinstance(gold.annotation, Distribution) else {},
+        **(_shown(gold, stated) if gold else {"layers": (), "caption": (), "bars": {}}),
     }
 
 
@@ -133,26 +127,29 @@ def _badges(row: Row, remarks: Sequence[Badge]) -> list[Badge]:
     return badges
 
 
-def _boxes(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
-    """Boxes over the image, in its pixels, and what is to be seen."""
-    annotations = {"gold": gold.annotation, "stated": stated}
-    layers = [(name, a.xywh) for name, a in annotations.items() if isinstance(a, Boxes)]
-    counts = {name: f"{len(boxes)} box(es)" for name, boxes in layers}
-    caption = [
+def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
+    """Ground truth and, where it can be read, the statement: bars, boxes over the image, or text."""
+    kind, annotations = kind_of(gold.annotation), {"gold": gold.annotation}
+    if stated is not None:
+        annotations["stated"] = stated
+    shares = {name: kind.shares(annotation) for name, annotation in annotations.items()}
+    layers = {name: kind.overlay(annotation) for name, annotation in annotations.items()}
+    texts = {
+        name: f"{len(layers[name])} box(es)" if layers["gold"] else kind.render(annotation)
+        for name, annotation in annotations.items()
+    }
+    caption = (
         gold.question or gold.category,
-        f"truth (blue, solid): {counts['gold']}",
-        f"stated (orange, dashed): {counts.get('stated', 'unreadable')}",
-    ]
-    return {"width_px": gold.width_px, "height_px": gold.height_px, "layers": layers, "caption": caption}
-
-
-def _bars(truth: Distribution, stated: Annotation | None) -> dict[str, list[tuple[str, float]]]:
-    """Class -> the share that the truth gives it and, where it can be read, the statement."""
-    bars = {name: [("gold", share)] for name, share in zip(truth.classes, truth.probs, strict=True)}
-    if isinstance(stated, Distribution):
-        for pairs, share in zip(bars.values(), stated.probs, strict=True):
-            pairs.append(("stated", share))
-    return bars
+        f"truth (blue, solid): {texts['gold']}",
+        f"stated (orange, dashed): {texts.get('stated', 'unreadable')}",
+    )
+    return {
+        "width_px": gold.width_px,
+        "height_px": gold.height_px,
+        "layers": [(name, boxes) for name, boxes in layers.items() if layers["gold"]],
+        "caption": () if shares["gold"] else caption,
+        "bars": {key: [(name, of[key]) for name, of in shares.items()] for key in shares["gold"]},
+    }
 
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:

@@ -15,12 +15,12 @@ import pytest
 from datasets import Dataset, DatasetDict, Image, load_dataset
 
 from rise_bench.annotations.base import Frame, Gold
+from rise_bench.annotations.boxes.trainer_forms import corners
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError
-from rise_bench.export.texts import corners
 from rise_bench.export.writers import export
 from rise_bench.hub.publish import publish
 from rise_bench.scoring.response import read_response

@@ -23,8 +23,7 @@ from transformers import (
 )
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.models.tiny import CHAT_TEMPLATE, SPECIAL_TOKENS
 from rise_bench.prompts.templates import (
     answer_only_prompt,
@@ -48,12 +47,7 @@ def fixed_sentences() -> list[str]:
     """Return the sentences that the project's prompts always hold, for the tasks of the lessons."""
     found: dict[str, None] = {SYSTEM: None}
     for spec in (lessons.MOODS, lessons.SCENES, lessons.KINDS, lessons.FLAVOURS, lessons.PAINTS):
-        truth = (
-            Boxes(((100, 100, 200, 200),))
-            if spec.kind == "boxes"
-            else Distribution(spec.classes, tuple(1 / len(spec.classes) for _ in spec.classes))
-        )
-        gold = Gold("fixed", truth, 1000, 1000, "", "QUESTION")
+        gold = Gold("fixed", KINDS[spec.kind].examples(spec.classes)[0], 1000, 1000, "", "QUESTION")
         for prompt in (
             reason_prompt(spec, gold),
             reconstruct_prompt(spec, gold, "REASONING"),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.prompts.answer_format import box_unit_of
@@ -74,7 +75,7 @@ def check_prompts(
         )
     prompts = list(prompts)
     trained_on = box_unit_of(type(processor).__name__)
-    if prompts and prompts[0][0].kind == "boxes" and trained_on != config.model.box_unit:
+    if prompts and KINDS[prompts[0][0].kind].in_frame and trained_on != config.model.box_unit:
         warn(
             f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
             f"Set model.box_unit={trained_on}."

@@ -11,13 +11,11 @@ from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, 
 from rise_bench.annotations.boxes.metrics import MAX_STATED
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes, precision_iou
-from rise_bench.annotations.boxes.values import Box, Boxes, BoxUnit
+from rise_bench.annotations.boxes.trainer_forms import CornerForms
+from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
 
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
 EDGE_TOLERANCE_PX = 1.0
-
-#: The class that `objects.category` names where a row has no category of its own.
-TARGET = "target"
 
 _UNIT_FRAME = Frame(1, 1)
 
@@ -33,6 +31,8 @@ class BoxesKind(AnnotationKind[Boxes]):
     fitted = ("mean_box",)
     prior = "mean_box"
     in_frame = True
+    variants = ("paper", "upstream", "f1")
+    trainer_forms = {"ap50": CornerForms()}  # noqa: RUF012
     limits = ("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.",)
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Boxes | None, str]:
@@ -155,6 +155,21 @@ class BoxesKind(AnnotationKind[Boxes]):
         """Match boxes one to one by IoU."""
         return tuple(match_boxes(gold, stated))
 
+    def compare(self, gold: Boxes, stated: Boxes) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """Put matched boxes beside each other, then the rest."""
+        partners = {i: (j, iou) for i, j, iou in match_boxes(gold, stated)}
+        rows = []
+        for i, box in enumerate(gold.xywh):
+            j, iou = partners.get(i, (-1, 0.0))
+            rows.append((_sides(box), _sides(stated.xywh[j]) if i in partners else "none", f"{iou:.4f}"))
+        matched = {j for j, _ in partners.values()}
+        rows += [("none", _sides(box), "") for j, box in enumerate(stated.xywh) if j not in matched]
+        return ("true", "stated", "IoU"), rows
+
     def overlay(self, annotation: Boxes) -> tuple[Box, ...]:
         """Return the boxes."""
         return annotation.xywh
+
+
+def _sides(box: Box) -> str:
+    return " ".join(f"{side:.1f}" for side in box)

@@ -22,6 +22,10 @@ MAX_PIXELS = 401_408
 MIN_PIXELS = 3_136
 
 
+#: Class of boxes where a row has no category of its own.
+TARGET = "target"
+
+
 @dataclass(frozen=True, slots=True)
 class Boxes(Annotation):
     """Boxes `(x, y, w, h)` in the order they were stated."""

@@ -14,6 +14,7 @@ from rise_bench.annotations.distribution.class_names import class_problem
 from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd
 from rise_bench.annotations.distribution.parsing import read_distribution
 from rise_bench.annotations.distribution.similarity import distribution_similarity
+from rise_bench.annotations.distribution.trainer_forms import ClassForms
 from rise_bench.annotations.distribution.values import Distribution, round_to_one
 
 #: How far the probabilities of a row may sum from 1.
@@ -31,7 +32,9 @@ class DistributionKind(AnnotationKind[Distribution]):
     fitted = ("train_mean", "majority_class")
     prior = "train_mean"
     references = ("train_mean", "uniform")
+    variants = ("paper", "literal", "upstream", "jsd", "floor")
     min_classes = 2
+    trainer_forms = {"accuracy": ClassForms()}  # noqa: RUF012
     limits = ("A constant predictor scores well here: read results beside the floors.",)
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
@@ -152,6 +155,14 @@ class DistributionKind(AnnotationKind[Distribution]):
             "majority_class": _sure(classes, most),
         }
         return {name: _always(answer) for name, answer in answers.items()}
+
+    def compare(
+        self, gold: Distribution, stated: Distribution
+    ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """Put the probabilities of each class beside each other, and the sums."""
+        columns = (*gold.classes, "sum"), (*gold.probs, sum(gold.probs)), (*stated.probs, sum(stated.probs))
+        rows = [(name, f"{true:.4f}", f"{told:.4f}") for name, true, told in zip(*columns, strict=True)]
+        return ("class", "true", "stated"), rows
 
     def shares(self, annotation: Distribution) -> dict[str, float]:
         """Return the probabilities by class."""

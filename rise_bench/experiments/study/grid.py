@@ -11,8 +11,10 @@ sets the time and is the same in both budgets.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from rise_bench.annotations.base import SimilarityVariant
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell
@@ -97,6 +99,5 @@ class Study:
 
 def ablations_for(benchmark: str) -> tuple[str, ...]:
     """Return the ablations that mean something on a benchmark: similarity variants differ by its kind."""
-    of_boxes = get_benchmark(benchmark).kind != "distribution"
-    useless = {"rft_literal", "rft_jsd", "rft_floor", "visual_rft_floor"} if of_boxes else {"rft_f1"}
-    return tuple(name for name in ABLATIONS if name not in useless)
+    useless = set(get_args(SimilarityVariant)) - set(KINDS[get_benchmark(benchmark).kind].variants)
+    return tuple(name for name in ABLATIONS if name.rpartition("_")[2] not in useless)

@@ -1,0 +1,36 @@
+"""Forms of an answer that the rewards of trainers outside this project compare."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from rise_bench.annotations.base import Gold
+
+
+class TrainerForm(NamedTuple):
+    """How a trainer asks for an annotation.
+
+    Attributes:
+        ask: Sentence of the prompt.
+        answer: The ground truth as the trainer's reward compares it.
+        form: Form of the answer, where the prompt has to show it.
+    """
+
+    ask: str
+    answer: str
+    form: str = ""
+
+
+class TrainerForms(Protocol):
+    """How Visual-RFT and VLM-R1 ask for annotations of a kind.
+
+    Attributes:
+        vlm_r1_reward: Name of VLM-R1's reward, where it is not the usual one.
+    """
+
+    vlm_r1_reward: str
+
+    def visual_rft(self, gold: Gold, classes: Sequence[str]) -> TrainerForm:
+        """Return the form of Visual-RFT."""
+
+    def vlm_r1(self, gold: Gold, classes: Sequence[str]) -> TrainerForm:
+        """Return the form of VLM-R1, which adds the think-answer instruction itself."""
