@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from rise_bench.annotations.boxes.metrics import MAX_STATED
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.metric import Metric
 from rise_bench.builders.formats.coco_json import REPEATED_BOX, CocoBoxes, read_coco_boxes
 from rise_bench.builders.formats.label_csv import LabelTable, read_label_csv
 from rise_bench.builders.formats.label_folders import read_label_folders
@@ -41,7 +40,7 @@ def plan(
     seed: int = 0,
     question: str = "",
     classes: tuple[str, ...] = (),
-    metric: Metric | None = None,
+    metric: str | None = None,
     test_fraction: float = 0.3,
     images: ImagePolicy = "reference",
     license_id: str = "other",

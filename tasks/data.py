@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
 from rise_bench.errors import RiseError
 from rise_bench.evaluation.image_limits import checkpoint_limits, lmms_limits, missing_arguments
@@ -21,7 +22,7 @@ from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.hub.find import find_dataset
 from rise_bench.prompts.answer_format import DEFAULT_UNIT, as_box_unit, asked_style, max_pixels
 from rise_bench.prompts.templates import prompt_hash
-from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
+from rise_bench.tasks.aggregation import metric_list
 from rise_bench.tasks.documents import prepare
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def _documents(benchmark: str, unit: BoxUnit) -> Callable[[Any], Any]:
 
 
 def _metrics(benchmark: str, unit: BoxUnit) -> list[dict[str, Any]]:  # noqa: ARG001
-    return DISTRIBUTION_METRICS if find_dataset(benchmark).spec.kind == "distribution" else BOX_METRICS
+    return metric_list(find_dataset(benchmark).spec.kind)
 
 
 def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
@@ -107,9 +108,10 @@ def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _of_kind(dataset: BenchmarkDataset, unit: BoxUnit) -> dict[str, Any]:
-    if dataset.spec.kind == "boxes":
-        return {"box_unit": unit, "max_pixels": max_pixels()}
-    return {"win_rate_reference": win_rate_reference(dataset).name}
+    in_frame = KINDS[dataset.spec.kind].in_frame
+    metadata: dict[str, Any] = {"box_unit": unit, "max_pixels": max_pixels()} if in_frame else {}
+    reference = win_rate_reference(dataset)
+    return metadata | ({"win_rate_reference": reference.name} if reference else {})
 
 
 _PARTS: dict[str, Callable[[str, BoxUnit], Any]] = {

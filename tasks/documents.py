@@ -8,10 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import BoxUnit, frame_of
-from rise_bench.annotations.distribution.metrics import win_and_tie
-from rise_bench.annotations.kinds import kind_of, render_gold
+from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.schema import row_to_gold
 from rise_bench.evaluation.responses import is_failed_request
@@ -21,8 +19,8 @@ from rise_bench.hub.find import find_dataset
 from rise_bench.prompts.answer_format import asked_style, max_pixels
 from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
-from rise_bench.scoring.scores import SampleScore, score_response
-from rise_bench.tasks.aggregation import BOX_METRICS, DISTRIBUTION_METRICS
+from rise_bench.scoring.scores import score_response, win_and_tie
+from rise_bench.tasks.aggregation import metric_list
 
 
 def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
@@ -35,7 +33,7 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
 
     Returns:
         The dataset, its images still encoded, with the columns `prompt`, `target`, `spec` (JSON),
-        `dataset_sha256`, `box_unit`, `max_pixels`, `style` and `reference_jsd` (NaN for boxes).
+        `dataset_sha256`, `box_unit`, `max_pixels`, `style` and `reference` (NaN without a win-rate).
     """
     from datasets import Dataset, Image, concatenate_datasets
 
@@ -43,7 +41,8 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     spec, limit, style = dataset.spec, max_pixels(), asked_style()
     ask = answer_only_prompt if style == "answer_only" else think_answer_prompt
     golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]
-    reference = win_rate_reference(dataset).jsd if spec.kind == "distribution" else {}
+    reference = win_rate_reference(dataset)
+    values = reference.values if reference else {}
     constant = {
         "spec": json.dumps(spec.to_json()),
         "dataset_sha256": dataset.sha256,
@@ -54,7 +53,7 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     added: dict[str, list[Any]] = {name: [value] * len(golds) for name, value in constant.items()}
     added["prompt"] = [ask(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
     added["target"] = [render_gold(gold, unit, max_pixels=limit) for gold in golds]
-    added["reference_jsd"] = [reference.get(gold.id, float("nan")) for gold in golds]
+    added["reference"] = [values.get(gold.id, float("nan")) for gold in golds]
     documents = documents.cast_column("image", Image(decode=False))
     return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
 
@@ -81,45 +80,43 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
             as an empty one.
 
     Returns:
-        Metric -> value of this sample, None where the request failed. The first metric of the kind (`jsd` or
-        `ap50`) holds a row with our sample id, the truth and what was stated.
+        Metric -> value of this sample, None where the request failed. The main metric of the kind holds a row
+        with our sample id, the ground truth and what was stated.
     """
     spec = BenchmarkSpec.from_json(json.loads(doc["spec"]))
     gold = row_to_gold(spec, doc)
-    metrics = DISTRIBUTION_METRICS if spec.kind == "distribution" else BOX_METRICS
-    primary = metrics[0]["metric"]
+    kind = KINDS[spec.kind]
+    main = kind.metrics[0]
     row: dict[str, Any] = {
         "id": gold.id,
         "benchmark": spec.name,
         "dataset_sha256": doc["dataset_sha256"],
         "style": doc["style"],
-        "gold": kind_of(gold.annotation).to_json(gold.annotation),
+        "gold": kind.to_json(gold.annotation),
     }
-    if spec.kind == "boxes":
+    if kind.in_frame:
         size = {"width": gold.width_px, "height": gold.height_px, "category": gold.category}
         row |= size | {"box_unit": doc["box_unit"], "max_pixels": doc["max_pixels"]}
     text = response_text(results[0])
     if results[0] is None:
         row["no_response"] = True  # lmms-eval writes it as the text "None"
     if is_failed_request(text):
-        unscored: dict[str, Any] = {metric["metric"]: None for metric in metrics}
-        return unscored | {primary: row | {"failed": True}, "failed_requests": 1.0}
+        unscored: dict[str, Any] = {metric["metric"]: None for metric in metric_list(spec.kind)}
+        return unscored | {main.name: row | {"failed": True}, "failed_requests": 1.0}
     asked = {"unit": doc["box_unit"], "max_pixels": doc["max_pixels"], "style": doc["style"]}
     score = score_response(gold, text, **asked)
-    row |= {"reason": score.reason, "stated": score.stated and kind_of(gold.annotation).to_json(score.stated)}
+    row |= {
+        "reason": score.reading.reason,
+        "stated": None if score.stated is None else kind.to_json(score.stated),
+    }
     shared = {
         "similarity": score.similarity,
         "parse_rate": float(score.stated is not None),
-        "format_rate": float(score.format_ok),
+        "format_rate": float(score.reading.format_ok),
         "failed_requests": 0.0,
     }
-    if spec.kind == "boxes":
-        return {"ap50": row, "precision_iou": score.precision_iou} | shared
-    return {"jsd": row | {"score": score.jsd}} | _of_distribution(gold, score, doc["reference_jsd"]) | shared
-
-
-def _of_distribution(gold: Gold, score: SampleScore, reference_jsd: float) -> dict[str, float]:
-    if score.jsd is None:
-        raise ValueError(f"sample {gold.id!r} of a distribution has no JSD")
-    win, tie = win_and_tie(score.jsd, reference_jsd)
-    return {"accuracy": float(bool(score.correct)), "win_rate": win, "tie_rate": tie}
+    if main.name in score.values:
+        row["score"] = score.values[main.name]
+    if kind.references:
+        shared |= win_and_tie(main, score, doc["reference"])
+    return {**score.values, main.name: row, **shared}

@@ -27,7 +27,7 @@ from rise_bench.evaluation.confined import Confinement, memory_of_machine
 from rise_bench.evaluation.lmms_models import pixel_limits
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.files.atomic import atomic_write_text, sha256_file
-from rise_bench.leaderboards.ranking.entries import main_score, verify_folder
+from rise_bench.leaderboards.ranking.entries import verify_folder
 from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, Submission, quoted, read_samples
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
@@ -100,16 +100,13 @@ def compare(
     scores = np.array(
         [
             [
-                main_score(
-                    board.spec,
-                    score_response(
-                        board.by_id[i],
-                        texts[i],
-                        unit=prompt.box_unit,
-                        style=prompt.style,
-                        max_pixels=prompt.max_pixels,
-                    ),
-                )
+                score_response(
+                    board.by_id[i],
+                    texts[i],
+                    unit=prompt.box_unit,
+                    style=prompt.style,
+                    max_pixels=prompt.max_pixels,
+                ).value(board.spec.ranking)
                 for i in sorted(again)
             ]
             for texts in (submitted, again)

@@ -6,7 +6,7 @@ about scores is not used; it only records that a person accepted what the verifi
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.boxes.metrics import Matches, resample_ap50
-from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.files.strict_json import StrictJsonError, loads
 from rise_bench.leaderboards.parallel import each
 from rise_bench.leaderboards.submissions.schema import Reason, Submission
@@ -24,7 +22,6 @@ from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldB
 from rise_bench.leaderboards.verification.suspicion import Fingerprint, resemblance
 from rise_bench.leaderboards.verification.verifier import Verification, verify
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
-from rise_bench.scoring.scores import SampleScore
 
 #: Called with (submissions done, submissions in all).
 Progress = Callable[[int, int], None]
@@ -213,8 +210,8 @@ class _Job:
             self.visit(outcome, board)
         record = read_reproduction(self.results, outcome)
         picks = draw(len(board.golds), self.resamples, seed=0)
-        resampled = resample_main(board.spec, outcome.scores, outcome.matches, picks)
-        value = outcome.report.metrics[board.spec.metric].value
+        assert outcome.ranking is not None
+        value, resampled = outcome.ranking.value(), outcome.ranking.resample(picks)
         return Entry(
             outcome.path,
             outcome.submission,
@@ -235,30 +232,7 @@ def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:
 
 def without_samples(outcome: Verification) -> Verification:
     """Return an outcome without what only its own scoring needs, as it leaves a worker process."""
-    return replace(outcome, scores=(), matches=(), texts=())
-
-
-def resample_main(
-    spec: BenchmarkSpec,
-    scores: Sequence[SampleScore],
-    matches: Sequence[Matches],
-    picks: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Return the ranking metric on each resample; shape (resamples,). `matches` is used for AP only."""
-    if spec.metric == "ap50":
-        return resample_ap50(matches, picks)
-    values = np.array([main_score(spec, score) for score in scores], dtype=np.float64)
-    means: NDArray[np.float64] = values[picks].mean(axis=1)
-    return means
-
-
-def main_score(spec: BenchmarkSpec, score: SampleScore) -> float:
-    """What one sample adds to the ranking metric: its JSD, whether it is right, or (boxes) its similarity."""
-    if spec.metric == "jsd":
-        return score.jsd or 0.0
-    if spec.metric == "accuracy":
-        return float(bool(score.correct))
-    return score.similarity
+    return replace(outcome, scores=(), ranking=None)
 
 
 def accepted_by_person(results: Path, outcome: Verification) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.leaderboards.ranking.entries import Entry
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 
@@ -25,14 +26,17 @@ def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site
     for entry in entries:
         said, spec = entry.submission, boards[entry.submission.benchmark].spec
         path = f"{said.model.id}/.eval_results/{said.benchmark}-{said.shots}.yaml"
-        sign = 1 if spec.higher_is_better else -1
-        key, merit = path.casefold(), (entry.ranked, sign * entry.main.value)
-        if key not in best or merit > (best[key][1].ranked, sign * best[key][1].main.value):
+        key, before = path.casefold(), best.get(path.casefold())
+        if before is None or _merit(entry, spec) > _merit(before[1], spec):
             best[key] = path, entry
     return {
         path: yaml.safe_dump([_entry(entry, boards, site)], sort_keys=False, allow_unicode=True)
         for path, entry in sorted(best.values(), key=lambda pair: pair[0])
     }
+
+
+def _merit(entry: Entry, spec: BenchmarkSpec) -> tuple[bool, float]:
+    return entry.ranked, -spec.ranking.cost(entry.main.value)
 
 
 def _entry(entry: Entry, boards: Mapping[str, GoldBoard], site: str) -> dict[str, Any]:

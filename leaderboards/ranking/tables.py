@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from rise_bench.annotations.kinds import floor_predictors
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.leaderboards.ranking.entries import Entry, resample_main
+from rise_bench.leaderboards.ranking.entries import Entry
 from rise_bench.leaderboards.submissions.schema import Shots
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
-from rise_bench.scoring.scores import aggregate, match_scores, score_annotation
+from rise_bench.scoring.scores import aggregate, collect, score_annotation
 
 #: Settings that have a board of their own; zero-shot models stand on each of them.
 BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0")
@@ -134,8 +134,8 @@ def _table(
     floors: tuple[Floor, ...],
 ) -> Table:
     spec = board.spec
-    sign = -1 if spec.higher_is_better else 1
-    ordered = sorted(entries, key=lambda e: (sign * e.main.value, e.submission.run.date, e.path))
+    cost = spec.ranking.cost
+    ordered = sorted(entries, key=lambda e: (cost(e.main.value), e.submission.run.date, e.path))
     pinned = settings.rise.get(f"{spec.name}/{shots}")
     rise = next((e for e in ordered if e.path == pinned), None)
     runs, ranks_of_all = _numbered(ordered), _ranks(ordered)
@@ -192,18 +192,14 @@ def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, .
     floors = []
     for name, predict in floor_predictors(board.train).items():
         scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
-        report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
-        values = {metric: found.value for metric, found in report.metrics.items()}
-        matches = match_scores(board.golds, scores) if board.spec.kind == "boxes" else []
-        resampled = resample_main(board.spec, scores, matches, picks)
-        main = _around(values[board.spec.metric], picks, resampled)
-        floors.append(Floor(name, values, main))
-    sign = -1 if board.spec.higher_is_better else 1
-    return tuple(sorted(floors, key=lambda floor: (sign * floor.main.value, floor.name)))
-
-
-def _around(value: float, picks: NDArray[np.intp], resampled: NDArray[np.float64]) -> Interval:
-    return interval(value, picks, lambda _: resampled)
+        ranking = collect(board.spec.ranking, board.golds, scores)
+        report = aggregate(
+            board.spec, board.golds, scores, reference=board.reference, resamples=0, ranking=ranking
+        )
+        values = {metric: around.value for metric, around in report.metrics.items()}
+        floors.append(Floor(name, values, interval(ranking.value(), picks, ranking.resample)))
+    cost = board.spec.ranking.cost
+    return tuple(sorted(floors, key=lambda floor: (cost(floor.main.value), floor.name)))
 
 
 def table_json(table: Table) -> dict[str, Any]:
@@ -213,7 +209,7 @@ def table_json(table: Table) -> dict[str, Any]:
         "benchmark": table.spec.name,
         "shots": table.shots,
         "metric": table.spec.metric,
-        "higher_is_better": table.spec.higher_is_better,
+        "higher_is_better": table.spec.ranking.higher_is_better,
         "samples": table.samples,
         "win_rate_reference": table.reference,
         "rise": table.rise,

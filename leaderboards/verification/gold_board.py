@@ -145,7 +145,7 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
         pin,
         tuple(sorted(dataset.golds("test"), key=lambda gold: gold.id)),
         tuple(dataset.train_golds()),
-        win_rate_reference(dataset) if dataset.spec.kind == "distribution" else None,
+        win_rate_reference(dataset),
         dataset,
     )
 

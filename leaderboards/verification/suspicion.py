@@ -16,9 +16,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.leaderboards.submissions.schema import Reason, quoted, render_samples
@@ -30,8 +29,6 @@ _LEAST_SAMPLES = 20
 
 #: How far two answers to a sample may be apart, of probability or image side, and count as the same answer.
 _SAME_ANSWER = 0.02
-#: An answer is wrong if a probability is off by more, or if the boxes are less similar to the true ones.
-_WRONG_PROBABILITY, _WRONG_SIMILARITY = 0.1, 0.5
 #: How far apart they may be and count as the same to the digit.
 _SAME_DIGITS = 1e-4
 #: Agreement on errors, and to the digit, from which a person has to look; 0 is chance, 1 a copy.
@@ -61,11 +58,9 @@ class Fingerprint:
         parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 where it is too short or not
             its own.
         answers: Hash of each answer without spaces; shape (samples,), 0 where there is none.
-        stated: What each answer states: class and value of the largest probability and value of the second,
-            or the first box relative to the image; shape (samples, 4), NaN where there is none.
+        stated: Landmarks of each stated annotation; shape (samples, 4), NaN where there is none.
         wrong: Whether each answer is wrong; shape (samples,).
-        fine: Whether each answer has digits of its own: boxes, and distributions where no class is certain,
-            unless in steps of 0.05; shape (samples,).
+        fine: Whether each answer has digits of its own; shape (samples,).
     """
 
     path: str
@@ -87,7 +82,6 @@ def fingerprint(
     path: str,
     model: str,
     responses: Mapping[str, str],
-    texts: Sequence[tuple[str, str]],
     scores: Sequence[SampleScore],
     golds: Sequence[Gold],
 ) -> Fingerprint:
@@ -97,15 +91,15 @@ def fingerprint(
         path: Its folder.
         model: Id of its model.
         responses: Raw response by sample id.
-        texts: (think, answer) of each sample, in order of ids.
-        scores: Score of each sample, in the same order.
+        scores: Score of each sample, in order of ids.
         golds: Samples, in the same order.
     """
-    parts = np.array([_parts(think) for think, _ in texts], dtype=np.uint64).reshape(-1, 3)
+    parts = np.array([_parts(score.reading.think) for score in scores], dtype=np.uint64).reshape(-1, 3)
     for column in parts.T:
         _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
         column[counts[inverse] > 1] = 0
-    hashes = [_digest("".join(answer.split())) if answer else 0 for _, answer in texts]
+    answers = [score.reading.answer for score in scores]
+    hashes = [_digest("".join(answer.split())) if answer else 0 for answer in answers]
     pairs = list(zip(scores, golds, strict=True))
     return Fingerprint(
         path,
@@ -113,36 +107,26 @@ def fingerprint(
         sha256_bytes(render_samples(responses)),
         parts,
         np.array(hashes, dtype=np.uint64),
-        np.array([_stated(score.stated, gold) for score, gold in pairs], dtype=np.float32).reshape(-1, 4),
-        np.array([_is_wrong(score, gold) for score, gold in pairs], dtype=np.bool_),
-        np.array([_is_fine(score, gold) for score, gold in pairs], dtype=np.bool_),
+        np.array([_landmarks(*pair) for pair in pairs], dtype=np.float32).reshape(-1, 4),
+        np.array([_is_wrong(*pair) for pair in pairs], dtype=np.bool_),
+        np.array([_is_fine(*pair) for pair in pairs], dtype=np.bool_),
     )
 
 
-def _stated(stated: Annotation | None, gold: Gold) -> tuple[float, float, float, float]:
-    if isinstance(stated, Distribution) and sum(stated.probs) > 0:
-        total = sum(stated.probs)
-        first, second, *_ = (*sorted(stated.probs, reverse=True), 0.0)
-        return stated.probs.index(first), first / total, second / total, 0.0
-    if isinstance(stated, Boxes) and stated.xywh:
-        x, y, w, h = (max(-1e6, min(side, 1e6)) for side in stated.xywh[0])
-        return x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px
-    return math.nan, math.nan, math.nan, math.nan
+def _landmarks(score: SampleScore, gold: Gold) -> tuple[float, ...]:
+    numbers = () if score.stated is None else kind_of(score.stated).landmarks(gold, score.stated)
+    return (*numbers, 0.0, 0.0, 0.0, 0.0)[:4] if numbers else (math.nan,) * 4
 
 
 def _is_wrong(score: SampleScore, gold: Gold) -> bool:
-    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
-        total = sum(score.stated.probs) or 1.0
-        pairs = zip(score.stated.probs, gold.annotation.probs, strict=True)
-        return max(abs(p / total - q) for p, q in pairs) > _WRONG_PROBABILITY
-    return score.similarity < _WRONG_SIMILARITY
+    return score.stated is None or kind_of(score.stated).is_wrong(gold.annotation, score.stated)
 
 
 def _is_fine(score: SampleScore, gold: Gold) -> bool:
-    if isinstance(score.stated, Distribution) and isinstance(gold.annotation, Distribution):
-        in_steps = all(abs(20 * p - round(20 * p)) < 1e-6 for p in score.stated.probs)
-        return max(gold.annotation.probs) < 0.99 and not in_steps
-    return isinstance(score.stated, Boxes)
+    if score.stated is None:
+        return False
+    kind = kind_of(score.stated)
+    return not kind.is_certain(gold.annotation) and not kind.is_round(score.stated)
 
 
 def _parts(think: str) -> tuple[int, int, int]:
@@ -264,15 +248,9 @@ def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[G
 
 
 def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | None:
-    """Mean distance of a stated annotation from the mean one (boxes: the first, relative to the image)."""
-    rows = []
-    for score, gold in zip(scores, golds, strict=True):
-        if isinstance(score.stated, Distribution):
-            total = sum(score.stated.probs) or 1.0
-            rows.append([p / total for p in score.stated.probs])
-        elif isinstance(score.stated, Boxes) and score.stated.xywh:
-            x, y, w, h = score.stated.xywh[0]
-            rows.append([x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px])
+    """Mean distance of a stated annotation from the mean one, in its coordinates."""
+    stated = [(gold, s.stated) for s, gold in zip(scores, golds, strict=True) if s.stated is not None]
+    rows = [row for gold, answer in stated if (row := kind_of(answer).coordinates(gold, answer))]
     if len(rows) < _LEAST_SAMPLES:
         return None
     table = np.clip(np.array(rows, dtype=np.float64), -1e6, 1e6)
@@ -283,13 +261,11 @@ def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequen
     """Find scores that only someone who has seen the truth reaches."""
     if len(scores) < _LEAST_SAMPLES:
         return []
-    soft = [
-        not isinstance(gold.annotation, Distribution) or max(gold.annotation.probs) < 0.99 for gold in golds
-    ]
+    soft = [not kind_of(gold.annotation).is_certain(gold.annotation) for gold in golds]
     exact = [score.similarity > 0.99 for score, counts in zip(scores, soft, strict=True) if counts]
     if len(exact) >= _LEAST_SAMPLES and sum(exact) >= 0.5 * len(exact):
         share = sum(exact) / len(exact)
         return [Reason("too_good", f"{share:.0%} of the answers equal the truth", "hold")]
-    if spec.metric == "accuracy" and all(score.correct for score in scores):
+    if spec.ranking.sample and all(score.value(spec.ranking) == spec.ranking.best for score in scores):
         return [Reason("too_good", "every answer is right", "hold")]
     return []

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rise_bench._version import __version__
-from rise_bench.annotations.boxes.metrics import Matches
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.metric import Pool
 from rise_bench.data.hub_files import holds_token
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.files.atomic import sha256_bytes
@@ -35,8 +35,7 @@ from rise_bench.leaderboards.verification.suspicion import (
     resemblance,
 )
 from rise_bench.prompts.templates import prompt_hash
-from rise_bench.scoring.rewards import read_stated
-from rise_bench.scoring.scores import Report, SampleScore, aggregate, match_scores, score_annotation
+from rise_bench.scoring.scores import Report, SampleScore, aggregate, collect, score_response
 
 Decision = Literal["accept", "hold", "reject"]
 
@@ -56,8 +55,7 @@ class Verification:
         reasons: Everything against it.
         report: Recomputed scores, without intervals; None if the responses are incomplete.
         scores: Score of each sample, in order of ids; empty if the responses are incomplete.
-        matches: Matched boxes of each sample, in the same order; empty for distributions.
-        texts: (think, answer) of each sample, in the same order.
+        ranking: Samples of the ranking metric; None if the responses are incomplete.
         print_of: Fingerprint, to compare with others.
         decided: What a person decided on a held submission.
     """
@@ -69,8 +67,7 @@ class Verification:
     reasons: tuple[Reason, ...]
     report: Report | None = None
     scores: tuple[SampleScore, ...] = field(default=(), repr=False)
-    matches: tuple[Matches, ...] = field(default=(), repr=False)
-    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ranking: Pool | None = field(default=None, repr=False)
     print_of: Fingerprint | None = field(default=None, repr=False)
     decided: Decision | None = None
 
@@ -156,13 +153,12 @@ def verify(
     reasons += _completeness(responses, board)
     if any(reason.severity == "reject" and reason.code in _UNSCORABLE for reason in reasons):
         return replace(outcome, reasons=tuple(reasons))
-    scored = _score(submission, responses, board)
-    scores, texts = [s for s, _, _ in scored], tuple((think, answer) for _, think, answer in scored)
-    matches = tuple(match_scores(board.golds, scores)) if board.spec.kind == "boxes" else ()
+    scores = _score(submission, responses, board)
+    ranking = collect(board.spec.ranking, board.golds, scores)
     report = aggregate(
-        board.spec, board.golds, scores, reference=board.reference, resamples=0, matches=matches
+        board.spec, board.golds, scores, reference=board.reference, resamples=0, ranking=ranking
     )
-    mark = fingerprint(path, submission.model.id, responses, texts, scores, board.golds)
+    mark = fingerprint(path, submission.model.id, responses, scores, board.golds)
     reasons += [] if board.pin.hidden else _claims(submission, report, board)
     reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
     reasons += resemblance(mark, known)
@@ -170,9 +166,8 @@ def verify(
         outcome,
         reasons=tuple(reasons),
         report=report,
-        scores=tuple(scores),
-        matches=matches,
-        texts=texts,
+        scores=scores,
+        ranking=ranking,
         print_of=mark,
     )
 
@@ -250,22 +245,18 @@ def _completeness(responses: Mapping[str, str], board: GoldBoard) -> list[Reason
     ]
 
 
-def _score(
-    submission: Submission, responses: Mapping[str, str], board: GoldBoard
-) -> list[tuple[SampleScore, str, str]]:
+def _score(submission: Submission, responses: Mapping[str, str], board: GoldBoard) -> tuple[SampleScore, ...]:
     prompt = submission.prompt
-    scored = []
-    for gold in board.golds:
-        stated, reading = read_stated(
+    return tuple(
+        score_response(
             gold,
             responses[gold.id],
             unit=prompt.box_unit,
             style=prompt.style,
             max_pixels=prompt.max_pixels,
         )
-        score = score_annotation(gold, stated, reason=reading.reason, format_ok=reading.format_ok)
-        scored.append((score, reading.think, reading.answer))
-    return scored
+        for gold in board.golds
+    )
 
 
 def _claims(submission: Submission, report: Report, board: GoldBoard) -> list[Reason]:

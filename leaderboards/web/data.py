@@ -13,8 +13,10 @@ from typing import Any
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.metric import SHARED, SIMILARITY, Metric
 from rise_bench.files.atomic import sha256_bytes
-from rise_bench.leaderboards.ranking.entries import Entry, key_of, main_score
+from rise_bench.leaderboards.ranking.entries import Entry, key_of
 from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, read_samples
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification
@@ -43,10 +45,7 @@ class RunWriter:
         assert outcome.submission is not None
         assert outcome.report is not None
         responses, _ = read_samples((self.results / outcome.path / SAMPLES_NAME).read_bytes())
-        samples = [
-            _sample(board, score, think, answer, responses[score.id])
-            for score, (think, answer) in zip(outcome.scores, outcome.texts, strict=True)
-        ]
+        samples = [_sample(board.spec.ranking, score, responses[score.id]) for score in outcome.scores]
         said = outcome.submission.model_dump(mode="json", exclude={"samples", "metrics"})
         metrics = {name: metric.value for name, metric in outcome.report.metrics.items()}
         run = {"path": outcome.path, **said, "recomputed": metrics, "read": outcome.report.reasons}
@@ -57,18 +56,19 @@ class RunWriter:
         return self.out / "runs" / f"{key_of(folder)}.json"
 
 
-def _sample(board: GoldBoard, score: SampleScore, think: str, answer: str, response: str) -> dict[str, Any]:
+def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]:
+    think, answer = score.reading.think, score.reading.answer
     sample: dict[str, Any] = {
         "id": score.id,
-        "score": round(main_score(board.spec, score), 6),
+        "score": round(score.value(metric), 6),
         "similarity": round(score.similarity, 6),
         "think": think,
         "answer": answer,
     }
     if score.stated is not None:
         sample["stated"] = _numbers(score.stated)
-    if score.reason != "ok":
-        sample["reason"] = score.reason
+    if score.reading.reason != "ok":
+        sample["reason"] = score.reading.reason
     if "".join(response.split()) != "".join(f"<think>{think}</think><answer>{answer}</answer>".split()):
         sample["raw"] = response
     return sample
@@ -101,6 +101,8 @@ def write_gold(board: GoldBoard, out: Path) -> None:
         "name": spec.name,
         "kind": spec.kind,
         "metric": spec.metric,
+        "shown": (spec.ranking if spec.ranking.sample else SIMILARITY).to_json(),
+        "metrics": {metric.name: metric.to_json() for metric in (*KINDS[spec.kind].metrics, *SHARED)},
         "classes": list(spec.classes),
         "question": spec.question,
         "images": spec.images,

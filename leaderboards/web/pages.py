@@ -18,12 +18,6 @@ rise-bench submit results --model ORG/NAME@COMMIT --shots full --board ORG/rise-
 #: Rows of a board on the first page; the board's own page has all.
 FIRST_ROWS = 10
 
-_ABOUT = {
-    "jsd": "Jensen-Shannon divergence in nats; lower is better",
-    "accuracy": "accuracy of the most probable class; higher is better",
-    "ap50": "average precision at IoU 0.5; higher is better",
-}
-
 
 def file_of(table: Table) -> str:
     """Return the file of a board's page."""
@@ -152,11 +146,12 @@ def board_page(site: str, table: Table, tables: Sequence[Table]) -> str:
 
 
 def _about(table: Table) -> Markup:
+    metric = table.spec.ranking
     question = table.spec.question.replace("{question} ", "").replace("{category}", "…")
     return el(
         "p",
         el("em", question),
-        f" {table.samples} test images, {_ABOUT[table.spec.metric]}.",
+        f" {table.samples} test images. {metric.description}; {metric.direction}.",
         class_="about",
     )
 

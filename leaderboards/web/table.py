@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 
+from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.leaderboards.ranking.tables import Floor, Paired, Row, Table
 from rise_bench.rendering.html import Markup, el
 from rise_bench.scoring.bootstrap import Interval
 
 TITLES = {"emotion6": "Emotion6", "lisa": "LISA", "imagenet_sub": "ImageNet-Sub", "coco_sub": "COCO-Sub"}
-METRICS = {"jsd": "JSD", "accuracy": "Accuracy", "ap50": "AP50"}
 SHOTS = {"4": "4-shot", "16": "16-shot", "full": "full data"}
 _FLOORS = {
     "uniform": "Uniform",
@@ -33,7 +33,7 @@ def table_markup(table: Table, limit: int | None = None) -> Markup:
         table: The board.
         limit: Most rows, ranked ones first; all if None.
     """
-    metric = METRICS[table.spec.metric]
+    metric = table.spec.ranking.title
     columns = [
         ("#", "rank", "number"),
         ("Model", "model", "text"),
@@ -68,7 +68,7 @@ def table_markup(table: Table, limit: int | None = None) -> Markup:
         el("tbody", *(_floor(floor, table, plot) for floor in table.floors), class_="floors"),
         class_="board",
         data_board=table.name,
-        data_lower=not table.spec.higher_is_better,
+        data_lower=not table.spec.ranking.higher_is_better,
     )
 
 
@@ -92,9 +92,9 @@ def _row(row: Row, table: Table, plot: "_Plot") -> Markup:
             el("span", " · ".join(d for d in details if d), class_="by"),
             class_="model",
         ),
-        _score(entry.main, table.spec, plot),
-        _difference(row.above, table.spec, "above"),
-        *([_difference(row.rise, table.spec, "rise")] if table.rise else []),
+        _score(entry.main, table.spec.ranking, plot),
+        _difference(row.above, table.spec.ranking, "above"),
+        *([_difference(row.rise, table.spec.ranking, "rise")] if table.rise else []),
         *_rates(entry.metrics, table),
         el("td", el("span", entry.tier, class_=f"tier-{entry.tier}"), class_="tier"),
         el("td", entry.submission.run.date, class_="date"),
@@ -108,7 +108,7 @@ def _floor(floor: Floor, table: Table, plot: "_Plot") -> Markup:
         "tr",
         el("td", "", class_="rank"),
         el("td", name, el("span", "floor", class_="by"), class_="model"),
-        _score(floor.main, table.spec, plot),
+        _score(floor.main, table.spec.ranking, plot),
         el("td", "", class_="above"),
         *([el("td", "", class_="rise")] if table.rise else []),
         *_rates(floor.metrics, table),
@@ -117,9 +117,9 @@ def _floor(floor: Floor, table: Table, plot: "_Plot") -> Markup:
     )
 
 
-def _score(main: Interval, spec: BenchmarkSpec, plot: "_Plot") -> Markup:
-    value = el("span", number(main.value, spec), class_="value")
-    ends = el("span", f"{number(main.low, spec)} – {number(main.high, spec)}", class_="by interval")
+def _score(main: Interval, metric: Metric, plot: "_Plot") -> Markup:
+    value = el("span", metric.text(main.value), class_="value")
+    ends = el("span", f"{metric.text(main.low)} – {metric.text(main.high)}", class_="by interval")
     return el("td", value, plot.draw(main), ends, class_="score", data_v=main.value)
 
 
@@ -134,25 +134,17 @@ def _rates(metrics: Mapping[str, float], table: Table) -> list[Markup]:
     return [*cells, el("td", "100%" if read == 1 else f"{read:.1%}", class_="read", data_v=read)]
 
 
-def _difference(found: Paired | None, spec: BenchmarkSpec, name: str) -> Markup:
-    if found is None:
+def _difference(paired: Paired | None, metric: Metric, name: str) -> Markup:
+    if paired is None:
         return el("td", "", class_=name)
-    value = found.difference * (100 if spec.metric != "jsd" else 1)
-    text = f"{value:+.4f}" if spec.metric == "jsd" else f"{value:+.1f}"
-    sure = el("span", p_text(found.p), class_="p sure" if found.p < 0.05 else "p")
-    return el("td", text.replace("-", "−"), sure, class_=name, data_v=found.difference)
+    text = metric.text(paired.difference, "+").replace("-", "−")
+    sure = el("span", p_text(paired.p), class_="p sure" if paired.p < 0.05 else "p")
+    return el("td", text, sure, class_=name, data_v=paired.difference)
 
 
 def p_text(p: float) -> str:
     """Write a p-value."""
     return "p < 0.01" if p < 0.01 else f"p {p:.2f}"
-
-
-def number(value: float, spec: BenchmarkSpec) -> str:
-    """Write a score: JSD with four digits, shares as percent points."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.4f}" if spec.metric == "jsd" else f"{100 * value:.1f}"
 
 
 class _Plot:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from rise_bench.annotations.boxes.values import Box, BoxUnit
+    from rise_bench.annotations.metric import Metric
     from rise_bench.annotations.trainer_form import TrainerForms
 
 SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
@@ -74,7 +75,8 @@ class AnnotationKind(ABC, Generic[A]):
 
     Attributes:
         name: Name in manifests and in `KINDS`.
-        metrics: Names of the metrics that can rank a benchmark of this kind.
+        metrics: Metrics of a benchmark of this kind, the main one first: logs keep its rows, and win-rates
+            compare by it.
         columns: Columns of a row that hold the annotation.
         task_category: Task of the Hub that it belongs to.
         secret: What a chain of thought may not write, as the prompt says it.
@@ -89,7 +91,7 @@ class AnnotationKind(ABC, Generic[A]):
     """
 
     name: ClassVar[str]
-    metrics: ClassVar[tuple[str, ...]]
+    metrics: ClassVar[tuple[Metric, ...]]
     columns: ClassVar[tuple[str, ...]]
     task_category: ClassVar[str] = "image-text-to-text"
     secret: ClassVar[str] = "the annotation"
@@ -189,10 +191,6 @@ class AnnotationKind(ABC, Generic[A]):
         """Return S of eqs. 2-6, in [0, 1] (`literal` may exceed 1); finite on any finite input."""
 
     @abstractmethod
-    def score(self, gold: A, stated: A | None) -> dict[str, float]:
-        """Return the values of one sample by metric; None is unreadable and scores worst."""
-
-    @abstractmethod
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return the constant predictors fitted to at least one sample, by name."""
 
@@ -201,6 +199,28 @@ class AnnotationKind(ABC, Generic[A]):
     def rescale(self, annotation: A, source: Frame, target: Frame) -> A:
         """Express an annotation in another frame."""
         return annotation
+
+    # Comparison of submissions
+
+    @abstractmethod
+    def coordinates(self, gold: Gold, stated: A) -> tuple[float, ...]:
+        """Return numbers around 1 that say what is stated, as many for each sample; none for nothing."""
+
+    def landmarks(self, gold: Gold, stated: A) -> tuple[float, ...]:
+        """Return up to four of them that are hard to change without changing the answer."""
+        return self.coordinates(gold, stated)[:4]
+
+    def is_wrong(self, gold: A, stated: A) -> bool:
+        """Whether an answer is clearly wrong, so that another model is unlikely to give it too."""
+        return self.similarity(gold, stated) < 0.5
+
+    def is_certain(self, gold: A) -> bool:
+        """Whether a good model is expected to state exactly the ground truth."""
+        return False
+
+    def is_round(self, stated: A) -> bool:
+        """Whether an answer has so few digits that others give the same."""
+        return False
 
     # Display
 

@@ -7,6 +7,7 @@ from rise_bench.annotations.base import Annotation, AnnotationKind, Gold, Predic
 from rise_bench.annotations.boxes.kind import BoxesKind
 from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit, frame_of
 from rise_bench.annotations.distribution.kind import DistributionKind
+from rise_bench.annotations.metric import SHARED, Metric
 from rise_bench.errors import DataError
 
 #: The kinds by name.
@@ -16,6 +17,12 @@ KINDS: dict[str, AnnotationKind[Any]] = {kind.name: kind for kind in (Distributi
 def kind_of(annotation: Annotation) -> AnnotationKind[Any]:
     """Return the kind of an annotation."""
     return KINDS[annotation.kind]
+
+
+def all_metrics() -> dict[str, Metric]:
+    """Return the metrics of every kind by name."""
+    of_kinds = (metric for kind in KINDS.values() for metric in kind.metrics)
+    return {metric.name: metric for metric in (*of_kinds, *SHARED)}
 
 
 def floor_predictors(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:

@@ -24,7 +24,7 @@ class BenchmarkSpec:
     Attributes:
         name: Short name, as in `rise-bench build emotion6`.
         kind: Name of the kind of annotation.
-        metric: Metric that ranks models: JSD (nats, lower is better), accuracy or AP at IoU 0.5.
+        metric: Name of the metric that ranks models.
         question: Task sentence of the prompts; `{category}` and `{question}` are filled in from the row.
         classes: Class names of a distribution, in order; empty for boxes.
         images: `embed` if images may be republished, else `reference`: ids and hashes only.
@@ -38,7 +38,7 @@ class BenchmarkSpec:
 
     name: str
     kind: str
-    metric: Metric
+    metric: str
     question: str
     classes: tuple[str, ...] = ()
     images: ImagePolicy = "reference"
@@ -58,15 +58,17 @@ class BenchmarkSpec:
                 f"benchmark {self.name!r}: kind {self.kind!r} needs {kind.min_classes} classes or more, "
                 f"got {self.classes}"
             )
-        if self.metric not in kind.metrics:
+        ranking = [metric.name for metric in kind.metrics if metric.ranks]
+        if self.metric not in ranking:
             raise DataError(
-                f"benchmark {self.name!r}: metric {self.metric!r} does not fit kind {self.kind!r}"
+                f"benchmark {self.name!r}: metric {self.metric!r} does not fit kind {self.kind!r}; choose "
+                f"{' or '.join(ranking)}"
             )
 
     @property
-    def higher_is_better(self) -> bool:
-        """Direction of the ranking metric."""
-        return self.metric != "jsd"
+    def ranking(self) -> Metric:
+        """Metric that ranks models."""
+        return next(metric for metric in KINDS[self.kind].metrics if metric.name == self.metric)
 
     @property
     def hub_id(self) -> str:

@@ -113,7 +113,7 @@ def custom(
     ] = "",
     classes: Annotated[str, typer.Option(help="Class names in order, with commas between them.")] = "",
     metric: Annotated[
-        Literal["jsd", "accuracy"] | None, typer.Option(help="Ranking metric of a CSV's benchmark.")
+        str | None, typer.Option(help="Metric that ranks models on labels from a CSV: jsd or accuracy.")
     ] = None,
     test_fraction: Annotated[
         float, typer.Option(help="Share of test images, where the source has no splits.")

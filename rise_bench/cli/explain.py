@@ -97,7 +97,7 @@ def _print(explanation: "Explanation") -> None:
     for leak in explanation.leaks:
         console.print(f"  leak {leak.start}-{leak.end} {leak.reason}: {leak.text!r}")
     console.print(Text("answer as it was read", style="bold"))
-    console.print(_visible(explanation.reading.answer) or "none")
+    console.print(_visible(explanation.score.reading.answer) or "none")
     _print_annotations(explanation, console)
     _print_verdict(explanation, console)
 
@@ -112,7 +112,7 @@ def _print_annotations(explanation: "Explanation", console: Console) -> None:
 
     gold, stated = explanation.gold.annotation, explanation.verdict.stated
     if stated is None:
-        console.print(f"unreadable: {explanation.reading.reason}")
+        console.print(f"unreadable: {explanation.score.reading.reason}")
         return
     kind = kind_of(gold)
     if kind.in_frame:
@@ -129,17 +129,15 @@ def _print_annotations(explanation: "Explanation", console: Console) -> None:
 def _print_verdict(explanation: "Explanation", console: Console) -> None:
     verdict, score = explanation.verdict, explanation.score
     table = Table(show_header=False)
-    table.add_row("parse", explanation.reading.reason)
+    table.add_row("parse", explanation.score.reading.reason)
     table.add_row("format", "ok" if verdict.format_ok else "wrong: pays nothing")
     if explanation.equation == 1:
         leak = "numbers: pays nothing" if verdict.leak_numbers else "none"
         table.add_row("leak (paper's rule)", leak)
         table.add_row("leak (strict rule)", "yes" if verdict.leak_strict else "none")
     table.add_row("similarity S", f"{verdict.similarity:.6f}")
-    for name in ("jsd", "correct", "precision_iou"):
-        value = getattr(score, name)
-        if value is not None:
-            table.add_row(name, f"{value:.6f}" if isinstance(value, float) else str(value))
+    for name, value in score.values.items():
+        table.add_row(name, f"{value:.6f}")
     name = "R (eq. 1)" if explanation.equation == 1 else "R_R1 (eq. 9)"
     table.add_row(name, f"{verdict.reward:.6f}", style="bold")
     console.print(table)

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.kinds import KINDS, all_metrics
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.evaluation.score_run import LOWER_IS_BETTER, ScoredRun
+from rise_bench.evaluation.score_run import ScoredRun
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.bootstrap import Interval
 from rise_bench.scoring.scores import Report
@@ -52,13 +52,12 @@ def print_reports(
         table.add_column(run, justify="right")
     for floor in floors:
         table.add_column(floor, justify="right", style="dim")
-    names = next(iter(runs.values())).metrics
+    metrics, names = all_metrics(), next(iter(runs.values())).metrics
     for metric in sorted(names, key=lambda name: name != ranking_metric):
         cells = [_with_interval(report.metrics[metric]) for report in runs.values()]
         cells += [f"{report.metrics[metric].value:.4f}" for report in floors.values()]
-        arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
         style = "bold" if metric == ranking_metric else None
-        table.add_row(f"{metric} {arrow}", *cells, style=style)
+        table.add_row(f"{metric} {metrics[metric].arrow}", *cells, style=style)
     _console().print(table)
 
 
@@ -83,7 +82,8 @@ def _print_note(report: Report, floors: Mapping[str, Report], spec: BenchmarkSpe
     if absent:
         _console().print(f"Not shown: {', '.join(absent)}; fitted to a train split, of which there is none.")
     if report.reference:
-        _console().print(f"Win-rate is against the per-sample JSD of {report.reference}.", highlight=False)
+        against = f"the per-sample {KINDS[spec.kind].metrics[0].title} of {report.reference}"
+        _console().print(f"Win-rate is against {against}.", highlight=False)
 
 
 def _console() -> Console:

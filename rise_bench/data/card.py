@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from rise_bench.annotations.kinds import KINDS, floor_predictors
+from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
@@ -81,18 +82,15 @@ def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     task = {"id": f"rise_{spec.name}", "config": "default", "split": "test"}
     content = {
         "name": _title(spec),
-        "description": f"{_METRIC_TEXT[spec.metric]}; task `rise_{spec.name}`.",
+        "description": f"{_metric_text(spec.ranking)}; task `rise_{spec.name}`.",
         "evaluation_framework": "lmms-eval",
         "tasks": [task] if "test" in manifest.counts else [],
     }
     atomic_write_text(folder / EVAL_NAME, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-_METRIC_TEXT = {
-    "jsd": "Jensen-Shannon divergence in nats, lower is better",
-    "accuracy": "Accuracy of the most probable class",
-    "ap50": "AP at IoU 0.5, averaged over categories",
-}
+def _metric_text(metric: Metric) -> str:
+    return metric.description if metric.higher_is_better else f"{metric.description}, {metric.direction}"
 
 
 def _title(spec: BenchmarkSpec) -> str:
@@ -146,7 +144,7 @@ def _introduction(spec: BenchmarkSpec, manifest: Manifest) -> str:
     lines = [
         f"Images with annotations of kind *{spec.kind}* ({what}), for training and comparing small "
         f'vision-language models that annotate with reasons. Question: "{inline(spec.question)}" '
-        f"Metric: {_METRIC_TEXT[spec.metric]}."
+        f"Metric: {_metric_text(spec.ranking)}."
     ]
     if manifest.images == "reference":
         lines.append(

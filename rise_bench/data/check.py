@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.distribution.metrics import LN2
 from rise_bench.annotations.kinds import kind_of, render_gold
 from rise_bench.data.card import split_card
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
@@ -234,8 +233,8 @@ def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> It
     for gold, best, worst in zip(scored, true, empty, strict=True):
         if problem := answers_problem(spec, best, worst):
             yield Finding(f"row {gold.id!r}", problem)
-    ideal, floor = (0.0, LN2) if spec.metric == "jsd" else (1.0, 0.0)
-    for scores, expected, name in ((true, ideal, "the true answers"), (empty, floor, "empty answers")):
+    cases = ((true, spec.ranking.best, "the true answers"), (empty, spec.ranking.worst, "empty answers"))
+    for scores, expected, name in cases:
         value = aggregate(spec, scored, scores, resamples=0).metrics[spec.metric].value
         if not abs(value - expected) <= TOLERANCE:
             yield Finding(f"split {split}", f"{name} have {spec.metric} {value:g}, expected {expected:g}")

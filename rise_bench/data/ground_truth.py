@@ -58,9 +58,10 @@ def truth_problem(spec: BenchmarkSpec, gold: Gold) -> str:
 def answers_problem(spec: BenchmarkSpec, right: SampleScore, empty: SampleScore) -> str:
     """Say which of a sample's two known answers has not the score that it must have; empty if both have."""
     problems = []
-    perfect = right.similarity >= 1 - 1e-3 and right.format_ok and (right.jsd or 0.0) <= TOLERANCE
-    if not perfect or (spec.metric == "accuracy" and not right.correct):
-        problems.append(f"its true answer scores {right.similarity:g} ({right.reason})")
+    perfect = right.similarity >= 1 - 1e-3 and right.reading.format_ok
+    judged = [metric for metric in (KINDS[spec.kind].metrics[0], spec.ranking) if metric.sample]
+    if not perfect or any(abs(right.values[m.name] - m.best) > TOLERANCE for m in judged):
+        problems.append(f"its true answer scores {right.similarity:g} ({right.reading.reason})")
     if empty.similarity:
         problems.append(f"an empty answer scores {empty.similarity:g}")
     return ", and ".join(problems)

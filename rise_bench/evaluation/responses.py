@@ -13,6 +13,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.errors import DataError
 from rise_bench.prompts.answer_format import (
     DEFAULT_FORMAT,
@@ -30,8 +31,8 @@ from rise_bench.scoring.scores import SampleScore, score_response
 #: Texts that lmms-eval writes in place of a response.
 FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
 
-#: Metrics of our tasks whose sample value is a row with our id.
-_ROW_METRICS = ("jsd", "ap50")
+#: Metrics of our tasks whose sample value is a row with our id: the main one of each kind of annotation.
+_ROW_METRICS = tuple(kind.metrics[0].name for kind in KINDS.values())
 
 
 @dataclass(frozen=True, slots=True)

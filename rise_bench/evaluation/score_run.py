@@ -11,9 +11,6 @@ from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.scoring.bootstrap import RESAMPLES
 from rise_bench.scoring.scores import Reference, Report, aggregate, score_annotation
 
-#: Metrics for which less is better; for the rest more is.
-LOWER_IS_BETTER = frozenset({"jsd"})
-
 
 @dataclass(frozen=True, slots=True)
 class ScoredRun:
@@ -66,7 +63,7 @@ def score_run(
     """
     golds = dataset.golds(split)[rows]
     scores = score_responses(responses, golds, dataset.sha256)
-    reference = reference or _reference(dataset, split)
+    reference = reference or win_rate_reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
     floors = score_floors(dataset, split, rows=rows, reference=reference, resamples=0)
     return ScoredRun(dataset.spec, dataset.sha256, report, floors)
@@ -82,7 +79,7 @@ def score_floors(
 ) -> dict[str, Report]:
     """Score the constant predictors, fitted to the train split if any, by the same code as a run."""
     golds = dataset.golds(split)[rows]
-    reference = reference or _reference(dataset, split)
+    reference = reference or win_rate_reference(dataset, split)
     return {
         name: aggregate(
             dataset.spec,
@@ -93,7 +90,3 @@ def score_floors(
         )
         for name, predict in floor_predictors(dataset.train_golds(), golds).items()
     }
-
-
-def _reference(dataset: BenchmarkDataset, split: str) -> Reference | None:
-    return win_rate_reference(dataset, split) if dataset.spec.kind == "distribution" else None

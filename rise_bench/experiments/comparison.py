@@ -5,22 +5,22 @@ sample, where RISE is among the methods.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.annotations.kinds import all_metrics
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
-from rise_bench.evaluation.responses import Responses, read_responses, score_responses
-from rise_bench.evaluation.score_run import LOWER_IS_BETTER, score_floors
+from rise_bench.evaluation.responses import read_responses, score_responses
+from rise_bench.evaluation.score_run import score_floors
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
+from rise_bench.prompts.answer_format import AnswerFormat
 from rise_bench.scoring.bootstrap import Interval
-from rise_bench.scoring.response import read_response
 from rise_bench.scoring.scores import Reference, Report, SampleScore, aggregate, score_annotation
 from rise_bench.synthetic import fact_check
 
@@ -93,14 +93,14 @@ def compare(
     for method in methods:
         report = aggregate(dataset.spec, golds, scores[method], reference=reference)
         jobs = method_jobs(cell, [method])
-        said = checked(responses[method], dataset)
+        said = checked(responses[method].asked, scores[method], dataset)
         rows.append(
             Row(
                 find_method(method).title,
                 report,
                 method,
-                said and said.false_per_text,
-                said and said.per_text,
+                said.false_per_text if said else None,
+                said.per_text if said else None,
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
@@ -125,21 +125,14 @@ def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
     return Path(outcome["samples_file"])
 
 
-def checked(responses: Responses, dataset: BenchmarkDataset) -> Any | None:
-    """Check what chains of thought say of drawn test pictures.
-
-    Returns:
-        A `rise_bench.synthetic.fact_check.Counted`; None where the model was asked for the answer only.
-    """
-    if responses.asked.style != "think_answer":
+def checked(
+    asked: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
+) -> fact_check.Counted | None:
+    """Check what chains of thought say of drawn test pictures; None if only the answer was asked for."""
+    if asked.style != "think_answer":
         return None
-    count = fact_check.count_statements
-    return count(thoughts_of(responses.texts, dataset.spec).items(), dataset, "test")
-
-
-def thoughts_of(texts: Mapping[str, str], spec: BenchmarkSpec) -> dict[str, str]:
-    """Return the chain of thought of each response, by sample id; empty where there is none."""
-    return {uid: read_response(text, spec.kind, spec.classes).think for uid, text in texts.items()}
+    texts = ((score.id, score.reading.think) for score in scores)
+    return fact_check.count_statements(texts, dataset, "test")
 
 
 def cells(row: Row, metric: str) -> list[str]:
@@ -159,13 +152,14 @@ def cells(row: Row, metric: str) -> list[str]:
 
 def headings(metric: str) -> list[str]:
     """Return the headings of the table, the metric by its name and direction."""
-    arrow = "↓" if metric in LOWER_IS_BETTER else "↑"
+    arrow = all_metrics()[metric].arrow
     return [f"{metric} {arrow}" if name == "score" else name for name in _columns(metric)]
 
 
 def _columns(metric: str) -> list[str]:
-    """Boxes have no score of a single picture, and so no win-rate."""
-    return [name for name in COLUMNS if metric != "ap50" or name != "win-rate against RISE"]
+    """A metric without a score of a single picture has no win-rate."""
+    pooled = all_metrics()[metric].sample is None
+    return [name for name in COLUMNS if not pooled or name != "win-rate against RISE"]
 
 
 def _with_interval(score: Interval) -> str:
@@ -176,8 +170,5 @@ def _with_interval(score: Interval) -> str:
 
 def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:
     """Return what win-rates are against: the scores of RISE, else the benchmark's own reference."""
-    if dataset.spec.kind != "distribution":
-        return None
-    if scores is None:
-        return win_rate_reference(dataset)
-    return Reference(METHODS[AGAINST].title, {s.id: s.jsd for s in scores if s.jsd is not None})
+    own = win_rate_reference(dataset)
+    return Reference.of(METHODS[AGAINST].title, dataset.spec.kind, scores) if own and scores else own

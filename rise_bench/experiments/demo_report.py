@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.metric import Metric
 from rise_bench.cot.dataset import TAU, open_cots
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.evaluation.score_run import LOWER_IS_BETTER
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
 from rise_bench.experiments.jobs import JobFolder
@@ -49,7 +49,7 @@ def write_page(
         tau=TAU,
         test_pictures=len(dataset.golds("test")),
         headings=headings(dataset.spec.metric),
-        rows=_table(rows, dataset.spec.metric),
+        rows=_table(rows, dataset.spec.ranking),
         columns_note=COLUMNS_NOTE,
         curves=_curves(cell),
         reports=_reports(path, cell),
@@ -59,12 +59,12 @@ def write_page(
     atomic_write_text(path, page)
 
 
-def _table(rows: Sequence[Row], metric: str) -> list[tuple[str, list[str]]]:
+def _table(rows: Sequence[Row], metric: Metric) -> list[tuple[str, list[str]]]:
     """Cells of each row, and its kind: the best method, whichever it is, or a floor."""
-    values = {row.title: row.report.metrics[metric].value for row in rows if row.method}
-    best = (min if metric in LOWER_IS_BETTER else max)(values.values(), default=math.nan)
+    values = {row.title: row.report.metrics[metric.name].value for row in rows if row.method}
+    best = min(values.values(), key=metric.cost, default=math.nan)
     kinds = ("floor" if not row.method else "best" if values[row.title] == best else "" for row in rows)
-    return [(kind, list(cells(row, metric))) for kind, row in zip(kinds, rows, strict=True)]
+    return [(kind, list(cells(row, metric.name))) for kind, row in zip(kinds, rows, strict=True)]
 
 
 def _curves(cell: Cell) -> list[dict[str, str]]:

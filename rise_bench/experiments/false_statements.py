@@ -26,9 +26,9 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.errors import DataError, RiseError
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.experiments.comparison import thoughts_of
 from rise_bench.hub.find import open_benchmark
 from rise_bench.scoring.groundedness import auroc
+from rise_bench.scoring.response import read_response
 from rise_bench.synthetic.fact_check import Counted, check_texts, count_statements
 
 Stage = tuple[str, Counted]
@@ -77,8 +77,9 @@ def count_retained(
 
 def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") -> Iterator[Stage]:
     """Count the chains of thought of an evaluation's responses."""
-    texts = thoughts_of(read_responses(file).texts, dataset.spec)
-    yield f"responses, {split}", count_statements(texts.items(), dataset, split)
+    spec, responses = dataset.spec, read_responses(file).texts
+    texts = ((uid, read_response(text, spec.kind, spec.classes).think) for uid, text in responses.items())
+    yield f"responses, {split}", count_statements(texts, dataset, split)
 
 
 def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
+from rise_bench.annotations.kinds import all_metrics
 from rise_bench.hub.dataset_card import CITATION
 from rise_bench.rendering.markdown import code, fenced, inline
-
-_METRICS = ("jsd", "win_rate", "accuracy", "ap50", "similarity", "parse_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,12 @@ processor = AutoProcessor.from_pretrained("{repo_id}", padding_side="left")
 def _scores(facts: ModelFacts) -> str:
     if not facts.scores:
         return "Not scored yet."
-    parts = []
+    parts, metrics = [], all_metrics()
     for score in facts.scores:
-        names = [name for name in _METRICS if name in score["metrics"]]
+        names = [name for name in metrics if name in score["metrics"]]
+        heads = (f"{name} {metrics[name].arrow}" for name in names)
         lines = [
-            f"| {inline(str(score['benchmark']))} | {' | '.join(names)} |",
+            f"| {inline(str(score['benchmark']))} | {' | '.join(heads)} |",
             "|---" * (len(names) + 1) + "|",
         ]
         lines.append(f"| this model | {' | '.join(_interval(score['metrics'][name]) for name in names)} |")
@@ -97,7 +97,7 @@ def _scores(facts: ModelFacts) -> str:
             lines.append(f"| floor: {inline(floor)} | {' | '.join(cells)} |")
         against = f" Win-rate against {code(str(score['reference']))}." if score.get("reference") else ""
         samples = inline(str(score["samples"]))
-        note = f"{samples} samples, 95% bootstrap intervals; JSD in nats, lower is better.{against}"
+        note = f"{samples} samples, 95% bootstrap intervals.{against}"
         parts.append("\n".join(lines) + f"\n\n{note}")
     return "\n\n".join(parts) + "\n\nClaimed by whoever published this model; a leaderboard recomputes them."
 

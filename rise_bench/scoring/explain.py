@@ -6,14 +6,12 @@ from typing import Any
 from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.boxes.similarity import match_boxes
 from rise_bench.annotations.boxes.values import Boxes, frame_of
-from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.prompts.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import LeakSpan, find_leaks
-from rise_bench.scoring.response import Reading, read_response
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward
-from rise_bench.scoring.scores import SampleScore, score_annotation
+from rise_bench.scoring.scores import SampleScore, score_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +23,9 @@ class Explanation:
         response: The text that holds the answer.
         cot: The text that is checked for leaks: the think part, or the chain of thought of the closed loop as
             it enters the prompt.
-        reading: How the answer was read; boxes in the declared unit.
         frame: The numbers that stand for the full image in that unit.
         verdict: The reward and its conditions (eq. 9, or eq. 1 for the closed loop); boxes in pixels.
-        score: The benchmark's metrics of this sample.
+        score: How the answer was read, and the benchmark's metrics of this sample.
         leaks: Pieces of `cot` that give the annotation away, class names included.
         matches: (index of the true box, index of the stated box, IoU), for boxes.
         equation: 9 or 1. Leaks decide the reward of eq. 1 only.
@@ -37,7 +34,6 @@ class Explanation:
     gold: Gold
     response: str
     cot: str
-    reading: Reading
     frame: Frame
     verdict: Verdict
     score: SampleScore
@@ -70,14 +66,13 @@ def explain_response(
         asked: How it was asked for; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
     """
-    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
     if cot is None:
         verdict = r1_reward(gold, response, rule=rule, **asked.keywords())
     else:
         verdict = cot_reward(gold, cot, response, unit=asked.unit, rule=rule, max_pixels=asked.max_pixels)
     style = asked.style if cot is None else "answer_only"
-    reading = read_response(response, gold.kind, classes, style=style)
-    text = reading.think if cot is None else clean_cot(cot)
+    score = score_response(gold, response, unit=asked.unit, style=style, max_pixels=asked.max_pixels)
+    text = score.reading.think if cot is None else clean_cot(cot)
     matches: tuple[tuple[int, int, float], ...] = ()
     if isinstance(gold.annotation, Boxes) and isinstance(verdict.stated, Boxes):
         matches = tuple(match_boxes(gold.annotation, verdict.stated))
@@ -85,10 +80,9 @@ def explain_response(
         gold=gold,
         response=response,
         cot=text,
-        reading=reading,
         frame=frame_of(asked.unit, gold.width_px, gold.height_px, max_pixels=asked.max_pixels),
         verdict=verdict,
-        score=score_annotation(gold, verdict.stated, reason=reading.reason, format_ok=reading.format_ok),
+        score=score,
         leaks=find_leaks(text, classes=[name for name in (*spec.classes, gold.category) if name]),
         matches=matches,
         equation=9 if cot is None else 1,

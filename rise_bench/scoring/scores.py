@@ -12,16 +12,23 @@ from typing import Any
 import numpy as np
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.metrics import Matches, ap50, match_samples, resample_ap50
-from rise_bench.annotations.boxes.similarity import precision_iou
-from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit
-from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd, win_and_tie
-from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import similarity
+from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
+from rise_bench.annotations.kinds import KINDS, similarity
+from rise_bench.annotations.metric import (
+    FORMAT_RATE,
+    PARSE_RATE,
+    SIMILARITY,
+    TIE_RATE,
+    WIN_RATE,
+    Mean,
+    Metric,
+    Pool,
+)
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
 from rise_bench.prompts.answer_format import Style
-from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval, mean_interval
+from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
+from rise_bench.scoring.response import Reading
 from rise_bench.scoring.rewards import read_stated
 
 
@@ -31,36 +38,40 @@ class SampleScore:
 
     Attributes:
         id: The sample's id.
-        reason: "ok", or why the response was unreadable.
-        format_ok: Whether it kept to the asked form.
-        similarity: S of eqs. 2-6, 0 if unreadable.
+        reading: How the response was read.
         stated: Stated annotation, boxes in pixels of the original image; None if unreadable.
-        jsd: JSD in nats, ln 2 if unreadable; None for boxes.
-        correct: Whether the most probable class is the true one; None for boxes.
-        precision_iou: Matched IoU over the number of stated boxes; None for distributions.
+        similarity: S of eqs. 2-6, 0 if unreadable.
+        values: Value of this sample by name of metric, for the metrics that are means of such values.
     """
 
     id: str
-    reason: str
-    format_ok: bool
-    similarity: float
+    reading: Reading
     stated: Annotation | None
-    jsd: float | None = None
-    correct: bool | None = None
-    precision_iou: float | None = None
+    similarity: float
+    values: Mapping[str, float]
+
+    def value(self, metric: Metric) -> float:
+        """Return the value by a metric; the similarity where the metric is computed from all samples."""
+        return self.values[metric.name] if metric.sample else self.similarity
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Per-sample JSD of the model that the win-rate is against.
+    """Model that the win-rate is against.
 
     Attributes:
-        name: What it is, shown beside the win-rate, e.g. "train_mean".
-        jsd: JSD in nats by sample id.
+        name: Name shown beside the win-rate, e.g. "train_mean".
+        values: Value by the main metric of the kind, by sample id.
     """
 
     name: str
-    jsd: Mapping[str, float]
+    values: Mapping[str, float]
+
+    @classmethod
+    def of(cls, name: str, kind: str, scores: Sequence[SampleScore]) -> "Reference":
+        """Make a reference of the scores of another model on the same samples."""
+        main = KINDS[kind].metrics[0].name
+        return cls(name, {score.id: score.values[main] for score in scores})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +115,19 @@ def score_response(
         max_pixels: Largest image of the processor; matters for `resized_px` only.
     """
     stated, reading = read_stated(gold, text, unit=unit, style=style, max_pixels=max_pixels)
-    return score_annotation(gold, stated, reason=reading.reason, format_ok=reading.format_ok)
+    return _score(gold, reading, stated)
 
 
-def score_annotation(
-    gold: Gold, stated: Annotation | None, *, reason: str = "ok", format_ok: bool = True
-) -> SampleScore:
-    """Score a stated annotation (boxes in pixels of the original image); None is unreadable."""
-    score = 0.0 if stated is None else similarity(gold.annotation, stated)
-    if isinstance(gold.annotation, Distribution):
-        probs = stated.probs if isinstance(stated, Distribution) else None
-        return SampleScore(
-            gold.id,
-            reason,
-            format_ok,
-            score,
-            stated,
-            jsd=LN2 if probs is None else jsd(gold.annotation.probs, probs),
-            correct=probs is not None and is_correct(gold.annotation.probs, probs),
-        )
-    assert isinstance(gold.annotation, Boxes)
-    precision = precision_iou(gold.annotation, stated) if isinstance(stated, Boxes) else 0.0
-    return SampleScore(gold.id, reason, format_ok, score, stated, precision_iou=precision)
+def score_annotation(gold: Gold, stated: Annotation) -> SampleScore:
+    """Score an annotation that was not read from a response; boxes in pixels of the original image."""
+    return _score(gold, Reading(stated, "ok", True, "", ""), stated)
+
+
+def _score(gold: Gold, reading: Reading, stated: Annotation | None) -> SampleScore:
+    metrics = (metric for metric in KINDS[gold.kind].metrics if metric.sample)
+    values = {metric.name: metric.score(gold.annotation, stated) for metric in metrics}
+    score = SIMILARITY.worst if stated is None else similarity(gold.annotation, stated)
+    return SampleScore(gold.id, reading, stated, score, values)
 
 
 def aggregate(
@@ -136,7 +138,7 @@ def aggregate(
     reference: Reference | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    matches: Sequence[Matches] | None = None,
+    ranking: Pool | None = None,
 ) -> Report:
     """Turn sample scores into a report; the order of the samples does not matter.
 
@@ -144,10 +146,10 @@ def aggregate(
         spec: The benchmark.
         golds: Every sample of the split.
         scores: One score for each of them.
-        reference: What the win-rate is against (distributions only).
+        reference: Model that the win-rate is against, if the kind of annotation has one.
         resamples: Bootstrap resamples; 0 leaves the intervals out (NaN).
         seed: Seed of the bootstrap.
-        matches: Matched boxes in order of ids, if they are at hand; matched here if None (boxes only).
+        ranking: Samples of the ranking metric in order of ids; collected here if None.
 
     Raises:
         DataError: If a sample has no score, two scores, or a score has no sample; or the reference lacks one.
@@ -155,53 +157,50 @@ def aggregate(
     golds = sorted(golds, key=lambda gold: gold.id)
     scores = sorted(scores, key=lambda score: score.id)
     _check_complete([gold.id for gold in golds], [score.id for score in scores])
-    picks = draw(len(golds), resamples, seed)
-    columns: dict[str, Sequence[float]] = {
-        "similarity": [s.similarity for s in scores],
-        "parse_rate": [float(s.stated is not None) for s in scores],
-        "format_rate": [float(s.format_ok) for s in scores],
+    kind, picks = KINDS[spec.kind], draw(len(golds), resamples, seed)
+    pools = {
+        metric.name: ranking if ranking and metric is spec.ranking else collect(metric, golds, scores)
+        for metric in kind.metrics
     }
-    metrics: dict[str, Interval] = {}
-    if spec.kind == "distribution":
-        columns = {
-            "jsd": [s.jsd or 0.0 for s in scores],
-            "accuracy": [float(bool(s.correct)) for s in scores],
-        } | columns
-        if reference is not None:
-            columns |= _against(reference, scores)
-    else:
-        columns["precision_iou"] = [s.precision_iou or 0.0 for s in scores]
-        if matches is None:
-            matches = match_scores(golds, scores)
-        found = matches
-        metrics["ap50"] = interval(ap50(found), picks, lambda p: resample_ap50(found, p))
-    metrics |= {
-        name: mean_interval(np.asarray(values, dtype=np.float64), picks) for name, values in columns.items()
+    columns = {
+        SIMILARITY: [score.similarity for score in scores],
+        PARSE_RATE: [float(score.stated is not None) for score in scores],
+        FORMAT_RATE: [float(score.reading.format_ok) for score in scores],
     }
+    if reference is not None:
+        columns |= _against(reference, kind.metrics[0], scores)
+    pools |= {metric.name: Mean(np.array(values)) for metric, values in columns.items()}
     return Report(
         spec.name,
         len(golds),
-        metrics,
-        dict(sorted(Counter(s.reason for s in scores).items())),
-        reference.name if reference and spec.kind == "distribution" else "",
+        {name: interval(pool.value(), picks, pool.resample) for name, pool in pools.items()},
+        dict(sorted(Counter(score.reading.reason for score in scores).items())),
+        reference.name if reference else "",
     )
 
 
-def match_scores(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> list[Matches]:
-    """Match the stated boxes of scored samples with the true ones, for AP; pairs in the order given."""
-    stated = [score.stated if isinstance(score.stated, Boxes) else None for score in scores]
-    return match_samples(golds, stated)
+def collect(metric: Metric, golds: Sequence[Gold], scores: Sequence[SampleScore]) -> Pool:
+    """Collect scored samples for a metric of their kind, in the order given."""
+    if metric.pool is not None:
+        return metric.pool(golds, [score.stated for score in scores])
+    return Mean(np.array([score.values[metric.name] for score in scores]))
 
 
-def _against(reference: Reference, scores: Sequence[SampleScore]) -> dict[str, list[float]]:
-    missing = [s.id for s in scores if s.id not in reference.jsd]
+def _against(reference: Reference, main: Metric, scores: Sequence[SampleScore]) -> dict[Metric, list[float]]:
+    missing = [score.id for score in scores if score.id not in reference.values]
     if missing:
         raise DataError(
-            f"reference {reference.name!r} has no JSD for {len(missing)} samples, e.g. {missing[0]!r}; "
-            "use the reference that belongs to this version of the dataset"
+            f"reference {reference.name!r} has no {main.title} for {len(missing)} samples, e.g. "
+            f"{missing[0]!r}; use the reference that belongs to this version of the dataset"
         )
-    pairs = [win_and_tie(s.jsd or 0.0, reference.jsd[s.id]) for s in scores]
-    return {"win_rate": [win for win, _ in pairs], "tie_rate": [tie for _, tie in pairs]}
+    counted = [win_and_tie(main, score, reference.values[score.id]) for score in scores]
+    return {metric: [counts[metric.name] for counts in counted] for metric in (WIN_RATE, TIE_RATE)}
+
+
+def win_and_tie(main: Metric, score: SampleScore, other: float) -> dict[str, float]:
+    """Count one sample for the win-rate and the tie-rate against another model's value of it."""
+    value = score.values[main.name]
+    return {"win_rate": float(main.is_better(value, other)), "tie_rate": float(value == other)}
 
 
 def _check_complete(gold_ids: Sequence[str], score_ids: Sequence[str]) -> None:

@@ -133,8 +133,9 @@ def test_another_run_can_be_the_reference(moods, tmp_path):
 
 
 def test_boxes_have_no_win_rate(scenes):
-    with pytest.raises(ConfigError, match="needs distributions"):
-        win_rate_reference(scenes)
+    assert win_rate_reference(scenes) is None
+    with pytest.raises(ConfigError, match="drop --reference"):
+        reference_from_samples(_write(scenes.root / "none.jsonl", {}), scenes)
 
 
 def test_score_command(moods, tmp_path):
@@ -240,7 +241,7 @@ def test_a_run_is_explained_in_the_form_in_which_it_was_asked(moods, tmp_path, s
         verdict = _explained(moods, gold, *source)["verdict"]
         assert (verdict["format_ok"], verdict["reward"] > 0.99) == (kept, kept)
     (score,) = score_responses(read_responses(samples), [gold], moods.sha256)
-    assert score.format_ok == kept
+    assert score.reading.format_ok == kept
 
 
 def test_a_run_is_explained_in_its_unit_and_resolution(scenes, tmp_path, monkeypatch):

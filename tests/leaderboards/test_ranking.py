@@ -204,7 +204,8 @@ def test_paired_differences_agree_with_a_t_test_on_the_samples(results, entries)
 
     first, second = [e for e in entries if e.submission.benchmark == "emotion6"][:2]
     jsds = [
-        [s.jsd for s in verify_folder(results.root, e.path, results.boards).scores] for e in (first, second)
+        [s.values["jsd"] for s in verify_folder(results.root, e.path, results.boards).scores]
+        for e in (first, second)
     ]
     expected = ttest_rel(*jsds)
     found = paired(first, second)

@@ -70,7 +70,7 @@ def mark(
     responses = {g.id: f"<think></think><answer>{a}</answer>" for g, a in zip(golds, answers, strict=True)}
     scores = [score_response(gold, responses[gold.id]) for gold in golds]
     assert sum(score.stated is None for score in scores) < len(scores) / 2
-    return fingerprint(path, model, responses, [("", a) for a in answers], scores, golds)
+    return fingerprint(path, model, responses, scores, golds)
 
 
 def pair(golds, first, second):

@@ -64,7 +64,7 @@ def test_win_rate_against_a_reference_names_it_and_counts_ties():
     golds = moods()
     predictor = floor_predictors(golds)["uniform"]
     scores = [score_annotation(g, predictor(g)) for g in golds]
-    jsds = {s.id: (s.jsd if i % 2 else 2.0) for i, s in enumerate(scores)}
+    jsds = {s.id: (s.values["jsd"] if i % 2 else 2.0) for i, s in enumerate(scores)}
     report = aggregate(
         BENCHMARKS["emotion6"], golds, scores, reference=Reference("uniform", jsds), resamples=10
     )

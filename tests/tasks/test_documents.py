@@ -70,7 +70,7 @@ def test_gold_answers_score_best_and_equal_the_library(root, tmp_path, name):
     dataset, golds = _golds(root, name)
     texts = [f"<think>so it is</think><answer>{render_gold(gold)}</answer>" for gold in golds]
     numbers = _aggregate(getattr(data, f"metrics__{name}"), _run(documents, texts))
-    reference = win_rate_reference(dataset) if name == "moods" else None
+    reference = win_rate_reference(dataset)
     scores = [score_response(gold, text) for gold, text in zip(golds, texts, strict=True)]
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=0)
     assert numbers.pop("failed_requests") == 0
@@ -184,8 +184,8 @@ def test_metadata_pins_dataset_prompt_and_versions(root):
 def test_win_rate_is_against_the_train_mean(root, tmp_path):
     documents = _documents("moods", tmp_path)
     dataset, golds = _golds(root, "moods")
-    reference = win_rate_reference(dataset).jsd
-    assert {doc["id"]: doc["reference_jsd"] for doc in documents} == reference
+    reference = win_rate_reference(dataset).values
+    assert {doc["id"]: doc["reference"] for doc in documents} == reference
     best = process_results(documents[0], [f"<answer>{render_gold(golds[0])}</answer>"])
     assert (best["win_rate"], best["tie_rate"]) == (1, 0)
     worst = process_results(documents[0], ["no idea"])

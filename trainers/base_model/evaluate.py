@@ -133,7 +133,7 @@ def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> d
             texts = speaker.say(images, [prompt(spec, g) for g in golds], sampled=sampled)
             scores = [score_response(g, t, style=style) for g, t in zip(golds, texts, strict=True)]  # type: ignore[arg-type]
             result[f"{style}{' sampled' if sampled else ''}"] = {
-                "format": float(np.mean([s.format_ok for s in scores])),
+                "format": float(np.mean([s.reading.format_ok for s in scores])),
                 **_metrics(spec, golds, scores),
                 **({"true_statements": truth_rate(texts, rows)["all"]} if style == "think_answer" else {}),
             }
@@ -164,7 +164,7 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
     texts = speaker.say([r.image for r in rows], prompts)
     scores = [score_response(r.gold, t, style="answer_only") for r, t in zip(rows, texts, strict=True)]
     return {
-        "format": float(np.mean([s.format_ok for s in scores])),
+        "format": float(np.mean([s.reading.format_ok for s in scores])),
         **_metrics(spec, [r.gold for r in rows], scores),
     }
 

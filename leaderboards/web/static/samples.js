@@ -3,10 +3,6 @@
 // textContent, and nothing in this file parses markup.
 
 const PAGE = 20;
-const NAMES = {
-  jsd: "JSD", accuracy: "accuracy", ap50: "AP50", similarity: "similarity", precision_iou: "similarity per stated box",
-  parse_rate: "read", format_rate: "in the asked form", win_rate: "win-rate", tie_rate: "ties",
-};
 const SVG = "http://www.w3.org/2000/svg";
 const main = { run: document.getElementById("run"), samples: document.getElementById("samples"), controls: document.getElementById("controls") };
 const state = new URLSearchParams(location.search);
@@ -37,17 +33,21 @@ function fail(text) {
 
 const percent = (value) => `${(100 * value).toFixed(1)}`;
 
-function score(sample, benchmark) {
-  if (benchmark.metric === "jsd") return `JSD ${sample.score.toFixed(4)}`;
-  if (benchmark.metric === "accuracy") return sample.score === 1 ? "right" : "wrong";
-  return `similarity ${sample.similarity.toFixed(3)}`;
+const number = (value, metric) => (metric.scale * value).toFixed(metric.digits);
+
+// The metric of a single sample: the ranking one, or the similarity where that needs all samples.
+function score(sample, { shown }) {
+  if (shown.labels) return shown.labels[sample.score === shown.best ? 1 : 0];
+  return `${shown.title} ${number(sample.score, shown)}`;
 }
 
-// How bad a sample is, from 0: what "worst first" sorts by.
-const badness = (sample, benchmark) =>
-  benchmark.metric === "jsd" ? sample.score : benchmark.metric === "accuracy" ? 2 * (1 - sample.score) + 1 - sample.similarity : 1 - sample.similarity;
+// How bad a sample is, from 0: what "worst first" sorts by. Labels are told apart by the similarity.
+function badness(sample, { shown }) {
+  const off = Math.abs(sample.score - shown.best);
+  return shown.labels ? 2 * off + 1 - sample.similarity : off;
+}
 
-function facts(run) {
+function facts(run, benchmark) {
   const { decoding, prompt, dataset } = run;
   const rows = [
     ["Model", run.model.id],
@@ -66,7 +66,7 @@ function facts(run) {
   ];
   const list = el("dl", { class: "facts" });
   for (const [name, value] of rows) if (value) list.append(el("div", {}, el("dt", {}, name), el("dd", {}, value)));
-  const numbers = Object.entries(run.recomputed).map(([name, value]) => `${NAMES[name] || name} ${name === "jsd" ? value.toFixed(4) : percent(value)}`).join(" · ");
+  const numbers = Object.entries(run.recomputed).map(([name, value]) => `${benchmark.metrics[name].title} ${number(value, benchmark.metrics[name])}`).join(" · ");
   const parts = [el("p", { class: "about" }, numbers), el("details", {}, el("summary", {}, "Who ran it, on what, how"), list)];
   if (run.run.command) parts[1].append(el("pre", {}, run.run.command));
   if (run.notes) parts[1].append(el("p", {}, run.notes));
@@ -241,13 +241,12 @@ async function start() {
   main.run.replaceChildren(
     el("h1", {}, first.run.model.name),
     el("p", { class: "about" }, `${benchmark.question.replace("{question} ", "").replace("{category}", "…")} `, el("a", { href: `${name}-${shots}.html#${key}` }, "Back to the table")),
-    ...facts(first.run),
+    ...facts(first.run, benchmark),
     legend(view),
   );
-  const lower = benchmark.metric === "jsd";
-  const others = index.filter(([runKey]) => runKey !== key).sort((a, b) => (lower ? a[3] - b[3] : b[3] - a[3]));
-  const value = (number) => (lower ? number.toFixed(4) : percent(number));
-  setUpControls(view, others.map(([runKey, model, runShots, number]) => [runKey, `${value(number)}  ${model} (${runShots}-shot)`.replace("full-shot", "full")]));
+  const ranking = benchmark.metrics[benchmark.metric];
+  const others = index.filter(([runKey]) => runKey !== key).sort((a, b) => (ranking.higher_is_better ? b[3] - a[3] : a[3] - b[3]));
+  setUpControls(view, others.map(([runKey, model, runShots, value]) => [runKey, `${number(value, ranking)}  ${model} (${runShots}-shot)`.replace("full-shot", "full")]));
   arrange(view);
 }
 

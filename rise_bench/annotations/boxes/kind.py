@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
-from rise_bench.annotations.boxes.metrics import MAX_STATED
+from rise_bench.annotations.boxes.metrics import MAX_STATED, METRICS
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
-from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes, precision_iou
+from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
 
@@ -24,7 +24,7 @@ class BoxesKind(AnnotationKind[Boxes]):
     """Boxes around what a row asks for."""
 
     name = "boxes"
-    metrics = ("ap50",)
+    metrics = METRICS
     columns = ("objects",)
     task_category = "object-detection"
     secret = "coordinates, sizes or any other number"
@@ -129,10 +129,6 @@ class BoxesKind(AnnotationKind[Boxes]):
         """Eq. 6."""
         return boxes_similarity(gold, stated, variant)
 
-    def score(self, gold: Boxes, stated: Boxes | None) -> dict[str, float]:
-        """Return what extra boxes leave of the matched IoU."""
-        return {"precision_iou": 0.0 if stated is None else precision_iou(gold, stated)}
-
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return `whole_image`, and `mean_box`: the mean training box, relative to the image."""
         relative = [
@@ -150,6 +146,13 @@ class BoxesKind(AnnotationKind[Boxes]):
     def rescale(self, annotation: Boxes, source: Frame, target: Frame) -> Boxes:
         """Scale the sides; no rounding, no clipping."""
         return annotation.rescale(source, target)
+
+    def coordinates(self, gold: Gold, stated: Boxes) -> tuple[float, ...]:
+        """Return the first box, relative to the image."""
+        if not stated.xywh:
+            return ()
+        x, y, w, h = (max(-1e6, min(side, 1e6)) for side in stated.xywh[0])
+        return x / gold.width_px, y / gold.height_px, w / gold.width_px, h / gold.height_px
 
     def matches(self, gold: Boxes, stated: Boxes) -> tuple[tuple[int, int, float], ...]:
         """Match boxes one to one by IoU."""

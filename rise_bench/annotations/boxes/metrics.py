@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.base import Gold
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.boxes.similarity import precision_iou
 from rise_bench.annotations.boxes.values import Box, Boxes
+from rise_bench.annotations.metric import Metric
 
 _RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
@@ -195,3 +197,34 @@ def _thresholds_reached(recall: NDArray[np.float64]) -> NDArray[np.intp]:
     guess += (np.take(_RECALL_THRESHOLDS, np.minimum(guess + 1, 100)) <= recall) & (guess < 100)
     guess -= np.take(_RECALL_THRESHOLDS, guess) > recall
     return guess + 1
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedSamples:
+    """Samples with their boxes matched, from which AP is computed."""
+
+    matches: list[Matches]
+
+    @classmethod
+    def of(cls, golds: Sequence[Gold], stated: Sequence[Annotation | None]) -> "MatchedSamples":
+        """Match the stated boxes of each sample."""
+        return cls(match_samples(golds, [boxes if isinstance(boxes, Boxes) else None for boxes in stated]))
+
+    def value(self) -> float:
+        """Return AP50."""
+        return ap50(self.matches)
+
+    def resample(self, picks: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return AP50 of each resample."""
+        return resample_ap50(self.matches, picks)
+
+
+METRICS = (
+    Metric("ap50", "AP50", "AP at IoU 0.5, averaged over categories", ranks=True, pool=MatchedSamples.of),
+    Metric(
+        "precision_iou",
+        "similarity per stated box",
+        "Matched IoU over the number of stated boxes",
+        sample=precision_iou,
+    ),
+)

@@ -11,7 +11,7 @@ import numpy as np
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.distribution.class_names import class_problem
-from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd
+from rise_bench.annotations.distribution.metrics import METRICS
 from rise_bench.annotations.distribution.parsing import read_distribution
 from rise_bench.annotations.distribution.similarity import distribution_similarity
 from rise_bench.annotations.distribution.trainer_forms import ClassForms
@@ -25,7 +25,7 @@ class DistributionKind(AnnotationKind[Distribution]):
     """Probabilities of classes that sum to 1."""
 
     name = "distribution"
-    metrics = ("jsd", "accuracy")
+    metrics = METRICS
     columns = ("probs", "label")
     task_category = "image-classification"
     secret = "probabilities, percentages or any other number"
@@ -133,15 +133,6 @@ class DistributionKind(AnnotationKind[Distribution]):
             raise ValueError("the two distributions name different classes")
         return distribution_similarity(gold.probs, stated.probs, variant)
 
-    def score(self, gold: Distribution, stated: Distribution | None) -> dict[str, float]:
-        """Return the JSD (ln 2 if unreadable), and whether the most probable class is the true one."""
-        if stated is None:
-            return {"jsd": LN2, "accuracy": 0.0}
-        return {
-            "jsd": jsd(gold.probs, stated.probs),
-            "accuracy": float(is_correct(gold.probs, stated.probs)),
-        }
-
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return `uniform`, `train_mean` and `majority_class`."""
         golds = [gold.annotation for gold in train if isinstance(gold.annotation, Distribution)]
@@ -155,6 +146,32 @@ class DistributionKind(AnnotationKind[Distribution]):
             "majority_class": _sure(classes, most),
         }
         return {name: _always(answer) for name, answer in answers.items()}
+
+    def coordinates(self, gold: Gold, stated: Distribution) -> tuple[float, ...]:
+        """Return the probabilities, normalised."""
+        total = sum(stated.probs) or 1.0
+        return tuple(p / total for p in stated.probs)
+
+    def landmarks(self, gold: Gold, stated: Distribution) -> tuple[float, ...]:
+        """Return class and value of the largest probability, and value of the second."""
+        total = sum(stated.probs)
+        if total <= 0:
+            return ()
+        first, second, *_ = (*sorted(stated.probs, reverse=True), 0.0)
+        return stated.probs.index(first), first / total, second / total
+
+    def is_wrong(self, gold: Distribution, stated: Distribution) -> bool:
+        """Whether a probability is off by more than 0.1."""
+        total = sum(stated.probs) or 1.0
+        return max(abs(p / total - q) for p, q in zip(stated.probs, gold.probs, strict=True)) > 0.1
+
+    def is_certain(self, gold: Distribution) -> bool:
+        """Whether one class has everything."""
+        return max(gold.probs) >= 0.99
+
+    def is_round(self, stated: Distribution) -> bool:
+        """Whether all probabilities are in steps of 0.05."""
+        return all(abs(20 * p - round(20 * p)) < 1e-6 for p in stated.probs)
 
     def compare(
         self, gold: Distribution, stated: Distribution

@@ -1,10 +1,10 @@
-"""Benchmark metrics on paired sequences: Jensen-Shannon divergence, accuracy, win-rate.
-
-Average precision is in `average_precision`, intervals are in `bootstrap`.
-"""
+"""Metrics of distributions: Jensen-Shannon divergence and accuracy."""
 
 import math
 from collections.abc import Sequence
+
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.metric import Metric
 
 LN2 = math.log(2.0)
 
@@ -46,10 +46,33 @@ def is_correct(gold: Sequence[float], stated: Sequence[float]) -> bool:
     return max(range(len(gold)), key=gold.__getitem__) == max(range(len(stated)), key=stated.__getitem__)
 
 
-def win_and_tie(jsd_model: float, jsd_reference: float) -> tuple[float, float]:
-    """Count one sample for the win-rate and the tie-rate; their means over the samples are the two rates.
+def _jsd(gold: Distribution, stated: Distribution) -> float:
+    return jsd(gold.probs, stated.probs)
 
-    Returns:
-        1.0 if the model's JSD is strictly below the reference's, else 0.0; 1.0 if both are equal, else 0.0.
-    """
-    return float(jsd_model < jsd_reference), float(jsd_model == jsd_reference)
+
+def _accuracy(gold: Distribution, stated: Distribution) -> float:
+    return float(is_correct(gold.probs, stated.probs))
+
+
+METRICS = (
+    Metric(
+        "jsd",
+        "JSD",
+        "Jensen-Shannon divergence in nats",
+        higher_is_better=False,
+        best=0.0,
+        worst=LN2,
+        scale=1.0,
+        digits=4,
+        ranks=True,
+        sample=_jsd,
+    ),
+    Metric(
+        "accuracy",
+        "Accuracy",
+        "Accuracy of the most probable class",
+        ranks=True,
+        sample=_accuracy,
+        labels=("wrong", "right"),
+    ),
+)

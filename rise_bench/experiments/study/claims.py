@@ -13,7 +13,7 @@ gives for all that are read together.
 
 from dataclasses import dataclass
 
-from rise_bench.evaluation.score_run import LOWER_IS_BETTER
+from rise_bench.annotations.kinds import all_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +106,5 @@ CLAIMS = (
 
 def lower_is_better(number: str) -> bool:
     """Whether less of a number of a result is better."""
-    return number in LOWER_IS_BETTER or number.startswith(("false_", "excess_"))
+    metric = all_metrics().get(number)
+    return not metric.higher_is_better if metric else number.startswith(("false_", "excess_"))

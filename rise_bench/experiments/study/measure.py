@@ -22,9 +22,6 @@ from rise_bench.experiments.study.settings import COT_TRAINING
 from rise_bench.scoring.scores import SampleScore, aggregate
 from rise_bench.synthetic import fact_check
 
-#: Metrics of the report that a result keeps, those that the benchmark has.
-_METRICS = ("jsd", "accuracy", "ap50", "similarity", "precision_iou", "parse_rate", "format_rate")
-
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -74,8 +71,8 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     responses = read_responses(samples_file(cell, method, study.jobs_folder))
     scores = score_responses(responses, golds, dataset.sha256)
     report = aggregate(dataset.spec, golds, scores, resamples=0)
-    numbers = {name: report.metrics[name].value for name in _METRICS if name in report.metrics}
-    said = checked(responses, dataset)
+    numbers = {name: interval.value for name, interval in report.metrics.items()}
+    said = checked(responses.asked, scores, dataset)
     if said is not None:
         numbers |= _truth(said, "cot")
     if dataset.spec.kind == "distribution":

@@ -12,7 +12,6 @@ from typing import Any
 
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses, score_responses
-from rise_bench.evaluation.score_run import LOWER_IS_BETTER
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.jobs import Job, JobFolder
@@ -86,18 +85,17 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
     Raises:
         DataError: A trial's evaluation is incomplete.
     """
-    metric = dataset.spec.metric
-    sign = 1 if metric in LOWER_IS_BETTER else -1
+    metric = dataset.spec.ranking
     chosen: dict[str, Any] = {}
     for method in dict.fromkeys(method for method, _ in tuning.trials()):
         scores = [_score(tuning, dataset, method, trial) for trial in range(len(candidates(method)))]
-        scored = [(sign * score, trial) for trial, score in enumerate(scores) if score is not None]
+        scored = [(metric.cost(score), trial) for trial, score in enumerate(scores) if score is not None]
         if not scored:
             continue
         chosen[method] = {
             "chosen": asdict(candidates(method)[min(scored)[1]]),
             "trials": [
-                {"setting": asdict(setting), metric: score}
+                {"setting": asdict(setting), metric.name: score}
                 for setting, score in zip(candidates(method), scores, strict=True)
             ],
         }

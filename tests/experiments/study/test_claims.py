@@ -26,7 +26,7 @@ from rise_bench.experiments.study.summary import (
     summarise,
     write_results,
 )
-from rise_bench.scoring.scores import score_annotation
+from rise_bench.scoring.scores import score_annotation, score_response
 
 CLASSES = ("a", "b")
 
@@ -199,8 +199,7 @@ def test_excess_entropy_is_what_hedging_adds() -> None:
     gold = Gold("1", Distribution(CLASSES, (1.0, 0.0)), 10, 10)
     hedged = score_annotation(gold, Distribution(CLASSES, (30.0, 30.0)))
     assert excess_entropy([gold], [hedged]) == pytest.approx(math.log(2))
-    for nothing in (None, Distribution(CLASSES, (0.0, 0.0))):
-        left_out = score_annotation(gold, nothing)
+    for left_out in (score_response(gold, ""), score_annotation(gold, Distribution(CLASSES, (0.0, 0.0)))):
         assert excess_entropy([gold], [left_out]) == 0.0
         assert excess_entropy([gold], [hedged, left_out]) == pytest.approx(math.log(2))
     tiny_beside_huge = score_annotation(gold, Distribution(CLASSES, (1e-323, 1e10)))
