@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from rise_bench._version import __version__
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.data.manifest import write_manifest
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.evaluation.confined import Confinement, memory_of_machine
@@ -37,9 +38,9 @@ from rise_bench.prompts.answer_format import MAX_PIXELS_VARIABLE
 from rise_bench.scoring.bootstrap import draw, mean_interval
 from rise_bench.scoring.scores import score_response
 
-#: Engines of lmms-eval that load a model with classes of transformers and never with `trust_remote_code`, and
-#: the `model_type` that each runs. A test reads their source.
-ENGINES = {"qwen2_vl": "qwen2_vl", "qwen2_5_vl": "qwen2_5_vl"}
+#: Models of lmms-eval that load a checkpoint with classes of transformers and never with `trust_remote_code`;
+#: each runs the family of its name. A test reads their source.
+ENGINES = tuple(family.name for family in FAMILIES.values() if family.can_be_rerun)
 #: Generation settings of a checkpoint that the submitter's run had too, and their range.
 _KEPT_GENERATION: dict[str, tuple[float, float]] = {"top_k": (0, 100_000), "repetition_penalty": (0.5, 2.0)}
 #: Responses that differ although nothing is wrong (another GPU, another batch) still give about these scores.
@@ -203,8 +204,8 @@ def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
     own = json.loads(settings.read_bytes()) if settings.is_file() else {}
     atomic_write_text(settings, json.dumps(_generation(own)))
     family = json.loads((folder / "config.json").read_bytes()).get("model_type")
-    if family != ENGINES[engine]:
-        raise ConfigError(f"engine {engine} runs models of type {ENGINES[engine]}, not {family!r:.80}")
+    if family != engine:
+        raise ConfigError(f"engine {engine} runs models of type {engine}, not {family!r:.80}")
 
 
 def _generation(own: Mapping[str, Any]) -> dict[str, Any]:

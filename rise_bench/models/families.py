@@ -4,14 +4,12 @@ import json
 from collections.abc import Iterable
 
 from rise_bench.annotations.base import Gold
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.errors import ConfigError
 from rise_bench.models.names import CheckedModel, checked_model
 
-#: `model_type` of a checkpoint -> name of its family.
-FAMILIES: dict[str, str] = {"qwen2_vl": "Qwen2-VL", "qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL"}
-
-#: Largest ratio of the sides of a picture that the processors of the families take.
-MAX_ASPECT_RATIO = 200
+#: Largest ratio of the sides of a picture that the processors of all families take.
+MAX_ASPECT_RATIO = min(family.max_aspect_ratio for family in FAMILIES.values())
 
 
 def supported_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:
@@ -38,7 +36,7 @@ def supported_model(name: str, revision: str = "", *, weights: bool = True) -> C
         architectures = settings.get("architectures") or ["no architecture named"]
         raise ConfigError(
             f"{name} is of the family {family!r} ({architectures[0]}), which is not supported; choose a "
-            "model of " + ", ".join(f"{known} ({label})" for known, label in FAMILIES.items())
+            "model of " + ", ".join(f"{known.name} ({known.label})" for known in FAMILIES.values())
         )
     return checked_model(name, revision) if weights else described
 

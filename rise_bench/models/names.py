@@ -11,7 +11,7 @@ from rise_bench.models.model_files import check_model_files, check_model_folder,
 from rise_bench.models.trained_model import final_model, run_of
 
 TINY = "tiny-"
-"""Prefix of the tiny random checkpoints: tiny-qwen2_vl, tiny-qwen2_5_vl, tiny-qwen3_vl."""
+"""Prefix of the tiny random checkpoints, one for each family: tiny-qwen2_vl, …"""
 
 #: Largest model, in bytes, that is downloaded unless a command says otherwise.
 MAX_MODEL_BYTES = 200 * 2**30
@@ -49,7 +49,7 @@ def local_model(name: str) -> str:
         from rise_bench.models.tiny import make_tiny_model
 
         family: str = name.removeprefix(TINY)
-        return str(make_tiny_model(cache_folder(name), family))  # type: ignore[arg-type]
+        return str(make_tiny_model(cache_folder(name), family))
     folder = Path(name).expanduser()
     if run_of(folder) == folder:
         return str(final_model(folder))

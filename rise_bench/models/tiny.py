@@ -1,4 +1,4 @@
-"""Tiny random-weight checkpoints of the Qwen-VL families, made on the spot.
+"""Tiny random-weight checkpoints of the model families, made on the spot.
 
 They say nothing sensible, but they are whole: configuration, weights, tokenizer, processor and chat
 template, under 2 MB, in about a second, from a seed. `rise-bench demo` scores one and the tests train them,
@@ -11,8 +11,9 @@ initialisation, so that greedy decoding depends on the image and the prompt inst
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
+from rise_bench.catalog.families import FAMILIES, Family
 from rise_bench.errors import ConfigError
 from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_directory
@@ -20,7 +21,10 @@ from rise_bench.files.atomic import atomic_directory
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
-TinyFamily = Literal["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
+#: Width and depth of the language model, and depth of the vision tower.
+_WIDTH, _LAYERS = 64, 2
+#: Factor on every matrix after initialisation.
+_WEIGHT_SCALE = 4.0
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -70,38 +74,27 @@ CHAT_TEMPLATE = (
 
 def make_tiny_model(
     out: Path | str,
-    family: TinyFamily = "qwen2_vl",
+    family: str = "qwen2_vl",
     *,
     seed: int = 0,
-    hidden_size: int = 64,
-    layers: int = 2,
-    weight_scale: float = 4.0,
 ) -> Path:
     """Write a tiny checkpoint that `from_pretrained`, TRL and lmms-eval load like a released one.
 
     Args:
         out: Folder to create; it appears only when complete, and an existing one is left as it is.
-        family: Which architecture.
+        family: Name of a model family.
         seed: Seeds the weights; the same seed gives the same files.
-        hidden_size: Width of the language model, a multiple of 64.
-        layers: Depth of the language model and of the vision tower, at least 2.
-        weight_scale: Factor on every matrix after initialisation.
 
     Returns:
         `out` as a path.
 
     Raises:
-        ConfigError: On an unknown family or an impossible size.
+        ConfigError: On an unknown family.
         PrerequisiteError: When a package of the `eval` extra is not installed.
     """
     target = Path(out)
-    if family not in get_args(TinyFamily):
-        raise ConfigError(f"unknown family {family!r}; use one of {', '.join(get_args(TinyFamily))}")
-    if hidden_size < 64 or hidden_size % 64 or layers < 2:
-        raise ConfigError(
-            f"tiny model: hidden_size={hidden_size}, layers={layers}; "
-            "use a multiple of 64 and at least 2 layers"
-        )
+    if family not in FAMILIES:
+        raise ConfigError(f"unknown family {family!r}; use one of {', '.join(FAMILIES)}")
     if (target / "config.json").is_file():
         return target
     require_extra("eval")
@@ -111,14 +104,14 @@ def make_tiny_model(
     tokenizer = _tokenizer(transformers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _model(transformers, tokenizer, family, hidden_size, layers)
+        model = _model(transformers, tokenizer, FAMILIES[family])
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() >= 2:
-                parameter.mul_(weight_scale)
+                parameter.mul_(_WEIGHT_SCALE)
     with atomic_directory(target) as folder:
         model.save_pretrained(folder)
-        _processor(transformers, tokenizer, family).save_pretrained(folder)
+        _processor(transformers, tokenizer, FAMILIES[family]).save_pretrained(folder)
     return target
 
 
@@ -147,83 +140,59 @@ def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
     return built
 
 
-def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: TinyFamily) -> ProcessorMixin:
+def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> ProcessorMixin:
     """Image and video processors with the patch size of the family and at most 64 image tokens an image."""
-    side_px = 32 if family == "qwen3_vl" else 28
-    bounds = {"shortest_edge": side_px**2 * 4, "longest_edge": side_px**2 * 64}
-    processor, video = {
-        "qwen2_vl": (transformers.Qwen2VLProcessor, transformers.Qwen2VLVideoProcessor),
-        "qwen2_5_vl": (transformers.Qwen2_5_VLProcessor, transformers.Qwen2VLVideoProcessor),
-        "qwen3_vl": (transformers.Qwen3VLProcessor, transformers.Qwen3VLVideoProcessor),
-    }[family]
-    images = transformers.Qwen2VLImageProcessor(patch_size=side_px // 2, size=bounds)
-    built: ProcessorMixin = processor(
-        image_processor=images, tokenizer=tokenizer, video_processor=video(), chat_template=CHAT_TEMPLATE
+    token_px = (2 * family.patch_px) ** 2
+    images = transformers.Qwen2VLImageProcessor(
+        patch_size=family.patch_px, size={"shortest_edge": 4 * token_px, "longest_edge": 64 * token_px}
+    )
+    built: ProcessorMixin = getattr(transformers, f"{family.classes}Processor")(
+        image_processor=images,
+        tokenizer=tokenizer,
+        video_processor=getattr(transformers, f"{family.video_classes}VideoProcessor")(),
+        chat_template=CHAT_TEMPLATE,
     )
     return built
 
 
-def _model(
-    transformers: Any, tokenizer: PreTrainedTokenizerBase, family: TinyFamily, hidden_size: int, layers: int
-) -> PreTrainedModel:
+def _model(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> PreTrainedModel:
     """Random weights under the default initialisation; biases and norms included."""
     ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
-    configuration, architecture = {
-        "qwen2_vl": (transformers.Qwen2VLConfig, transformers.Qwen2VLForConditionalGeneration),
-        "qwen2_5_vl": (transformers.Qwen2_5_VLConfig, transformers.Qwen2_5_VLForConditionalGeneration),
-        "qwen3_vl": (transformers.Qwen3VLConfig, transformers.Qwen3VLForConditionalGeneration),
-    }[family]
-    model: PreTrainedModel = architecture(
-        configuration(
-            text_config=_text_config(family, len(tokenizer), ids, hidden_size, layers),
-            vision_config=_vision_config(family, hidden_size, layers),
-            image_token_id=ids["<|image_pad|>"],
-            video_token_id=ids["<|video_pad|>"],
-            vision_start_token_id=ids["<|vision_start|>"],
-            vision_end_token_id=ids["<|vision_end|>"],
-            tie_word_embeddings=True,
-        )
+    vision = {"depth": _LAYERS, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    configuration = getattr(transformers, f"{family.classes}Config")(
+        text_config=_text_config(family, len(tokenizer), ids),
+        vision_config=vision | {"patch_size": family.patch_px} | dict(family.tiny_vision),
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
     )
+    architecture = getattr(transformers, f"{family.classes}ForConditionalGeneration")
+    model: PreTrainedModel = architecture(configuration)
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=[ids["<|im_end|>"], ids["<|endoftext|>"]], pad_token_id=ids["<|endoftext|>"]
     )
     return model
 
 
-def _text_config(
-    family: TinyFamily, vocabulary: int, ids: dict[str, Any], hidden_size: int, layers: int
-) -> dict[str, Any]:
-    heads, key_value_heads = 4, 2
-    head_dim = hidden_size // heads
-    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e6}
+def _text_config(family: Family, vocabulary: int, ids: dict[str, Any]) -> dict[str, Any]:
+    heads = 4
     # Sections over time, height and width; they add up to half the head dimension.
-    eighth = head_dim // 16
-    rope["mrope_section"] = [2 * eighth, 3 * eighth, 3 * eighth]
-    text = {
+    eighth = _WIDTH // heads // 16
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2 * eighth, 3 * eighth, 3 * eighth]}
+    return {
         "vocab_size": vocabulary,
-        "hidden_size": hidden_size,
-        "intermediate_size": 2 * hidden_size,
-        "num_hidden_layers": layers,
+        "hidden_size": _WIDTH,
+        "intermediate_size": 2 * _WIDTH,
+        "num_hidden_layers": _LAYERS,
         "num_attention_heads": heads,
-        "num_key_value_heads": key_value_heads,
+        "num_key_value_heads": 2,
         "max_position_embeddings": 4096,
-        "rope_parameters": rope,
+        "rope_parameters": rope | dict(family.tiny_rope),
         "tie_word_embeddings": True,
         "bos_token_id": None,
         "eos_token_id": ids["<|im_end|>"],
         "pad_token_id": ids["<|endoftext|>"],
+        **family.tiny_text,
     }
-    if family == "qwen3_vl":
-        rope["mrope_interleaved"] = True
-        text["head_dim"] = head_dim
-    return text
-
-
-def _vision_config(family: TinyFamily, hidden_size: int, layers: int) -> dict[str, Any]:
-    shared = {"depth": layers, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
-    if family == "qwen2_vl":
-        return shared | {"embed_dim": 32, "hidden_size": hidden_size, "mlp_ratio": 2, "patch_size": 14}
-    own = shared | {"hidden_size": 32, "intermediate_size": 64, "out_hidden_size": hidden_size}
-    if family == "qwen2_5_vl":
-        return own | {"patch_size": 14, "window_size": 112, "fullatt_block_indexes": [layers - 1]}
-    return own | {"patch_size": 16, "num_position_embeddings": 256, "deepstack_visual_indexes": [0]}

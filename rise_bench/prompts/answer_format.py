@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.errors import ConfigError
 
 
@@ -81,10 +82,6 @@ UNIT_VARIABLE = "RISE_BENCH_BOX_UNIT"
 MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
 
 
-#: Part of a model's name (lower case, `.` and `-` as `_`) -> unit; the rest use norm1000.
-FAMILY_UNITS: dict[str, BoxUnit] = {"qwen2_5_vl": "resized_px"}
-
-
 DEFAULT_UNIT: BoxUnit = "norm1000"
 
 
@@ -106,8 +103,13 @@ def box_unit_of(model: str) -> BoxUnit:
     declared = os.environ.get(UNIT_VARIABLE)
     if declared:
         return as_box_unit(declared, UNIT_VARIABLE)
-    name = re.sub(r"[.\-]", "_", model.lower())
-    return next((unit for family, unit in FAMILY_UNITS.items() if family in name), DEFAULT_UNIT)
+    name = _letters(model)
+    units = (family.box_unit for family in FAMILIES.values() if _letters(family.name) in name)
+    return next(units, DEFAULT_UNIT)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def as_box_unit(text: str, where: str) -> BoxUnit:

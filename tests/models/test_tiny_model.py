@@ -1,11 +1,14 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from rise_bench.catalog.families import FAMILIES, Family
 from rise_bench.errors import ConfigError
+from rise_bench.models.families import supported_model
 from rise_bench.models.tiny import make_tiny_model
-
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+from rise_bench.prompts.answer_format import box_unit_of
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -51,3 +54,16 @@ def test_an_unknown_family_is_named_with_the_known_ones(tmp_path):
     with pytest.raises(ConfigError, match=r"qwen9_vl.*qwen2_vl, qwen2_5_vl, qwen3_vl"):
         make_tiny_model(tmp_path / "m", "qwen9_vl")
     assert not (tmp_path / "m").exists()
+
+
+def test_a_new_family_is_one_entry(tmp_path, monkeypatch):
+    entry = Family(
+        "toy9_vl", "Toy9-VL", "Qwen2VL", FAMILIES["qwen2_vl"].tiny_vision, box_unit="px", patch_px=7
+    )
+    monkeypatch.setitem(FAMILIES, "toy9_vl", entry)
+    assert box_unit_of("ORG/Toy9-VL-2B") == "px"
+    made = make_tiny_model(tmp_path / "m", "toy9_vl")
+    settings = json.loads((made / "config.json").read_text())
+    assert settings["vision_config"]["patch_size"] == 7
+    (made / "config.json").write_text(json.dumps(settings | {"model_type": "toy9_vl"}))
+    assert supported_model(str(made)).folder == made

@@ -2,7 +2,7 @@
 
 import pytest
 
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+from rise_bench.catalog.families import FAMILIES
 
 
 @pytest.fixture(scope="session")
