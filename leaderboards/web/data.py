@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.boxes.metrics import MAX_STATED
+from rise_bench.annotations.kinds import KINDS, kind_of
 from rise_bench.annotations.metric import SHARED, SIMILARITY, Metric
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.leaderboards.ranking.entries import Entry, key_of
@@ -66,7 +65,7 @@ def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]
         "answer": answer,
     }
     if score.stated is not None:
-        sample["stated"] = _numbers(score.stated)
+        sample["stated"] = _drawing(score.stated)
     if score.reading.reason != "ok":
         sample["reason"] = score.reading.reason
     if "".join(response.split()) != "".join(f"<think>{think}</think><answer>{answer}</answer>".split()):
@@ -74,17 +73,22 @@ def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]
     return sample
 
 
-def _numbers(annotation: Annotation) -> list[Any]:
-    if isinstance(annotation, Distribution):
-        return [float(f"{p:.6g}") for p in annotation.probs]
-    assert isinstance(annotation, Boxes)
-    return [[float(f"{side:.6g}") for side in box] for box in annotation.xywh[:100]]
+def _drawing(annotation: Annotation) -> dict[str, list[Any]]:
+    """What a page draws of an annotation: boxes over the image, and bars in the order of the classes."""
+    kind = kind_of(annotation)
+    boxes = [[_rounded(side) for side in box] for box in kind.overlay(annotation)[:MAX_STATED]]
+    shares = [_rounded(share) for share in kind.shares(annotation).values()]
+    return {name: values for name, values in (("boxes", boxes), ("shares", shares)) if values}
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.6g}")
 
 
 def write_gold(board: GoldBoard, out: Path) -> None:
     """Write `gold/<benchmark>.json` and the images that may be shown."""
     samples = {
-        gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _numbers(gold.annotation)}
+        gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _drawing(gold.annotation)}
         | ({"category": gold.category} if gold.category else {})
         | ({"question": gold.question} if gold.question else {})
         for gold in board.golds
@@ -99,7 +103,6 @@ def write_gold(board: GoldBoard, out: Path) -> None:
     spec = board.spec
     about = {
         "name": spec.name,
-        "kind": spec.kind,
         "metric": spec.metric,
         "shown": (spec.ranking if spec.ranking.sample else SIMILARITY).to_json(),
         "metrics": {metric.name: metric.to_json() for metric in (*KINDS[spec.kind].metrics, *SHARED)},

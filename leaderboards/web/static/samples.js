@@ -73,13 +73,13 @@ function facts(run, benchmark) {
   return parts;
 }
 
-function boxes(annotation, kind, width, height) {
-  return (annotation || []).map(([x, y, w, h]) => el("rect", { class: `box ${kind}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }));
+function boxes(annotation, kind) {
+  return (annotation?.boxes || []).map(([x, y, w, h]) => el("rect", { class: `box ${kind}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }));
 }
 
-function picture(item, benchmark, stated, other) {
+function picture(item, stated, other) {
   const { width, height } = item.truth;
-  const hasBoxes = benchmark.kind === "boxes";
+  const hasBoxes = Boolean(item.truth.gold.boxes);
   if (!item.truth.image && !hasBoxes) return null;
   const figure = el("figure", { class: "picture" });
   const frame = { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "true and stated boxes" };
@@ -113,7 +113,7 @@ function bars(truth, stated, classes) {
 function said(sample, benchmark, truth, name) {
   const part = el("div", { class: "said" });
   part.append(el("h4", {}, el("span", {}, name || ""), el("span", { class: sample.reason ? "why" : "" }, sample.reason ? `unreadable: ${sample.reason}` : score(sample, benchmark))));
-  if (benchmark.kind === "distribution") part.append(bars(truth.gold, sample.stated, benchmark.classes));
+  if (truth.gold.shares) part.append(bars(truth.gold.shares, sample.stated?.shares, benchmark.classes));
   part.append(el("p", { class: "think" }, sample.think || "(no chain of thought)"));
   part.append(el("p", { class: "answer raw" }, sample.answer || "(no answer)"));
   if (sample.raw !== undefined) part.append(el("details", {}, el("summary", {}, "Raw response"), el("p", { class: "raw" }, sample.raw || "(empty)")));
@@ -122,7 +122,7 @@ function said(sample, benchmark, truth, name) {
 
 function card(item, view) {
   const { benchmark, first, second } = view;
-  const figure = picture(item, benchmark, item.a.stated, item.b?.stated);
+  const figure = picture(item, item.a.stated, item.b?.stated);
   const link = new URLSearchParams(location.search);
   link.set("id", item.id);
   const node = el("article", { class: `sample${second ? " two" : ""}${figure ? "" : " alone"}`, id: `s-${item.id}`, tabindex: -1 });
@@ -214,7 +214,7 @@ function setUpControls(view, others) {
 }
 
 function legend(view) {
-  const boxesOfTwo = view.second && view.benchmark.kind === "boxes";
+  const boxesOfTwo = view.second && view.items.some((item) => item.truth.gold.boxes);
   const keys = [el("span", { class: "key" }, "truth"), el("span", { class: "key stated" }, boxesOfTwo ? view.first.run.model.name : "answer")];
   if (boxesOfTwo) keys.push(el("span", { class: "key other" }, view.second.run.model.name));
   return el("p", { class: "legend" }, ...keys);
@@ -222,7 +222,8 @@ function legend(view) {
 
 function groupOf(truth, benchmark) {
   if (truth.category) return truth.category;
-  return benchmark.kind === "distribution" ? benchmark.classes[truth.gold.indexOf(Math.max(...truth.gold))] : "";
+  const { shares } = truth.gold;
+  return shares ? benchmark.classes[shares.indexOf(Math.max(...shares))] : "";
 }
 
 async function start() {
