@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.base import SimilarityVariant
@@ -17,7 +18,7 @@ from rise_bench.data.manifest import FileEntry, Manifest, write_manifest
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
-from rise_bench.rendering.markdown import code
+from rise_bench.rendering.render import render
 
 _ROWS_PER_FILE = 2_000
 _ROWS_PER_GROUP = 50
@@ -180,11 +181,6 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
     """The dataset card, with the configurations that `load_dataset` reads."""
     spec = plan.benchmark.spec
     counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
-    rewards = [group.reward for group in plan.best.values()]
-    mean = sum(rewards) / len(rewards)
-    models = {plan.provenance(group).get("model", "") for group in plan.best.values()}
-    names = ", ".join(map(code, sorted(models)))
-    never = len(manifest.drops.get("never sampled", ()))
     configs = {"default": "data/train-*.parquet"}
     if counts["high"]:  # `datasets` cannot load a configuration without rows
         configs["high"] = "data/train-high-*.parquet"
@@ -197,31 +193,19 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
             for name, path in configs.items()
         ],
     }
-    body = f"""
-# RISE {spec.name.replace("_", " ")}: chains of thought
-
-Each row of the training split of {spec.name} ({plan.config}) with its best chain of thought of a group,
-sampled from {names}. `reward` is eq. 1 of RISE (arXiv 2508.13229): the similarity of the annotation that was
-reconstructed from image and chain of thought, 0 if the chain of thought leaks. `prior_score` is what the mean
-of the training annotations scores without looking.
-
-| configuration | rows |
-|---|---|
-| high (reward >= {plan.tau:g}) | {counts["high"]} |
-| default | {counts["high"] + counts["low"]} |
-
-{_about_groundedness(plan)}Mean reward {mean:.3f}. Rows never sampled: {never}. `provenance` holds
-the model, its step, the hash of the prompts, the reward rule, the sampling settings and versions, as JSON.
-"""
-    return joined_card(metadata, body, manifest)
-
-
-def _about_groundedness(plan: CotPlan) -> str:
-    if not plan.grounded:
-        return ""
-    scores = [score for score, _ in plan.grounded.values()]
-    return (
-        f"`groundedness` ({sum(scores) / len(scores):.3f} nats a token in the mean) and "
-        f"`groundedness_worst_sentence` say how much\nthe chain of thought is about its picture to "
-        f"{code(plan.judge['model'])}, which never saw the annotation.\n\n"
+    grounded = [score for score, _ in plan.grounded.values()]
+    body = render(
+        "cot_card.md.j2",
+        benchmark=spec.name.replace("_", " "),
+        split_of=spec.name,
+        config=plan.config,
+        models=sorted({plan.provenance(group).get("model", "") for group in plan.best.values()}),
+        tau=plan.tau,
+        high=counts["high"],
+        rows=counts["high"] + counts["low"],
+        groundedness=fmean(grounded) if grounded else None,
+        judge=plan.judge["model"] if grounded else "",
+        mean_reward=fmean(group.reward for group in plan.best.values()),
+        never_sampled=len(manifest.drops.get("never sampled", ())),
     )
+    return joined_card(metadata, body, manifest)

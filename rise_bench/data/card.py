@@ -1,7 +1,7 @@
 """The dataset card (`README.md`, with the configurations that `load_dataset` reads) and `eval.yaml`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from rise_bench.data.manifest import Manifest
 from rise_bench.data.splits import CONFIGS
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.rendering.markdown import code, inline, link, web_address
+from rise_bench.rendering.markdown import Markdown, inline, link, web_address
+from rise_bench.rendering.render import render
+from rise_bench.scoring.bootstrap import Interval
 from rise_bench.scoring.scores import aggregate, score_annotation
 
 CARD_NAME, EVAL_NAME = "README.md", "eval.yaml"
@@ -28,18 +30,19 @@ _CARD = re.compile(r"---\n(?P<head>.*?)^---\n(?P<body>.*)", re.DOTALL | re.MULTI
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Write `README.md` beside the parquet files that the manifest names; the floors are scored from them."""
     spec = manifest.benchmark
-    dataset = BenchmarkDataset(folder, spec, manifest)
-    parts = [
-        f"# {_title(spec)}\n",
-        _introduction(spec, manifest),
-        _loading(dataset),
-        _counts(manifest),
-        _left_out(manifest),
-        _floors(dataset),
-        _source(spec, manifest),
-    ]
-    body = "\n".join(part for part in parts if part)
-    atomic_write_text(folder / CARD_NAME, joined_card(_metadata(spec, manifest), f"\n{body}", manifest))
+    body = render(
+        "dataset_card.md.j2",
+        title=_title(spec),
+        spec=spec,
+        kind=KINDS[spec.kind],
+        metric_text=_metric_text(spec.ranking),
+        manifest=manifest,
+        paper_counts=manifest.paper_counts or {},
+        listed=_LISTED_DROPS,
+        floors=_floors(BenchmarkDataset(folder, spec, manifest)),
+        source_line=source_line(spec),
+    )
+    atomic_write_text(folder / CARD_NAME, joined_card(_metadata(spec, manifest), body, manifest))
 
 
 def joined_card(metadata: Mapping[str, Any], body: str, manifest: Manifest) -> str:
@@ -106,9 +109,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
     return {
         "pretty_name": _title(spec),
         **licence,
-        "task_categories": [
-            *dict.fromkeys((KINDS[spec.kind].task_category, "image-text-to-text")),
-        ],
+        "task_categories": list(dict.fromkeys([KINDS[spec.kind].task_category, "image-text-to-text"])),
         "size_categories": [size_category(rows)],
         "tags": ["rise-bench", "vision-language", "benchmark"],
         "configs": [
@@ -139,106 +140,17 @@ def _data_files(manifest: Manifest, config: str) -> list[dict[str, Any]]:
     return found
 
 
-def _introduction(spec: BenchmarkSpec, manifest: Manifest) -> str:
-    what = KINDS[spec.kind].describe(spec.classes)
-    lines = [
-        f"Images with annotations of kind *{spec.kind}* ({what}), for training and comparing small "
-        f'vision-language models that annotate with reasons. Question: "{inline(spec.question)}" '
-        f"Metric: {_metric_text(spec.ranking)}."
-    ]
-    if manifest.images == "reference":
-        lines.append(
-            "The images may not be republished: rows carry ids and hashes, and the image column is null."
-        )
-    elif spec.images == "reference":
-        lines.append(
-            "**Do not publish this folder:** it was built locally, and its images may not be republished."
-        )
-    if manifest.partial:
-        lines.append(
-            "**Built from an incomplete source** (`--allow-partial`); scores do not compare with others."
-        )
-    return "\n\n".join(lines) + "\n"
-
-
-def _loading(dataset: BenchmarkDataset) -> str:
-    config = "4-shot" if "train" in dataset.manifest.counts else "default"
-    split = "train" if "train" in dataset.manifest.counts else "test"
-    return (
-        "## Loading\n\n```python\nfrom datasets import load_dataset\n\n"
-        f'rows = load_dataset("DIR", "{config}", split="{split}")  # DIR: this folder, or its Hub id\n```\n\n'
-        f"`4-shot` is part of `16-shot`, which is part of `default` "
-        f"({'4 and 16 rows a class' if dataset.spec.shots_per == 'class' else '4 and 16 rows in all'}); "
-        "all have the same test split. "
-        "Columns: `image` (original bytes), `width` and `height` (as shown, EXIF orientation applied), "
-        "`problem` and `solution` (prompt and answer, boxes in thousandths of the image), the annotation "
-        f"({', '.join(map(code, KINDS[dataset.spec.kind].columns))}), `question`, "
-        "`category`, `shot_rank`, `source_id`, `source_sha256`, `license`.\n"
-    )
-
-
-def _counts(manifest: Manifest) -> str:
-    lines = ["## Counts\n", "| split | rows | in the paper |", "|---|---|---|"]
-    lines += [
-        f"| {split} | {rows} | {(manifest.paper_counts or {}).get(split, 'not used')} |"
-        for split, rows in manifest.counts.items()
-    ]
-    if manifest.differences:
-        lines += ["", "Where and why they differ:", ""]
-        lines += [f"- {inline(line)}" for line in manifest.differences]
-    elif manifest.paper_counts:
-        lines += ["", "The counts are the paper's."]
-    return "\n".join(lines) + "\n"
-
-
-def _left_out(manifest: Manifest) -> str:
-    lines: list[str] = []
-    for reason, names in manifest.drops.items():
-        more = f", and {len(names) - _LISTED_DROPS} more" if len(names) > _LISTED_DROPS else ""
-        lines.append(f"- {len(names)}: {inline(reason)} ({_listed(names)}{more})")
-    text = "\n".join(["## Left out of the source\n", *lines]) + "\n" if lines else ""
-    if manifest.near_duplicate_pairs:
-        text += (
-            f"\n{manifest.near_duplicate_pairs} pairs of a train and a test image look alike (perceptual "
-            "hash); they are kept, the nearest are named in `manifest.json`.\n"
-        )
-    return text
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(code, names[:_LISTED_DROPS]))
-
-
-def _floors(dataset: BenchmarkDataset) -> str:
+def _floors(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
     """Score the constant predictors: a model that does not beat them has learned nothing."""
     if "test" not in dataset.manifest.counts:
-        return ""
-    golds, metric = dataset.golds("test"), dataset.spec.metric
-    lines = ["## Floors\n", f"| constant predictor | {metric} | similarity |", "|---|---|---|"]
-    for name, predict in floor_predictors(dataset.train_golds(), golds).items():
-        scores = [score_annotation(gold, predict(gold)) for gold in golds]
-        metrics = aggregate(dataset.spec, golds, scores, resamples=0).metrics
-        lines.append(f"| {name} | {metrics[metric].value:.4f} | {metrics['similarity'].value:.4f} |")
-    return "\n".join(lines) + "\n"
+        return {}
+    golds = dataset.golds("test")
+    predictors = floor_predictors(dataset.train_golds(), golds)
+    scores = {name: [score_annotation(g, predict(g)) for g in golds] for name, predict in predictors.items()}
+    return {name: aggregate(dataset.spec, golds, s, resamples=0).metrics for name, s in scores.items()}
 
 
-def _source(spec: BenchmarkSpec, manifest: Manifest) -> str:
-    options = ", ".join(
-        f"{inline(name)} = {inline(value)}" for name, value in sorted(manifest.options.items())
-    )
-    versions = ", ".join(f"{inline(name)} {inline(value)}" for name, value in manifest.versions.items())
-    lines = [
-        "## Source and licence\n",
-        f"{source_line(spec)}\n" if source_line(spec) else "",
-        f"{inline(spec.license_note)}\n" if spec.license_note else "",
-        f"Built by `rise-bench build` with seed {manifest.seed}{'; ' + options if options else ''}; "
-        f"content sha256 `{manifest.content_sha256}`. "
-        f"Versions: {versions}.",
-    ]
-    return "\n".join(line for line in lines if line) + "\n"
-
-
-def source_line(spec: BenchmarkSpec) -> str:
+def source_line(spec: BenchmarkSpec) -> Markdown:
     """Return how to cite the source, and where it is; empty if the spec says neither."""
     cited = f"{inline(spec.citation)}." if spec.citation else ""
-    return " ".join(part for part in (cited, link(spec.source_url)) if part)
+    return Markdown(" ".join(part for part in (cited, link(spec.source_url)) if part))

@@ -12,29 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.card import joined_card, size_category, source_line, split_card
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
+from rise_bench.data.hub_files import check_repo_id
 from rise_bench.data.manifest import Manifest, checked_file
 from rise_bench.errors import DataError
 from rise_bench.rendering.histogram import reward_histogram
-from rise_bench.rendering.markdown import inline, verbatim, web_address
+from rise_bench.rendering.markdown import Markdown, web_address
+from rise_bench.rendering.render import render
 
 HISTOGRAM_PATH = "assets/rewards.png"
 
-#: How to cite the method.
-CITATION = """```bibtex
-@article{rise2025,
-  author  = {Hu, Suhang and Hu, Wei and Su, Yuhang and Zhang, Fan},
-  title   = {RISE: Enhancing VLM Image Annotation with Self-Supervised Reasoning},
-  journal = {arXiv preprint arXiv:2508.13229},
-  year    = {2025}
-}
-```"""
-
 _SAMPLES = 4
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp"}
-_SECTION = r"^## {name}\n.*?(?=^## |\Z)"
+_SECTION = re.compile(r"^## .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> dict[str, bytes]:
@@ -58,28 +49,33 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
         metadata.setdefault("license_name", f"{spec.name}-terms")
         metadata.setdefault("license_link", web_address(spec.source_url) or "LICENSE")
     dataset = BenchmarkDataset(root, spec, manifest)
-    rewards = _column(dataset, "reward") if manifest.holds_cots else []
     rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
-    sections = {"Loading": _loading(manifest, repo_id)}
-    if manifest.holds_cots:
-        pictures[HISTOGRAM_PATH] = reward_histogram(rewards, manifest.tau)
-        sections |= {"How it was made": _making(dataset), "Rewards": _rewards(dataset, rewards)}
-        sections["Source and licence"] = _source(spec)
-    sections |= {"Sample rows": _samples(rows, pictures), "Images": _images(manifest, repo_id)}
-    sections |= {"Known limits": _limits(manifest), "Citation": _citation(spec)}
-    for name, text in sections.items():
-        body = with_section(body, name, text)
+    cots = _cots(dataset) if manifest.holds_cots else None
+    sections = render(
+        "published_sections.md.j2",
+        manifest=manifest,
+        spec=spec,
+        repo_id=Markdown(check_repo_id(repo_id)),
+        config="high" if cots else "16-shot",
+        cots=cots,
+        histogram=Markdown(HISTOGRAM_PATH),
+        source_line=source_line(spec),
+        rows=[(row, _picture_of(number, pictures)) for number, row in enumerate(rows, 1)],
+        limits=[Markdown(limit) for limit in KINDS[spec.kind].limits],
+    )
+    for section in _SECTION.findall(sections):
+        body = with_section(body, section)
+    if cots:
+        pictures[HISTOGRAM_PATH] = reward_histogram(cots["rewards"], manifest.tau)
     return {"README.md": joined_card(metadata, body, manifest).encode(), **pictures}
 
 
-def with_section(body: str, name: str, text: str) -> str:
-    """Replace a section, or add it at the end."""
-    section = f"## {name}\n\n{text.strip()}\n\n"
-    pattern = re.compile(_SECTION.format(name=re.escape(name)), re.MULTILINE | re.DOTALL)
-    if pattern.search(body):
-        return pattern.sub(lambda _: section, body, count=1)
-    return f"{body.rstrip()}\n\n{section}".rstrip() + "\n"
+def with_section(body: str, section: str) -> str:
+    """Replace the section that has the same heading, or add it at the end."""
+    heading, section = section.partition("\n")[0], f"{section.strip()}\n\n"
+    old = next((part for part in _SECTION.findall(body) if part.partition("\n")[0] == heading), "")
+    return body.replace(old, section, 1) if old else f"{body.rstrip()}\n\n{section}".rstrip() + "\n"
 
 
 def _tags(manifest: Manifest) -> list[str]:
@@ -88,42 +84,21 @@ def _tags(manifest: Manifest) -> list[str]:
     return ["rise-bench", kind, "vision-language", spec.kind, spec.name.replace("_", "-"), "arxiv:2508.13229"]
 
 
-def _loading(manifest: Manifest, repo_id: str) -> str:
-    config, show = ("high", 'rows[0]["cot"]') if manifest.holds_cots else ("16-shot", 'rows[0]["solution"]')
-    split = "train" if "train" in manifest.counts else "test"
-    configs = (
-        "`high` holds the rows with reward at least tau, `default` all rows."
-        if manifest.holds_cots
-        else "`4-shot` is part of `16-shot`, which is part of `default`; all have the same test split."
-    )
-    return f"""```python
-from datasets import load_dataset
-
-rows = load_dataset("{repo_id}", "{config}", split="{split}")
-print({show})
-```
-
-{configs} No row is stored twice. `rise_bench.load("{repo_id}", "{config}")` does the same, checks every file
-against `manifest.json`, and says which commit to pin with `revision=`."""
-
-
-def _making(dataset: BenchmarkDataset) -> str:
+def _cots(dataset: BenchmarkDataset) -> dict[str, Any]:
+    """How the chains of thought came about, and what their rewards are."""
     values: defaultdict[str, set[str]] = defaultdict(set)
     for row in dataset_rows(dataset, ["provenance"]):
         for name, value in _provenance(dataset.root, row["provenance"]).items():
             values[name].add(_flat(value))
-    lines = ["| | |", "|---|---|"]
-    for name, found in sorted(values.items()):
-        shown = inline(next(iter(found))) if len(found) == 1 else f"{len(found)} values, see the rows"
-        lines.append(f"| {inline(name)} | {shown} |")
-    options = sorted(dataset.manifest.options.items())
-    lines += [f"| {inline(name)} | {inline(value)} |" for name, value in options]
-    return (
-        "For each image a model that sees the annotation writes chains of thought; each is judged by the "
-        "annotation that the same model reconstructs from the image and the chain of thought alone "
-        "(RISE-CoT, eqs. 1 to 6). The best of each group is kept. Each row holds its `provenance`:\n\n"
-        + "\n".join(lines)
-    )
+    rewards, priors = _column(dataset, "reward"), _column(dataset, "prior_score")
+    return {
+        "provenance": {name: sorted(texts) for name, texts in sorted(values.items())},
+        "rewards": rewards,
+        "high": sum(reward >= dataset.manifest.tau for reward in rewards),
+        "mean_reward": sum(rewards) / max(1, len(rewards)),
+        "mean_prior": sum(priors) / max(1, len(priors)),
+        "leaks": sum(map(bool, _column(dataset, "leak_strict"))),
+    }
 
 
 def _provenance(root: Path, text: str | None) -> dict[str, Any]:
@@ -136,86 +111,8 @@ def _provenance(root: Path, text: str | None) -> dict[str, Any]:
     return value
 
 
-def _rewards(dataset: BenchmarkDataset, rewards: Sequence[float]) -> str:
-    tau, prior = dataset.manifest.tau, _column(dataset, "prior_score")
-    mean = sum(rewards) / max(1, len(rewards))
-    floor = sum(prior) / max(1, len(prior))
-    leaks = sum(map(bool, _column(dataset, "leak_strict")))
-    high = sum(reward >= tau for reward in rewards)
-    return f"""![Distribution of rewards]({HISTOGRAM_PATH})
-
-| | |
-|---|---|
-| rows | {len(rewards)} |
-| reward at least tau = {tau:g} (`high`) | {high} ({high / max(1, len(rewards)):.1%}) |
-| mean reward | {mean:.4f} |
-| mean of the floor (`prior_score`: the constant mean of the training annotations) | {floor:.4f} |
-| rows whose chain of thought names a class (`leak_strict`) | {leaks} |"""
-
-
-def _samples(rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]) -> str:
-    shown = []
-    for number, row in enumerate(rows, 1):
-        picture = next((path for path in pictures if path.startswith(f"assets/sample-{number}.")), "")
-        facts = [f"**{inline(row['id'])}**"]
-        if "reward" in row:
-            facts.append(f"reward {row['reward']:.3f}, floor {row['prior_score']:.3f}")
-        facts.append(f"source {inline(row['source_id'])}, licence {inline(row['license'])}")
-        texts = [row["problem"], row["solution"]] if "cot" not in row else [row["cot"], row["solution"]]
-        shown.append(
-            "\n\n".join(
-                [", ".join(facts)]
-                + ([f"![{inline(row['id'])}]({picture})"] if picture else [])
-                + [verbatim(text) for text in texts]
-            )
-        )
-    return "\n\n".join(shown)
-
-
-def _images(manifest: Manifest, repo_id: str) -> str:
-    if manifest.images == "embed":
-        return (
-            "The `image` column holds the original bytes, as the source has them: not decoded, resized or "
-            "encoded again. `source_sha256` is their hash; `license` on each row is the image's own."
-        )
-    return f"""The source does not allow its images to be republished, so the `image` column is null. Get the
-images from the source and join them back; every hash is checked:
-
-```bash
-rise-bench rehydrate {repo_id} --source DIR
-```"""
-
-
-def _limits(manifest: Manifest) -> str:
-    limits = []
-    if manifest.partial:
-        limits.append(
-            "Built from an incomplete source: scores do not compare with those of the whole dataset."
-        )
-    if manifest.holds_cots:
-        limits += [
-            "The reward measures whether the annotation can be reconstructed. It cannot tell a true "
-            "description from a code that both halves of the loop agree on; nobody has read the rows.",
-            "`leak_numbers` finds numbers, and `leak_strict` class names; a paraphrase of the answer passes.",
-            "A hedged annotation is easy to reconstruct: compare `reward` with `prior_score`.",
-        ]
-    limits += KINDS[manifest.benchmark.kind].limits
-    if manifest.near_duplicate_pairs:
-        limits.append(f"{manifest.near_duplicate_pairs} pairs of a train and a test image look alike.")
-    limits.append("Texts are English; labels are those of the source, with its errors.")
-    return "\n".join(f"- {line}" for line in limits)
-
-
-def _source(spec: BenchmarkSpec) -> str:
-    lines = [
-        source_line(spec),
-        inline(spec.license_note),
-    ]
-    return "\n\n".join(line for line in lines if line) or f"Licence: {inline(spec.license)}."
-
-
-def _citation(spec: BenchmarkSpec) -> str:
-    return CITATION + (f"\n\nThe source: {inline(spec.citation)}." if spec.citation else "")
+def _picture_of(number: int, pictures: Mapping[str, bytes]) -> Markdown:
+    return Markdown(next((path for path in pictures if path.startswith(f"assets/sample-{number}.")), ""))
 
 
 def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:

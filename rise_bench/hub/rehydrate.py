@@ -261,7 +261,8 @@ def _fill(
     if filled.holds_cots:
         metadata, body = split_card(root)
         note = "**Do not publish this folder:** the images were joined from a local copy of the source."
-        atomic_write_text(work / CARD_NAME, joined_card(metadata, with_section(body, "Images", note), filled))
+        body = with_section(body, f"## Images\n\n{note}")
+        atomic_write_text(work / CARD_NAME, joined_card(metadata, body, filled))
     else:
         write_card(work, filled)
         write_eval_yaml(work, filled)

@@ -20,6 +20,8 @@ PACKAGE = "rise_bench.rendering"
 def render(template: str, /, *, package: str = PACKAGE, **values: Any) -> str:
     """Render a template; the result is markup, so a template that is given it does not escape it again.
 
+    In Markdown a text in the template's own braces is a value too: it loses its outer blanks.
+
     Args:
         template: File name, e.g. "run_report.html.j2".
         package: Package that holds the template; those of `rendering` are found from each.
@@ -51,5 +53,6 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {name: getattr(markdown, name) for name in ("code", "fenced", "link", "verbatim")}
+    filters = (markdown.code, markdown.fenced, markdown.number, markdown.verbatim)
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment

@@ -20,9 +20,9 @@ from rise_bench.data.card import write_card
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.data.writer import write_dataset
-from rise_bench.hub.dataset_card import _samples
 from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.hub.publish import stage
+from rise_bench.rendering.render import render
 
 from ..data.test_hostile_datasets import write_small_cots
 from ..support.made_sources import distribution_plan
@@ -195,5 +195,6 @@ def test_addresses_of_the_web_stay_links_and_others_do_not(made: dict[str, Path]
 def test_prompts_and_ids_are_text_on_cards(text: str) -> None:
     """Questions and class names are in the prompts of the sample rows."""
     row = {"id": text, "source_id": text, "license": text, "problem": text, "solution": text}
-    shown = _samples([row, row | {"cot": text, "reward": 1.0, "prior_score": 0.5}], {})
+    cot = row | {"cot": text, "reward": 1.0, "prior_score": 0.5}
+    shown = render("sample_rows.md.j2", rows=[(row, ""), (cot, "")])
     must_be_plain(f"---\nlicense: mit\n---\n{shown}", headings=set())
