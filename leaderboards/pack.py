@@ -145,9 +145,7 @@ def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
             f"{run.samples} comes from a task without our metadata; run it again with this version"
         )
     return {
-        "style": responses.asked.style,
-        "box_unit": responses.asked.unit,
-        "max_pixels": responses.asked.max_pixels,
+        **responses.answer_format.to_json(),
         "prompt_hash": metadata["prompt_hash"],
     }
 

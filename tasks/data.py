@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
@@ -20,7 +21,7 @@ from rise_bench.evaluation.image_limits import checkpoint_limits, lmms_limits, m
 from rise_bench.evaluation.lmms_command import dataset_of, read_command
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.hub.find import find_dataset
-from rise_bench.prompts.answer_format import DEFAULT_UNIT, as_box_unit, asked_style, max_pixels
+from rise_bench.prompts.asked_format import as_box_unit, asked_format
 from rise_bench.prompts.templates import prompt_hash
 from rise_bench.tasks.aggregation import metric_list
 from rise_bench.tasks.documents import prepare
@@ -49,7 +50,7 @@ def __getattr__(attribute: str) -> Any:
     if part not in _PARTS or not benchmark:
         raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
     name = dataset_of(f"rise_{benchmark}")
-    return _PARTS[part](name, as_box_unit(unit or DEFAULT_UNIT, attribute))
+    return _PARTS[part](name, as_box_unit(unit or DEFAULT_FORMAT.unit, attribute))
 
 
 def _files(benchmark: str, unit: BoxUnit) -> dict[str, Any]:  # noqa: ARG001
@@ -67,16 +68,16 @@ def _metrics(benchmark: str, unit: BoxUnit) -> list[dict[str, Any]]:  # noqa: AR
 
 
 def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
-    dataset = find_dataset(benchmark)
+    dataset, answer_format = find_dataset(benchmark), asked_format(unit)
     return {
         "version": TASK_VERSION,
         "benchmark": dataset.spec.name,
         "dataset_sha256": dataset.sha256,
-        "prompt_hash": prompt_hash(dataset.spec, unit=unit, max_pixels=max_pixels()),
-        "style": asked_style(),
+        "prompt_hash": prompt_hash(dataset.spec, answer_format),
+        "style": answer_format.style,
         "image_pixels": _image_pixels(tuple(sys.argv[1:])),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS_OF},
-    } | _of_kind(dataset, unit)
+    } | _of_kind(dataset, answer_format)
 
 
 @functools.cache
@@ -107,9 +108,11 @@ def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
     return {"smallest": used.smallest, "largest": used.largest, "source": used.source}
 
 
-def _of_kind(dataset: BenchmarkDataset, unit: BoxUnit) -> dict[str, Any]:
+def _of_kind(dataset: BenchmarkDataset, answer_format: AnswerFormat) -> dict[str, Any]:
     in_frame = KINDS[dataset.spec.kind].in_frame
-    metadata: dict[str, Any] = {"box_unit": unit, "max_pixels": max_pixels()} if in_frame else {}
+    metadata: dict[str, Any] = {}
+    if in_frame:
+        metadata = {"box_unit": answer_format.unit, "max_pixels": answer_format.max_pixels}
     reference = win_rate_reference(dataset)
     return metadata | ({"win_rate_reference": reference.name} if reference else {})
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit, frame_of
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -16,7 +17,7 @@ from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.images import decode_rgb
 from rise_bench.hub.find import find_dataset
-from rise_bench.prompts.answer_format import asked_style, max_pixels
+from rise_bench.prompts.asked_format import asked_format
 from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.scores import score_response, win_and_tie
@@ -38,21 +39,19 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     from datasets import Dataset, Image, concatenate_datasets
 
     dataset = find_dataset(benchmark)
-    spec, limit, style = dataset.spec, max_pixels(), asked_style()
-    ask = answer_only_prompt if style == "answer_only" else think_answer_prompt
+    spec, answer_format = dataset.spec, asked_format(unit)
+    ask = answer_only_prompt if answer_format.style == "answer_only" else think_answer_prompt
     golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]
     reference = win_rate_reference(dataset)
     values = reference.values if reference else {}
     constant = {
         "spec": json.dumps(spec.to_json()),
         "dataset_sha256": dataset.sha256,
-        "box_unit": unit,
-        "max_pixels": limit,
-        "style": style,
+        **answer_format.to_json(),
     }
     added: dict[str, list[Any]] = {name: [value] * len(golds) for name, value in constant.items()}
-    added["prompt"] = [ask(spec, gold, unit=unit, max_pixels=limit) for gold in golds]
-    added["target"] = [render_gold(gold, unit, max_pixels=limit) for gold in golds]
+    added["prompt"] = [ask(spec, gold, answer_format) for gold in golds]
+    added["target"] = [render_gold(gold, answer_format) for gold in golds]
     added["reference"] = [values.get(gold.id, float("nan")) for gold in golds]
     documents = documents.cast_column("image", Image(decode=False))
     return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
@@ -103,8 +102,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     if is_failed_request(text):
         unscored: dict[str, Any] = {metric["metric"]: None for metric in metric_list(spec.kind)}
         return unscored | {main.name: row | {"failed": True}, "failed_requests": 1.0}
-    asked = {"unit": doc["box_unit"], "max_pixels": doc["max_pixels"], "style": doc["style"]}
-    score = score_response(gold, text, **asked)
+    score = score_response(gold, text, AnswerFormat.from_json(doc))
     row |= {
         "reason": score.reading.reason,
         "stated": None if score.stated is None else kind.to_json(score.stated),

@@ -70,9 +70,9 @@ def enhancement_examples(
     )
     counts += f"{len(never)} ({len(experts)} with an expert's chain of thought)"
     _log.info("Metis-RISE prompts: %s", counts)
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     distilled = [
-        Example(i, think_answer_prompt(data.spec, gold, **words), response)
+        Example(i, think_answer_prompt(data.spec, gold, answer_format), response)
         for i, gold in enumerate(data.golds)
         for response in sometimes.get(gold.id, ())[: config.metis.keep]
     ]

@@ -48,9 +48,9 @@ def build(
     """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
     start = start or source
     golds = {gold.id: gold for gold in data.golds}
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     loop = ClosedLoop(
-        lambda uid, cot: reconstruct_prompt(data.spec, golds[uid], cot, **words),
+        lambda uid, cot: reconstruct_prompt(data.spec, golds[uid], cot, answer_format),
         max_cot_length=config.grpo.max_cot_length,
         max_reconstruction_length=config.grpo.max_reconstruction_length,
         gradient=config.grpo.gradient,
@@ -61,11 +61,13 @@ def build(
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     rule = RewardRule(**asdict(config.reward))
     judge = group_judge(config, data, arguments.device)
-    reward = CotReward(golds, data.spec, log, rule=rule, rows_per_rollout=rows, judge=judge, **words)
+    reward = CotReward(
+        golds, data.spec, log, rule=rule, rows_per_rollout=rows, judge=judge, answer_format=answer_format
+    )
     prompts = prompt_rows(
         data.golds,
         data.image,
-        lambda gold: reason_prompt(data.spec, gold, **words),
+        lambda gold: reason_prompt(data.spec, gold, answer_format),
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
     return ClosedLoopTrainer(

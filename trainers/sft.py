@@ -49,9 +49,13 @@ class Example:
 def train(config: TrainConfig, run: RunFolder) -> Path:
     """Train on the annotations alone and return the folder of the trained model."""
     data = open_training_data(config.data)
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     examples = [
-        Example(i, answer_only_prompt(data.spec, gold, **words), answer_only_text(render_gold(gold, **words)))
+        Example(
+            i,
+            answer_only_prompt(data.spec, gold, answer_format),
+            answer_only_text(render_gold(gold, answer_format)),
+        )
         for i, gold in enumerate(data.golds)
     ]
     return train_sft(config, run, config.model.name, data, examples)
@@ -65,12 +69,12 @@ def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping
         data: The samples.
         cots: Sample id to chain of thought; samples without one are left out.
     """
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     return [
         Example(
             i,
-            think_answer_prompt(data.spec, gold, **words),
-            think_answer_text(cots[gold.id], render_gold(gold, **words)),
+            think_answer_prompt(data.spec, gold, answer_format),
+            think_answer_text(cots[gold.id], render_gold(gold, answer_format)),
         )
         for i, gold in enumerate(data.golds)
         if gold.id in cots

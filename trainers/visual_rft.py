@@ -44,17 +44,19 @@ def build(
 ) -> ResumableGRPOTrainer:
     """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
     start = start or source
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     prompts = prompt_rows(
         data.golds,
         data.image,
-        lambda gold: think_answer_prompt(data.spec, gold, **words),
+        lambda gold: think_answer_prompt(data.spec, gold, answer_format),
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
-    reward: Any = R1Reward({gold.id: gold for gold in data.golds}, log, rule=config.reward, **words)
+    reward: Any = R1Reward(
+        {gold.id: gold for gold in data.golds}, log, rule=config.reward, answer_format=answer_format
+    )
     return ResumableGRPOTrainer(
         model=source,
         start=start,

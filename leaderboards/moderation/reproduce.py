@@ -34,7 +34,7 @@ from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folde
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.model_files import check_model_folder, is_read
 from rise_bench.models.names import MAX_MODEL_BYTES, CheckedModel, fetch_checked_model
-from rise_bench.prompts.answer_format import MAX_PIXELS_VARIABLE
+from rise_bench.prompts.asked_format import MAX_PIXELS_VARIABLE
 from rise_bench.scoring.bootstrap import draw, mean_interval
 from rise_bench.scoring.scores import score_response
 
@@ -97,17 +97,11 @@ def compare(
     board: GoldBoard, submission: Submission, submitted: Mapping[str, str], again: Mapping[str, str]
 ) -> Agreement:
     """Compare the responses to the chosen samples, `again`, with those that were submitted."""
-    prompt = submission.prompt
+    answer_format = submission.prompt.answer_format
     scores = np.array(
         [
             [
-                score_response(
-                    board.by_id[i],
-                    texts[i],
-                    unit=prompt.box_unit,
-                    style=prompt.style,
-                    max_pixels=prompt.max_pixels,
-                ).value(board.spec.ranking)
+                score_response(board.by_id[i], texts[i], answer_format).value(board.spec.ranking)
                 for i in sorted(again)
             ]
             for texts in (submitted, again)

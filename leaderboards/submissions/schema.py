@@ -16,12 +16,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 from pydantic import ValidationError as _ValidationError
 
+from rise_bench.annotations.answer_format import AnswerFormat, Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.errors import SubmissionError
 from rise_bench.files.atomic import atomic_directory, atomic_write_bytes, sha256_bytes
 from rise_bench.files.display_text import check_day, check_line, check_name, check_paragraph
 from rise_bench.files.strict_json import StrictJsonError, loads
-from rise_bench.prompts.answer_format import Style
 
 SUBMISSION_NAME = "submission.json"
 SAMPLES_NAME = "samples.jsonl"
@@ -109,6 +109,11 @@ class Prompt(_Strict):
     box_unit: BoxUnit = "norm1000"
     max_pixels: Annotated[int, Field(ge=1, le=10**9)] = 401_408
     prompt_hash: _PromptHash
+
+    @property
+    def answer_format(self) -> AnswerFormat:
+        """How answers were asked for, as scoring takes it."""
+        return AnswerFormat(self.style, self.box_unit, self.max_pixels)
 
 
 class Decoding(_Strict):

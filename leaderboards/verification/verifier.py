@@ -215,7 +215,7 @@ def _setting(submission: Submission, board: GoldBoard) -> list[Reason]:
                 f"{board.pin.revision[:12]}; run on that",
             )
         )
-    expected = prompt_hash(spec, unit=prompt.box_unit, max_pixels=prompt.max_pixels)
+    expected = prompt_hash(spec, prompt.answer_format)
     if prompt.prompt_hash != expected:
         reasons.append(
             Reason(
@@ -246,17 +246,8 @@ def _completeness(responses: Mapping[str, str], board: GoldBoard) -> list[Reason
 
 
 def _score(submission: Submission, responses: Mapping[str, str], board: GoldBoard) -> tuple[SampleScore, ...]:
-    prompt = submission.prompt
-    return tuple(
-        score_response(
-            gold,
-            responses[gold.id],
-            unit=prompt.box_unit,
-            style=prompt.style,
-            max_pixels=prompt.max_pixels,
-        )
-        for gold in board.golds
-    )
+    answer_format = submission.prompt.answer_format
+    return tuple(score_response(gold, responses[gold.id], answer_format) for gold in board.golds)
 
 
 def _claims(submission: Submission, report: Report, board: GoldBoard) -> list[Reason]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Annotation, AnnotationKind, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.kind import BoxesKind
-from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit, frame_of
 from rise_bench.annotations.distribution.kind import DistributionKind
 from rise_bench.annotations.metric import SHARED, Metric
 from rise_bench.errors import DataError
@@ -68,12 +68,11 @@ def render_annotation(annotation: Annotation, *, digits: int | None = None) -> s
 
 
 def render_gold(
-    gold: Gold, unit: BoxUnit = "norm1000", *, digits: int | None = None, max_pixels: int = MAX_PIXELS
+    gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT, *, digits: int | None = None
 ) -> str:
     """Write a sample's ground truth as the answer in the unit that the model was told to use."""
     kind = kind_of(gold.annotation)
-    target = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)
-    return kind.render(kind.rescale(gold.annotation, gold.frame_px, target), digits)
+    return kind.render(kind.rescale(gold.annotation, gold.frame_px, answer_format.frame(gold)), digits)
 
 
 def similarity(gold: Annotation, stated: Annotation, variant: SimilarityVariant = "paper") -> float:

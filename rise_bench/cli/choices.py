@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
-from rise_bench.prompts.answer_format import Style
 
 BoxUnitChoice = Annotated[BoxUnit | None, typer.Option(help="Unit of boxes, if the file does not say.")]
 AskedStyleChoice = Annotated[

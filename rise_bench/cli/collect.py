@@ -112,7 +112,7 @@ def collect(
             sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
         else:
             _check_local(job, source, revision)
-            largest = job.settings.max_pixels
+            largest = job.settings.answer_format.max_pixels
             sampler = _local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
         own = job.provenance | drawn if run and not model else None
@@ -123,7 +123,11 @@ def collect(
         floor = min_groundedness if select == "reward_and_groundedness" else None
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
-        shown = {"max_pixels": job.settings.max_pixels, "min_pixels": min_pixels, "batch_rows": judge_batch}
+        shown = {
+            "max_pixels": job.settings.answer_format.max_pixels,
+            "min_pixels": min_pixels,
+            "batch_rows": judge_batch,
+        }
         _check_judge(judged_by, pinned)
         judging = _judging(judged_by, pinned, shown, judge_swaps, floor)
         job = replace(job, judging=judging)

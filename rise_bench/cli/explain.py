@@ -38,20 +38,21 @@ def explain(
 
     Give the response by one of --samples, --file and --text.
     """
+    from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
     from rise_bench.cli.tables import print_json
     from rise_bench.data.dataset import open_dataset
     from rise_bench.evaluation.responses import read_responses
-    from rise_bench.prompts.answer_format import DEFAULT_STYLE, DEFAULT_UNIT, AnswerFormat, max_pixels
+    from rise_bench.prompts.asked_format import max_pixels
     from rise_bench.scoring.explain import explain_response
 
     if sum(source is not None for source in (samples, file, text)) != 1:
         raise ConfigError("give the response by exactly one of --samples, --file and --text")
     dataset = open_dataset(data)
     gold = _gold(dataset, sample_id)
-    asked = AnswerFormat(style or DEFAULT_STYLE, box_unit or DEFAULT_UNIT, max_pixels())
+    answer_format = AnswerFormat(style or DEFAULT_FORMAT.style, box_unit or DEFAULT_FORMAT.unit, max_pixels())
     if samples is not None:
         responses = read_responses(samples, box_unit=box_unit, style=style)
-        asked = responses.asked
+        answer_format = responses.answer_format
         text = responses.texts.get(sample_id)
         if text is None:
             why = responses.failed.get(sample_id, "it has no line for it")
@@ -63,7 +64,7 @@ def explain(
         gold,
         text or "",
         cot=None if cot_file is None else _read(cot_file),
-        asked=asked,
+        answer_format=answer_format,
     )
     if as_json:
         print_json(explanation.to_json())

@@ -1,11 +1,11 @@
 """The closed loop without training: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
@@ -22,19 +22,23 @@ class LoopSettings:
         samples: Rollouts of each sample (G).
         max_cot_length: Tokens of a chain of thought.
         max_reconstruction_length: Tokens of a reconstruction.
-        unit: Unit in which the model states boxes.
+        answer_format: How the model states boxes.
         rule: The reward.
-        max_pixels: Largest image of the model's processor; matters for `resized_px` only.
         step: Optimiser step of the sampled policy; 0 for a model that was not trained here.
     """
 
     samples: int = 8
     max_cot_length: int = 320
     max_reconstruction_length: int = 256
-    unit: BoxUnit = "norm1000"
+    answer_format: AnswerFormat = DEFAULT_FORMAT
     rule: RewardRule = field(default_factory=RewardRule)
-    max_pixels: int = MAX_PIXELS
     step: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings by the names that the record of a sweep keeps them under."""
+        data = asdict(self)
+        asked = data.pop("answer_format")
+        return data | {"unit": asked["unit"], "max_pixels": asked["max_pixels"]}
 
 
 def closed_loop(
@@ -45,15 +49,15 @@ def closed_loop(
 ) -> list[dict[str, Any]]:
     """Rows of the rollout log for a batch of samples: reason, reconstruct, judge."""
     n = settings.samples
-    words: dict[str, Any] = {"unit": settings.unit, "max_pixels": settings.max_pixels}
-    asked = [Prompt(image, reason_prompt(spec, gold, **words)) for gold, image in batch]
-    drawn = sampler.sample(asked, n, settings.max_cot_length)
+    answer_format = settings.answer_format
+    prompts = [Prompt(image, reason_prompt(spec, gold, answer_format)) for gold, image in batch]
+    drawn = sampler.sample(prompts, n, settings.max_cot_length)
     pairs = [(gold, image, cot) for (gold, image), cots in zip(batch, drawn, strict=True) for cot in cots]
-    again = [Prompt(image, reconstruct_prompt(spec, gold, cot, **words)) for gold, image, cot in pairs]
+    again = [Prompt(image, reconstruct_prompt(spec, gold, cot, answer_format)) for gold, image, cot in pairs]
     answers = [texts[0] for texts in sampler.sample(again, 1, settings.max_reconstruction_length)]
     rows = []
     for (gold, _, cot), answer in zip(pairs, answers, strict=True):
-        verdict = cot_reward(gold, cot, answer, rule=settings.rule, classes=spec.classes, **words)
+        verdict = cot_reward(gold, cot, answer, answer_format, rule=settings.rule, classes=spec.classes)
         row = {"id": gold.id, "step": settings.step, "group": 0, "cot": cot, "reconstruction": answer}
         rows.append(row | verdict_fields(verdict))
     return rows

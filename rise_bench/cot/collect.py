@@ -117,7 +117,7 @@ def collect(
 
 def _prepare(job: CollectJob, busy: bool) -> None:
     """Clear the sweep's folder where it has to be, and check that it holds the sweep that is asked for."""
-    asked = {"config": job.config, "loop": asdict(job.settings), "model": redacted(job.model)}
+    asked = {"config": job.config, "loop": job.settings.to_json(), "model": redacted(job.model)}
     asked["benchmark_sha256"] = job.benchmark.sha256
     if job.overwrite and not job.keep_rollouts:
         manifest = job.out / MANIFEST_NAME
@@ -259,9 +259,9 @@ def _write(
 def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
     settings = job.settings
     shared = {
-        "prompt_hash": prompt_hash(job.benchmark.spec, unit=settings.unit, max_pixels=settings.max_pixels),
+        "prompt_hash": prompt_hash(job.benchmark.spec, settings.answer_format),
         "reward_rule": asdict(settings.rule),
-        "box_unit": settings.unit,
+        "box_unit": settings.answer_format.unit,
         "benchmark": job.benchmark.spec.name,
         "benchmark_sha256": job.benchmark.sha256,
     }

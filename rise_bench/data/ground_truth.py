@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS, kind_of, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -15,6 +16,7 @@ from rise_bench.scoring.scores import SampleScore, score_response
 TOLERANCE = 1e-6
 
 _DIGITS = 6
+_IN_PIXELS = AnswerFormat("answer_only", "px")
 _PLACEHOLDER = re.compile(r"\{(category|question)\}")
 
 
@@ -69,13 +71,13 @@ def answers_problem(spec: BenchmarkSpec, right: SampleScore, empty: SampleScore)
 
 def right_answer(gold: Gold) -> SampleScore:
     """Score the ground truth, written as a model would write it."""
-    text = answer_only_text(render_gold(gold, "px", digits=_DIGITS))
-    return score_response(gold, text, unit="px", style="answer_only")
+    text = answer_only_text(render_gold(gold, _IN_PIXELS, digits=_DIGITS))
+    return score_response(gold, text, _IN_PIXELS)
 
 
 def empty_answer(gold: Gold) -> SampleScore:
     """Score a response without a word."""
-    return score_response(gold, "", unit="px", style="answer_only")
+    return score_response(gold, "", _IN_PIXELS)
 
 
 def _text_problem(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset
@@ -30,11 +31,10 @@ from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import find_dataset
 from rise_bench.models.names import checked_model, is_model_folder
-from rise_bench.prompts.answer_format import (
+from rise_bench.prompts.asked_format import (
     MAX_PIXELS_VARIABLE,
     STYLE_VARIABLE,
     UNIT_VARIABLE,
-    Style,
     box_unit_of,
     max_pixels,
 )

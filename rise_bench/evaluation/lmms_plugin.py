@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rise_bench.prompts.answer_format import box_unit_of
+from rise_bench.prompts.asked_format import box_unit_of
 
 _TASKS_MODULE = "lmms_eval.tasks"
 

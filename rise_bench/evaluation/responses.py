@@ -11,20 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.errors import DataError
-from rise_bench.prompts.answer_format import (
-    DEFAULT_FORMAT,
-    DEFAULT_STYLE,
-    DEFAULT_UNIT,
-    AnswerFormat,
-    Style,
-    as_box_unit,
-    as_style,
-    max_pixels,
-)
+from rise_bench.prompts.asked_format import as_box_unit, as_style, max_pixels
 from rise_bench.scoring.response_text import NO_RESPONSE, response_text
 from rise_bench.scoring.scores import SampleScore, score_response
 
@@ -43,14 +35,14 @@ class Responses:
         path: Where they were read from.
         texts: Raw response by sample id, failed requests left out.
         failed: Sample id -> failure text.
-        asked: How they were asked for.
+        answer_format: How they were asked for.
         dataset_sha256: Dataset that the run says it used; empty if it says nothing.
     """
 
     path: Path
     texts: Mapping[str, str]
     failed: Mapping[str, str]
-    asked: AnswerFormat = DEFAULT_FORMAT
+    answer_format: AnswerFormat = DEFAULT_FORMAT
     dataset_sha256: str = ""
 
 
@@ -86,14 +78,14 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
         if any(stated.get(key, value) != value for key, value in told.items()):
             raise DataError(f"{where}: {told} contradicts the lines before, {stated}; keep one run a file")
         stated |= told
-    unit = as_box_unit(str(stated.get("box_unit", box_unit or DEFAULT_UNIT)), f"box_unit in {path}")
+    unit = as_box_unit(str(stated.get("box_unit", box_unit or DEFAULT_FORMAT.unit)), f"box_unit in {path}")
     if box_unit and unit != box_unit:
         raise DataError(f"{path} was asked for boxes in {unit}, not {box_unit}; leave the unit out")
-    form = as_style(str(stated.get("style", style or DEFAULT_STYLE)), f"style in {path}")
+    form = as_style(str(stated.get("style", style or DEFAULT_FORMAT.style)), f"style in {path}")
     if style and form != style:
         raise DataError(f"{path} was asked in the form {form}, not {style}; leave the form out")
-    asked = AnswerFormat(form, unit, _max_pixels(stated, path))
-    return Responses(path, texts, failed, asked, str(stated.get("dataset_sha256", "")))
+    answer_format = AnswerFormat(form, unit, _max_pixels(stated, path))
+    return Responses(path, texts, failed, answer_format, str(stated.get("dataset_sha256", "")))
 
 
 def _max_pixels(stated: Mapping[str, Any], path: Path) -> int:
@@ -141,8 +133,7 @@ def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256:
             f"{dataset_sha256[:12]}; score it with the dataset that it was run on"
         )
     require_complete(responses, [gold.id for gold in golds])
-    asked = responses.asked.keywords()
-    return [score_response(gold, responses.texts[gold.id], **asked) for gold in golds]
+    return [score_response(gold, responses.texts[gold.id], responses.answer_format) for gold in golds]
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rise_bench.annotations.answer_format import Style
 from rise_bench.experiments.jobs import Job
-from rise_bench.prompts.answer_format import Style
 
 #: How the names of jobs begin whose chains of thought all methods of a cell share.
 _SHARED = ("rise_cot", "collect", "base_cots")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import all_metrics
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
@@ -19,7 +20,6 @@ from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
-from rise_bench.prompts.answer_format import AnswerFormat
 from rise_bench.scoring.bootstrap import Interval
 from rise_bench.scoring.scores import Reference, Report, SampleScore, aggregate, score_annotation
 from rise_bench.synthetic import fact_check
@@ -93,7 +93,7 @@ def compare(
     for method in methods:
         report = aggregate(dataset.spec, golds, scores[method], reference=reference)
         jobs = method_jobs(cell, [method])
-        said = checked(responses[method].asked, scores[method], dataset)
+        said = checked(responses[method].answer_format, scores[method], dataset)
         rows.append(
             Row(
                 find_method(method).title,
@@ -126,10 +126,10 @@ def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
 
 
 def checked(
-    asked: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
+    answer_format: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
 ) -> fact_check.Counted | None:
     """Check what chains of thought say of drawn test pictures; None if only the answer was asked for."""
-    if asked.style != "think_answer":
+    if answer_format.style != "think_answer":
         return None
     texts = ((score.id, score.reading.think) for score in scores)
     return fact_check.count_statements(texts, dataset, "test")

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.metric import Metric
 from rise_bench.cot.dataset import TAU, open_cots
 from rise_bench.data.dataset import BenchmarkDataset
@@ -35,7 +36,7 @@ from rise_bench.synthetic import fact_check
 
 _SHOWN_COTS = 4
 _SHOWN_TESTS = 2
-_MODEL: Mapping[str, Any] = {"box_unit": "norm1000", "max_pixels": MAX_PIXELS}
+_FORMAT = AnswerFormat(max_pixels=MAX_PIXELS)
 
 
 def write_page(
@@ -106,7 +107,7 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
     wrong = sorted((row for row in high if said.false(row)), key=lambda row: -len(said.false(row)))
 
     def show(shown: Sequence[dict[str, Any]]) -> str:
-        return cards(shown, dataset, _MODEL, remark=said.badges)
+        return cards(shown, dataset, _FORMAT, remark=said.badges)
 
     return {
         "histogram": base64.b64encode(reward_histogram([row["reward"] for row in rows], TAU)).decode(),
@@ -125,7 +126,7 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     texts = {method: responses.texts for method, responses in given.items()}
 
     def row(method: str, uid: str) -> dict[str, Any]:
-        verdict = r1_reward(golds[uid], texts[method][uid], **given[method].asked.keywords())
+        verdict = r1_reward(golds[uid], texts[method][uid], given[method].answer_format)
         return {
             "id": uid,
             "title": METHODS[method].title,
@@ -140,7 +141,7 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
     shown = [row(method, uid) for uid in chosen for method in texts]
     said = Said(shown, dataset, "test")
-    return cards(shown, dataset, _MODEL, split="test", remark=said.badges)
+    return cards(shown, dataset, _FORMAT, split="test", remark=said.badges)
 
 
 def _step(row: Mapping[str, Any]) -> int:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.annotations.trainer_form import TrainerForms
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -16,14 +16,14 @@ from rise_bench.prompts.templates import (
 )
 
 
-def prompt_text(spec: BenchmarkSpec, gold: Gold, unit: BoxUnit) -> str:
+def prompt_text(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat) -> str:
     """Return the think-answer prompt."""
-    return think_answer_prompt(spec, gold, unit=unit)
+    return think_answer_prompt(spec, gold, answer_format)
 
 
-def answer_text(gold: Gold, cot: str, unit: BoxUnit) -> str:
+def answer_text(gold: Gold, cot: str, answer_format: AnswerFormat) -> str:
     """Return the target of eq. 8: chain of thought, then answer."""
-    return think_answer_text(cot, render_gold(gold, unit))
+    return think_answer_text(cot, render_gold(gold, answer_format))
 
 
 def visual_rft_problem(spec: BenchmarkSpec, gold: Gold) -> str:

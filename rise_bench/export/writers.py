@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -67,7 +68,7 @@ class ExportRow:
         cot: The chain of thought.
         image: The image's original bytes.
         file_name: Name for the image's file; equal images share it.
-        unit: Unit in which a model states boxes.
+        answer_format: How a model is asked to think and answer.
     """
 
     spec: BenchmarkSpec
@@ -75,7 +76,7 @@ class ExportRow:
     cot: str
     image: bytes
     file_name: str
-    unit: BoxUnit
+    answer_format: AnswerFormat
 
 
 def export(
@@ -122,7 +123,7 @@ def export(
     if not total:
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
     with atomic_directory(Path(out), overwrite=overwrite, sources=(folder,)) as work:
-        rows = _WRITERS[form](_told(_rows(dataset, config, unit), total, progress), work)
+        rows = _WRITERS[form](_told(_rows(dataset, config, AnswerFormat(unit=unit)), total, progress), work)
         if form == "messages":
             entry = llama_factory_entry(dataset.spec, "train.jsonl")
             atomic_write_text(work / "dataset_info.json", json.dumps(entry, indent=2) + "\n")
@@ -139,7 +140,7 @@ def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], 
         progress(done, total)
 
 
-def _rows(dataset: CotDataset, config: Subset, unit: BoxUnit) -> Iterator[ExportRow]:
+def _rows(dataset: CotDataset, config: Subset, answer_format: AnswerFormat) -> Iterator[ExportRow]:
     for row in dataset.rows(config):
         data = (row["image"] or {}).get("bytes") or b""
         if (sha256 := sha256_bytes(data)) != row["source_sha256"]:
@@ -152,7 +153,7 @@ def _rows(dataset: CotDataset, config: Subset, unit: BoxUnit) -> Iterator[Export
         # A question may come from a stranger: no placeholder of an image may be in it.
         gold = replace(gold, question=clean_cot(gold.question))
         file_name = f"{sha256[:32]}.{suffix}"
-        yield ExportRow(dataset.spec, gold, row["cot"], data, file_name, unit)
+        yield ExportRow(dataset.spec, gold, row["cot"], data, file_name, answer_format)
 
 
 def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:
@@ -172,8 +173,8 @@ def _front_matter(sha256: str) -> str:
 
 def _trl_row(row: ExportRow) -> dict[str, Any]:
     return {
-        "prompt": [{"role": "user", "content": prompt_text(row.spec, row.gold, row.unit)}],
-        "completion": [{"role": "assistant", "content": answer_text(row.gold, row.cot, row.unit)}],
+        "prompt": [{"role": "user", "content": prompt_text(row.spec, row.gold, row.answer_format)}],
+        "completion": [{"role": "assistant", "content": answer_text(row.gold, row.cot, row.answer_format)}],
         "images": [{"bytes": row.image, "path": row.file_name}],
     }
 
@@ -182,8 +183,8 @@ def _write_messages(rows: Iterable[ExportRow], out: Path) -> int:
     def line(row: ExportRow) -> dict[str, Any]:
         return {
             "messages": [
-                {"role": "user", "content": "<image>" + prompt_text(row.spec, row.gold, row.unit)},
-                {"role": "assistant", "content": answer_text(row.gold, row.cot, row.unit)},
+                {"role": "user", "content": "<image>" + prompt_text(row.spec, row.gold, row.answer_format)},
+                {"role": "assistant", "content": answer_text(row.gold, row.cot, row.answer_format)},
             ],
             "images": [f"images/{row.file_name}"],
         }

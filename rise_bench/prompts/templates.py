@@ -11,8 +11,9 @@ in the CoT, one fixed output form. The unit of boxes is always said in the promp
 
 import hashlib
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit, frame_of
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -24,9 +25,7 @@ def task_sentence(spec: BenchmarkSpec, gold: Gold) -> str:
     return spec.question.replace("{category}", gold.category).replace("{question}", gold.question)
 
 
-def answer_form(
-    spec: BenchmarkSpec, gold: Gold, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS
-) -> str:
+def answer_form(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Return the sentences that say how an answer is written, unit of the boxes included."""
     if spec.kind == "distribution":
         names = ", ".join(spec.classes)
@@ -34,23 +33,21 @@ def answer_form(
             f"The classes are: {names}. Answer with JSON that gives the classes probabilities that sum to 1, "
             f'like {{"{spec.classes[0]}": p, "{spec.classes[1]}": p}}; a class left out has probability 0.'
         )
-    frame = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)
+    frame = answer_format.frame(gold)
     scale = {
         "norm1000": "in thousandths of the image's width (x, w) and height (y, h), from 0 to 1000",
         "px": f"in pixels of the image, which is {frame.width:g} wide and {frame.height:g} high",
         "resized_px": f"in pixels of the image, which is {frame.width:g} wide and {frame.height:g} high",
-    }[unit]
+    }[answer_format.unit]
     return (
         "Answer with a JSON list of boxes [[x, y, w, h], ...]: left, top, width and height of each box, "
         f"{scale}; [] if there is none."
     )
 
 
-def reason_prompt(
-    spec: BenchmarkSpec, gold: Gold, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS
-) -> str:
+def reason_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought that justifies the sample's annotation without giving it away."""
-    annotation = render_gold(gold, unit, max_pixels=max_pixels)
+    annotation = render_gold(gold, answer_format)
     secret = (
         "probabilities, percentages or any other number"
         if spec.kind == "distribution"
@@ -65,33 +62,29 @@ def reason_prompt(
 
 
 def reconstruct_prompt(
-    spec: BenchmarkSpec, gold: Gold, cot: str, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS
+    spec: BenchmarkSpec, gold: Gold, cot: str, answer_format: AnswerFormat = DEFAULT_FORMAT
 ) -> str:
     """Ask for the annotation, given the image and a chain of thought; the annotation itself is not used."""
     return (
         f"Question: {task_sentence(spec, gold)}\nReasoning: {clean_cot(cot)}\n"
-        f"Follow this reasoning. {answer_form(spec, gold, unit=unit, max_pixels=max_pixels)}\n"
+        f"Follow this reasoning. {answer_form(spec, gold, answer_format)}\n"
         "Write only <answer>JSON</answer>."
     )
 
 
-def think_answer_prompt(
-    spec: BenchmarkSpec, gold: Gold, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS
-) -> str:
+def think_answer_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought and an annotation in the think-answer form."""
     return (
-        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, unit=unit, max_pixels=max_pixels)}\n"
+        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
         "First describe the visual cues and reason from them, then answer. "
         "Write <think>reasoning</think><answer>JSON</answer>."
     )
 
 
-def answer_only_prompt(
-    spec: BenchmarkSpec, gold: Gold, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS
-) -> str:
+def answer_only_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for the annotation at once."""
     return (
-        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, unit=unit, max_pixels=max_pixels)}\n"
+        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
         "Write only <answer>JSON</answer>."
     )
 
@@ -106,7 +99,7 @@ def answer_only_text(answer: str) -> str:
     return f"<answer>{answer}</answer>"
 
 
-def prompt_hash(spec: BenchmarkSpec, *, unit: BoxUnit = "norm1000", max_pixels: int = MAX_PIXELS) -> str:
+def prompt_hash(spec: BenchmarkSpec, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Return the first 16 hex digits of the sha256 of the four prompts on fixed samples."""
     annotations: tuple[Annotation, ...] = (Boxes(((64.0, 48.0, 320.0, 240.0),)),)
     if spec.kind == "distribution":
@@ -116,9 +109,9 @@ def prompt_hash(spec: BenchmarkSpec, *, unit: BoxUnit = "norm1000", max_pixels: 
     golds = [Gold("sample", one, 640, 480, "CATEGORY", "QUESTION") for one in annotations]
     gold = golds[0]
     prompts = (
-        *(reason_prompt(spec, one, unit=unit, max_pixels=max_pixels) for one in golds),
-        reconstruct_prompt(spec, gold, "REASONING", unit=unit, max_pixels=max_pixels),
-        think_answer_prompt(spec, gold, unit=unit, max_pixels=max_pixels),
-        answer_only_prompt(spec, gold, unit=unit, max_pixels=max_pixels),
+        *(reason_prompt(spec, one, answer_format) for one in golds),
+        reconstruct_prompt(spec, gold, "REASONING", answer_format),
+        think_answer_prompt(spec, gold, answer_format),
+        answer_only_prompt(spec, gold, answer_format),
     )
     return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:16]

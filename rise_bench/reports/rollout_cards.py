@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat, Style
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import kind_of
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.files.images import decode_rgb
-from rise_bench.prompts.answer_format import Style
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.rendering.render import render
 from rise_bench.scoring.leaks import find_leaks
@@ -34,13 +35,15 @@ def sample_cards(
         config: The run's settings as a tree.
         count: How many cards.
     """
-    return cards(choose(rollouts, count), dataset, config["model"])
+    model = config["model"]
+    answer_format = AnswerFormat(unit=model["box_unit"], max_pixels=model["max_pixels"])
+    return cards(choose(rollouts, count), dataset, answer_format)
 
 
 def cards(
     rows: Sequence[Row],
     dataset: BenchmarkDataset | None,
-    model: Mapping[str, Any],
+    answer_format: AnswerFormat,
     *,
     split: str = "train",
     remark: Remark = lambda _: (),
@@ -51,7 +54,7 @@ def cards(
         rows: Rows with `id`, `step` or `title`, `reward`, `similarity`, `format_ok`, `reason`, and either
             `cot` and `reconstruction` or `response`.
         dataset: The benchmark, for images and truths; None shows the texts alone.
-        model: `box_unit` and `max_pixels` of the model that wrote them.
+        answer_format: How boxes were asked for; the style follows from the row.
         split: Split that the rows are of.
         remark: Says more of a row, as badges: ("good" | "bad" | "", text).
     """
@@ -60,7 +63,10 @@ def cards(
     if dataset:
         golds = {gold.id: gold for gold in dataset.golds(split)}
         pictures = _thumbnails(dataset, split, {row["id"] for row in rows})
-    made = [_card(row, golds.get(row["id"]), pictures.get(row["id"], ""), model, remark(row)) for row in rows]
+    made = [
+        _card(row, golds.get(row["id"]), pictures.get(row["id"], ""), answer_format, remark(row))
+        for row in rows
+    ]
     return render("rollout_cards.html.j2", cards=made)
 
 
@@ -77,16 +83,14 @@ def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
 
 
 def _card(
-    row: Row, gold: Gold | None, picture: str, model: Mapping[str, Any], remarks: Sequence[Badge]
+    row: Row, gold: Gold | None, picture: str, answer_format: AnswerFormat, remarks: Sequence[Badge]
 ) -> dict[str, Any]:
     looped = "cot" in row
     text = row["reconstruction"] if looped else row["response"]
     style: Style = "answer_only" if looped else "think_answer"
     stated: Annotation | None = None
     if gold:
-        stated, _ = read_stated(
-            gold, text, unit=model["box_unit"], style=style, max_pixels=model["max_pixels"]
-        )
+        stated, _ = read_stated(gold, text, replace(answer_format, style=style))
     classes = kind_of(gold.annotation).classes_of(gold.annotation) if gold else ()
     return {
         "id": row["id"],

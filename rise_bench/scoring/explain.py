@@ -1,13 +1,13 @@
 """How the score of one response came about: what was read, what leaked, which boxes matched, what it paid."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.boxes.similarity import match_boxes
-from rise_bench.annotations.boxes.values import Boxes, frame_of
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.prompts.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import LeakSpan, find_leaks
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward
@@ -52,7 +52,7 @@ def explain_response(
     response: str,
     *,
     cot: str | None = None,
-    asked: AnswerFormat = DEFAULT_FORMAT,
+    answer_format: AnswerFormat = DEFAULT_FORMAT,
     rule: RewardRule | None = None,
 ) -> Explanation:
     """Explain the score of a response.
@@ -63,15 +63,15 @@ def explain_response(
         response: Raw response; with `cot`, the reconstruction.
         cot: Chain of thought that the response reconstructs the annotation from (eq. 1); None for a
             think-answer or answer-only response (eq. 9).
-        asked: How it was asked for; a reconstruction is always the answer only.
+        answer_format: How it was asked for; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
     """
     if cot is None:
-        verdict = r1_reward(gold, response, rule=rule, **asked.keywords())
+        verdict = r1_reward(gold, response, answer_format, rule=rule)
     else:
-        verdict = cot_reward(gold, cot, response, unit=asked.unit, rule=rule, max_pixels=asked.max_pixels)
-    style = asked.style if cot is None else "answer_only"
-    score = score_response(gold, response, unit=asked.unit, style=style, max_pixels=asked.max_pixels)
+        answer_format = replace(answer_format, style="answer_only")
+        verdict = cot_reward(gold, cot, response, answer_format, rule=rule)
+    score = score_response(gold, response, answer_format)
     text = score.reading.think if cot is None else clean_cot(cot)
     matches: tuple[tuple[int, int, float], ...] = ()
     if isinstance(gold.annotation, Boxes) and isinstance(verdict.stated, Boxes):
@@ -80,7 +80,7 @@ def explain_response(
         gold=gold,
         response=response,
         cot=text,
-        frame=frame_of(asked.unit, gold.width_px, gold.height_px, max_pixels=asked.max_pixels),
+        frame=answer_format.frame(gold),
         verdict=verdict,
         score=score,
         leaks=find_leaks(text, classes=[name for name in (*spec.classes, gold.category) if name]),

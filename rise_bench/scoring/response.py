@@ -10,10 +10,10 @@ the length of the text: hostile text is data, never an exception.
 import re
 from dataclasses import dataclass
 
+from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.characters import words
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.prompts.answer_format import Style
 
 _TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
 

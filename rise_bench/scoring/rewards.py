@@ -5,16 +5,16 @@ the GRPO reward, the quality score of a CoT row and `rise-bench explain`.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Annotation, Gold, SimilarityVariant
-from rise_bench.annotations.boxes.values import MAX_PIXELS, Boxes, BoxUnit, frame_of
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import similarity
 from rise_bench.errors import ConfigError
-from rise_bench.prompts.answer_format import Style
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import leak_verdicts
 from rise_bench.scoring.response import Reading, read_response
@@ -123,14 +123,13 @@ def cot_format_ok(cot: str) -> bool:
 
 
 def read_stated(
-    gold: Gold, text: str, *, unit: BoxUnit = "norm1000", style: Style, max_pixels: int = MAX_PIXELS
+    gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT
 ) -> tuple[Annotation | None, Reading]:
     """Read a response and bring its boxes from the declared unit to pixels of the original image."""
     classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
-    reading = read_response(text, gold.kind, classes, style=style)
+    reading = read_response(text, gold.kind, classes, style=answer_format.style)
     if isinstance(reading.annotation, Boxes):
-        frame = frame_of(unit, gold.width_px, gold.height_px, max_pixels=max_pixels)
-        return reading.annotation.rescale(frame, gold.frame_px), reading
+        return reading.annotation.rescale(answer_format.frame(gold), gold.frame_px), reading
     return reading.annotation, reading
 
 
@@ -138,11 +137,10 @@ def cot_reward(
     gold: Gold,
     cot: str,
     reconstruction_text: str,
+    answer_format: AnswerFormat = DEFAULT_FORMAT,
     *,
-    unit: BoxUnit = "norm1000",
     rule: RewardRule | None = None,
     classes: tuple[str, ...] = (),
-    max_pixels: int = MAX_PIXELS,
     groundedness: float | None = None,
 ) -> Verdict:
     """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
@@ -151,10 +149,9 @@ def cot_reward(
         gold: The sample's truth.
         cot: The chain of thought R.
         reconstruction_text: What the model answered when shown the image and R alone.
-        unit: Unit in which the model states boxes.
+        answer_format: How the model states boxes; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
         classes: Class names for the strict leak verdict; those of a distribution are known already.
-        max_pixels: Largest image of the processor; matters for `resized_px` only.
         groundedness: Of the least grounded sentence, in nats a token; a rule with `grounded` needs it.
 
     Raises:
@@ -163,9 +160,7 @@ def cot_reward(
     rule = rule or RewardRule()
     if rule.grounded != "none" and groundedness is None:
         raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
-    stated, reading = read_stated(
-        gold, reconstruction_text, unit=unit, style="answer_only", max_pixels=max_pixels
-    )
+    stated, reading = read_stated(gold, reconstruction_text, replace(answer_format, style="answer_only"))
     names = (
         gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
     )
@@ -184,15 +179,13 @@ def cot_reward(
 def r1_reward(
     gold: Gold,
     response: str,
+    answer_format: AnswerFormat = DEFAULT_FORMAT,
     *,
-    unit: BoxUnit = "norm1000",
     rule: RewardRule | None = None,
-    style: Style = "think_answer",
-    max_pixels: int = MAX_PIXELS,
 ) -> Verdict:
     """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0."""
     rule = rule or RewardRule()
-    stated, reading = read_stated(gold, response, unit=unit, style=style, max_pixels=max_pixels)
+    stated, reading = read_stated(gold, response, answer_format)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     reward = 0.0 if rule.format_term and not reading.format_ok else score
     return Verdict(reward, score, False, False, reading.format_ok, reading.reason, stated)

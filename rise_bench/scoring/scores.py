@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
 from rise_bench.annotations.kinds import KINDS, similarity
 from rise_bench.annotations.metric import (
     FORMAT_RATE,
@@ -26,7 +26,6 @@ from rise_bench.annotations.metric import (
 )
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
-from rise_bench.prompts.answer_format import Style
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.response import Reading
 from rise_bench.scoring.rewards import read_stated
@@ -97,24 +96,15 @@ class Report:
         return asdict(self)
 
 
-def score_response(
-    gold: Gold,
-    text: str,
-    *,
-    unit: BoxUnit = "norm1000",
-    style: Style = "think_answer",
-    max_pixels: int = MAX_PIXELS,
-) -> SampleScore:
+def score_response(gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT) -> SampleScore:
     """Score one raw response; never raises on the text.
 
     Args:
         gold: The sample's truth.
         text: Raw response of the model.
-        unit: Unit in which the model was told to state boxes.
-        style: Form that was asked for; it decides `format_ok` only.
-        max_pixels: Largest image of the processor; matters for `resized_px` only.
+        answer_format: How the answer was asked for.
     """
-    stated, reading = read_stated(gold, text, unit=unit, style=style, max_pixels=max_pixels)
+    stated, reading = read_stated(gold, text, answer_format)
     return _score(gold, reading, stated)
 
 

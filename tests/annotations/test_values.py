@@ -59,7 +59,7 @@ def test_resized_frame_equals_smart_resize_of_transformers():
 
 def test_small_boxes_keep_a_side_when_rounded():
     gold = Gold("a", Boxes(((10, 10, 0.2, 0.2),)), 2000, 2000)
-    assert json.loads(render_gold(gold, "norm1000")) == [[5, 5, 1, 1]]
+    assert json.loads(render_gold(gold)) == [[5, 5, 1, 1]]
 
 
 def test_a_distribution_needs_a_number_for_each_class():

@@ -175,8 +175,8 @@ def test_truth_that_does_not_score_as_truth_is_found(folder: Path, monkeypatch: 
     """Guards the guard: a scoring that pays the empty answer, or not the true one, is reported."""
     from rise_bench.data import ground_truth
 
-    def upside_down(gold: Any, text: str, **options: Any) -> Any:
-        return score(gold, "" if text else '<answer>{"red": 1}</answer>', **options)
+    def upside_down(gold: Any, text: str, *asked: Any) -> Any:
+        return score(gold, "" if text else '<answer>{"red": 1}</answer>', *asked)
 
     score = ground_truth.score_response
     monkeypatch.setattr(ground_truth, "score_response", upside_down)

@@ -33,7 +33,7 @@ def test_plain_lines(tmp_path):
     path = _file(tmp_path, {"id": "a", "response": "x\u2028y"}, "", {"id": "b", "response": "", "extra": 1})
     responses = read_responses(path)
     assert responses.texts == {"a": "x\u2028y", "b": ""}
-    assert (responses.asked.unit, responses.failed) == ("norm1000", {})
+    assert (responses.answer_format.unit, responses.failed) == ("norm1000", {})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_half_a_surrogate_pair_can_be_written_again(tmp_path):
 def test_lines_of_lmms_eval(tmp_path, line, text, metric):
     responses = read_responses(_file(tmp_path, {"doc_id": 0, "id": "wrong", metric: ROW, **line}))
     assert responses.texts == {"a": text}
-    assert (responses.asked.unit, responses.asked.max_pixels) == ("px", 50_000)
+    assert (responses.answer_format.unit, responses.answer_format.max_pixels) == ("px", 50_000)
     assert responses.dataset_sha256 == "d" * 64
 
 
@@ -121,9 +121,9 @@ def test_a_file_that_is_no_samples_file(tmp_path):
 
 def test_the_unit_is_declared_by_file_or_option_and_may_not_contradict(tmp_path):
     plain = _file(tmp_path, {"id": "a", "response": "x"})
-    assert read_responses(plain, box_unit="resized_px").asked.unit == "resized_px"
+    assert read_responses(plain, box_unit="resized_px").answer_format.unit == "resized_px"
     told = _file(tmp_path, {"filtered_resps": "x", "ap50": ROW})
-    assert read_responses(told, box_unit="px").asked.unit == "px"
+    assert read_responses(told, box_unit="px").answer_format.unit == "px"
     with pytest.raises(DataError, match="was asked for boxes in px, not norm1000"):
         read_responses(told, box_unit="norm1000")
     odd = _file(tmp_path, {"filtered_resps": "x", "ap50": ROW | {"box_unit": "inches"}})
@@ -173,11 +173,11 @@ def test_a_run_on_another_dataset_is_refused(tmp_path):
 
 def test_the_form_is_what_the_file_says(tmp_path):
     file = _file(tmp_path, {"filtered_resps": "x", "jsd": ROW | {"style": "answer_only"}})
-    assert read_responses(file).asked.style == "answer_only"
+    assert read_responses(file).answer_format.style == "answer_only"
     with pytest.raises(DataError, match="asked in the form answer_only, not think_answer"):
         read_responses(file, style="think_answer")
     assert (
-        read_responses(_file(tmp_path, {"id": "a", "response": ""}), style="answer_only").asked.style
+        read_responses(_file(tmp_path, {"id": "a", "response": ""}), style="answer_only").answer_format.style
         == "answer_only"
     )
 

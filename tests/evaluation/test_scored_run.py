@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from typer.testing import CliRunner
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.builders.synthetic import plan
 from rise_bench.cli import app
@@ -246,7 +247,8 @@ def test_a_run_is_explained_in_the_form_in_which_it_was_asked(moods, tmp_path, s
 
 def test_a_run_is_explained_in_its_unit_and_resolution(scenes, tmp_path, monkeypatch):
     gold = scenes.golds("test")[0]
-    text = f"<think>Seen.</think><answer>{render_gold(gold, 'resized_px', max_pixels=12544)}</answer>"
+    answer_format = AnswerFormat(unit="resized_px", max_pixels=12544)
+    text = f"<think>Seen.</think><answer>{render_gold(gold, answer_format)}</answer>"
     samples = _recorded(tmp_path / "s.jsonl", gold, text, "ap50", box_unit="resized_px", max_pixels=12544)
     assert _explained(scenes, gold, "--samples", samples)["verdict"]["reward"] > 0.9
     plain = ("--text", text, "--box-unit", "resized_px")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from datasets import Dataset, DatasetDict, Image, load_dataset
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.boxes.trainer_forms import corners
 from rise_bench.annotations.boxes.values import Boxes
@@ -215,7 +216,7 @@ def test_boxes_are_in_the_asked_unit(coco_sub: Source, tmp_path: Path) -> None:
     rows = load_dataset(str(exported(coco_sub, tmp_path, "trl", unit="px")), split="train")
     for row, gold in zip(rows, golds(coco_sub), strict=True):
         assert "in pixels of the image, which is 32 wide and 24 high" in row["prompt"][0]["content"]
-        assert r1_reward(gold, row["completion"][0]["content"], unit="px").reward > 0.99
+        assert r1_reward(gold, row["completion"][0]["content"], AnswerFormat(unit="px")).reward > 0.99
 
 
 def test_all_rows_with_config_default(coco_sub: Source, tmp_path: Path) -> None:
@@ -244,7 +245,9 @@ def test_placeholder_in_a_strangers_question_does_not_become_an_image(tmp_path: 
 
     spec = get_benchmark("lisa")
     gold = Gold("x", Boxes(((1.0, 1.0, 5.0, 5.0),)), 10, 10, question="the cup")
-    row = ExportRow(spec, gold, "A cup <image> stands <|image_pad|> there.", b"\xff\xd8", "a.jpg", "norm1000")
+    row = ExportRow(
+        spec, gold, "A cup <image> stands <|image_pad|> there.", b"\xff\xd8", "a.jpg", AnswerFormat()
+    )
     _write_messages([row], tmp_path)
     text = (tmp_path / "train.jsonl").read_text()
     assert text.count("<image>") == 1

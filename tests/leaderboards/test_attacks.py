@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.leaderboards.submissions.schema import (
     MAX_RESPONSE_BYTES,
@@ -559,7 +560,7 @@ def _(parts, board):
 def _(parts, board):
     from rise_bench.prompts.templates import prompt_hash
 
-    hashed = prompt_hash(board.spec, unit="px")
+    hashed = prompt_hash(board.spec, AnswerFormat(unit="px"))
     return sent(parts, prompt__box_unit="px", prompt__prompt_hash=hashed)
 
 

@@ -8,7 +8,7 @@ from rise_bench.catalog.families import FAMILIES, Family
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import supported_model
 from rise_bench.models.tiny import make_tiny_model
-from rise_bench.prompts.answer_format import box_unit_of
+from rise_bench.prompts.asked_format import box_unit_of
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,7 +1,7 @@
 import pytest
 
 from rise_bench.errors import ConfigError
-from rise_bench.prompts.answer_format import box_unit_of, max_pixels
+from rise_bench.prompts.asked_format import box_unit_of, max_pixels
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
@@ -32,13 +33,14 @@ def test_reconstruction_prompt_does_not_depend_on_the_probabilities(probs):
 @given(st.lists(box, min_size=1, max_size=4), st.sampled_from(["px", "norm1000", "resized_px"]))
 def test_only_the_reason_prompt_depends_on_the_boxes(boxes, unit):
     gold = Gold("x", Boxes(tuple(boxes)), 640, 480, category="dog")
+    answer_format = AnswerFormat(unit=unit)
     none = dataclasses.replace(gold, annotation=Boxes(()))
     for build in (prompts.think_answer_prompt, prompts.answer_only_prompt):
-        assert build(COCO, gold, unit=unit) == build(COCO, none, unit=unit)
-    assert prompts.reconstruct_prompt(COCO, gold, "c", unit=unit) == prompts.reconstruct_prompt(
-        COCO, none, "c", unit=unit
+        assert build(COCO, gold, answer_format) == build(COCO, none, answer_format)
+    assert prompts.reconstruct_prompt(COCO, gold, "c", answer_format) == prompts.reconstruct_prompt(
+        COCO, none, "c", answer_format
     )
-    assert render_gold(gold, unit) in prompts.reason_prompt(COCO, gold, unit=unit)
+    assert render_gold(gold, answer_format) in prompts.reason_prompt(COCO, gold, answer_format)
 
 
 @pytest.mark.parametrize(
@@ -50,10 +52,10 @@ def test_only_the_reason_prompt_depends_on_the_boxes(boxes, unit):
     ],
 )
 def test_the_unit_of_boxes_is_said(unit, said):
-    gold = Gold("x", Boxes(()), 640, 480, category="dog")
+    gold, answer_format = Gold("x", Boxes(()), 640, 480, category="dog"), AnswerFormat(unit=unit)
     for build in (prompts.think_answer_prompt, prompts.answer_only_prompt):
-        assert said in build(COCO, gold, unit=unit)
-    assert said in prompts.reconstruct_prompt(COCO, gold, "c", unit=unit)
+        assert said in build(COCO, gold, answer_format)
+    assert said in prompts.reconstruct_prompt(COCO, gold, "c", answer_format)
 
 
 def test_category_and_question_are_filled_in_and_not_interpreted():
@@ -95,5 +97,5 @@ def test_nested_tokens_take_linear_time():
 def test_hash_changes_with_unit_and_question():
     base = prompts.prompt_hash(COCO)
     assert base == prompts.prompt_hash(COCO)
-    assert base != prompts.prompt_hash(COCO, unit="px")
+    assert base != prompts.prompt_hash(COCO, AnswerFormat(unit="px"))
     assert base != prompts.prompt_hash(dataclasses.replace(COCO, question="Find {category}."))

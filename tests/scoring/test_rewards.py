@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
@@ -80,15 +81,15 @@ def test_unreadable_reconstruction_is_data_not_an_error():
 
 @pytest.mark.parametrize("unit", ["px", "norm1000", "resized_px"])
 def test_boxes_are_scored_in_pixels_whatever_the_unit(unit):
-    text = think_answer_text(COT, render_gold(DOGS, unit, digits=6))
-    verdict = r1_reward(DOGS, text, unit=unit)
+    text = think_answer_text(COT, render_gold(DOGS, AnswerFormat(unit=unit), digits=6))
+    verdict = r1_reward(DOGS, text, AnswerFormat(unit=unit))
     assert verdict.reward == pytest.approx(1.0)
     assert verdict.stated.xywh[0] == pytest.approx(DOGS.annotation.xywh[0], abs=1e-3)
 
 
 def test_a_wrong_unit_is_never_guessed():
-    text = think_answer_text(COT, render_gold(DOGS, "px"))
-    assert r1_reward(DOGS, text, unit="norm1000").reward < 0.5
+    text = think_answer_text(COT, render_gold(DOGS, AnswerFormat(unit="px")))
+    assert r1_reward(DOGS, text).reward < 0.5
 
 
 def test_eq_9_needs_the_format_but_not_silence_about_numbers():
@@ -98,7 +99,7 @@ def test_eq_9_needs_the_format_but_not_silence_about_numbers():
     assert r1_reward(
         MOOD, answer_only_text(answer), rule=RewardRule(format_term=False)
     ).reward == pytest.approx(1.0)
-    assert r1_reward(MOOD, answer_only_text(answer), style="answer_only").reward == pytest.approx(1.0)
+    assert r1_reward(MOOD, answer_only_text(answer), AnswerFormat("answer_only")).reward == pytest.approx(1.0)
 
 
 @given(

@@ -30,7 +30,7 @@ def fixed_single_turn(trainer, prompt_ids, images, multimodal, generations, **_)
     return completions, None
 
 
-def graded(gold, cot, reconstruction, **_):
+def graded(gold, cot, reconstruction, *_, **__):
     from rise_bench.scoring.rewards import Verdict
 
     reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import datasets
 import pytest
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.errors import ConfigError, DataError
@@ -140,7 +141,7 @@ def test_boxes_are_asked_for_and_read_in_the_declared_unit_alone(root, tmp_path,
         "resized_px": "224 wide and 224 high",
     }
     assert words[unit] in documents[0]["prompt"]
-    texts = [f"<answer>{render_gold(gold, unit)}</answer>" for gold in golds]
+    texts = [f"<answer>{render_gold(gold, AnswerFormat(unit=unit))}</answer>" for gold in golds]
     assert _aggregate(data.metrics__scenes, _run(documents, texts))["ap50"] == 1
     others = _documents(f"scenes__{'px' if unit == 'norm1000' else 'norm1000'}", tmp_path)
     assert _aggregate(data.metrics__scenes, _run(others, texts))["ap50"] < 0.2

@@ -113,7 +113,7 @@ def graded(monkeypatch):
     from rise_bench.scoring.rewards import Verdict
     from rise_bench.trainers.rollouts import cot_reward
 
-    def grade(gold, cot, reconstruction, **_):
+    def grade(gold, cot, reconstruction, *_, **__):
         reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000
         return Verdict(reward, reward, False, False, True, "ok", None)
 
@@ -175,8 +175,7 @@ def build_loop(
         toy.spec,
         log,
         rule=RewardRule(format_term=False),
-        unit="norm1000",
-        max_pixels=pixels.max_pixels,
+        answer_format=pixels.answer_format,
         rows_per_rollout=rows,
     )
     minimum = arguments.generation_batch_size // arguments.num_generations

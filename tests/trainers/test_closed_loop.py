@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForImageTextToText
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
@@ -215,16 +216,20 @@ def gold_pairs(draw):
 @given(gold_pairs(), SAMPLED, st.sampled_from(("norm1000", "px", "resized_px")))
 def test_the_reconstruction_prompt_never_holds_the_annotation(pair, cot, unit):
     spec, gold, other = pair
-    text = reconstruct_prompt(spec, gold, cot, unit=unit)
-    assert text == reconstruct_prompt(spec, other, cot, unit=unit)
+    answer_format = AnswerFormat(unit=unit)
+    text = reconstruct_prompt(spec, gold, cot, answer_format)
+    assert text == reconstruct_prompt(spec, other, cot, answer_format)
     image = {"type": "image", "image": object()}
     asked = [
-        {"role": "user", "content": [image, {"type": "text", "text": reason_prompt(spec, gold, unit=unit)}]}
+        {
+            "role": "user",
+            "content": [image, {"type": "text", "text": reason_prompt(spec, gold, answer_format)}],
+        }
     ]
     (message,) = reconstruction_prompt(asked, text)
     assert message["content"] == [image, {"type": "text", "text": text}]
-    if render_gold(gold, unit) not in cot:
-        assert render_gold(gold, unit) not in text
+    if render_gold(gold, answer_format) not in cot:
+        assert render_gold(gold, answer_format) not in text
 
 
 @given(st.lists(st.integers(0, 3)))

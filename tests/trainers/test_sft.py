@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import render_gold, similarity
 from rise_bench.errors import DataError
 from rise_bench.prompts.templates import answer_only_prompt, answer_only_text
@@ -48,7 +49,7 @@ def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, t
 
 def test_a_target_reads_back_as_the_annotation(toy):
     for gold in toy.golds:
-        stated, reading = read_stated(gold, answer_only_text(render_gold(gold)), style="answer_only")
+        stated, reading = read_stated(gold, answer_only_text(render_gold(gold)), AnswerFormat("answer_only"))
         assert reading.format_ok and similarity(gold.annotation, stated) > 0.99
 
 

@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import floor_predictors
 from rise_bench.catalog.benchmarks import get_benchmark
@@ -131,7 +132,7 @@ def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> d
     for style, prompt in (("think_answer", think_answer_prompt), ("answer_only", answer_only_prompt)):
         for sampled in (False, True):
             texts = speaker.say(images, [prompt(spec, g) for g in golds], sampled=sampled)
-            scores = [score_response(g, t, style=style) for g, t in zip(golds, texts, strict=True)]  # type: ignore[arg-type]
+            scores = [score_response(g, t, AnswerFormat(style)) for g, t in zip(golds, texts, strict=True)]  # type: ignore[arg-type]
             result[f"{style}{' sampled' if sampled else ''}"] = {
                 "format": float(np.mean([s.reading.format_ok for s in scores])),
                 **_metrics(spec, golds, scores),
@@ -162,7 +163,9 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
             cot = speech.describe(row.truth, rng.sample(list(forms), len(forms)), forms)
         prompts.append(reconstruct_prompt(spec, row.gold, cot))
     texts = speaker.say([r.image for r in rows], prompts)
-    scores = [score_response(r.gold, t, style="answer_only") for r, t in zip(rows, texts, strict=True)]
+    scores = [
+        score_response(r.gold, t, AnswerFormat("answer_only")) for r, t in zip(rows, texts, strict=True)
+    ]
     return {
         "format": float(np.mean([s.reading.format_ok for s in scores])),
         **_metrics(spec, [r.gold for r in rows], scores),

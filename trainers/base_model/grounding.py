@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -153,7 +154,7 @@ def _similarities(
     """Reconstruct every annotation, greedily, beside the given pictures."""
     answers = judge.say(images, [reconstruct_prompt(spec, one.gold, one.text) for one in told])
     return [
-        score_response(one.gold, answer, style="answer_only").similarity
+        score_response(one.gold, answer, AnswerFormat("answer_only")).similarity
         for one, answer in zip(told, answers, strict=True)
     ]
 

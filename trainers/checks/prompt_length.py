@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.prompts.answer_format import box_unit_of
+from rise_bench.prompts.asked_format import box_unit_of
 from rise_bench.prompts.templates import (
     answer_only_prompt,
     reason_prompt,
@@ -33,16 +32,17 @@ def longest_prompt(
     warn: Callable[[str], None],
 ) -> int:
     """Tokens of the longest prompt of a run, image tokens included; raises as `check_prompts` does."""
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     second = 0
-    prompt_of: Callable[[Gold], str] = partial(think_answer_prompt, spec, **words)
+    prompt_of = think_answer_prompt
     if config.declared_stage.asks == "answer_only":
-        prompt_of = partial(answer_only_prompt, spec, **words)
+        prompt_of = answer_only_prompt
     elif config.declared_stage.is_closed_loop:
-        prompt_of = partial(reason_prompt, spec, **words)
-        again = ((gold, reconstruct_prompt(spec, gold, "", **words)) for gold in golds)
+        prompt_of = reason_prompt
+        again = ((gold, reconstruct_prompt(spec, gold, "", answer_format)) for gold in golds)
         second = check_prompts(config, processor, again, cot_tokens=config.grpo.max_cot_length, warn=warn)
-    return max(second, check_prompts(config, processor, ((g, prompt_of(g)) for g in golds), warn=warn))
+    prompts = ((gold, prompt_of(spec, gold, answer_format)) for gold in golds)
+    return max(second, check_prompts(config, processor, prompts, warn=warn))
 
 
 def check_prompts(

@@ -35,8 +35,7 @@ class TrainingData:
 def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
     """Hash of the prompts that the run uses, for the record of the run folder."""
     spec = benchmark.spec
-    unit, max_pixels = config.model.box_unit, config.model.max_pixels
-    return {spec.name: prompt_hash(spec, unit=unit, max_pixels=max_pixels)}
+    return {spec.name: prompt_hash(spec, config.model.answer_format)}
 
 
 def open_training_data(data: DataConfig) -> TrainingData:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.cot.rollout_log import RolloutLog
 from rise_bench.scoring.rewards import RewardRule, r1_reward
 from rise_bench.trainers.checks.first_rollouts import READABLE, FirstRollouts
@@ -23,11 +23,10 @@ class R1Reward:
         log: RolloutLog,
         *,
         rule: RewardRule,
-        unit: BoxUnit,
-        max_pixels: int,
+        answer_format: AnswerFormat,
     ) -> None:
         self._golds, self._log, self._first = golds, log, FirstRollouts()
-        self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
+        self._rule, self._answer_format = rule, answer_format
 
     def __call__(
         self,
@@ -42,7 +41,7 @@ class R1Reward:
         rows: list[dict[str, Any]] = []
         for i, completion in enumerate(completions):
             text = completion[-1]["content"]
-            verdict = r1_reward(self._golds[columns["id"][i]], text, **self._settings)
+            verdict = r1_reward(self._golds[columns["id"][i]], text, self._answer_format, rule=self._rule)
             rows.append(
                 {
                     "id": columns["id"][i],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.closed_loop import verdict_fields
 from rise_bench.cot.rollout_log import RolloutLog
@@ -28,15 +28,14 @@ class CotReward:
         log: RolloutLog,
         *,
         rule: RewardRule,
-        unit: BoxUnit,
-        max_pixels: int,
+        answer_format: AnswerFormat,
         rows_per_rollout: int,
         judge: GroupJudge | None = None,
     ) -> None:
         self._golds, self._log, self._rows, self._judge = golds, log, rows_per_rollout, judge
         self._first = FirstRollouts()
         self._classes = spec.classes
-        self._settings: dict[str, Any] = {"rule": rule, "unit": unit, "max_pixels": max_pixels}
+        self._rule, self._answer_format = rule, answer_format
 
     def __call__(
         self,
@@ -62,9 +61,10 @@ class CotReward:
                 self._golds[ids[i]],
                 cot[i],
                 reconstruction[i],
+                self._answer_format,
+                rule=self._rule,
                 classes=self._classes,
                 groundedness=score.worst if score else None,
-                **self._settings,
             )
             verdicts.append(verdict)
             rows.append(

@@ -60,7 +60,7 @@ def read_trajectories(folder: Path, samples: int) -> dict[str, list[Row]]:
 def _sample(
     config: TrainConfig, data: TrainingData, model: Path, todo: list[int], folder: Path, rank: int
 ) -> None:
-    words: dict[str, Any] = {"unit": config.model.box_unit, "max_pixels": config.model.max_pixels}
+    answer_format = config.model.answer_format
     grpo = config.grpo
     sampler = LocalModel(
         str(model),
@@ -74,14 +74,14 @@ def _sample(
         batch = todo[begin : begin + sampler.batch_rows]
         golds = [data.golds[i] for i in batch]
         prompts = [
-            Prompt(data.images[i]["image"]["bytes"], think_answer_prompt(data.spec, gold, **words))
+            Prompt(data.images[i]["image"]["bytes"], think_answer_prompt(data.spec, gold, answer_format))
             for i, gold in zip(batch, golds, strict=True)
         ]
         responses = sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)
         for gold, texts in zip(golds, responses, strict=True):
             rows = []
             for text in texts:
-                verdict = r1_reward(gold, text, rule=config.reward, **words)
+                verdict = r1_reward(gold, text, answer_format, rule=config.reward)
                 row = {"id": gold.id, "step": grpo.steps, "group": 0, "response": text}
                 rows.append(row | {"reward": verdict.reward, "format_ok": verdict.format_ok})
             log.append(rows)

@@ -38,7 +38,9 @@ def _plan(
     if config:
         sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
     sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
-    settings = replace(_settings_of(config) if config else LoopSettings(), **asked)
+    settings = _settings_of(config) if config else LoopSettings()
+    stated = {name: asked.pop(name) for name in ("unit", "max_pixels") if name in asked}
+    settings = replace(settings, answer_format=replace(settings.answer_format, **stated), **asked)
     name = benchmark or (config.data.benchmark if config else "")
     if not name:
         raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
@@ -68,9 +70,8 @@ def _settings_of(config: Any) -> "LoopSettings":
         samples=config.grpo.num_generations,
         max_cot_length=config.grpo.max_cot_length,
         max_reconstruction_length=config.grpo.max_reconstruction_length,
-        unit=config.model.box_unit,
+        answer_format=config.model.answer_format,
         rule=replace(RewardRule(**asdict(config.reward)), grounded="none"),  # rows are compared by eq. 1
-        max_pixels=config.model.max_pixels,
         step=config.grpo.steps,
     )
 

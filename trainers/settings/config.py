@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
 from rise_bench.catalog.stages import Phase, Stage, get_stage
 from rise_bench.errors import ConfigError
@@ -52,6 +53,11 @@ class ModelConfig:
     max_pixels: int = MAX_PIXELS
     min_pixels: int = MIN_PIXELS
     attn_implementation: Text = "flash_attention_2"  #: or sdpa, eager
+
+    @property
+    def answer_format(self) -> AnswerFormat:
+        """How the model is asked to think and answer."""
+        return AnswerFormat(unit=self.box_unit, max_pixels=self.max_pixels)
 
 
 @dataclass(frozen=True, slots=True)

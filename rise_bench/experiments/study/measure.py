@@ -72,7 +72,7 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     scores = score_responses(responses, golds, dataset.sha256)
     report = aggregate(dataset.spec, golds, scores, resamples=0)
     numbers = {name: interval.value for name, interval in report.metrics.items()}
-    said = checked(responses.asked, scores, dataset)
+    said = checked(responses.answer_format, scores, dataset)
     if said is not None:
         numbers |= _truth(said, "cot")
     if dataset.spec.kind == "distribution":

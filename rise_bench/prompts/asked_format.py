@@ -1,0 +1,98 @@
+"""The answer format as a user states it: by option, by environment variable, by the name of the model."""
+
+import os
+import re
+from typing import Any, get_args
+
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
+from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
+from rise_bench.catalog.families import FAMILIES
+from rise_bench.errors import ConfigError
+
+#: Environment variable with the style.
+STYLE_VARIABLE = "RISE_BENCH_STYLE"
+
+#: Environment variable with the unit where the name of the model does not tell it (a server, vLLM).
+UNIT_VARIABLE = "RISE_BENCH_BOX_UNIT"
+
+#: Environment variable with the largest image of the processor in pixels, where it is not the paper's.
+MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
+
+
+def asked_format(unit: BoxUnit) -> AnswerFormat:
+    """Return the format of a run: the unit of its task, style and largest image of the environment.
+
+    Raises:
+        ConfigError: If a variable holds no style, or no number of pixels.
+    """
+    style = as_style(os.environ.get(STYLE_VARIABLE) or DEFAULT_FORMAT.style, STYLE_VARIABLE)
+    return AnswerFormat(style, unit, max_pixels())
+
+
+def max_pixels() -> int:
+    """Return the largest image of the processor, in pixels: `RISE_BENCH_MAX_PIXELS`, or the paper's.
+
+    Raises:
+        ConfigError: If the variable holds no whole number of at least one patch (784 pixels).
+    """
+    text = os.environ.get(MAX_PIXELS_VARIABLE)
+    if not text:
+        return MAX_PIXELS
+    if not text.isascii() or not text.isdigit() or int(text) < 28 * 28:
+        raise ConfigError(
+            f"{MAX_PIXELS_VARIABLE} is {text!r}; use a whole number of pixels, e.g. {MAX_PIXELS}"
+        )
+    return int(text)
+
+
+def box_unit_of(model: str) -> BoxUnit:
+    """Return the unit for a model, from its lmms-eval name, Hub id or `model_type`.
+
+    Args:
+        model: Name in any spelling.
+
+    Returns:
+        What `RISE_BENCH_BOX_UNIT` says if it is set, else the unit of the family.
+
+    Raises:
+        ConfigError: If the variable holds no unit.
+
+    >>> box_unit_of("Qwen/Qwen2.5-VL-3B-Instruct"), box_unit_of("qwen2_vl")
+    ('resized_px', 'norm1000')
+    """
+    stated = os.environ.get(UNIT_VARIABLE)
+    if stated:
+        return as_box_unit(stated, UNIT_VARIABLE)
+    name = _letters(model)
+    units = (family.box_unit for family in FAMILIES.values() if _letters(family.name) in name)
+    return next(units, DEFAULT_FORMAT.unit)
+
+
+def as_style(text: str, where: str) -> Style:
+    """Return a text as a style.
+
+    Args:
+        text: The text.
+        where: Option or variable that it comes from, for the message.
+
+    Raises:
+        ConfigError: If it is no style.
+    """
+    style: Style = _choice(text, Style, where)
+    return style
+
+
+def as_box_unit(text: str, where: str) -> BoxUnit:
+    """Return a text as a unit of boxes; arguments and errors as those of `as_style`."""
+    unit: BoxUnit = _choice(text, BoxUnit, where)
+    return unit
+
+
+def _choice(text: str, choices: Any, where: str) -> Any:
+    if text in get_args(choices):
+        return text
+    raise ConfigError(f"{where} is {text!r}; use one of {', '.join(get_args(choices))}")
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
