@@ -61,9 +61,7 @@ def build(
     log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     rule = RewardRule(**asdict(config.reward))
     judge = group_judge(config, data, arguments.device)
-    reward = CotReward(
-        golds, data.spec, log, rule=rule, rows_per_rollout=rows, judge=judge, answer_format=answer_format
-    )
+    reward = CotReward(golds, log, rule=rule, rows_per_rollout=rows, judge=judge, answer_format=answer_format)
     prompts = prompt_rows(
         data.golds,
         data.image,

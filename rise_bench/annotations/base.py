@@ -142,6 +142,10 @@ class AnnotationKind(ABC, Generic[A]):
         """Return the class names that an annotation is over."""
         return ()
 
+    def leak_names(self, annotation: A, category: str) -> tuple[str, ...]:
+        """Return the names that a chain of thought may not write under the strict leak rule."""
+        return tuple(filter(None, (*self.classes_of(annotation), category)))
+
     def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
         """Return why a ground truth cannot be scored against; empty if it can."""
         return ""

@@ -60,7 +60,6 @@ def explain(
     elif file is not None:
         text = _read(file)
     explanation = explain_response(
-        dataset.spec,
         gold,
         text or "",
         cot=None if cot_file is None else _read(cot_file),

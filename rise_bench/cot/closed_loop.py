@@ -57,7 +57,7 @@ def closed_loop(
     answers = [texts[0] for texts in sampler.sample(again, 1, settings.max_reconstruction_length)]
     rows = []
     for (gold, _, cot), answer in zip(pairs, answers, strict=True):
-        verdict = cot_reward(gold, cot, answer, answer_format, rule=settings.rule, classes=spec.classes)
+        verdict = cot_reward(gold, cot, answer, answer_format, rule=settings.rule)
         row = {"id": gold.id, "step": settings.step, "group": 0, "cot": cot, "reconstruction": answer}
         rows.append(row | verdict_fields(verdict))
     return rows

@@ -91,7 +91,7 @@ def _card(
     stated: Annotation | None = None
     if gold:
         stated, _ = read_stated(gold, text, replace(answer_format, style=style))
-    classes = kind_of(gold.annotation).classes_of(gold.annotation) if gold else ()
+    classes = kind_of(gold.annotation).leak_names(gold.annotation, gold.category) if gold else ()
     return {
         "id": row["id"],
         "title": f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}",

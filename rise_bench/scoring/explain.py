@@ -5,9 +5,7 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Frame, Gold
-from rise_bench.annotations.boxes.similarity import match_boxes
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import LeakSpan, find_leaks
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward
@@ -47,7 +45,6 @@ class Explanation:
 
 
 def explain_response(
-    spec: BenchmarkSpec,
     gold: Gold,
     response: str,
     *,
@@ -58,7 +55,6 @@ def explain_response(
     """Explain the score of a response.
 
     Args:
-        spec: The benchmark.
         gold: The sample's truth.
         response: Raw response; with `cot`, the reconstruction.
         cot: Chain of thought that the response reconstructs the annotation from (eq. 1); None for a
@@ -66,6 +62,7 @@ def explain_response(
         answer_format: How it was asked for; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
     """
+    kind = kind_of(gold.annotation)
     if cot is None:
         verdict = r1_reward(gold, response, answer_format, rule=rule)
     else:
@@ -73,9 +70,6 @@ def explain_response(
         verdict = cot_reward(gold, cot, response, answer_format, rule=rule)
     score = score_response(gold, response, answer_format)
     text = score.reading.think if cot is None else clean_cot(cot)
-    matches: tuple[tuple[int, int, float], ...] = ()
-    if isinstance(gold.annotation, Boxes) and isinstance(verdict.stated, Boxes):
-        matches = tuple(match_boxes(gold.annotation, verdict.stated))
     return Explanation(
         gold=gold,
         response=response,
@@ -83,7 +77,7 @@ def explain_response(
         frame=answer_format.frame(gold),
         verdict=verdict,
         score=score,
-        leaks=find_leaks(text, classes=[name for name in (*spec.classes, gold.category) if name]),
-        matches=matches,
+        leaks=find_leaks(text, classes=kind.leak_names(gold.annotation, gold.category)),
+        matches=() if verdict.stated is None else kind.matches(gold.annotation, verdict.stated),
         equation=9 if cot is None else 1,
     )

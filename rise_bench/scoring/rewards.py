@@ -11,9 +11,7 @@ from typing import Literal
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Annotation, Gold, SimilarityVariant
-from rise_bench.annotations.boxes.values import Boxes
-from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import similarity
+from rise_bench.annotations.kinds import kind_of, similarity
 from rise_bench.errors import ConfigError
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import leak_verdicts
@@ -126,11 +124,11 @@ def read_stated(
     gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT
 ) -> tuple[Annotation | None, Reading]:
     """Read a response and bring its boxes from the declared unit to pixels of the original image."""
-    classes = gold.annotation.classes if isinstance(gold.annotation, Distribution) else ()
-    reading = read_response(text, gold.kind, classes, style=answer_format.style)
-    if isinstance(reading.annotation, Boxes):
-        return reading.annotation.rescale(answer_format.frame(gold), gold.frame_px), reading
-    return reading.annotation, reading
+    kind = kind_of(gold.annotation)
+    reading = read_response(text, gold.kind, kind.classes_of(gold.annotation), style=answer_format.style)
+    if reading.annotation is None:
+        return None, reading
+    return kind.rescale(reading.annotation, answer_format.frame(gold), gold.frame_px), reading
 
 
 def cot_reward(
@@ -140,7 +138,6 @@ def cot_reward(
     answer_format: AnswerFormat = DEFAULT_FORMAT,
     *,
     rule: RewardRule | None = None,
-    classes: tuple[str, ...] = (),
     groundedness: float | None = None,
 ) -> Verdict:
     """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
@@ -151,7 +148,6 @@ def cot_reward(
         reconstruction_text: What the model answered when shown the image and R alone.
         answer_format: How the model states boxes; a reconstruction is always the answer only.
         rule: Which reward; the paper's if None.
-        classes: Class names for the strict leak verdict; those of a distribution are known already.
         groundedness: Of the least grounded sentence, in nats a token; a rule with `grounded` needs it.
 
     Raises:
@@ -161,10 +157,8 @@ def cot_reward(
     if rule.grounded != "none" and groundedness is None:
         raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
     stated, reading = read_stated(gold, reconstruction_text, replace(answer_format, style="answer_only"))
-    names = (
-        gold.annotation.classes if isinstance(gold.annotation, Distribution) else classes or (gold.category,)
-    )
-    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), [name for name in names if name])
+    names = kind_of(gold.annotation).leak_names(gold.annotation, gold.category)
+    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), names)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok and cot_format_ok(cot)
     reward = score

@@ -173,7 +173,7 @@ def test_explanation_of_boxes_shows_the_matches(scenes):
     gold = next(gold for gold in scenes.golds("test") if len(gold.annotation.xywh) == 1)
     boxes = [[1, 1, 5, 5], *json.loads(render_gold(gold))]
     text = f"<think>It is at 12, 30.</think><answer>{json.dumps(boxes)}</answer>"
-    found = explain_response(scenes.spec, gold, text)
+    found = explain_response(gold, text)
     ((true, stated, iou),) = found.matches
     assert (true, stated) == (0, 1)
     assert iou > 0.9
@@ -186,8 +186,8 @@ def test_explanation_of_boxes_shows_the_matches(scenes):
 def test_explanation_of_the_closed_loop_says_that_a_leak_pays_nothing(moods):
     gold = moods.golds("test")[0]
     answer = f"<answer>{render_gold(gold)}</answer>"
-    clean = explain_response(moods.spec, gold, answer, cot="Broken lines fall to the left.")
-    leaky = explain_response(moods.spec, gold, answer, cot="Broken lines fall, 80% of them joyful.")
+    clean = explain_response(gold, answer, cot="Broken lines fall to the left.")
+    leaky = explain_response(gold, answer, cot="Broken lines fall, 80% of them joyful.")
     assert clean.verdict.reward > 0.99
     assert (leaky.verdict.reward, leaky.verdict.similarity) == (0, clean.verdict.similarity)
     assert [(leak.text, leak.reason) for leak in leaky.leaks] == [

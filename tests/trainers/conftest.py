@@ -172,7 +172,6 @@ def build_loop(
     log = RolloutLog(folder / "rollouts", arguments.process_index, attempt="0")
     reward = CotReward(
         golds,
-        toy.spec,
         log,
         rule=RewardRule(format_term=False),
         answer_format=pixels.answer_format,

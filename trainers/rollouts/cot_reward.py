@@ -7,7 +7,6 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.closed_loop import verdict_fields
 from rise_bench.cot.rollout_log import RolloutLog
 from rise_bench.scoring.groundedness import Grounded
@@ -24,7 +23,6 @@ class CotReward:
     def __init__(
         self,
         golds: Mapping[str, Gold],
-        spec: BenchmarkSpec,
         log: RolloutLog,
         *,
         rule: RewardRule,
@@ -34,7 +32,6 @@ class CotReward:
     ) -> None:
         self._golds, self._log, self._rows, self._judge = golds, log, rows_per_rollout, judge
         self._first = FirstRollouts()
-        self._classes = spec.classes
         self._rule, self._answer_format = rule, answer_format
 
     def __call__(
@@ -63,7 +60,6 @@ class CotReward:
                 reconstruction[i],
                 self._answer_format,
                 rule=self._rule,
-                classes=self._classes,
                 groundedness=score.worst if score else None,
             )
             verdicts.append(verdict)
