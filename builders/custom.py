@@ -72,14 +72,12 @@ def plan(
         raise ConfigError(f"test fraction {test_fraction} is not between 0 and 1; correct --test-fraction")
     path = _annotations(source, annotations)
     if path and path.suffix.lower() == ".json":
-        if metric not in (None, "ap50") or classes:
-            raise ConfigError(
-                "a COCO json has its own classes and is scored by ap50; drop --metric and --classes"
-            )
+        if classes:
+            raise ConfigError("a COCO json has its own classes; drop --classes")
         if "{question}" in question:
             raise ConfigError("a COCO json has no questions; write --question without {question}")
         spec = BenchmarkSpec(
-            name, "boxes", "ap50", question or _BOXES_QUESTION, images=images, license=license_id
+            name, "boxes", metric or "ap50", question or _BOXES_QUESTION, images=images, license=license_id
         )
         coco = read_coco_boxes(path)
         rows, drops = _box_rows(source, coco, name)

@@ -194,6 +194,10 @@ class AnnotationKind(ABC, Generic[A]):
     def similarity(self, gold: A, stated: A, variant: SimilarityVariant = "paper") -> float:
         """Return S of eqs. 2-6, in [0, 1] (`literal` may exceed 1); finite on any finite input."""
 
+    def entropy(self, annotation: A) -> float | None:
+        """Return how undecided an annotation is, in nats; None where that cannot be said."""
+        return None
+
     @abstractmethod
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return the constant predictors fitted to at least one sample, by name."""

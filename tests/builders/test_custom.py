@@ -181,7 +181,7 @@ def test_one_image_in_two_rows_is_an_error(tmp_path: Path, source: Path) -> None
         ({"name": "My Data"}, "a-z, 0-9 and _"),
         ({"name": "../x"}, "a-z, 0-9 and _"),
         ({"test_fraction": 1.5}, "between 0 and 1"),
-        ({"annotations": Path("boxes.json"), "classes": ("a", "b")}, "drop --metric and --classes"),
+        ({"annotations": Path("boxes.json"), "classes": ("a", "b")}, "drop --classes"),
     ],
 )
 def test_options_that_make_no_sense_are_errors(source: Path, change: dict[str, Any], problem: str) -> None:

@@ -156,7 +156,7 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
     """Return how well the annotation is worked out from a complete and true description and the picture."""
     speech, rng, prompts = statements, random.Random(0), []
     for row in rows:
-        if spec.kind == "boxes":
+        if row.targets:
             cot = " ".join(speech.describe_thing(row.truth[i]) for i in row.targets)
         else:
             forms = speech.MOOD_SENTENCES if spec.name == "moods" else speech.KIND_SENTENCES

@@ -11,7 +11,7 @@ import numpy as np
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.distribution.class_names import class_problem
-from rise_bench.annotations.distribution.metrics import METRICS
+from rise_bench.annotations.distribution.metrics import METRICS, normalised
 from rise_bench.annotations.distribution.parsing import read_distribution
 from rise_bench.annotations.distribution.similarity import distribution_similarity
 from rise_bench.annotations.distribution.trainer_forms import ClassForms
@@ -132,6 +132,11 @@ class DistributionKind(AnnotationKind[Distribution]):
         if gold.classes != stated.classes:
             raise ValueError("the two distributions name different classes")
         return distribution_similarity(gold.probs, stated.probs, variant)
+
+    def entropy(self, annotation: Distribution) -> float | None:
+        """Return the entropy of the normalised probabilities; None without any mass."""
+        shares = normalised(annotation.probs)
+        return None if shares is None else -math.fsum(p * math.log(p) for p in shares if p > 0)
 
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return `uniform`, `train_mean` and `majority_class`."""

@@ -1,14 +1,12 @@
 """One result: everything that is measured of one method at one number of shots and one seed."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.distribution.metrics import normalised
-from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import kind_of
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
@@ -75,8 +73,9 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     said = checked(responses.answer_format, scores, dataset)
     if said is not None:
         numbers |= _truth(said, "cot")
-    if dataset.spec.kind == "distribution":
-        numbers["excess_entropy"] = excess_entropy(golds, scores)
+    excess = excess_entropy(golds, scores)
+    if excess is not None:
+        numbers["excess_entropy"] = excess
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
     trainings = chosen.trainings(cell)
     numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
@@ -92,25 +91,18 @@ def measure_floors(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list
     ]
 
 
-def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float:
-    """Return how much more entropy the stated distributions have than the true ones, mean in nats.
+def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float | None:
+    """Return how much more entropy the stated annotations have than the true ones, mean in nats.
 
-    Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers
-    and those without any mass are left out; 0 if there is no other.
+    Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers and those
+    without any mass are left out; 0 if there is no other, None for a kind without entropy.
     """
-    truth = {gold.id: gold.annotation for gold in golds}
-    found = []
-    for score in scores:
-        gold, stated = truth[score.id], score.stated
-        if isinstance(gold, Distribution) and isinstance(stated, Distribution):
-            true, said = normalised(gold.probs), normalised(stated.probs)
-            if true and said:
-                found.append(_entropy(said) - _entropy(true))
-    return fmean(found) if found else 0.0
-
-
-def _entropy(shares: Sequence[float]) -> float:
-    return -math.fsum(share * math.log(share) for share in shares if share > 0)
+    true = {gold.id: kind_of(gold.annotation).entropy(gold.annotation) for gold in golds}
+    stated = {score.id: kind_of(score.stated).entropy(score.stated) for score in scores if score.stated}
+    if None in true.values():
+        return None
+    excesses = [value - (true[uid] or 0.0) for uid, value in stated.items() if value is not None]
+    return fmean(excesses) if excesses else 0.0
 
 
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
