@@ -1,4 +1,4 @@
-"""Outside `annotations/` nothing chooses by kind of annotation or by metric: it asks the kind or the metric."""
+"""Outside `annotations/` nothing chooses by kind of annotation or metric: it asks the kind or the metric."""
 
 import ast
 import dataclasses

@@ -1,0 +1,134 @@
+"""What every kind of annotation must do, whatever it is."""
+
+import json
+import math
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+from datasets import Features
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.data.ground_truth import empty_answer, right_answer
+from rise_bench.rendering.render import render
+from rise_bench.reports.rollout_cards import _card
+from rise_bench.scoring.scores import score_annotation, score_response
+
+from ..support.toy_kind import WordKind
+
+CLASSES = ("joy", "<script>fear", "calm & quiet")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\x00",
+    "{" * 99,
+    "[[" * 99,
+    "NaN",
+    '{"joy": 1e999}',
+    "[[1,2,3,4e999]]",
+)
+
+_side = st.floats(1, 100)
+#: Ground truth of the kinds whose examples say too little of them.
+ANNOTATIONS = {
+    "distribution": st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
+        lambda shares: Distribution(CLASSES, tuple(share / math.fsum(shares) for share in shares))
+    ),
+    "boxes": st.lists(st.tuples(_side, _side, _side, _side), min_size=1, max_size=4).map(
+        lambda boxes: Boxes(tuple(boxes))
+    ),
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(params=[*KINDS, "word"])
+def kind(request, monkeypatch):
+    monkeypatch.setitem(KINDS, "word", WordKind())
+    return KINDS[request.param]
+
+
+def draw(data, kind):
+    annotation = data.draw(ANNOTATIONS.get(kind.name, st.sampled_from(kind.examples(CLASSES))))
+    return Gold("<b>id", annotation, 640, 480, "", "What is it?")
+
+
+@quick
+@given(data=st.data())
+def test_ground_truth_is_read_back_and_scores_best(kind, data):
+    gold = draw(data, kind)
+    assert kind.problem(gold, CLASSES) == ""
+    stated, reason = kind.parse(kind.render(gold.annotation, 6), CLASSES, closed=True)
+    assert reason == "ok"
+    assert kind.similarity(gold.annotation, stated) > 0.999
+    right, empty = right_answer(gold), empty_answer(gold)
+    assert right.similarity > 0.999 and right.reading.format_ok
+    assert empty.similarity == 0 and empty.stated is None
+    for metric in kind.metrics:
+        best, worst = metric_of(metric, gold, gold.annotation), metric_of(metric, gold, None)
+        assert (best, worst) == pytest.approx((metric.best, metric.worst), abs=1e-9)
+
+
+def metric_of(metric, gold, stated):
+    return metric.pool([gold], [stated]).value() if metric.pool else metric.score(gold.annotation, stated)
+
+
+@quick
+@given(data=st.data())
+def test_similarity_is_a_share(kind, data):
+    gold, other = draw(data, kind), draw(data, kind)
+    for variant in kind.variants:
+        if variant != "literal":
+            assert 0 <= kind.similarity(gold.annotation, other.annotation, variant) <= 1
+
+
+@quick
+@given(data=st.data())
+def test_columns_and_json_keep_an_annotation(kind, data):
+    gold = draw(data, kind)
+    stored = replace(gold, annotation=kind.stored(gold.annotation))
+    features = Features(kind.features(CLASSES, ()))
+    assert tuple(features) == kind.columns
+    (row,) = pa.Table.from_pylist([kind.to_columns(stored, ())], schema=features.arrow_schema).to_pylist()
+    assert kind.from_columns(row, CLASSES) == stored.annotation
+    assert kind.canonical(gold.annotation) == kind.canonical(stored.annotation)
+    assert kind.from_json(json.loads(json.dumps(kind.to_json(gold.annotation))), CLASSES) == gold.annotation
+
+
+def test_baselines_are_finite(kind):
+    golds = [Gold(str(i), annotation, 640, 480) for i, annotation in enumerate(kind.examples(CLASSES))]
+    baselines = kind.baselines(golds)
+    assert baselines.keys() >= {kind.prior, *kind.fitted, *kind.references}
+    for predict in baselines.values():
+        for gold in golds:
+            score = score_annotation(gold, predict(gold))
+            assert all(map(math.isfinite, (score.similarity, *score.values.values())))
+
+
+@quick
+@given(text=st.one_of(st.text(max_size=80), st.sampled_from(HOSTILE)))
+def test_hostile_text_is_data(kind, text):
+    gold = Gold("id", kind.examples(CLASSES)[0], 640, 480)
+    for response in (text, f"<answer>{text}</answer>"):
+        score = score_response(gold, response)
+        assert 0 <= score.similarity <= 1
+        assert all(map(math.isfinite, score.values.values()))
+
+
+def test_drawing_escapes(kind):
+    gold = Gold("<b>id", kind.examples(CLASSES)[0], 640, 480, "<b>category", "<b>question")
+    for answer in (kind.render(gold.annotation), HOSTILE[0]):
+        row = {
+            "id": gold.id, "step": 1, "reward": 0.5, "similarity": 0.5, "format_ok": True, "reason": "ok",
+            "response": f"<answer>{answer}</answer>",
+        }  # fmt: skip
+        html = str(render("rollout_cards.html.j2", cards=[_card(row, gold, "data:,", AnswerFormat(), ())]))
+        assert "<b>" not in html and "<script>" not in html
+    headings, rows = kind.compare(gold.annotation, gold.annotation)
+    assert rows and all(len(row) == len(headings) for row in rows)
