@@ -1,7 +1,6 @@
 """A kind of annotation is its own lines: build, check, floors, task, score and board need no other file."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -32,14 +31,13 @@ BIRDS = ("heron", "crane", "egret", "heron")
 def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkDataset:
     monkeypatch.setitem(KINDS, "word", WordKind())
     monkeypatch.setenv("RISE_BENCH_DATA", str(tmp_path))
-    spec = BenchmarkSpec("birds", "word", "exact", "Which bird is this?", license="cc0-1.0")
+    monkeypatch.setenv("RISE_BENCH_CUSTOM", "birds")
+    spec = BenchmarkSpec("birds", "word", "exact", "Which bird is this?", images="embed")
     rows = [
         SourceRow(f"birds/{i:02}", f"{i}.jpg", write_photo(tmp_path / f"{i}.jpg", i), Word(BIRDS[i % 4]))
         for i in range(44)
     ]
-    write_dataset(
-        SourcePlan(replace(spec, images="embed"), rows[:4], rows[4:]), tmp_path / "birds", workers=1
-    )
+    write_dataset(SourcePlan(spec, rows[:4], rows[4:]), tmp_path / "birds", workers=1)
     return open_dataset("birds")
 
 
@@ -63,12 +61,12 @@ def test_dataset_and_floors(birds: BenchmarkDataset) -> None:
 
 
 def test_task_and_score(birds: BenchmarkDataset, tmp_path: Path) -> None:
-    files = data.files__birds | {"cache_dir": str(tmp_path / "cache")}
-    documents = data.documents__birds__norm1000(datasets.load_dataset("parquet", split="test", **files))
+    files = data.files__custom | {"cache_dir": str(tmp_path / "cache")}
+    documents = data.documents__custom__norm1000(datasets.load_dataset("parquet", split="test", **files))
     texts = responses(birds)
     assert "Answer with one word" in documents[0]["prompt"]
     values = [process_results(document, [texts[document["id"]]]) for document in documents]
-    (exact,) = (m["aggregation"] for m in data.metrics__birds if m["metric"] == "exact")
+    (exact,) = (m["aggregation"] for m in data.metrics__custom if m["metric"] == "exact")
     assert exact([value["exact"] for value in values]) == 0.5
     samples = tmp_path / "samples.jsonl"
     samples.write_text("".join(json.dumps({"id": i, "response": t}) + "\n" for i, t in texts.items()))
