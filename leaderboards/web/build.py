@@ -14,7 +14,7 @@ from rise_bench.leaderboards.ranking.entries import Entry, Progress, Refused, lo
 from rise_bench.leaderboards.ranking.tables import Table, build_tables, table_json
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
 from rise_bench.leaderboards.web.data import RunWriter, write_gold, write_runs_index
-from rise_bench.leaderboards.web.pages import board_page, file_of, index_page, rules_page, samples_page
+from rise_bench.leaderboards.web.pages import pages
 
 _STATIC = ("site.css", "site.js", "samples.js", "icon.svg")
 #: Makes the folder a static Space when it is uploaded to one.
@@ -88,15 +88,10 @@ def _write_pages(work: Path, site: str, tables: Sequence[Table]) -> None:
     package = resources.files("rise_bench.leaderboards")
     for name in _STATIC:
         (work / name).write_bytes((package / "web" / "static" / name).read_bytes())
-    rules = (package / "rules.md").read_text("utf-8")
-    pages = {
-        "index.html": index_page(site, tables),
-        "samples.html": samples_page(site, tables),
-        "rules.html": rules_page(site, rules, tables),
-    } | {file_of(table): board_page(site, table, tables) for table in tables}
-    pages["README.md"] = _SPACE_CARD.format(title=json.dumps(site))
-    for name, html in pages.items():
-        (work / name).write_text(html, "utf-8")
+    files = pages(site, (package / "rules.md").read_text("utf-8"), tables)
+    files["README.md"] = _SPACE_CARD.format(title=json.dumps(site))
+    for name, text in files.items():
+        (work / name).write_text(text, "utf-8")
 
 
 def leaderboard_json(title: str, tables: Sequence[Table]) -> str:

@@ -13,7 +13,6 @@ from rise_bench.errors import ConfigError
 from rise_bench.leaderboards.submissions.schema import Reason
 from rise_bench.leaderboards.verification.gold_board import BoardSettings
 from rise_bench.leaderboards.web.build import build_site
-from rise_bench.rendering.html import Markup, el, join
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 
@@ -284,10 +283,3 @@ def test_an_empty_board_is_a_page_too(boards, tmp_path: Path):
 def test_a_site_that_is_there_is_not_overwritten_unasked(results, site: Path):
     with pytest.raises(ConfigError, match="not empty"):
         build_site(results.root, results.settings, results.boards, site, workers=1)
-
-
-def test_text_is_escaped_unless_it_is_markup():
-    assert (
-        el("p", "<i>&", Markup("<b>x</b>"), title='"<') == '<p title="&quot;&lt;">&lt;i&gt;&amp;<b>x</b></p>'
-    )
-    assert join("a", None, el("br_")) == "a<br_></br_>"
