@@ -32,12 +32,24 @@ _DEFAULT_NEW_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """A run of one of our tasks: its results file, parsed, and its samples file."""
+    """A run of one of our tasks.
+
+    Attributes:
+        task: Name of the task.
+        benchmark: Name of its benchmark.
+        results: Content of the results file.
+        samples: Samples file.
+    """
 
     task: str
     benchmark: str
     results: Mapping[str, Any]
     samples: Path
+
+    @property
+    def time(self) -> str:
+        """When it ran, as the results file records it: "20260131_235959"; sorts by time."""
+        return str(self.results.get("date", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +76,14 @@ class Statement:
 
 
 def find_runs(folder: Path) -> list[RunFiles]:
-    """Find the newest run of each of our tasks below a folder.
+    """Find the newest run of each of our tasks below a folder, by the time that its results record.
 
     Raises:
         DataError: If there is none, or a results file cannot be read.
     """
     runs: dict[str, RunFiles] = {}
-    found = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
-    files = [folder] if folder.is_file() else sorted(found, key=lambda path: path.name)
-    for path in files:
+    below = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
+    for path in [folder] if folder.is_file() else sorted(below):
         try:
             results = json.loads(path.read_text("utf-8"))
         except ValueError as error:
@@ -81,8 +92,9 @@ def find_runs(folder: Path) -> list[RunFiles]:
             ) from error
         for task in sorted(set(results.get("results", {})) & set(TASKS)):
             samples = path.with_name(path.name.removesuffix(_RESULTS_SUFFIX) + f"_samples_{task}.jsonl")
-            if samples.is_file():
-                runs[task] = RunFiles(task, TASKS[task], results, samples)
+            run = RunFiles(task, TASKS[task], results, samples)
+            if samples.is_file() and (task not in runs or run.time >= runs[task].time):
+                runs[task] = run
     if not runs:
         raise DataError(
             f"{folder} holds no results of a rise_ task with its samples; run `rise-bench eval`, or "
@@ -174,7 +186,7 @@ def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
     command = "lmms-eval " + " ".join(
         f"--{name} {_shell(arguments[name])}" for name in shown if arguments.get(name) not in (None, "", [])
     )
-    day = run.samples.name[:8]
+    day = run.time[:8]
     dated = datetime.strptime(day, "%Y%m%d") if re.fullmatch(r"20\d{6}", day) else datetime.now(UTC)
     return {
         "by": tidy_line(statement.by),

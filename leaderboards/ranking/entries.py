@@ -217,7 +217,7 @@ class _Job:
             outcome.submission,
             _tier(record, board),
             {name: metric.value for name, metric in outcome.report.metrics.items()},
-            interval(value, picks, lambda _: resampled),
+            interval(value, resampled),
             resampled,
             outcome.report.reasons,
             record,

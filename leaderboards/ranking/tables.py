@@ -197,7 +197,7 @@ def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, .
             board.spec, board.golds, scores, reference=board.reference, resamples=0, ranking=ranking
         )
         values = {metric: around.value for metric, around in report.metrics.items()}
-        floors.append(Floor(name, values, interval(ranking.value(), picks, ranking.resample)))
+        floors.append(Floor(name, values, interval(ranking.value(), ranking.resample(picks))))
     cost = board.spec.ranking.cost
     return tuple(sorted(floors, key=lambda floor: (cost(floor.main.value), floor.name)))
 

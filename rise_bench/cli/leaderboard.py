@@ -192,6 +192,7 @@ def reproduce(
     from rise_bench.models.names import checked_model
 
     hub_board, again = _part("moderation.results_repo"), _part("moderation.reproduce")
+    agreement = _part("moderation.agreement")
     _, folder, boards = _open(results, data)
     path, said, responses = again.read_accepted(folder, submission, boards)
     again.check_engine(said)
@@ -200,7 +201,7 @@ def reproduce(
     if not seed:
         raise ConfigError("a local results folder has no merge commit; give a --seed that nobody knew before")
     gold = boards[said.benchmark]
-    chosen = again.choose(list(gold.by_id), seed, said.samples.sha256, fraction)
+    chosen = agreement.choose(list(gold.by_id), seed, said.samples.sha256, fraction)
     if model is not None and not model.is_dir():
         raise ConfigError(f"--model {model} is no folder; give the folder of the model, or leave it out")
     max_bytes = int(size_limit * 2**30)
@@ -213,8 +214,8 @@ def reproduce(
         texts, held = again.run_again(gold, said, checkpoint, chosen, Path(work), model_args, **bounds)
     if held["network"] != "closed":
         typer.echo("warning: this platform did not take the network from the run", err=True)
-    found = again.compare(gold, said, responses, texts)
-    record = again.record(path, said, seed, fraction, chosen, found, held)
+    found = agreement.compare(gold, said, responses, texts)
+    record = agreement.record(path, said, seed, fraction, chosen, found, held)
     target = out or (folder if local else Path()) / "reproductions" / f"{path.partition('/')[2]}.json"
     atomic_write_text(target, json.dumps(record, indent=2, sort_keys=True) + "\n")
     typer.echo(

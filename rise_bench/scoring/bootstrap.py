@@ -1,6 +1,5 @@
 """Seeded percentile bootstrap: how sure a score is, given that the samples are a draw."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,25 +23,11 @@ def draw(samples: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.
     return np.random.default_rng(seed).integers(0, samples, size=(resamples, samples))
 
 
-def interval(
-    value: float, picks: NDArray[np.intp], statistic: Callable[[NDArray[np.intp]], NDArray[np.float64]]
-) -> Interval:
-    """Put a percentile interval around `value`.
-
-    Args:
-        value: The score on all samples.
-        picks: Resampled indices, shape (resamples, N).
-        statistic: Takes `picks`, returns the score of each resample, shape (resamples,).
-    """
-    scores = statistic(picks)
-    finite = scores[np.isfinite(scores)]
+def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+    """Put a percentile interval around `value`, the score of all samples, from those of the resamples."""
+    finite = resampled[np.isfinite(resampled)]
     if finite.size == 0:
         return Interval(value, float("nan"), float("nan"))
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(finite, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
-
-
-def mean_interval(values: NDArray[np.float64], picks: NDArray[np.intp]) -> Interval:
-    """Mean of per-sample values (shape (N,)) with its interval."""
-    return interval(float(values.mean()), picks, lambda p: values[p].mean(axis=1))

@@ -163,7 +163,7 @@ def aggregate(
     return Report(
         spec.name,
         len(golds),
-        {name: interval(pool.value(), picks, pool.resample) for name, pool in pools.items()},
+        {name: interval(pool.value(), pool.resample(picks)) for name, pool in pools.items()},
         dict(sorted(Counter(score.reading.reason for score in scores).items())),
         reference.name if reference else "",
     )

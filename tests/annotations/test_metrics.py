@@ -18,7 +18,8 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.metrics import ap50, match_samples, resample_ap50
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd
-from rise_bench.scoring.bootstrap import draw, mean_interval
+from rise_bench.annotations.metric import Mean
+from rise_bench.scoring.bootstrap import draw, interval
 
 COCO_GOLDEN = Path(__file__).parents[1] / "golden" / "cocoeval"
 #: Published by faster_coco_eval for these files (tests/test_basic.py, TestCOCOAPI); the cocoapi repository
@@ -178,8 +179,8 @@ def test_drawing_a_sample_twice_is_having_it_twice():
 
 def test_bootstrap_is_seeded_and_covers_the_mean():
     values = np.random.default_rng(0).normal(1.0, 2.0, 400)
-    picks = draw(400, 1000, seed=1)
-    first, second = mean_interval(values, picks), mean_interval(values, draw(400, 1000, seed=1))
+    pool = Mean(values)
+    first, second = (interval(pool.value(), pool.resample(draw(400, 1000, seed=1))) for _ in range(2))
     assert first == second
     half_width = (first.high - first.low) / 2
     assert half_width == pytest.approx(1.96 * values.std() / 20, rel=0.1)  # the normal approximation

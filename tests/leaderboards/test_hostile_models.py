@@ -14,7 +14,7 @@ import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub.push import Outgoing, push
-from rise_bench.leaderboards.moderation import reproduce
+from rise_bench.leaderboards.moderation import reproduce, staging
 from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.models.base_model import base_model_folder
 from rise_bench.models.names import CheckedModel, checked_model
@@ -151,7 +151,7 @@ def test_only_files_of_the_allow_list_are_fetched(
     expected = {*files, "additional_chat_templates/tool.jinja"}
     assert set(model.paths) == fetched(alice) == expected
     assert model.revision == commit
-    reproduce.stage_model(model, "qwen2_vl", tmp_path / "staged")
+    staging.stage_model(model, "qwen2_vl", tmp_path / "staged")
     staged = [path for path in (tmp_path / "staged").rglob("*") if not path.is_dir()]
     assert {path.relative_to(tmp_path / "staged").as_posix() for path in staged} == expected
     assert not any(path.is_symlink() for path in staged)
@@ -182,7 +182,7 @@ def test_the_description_of_a_model_is_checked_without_its_weights(alice: Minihu
 
 def test_a_model_of_another_family_than_its_engine_is_refused(files: dict[str, bytes], tmp_path: Path):
     with pytest.raises(ConfigError, match="engine qwen2_5_vl runs models of type qwen2_5_vl, not 'qwen2_vl'"):
-        reproduce.stage_model(as_folder(files, tmp_path / "model"), "qwen2_5_vl", tmp_path / "staged")
+        staging.stage_model(as_folder(files, tmp_path / "model"), "qwen2_5_vl", tmp_path / "staged")
 
 
 def as_folder(files: dict[str, bytes], folder: Path) -> CheckedModel:
@@ -212,14 +212,14 @@ def test_generation_settings_of_a_checkpoint_do_not_matter(
 ):
     files["generation_config.json"] = json.dumps(own).encode()
     model = as_folder(files, tmp_path / "model")
-    reproduce.stage_model(model, "qwen2_vl", tmp_path / "staged")
+    staging.stage_model(model, "qwen2_vl", tmp_path / "staged")
     assert json.loads((tmp_path / "staged" / "generation_config.json").read_text()) == kept
     assert (model.folder / "generation_config.json").read_bytes() == files["generation_config.json"]
 
 
 def test_a_run_without_generation_settings_gets_ours(files: dict[str, bytes], tmp_path: Path):
     del files["generation_config.json"]
-    reproduce.stage_model(as_folder(files, tmp_path / "model"), "qwen2_vl", tmp_path / "staged")
+    staging.stage_model(as_folder(files, tmp_path / "model"), "qwen2_vl", tmp_path / "staged")
     assert json.loads((tmp_path / "staged" / "generation_config.json").read_text()) == {}
 
 
@@ -228,13 +228,13 @@ def test_what_is_staged_is_what_is_checked(files: dict[str, bytes], tmp_path: Pa
     model = as_folder(files, tmp_path / "model")
     (model.folder / "processor_config.json").write_bytes(AUTO_MAP)
     with pytest.raises(ConfigError, match=r"processor_config\.json names code"):
-        reproduce.stage_model(model, "qwen2_vl", tmp_path / "staged")
+        staging.stage_model(model, "qwen2_vl", tmp_path / "staged")
     shutil.rmtree(tmp_path / "staged")
     (model.folder / "processor_config.json").unlink()
     (model.folder / "processor_config.json").symlink_to(tmp_path / "elsewhere.json")
     (tmp_path / "elsewhere.json").write_bytes(AUTO_MAP)
     with pytest.raises(ConfigError, match=r"processor_config\.json names code"):
-        reproduce.stage_model(model, "qwen2_vl", tmp_path / "staged")
+        staging.stage_model(model, "qwen2_vl", tmp_path / "staged")
 
 
 def test_a_run_that_fails_leaves_its_log(boards, honest, files, stand_in, tmp_path, monkeypatch):

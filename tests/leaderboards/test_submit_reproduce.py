@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from rise_bench.cli import app
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
-from rise_bench.leaderboards.moderation import reproduce
+from rise_bench.leaderboards.moderation import agreement, reproduce, staging
+from rise_bench.leaderboards.pack import find_runs
 from rise_bench.leaderboards.submissions.schema import Submission, read_samples, read_submission
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.tiny import make_tiny_model
@@ -117,7 +118,7 @@ def test_running_a_part_again_agrees_and_earns_the_tier(
     record = json.loads((submitted / "reproductions" / "anna" / "tiny.json").read_text())
     assert (record["samples"], record["seed"], record["agrees"]) == (3, "dice", True)
     assert record["identical"] == 1.0
-    assert record["ids"] == reproduce.choose(
+    assert record["ids"] == agreement.choose(
         [gold.id for gold in moods.golds("test")], "dice", record["samples_sha256"], 0.5
     )
     built = CliRunner().invoke(
@@ -148,14 +149,14 @@ def test_a_run_with_an_edited_result_is_not_sent(output: Path, moods: BenchmarkD
 
 def test_the_part_depends_on_the_seed_and_on_the_samples_only():
     ids = [f"s{i}" for i in range(200)]
-    chosen = reproduce.choose(ids, "seed", "aa", 0.1)
+    chosen = agreement.choose(ids, "seed", "aa", 0.1)
     assert len(chosen) == 20
-    assert chosen == reproduce.choose(ids[::-1], "seed", "aa", 0.1)
-    assert chosen != reproduce.choose(ids, "seed", "bb", 0.1)
-    assert chosen != reproduce.choose(ids, "other", "aa", 0.1)
-    assert reproduce.choose(ids[:3], "seed", "aa", 0.01) != []
+    assert chosen == agreement.choose(ids[::-1], "seed", "aa", 0.1)
+    assert chosen != agreement.choose(ids, "seed", "bb", 0.1)
+    assert chosen != agreement.choose(ids, "other", "aa", 0.1)
+    assert agreement.choose(ids[:3], "seed", "aa", 0.01) != []
     with pytest.raises(ConfigError, match="fraction"):
-        reproduce.choose(ids, "seed", "aa", 0.0)
+        agreement.choose(ids, "seed", "aa", 0.0)
 
 
 def test_agreement_is_no_when_the_submitted_responses_come_from_a_better_model(
@@ -164,12 +165,12 @@ def test_agreement_is_no_when_the_submitted_responses_come_from_a_better_model(
     good, poor = honest(seed=1), honest(seed=2)
     said = Submission.model_validate(good.submission)
     board = boards["emotion6"]
-    assert reproduce.compare(board, said, good.responses, good.responses).agrees
+    assert agreement.compare(board, said, good.responses, good.responses).agrees
     worse = dict.fromkeys(poor.responses, '<think>No.</think><answer>{"anger": 1}</answer>')
-    found = reproduce.compare(board, said, good.responses, worse)
+    found = agreement.compare(board, said, good.responses, worse)
     assert (found.agrees, found.identical) == (False, 0.0)
     assert found.low > 0, "the JSD of what was run again is clearly higher"
-    other_words = reproduce.compare(board, said, good.responses, poor.responses)
+    other_words = agreement.compare(board, said, good.responses, poor.responses)
     assert other_words.agrees, "other words, the same score: another GPU does that"
 
 
@@ -184,7 +185,7 @@ def test_a_dataset_without_images_is_not_run(boards: dict[str, GoldBoard], tmp_p
     manifest = board.dataset.manifest.model_copy(update={"images": "reference"})
     without = replace(board, dataset=replace(board.dataset, manifest=manifest))
     with pytest.raises(Exception, match="rehydrate"):
-        reproduce.write_part(without, ["emotion6/040"], tmp_path)
+        staging.write_part(without, ["emotion6/040"], tmp_path)
 
 
 def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], tmp_path: Path):
@@ -192,7 +193,7 @@ def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], 
 
     board = boards["coco_sub"]
     chosen = sorted(board.by_id)[3:30:5]
-    reproduce.write_part(board, chosen, tmp_path / "part")
+    staging.write_part(board, chosen, tmp_path / "part")
     part = open_dataset(tmp_path / "part")
     assert part.golds("test") == [board.by_id[i] for i in chosen]
     assert part.golds("train") == list(board.train)
@@ -215,3 +216,14 @@ def test_a_part_is_run_again_in_the_resolution_of_the_run(honest, engine, comman
     run = submission.run.model_copy(update={"command": command})
     decoding = submission.decoding.model_copy(update={"engine": engine})
     assert reproduce.image_limits(submission.model_copy(update={"run": run, "decoding": decoding})) == added
+
+
+def test_the_newest_run_is_found_by_the_time_that_it_recorded(tmp_path: Path):
+    for name, date in (("b/20260101_000000", "20260102_000000"), ("a/20260909_000000", "20260101_000000")):
+        results = tmp_path / f"{name}_results.json"
+        results.parent.mkdir()
+        results.write_text(json.dumps({"results": {"rise_moods": {}}, "date": date}))
+        (tmp_path / f"{name}_samples_rise_moods.jsonl").touch()
+    (run,) = find_runs(tmp_path)
+    assert run.samples.parent.name == "b", "the file of the older run was renamed"
+    assert run.time == "20260102_000000"

@@ -1,0 +1,119 @@
+"""Which part of a submission is run again, and how it compares with what was submitted."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rise_bench._version import __version__
+from rise_bench.annotations.metric import Mean
+from rise_bench.errors import ConfigError
+from rise_bench.leaderboards.submissions.schema import Submission
+from rise_bench.leaderboards.verification.gold_board import GoldBoard
+from rise_bench.scoring.bootstrap import draw, interval
+from rise_bench.scoring.scores import score_response
+
+#: Responses that differ although nothing is wrong (another GPU, another batch) still give about these scores.
+_CLOSE = 0.02
+_MOSTLY_SAME = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the part that was run again compares with what was submitted.
+
+    Attributes:
+        samples: Samples in the part.
+        identical: Share of responses that are the same, white space aside.
+        submitted: Mean score of the part as submitted (JSD, accuracy or similarity of boxes).
+        again: Mean score of the part as run again.
+        difference: `again - submitted`, with its 95% interval over samples.
+        agrees: Whether most responses are the same, or the interval holds zero and the difference is small
+            or well within it.
+    """
+
+    samples: int
+    identical: float
+    submitted: float
+    again: float
+    difference: float
+    low: float
+    high: float
+    agrees: bool
+
+
+def choose(ids: Sequence[str], seed: str, samples_sha256: str, fraction: float) -> list[str]:
+    """Choose the samples to run again: those with the smallest sha256 of seed, submission and id.
+
+    Args:
+        ids: Ids of all samples.
+        seed: Any text that was unknown when the submission was made.
+        samples_sha256: Hash of the submitted samples.
+        fraction: Share to choose, above 0 and at most 1; at least one sample.
+
+    Raises:
+        ConfigError: If the fraction is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(f"--fraction {fraction} is out of range; choose above 0 and at most 1, e.g. 0.1")
+
+    def rank(sample_id: str) -> str:
+        return hashlib.sha256(f"{seed}:{samples_sha256}:{sample_id}".encode()).hexdigest()
+
+    return sorted(sorted(ids, key=rank)[: max(1, round(fraction * len(ids)))])
+
+
+def compare(
+    board: GoldBoard, submission: Submission, submitted: Mapping[str, str], again: Mapping[str, str]
+) -> Agreement:
+    """Compare the responses to the chosen samples, `again`, with those that were submitted."""
+    answer_format = submission.prompt.answer_format
+    scores = np.array(
+        [
+            [
+                score_response(board.by_id[i], texts[i], answer_format).value(board.spec.ranking)
+                for i in sorted(again)
+            ]
+            for texts in (submitted, again)
+        ]
+    )
+    identical = float(np.mean([submitted[i].split() == again[i].split() for i in again]))
+    change = Mean(scores[1] - scores[0])
+    difference = interval(change.value(), change.resample(draw(len(again), seed=0)))
+    same_score = difference.low <= 0 <= difference.high or abs(difference.value) <= _CLOSE
+    return Agreement(
+        len(again),
+        identical,
+        float(scores[0].mean()),
+        float(scores[1].mean()),
+        difference.value,
+        difference.low,
+        difference.high,
+        identical >= _MOSTLY_SAME or same_score,
+    )
+
+
+def record(
+    path: str,
+    submission: Submission,
+    seed: str,
+    fraction: float,
+    chosen: Sequence[str],
+    found: Agreement,
+    confinement: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of `reproductions/<author>/<name>.json`."""
+    return {
+        "record_version": 1,
+        "rise_bench": __version__,
+        "path": path,
+        "samples_sha256": submission.samples.sha256,
+        "model": submission.model.model_dump(mode="json"),
+        "seed": seed,
+        "fraction": fraction,
+        "ids": list(chosen),
+        "confinement": dict(confinement),
+        **asdict(found),
+    }
