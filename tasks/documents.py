@@ -20,7 +20,7 @@ from rise_bench.hub.find import find_dataset
 from rise_bench.prompts.asked_format import asked_format
 from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
-from rise_bench.scoring.scores import score_response, win_and_tie
+from rise_bench.scoring.scores import score_response
 from rise_bench.tasks.aggregation import metric_list
 
 
@@ -116,5 +116,5 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     if main.name in score.values:
         row["score"] = score.values[main.name]
     if kind.references:
-        shared |= win_and_tie(main, score, doc["reference"])
+        shared["win_rate"], shared["tie_rate"] = main.win_and_tie(score.values[main.name], doc["reference"])
     return {**score.values, main.name: row, **shared}

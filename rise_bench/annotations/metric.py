@@ -79,9 +79,13 @@ class Metric:
             raise ValueError(f"{self.name} has no value of a single sample")
         return self.worst if stated is None else self.sample(gold, stated)
 
-    def is_better(self, value: float, other: float) -> bool:
-        """Whether a value beats another."""
-        return value > other if self.higher_is_better else value < other
+    def win_and_tie(self, value: float, reference: float) -> tuple[float, float]:
+        """Count a sample for the win-rate and the tie-rate; their means over the samples are the two rates.
+
+        Returns:
+            1.0 if the value is strictly better, else 0.0; 1.0 if both are equal, else 0.0.
+        """
+        return float(self.cost(value) < self.cost(reference)), float(value == reference)
 
     def cost(self, value: float) -> float:
         """Return a number that is smaller the better a value is: a sort key."""

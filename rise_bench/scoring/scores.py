@@ -183,14 +183,8 @@ def _against(reference: Reference, main: Metric, scores: Sequence[SampleScore]) 
             f"reference {reference.name!r} has no {main.title} for {len(missing)} samples, e.g. "
             f"{missing[0]!r}; use the reference that belongs to this version of the dataset"
         )
-    counted = [win_and_tie(main, score, reference.values[score.id]) for score in scores]
-    return {metric: [counts[metric.name] for counts in counted] for metric in (WIN_RATE, TIE_RATE)}
-
-
-def win_and_tie(main: Metric, score: SampleScore, other: float) -> dict[str, float]:
-    """Count one sample for the win-rate and the tie-rate against another model's value of it."""
-    value = score.values[main.name]
-    return {"win_rate": float(main.is_better(value, other)), "tie_rate": float(value == other)}
+    pairs = [main.win_and_tie(score.values[main.name], reference.values[score.id]) for score in scores]
+    return {WIN_RATE: [win for win, _ in pairs], TIE_RATE: [tie for _, tie in pairs]}
 
 
 def _check_complete(gold_ids: Sequence[str], score_ids: Sequence[str]) -> None:

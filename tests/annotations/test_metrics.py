@@ -18,6 +18,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.metrics import ap50, match_samples, resample_ap50
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd
+from rise_bench.annotations.kinds import all_metrics
 from rise_bench.annotations.metric import Mean
 from rise_bench.scoring.bootstrap import draw, interval
 
@@ -69,6 +70,13 @@ def test_no_mass_is_the_worst_jsd(nothing):
 )
 def test_accuracy(gold, stated, expected):
     assert is_correct(gold, stated) is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "reference", "counted"), [(0.1, 0.2, (1, 0)), (0.2, 0.2, (0, 1)), (0.3, 0.2, (0, 0))]
+)
+def test_a_win_is_strict_and_a_tie_counts_apart(model, reference, counted):
+    assert all_metrics()["jsd"].win_and_tie(model, reference) == counted
 
 
 def evaluate_coco(dataset, detections, iou_type="bbox"):
