@@ -1,0 +1,28 @@
+"""What CONTRIBUTING says must be touched to add something: few files, which exist, and a test that adds a toy."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+#: Heading in CONTRIBUTING -> files that may have to be touched.
+LIMITS = {"Adding a metric": 1}
+
+
+def _section(heading: str) -> str:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(("heading", "limit"), LIMITS.items())
+def test_a_list_names_few_files_that_exist_and_the_test_of_a_toy(heading: str, limit: int) -> None:
+    items = re.findall(r"^\d+\. (.*)", _section(heading), re.MULTILINE)
+    files = [re.match(r"`([\w/.<>-]+)`", item) for item in items]
+    assert items and all(files), f"each item of {heading!r} starts with a path in backticks"
+    assert len(files) <= limit
+    toys = re.findall(r"`(tests/[\w/]+\.py)`", _section(heading))
+    assert toys, f"{heading!r} names no test that adds a toy"
+    for path in (*toys, *(file[1] for file in files if file)):
+        assert any(ROOT.glob(re.sub(r"<\w+>", "*", path))), path
