@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says must be touched to add something: few files, which exist, and a test that adds a toy."""
+"""CONTRIBUTING lists the files that something new touches: they are few and exist, and a test adds a toy."""
 
 import re
 from pathlib import Path
