@@ -65,8 +65,10 @@ def train(config):
 
 def main(recipe, *, deepspeed=False):
     if deepspeed:
+        import deepspeed.ops
         from accelerate import PartialState
 
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # would be compiled, for a minute
         PartialState(backend="gloo")
     from rise_bench.trainers.settings.recipe_loader import load_config
 

@@ -109,7 +109,7 @@ def test_one_process_is_two_even_with_a_group_spread_over_both(trained, whole_ba
     assert_same(whole_batch, trained("two", "grpo.rollouts_per_device=4", processes=2), base)
 
 
-@pytest.mark.slow  # DeepSpeed compiles an extension on its first run, which takes two minutes
+@pytest.mark.slow
 def test_zero3_is_ddp(trained, base, zero3_environment, tmp_path):
     layout = ("grpo.rollouts_per_device=4", "compute.accelerate=zero3", "run.save_steps=3")
     ddp = trained("ddp", "grpo.rollouts_per_device=4", processes=2)
