@@ -20,6 +20,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the pictures and of training.")] = 0,
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 700,
     test: Annotated[int, typer.Option(min=1, help="Test pictures.")] = 200,
+    steps: Annotated[
+        int, typer.Option(min=12, help="Optimiser steps of each method; fewer are quicker and learn less.")
+    ] = 120,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -34,7 +37,7 @@ def demo(
     from rise_bench.experiments.comparison import COLUMNS_NOTE, cells, headings
     from rise_bench.experiments.demo import Demo, demo_jobs, draw_dataset, next_steps, run_demo
 
-    plan = Demo(out, benchmark, shots, train, test, seed, jobs)
+    plan = Demo(out, benchmark, shots, train, test, seed, jobs, steps)
     with DrawingBar() as bar:
         dataset = draw_dataset(plan, bar.show)
     with JobBars(len(demo_jobs(plan)), plan.jobs) as bars:

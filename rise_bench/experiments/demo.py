@@ -15,7 +15,9 @@ from rise_bench.experiments.comparison import Row, compare
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.demo_report import write_page
 from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
-from rise_bench.experiments.methods import method_jobs
+from rise_bench.experiments.methods import find_method, method_jobs
+from rise_bench.experiments.study.budget import allot
+from rise_bench.experiments.study.settings import Setting
 from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
@@ -23,6 +25,10 @@ from rise_bench.reports.run_report import write_report
 
 METHODS = ("rise", "visual_rft", "sft", "base")
 """What the demo compares; the longest chain of jobs first."""
+
+#: Optimiser steps of each method in the recipes, and how RISE splits those of its policy.
+STEPS = 120
+_SETTING = Setting(sft_share=2 / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Demo:
         test: Test rows.
         seed: Seed of the pictures and of training.
         at_once: Jobs side by side.
+        steps: Optimiser steps of each method.
     """
 
     out: Path
@@ -46,11 +53,16 @@ class Demo:
     test: int = 200
     seed: int = 0
     at_once: int = 2
+    steps: int = STEPS
 
     @property
     def cell(self) -> Cell:
-        """The place of its methods."""
-        return Cell(self.out / "data" / self.benchmark, self.shots, self.seed, self.out)
+        """Place of its methods, with their steps where those are not the recipes'."""
+        overrides: dict[str, tuple[str, ...]] = {}
+        for method in METHODS if self.steps != STEPS else ():
+            for (job, section), count in allot(find_method(method), _SETTING, self.steps).items():
+                overrides[job] = (*overrides.get(job, ()), f"{section}.steps={count}")
+        return Cell(self.out / "data" / self.benchmark, self.shots, self.seed, self.out, overrides=overrides)
 
     @property
     def jobs(self) -> JobFolder:

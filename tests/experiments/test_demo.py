@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.annotations.kinds import all_metrics
 from rise_bench.catalog.plugins import load_component
 from rise_bench.experiments.comparison import Row
 from rise_bench.experiments.demo import Demo, demo_jobs
@@ -34,6 +35,20 @@ def test_every_job_is_of_the_benchmark_shots_and_seed_that_were_asked_for(
     assert sorted(scored) == ["eval_base", "eval_rise", "eval_sft", "eval_visual_rft"]
 
 
+@pytest.mark.parametrize("steps", [120, 60])
+def test_every_method_has_the_steps_that_were_asked_for(tmp_path: Path, steps: int) -> None:
+    """In its recipe or, where others are asked for, as a setting: RISE-CoT a third, its policy the rest."""
+    load_config = load_component("trainers", "settings.recipe_loader").load_config
+    trained = {
+        job.name: load_config(job.arguments[3], job.arguments[4:])
+        for job in demo_jobs(Demo(tmp_path, steps=steps))
+        if job.arguments[0] == "train"
+    }
+    assert trained["rise_cot"].grpo.steps == steps // 3
+    assert trained["rise_r1"].sft.steps + trained["rise_r1"].grpo.steps == steps - steps // 3
+    assert trained["visual_rft"].grpo.steps == trained["sft"].sft.steps == steps
+
+
 @pytest.mark.parametrize(
     ("metric", "scores", "bold"),
     [
@@ -52,6 +67,6 @@ def test_the_best_method_is_bold_whichever_it_is(
         return Row(name, Report("b", 9, {metric: Interval(value, value, value)}), method)
 
     others = [row("floor: x", 0.0), row("Bayes optimum", 1.0)]
-    table = _table([*(row(name, value, name) for name, value in scores.items()), *others], metric)
+    table = _table([*(row(name, value, name) for name, value in scores.items()), *others], all_metrics()[metric])
     assert [cells[0] for kind, cells in table if kind == "best"] == bold
     assert [kind for kind, _ in table].count("floor") == 2
