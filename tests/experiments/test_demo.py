@@ -67,6 +67,7 @@ def test_the_best_method_is_bold_whichever_it_is(
         return Row(name, Report("b", 9, {metric: Interval(value, value, value)}), method)
 
     others = [row("floor: x", 0.0), row("Bayes optimum", 1.0)]
-    table = _table([*(row(name, value, name) for name, value in scores.items()), *others], all_metrics()[metric])
+    methods = [row(name, value, name) for name, value in scores.items()]
+    table = _table([*methods, *others], all_metrics()[metric])
     assert [cells[0] for kind, cells in table if kind == "best"] == bold
     assert [kind for kind, _ in table].count("floor") == 2

@@ -30,11 +30,23 @@ def _load(name):
 replay = _load("replay")
 
 
+@pytest.fixture(scope="module")
+def done():
+    """Weights and rollouts of every layout that was trained, for the tests that compare with it again."""
+    return {}
+
+
 @pytest.fixture
-def trained(make_config, tmp_path, monkeypatch):
-    """`trained(name, *overrides, processes=1)` trains and returns weights and rollouts."""
+def trained(make_config, tmp_path, monkeypatch, done):
+    """`trained(name, *overrides, processes=1)` trains, once, and returns weights and rollouts."""
 
     def run(name, *overrides, processes=1, deepspeed=None):
+        layout = (overrides, processes)
+        if layout not in done:
+            done[layout] = train(name, overrides, processes, deepspeed)
+        return done[layout]
+
+    def train(name, overrides, processes, deepspeed):
         config = make_config(*BASE, f"run.output_dir={tmp_path / name}", *overrides)
         if processes == 1:
             with monkeypatch.context() as patch:
@@ -112,7 +124,7 @@ def test_one_process_is_two_even_with_a_group_spread_over_both(trained, whole_ba
 @pytest.mark.slow
 def test_zero3_is_ddp(trained, base, zero3_environment, tmp_path):
     layout = ("grpo.rollouts_per_device=4", "compute.accelerate=zero3", "run.save_steps=3")
-    ddp = trained("ddp", "grpo.rollouts_per_device=4", processes=2)
+    ddp = trained("two", "grpo.rollouts_per_device=4", processes=2)
     assert_same(ddp, trained("zero3", *layout, processes=2, deepspeed=zero3_environment), base)
     shards = (tmp_path / "zero3" / "grpo" / "checkpoint-3").rglob("zero_pp_rank_*_model_states.pt")
     assert len(list(shards)) == 2  # the weights were sharded too, which only ZeRO-3 does
