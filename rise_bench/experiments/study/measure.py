@@ -98,10 +98,10 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
     without any mass are left out; 0 if there is no other, None for a kind without entropy.
     """
     true = {gold.id: kind_of(gold.annotation).entropy(gold.annotation) for gold in golds}
-    stated = {score.id: kind_of(score.stated).entropy(score.stated) for score in scores if score.stated}
     if None in true.values():
         return None
-    excesses = [value - (true[uid] or 0.0) for uid, value in stated.items() if value is not None]
+    stated = [(score.id, kind_of(score.stated).entropy(score.stated)) for score in scores if score.stated]
+    excesses = [value - (true[uid] or 0.0) for uid, value in stated if value is not None]
     return fmean(excesses) if excesses else 0.0
 
 
