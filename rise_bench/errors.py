@@ -55,3 +55,8 @@ def of_os_error(error: OSError, path: object = None) -> PrerequisiteError:
     where = f"{error.filename or path}: " if error.filename or path else ""
     hint = _HINTS.get(error.errno or 0, "See to that")
     return PrerequisiteError(f"{where}{error.strerror or error}. {hint}, then start the same command again.")
+
+
+def is_of_disk(error: OSError) -> bool:
+    """Whether the file system refused, not a connection."""
+    return error.errno is not None and not isinstance(error, ConnectionError | TimeoutError)

@@ -1,10 +1,11 @@
 """Text that may be shown: without the secrets that this process knows, without control of the terminal.
 
 `RiseError` passes its message through `safe_text`; so do logs and tracebacks of the command. What is stored
-(provenance, manifests, results) passes through `redacted`.
+(provenance, manifests, results) passes through `redacted`, pages and cards through `redact`.
 """
 
 import base64
+import html
 import json
 import os
 import re
@@ -113,6 +114,10 @@ def _forms() -> Iterator[str]:
             if len(line) < _SHORTEST or short or line.lower() in _NO_SECRETS:
                 continue
             escaped = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], repr(line)[1:-1]}
+            escaped |= {
+                html.escape(line),
+                html.escape(line).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+            }
             coded = {quote(line, "", errors="replace"), quote_plus(line, errors="replace")}
             encoded = base64.b64encode(line.encode("utf-8", "replace")).decode().rstrip("=")
             yield from {line, *escaped, *coded, encoded}

@@ -16,6 +16,7 @@ from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.plain_text import id_problem, text_problem
 from rise_bench.files.strict_json import StrictJsonError, loads
+from rise_bench.redaction import redacted
 
 MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"
@@ -202,6 +203,7 @@ def checked_file(root: Path, name: str, manifest: Manifest) -> Path:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`; call it when everything else is in place."""
     data = manifest.model_dump(mode="json")
+    data |= {name: redacted(data[name]) for name in ("differences", "options", "versions")}
     data[_SEAL] = _seal(data)
     atomic_write_text(folder / MANIFEST_NAME, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rise_bench.errors import ConfigError, RiseError
-from rise_bench.files.atomic import locked_folder
+from rise_bench.files.locks import locked_folder
 
 _UNFINISHED, _REFUSED = ".unfinished", ".refused"
 

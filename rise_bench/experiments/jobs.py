@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.files.atomic import atomic_write_text, locked_folder
+from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
+from rise_bench.files.locks import locked_folder
 
 _POLL_SECONDS = 0.3
 _NOTE_SECONDS = 5.0

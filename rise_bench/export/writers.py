@@ -41,10 +41,10 @@ from rise_bench.export.texts import (
 from rise_bench.files.atomic import (
     atomic_directory,
     atomic_write_text,
-    scratch_folder,
     sha256_bytes,
     sha256_file,
 )
+from rise_bench.files.locks import scratch_folder
 from rise_bench.hub.load import open_folder
 from rise_bench.prompts.clean_text import clean_cot
 

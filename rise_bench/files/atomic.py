@@ -10,13 +10,12 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from rise_bench.errors import ConfigError, PrerequisiteError, RiseError, of_os_error
+from rise_bench.errors import ConfigError, PrerequisiteError, RiseError, is_of_disk, of_os_error
+from rise_bench.files.locks import locked_file, locked_folder
 
 _CHUNK_BYTES = 1 << 20
 
@@ -74,7 +73,7 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.partial")
-    with _locked_file(part) as file:
+    with locked_file(part) as file:
         try:
             file.truncate()
             file.write(data)
@@ -87,28 +86,6 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-@contextlib.contextmanager
-def _locked_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that no other process writes at the same time; waits for its turn."""
-    import fcntl
-
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        with os.fdopen(handle, "r+b", closefd=True) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_at(path, file.fileno()):
-                yield file
-                return
-
-
-def _is_at(path: Path, handle: int) -> bool:
-    """Whether an open file or folder is still the one at its path; another process may have moved it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
-
-
 def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text as `atomic_write_bytes` does."""
     atomic_write_bytes(path, text.encode())
@@ -119,65 +96,6 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def scratch_folder(purpose: str) -> Iterator[Path]:
-    """Give an empty folder for files of the moment; those that killed processes left are removed first.
-
-    Args:
-        purpose: A word for the folder's name; a lock on the folder shows that its process lives.
-
-    Raises:
-        PrerequisiteError: If the disk is full or the system refuses; names the place and the way on.
-    """
-    import fcntl
-
-    place, prefix = Path(tempfile.gettempdir()), f"rise-bench-{purpose}-"
-    for left in place.glob(f"{prefix}*"):
-        _remove_if_dead(left)
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix))
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if _is_at(folder, handle):
-            break
-        os.close(handle)
-    try:
-        yield folder
-    except OSError as error:
-        if not _is_of_disk(error):
-            raise
-        if error.filename and not str(error.filename).startswith(str(folder)):
-            raise of_os_error(error) from error
-        raise PrerequisiteError(
-            f"cannot write to {folder} ({error.strerror or error}); make room there, or name another place "
-            "by TMPDIR, and run the command again"
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
-
-
-def _is_of_disk(error: OSError) -> bool:
-    return error.errno is not None and not isinstance(error, ConnectionError | TimeoutError)
-
-
-def _remove_if_dead(folder: Path) -> None:
-    import fcntl
-
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    try:
-        if os.fstat(handle).st_uid == os.getuid():
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
     finally:
         os.close(handle)
 
@@ -234,7 +152,7 @@ def atomic_directory(
             sync_folder(target.parent)
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        if not _is_of_disk(error):
+        if not is_of_disk(error):
             raise
         raise _unwritable(error, target, resume) from error
 
@@ -303,35 +221,3 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-@contextlib.contextmanager
-def locked_folder(work: Path, target: Path) -> Iterator[None]:
-    """Make and lock a working folder; the lock is on its inode, so it needs no file of its own.
-
-    Args:
-        work: The folder.
-        target: What is written, for the message.
-
-    Raises:
-        ConfigError: Another process holds the lock.
-    """
-    import fcntl
-
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
-        handle = os.open(work, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(work, handle):
-                break
-        except BlockingIOError:
-            os.close(handle)
-            raise ConfigError(
-                f"another process is writing {target}; wait for it or choose another --out"
-            ) from None
-        os.close(handle)
-    try:
-        yield
-    finally:
-        os.close(handle)

@@ -49,9 +49,9 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
         metadata.setdefault("license_name", f"{spec.name}-terms")
         metadata.setdefault("license_link", web_address(spec.source_url) or "LICENSE")
     dataset = BenchmarkDataset(root, spec, manifest)
+    cots = _cots(dataset) if manifest.holds_cots else None
     rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
-    cots = _cots(dataset) if manifest.holds_cots else None
     sections = render(
         "published_sections.md.j2",
         manifest=manifest,

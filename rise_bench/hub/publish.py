@@ -17,7 +17,7 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.image_column import write_without_images
 from rise_bench.data.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
 from rise_bench.errors import ConfigError
-from rise_bench.files.atomic import scratch_folder
+from rise_bench.files.locks import scratch_folder
 from rise_bench.hub.dataset_card import published_card
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 

@@ -2,6 +2,8 @@
 
 import re
 
+from rise_bench.redaction import redact
+
 
 class Markdown(str):
     """Text that is Markdown already."""
@@ -35,7 +37,7 @@ def inline(text: str) -> Markdown:
     >>> print(inline("1. at https://example.org"))
     1\. at https\://example.org
     """
-    flat = re.sub(r"\s+", " ", text).strip()[:_LONGEST]
+    flat = re.sub(r"\s+", " ", redact(text)).strip()[:_LONGEST]  # before escapes change a secret
     escaped = _MARKUP.sub(r"\\\g<0>", flat)
     opening = _OPENING.match(escaped)
     if opening is None:

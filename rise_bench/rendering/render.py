@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from rise_bench.redaction import redact
 from rise_bench.rendering import markdown
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ PACKAGE = "rise_bench.rendering"
 
 
 def render(template: str, /, *, package: str = PACKAGE, **values: Any) -> str:
-    """Render a template; the result is markup, so a template that is given it does not escape it again.
+    """Render a template, without secrets; the result is markup, so another template does not escape it again.
 
     In Markdown a text in the template's own braces is a value too: it loses its outer blanks.
 
@@ -32,7 +33,7 @@ def render(template: str, /, *, package: str = PACKAGE, **values: Any) -> str:
     """
     from markupsafe import Markup
 
-    text = _environment(package).get_template(template).render(values)
+    text = redact(_environment(package).get_template(template).render(values))
     return markdown.Markdown(text) if template.endswith(".md.j2") else Markup(text)
 
 

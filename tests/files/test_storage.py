@@ -18,10 +18,10 @@ from rise_bench.files.atomic import (
     atomic_directory,
     atomic_write_bytes,
     atomic_write_text,
-    scratch_folder,
     sha256_bytes,
     sha256_file,
 )
+from rise_bench.files.locks import scratch_folder
 
 
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
@@ -300,11 +300,12 @@ def test_files_are_written_through_links_and_into_devices(tmp_path: Path) -> Non
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from rise_bench.files import atomic as storage
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.locks import scratch_folder
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "file":
-    storage.atomic_write_text(Path(sys.argv[1]) / "note.txt", "half" * 1000)
-with storage.scratch_folder("test") as work:
+    atomic_write_text(Path(sys.argv[1]) / "note.txt", "half" * 1000)
+with scratch_folder("test") as work:
     (work / "large").write_text("x")
     os.kill(os.getpid(), signal.SIGKILL)
 """

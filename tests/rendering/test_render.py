@@ -10,6 +10,8 @@ import rise_bench.rendering
 from rise_bench.rendering.render import render
 from rise_bench.rendering.strip_chart import strip_chart
 
+ROW = ("id", "source_id", "license", "problem", "solution")
+
 
 def test_a_value_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="lines"):
@@ -40,3 +42,14 @@ def test_a_strip_chart_holds_its_rows_between_headings_and_axis() -> None:
     axis = max(float(y) for y in re.findall(r'class="soft" x="[\d.]+" y="(\d+)" text-anchor', drawn))
     assert title < heading < min(dots) <= max(dots) < axis < height - 8
     assert "a&lt;b: 1" in drawn
+
+
+@pytest.mark.parametrize("secret", ["plain-secret-1", "a&b<c>'d\"e", "x_*[y]|`z`"])
+def test_no_secret_of_the_process_reaches_a_page_or_a_card(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("SERVICE_PASSWORD", secret)
+    page = render("legend.html.j2", lines=[(f"at {secret}", 0, 1.0, 2.0)])
+    card = render("sample_rows.md.j2", rows=[(dict.fromkeys(ROW, f"at {secret}"), "")])
+    assert page.count("at ***") == 1
+    assert card.count("at \\*\\*\\*") == 3 and card.count("at ***") == 2, "in lines, and in blocks"

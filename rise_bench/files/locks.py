@@ -1,0 +1,119 @@
+"""Locks on files and folders themselves, without a lock file beside them.
+
+The kernel releases a lock however its process ends, so a killed process blocks nobody.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from rise_bench.errors import ConfigError, PrerequisiteError, is_of_disk, of_os_error
+
+_POLL_S = 0.01
+
+
+def _hold(path: Path, flags: int = os.O_RDONLY, *, wait: bool = False) -> int | None:
+    """Open and lock a file or folder; closing the descriptor releases it.
+
+    Returns:
+        The descriptor; None if the path leads elsewhere by now.
+
+    Raises:
+        BlockingIOError: Another process holds it, and `wait` is off.
+    """
+    from filelock import lock_descriptor
+
+    handle = os.open(path, flags, 0o666)
+    try:
+        if not lock_descriptor(handle, blocking=wait, poll_interval=_POLL_S):
+            raise BlockingIOError
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(handle)):
+                return handle
+    except BaseException:
+        os.close(handle)
+        raise
+    os.close(handle)
+    return None
+
+
+@contextlib.contextmanager
+def locked_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that no other process writes at the same time; waits for its turn."""
+    while (handle := _hold(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, wait=True)) is None:
+        pass
+    with os.fdopen(handle, "r+b") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def locked_folder(work: Path, target: Path) -> Iterator[None]:
+    """Make and lock a working folder.
+
+    Args:
+        work: The folder.
+        target: What is written, for the message.
+
+    Raises:
+        ConfigError: Another process holds the lock.
+    """
+    handle = None
+    while handle is None:
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = _hold(work)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process is writing {target}; wait for it or choose another --out"
+            ) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def scratch_folder(purpose: str) -> Iterator[Path]:
+    """Make an empty temporary folder; those that killed processes left are removed first.
+
+    Args:
+        purpose: A word for the folder's name; a lock on the folder shows that its process lives.
+
+    Raises:
+        PrerequisiteError: If the disk is full or the system refuses; names the place and the way on.
+    """
+    prefix = f"rise-bench-{purpose}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        _remove_if_dead(left)
+    handle = None
+    while handle is None:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        handle = _hold(folder)
+    try:
+        yield folder
+    except OSError as error:
+        if not is_of_disk(error):
+            raise
+        if error.filename and not str(error.filename).startswith(str(folder)):
+            raise of_os_error(error) from error
+        raise PrerequisiteError(
+            f"cannot write to {folder} ({error.strerror or error}); make room there, or name another place "
+            "by TMPDIR, and run the command again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_if_dead(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        if folder.lstat().st_uid != os.getuid():
+            return
+        handle = _hold(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        if handle is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
