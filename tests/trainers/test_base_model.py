@@ -52,7 +52,7 @@ def test_no_lesson_shows_a_picture_with_its_mood():
     """The annotations that stand beside a picture agree with its own no more often than by chance."""
     rng = random.Random(0)
     own, beside = 0, 0
-    for _ in range(1500):
+    for _ in range(500):
         seen = see(rng, "moods")
         lesson = lessons.mood_picture(rng, seen)
         if get_benchmark("moods").question not in lesson.prompt:
@@ -61,14 +61,14 @@ def test_no_lesson_shows_a_picture_with_its_mood():
         for table in (lessons.NOTES_TABLE, None):
             truth = mood(seen.cues, table) if table else mood(seen.cues)
             own += render_annotation(truth) in lesson.prompt + lesson.reply
-    assert beside > 300
+    assert beside > 100
     assert own <= 2
 
 
 def test_a_kind_stands_beside_its_picture_no_more_often_than_by_chance():
     rng = random.Random(4)
     classes, own = get_benchmark("kinds").classes, []
-    for _ in range(1500):
+    for _ in range(500):
         seen = see(rng, "kinds")
         lesson = lessons.kind_picture(rng, seen)
         if get_benchmark("kinds").question in lesson.prompt:
@@ -76,7 +76,7 @@ def test_a_kind_stands_beside_its_picture_no_more_often_than_by_chance():
             truth = Distribution(classes, tuple(float(one == name) for one in classes))
             assert name in classes
             own.append(render_annotation(truth) in lesson.prompt + lesson.reply)
-    assert len(own) > 300
+    assert len(own) > 100
     assert np.mean(own) < 0.1  # one in twenty
 
 
