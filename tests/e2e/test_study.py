@@ -14,7 +14,7 @@ from rise_bench.experiments.study.grid import Study
 from .conftest import Run, Start, finish
 
 GRID = ("--shots", "4-shot", "--seeds", "2", "--steps", "12", "--train", "40", "--test", "6", "--json")
-METHODS = ("--method", "rise", "--method", "sft", "--method", "base")
+METHODS = ("--method", "rise", "--method", "sft")
 MINUTES = 15
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 * MINUTES)]
@@ -54,7 +54,7 @@ def rows(start: Start, out: Path) -> list[dict]:
 
 def test_every_cell_has_its_results(rows: list[dict], out: Path) -> None:
     keys = {(row["shots"], row["seed"], row["method"]) for row in rows if row["budget"]}
-    assert keys == {("4-shot", seed, name) for seed in (0, 1) for name in ("rise", "sft", "base")}
+    assert keys == {("4-shot", seed, name) for seed in (0, 1) for name in ("rise", "sft")}
     for row in rows:
         assert 0 <= row["jsd"] <= 0.6932
         if row["method"] == "rise":
@@ -84,9 +84,7 @@ def test_equal_time_goes_on_from_measured_seconds(rows: list[dict], run: Run, ou
 
 
 def test_equal_time_keeps_measured_seconds(rows: list[dict], out: Path) -> None:
-    study = Study(
-        out, shots=("4-shot",), seeds=2, methods=("rise", "sft", "base"), steps=12, train=40, test=6
-    )
+    study = Study(out, shots=("4-shot",), seeds=2, methods=("rise", "sft"), steps=12, train=40, test=6)
     time_steps(study)
     rates = json.loads((out / "calibration.json").read_text())["moods"]["4-shot"]
     assert rates.keys() >= {"rise_cot.grpo", "rise_r1.sft", "rise_r1.grpo", "collect", "sft.sft"}
@@ -99,7 +97,7 @@ def test_no_job_at_a_time_measures_what_is_done(rows: list[dict], run: Run, out:
     assert json.loads(done.stdout) == rows  # all methods were asked for, and the others are not there yet
     timed = run("rise_bench", "study", *GRID, *METHODS, "--budget", "time", "--jobs", "0", "--out", out)
     assert timed.returncode == 0, timed.stderr
-    assert {row["method"] for row in json.loads(timed.stdout) if row["budget"] == "time"} == {"rise", "base"}
+    assert {row["method"] for row in json.loads(timed.stdout) if row["budget"] == "time"} == {"rise"}
     assert "not done yet" in timed.stderr
 
 
