@@ -1,5 +1,7 @@
 """`rise-bench build SOURCE`: a benchmark from raw files, or drawn by the project itself."""
 
+import ast
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -28,21 +30,6 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
-@build_app.command("emotion6")
-def emotion6(
-    source: Source,
-    out: Out = None,
-    seed: Seed = 0,
-    workers: Workers = None,
-    allow_partial: AllowPartial = False,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Emotion6: seven emotions felt by viewers of 1,980 photos (`ground_truth.txt`, `images/`)."""
-    plan = _plan("emotion6", source=source, seed=seed)
-    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
-
-
 @build_app.command("lisa")
 def lisa(
     source: Source,
@@ -59,21 +46,6 @@ def lisa(
 ) -> None:
     """LISA: the object that a question is about, from ReasonSeg (`train/`, `val/`)."""
     plan = _plan("lisa", source=source, seed=seed, targets=targets)
-    _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
-
-
-@build_app.command("imagenet_sub")
-def imagenet_sub(
-    source: Source,
-    out: Out = None,
-    seed: Seed = 0,
-    workers: Workers = None,
-    allow_partial: AllowPartial = False,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """ImageNet-Sub: 20 classes, 25 + 10 images each (`ILSVRC/Data/CLS-LOC/train/`)."""
-    plan = _plan("imagenet_sub", source=source, seed=seed)
     _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
@@ -143,6 +115,38 @@ def custom(
         license_id=license_id,
     )
     _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
+
+
+def _from_source(benchmark: str, about: str) -> None:
+    """Add the command of a benchmark whose builder takes its source and a seed only."""
+
+    def build(
+        source: Source,
+        out: Out = None,
+        seed: Seed = 0,
+        workers: Workers = None,
+        allow_partial: AllowPartial = False,
+        overwrite: Overwrite = False,
+        as_json: AsJson = False,
+    ) -> None:
+        plan = _plan(benchmark, source=source, seed=seed)
+        _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
+
+    build_app.command(benchmark, help=about)(build)
+
+
+def _add_builders() -> None:
+    """Add a command for each builder that has none above; the first line of its docstring is the help."""
+    spec = importlib.util.find_spec("rise_bench.builders")
+    named = {command.name for command in build_app.registered_commands} | {"__init__", "synthetic"}
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in sorted(Path(folder).glob("*.py")):
+            if path.stem not in named:
+                text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+                _from_source(path.stem, text.partition("\n")[0])
+
+
+_add_builders()
 
 
 def _drawn(benchmark: str, about: str) -> None:

@@ -11,14 +11,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.errors import ConfigError
 from rise_bench.models.names import local_model
 
 #: Our tasks: name -> name of the dataset.
-TASKS = {
-    f"rise_{name}": name
-    for name in ("emotion6", "lisa", "imagenet_sub", "coco_sub", "moods", "scenes", "kinds", "custom")
-}
+TASKS = {f"rise_{name}": name for name in (*BENCHMARKS, "custom")}
 
 #: Environment variable with the name of the dataset that `rise_custom` reads; `custom` by default.
 CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"

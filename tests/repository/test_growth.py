@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cli.build import build_app
+
 ROOT = Path(__file__).parents[2]
 
 #: Heading in CONTRIBUTING -> files that may have to be touched.
-LIMITS = {"Adding a metric": 1}
+LIMITS = {"Adding a benchmark": 3, "Adding a kind of annotation": 4, "Adding a metric": 1}
 
 
 def _section(heading: str) -> str:
@@ -26,3 +31,11 @@ def test_a_list_names_few_files_that_exist_and_the_test_of_a_toy(heading: str, l
     assert toys, f"{heading!r} names no test that adds a toy"
     for path in (*toys, *(file[1] for file in files if file)):
         assert any(ROOT.glob(re.sub(r"<\w+>", "*", path))), path
+
+
+@pytest.mark.parametrize("spec", BENCHMARKS.values(), ids=BENCHMARKS)
+def test_a_benchmark_of_the_catalogue_has_a_command_and_tasks(spec: BenchmarkSpec) -> None:
+    assert spec.name in {command.name for command in build_app.registered_commands}
+    folders = {path.parent.name for path in (ROOT / "tasks").glob(f"*/rise_{spec.name}.yaml")}
+    framed = {"boxes_norm1000", "boxes_px", "boxes_resized_px"}
+    assert folders == (framed if KINDS[spec.kind].in_frame else {"distributions"})
