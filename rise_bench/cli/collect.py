@@ -12,6 +12,7 @@ from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.cli.stopping import stopping
+from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
@@ -33,7 +34,7 @@ def collect(
         list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
     ] = None,
     benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark; of a run, its own.")] = "",
-    shots: Annotated[Literal["4-shot", "16-shot", "full"], typer.Option(help="Without a run.")] = "full",
+    shots: Annotated[Shots, typer.Option(help="Without a run.")] = "full",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default RUN/cots.")] = None,
     tau: Annotated[
         float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")

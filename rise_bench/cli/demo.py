@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.data.splits import Shots
 
 
 @app.command()
@@ -14,9 +15,7 @@ def demo(
     benchmark: Annotated[
         Literal["moods", "scenes", "kinds"], typer.Option(help="Which drawn benchmark.")
     ] = "moods",
-    shots: Annotated[
-        Literal["4-shot", "16-shot", "full"], typer.Option(help="Training pictures of each class.")
-    ] = "16-shot",
+    shots: Annotated[Shots, typer.Option(help="Training pictures of each class.")] = "16-shot",
     seed: Annotated[int, typer.Option(help="Seed of the pictures and of training.")] = 0,
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 700,
     test: Annotated[int, typer.Option(min=1, help="Test pictures.")] = 200,

@@ -28,7 +28,7 @@ class CollectJob:
 
     Attributes:
         benchmark: Benchmark with images.
-        config: 4-shot, 16-shot or default.
+        config: 4-shot, 16-shot or full.
         out: Folder of the CoT dataset.
         sweep_log: Folder of the sweep's logs, shared by all processes.
         settings: How a sample is annotated in the sweep.
@@ -196,7 +196,8 @@ def _finished(job: CollectJob) -> Manifest | None:
     manifest = read_manifest(job.out)
     asked = cot_options(job.benchmark, job.config, job.tau, job.only) | _options(job)
     for name in sorted(manifest.options.keys() | asked.keys()):
-        if (before := manifest.options.get(name)) != (now := asked.get(name)):
+        before, now = manifest.options.get(name), asked.get(name)
+        if before != now and (name, before, now) != ("config", "default", "full"):  # as 0.1.0 called it
             raise ConfigError(
                 f"{job.out} holds another collection ({name} was {before}, is {now}); "
                 "pass --overwrite to sample anew, --overwrite --keep-rollouts to choose from the same "

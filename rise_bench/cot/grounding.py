@@ -92,7 +92,7 @@ def judge_rollouts(
 
     Args:
         dataset: Benchmark with images.
-        config: 4-shot, 16-shot or default.
+        config: 4-shot, 16-shot or full.
         candidates: Sample id to rollouts, the best first.
         judging: How.
         log_folder: Where scores are kept; one folder inside for each judge.

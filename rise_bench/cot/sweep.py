@@ -51,7 +51,7 @@ def sweep(
 
     Args:
         dataset: Benchmark with images.
-        config: 4-shot, 16-shot or default.
+        config: 4-shot, 16-shot or full.
         sampler: The model.
         settings: How a sample is annotated.
         log_folder: Folder of the logs, shared by all processes.

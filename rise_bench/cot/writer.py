@@ -30,7 +30,7 @@ class CotPlan:
 
     Attributes:
         benchmark: Benchmark whose train rows get a chain of thought.
-        config: Its configuration: 4-shot, 16-shot or default.
+        config: Its configuration: 4-shot, 16-shot or full.
         best: Sample id to the group with its best rollout; samples without one are left out and named.
         provenance: Group to model, prompt hash, reward rule, sampling and versions.
         tau: Rewards of at least tau are `high`.

@@ -12,7 +12,7 @@ from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
-from rise_bench.data.splits import CONFIGS
+from rise_bench.data.splits import CONFIGS, Shots
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.rendering.markdown import Markdown, inline, link, web_address
@@ -82,7 +82,7 @@ def size_category(rows: int) -> str:
 def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     """Write `eval.yaml`, by which the Hub knows a dataset as a benchmark."""
     spec = manifest.benchmark
-    task = {"id": f"rise_{spec.name}", "config": "default", "split": "test"}
+    task = {"id": f"rise_{spec.name}", "config": "full", "split": "test"}
     content = {
         "name": _title(spec),
         "description": f"{_metric_text(spec.ranking)}; task `rise_{spec.name}`.",
@@ -115,7 +115,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": config,
-                **({"default": True} if config == "default" else {}),
+                **({"default": True} if config == "full" else {}),
                 "data_files": files,
             }
             for config in CONFIGS
@@ -124,7 +124,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _data_files(manifest: Manifest, config: str) -> list[dict[str, Any]]:
+def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
     """Return the patterns of a configuration; shards that hold no row are left out."""
     wanted = {"train": CONFIGS[config], "test": ("test",)}
     found: list[dict[str, Any]] = []

@@ -242,7 +242,7 @@ def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> It
 
 def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
     """The configurations of the card and the task of eval.yaml must lead to the files."""
-    wanted = {
+    wanted: dict[tuple[str, str], set[str]] = {
         (config, split): {path.name for path in dataset.files(split, config)}
         for config in CONFIGS
         for split in dataset.manifest.counts
@@ -253,7 +253,8 @@ def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
         return
     try:
         tasks = yaml.safe_load((dataset.root / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
-        known = all(task["config"] in configs and task["split"] in dataset.manifest.counts for task in tasks)
+        asked = [(_config(task["config"]), task["split"]) for task in tasks]
+        known = all(config in configs and split in dataset.manifest.counts for config, split in asked)
     except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         yield Finding("eval.yaml", f"is not readable ({error!r}); rebuild the dataset")
         return
@@ -272,7 +273,7 @@ def check_configurations(
     try:
         metadata, _ = split_card(dataset.root)
         named = {
-            (entry["config_name"], part["split"]): {
+            (_config(entry["config_name"], dataset.manifest.holds_cots), part["split"]): {
                 path.name
                 for pattern in ([part["path"]] if isinstance(part["path"], str) else part["path"])
                 for path in dataset.root.glob(pattern)
@@ -287,3 +288,8 @@ def check_configurations(
         for (config, split), files in wanted.items()
         if named.get((config, split), set()) != files
     ], {config for config, _ in named}
+
+
+def _config(name: str, of_cots: bool = False) -> str:
+    """Name of a configuration today; version 0.1.0 called `full` `default`."""
+    return "full" if name == "default" and not of_cots else name

@@ -17,7 +17,7 @@ from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
 from rise_bench.data.schema import row_to_gold
-from rise_bench.data.splits import CONFIGS
+from rise_bench.data.splits import CONFIGS, as_shots
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.paths import cache_folder
 
@@ -46,8 +46,8 @@ class BenchmarkDataset:
         """Identity of the content, whatever the file layout: of rows, classes, question and metric."""
         return self.manifest.content_sha256
 
-    def files(self, split: str, config: str = "default") -> list[Path]:
-        """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "default"), checked.
+    def files(self, split: str, config: str = "full") -> list[Path]:
+        """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "full"), checked.
 
         Raises:
             ConfigError: If there is no such configuration or split, or these are chains of thought.
@@ -55,11 +55,10 @@ class BenchmarkDataset:
         """
         if self.manifest.holds_cots:
             raise ConfigError(f"{self.root} holds chains of thought; name the benchmark that they are of")
-        if config not in CONFIGS:
-            raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(CONFIGS)}")
+        train = CONFIGS[as_shots(config)]
         if split not in self.manifest.counts:
             raise ConfigError(f"{self.root} has no split {split!r}; it has {', '.join(self.manifest.counts)}")
-        shards = CONFIGS[config] if split == "train" else (split,)
+        shards = train if split == "train" else (split,)
         return [
             checked_file(self.root, path, self.manifest)
             for shard in shards
@@ -68,13 +67,13 @@ class BenchmarkDataset:
         ]
 
     def rows(
-        self, split: str, config: str = "default", *, columns: Sequence[str] | None = None
+        self, split: str, config: str = "full", *, columns: Sequence[str] | None = None
     ) -> Iterator[dict[str, Any]]:
         """Stream the rows of a split; memory holds `_BATCH_ROWS` images at a time.
 
         Args:
             split: "train" or "test".
-            config: "4-shot", "16-shot" or "default"; decides the train rows only.
+            config: "4-shot", "16-shot" or "full"; decides the train rows only.
             columns: Columns to read; None reads all. `image` is `{"bytes", "path"}`, or None by reference.
         """
         for path in self.files(split, config):
@@ -84,7 +83,7 @@ class BenchmarkDataset:
         """Stream the rows of one parquet file, as `rows` does."""
         yield from parquet_rows(path, columns=columns)
 
-    def golds(self, split: str, config: str = "default") -> list[Gold]:
+    def golds(self, split: str, config: str = "full") -> list[Gold]:
         """Return the truths of a split, without reading the images.
 
         Raises:

@@ -8,6 +8,12 @@ and no row is stored twice.
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from rise_bench.errors import ConfigError
+
+#: How many annotated training samples: of each class, or in all (`BenchmarkSpec.shots_per`).
+Shots = Literal["4-shot", "16-shot", "full"]
 
 SHOTS = (4, 16)
 
@@ -15,11 +21,26 @@ SHOTS = (4, 16)
 TRAIN_SHARDS = ("4-shot", "16-shot", "rest")
 
 #: Configuration -> shards of its train split.
-CONFIGS: Mapping[str, tuple[str, ...]] = {
+CONFIGS: Mapping[Shots, tuple[str, ...]] = {
     "4-shot": TRAIN_SHARDS[:1],
     "16-shot": TRAIN_SHARDS[:2],
-    "default": TRAIN_SHARDS,
+    "full": TRAIN_SHARDS,
 }
+
+
+def as_shots(name: str) -> Shots:
+    """Check the name of a configuration; version 0.1.0 called `full` `default`, which is still read.
+
+    Raises:
+        ConfigError: There is no such configuration.
+
+    >>> as_shots("4-shot"), as_shots("default")
+    ('4-shot', 'full')
+    """
+    for shots in CONFIGS:
+        if name in (shots, "default" if shots == "full" else shots):
+            return shots
+    raise ConfigError(f"no configuration {name!r}; choose one of {', '.join(CONFIGS)}")
 
 
 def rank(seed: int, dataset: str, source_id: str) -> str:

@@ -25,7 +25,10 @@ def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jso
     path = folder / _SETTINGS
     if not path.exists() or not any(folder.rglob(made)):
         atomic_write_text(path, text)
-    elif (before := path.read_text(encoding="utf-8", errors="replace")) != text:
+        return
+    before = path.read_text(encoding="utf-8", errors="replace")
+    before = before.replace('"config": "default"', '"config": "full"')  # as version 0.1.0 called it
+    if before != text:
         pairs = zip(before.splitlines(), text.splitlines(), strict=False)
         first = next((f"{a.strip()} was, {b.strip()} is" for a, b in pairs if a != b), "fewer of them")
         raise ConfigError(

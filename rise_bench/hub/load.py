@@ -1,9 +1,9 @@
 """Loading from the Hub (`rise_bench.load`): a dataset at one commit, its files checked by its manifest."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
 from rise_bench.cot.dataset import COT_CONFIGS
@@ -19,7 +19,7 @@ from rise_bench.data.hub_files import (
     list_files,
 )
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
-from rise_bench.data.splits import CONFIGS
+from rise_bench.data.splits import CONFIGS, as_shots
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_file
 
@@ -42,7 +42,8 @@ def load(
     Args:
         name: A folder, the name of a dataset that was built here, "coco_sub", "coco_sub-cot", or any
             "ORG/NAME" on the Hub.
-        config: "4-shot", "16-shot" or "default" of a benchmark; "high" or "default" of a CoT dataset.
+        config: "4-shot", "16-shot" or "full" of a benchmark; "high" or "default" of a CoT dataset;
+            "default" is the whole of either.
         split: "train" or "test"; None gives a dictionary of the splits.
         revision: Commit, tag or branch on the Hub; None is what is on this machine, else the pinned commit,
             else the head of main.
@@ -165,13 +166,14 @@ def repo_of(name: str) -> str:
 
 def _paths(repo_id: str, manifest: Manifest, config: str) -> list[str]:
     """Return the parquet files of a configuration."""
-    shards = {entry.shard for entry in manifest.files.values()}
-    configs: Mapping[Any, tuple[str, ...]] = {name: (*train, "test") for name, train in CONFIGS.items()}
-    if shards <= {"high", "low"}:
-        configs = COT_CONFIGS
-    if config not in configs:
-        raise ConfigError(f"{repo_id} has no configuration {config!r}; choose one of {', '.join(configs)}")
-    return [path for path, entry in sorted(manifest.files.items()) if entry.shard in configs[config]]
+    if {entry.shard for entry in manifest.files.values()} <= {"high", "low"}:
+        wanted = next((shards for name, shards in COT_CONFIGS.items() if name == config), None)
+        if wanted is None:
+            known = ", ".join(COT_CONFIGS)
+            raise ConfigError(f"{repo_id} has no configuration {config!r}; choose one of {known}")
+    else:
+        wanted = (*CONFIGS[as_shots(config)], "test")
+    return [path for path, entry in sorted(manifest.files.items()) if entry.shard in wanted]
 
 
 def _check_remote(repo_id: str, commit: str, config: str) -> Manifest:

@@ -59,7 +59,7 @@ def job(benchmark, tmp_path):
     def make(model=None, **changes):
         settings = LoopSettings(samples=2)
         out = tmp_path / "cots"
-        base = CollectJob(benchmark, "default", out, tmp_path / "cots.rollouts", settings)
+        base = CollectJob(benchmark, "full", out, tmp_path / "cots.rollouts", settings)
         return replace(base, sampler=lambda: model or Model(), model={"model": "scripted"}, **changes)
 
     return make

@@ -64,7 +64,7 @@ def logged(moods, tmp_path):
 
 
 def run(moods, candidates, judge, folder, **options):
-    return judge_rollouts(moods, "default", candidates, Judging("j", lambda: judge, **options), folder)
+    return judge_rollouts(moods, "full", candidates, Judging("j", lambda: judge, **options), folder)
 
 
 def test_of_the_rollouts_above_tau_the_best_grounded_one_is_kept(moods, logged, tmp_path):

@@ -49,11 +49,11 @@ def build(out: Path, *, classes: tuple[str, ...] = ("cat", "dog"), level: int = 
     return out
 
 
-def like_names(folder: Path, config: str = "default", split: str = "train") -> list[str]:
+def like_names(folder: Path, config: str = "full", split: str = "train") -> list[str]:
     return list(load_dataset(str(folder), config, split=split).features["label"].names)
 
 
-@pytest.mark.parametrize("config", ["default", "4-shot", "16-shot"])
+@pytest.mark.parametrize("config", ["full", "4-shot", "16-shot"])
 def test_two_folders_of_one_name_are_told_apart(tmp_path: Path, config: str) -> None:
     first = build(tmp_path / "a" / "out")
     second = build(tmp_path / "b" / "out", classes=("fly", "owl"))

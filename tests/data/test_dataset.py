@@ -50,7 +50,7 @@ def test_rows_of_a_configuration_are_part_of_the_next(folder: Path) -> None:
     dataset = open_dataset(folder)
     few, more, full = (
         [row["id"] for row in dataset.rows("train", config, columns=["id"])]
-        for config in ("4-shot", "16-shot", "default")
+        for config in ("4-shot", "16-shot", "full")
     )
     assert (len(few), len(full)) == (12, 40)
     assert full[: len(more)] == more
@@ -64,7 +64,7 @@ def test_unknown_split_and_configuration_name_those_that_exist(folder: Path) -> 
     dataset = open_dataset(folder)
     with pytest.raises(ConfigError, match="train, test"):
         dataset.golds("val")
-    with pytest.raises(ConfigError, match="4-shot, 16-shot, default"):
+    with pytest.raises(ConfigError, match="4-shot, 16-shot, full"):
         dataset.golds("train", "8-shot")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import filecmp
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import rise_bench
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.catalog.benchmarks import BENCHMARKS
@@ -37,7 +39,7 @@ def plan(tmp_path: Path) -> SourcePlan:
 def test_every_configuration_loads_offline(tmp_path: Path, plan: SourcePlan) -> None:
     manifest = write_dataset(plan, tmp_path / "out")
     assert manifest.counts == {"train": 60, "test": 9}
-    for config, rows in {"4-shot": 12, "16-shot": 48, "default": 60}.items():
+    for config, rows in {"4-shot": 12, "16-shot": 48, "full": 60}.items():
         train = datasets.load_dataset(
             str(tmp_path / "out"), config, split="train", cache_dir=str(tmp_path / "c")
         )
@@ -47,11 +49,23 @@ def test_every_configuration_loads_offline(tmp_path: Path, plan: SourcePlan) -> 
         assert (len(train), len(test)) == (rows, 9)
         assert isinstance(train[0]["image"], Image.Image)
         assert train.features["label"].names == ["red", "green", "blue"]
-        if config != "default":
+        if config != "full":
             labels = train["label"]
             assert [labels[:].count(i) for i in range(3)] == [rows // 3] * 3
     default = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "c"))
-    assert default["id"][:12] == train["id"][:12]  # without a name it is `default`
+    assert default["id"][:12] == train["id"][:12]  # without a name it is `full`
+
+
+def test_a_dataset_of_version_0_1_0_is_checked_and_read(tmp_path: Path, plan: SourcePlan) -> None:
+    """It called the configuration `full` `default`."""
+    write_dataset(plan, tmp_path / "out")
+    for name in ("README.md", "eval.yaml"):
+        file = tmp_path / "out" / name
+        file.write_text(re.sub(r"(config(?:_name)?: )full", r"\1default", file.read_text()))
+        assert "default\n" in file.read_text()
+    assert check_dataset(tmp_path / "out") == []
+    assert len(open_dataset(tmp_path / "out").golds("train", "default")) == 60
+    assert len(rise_bench.load(str(tmp_path / "out"), "default", split="train")) == 60
 
 
 def test_image_bytes_are_the_source_s(tmp_path: Path, plan: SourcePlan) -> None:
@@ -116,7 +130,7 @@ def test_few_shots_of_the_whole_dataset(tmp_path: Path, plan: SourcePlan) -> Non
     spec = dataclasses.replace(plan.spec, shots_per="dataset")
     write_dataset(dataclasses.replace(plan, spec=spec), tmp_path / "out")
     dataset = open_dataset(tmp_path / "out")
-    assert [len(dataset.golds("train", config)) for config in ("4-shot", "16-shot", "default")] == [4, 16, 60]
+    assert [len(dataset.golds("train", config)) for config in ("4-shot", "16-shot", "full")] == [4, 16, 60]
 
 
 def test_parquet_is_hardly_larger_than_photos(tmp_path: Path) -> None:
@@ -144,7 +158,7 @@ def test_card_and_eval_yaml(tmp_path: Path, plan: SourcePlan) -> None:
     card = (tmp_path / "out" / "README.md").read_text()
     head = yaml.safe_load(card.split("---\n")[1])
     assert head["license"] == "cc-by-4.0"
-    assert [config["config_name"] for config in head["configs"]] == ["4-shot", "16-shot", "default"]
+    assert [config["config_name"] for config in head["configs"]] == ["4-shot", "16-shot", "full"]
     assert head["size_categories"] == ["n<1K"]
     for said in (
         "| train | 60 | 61 |",
@@ -160,7 +174,7 @@ def test_card_and_eval_yaml(tmp_path: Path, plan: SourcePlan) -> None:
         assert said in card
     assert "Do not publish" not in card
     task = yaml.safe_load((tmp_path / "out" / "eval.yaml").read_text())
-    assert task["tasks"] == [{"id": "rise_shades", "config": "default", "split": "test"}]
+    assert task["tasks"] == [{"id": "rise_shades", "config": "full", "split": "test"}]
     assert task["evaluation_framework"] == "lmms-eval"
 
 
@@ -174,7 +188,7 @@ def test_a_dataset_may_lack_a_split(tmp_path: Path, plan: SourcePlan, missing: s
     write_dataset(dataclasses.replace(plan, **{missing: []}), tmp_path / "out")
     assert check_dataset(tmp_path / "out") == []
     there = "test" if missing == "train" else "train"
-    loaded = datasets.load_dataset(str(tmp_path / "out"), "default", cache_dir=str(tmp_path / "c"))
+    loaded = datasets.load_dataset(str(tmp_path / "out"), "full", cache_dir=str(tmp_path / "c"))
     assert list(loaded) == [there]
 
 

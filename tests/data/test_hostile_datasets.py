@@ -44,7 +44,7 @@ def write_small_cots(
         turn = number % len(rewards)
         log = rollouts / f"{turn}.jsonl"
         best[row["id"]] = Group(step=1, attempt="a", rewards=[rewards[turn]], path=log, offset=0)
-    write_cots(CotPlan(dataset, "default", best, provenance=lambda group: {"model": "tiny"}), out)
+    write_cots(CotPlan(dataset, "full", best, provenance=lambda group: {"model": "tiny"}), out)
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_name_is_said(place: Path, tmp_path: Path) -> None:
         open_dataset("x/y")
     with pytest.raises(ConfigError, match=r"no rows of split 'val' .*; it has train, test"):
         rise_bench.load("shades", split="val")
-    with pytest.raises(ConfigError, match="no configuration 'high'; choose one of 4-shot, 16-shot, default"):
+    with pytest.raises(ConfigError, match="no configuration 'high'; choose one of 4-shot, 16-shot, full"):
         rise_bench.load("shades", "high")
 
 

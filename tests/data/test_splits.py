@@ -67,9 +67,9 @@ def test_configurations_are_nested_and_hold_the_shots(shot_rank: int) -> None:
     shard = shard_of(shot_rank)
     assert (shard in CONFIGS["4-shot"]) == (shot_rank < SHOTS[0])
     assert (shard in CONFIGS["16-shot"]) == (shot_rank < SHOTS[1])
-    assert shard in CONFIGS["default"]
-    assert CONFIGS["4-shot"] == CONFIGS["16-shot"][:1] == CONFIGS["default"][:1]
-    assert CONFIGS["16-shot"] == CONFIGS["default"][:2]
+    assert shard in CONFIGS["full"]
+    assert CONFIGS["4-shot"] == CONFIGS["16-shot"][:1] == CONFIGS["full"][:1]
+    assert CONFIGS["16-shot"] == CONFIGS["full"][:2]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def build(folder: Path, spec: BenchmarkSpec, train: int = 20, test: int = 4) -> 
     write_cots(
         CotPlan(
             open_dataset(folder / "benchmark"),
-            "default",
+            "full",
             {
                 row.id: rollout(folder / "rollouts", row.id, n / (train - 1))
                 for n, row in enumerate(rows[:train])

@@ -146,7 +146,7 @@ def test_card_of_chains_of_thought(made: dict[str, Path], tmp_path: Path, text: 
     spec = dataclasses.replace(dataset.spec, license=text)
     dataset = dataclasses.replace(dataset, spec=spec)
     group = Group(step=1, attempt="a", rewards=[1.0], path=tmp_path, offset=0)
-    plan = CotPlan(dataset, "default", {"a": group}, provenance=lambda group: {"model": text})
+    plan = CotPlan(dataset, "full", {"a": group}, provenance=lambda group: {"model": text})
     plan = dataclasses.replace(plan, grounded={"a": (0.1, 0.1)}, judge={"model": text})
     written = card(plan, read_manifest(made["cots"]))
     front = must_be_plain(written, headings={"RISE shades: chains of thought"})

@@ -47,7 +47,7 @@ def test_embedded_benchmark_goes_out_byte_for_byte(alice: Minihub, coco_sub: Sou
 
 def test_every_configuration_loads_and_no_row_is_stored_twice(alice: Minihub, coco_sub: Source) -> None:
     commit = publish(coco_sub.benchmark, REPO).commit
-    rows = {name: load_dataset(REPO, name, revision=commit) for name in ("4-shot", "16-shot", "default")}
+    rows = {name: load_dataset(REPO, name, revision=commit) for name in ("4-shot", "16-shot", "full")}
     assert [len(rows[name]["train"]) for name in rows] == [8, 20, 20]
     assert {len(found["test"]) for found in rows.values()} == {4}
     stored = [
@@ -209,11 +209,11 @@ def test_benchmark_card_has_every_part(alice: Minihub, emotion6: Source) -> None
     assert "Do not publish" not in body
     assert body.count("## Loading") == 1
     assert "/home/me" not in body + alice.files(REPO)["manifest.json"].decode()
-    assert [config["config_name"] for config in head["configs"]] == ["4-shot", "16-shot", "default"]
+    assert [config["config_name"] for config in head["configs"]] == ["4-shot", "16-shot", "full"]
     assert head["license"] == "other"
     assert {"rise-bench", "benchmark", "emotion6", "arxiv:2508.13229"} <= set(head["tags"])
     task = yaml.safe_load(alice.files(REPO)["eval.yaml"])["tasks"][0]
-    assert task == {"id": "rise_emotion6", "config": "default", "split": "test"}
+    assert task == {"id": "rise_emotion6", "config": "full", "split": "test"}
 
 
 COT_CARD_PARTS = {

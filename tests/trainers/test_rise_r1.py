@@ -26,7 +26,7 @@ def cots(built, toy, tmp_path):
         row = {"id": gold.id, "step": 0, "group": 0, "cot": f"cue {gold.id}", "reconstruction": "<answer>"}
         log.append([row | verdict | {"reward": i / 8, "similarity": i / 8}])
     plan = CotPlan(
-        open_dataset(built), "default", best_of(groups([tmp_path / "rollouts"])), lambda group: {"model": "m"}
+        open_dataset(built), "full", best_of(groups([tmp_path / "rollouts"])), lambda group: {"model": "m"}
     )
     write_cots(plan, tmp_path / "cots")
     return tmp_path / "cots"

@@ -53,7 +53,7 @@ def cots(tmp_path, toy, built):
             log.append([{"id": gold.id, "step": 0, "group": 0, "cot": f"The cue of {gold.id}."} | verdict])
         job = CollectJob(
             open_dataset(built),
-            "default",
+            "full",
             tmp_path / "cots",
             tmp_path / "sweep",
             LoopSettings(),

@@ -189,7 +189,7 @@ def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_a
     for gold in dataset.golds("train"):
         log.append([{"id": gold.id, "step": 0, "group": 0, "cot": "c", "reconstruction": "r"} | verdict])
     best = best_of(groups([tmp_path / "rollouts"]))
-    write_cots(CotPlan(dataset, "default", best, lambda group: {}), tmp_path / "cots")
+    write_cots(CotPlan(dataset, "full", best, lambda group: {}), tmp_path / "cots")
     config = make_config(f"data.cots={tmp_path / 'cots'}", stage="rise_r1")
     data = open_training_data(config.data)
     assert training_cots(config, replace(data, golds=dataset.golds("train")))

@@ -47,12 +47,11 @@ def open_training_data(data: DataConfig) -> TrainingData:
     benchmark = open_benchmark(data.benchmark)
     if benchmark.manifest.images == "reference":
         raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
-    config = "default" if data.shots == "full" else data.shots
-    files = [str(path) for path in benchmark.files("train", config)]
+    files = [str(path) for path in benchmark.files("train", data.shots)]
     cache = arrow_cache(benchmark.manifest)
     images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
     images = images.cast_column("image", ImageFeature(decode=False))
-    return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", config), images)
+    return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", data.shots), images)
 
 
 def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict[str, str] | None:

@@ -47,11 +47,10 @@ def _plan(
     dataset = open_benchmark(name)
     if run:
         load_component("trainers", "runs.run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
-    shots = config.data.shots if config else shots
     target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
     job = CollectJob(
         dataset,
-        "default" if shots == "full" else shots,
+        config.data.shots if config else shots,
         target,
         target.with_name(f"{target.name}.rollouts"),
         settings,

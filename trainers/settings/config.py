@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, ConfigDict
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
 from rise_bench.catalog.stages import Phase, Stage, get_stage
+from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.rewards import RewardRule
 
@@ -65,7 +66,7 @@ class DataConfig:
     """What is trained on."""
 
     benchmark: Text = "emotion6"  #: registered name, or the folder of a built benchmark
-    shots: Literal["4-shot", "16-shot", "full"] = "full"
+    shots: Shots = "full"
     cots: Text = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
     tau: Number = 0.75
