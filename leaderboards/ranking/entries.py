@@ -1,8 +1,8 @@
 """Scored submissions of a results folder: every one is verified and scored again, in parallel.
 
 A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifier's
-`reports/<author>/<name>.json` and the maintainers' `reproductions/<author>/<name>.json`. What a report says
-about scores is not used; it only records that a person accepted what the verifier held.
+`reports/<author>/<name>.json` and the maintainers' `reproductions/<author>/<name>.json`. Scores in a report
+are not used; it only records that a maintainer accepted what the verifier held.
 """
 
 import os
@@ -25,7 +25,7 @@ from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 
 #: Called with (submissions done, submissions in all).
 Progress = Callable[[int, int], None]
-#: Told of each scored submission in the worker, e.g. to write its samples.
+#: Called in the worker with each scored submission, e.g. to write its samples.
 Visitor = Callable[[Verification, GoldBoard], None]
 
 
@@ -35,13 +35,13 @@ class Entry:
 
     Attributes:
         path: Its folder, "submissions/<author>/<name>".
-        submission: What it says.
-        tier: "reproduced" if maintainers ran a part of it again, "hidden-split" if the truth is not public,
-            else "recomputed".
+        submission: Content of `submission.json`.
+        tier: "reproduced" if maintainers ran a part of it again, "hidden-split" if the ground truth is
+            hidden, else "recomputed".
         metrics: Recomputed values by metric.
         main: Ranking metric with its 95% interval.
         resampled: Ranking metric on the bootstrap resamples, which all entries of a benchmark share.
-        read: How many responses were read or not, by reason.
+        read: Number of responses by reason: "ok", or why they were not read.
         reproduction: The maintainers' record; None if there is none.
     """
 
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def ranked(self) -> bool:
-        """Whether it is ranked; what is only recomputed may be public truth with noise and is shown apart."""
+        """Whether it is ranked; a merely recomputed one may be public ground truth with noise."""
         return self.tier != "recomputed"
 
     @property
@@ -66,13 +66,13 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """Name in links; no two submissions share it."""
+        """Unique name in links."""
         return key_of(self.path)
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A submission that is not shown, and why."""
+    """A submission that is not shown, with the reasons."""
 
     path: str
     reasons: tuple[Reason, ...]
@@ -81,7 +81,7 @@ class Refused:
 def key_of(folder: str) -> str:
     """Return the name in links of a submission, "<author>--<name>".
 
-    An author whose name would make that ambiguous has a dot there, which no name has.
+    If the author's name would make that ambiguous, it is joined by a dot, which no name has.
 
     >>> key_of("submissions/anna/tiny"), key_of("submissions/a--b/c"), key_of("submissions/a/b--c")
     ('anna--tiny', 'a--b.c', 'a--b--c')
@@ -100,25 +100,25 @@ def submission_folders(results: Path) -> list[str]:
 
 
 def verify_folder(results: Path, folder: str, boards: Mapping[str, GoldBoard]) -> Verification:
-    """Verify one submission of a results folder, without comparing it with others."""
+    """Verify a submission of a results folder without comparing it with others."""
     submission_json, samples_jsonl, reasons = read_folder(results / folder, results)
     return verify(submission_json, samples_jsonl, boards, path=folder, before=reasons)
 
 
 def in_review_order(results: Path) -> list[str]:
-    """Return the folders of all submissions in the order in which they are compared: the originals first.
+    """Return the folders of all submissions in the order of comparison: those with a report on main first.
 
-    Those with a report on main come first, then the rest by path: a date in a submission proves nothing.
+    The rest follows by path: a date in a submission proves nothing.
     """
     folders = submission_folders(results)
     return sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
 
 
 class Review:
-    """Last step of the verification of everything in a results folder, in review order.
+    """Comparison of the submissions in a results folder, in review order.
 
-    Each submission is compared with those before it that are not refused, and what a person accepted is
-    accepted. What this refuses or holds is not shown.
+    Each is compared with the earlier ones that are not refused; what a maintainer accepted is accepted. What
+    is refused or held here is not shown.
     """
 
     def __init__(self, results: Path) -> None:
@@ -130,7 +130,7 @@ class Review:
         """Return the outcome with the reasons that come from the others."""
         mark, reasons = outcome.print_of, list(outcome.reasons)
         if outcome.path.casefold() in self._folders:
-            message = f"{outcome.path} differs from another folder in capitals only; rename it"
+            message = f"{outcome.path} differs from another folder only in upper and lower case; rename it"
             reasons.append(Reason("path_taken", message))
         self._folders.add(outcome.path.casefold())
         known: list[Fingerprint] = []
@@ -138,7 +138,7 @@ class Review:
             known = self._known.setdefault(outcome.submission.benchmark, [])
             reasons += resemblance(mark, known)
         outcome = replace(outcome, reasons=tuple(reasons))
-        if outcome.decision == "hold" and accepted_by_person(self._results, outcome):
+        if outcome.decision == "hold" and accepted_by_maintainer(self._results, outcome):
             outcome = replace(outcome, decided="accept")
         if mark is not None and outcome.decision != "reject":
             known.append(mark)
@@ -155,17 +155,17 @@ def load_entries(
     resamples: int = RESAMPLES,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[list[Entry], list[Refused]]:
-    """Verify, compare and score every submission that is not hidden.
+    """Verify, compare and score every submission; hidden ones are only compared with.
 
     Args:
         results: Results folder.
         settings: Its `board.json`.
-        boards: Truth by benchmark.
-        visit: Called in the worker process for each submission that would be shown by itself; `Refused` says
-            which of them are not after all.
+        boards: Ground truth by benchmark.
+        visit: Called in the worker process for each submission that passes by itself; `Refused` lists those
+            that fail the comparison.
         workers: Processes; the number of CPUs when None.
         resamples: Bootstrap resamples.
-        progress: Told after each submission.
+        progress: Called after each submission.
 
     Returns:
         Entries in order of their folders, and what is not shown.
@@ -197,7 +197,7 @@ class _Job:
     def __call__(self, folder: str) -> tuple[Verification, Entry | None]:
         outcome = verify_folder(self.results, folder, self.boards)
         shown = outcome.decision == "accept" or (
-            outcome.decision == "hold" and accepted_by_person(self.results, outcome)
+            outcome.decision == "hold" and accepted_by_maintainer(self.results, outcome)
         )
         entry = self._entry(outcome) if shown and folder not in self.hidden else None
         return without_samples(outcome), entry
@@ -231,18 +231,18 @@ def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:
 
 
 def without_samples(outcome: Verification) -> Verification:
-    """Return an outcome without what only its own scoring needs, as it leaves a worker process."""
+    """Return an outcome without its samples, small enough to leave a worker process."""
     return replace(outcome, scores=(), ranking=None)
 
 
-def accepted_by_person(results: Path, outcome: Verification) -> bool:
-    """Whether a report on main accepts these very bytes although the verifier holds them."""
+def accepted_by_maintainer(results: Path, outcome: Verification) -> bool:
+    """Whether a report on main accepts exactly these bytes although the verifier holds them."""
     report = _read_record(results, "reports", outcome)
     return report is not None and report.get("decision") == "accept"
 
 
 def read_reproduction(results: Path, outcome: Verification) -> Mapping[str, Any] | None:
-    """Return the maintainers' record of a reproduction of these very samples, if there is one."""
+    """Return the maintainers' record of a reproduction of exactly these samples, if there is one."""
     return _read_record(results, "reproductions", outcome)
 
 

@@ -1,4 +1,4 @@
-"""`.eval_results` entries: files that, put into a model's repository, show its score on the Hub."""
+"""`.eval_results` entries: files that show a model's score on the Hub when put into its repository."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,17 +15,17 @@ def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site
 
     Args:
         entries: Scored submissions.
-        boards: Benchmark -> truth.
-        site: Address of the site, for links back; no source is named if it is empty.
+        boards: Ground truth by benchmark.
+        site: Address of the site, for links back; none if empty.
 
     Returns:
-        "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; the part after the model is the path
-        in the model's repository.
+        "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; the path after the model is the path in
+        its repository.
     """
     best: dict[str, tuple[str, Entry]] = {}
     for entry in entries:
-        said, spec = entry.submission, boards[entry.submission.benchmark].spec
-        path = f"{said.model.id}/.eval_results/{said.benchmark}-{said.shots}.yaml"
+        submission, spec = entry.submission, boards[entry.submission.benchmark].spec
+        path = f"{submission.model.id}/.eval_results/{submission.benchmark}-{submission.shots}.yaml"
         key, before = path.casefold(), best.get(path.casefold())
         if before is None or _merit(entry, spec) > _merit(before[1], spec):
             best[key] = path, entry
@@ -40,14 +40,18 @@ def _merit(entry: Entry, spec: BenchmarkSpec) -> tuple[bool, float]:
 
 
 def _entry(entry: Entry, boards: Mapping[str, GoldBoard], site: str) -> dict[str, Any]:
-    said, board = entry.submission, boards[entry.submission.benchmark]
-    dataset = {"id": board.pin.dataset, "task_id": f"rise_{said.benchmark}"}
+    submission, board = entry.submission, boards[entry.submission.benchmark]
+    dataset = {"id": board.pin.dataset, "task_id": f"rise_{submission.benchmark}"}
     if board.pin.revision:
         dataset["revision"] = board.pin.revision
-    shots = {"0": "zero-shot", "full": "full data"}.get(said.shots, f"{said.shots}-shot")
+    shots = {"0": "zero-shot", "full": "full data"}.get(submission.shots, f"{submission.shots}-shot")
     low, high = entry.main.low, entry.main.high
     note = f"{shots}, {board.spec.metric}, 95% interval {low:.4f} to {high:.4f}, {entry.tier}"
-    content: dict[str, Any] = {"dataset": dataset, "value": round(entry.main.value, 6), "date": said.run.date}
+    content: dict[str, Any] = {
+        "dataset": dataset,
+        "value": round(entry.main.value, 6),
+        "date": submission.run.date,
+    }
     if site:
         address = f"{site.rstrip('/')}/samples.html?run={entry.key}"
         content["source"] = {"url": address, "name": "RISE-Bench", "user": entry.author}

@@ -1,8 +1,8 @@
-"""From entries to tables: ranks, intervals, paired tests, win-rates, and the floors as lines of their own.
+"""Tables of a board: ranks, intervals, paired tests, win-rates and baselines.
 
 Paired test: both models are scored on the same bootstrap resamples; p is twice the share of resamples on
-which the difference has the other sign (or is zero), with one added to numerator and denominator. It needs no
-assumption on the metric, so JSD, accuracy and AP share it.
+which the difference has the other sign or is zero, with one added to numerator and denominator. It assumes
+nothing about the metric.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldB
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.scores import aggregate, collect, score_annotation
 
-#: Settings that have a board of their own; zero-shot models stand on each of them.
+#: Settings with a board of their own; zero-shot models appear on each.
 BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Difference to another row: its value (this minus the other) and the two-sided p of the paired test."""
+    """Difference from another row (this minus the other), and the two-sided p of the paired test."""
 
     difference: float
     p: float
@@ -39,12 +39,12 @@ class Row:
 
     Attributes:
         entry: The submission.
-        rank: Among the ranked rows, 1 for the best; equal scores share a rank. None if it is not ranked.
-        rank_of_all: The same among all rows, ranked or not.
-        above: Against the row above of the same part of the board; None for the first.
-        rise: Against the RISE submission; None for that one, or if none is pinned.
-        run: Which submission of its model this is on this board, by date ("2 of 3"), from 1.
-        runs: How many its model has on this board.
+        rank: Rank among the ranked rows, 1 for the best; equal scores share a rank. None if it is not ranked.
+        rank_of_all: Rank among all rows, ranked or not.
+        above: Comparison with the row above in the same part of the board; None for the first.
+        rise: Comparison with the RISE submission; None for itself, or if none is pinned.
+        run: Number of this submission among those of its model on this board, by date, from 1.
+        runs: Submissions of its model on this board.
     """
 
     entry: Entry
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Floor:
-    """A constant predictor, scored like a submission."""
+    """A baseline, scored like a submission."""
 
     name: str
     metrics: Mapping[str, float]
@@ -67,18 +67,18 @@ class Floor:
 
 @dataclass(frozen=True)
 class Table:
-    """A board: one benchmark in one shot setting.
+    """A board: a benchmark in a shot setting.
 
     Attributes:
         spec: The benchmark.
         shots: "4", "16" or "full".
         rows: Ranked rows, best first.
-        apart: Rows that are only recomputed, best first.
-        floors: Constant predictors, best first.
+        apart: Rows that are merely recomputed, best first.
+        floors: Baselines, best first.
         rise: Key of the RISE submission; empty if none is pinned or shown.
-        reference: What the win-rate is against; empty for boxes.
+        reference: Model that the win-rate is against; empty without a win-rate.
         samples: Samples of the test split.
-        hidden: Whether their truth is not public; then their answers are not shown.
+        hidden: Whether their ground truth is hidden; then answers are not shown.
     """
 
     spec: BenchmarkSpec
@@ -98,7 +98,7 @@ class Table:
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
-        """Ranked rows, then those apart."""
+        """Ranked rows, then the others."""
         return self.rows + self.apart
 
 
@@ -161,7 +161,7 @@ def _table(
 
 
 def _ranks(entries: Sequence[Entry]) -> dict[str, int]:
-    """Rank entries that come best first: folder -> rank, the same for equal scores."""
+    """Rank entries, best first: folder -> rank; equal scores share a rank."""
     ranks: dict[str, int] = {}
     last: Entry | None = None
     for number, entry in enumerate(entries, start=1):
@@ -185,7 +185,7 @@ def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
 
 
 def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, ...]:
-    """Score the constant predictors with the board's own code; none if the dataset has no train split."""
+    """Score the baselines like submissions; none if the dataset has no train split."""
     if not board.train:
         return ()
     picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)
@@ -229,18 +229,18 @@ def table_json(table: Table) -> dict[str, Any]:
 
 
 def row_json(row: Row) -> dict[str, Any]:
-    """Return a line as plain JSON values."""
-    entry, said = row.entry, row.entry.submission
+    """Return a row as plain JSON values."""
+    entry, submission = row.entry, row.entry.submission
     return {
         "rank": row.rank,
         "rank_of_all": row.rank_of_all,
         "key": entry.key,
         "path": entry.path,
         "author": entry.author,
-        "model": said.model.model_dump(mode="json"),
-        "shots": said.shots,
+        "model": submission.model.model_dump(mode="json"),
+        "shots": submission.shots,
         "tier": entry.tier,
-        "date": said.run.date,
+        "date": submission.run.date,
         "value": entry.main.value,
         "low": entry.main.low,
         "high": entry.main.high,

@@ -1,9 +1,8 @@
-"""What is sent to the leaderboard: `submission.json` and `samples.jsonl`, their schema, reading and writing.
+"""Schema, reading and writing of a submission: `submission.json` and `samples.jsonl`.
 
 A submission covers one model on one benchmark. It names what was run and how; it holds the raw responses, one
 line `{"id", "response"}` for each sample of the test split. Scores in it are claims: the board recomputes
-them. Both files come from strangers, so reading collects every reason against them and never trusts a size,
-a name or a number.
+them. Both files are untrusted: reading collects every reason against them and trusts no size, name or number.
 """
 
 import json
@@ -44,8 +43,8 @@ class Reason:
 
     Attributes:
         code: Stable word for machines, e.g. "claim_differs".
-        message: What is wrong, where, what was expected and how to mend it.
-        severity: "reject", or "hold" where a person has to look.
+        message: What is wrong, where, what was expected and how to fix it.
+        severity: "reject", or "hold" if a maintainer has to decide.
     """
 
     code: str
@@ -62,7 +61,7 @@ def _hub_id(text: str) -> str:
         or "--" in text
         or any(part.endswith((".", "-", ".git")) for part in parts)
     ):
-        raise ValueError("is no id that the Hub gives: '--', '..', a last '.' or '-', or over 96 characters")
+        raise ValueError("is not a valid Hub id: '--', '..', a last '.' or '-', or over 96 characters")
     return text
 
 
@@ -87,7 +86,7 @@ class _Strict(BaseModel):
 
 
 class Model(_Strict):
-    """The model: Hub id, commit, and how it wants to be called. Closed weights have no commit."""
+    """The model: Hub id, commit and display name. Closed weights have no commit."""
 
     id: _HubId
     revision: _Commit | Literal["closed"]
@@ -103,7 +102,7 @@ class Dataset(_Strict):
 
 
 class Prompt(_Strict):
-    """How the model was asked; `prompt_hash` is that of `rise_bench.prompts.templates`."""
+    """How the model was prompted; `prompt_hash` is that of `rise_bench.prompts.templates`."""
 
     style: Style = "think_answer"
     box_unit: BoxUnit = "norm1000"
@@ -137,7 +136,7 @@ class Run(_Strict):
 
 
 class SamplesFile(_Strict):
-    """What `samples.jsonl` has to be."""
+    """Size and hash of `samples.jsonl`."""
 
     count: Annotated[int, Field(ge=1, le=MAX_SAMPLES)]
     bytes: Annotated[int, Field(ge=1, le=MAX_SAMPLES_BYTES)]
@@ -181,7 +180,7 @@ def read_submission(data: bytes) -> tuple[Submission | None, list[Reason]]:
         The submission, or None and every reason against it.
     """
     if len(data) > MAX_SUBMISSION_BYTES:
-        return None, [_too_large(SUBMISSION_NAME, len(data), MAX_SUBMISSION_BYTES)]
+        return None, [too_large(SUBMISSION_NAME, len(data), MAX_SUBMISSION_BYTES)]
     try:
         return Submission.model_validate(loads(data)), []
     except StrictJsonError as error:
@@ -200,10 +199,10 @@ def read_samples(data: bytes) -> tuple[dict[str, str], list[Reason]]:
     """Read `samples.jsonl`; never raises on its content.
 
     Returns:
-        Raw response by sample id (the first one, where an id comes twice), and every reason against the file.
+        Raw response by sample id (the first if an id appears twice), and every reason against the file.
     """
     if len(data) > MAX_SAMPLES_BYTES:
-        return {}, [_too_large(SAMPLES_NAME, len(data), MAX_SAMPLES_BYTES)]
+        return {}, [too_large(SAMPLES_NAME, len(data), MAX_SAMPLES_BYTES)]
     lines = data.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
@@ -212,14 +211,14 @@ def read_samples(data: bytes) -> tuple[dict[str, str], list[Reason]]:
             Reason("too_many_samples", f"{SAMPLES_NAME} has {len(lines)} lines, at most {MAX_SAMPLES}")
         ]
     responses: dict[str, str] = {}
-    found: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         code, message = _read_line(line, responses)
         if code:
-            found.setdefault(code, []).append(f"line {number}: {message}")
+            problems.setdefault(code, []).append(f"line {number}: {message}")
     return responses, [
         Reason(code, f"{SAMPLES_NAME}: {len(messages)} of {len(lines)} lines, first {messages[0]}")
-        for code, messages in found.items()
+        for code, messages in problems.items()
     ]
 
 
@@ -232,9 +231,9 @@ def _read_line(line: bytes, responses: dict[str, str]) -> tuple[str, str]:
         return "bad_line", 'expected exactly {"id": …, "response": …}'
     sample_id, response = row["id"], row["response"]
     if not isinstance(sample_id, str) or not isinstance(response, str) or not 0 < len(sample_id) <= 200:
-        return "bad_line", "id and response have to be strings, the id of 1 to 200 characters"
+        return "bad_line", "id and response must be strings, the id 1 to 200 characters long"
     if len(response) > MAX_RESPONSE_BYTES or len(response.encode()) > MAX_RESPONSE_BYTES:
-        return "long_response", f"a response of over {MAX_RESPONSE_BYTES} bytes"
+        return "long_response", f"the response is longer than {MAX_RESPONSE_BYTES} bytes"
     if sample_id in responses:
         return "duplicate_id", f"a second response to sample {quoted(sample_id)}; keep one"
     responses[sample_id] = response
@@ -277,10 +276,11 @@ def write_submission(
 
 
 def quoted(text: str, longest: int = 120) -> str:
-    """Quote a stranger's text for a message: one line, printable, cut."""
+    """Quote untrusted text for a message: one line, printable, truncated."""
     safe = re.sub(r"[^\x20-\x7e]", lambda m: f"\\u{ord(m.group()):04x}", text)
     return safe if len(safe) <= longest else safe[:longest] + "…"
 
 
-def _too_large(name: str, found: int, limit: int) -> Reason:
-    return Reason("too_large", f"{name} has {found} bytes, at most {limit} are accepted; shorten it")
+def too_large(path: str, size_bytes: int, limit: int) -> Reason:
+    """Return the reason against a file that is too large; it is not downloaded."""
+    return Reason("too_large", f"{path} has {size_bytes} bytes, at most {limit} are accepted; shorten it")

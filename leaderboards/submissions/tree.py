@@ -1,7 +1,7 @@
-"""Where a submission may lie and what a pull request may change: names and sizes, before any download.
+"""Checks of names and sizes in a pull request, before anything is downloaded.
 
 A pull request adds exactly two files, `submissions/<author>/<name>/submission.json` and `samples.jsonl`, and
-touches nothing else. The author is whom the Hub says, never whom a file says.
+changes nothing else. The author is the account on the Hub, not what a file says.
 """
 
 import re
@@ -16,6 +16,7 @@ from rise_bench.leaderboards.submissions.schema import (
     SUBMISSION_NAME,
     Reason,
     quoted,
+    too_large,
 )
 
 FOLDER = "submissions"
@@ -34,7 +35,7 @@ class TreeFile:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What the Hub says of a pull request on the results dataset.
+    """A pull request on the results dataset, as the Hub describes it.
 
     Attributes:
         number: Its number.
@@ -66,7 +67,7 @@ def is_submission_folder(folder: str) -> bool:
 
 
 def report_path(folder: str) -> str:
-    """Return where the report on a submission lies."""
+    """Return the path of the report on a submission."""
     return f"reports/{folder.partition('/')[2]}.json"
 
 
@@ -74,7 +75,7 @@ def check_pull_request(pull: PullRequest) -> tuple[str, list[Reason]]:
     """Check names, sizes and author of a pull request.
 
     Returns:
-        Folder of the submission ("" if it cannot be told) and every reason against it.
+        Folder of the submission ("" if unknown) and every reason against it.
     """
     reasons = []
     if pull.status != "open":
@@ -116,7 +117,7 @@ def _check_added(pull: PullRequest, folder: str, added: Mapping[str, TreeFile]) 
         for path in sorted(wanted - set(added))
     ]
     reasons += [
-        Reason("path_taken", f"{path} is on main already; choose another name")
+        Reason("path_taken", f"{path} already exists on main; choose another name")
         for path in sorted(wanted)
         if path.casefold() in main
     ]
@@ -128,16 +129,11 @@ def _check_added(pull: PullRequest, folder: str, added: Mapping[str, TreeFile]) 
 
 
 def is_on_main(pull: PullRequest, folder: str) -> bool:
-    """Whether main holds these very files: the request was accepted, and could not be closed."""
+    """Whether main already has exactly these files: the request was accepted but could not be closed."""
     return all(
         path in pull.files and pull.main.get(path) == pull.files[path]
         for path in (f"{folder}/{name}" for name in _LIMITS)
     )
-
-
-def too_large(path: str, size_bytes: int, limit: int) -> Reason:
-    """Reason against a file beyond its limit; it is not downloaded."""
-    return Reason("too_large", f"{path} has {size_bytes} bytes, at most {limit} are accepted; shorten it")
 
 
 def read_folder(folder: Path, root: Path | None = None) -> tuple[bytes, bytes, list[Reason]]:
@@ -145,7 +141,7 @@ def read_folder(folder: Path, root: Path | None = None) -> tuple[bytes, bytes, l
 
     Args:
         folder: Folder of the submission.
-        root: Results folder that it lies in; no folder between them may be a link either.
+        root: Results folder that contains it; no folder in between may be a link either.
 
     Returns:
         Bytes of `submission.json` and of `samples.jsonl` (empty if refused), and the reasons.
@@ -166,7 +162,7 @@ def read_folder(folder: Path, root: Path | None = None) -> tuple[bytes, bytes, l
     for name, limit in _LIMITS.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            message = f"{name} is {'a link' if path.is_symlink() else 'missing'}; it has to be a plain file"
+            message = f"{name} is {'a link' if path.is_symlink() else 'missing'}; it must be a plain file"
             reasons.append(Reason("missing_file", message))
             continue
         try:

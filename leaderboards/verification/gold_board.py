@@ -1,8 +1,8 @@
-"""What the board scores against: pinned datasets, their truth, and the settings that maintainers keep.
+"""Pinned datasets, their ground truth, and the settings of the board.
 
-`board.json` lies at the root of the results dataset. It pins each benchmark's dataset by commit and by
-content hash, names the RISE submission that others are paired with, and lists what is hidden and why. Only
-the copy of main is read; a pull request that touches it is refused.
+`board.json` is at the root of the results dataset. It pins each benchmark's dataset by commit and content
+hash, names the RISE submission that others are compared with, and lists what is hidden and why. Only the copy
+on main is read; a pull request that changes it is refused.
 """
 
 import json
@@ -26,7 +26,7 @@ from rise_bench.hub.find import find_dataset
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
-#: Raised when a rule of rules.md or the scoring changes.
+#: Increased when a rule of rules.md or the scoring changes.
 RULES_VERSION = 1
 
 
@@ -41,8 +41,8 @@ class Pin(_Strict):
         dataset: Its id on the Hub.
         revision: Its commit; empty for a local one.
         content_sha256: Hash of its content, true annotations of the test split included.
-        published_sha256: If that truth is not public: hash of the dataset that is, whose test split has the
-            same samples with other annotations. Submissions name it; claims, made on it, are not compared.
+        published_sha256: If the ground truth is hidden: hash of the public dataset, whose test split has the
+            same samples with other annotations. Submissions name it; claims made on it are not compared.
     """
 
     dataset: str
@@ -52,12 +52,12 @@ class Pin(_Strict):
 
     @property
     def hidden(self) -> bool:
-        """Whether the truth of the test split is not public."""
+        """Whether the ground truth of the test split is hidden."""
         return bool(self.published_sha256)
 
     @property
     def asked_sha256(self) -> str:
-        """Content of the dataset that submissions are run on."""
+        """Content hash of the dataset that submissions are run on."""
         return self.published_sha256 or self.content_sha256
 
 
@@ -68,7 +68,7 @@ class BoardSettings(_Strict):
         schema_version: 1.
         title: Heading of the site.
         benchmarks: Benchmark -> pinned dataset, in the order of the site.
-        rise: Board ("emotion6/full") -> folder of the RISE submission that the others are paired with.
+        rise: Board ("emotion6/full") -> folder of the RISE submission that others are compared with.
         hidden: Folder of a submission -> why it is not shown.
     """
 
@@ -93,7 +93,7 @@ def read_settings(results: Path) -> BoardSettings:
             f"{results} has no {BOARD_NAME}; make one with `rise-bench leaderboard init {results} --data DIR`"
         ) from None
     except (StrictJsonError, ValidationError) as error:
-        raise ConfigError(f"{path}: {error}; mend it by hand, see leaderboards/rules.md") from error
+        raise ConfigError(f"{path}: {error}; fix it by hand, see leaderboards/rules.md") from error
 
 
 def write_settings(results: Path, settings: BoardSettings) -> None:
@@ -104,14 +104,14 @@ def write_settings(results: Path, settings: BoardSettings) -> None:
 
 @dataclass(frozen=True)
 class GoldBoard:
-    """The truth of one benchmark, loaded once for any number of submissions.
+    """Ground truth of a benchmark, loaded once for any number of submissions.
 
     Attributes:
         spec: The benchmark.
         pin: The pinned dataset.
         golds: Test samples, in order of ids.
-        train: Training samples, for the floors.
-        reference: What win-rates are against; None for boxes.
+        train: Training samples, for the baselines.
+        reference: Model that win-rates are against; None if the kind of annotation has no win-rate.
         dataset: The opened dataset folder.
     """
 
@@ -129,10 +129,10 @@ class GoldBoard:
 
 
 def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
-    """Load the truth of a dataset.
+    """Load the ground truth of a dataset.
 
     Raises:
-        DataError: If it is not the pinned dataset.
+        DataError: The dataset is not the pinned one.
     """
     pin = pin or Pin(dataset=dataset.spec.hub_id, content_sha256=dataset.sha256)
     if dataset.sha256 != pin.content_sha256:
@@ -151,10 +151,10 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
 
 
 def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, GoldBoard]:
-    """Load the truth of every pinned benchmark.
+    """Load the ground truth of every pinned benchmark.
 
-    It comes from the given dataset folders, else from the Hub at the pinned commit, else (a pin without a
-    commit) from where datasets are found.
+    It comes from the given folders, else from the Hub at the pinned commit; a dataset pinned without a commit
+    is looked up by name.
 
     Raises:
         DataError: If a dataset is nowhere, or not the pinned one.
@@ -172,7 +172,7 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
 
 
 def _find(name: str, pin: Pin) -> BenchmarkDataset:
-    """Open a dataset for its truth; unlike `find_dataset`, images are not needed where a commit is pinned."""
+    """Open a dataset for its ground truth; unlike `find_dataset`, a pinned commit needs no images."""
     if not pin.revision:
         return find_dataset(name)
     with hub_errors(pin.dataset):

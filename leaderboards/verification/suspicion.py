@@ -1,9 +1,9 @@
-"""Signs that responses were not written by the model that is named: copies, constants, the truth itself.
+"""Signs that responses were not written by the named model: copies, constants, the ground truth.
 
-Fingerprints ignore case, digits, punctuation, accents, invisible characters and look-alike letters, and look
-at three parts of a chain of thought, so that a changed word does not hide a copy. Formulas that a model
-repeats in many samples prove nothing and do not count. Of answers, only wrong ones are compared: good models
-agree because they are right.
+Fingerprints ignore case, digits, punctuation, accents, invisible characters and look-alike letters, and use
+three parts of a chain of thought, so that changing a word does not hide a copy. Phrases that a model repeats
+in many samples prove nothing and do not count. Only wrong answers are compared: good models agree because
+they are right.
 """
 
 import math
@@ -23,15 +23,15 @@ from rise_bench.files.atomic import sha256_bytes
 from rise_bench.leaderboards.submissions.schema import Reason, quoted, render_samples
 from rise_bench.scoring.scores import SampleScore
 
-#: Letters of a part of a CoT that is compared; shorter CoTs are not.
+#: Letters in each compared part of a CoT; shorter CoTs are not compared.
 _PART_LETTERS = 60
 _LEAST_SAMPLES = 20
 
-#: How far two answers to a sample may be apart, of probability or image side, and count as the same answer.
+#: Largest distance, in probability or image side, of two answers that count as the same.
 _SAME_ANSWER = 0.02
-#: How far apart they may be and count as the same to the digit.
+#: Largest distance of answers that count as the same to the digit.
 _SAME_DIGITS = 1e-4
-#: Agreement on errors, and to the digit, from which a person has to look; 0 is chance, 1 a copy.
+#: Agreement on errors, and to the digit, from which a submission is held; 0 is chance, 1 a copy.
 _SAME_ERRORS, _SAME_TO_THE_DIGIT = 0.8, 0.5
 
 #: Letters of other alphabets that look like Latin ones.
@@ -40,7 +40,7 @@ _LOOK_ALIKES = str.maketrans(
     "aabbccdeeghhhiijjkklmmooppqqssttuvwwxxyygiaabezhikmnoptyxaiknoptuxcjounh",
 )
 
-#: A hash that no text has: `_digest` gives 63 bits.
+#: Hash that no text has, because `_digest` gives 63 bits.
 _NEVER = np.uint64(2**64 - 1)
 
 _LOWER = bytes(range(256)).lower()
@@ -49,16 +49,16 @@ _NO_LETTERS = bytes(i for i in range(256) if not chr(i).isalpha() or i > 127)
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What is compared with other submissions.
+    """Features of a submission that are compared with others.
 
     Attributes:
         path: Folder of the submission.
         model: Id of the model, in lower case.
         responses: Hash of the responses, however the file writes them.
-        parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 where it is too short or not
+        parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 if too short or not
             its own.
-        answers: Hash of each answer without spaces; shape (samples,), 0 where there is none.
-        stated: Landmarks of each stated annotation; shape (samples, 4), NaN where there is none.
+        answers: Hash of each answer without spaces; shape (samples,), 0 if there is none.
+        stated: Landmarks of each stated annotation; shape (samples, 4), NaN if there is none.
         wrong: Whether each answer is wrong; shape (samples,).
         fine: Whether each answer has digits of its own; shape (samples,).
     """
@@ -74,7 +74,7 @@ class Fingerprint:
 
     @property
     def author(self) -> str:
-        """Account that sent it; empty for a folder that is not of a board."""
+        """Account that sent it; empty for a folder outside a board."""
         return self.path.split("/")[1].casefold() if self.path.count("/") == 2 else ""
 
 
@@ -153,9 +153,9 @@ def _digest(text: str) -> int:
 
 
 def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
-    """Compare with submissions to the same benchmark; each gives at most one reason, the strongest.
+    """Compare with submissions to the same benchmark; each gives at most its strongest reason.
 
-    Further runs of a model by the account that sent it first may resemble each other.
+    Further runs of a model by the same account may resemble each other.
     """
     own = int((new.parts != 0).any(axis=1).sum())
     parts = np.where(new.parts != 0, new.parts, _NEVER)
@@ -176,7 +176,7 @@ def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own
         message = f"{thoughts:.0%} of the CoTs are those of {other.path} ({of_model})"
         if thoughts < 0.5:
             return Reason("resembles", message, "hold")
-        # Whoever runs public weights again, greedily, gets much the same; a person has to tell.
+        # Running public weights again, greedily, gives much the same: a maintainer has to decide.
         return Reason("copied", message, "hold" if same_model else "reject")
     errors, digits = agreement_on_errors(new, other), agreement_to_the_digit(new, other)
     if errors >= _SAME_ERRORS or digits >= _SAME_TO_THE_DIGIT:
@@ -186,7 +186,7 @@ def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own
 
 
 def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
-    """Agreement of two submissions where either is wrong, beyond chance: good models agree where right.
+    """Agreement of two submissions where either is wrong, beyond chance.
 
     Returns:
         See `_agreement`.
@@ -195,7 +195,7 @@ def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
 
 
 def agreement_to_the_digit(new: Fingerprint, other: Fingerprint) -> float:
-    """Agreement of two submissions to the digit, beyond chance: good models have digits of their own.
+    """Agreement of two submissions to the digit, beyond chance.
 
     Returns:
         See `_agreement`.
@@ -207,11 +207,11 @@ def _agreement(new: Fingerprint, other: Fingerprint, chosen: NDArray[np.bool_], 
     """Agreement on the chosen samples that both answer, beyond chance.
 
     Chance is how often an answer of one agrees with the answer of the other to *another* of these samples;
-    that allows for models which favour a class or a place.
+    this allows for models that favour a class or a place.
 
     Returns:
-        (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for models that have nothing in common,
-        1 for a copy; 0 where there is too little to compare.
+        (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for unrelated models, 1 for a
+        copy; 0 if there is too little to compare.
     """
     rows = np.flatnonzero(chosen & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
     if len(rows) < _LEAST_SAMPLES:
@@ -236,9 +236,7 @@ def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[G
         return [Reason("mostly_empty", f"{share:.0%} of the responses have no answer", "hold")]
     most = Counter(answered).most_common(1)[0][1] / len(answered)
     if most == 1:
-        return [
-            Reason("constant", "every answer is the same; the floors of the board show constants already")
-        ]
+        return [Reason("constant", "every answer is the same; the board already shows constant baselines")]
     spread = _spread(scores, golds)
     if spread is not None and spread < 0.005:
         return [Reason("constant", f"the answers differ by {spread:.4f} on average: a constant with noise")]
@@ -258,14 +256,14 @@ def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | Non
 
 
 def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
-    """Find scores that only someone who has seen the truth reaches."""
+    """Find scores that are only reached with access to the ground truth."""
     if len(scores) < _LEAST_SAMPLES:
         return []
     soft = [not kind_of(gold.annotation).is_certain(gold.annotation) for gold in golds]
     exact = [score.similarity > 0.99 for score, counts in zip(scores, soft, strict=True) if counts]
     if len(exact) >= _LEAST_SAMPLES and sum(exact) >= 0.5 * len(exact):
         share = sum(exact) / len(exact)
-        return [Reason("too_good", f"{share:.0%} of the answers equal the truth", "hold")]
+        return [Reason("too_good", f"{share:.0%} of the answers equal the ground truth", "hold")]
     if spec.ranking.sample and all(score.value(spec.ranking) == spec.ranking.best for score in scores):
         return [Reason("too_good", "every answer is right", "hold")]
     return []

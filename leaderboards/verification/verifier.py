@@ -1,8 +1,8 @@
-"""Believe nothing: from the bytes of a submission to a decision with every reason.
+"""Verification of a submission: from its bytes to a decision with every reason.
 
-The raw responses are scored again with this library's own code; claims must agree to 1e-9. Nothing of a
-submission is executed, unpickled or rendered, and the result depends on nothing but the bytes, the truth and
-the accepted submissions: the same input gives the same report, byte for byte.
+The raw responses are scored again by this library; claims must agree to 1e-9. Nothing in a submission is
+executed, unpickled or rendered. The result depends only on the bytes, the ground truth and the accepted
+submissions: the same input gives the same report, byte for byte.
 """
 
 import json
@@ -39,25 +39,25 @@ from rise_bench.scoring.scores import Report, SampleScore, aggregate, collect, s
 
 Decision = Literal["accept", "hold", "reject"]
 
-#: How far a claimed score may be from the recomputed one.
+#: Largest difference of a claimed and the recomputed score.
 TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome for one submission.
+    """Outcome of the verification of a submission.
 
     Attributes:
         path: Its folder in the results dataset.
-        submission: What it says; None if that could not be read.
+        submission: Content of `submission.json`; None if it cannot be read.
         submission_sha256: Hash of `submission.json`.
         samples_sha256: Hash of `samples.jsonl`.
-        reasons: Everything against it.
+        reasons: Reasons against it.
         report: Recomputed scores, without intervals; None if the responses are incomplete.
         scores: Score of each sample, in order of ids; empty if the responses are incomplete.
         ranking: Samples of the ranking metric; None if the responses are incomplete.
         print_of: Fingerprint, to compare with others.
-        decided: What a person decided on a held submission.
+        decided: Decision of a maintainer on a held submission.
     """
 
     path: str
@@ -73,14 +73,14 @@ class Verification:
 
     @property
     def decision(self) -> Decision:
-        """Reject if anything says so, else what a person decided, else hold if anything says so."""
+        """Reject if a reason says so, else the decision of a maintainer, else hold if a reason says so."""
         severities = {reason.severity for reason in self.reasons}
         if "reject" in severities:
             return "reject"
         return self.decided or ("hold" if "hold" in severities else "accept")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report file's content; it holds no time and no path of this machine."""
+        """Return the content of the report; it has no time and no local path."""
         submission = self.submission
         return {
             "report_version": 1,
@@ -127,7 +127,7 @@ def verify(
         boards: Benchmark -> truth.
         path: Folder of the submission in the results dataset.
         known: Accepted submissions to compare with.
-        before: Reasons already found, e.g. in the tree of the pull request.
+        before: Reasons found before, e.g. in the tree of the pull request.
     """
     hashes = sha256_bytes(submission_json), sha256_bytes(samples_jsonl)
     if before and not submission_json and not samples_jsonl:
@@ -138,7 +138,7 @@ def verify(
     escaped = render_submission(submission) if submission else b""
     for name, data in ((SUBMISSION_NAME, submission_json + escaped), (SAMPLES_NAME, samples_jsonl)):
         if holds_token(data.decode("utf-8", "replace")):
-            message = f"{name} holds what looks like an access token of the Hub; remove it, then revoke it"
+            message = f"{name} contains what looks like a Hub access token; remove it, then revoke it"
             reasons.append(Reason("holds_token", message))
     outcome = Verification(path, submission, *hashes, ())
     if submission is None:
@@ -172,7 +172,7 @@ def verify(
     )
 
 
-#: With one of these there is nothing whole to score.
+#: Codes of reasons that leave nothing to score.
 _UNSCORABLE = frozenset(
     {"bad_line", "duplicate_id", "long_response", "too_large", "too_many_samples", "missing_samples",
      "foreign_samples", "failed_requests", "other_dataset"}
@@ -185,14 +185,14 @@ def _samples_file(submission: Submission, data: bytes) -> list[Reason]:
     stated = submission.samples
     return [
         Reason(
-            code, f"{SAMPLES_NAME} has {name} {is_}, {SUBMISSION_NAME} says {said}; submit what was scored"
+            code, f"{SAMPLES_NAME} has {name} {is_}, {SUBMISSION_NAME} says {claimed}; submit what was scored"
         )
-        for code, name, is_, said in (
+        for code, name, is_, claimed in (
             ("edited_samples", "sha256", sha256_bytes(data), stated.sha256),
             ("samples_count", "lines", data.count(b"\n"), stated.count),
             ("samples_bytes", "bytes", len(data), stated.bytes),
         )
-        if is_ != said
+        if is_ != claimed
     ]
 
 
@@ -221,7 +221,7 @@ def _setting(submission: Submission, board: GoldBoard) -> list[Reason]:
             Reason(
                 "other_prompt",
                 f"prompt hash {prompt.prompt_hash}, {spec.name} in {prompt.box_unit} has {expected}; "
-                "models are compared under the prompts of this version of rise-bench",
+                "models are compared on the prompts of this version of rise-bench",
             )
         )
     if not KINDS[spec.kind].in_frame and prompt.box_unit != "norm1000":
@@ -235,11 +235,11 @@ def _completeness(responses: Mapping[str, str], board: GoldBoard) -> list[Reason
     foreign = sorted(sample_id for sample_id in responses if sample_id not in golds)
     failed = [sample_id for sample_id, text in responses.items() if is_failed_request(text)]
     return [
-        Reason(code, f"{SAMPLES_NAME}: {len(ids)} samples {what}, e.g. {quoted(ids[0])}; {mend}")
-        for code, ids, what, mend in (
+        Reason(code, f"{SAMPLES_NAME}: {len(ids)} samples {what}, e.g. {quoted(ids[0])}; {fix}")
+        for code, ids, what, fix in (
             ("missing_samples", missing, "are missing", "a run counts only when every sample has a response"),
-            ("foreign_samples", foreign, "are not of this test split", "send exactly its samples"),
-            ("failed_requests", failed, "are failed requests and no responses", "run them again"),
+            ("foreign_samples", foreign, "are not in this test split", "send exactly its samples"),
+            ("failed_requests", failed, "are failed requests, not responses", "run them again"),
         )
         if ids
     ]
@@ -254,7 +254,7 @@ def _claims(submission: Submission, report: Report, board: GoldBoard) -> list[Re
     reasons = []
     if board.spec.metric not in submission.metrics:
         reasons.append(
-            Reason("no_claim", f"metrics does not hold {board.spec.metric!r}, the score of {board.spec.name}")
+            Reason("no_claim", f"metrics lacks {board.spec.metric!r}, which ranks {board.spec.name}")
         )
     for name, claimed in sorted(submission.metrics.items()):
         if name not in report.metrics:

@@ -286,7 +286,7 @@ def test_a_dataset_that_is_not_the_pinned_one_is_an_error(results, datasets):
 )
 def test_broken_settings_are_an_error_of_the_board(tmp_path: Path, text: str):
     (tmp_path / BOARD_NAME).write_text(text)
-    with pytest.raises(ConfigError, match="mend it by hand"):
+    with pytest.raises(ConfigError, match="fix it by hand"):
         read_settings(tmp_path)
 
 
