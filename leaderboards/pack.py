@@ -1,8 +1,7 @@
-"""From the output folder of a run to the two files of a submission.
+"""The two files of a submission, made from the output folder of a run.
 
-Everything that can be read is read from what lmms-eval wrote: responses, dataset and prompt hashes, decoding,
-seeds, versions, the command line. Only what no file knows is asked for: the model's commit, the shots, who
-ran it.
+Responses, dataset and prompt hashes, decoding, seeds, versions and the command line are read from what
+lmms-eval wrote. Only what no file records is asked for: the model's commit, the shots, who ran it.
 """
 
 import json
@@ -26,7 +25,7 @@ from rise_bench.leaderboards.verification.verifier import Verification
 
 _MODEL = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[0-9a-f]{40}|closed)")
 _RESULTS_SUFFIX = "_results.json"
-#: What lmms-eval's models do when a task's YAML says nothing.
+#: Default of lmms-eval's models if a task's YAML sets none.
 _DEFAULT_NEW_TOKENS = 1024
 
 
@@ -54,15 +53,15 @@ class RunFiles:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the person who submits says.
+    """Statement of the submitter.
 
     Attributes:
         model: "ORG/NAME@COMMIT"; "@closed" for weights that are not public.
         shots: Training samples of the benchmark that the model saw.
         by: Who ran it.
-        name: How the model wants to be called; the name in its id if empty.
+        name: Display name of the model; the name in its id if empty.
         method: How it was trained, e.g. "RISE".
-        hardware: On what it ran; this machine if empty.
+        hardware: Hardware that it ran on; this machine if empty.
         notes: Anything else.
     """
 
@@ -107,7 +106,7 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
     """Make a submission of a run.
 
     Returns:
-        `submission.json` as a value, and the bytes of `samples.jsonl`.
+        The submission, and the bytes of `samples.jsonl`.
 
     Raises:
         ConfigError: If the model is not named as ORG/NAME@COMMIT.
@@ -154,7 +153,7 @@ def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
     metadata = _config(run).get("metadata") or {}
     if "prompt_hash" not in metadata:
         raise DataError(
-            f"{run.samples} comes from a task without our metadata; run it again with this version"
+            f"{run.samples} has no metadata of a rise_ task; run it again with this version of rise-bench"
         )
     return {
         **responses.answer_format.to_json(),
@@ -198,7 +197,7 @@ def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
 
 
 def _without_paths(command: str, statement: Statement) -> str:
-    """Put the model's public name where the command has a folder of the submitter's machine."""
+    """Replace a local model folder in the command with the model's public name."""
     return re.sub(r"pretrained=(?:~|\.{0,2}/)[^,\s]*", f"pretrained={statement.model.split('@')[0]}", command)
 
 
@@ -207,14 +206,14 @@ def _shell(value: object) -> str:
 
 
 def _printed(run: RunFiles) -> dict[str, float]:
-    """Claims are what lmms-eval printed, so that a run whose files do not belong together is found out."""
-    found = {}
+    """Return the metrics that lmms-eval printed: claims, which reveal files of different runs."""
+    metrics = {}
     for key, value in run.results["results"][run.task].items():
         name, _, filtered = key.partition(",")
         is_score = filtered == "none" and name != "failed_requests" and "_stderr" not in name
         if is_score and isinstance(value, int | float):
-            found[name] = float(value)
-    return found
+            metrics[name] = float(value)
+    return metrics
 
 
 def _config(run: RunFiles) -> Mapping[str, Any]:
@@ -223,26 +222,27 @@ def _config(run: RunFiles) -> Mapping[str, Any]:
 
 
 def slug_of(submission: Submission) -> str:
-    """Return a name for the folder: model, benchmark, shots and the beginning of the samples' hash."""
+    """Return the name of the folder: model, benchmark, shots and the start of the samples' hash."""
     model = re.sub(r"[^a-z0-9]+", "-", submission.model.id.split("/")[-1].lower()).strip("-")[:48]
     benchmark = submission.benchmark.replace("_", "-")
     return f"{model or 'model'}-{benchmark}-{submission.shots}-{submission.samples.sha256[:8]}"
 
 
 def summary(submission: Submission, outcome: Verification, folder: str) -> str:
-    """Say in a few lines what would be sent and what the verifier says of it."""
-    said, report = submission, outcome.report
+    """Return a short description of what would be sent, and the verdict of the verifier."""
+    report = outcome.report
+    model, run, prompt, decoding = submission.model, submission.run, submission.prompt, submission.decoding
     scores = ", ".join(f"{name} {v.value:.4f}" for name, v in report.metrics.items()) if report else "none"
-    versions = ", ".join(f"{name} {version}" for name, version in said.run.versions.items())
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     lines = [
-        f"{folder}: {said.benchmark}, {said.shots}",
-        f"  samples   {said.samples.count} responses, {said.samples.bytes} bytes",
-        f"  model     {said.model.id} at {said.model.revision}, shown as {said.model.name!r}",
-        f"  run       by {said.run.by} on {said.run.date}, {said.run.hardware}",
-        f"  asked     {said.prompt.style}, {said.prompt.box_unit}, prompts {said.prompt.prompt_hash}",
-        f"  decoding  temperature {said.decoding.temperature}, top-p {said.decoding.top_p}, "
-        f"{said.decoding.max_new_tokens} tokens, seed {said.decoding.seed}, {said.decoding.engine}",
-        f"  command   {said.run.command}",
+        f"{folder}: {submission.benchmark}, {submission.shots}",
+        f"  samples   {submission.samples.count} responses, {submission.samples.bytes} bytes",
+        f"  model     {model.id} at {model.revision}, shown as {model.name!r}",
+        f"  run       by {run.by} on {run.date}, {run.hardware}",
+        f"  asked     {prompt.style}, {prompt.box_unit}, prompts {prompt.prompt_hash}",
+        f"  decoding  temperature {decoding.temperature}, top-p {decoding.top_p}, "
+        f"{decoding.max_new_tokens} tokens, seed {decoding.seed}, {decoding.engine}",
+        f"  command   {run.command}",
         f"  versions  {versions}",
         f"  scores    {scores}",
         f"  verifier  {outcome.decision}",

@@ -16,9 +16,9 @@ def each(job: Callable[[str], _T], folders: Sequence[str], workers: int) -> Iter
     """Yield `job(folder)` for each folder, in order.
 
     Args:
-        job: What to do; where processes can be forked, they share what it holds without copying it.
-        folders: Its arguments.
-        workers: Processes; with 1, or with few folders, everything happens here.
+        job: Function of a folder; forked processes share its data without copying.
+        folders: Folders.
+        workers: Processes; with 1, or with few folders, everything runs in this one.
     """
     if workers == 1 or len(folders) < _FEW:
         yield from map(job, folders)

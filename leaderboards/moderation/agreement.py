@@ -1,4 +1,4 @@
-"""Which part of a submission is run again, and how it compares with what was submitted."""
+"""Choice of the samples that are run again, and comparison with the submitted responses."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.scoring.bootstrap import draw, interval
 from rise_bench.scoring.scores import score_response
 
-#: Responses that differ although nothing is wrong (another GPU, another batch) still give about these scores.
+#: Honest runs differ by less: largest difference of scores, and least share of identical responses.
 _CLOSE = 0.02
 _MOSTLY_SAME = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How the part that was run again compares with what was submitted.
+    """Comparison of the responses of a second run with the submitted ones.
 
     Attributes:
         samples: Samples in the part.
-        identical: Share of responses that are the same, white space aside.
-        submitted: Mean score of the part as submitted (JSD, accuracy or similarity of boxes).
-        again: Mean score of the part as run again.
+        identical: Share of responses that are the same except for white space.
+        submitted: Mean score of the submitted responses.
+        again: Mean score of the second run.
         difference: `again - submitted`, with its 95% interval over samples.
         agrees: Whether most responses are the same, or the interval holds zero and the difference is small
             or well within it.
@@ -49,7 +49,7 @@ def choose(ids: Sequence[str], seed: str, samples_sha256: str, fraction: float) 
 
     Args:
         ids: Ids of all samples.
-        seed: Any text that was unknown when the submission was made.
+        seed: Text that nobody knew when the submission was made.
         samples_sha256: Hash of the submitted samples.
         fraction: Share to choose, above 0 and at most 1; at least one sample.
 
@@ -68,7 +68,7 @@ def choose(ids: Sequence[str], seed: str, samples_sha256: str, fraction: float) 
 def compare(
     board: GoldBoard, submission: Submission, submitted: Mapping[str, str], again: Mapping[str, str]
 ) -> Agreement:
-    """Compare the responses to the chosen samples, `again`, with those that were submitted."""
+    """Compare the responses of a second run, `again`, with the submitted ones."""
     answer_format = submission.prompt.answer_format
     scores = np.array(
         [
@@ -101,7 +101,7 @@ def record(
     seed: str,
     fraction: float,
     chosen: Sequence[str],
-    found: Agreement,
+    agreement: Agreement,
     confinement: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the content of `reproductions/<author>/<name>.json`."""
@@ -115,5 +115,5 @@ def record(
         "fraction": fraction,
         "ids": list(chosen),
         "confinement": dict(confinement),
-        **asdict(found),
+        **asdict(agreement),
     }

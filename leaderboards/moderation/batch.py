@@ -1,4 +1,4 @@
-"""Verifying what lies in a folder, in a pull request, or everything at once, with copies compared."""
+"""Verification of a folder, a pull request, or a whole results folder, comparisons included."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.suspicion import Fingerprint
 from rise_bench.leaderboards.verification.verifier import Decision, Verification, verify
 
-#: Fingerprints of submissions on main by their folders; None where one cannot be read.
+#: Fingerprints of submissions on main by folder; None if unreadable.
 Marks = dict[str, Fingerprint | None]
 _SILENT: Progress = lambda done, total: None  # noqa: E731, ARG005
 
@@ -35,12 +35,12 @@ def verify_local(
 
     Args:
         folder: The folder.
-        boards: Truth by benchmark.
-        main: Results folder to compare it with; it is compared with nothing if None.
+        boards: Ground truth by benchmark.
+        main: Results folder to compare it with; no comparison if None.
         workers: Processes that read the accepted submissions.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
+        raise ConfigError(f"{folder} is not a folder; give one with {SUBMISSION_NAME} and {SAMPLES_NAME}")
     inside = main is not None and folder.resolve().is_relative_to(main.resolve())
     path = folder.resolve().relative_to(main.resolve()).as_posix() if main and inside else folder.name
     submission_json, samples_jsonl, reasons = read_folder(folder)
@@ -62,13 +62,13 @@ def verify_pull_request(
 ) -> tuple[PullRequest, Verification]:
     """Verify a pull request on the results dataset.
 
-    Names and sizes come first; files that break the limits, or that are not the two of a submission, are
-    never downloaded.
+    Names and sizes are checked first; files over the limits, and files other than the two of a submission,
+    are never downloaded.
 
     Args:
         repo_id: Results dataset.
         number: Number of the pull request.
-        boards: Truth by benchmark.
+        boards: Ground truth by benchmark.
         main: Main of the results dataset, for the comparison with accepted submissions.
         workers: Processes that read the accepted submissions.
         marks: See `known_fingerprints`.
@@ -99,8 +99,7 @@ def known_fingerprints(
 ) -> list[Fingerprint]:
     """Return the fingerprints of the submissions to a benchmark on main.
 
-    Those in `marks` are not taken again, new ones are put there: what is on main does not change, and many
-    pull requests are compared with it.
+    `marks` is a cache: main does not change while many pull requests are compared with it.
     """
     chosen, marks = [], {} if marks is None else marks
     for folder in submission_folders(results):
@@ -150,13 +149,13 @@ def verify_all(
 
 
 def decide(outcome: Verification, decision: Decision, why: str) -> Verification:
-    """Decide on a held submission as a person; what the verifier refuses cannot be accepted.
+    """Decide on a held submission as a maintainer; what the verifier refuses cannot be accepted.
 
     Raises:
         ConfigError: If the submission is not held.
     """
     if outcome.decision != "hold":
-        raise ConfigError(f"{outcome.path} is not held but decided: {outcome.decision}; nothing to decide")
+        raise ConfigError(f"{outcome.path} is not held; its decision is already {outcome.decision}")
     severity = {"accept": "hold", "reject": "reject", "hold": "hold"}[decision]
-    person = Reason("decided", f"a maintainer decided to {decision}: {why}", severity)  # type: ignore[arg-type]
-    return replace(outcome, reasons=(*outcome.reasons, person), decided=decision)
+    decided = Reason("decided", f"a maintainer decided to {decision}: {why}", severity)  # type: ignore[arg-type]
+    return replace(outcome, reasons=(*outcome.reasons, decided), decided=decision)

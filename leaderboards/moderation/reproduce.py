@@ -1,9 +1,8 @@
-"""Running a random part of an open-weights submission again: what the tier "reproduced" stands on.
+"""A second run of a random part of an open-weights submission, for the tier "reproduced".
 
-The part is chosen by hash from a seed that is recorded with the result, so that anyone can check the choice;
-the seed has to be one that nobody knew when the submission was made, such as the commit that merged it. The
-model is fetched at the submission's commit, weights as safetensors and no code, and runs through lmms-eval on
-the chosen samples alone, as the submitter's run did, in a confined process.
+The samples are chosen by hash from a recorded seed, so that anyone can check the choice; nobody may know the
+seed when the submission is made, such as the commit that merges it. The model is fetched at the submission's
+commit (safetensors, no code) and runs through lmms-eval on the chosen samples in a confined process.
 """
 
 import contextlib
@@ -42,18 +41,18 @@ def check_engine(submission: Submission) -> None:
     engine = submission.decoding.engine
     if engine not in ENGINES:
         raise ConfigError(
-            f"engine {quoted(engine)!r} is not run again: only {', '.join(ENGINES)} load a model without any "
-            "code of its author"
+            f"engine {quoted(engine)!r} cannot be run again: only {', '.join(ENGINES)} load a model without "
+            "code from its author"
         )
 
 
 def fetch_model(submission: Submission, *, max_bytes: int = MAX_MODEL_BYTES) -> CheckedModel:
-    """Download a model at the submission's commit: safetensors and descriptions, never code or pickles.
+    """Download a model at the submission's commit: safetensors and configuration, no code, no pickles.
 
     Raises:
         ConfigError: If the weights are closed, there are no safetensors, the model has more than `max_bytes`,
             or it needs code of its own.
-        PrerequisiteError: If the Hub does not give it.
+        PrerequisiteError: If the Hub refuses it.
     """
     model = submission.model
     if model.revision == "closed":
@@ -76,17 +75,17 @@ def run_again(
 
     Args:
         board: The benchmark, images included.
-        submission: What is run again.
+        submission: Submission to run again.
         model: The model, from the Hub or a folder.
         chosen: Ids of the samples.
         work: Empty folder for the model and the part.
-        model_args: Further model arguments of lmms-eval, e.g. "device=cpu,device_map=cpu"; the maintainer's,
-            never the submission's.
+        model_args: Further model arguments of lmms-eval from the maintainer, e.g.
+            "device=cpu,device_map=cpu".
         time_s: Seconds until the run is killed; None takes 10 minutes and 1 minute a sample.
         memory_bytes: Largest data of a process; None takes half of the machine's memory.
 
     Returns:
-        Raw responses by id, and how the run was confined; see `Confinement.outcome`.
+        Raw responses by id, and `Confinement.outcome`.
 
     Raises:
         ConfigError: If the engine or the model could run code of its author.
@@ -98,7 +97,7 @@ def run_again(
     decoding = submission.decoding
     stage_model(model, decoding.engine, work / "model")
     write_part(board, chosen, work / "data" / board.spec.name)
-    results = Path(tempfile.mkdtemp(prefix="rise-bench-again-"))  # kept if the run fails: its log says why
+    results = Path(tempfile.mkdtemp(prefix="rise-bench-again-"))  # kept if the run fails, for its log
     settings = {
         "temperature": decoding.temperature,
         "do_sample": decoding.temperature > 0,
@@ -144,10 +143,10 @@ def run_again(
 
 
 def image_limits(submission: Submission) -> str:
-    """Return model arguments for the resolution that a submission was run in.
+    """Return model arguments for the resolution of the submitted run.
 
-    `rise-bench eval` states the checkpoint's limits, and does so again. A command that states none was run at
-    those of lmms-eval itself: by plain lmms-eval, or by rise-bench 0.1.0.
+    `rise-bench eval` passes the limits of the checkpoint by itself. A command without limits (plain
+    lmms-eval, rise-bench 0.1.0) used those of lmms-eval.
     """
     own = pixel_limits(submission.decoding.engine)
     if own is None or "max_pixels=" in submission.run.command:
@@ -183,6 +182,6 @@ def read_accepted(
     outcome = verify_folder(results, path, boards)
     if outcome.decision == "reject" or outcome.submission is None:
         reasons = "; ".join(reason.message for reason in outcome.reasons)
-        raise ConfigError(f"{path} is refused by the verifier and not run again: {reasons}")
+        raise ConfigError(f"{path} is refused by the verifier: {reasons}")
     responses, _ = read_samples((results / path / SAMPLES_NAME).read_bytes())
     return path, outcome.submission, responses

@@ -32,8 +32,8 @@ class Snapshot:
 def fetch_main(repo_id: str) -> Snapshot:
     """Download main of the results dataset as plain files.
 
-    What is in the local Hub cache is not downloaded again. The cache shows files as links, which are never
-    followed in a submission, so the folder holds second names of the cached files instead.
+    Files in the local Hub cache are not downloaded again. The cache consists of links, which are never
+    followed in a submission, so the folder has hard links to the cached files.
     """
     commit = commit_of(repo_id)
     with hub_errors(repo_id):
@@ -44,11 +44,11 @@ def fetch_main(repo_id: str) -> Snapshot:
         with atomic_directory(folder) as work:
             for path in cached.rglob("*"):
                 if path.is_file():
-                    _second_name(path.resolve(), work / path.relative_to(cached))
+                    _link_or_copy(path.resolve(), work / path.relative_to(cached))
     return Snapshot(repo_id, commit, folder)
 
 
-def _second_name(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
@@ -59,17 +59,17 @@ def _second_name(source: Path, target: Path) -> None:
 def open_pull_requests(repo_id: str) -> list[int]:
     """Return the numbers of open pull requests, oldest first."""
     with hub_errors(check_repo_id(repo_id)):
-        found = hub_api().get_repo_discussions(
+        discussions = hub_api().get_repo_discussions(
             repo_id, repo_type="dataset", discussion_type="pull_request", discussion_status="open"
         )
-        return sorted(discussion.num for discussion in found)
+        return sorted(discussion.num for discussion in discussions)
 
 
 def read_pull_request(repo_id: str, number: int, main: str) -> PullRequest:
-    """Read what a pull request changes: names, sizes and ids of files; nothing is downloaded.
+    """Read names, sizes and ids of the files that a pull request changes; nothing is downloaded.
 
-    The files are compared with the commit that the request started from, so that a main that has moved on
-    does not look like deletions.
+    They are compared with the commit that the request started from: changes of main since then are not
+    deletions.
 
     Args:
         repo_id: Results dataset.
@@ -83,7 +83,7 @@ def read_pull_request(repo_id: str, number: int, main: str) -> PullRequest:
     with hub_errors(check_repo_id(repo_id)):
         details = api.get_discussion_details(repo_id, number, repo_type="dataset")
         if not details.is_pull_request:
-            raise ConfigError(f"discussion {number} of {repo_id} is no pull request; give another number")
+            raise ConfigError(f"discussion {number} of {repo_id} is not a pull request; give another number")
         ref = f"refs/pr/{number}"
         head = str(api.repo_info(repo_id, repo_type="dataset", revision=ref).sha)
         history = api.list_repo_commits(repo_id, repo_type="dataset", revision=main)
@@ -110,12 +110,12 @@ def _tree(repo_id: str, commit: str) -> dict[str, TreeFile]:
 
 
 def download(repo_id: str, pull: PullRequest, path: str) -> bytes:
-    """Download a file of a pull request at the commit that was read, if its size was found acceptable."""
+    """Download a file of a pull request at the commit that was checked."""
     return fetch_file(repo_id, path, pull.head).read_bytes()
 
 
 def send(repo_id: str, author: str, name: str, submission: Submission, samples: bytes) -> Pushed:
-    """Open the pull request of a submission; one with the same content is found and not opened twice."""
+    """Open the pull request of a submission, unless one with the same content exists."""
     folder = f"{FOLDER}/{author}/{name}"
     files = [
         Outgoing.of(f"{folder}/{SUBMISSION_NAME}", render_submission(submission)),
@@ -132,16 +132,16 @@ def who_am_i() -> str:
 
 
 def conclude(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> None:
-    """Act on a decision: put the verified bytes on main, close with every reason, or say that a person looks.
+    """Act on a decision: commit the verified bytes to main, close with every reason, or announce a review.
 
-    The Hub's merge takes whatever the request holds when it happens, so it is not used: what is accepted goes
-    to main in a commit of ours, with its report, and the request is closed with a comment that names it.
+    The Hub's merge would take whatever the request holds at that moment. Accepted files go to main in a
+    commit of ours instead, with their report, and a comment names it when the request is closed.
 
     Args:
         repo_id: Results dataset.
         pull: The pull request as it was verified.
         outcome: Its verification.
-        main: Commit of main that it was compared with; nothing is accepted if main has moved on.
+        main: Commit of main that it was compared with; nothing is accepted if main has changed.
 
     Raises:
         PrerequisiteError: If the request or main changed since they were read, or the Hub refuses.
@@ -157,39 +157,43 @@ def conclude(repo_id: str, pull: PullRequest, outcome: Verification, main: str) 
     with hub_errors(repo_id):
         details = api.get_discussion_details(repo_id, pull.number, repo_type="dataset")
         text = comment_text(outcome, commit)
-        if text not in {getattr(event, "content", "") for event in details.events}:  # said once, not hourly
+        if text not in {
+            getattr(event, "content", "") for event in details.events
+        }:  # comment once, not every hour
             api.comment_discussion(repo_id, pull.number, text, repo_type="dataset")
         if decision != "hold":
             api.change_discussion_status(repo_id, pull.number, "closed", repo_type="dataset")
 
 
 def _add_to_main(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> str:
-    """Commit the very bytes that were verified, and the report on them; return the commit."""
+    """Commit exactly the verified bytes and their report; return the commit."""
     files = [Outgoing.of(report_path(outcome.path), render_report(outcome).encode())]
     hashes = {SUBMISSION_NAME: outcome.submission_sha256, SAMPLES_NAME: outcome.samples_sha256}
     for name, sha256 in hashes.items():
         path = f"{outcome.path}/{name}"
         files.append(Outgoing.of(path, download(repo_id, pull, path)))
         if files[-1].sha256 != sha256:
-            raise PrerequisiteError(f"{path} is not what was verified; empty the local Hub cache, run again")
+            raise PrerequisiteError(
+                f"{path} differs from what was verified; empty the local Hub cache and run again"
+            )
     title = f"Add {outcome.path} from pull request {pull.number} at {pull.head[:12]}"
     return push(repo_id, files, title=title, parent=main).commit
 
 
 def comment_text(outcome: Verification, commit: str = "") -> str:
-    """Say the decision and every reason as plain lines; a stranger's text in it is inside code marks."""
+    """Return the decision and every reason as text; untrusted text is inside code marks."""
     opening = {
         "accept": "Accepted: every score was recomputed from the responses and agrees. "
         f"What was verified is on main as commit {commit}; later changes to this request are not.",
         "hold": "Held: a maintainer has to look at this.",
-        "reject": "Refused. Mend what follows and open a new pull request:",
+        "reject": "Refused. Fix the following and open a new pull request:",
     }[outcome.decision]
     lines = [f"- `{reason.code}`: `{reason.message.replace('`', chr(39))}`" for reason in outcome.reasons]
     return "\n".join([opening, "", *lines]) if lines else opening
 
 
 def commit_that_added(repo_id: str, folder: str) -> str:
-    """Return the commit of main by which a submission came in: a seed that its author could not know."""
+    """Return the commit of main that added a submission: a seed that its author could not know."""
     api = hub_api()
     with hub_errors(repo_id):
         commits = [c.commit_id for c in api.list_repo_commits(repo_id, repo_type="dataset")]

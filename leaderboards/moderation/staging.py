@@ -14,12 +14,12 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.model_files import check_model_folder, is_read
 from rise_bench.models.names import CheckedModel
 
-#: Generation settings of a checkpoint that the submitter's run had too, and their range.
+#: Generation settings that are kept from a checkpoint, with their range.
 _KEPT_GENERATION: dict[str, tuple[float, float]] = {"top_k": (0, 100_000), "repetition_penalty": (0.5, 2.0)}
 
 
 def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
-    """Put the files of a model that are read into a new folder, with generation settings of our own.
+    """Copy the files that loading a model reads into a new folder, with our own generation settings.
 
     Args:
         model: The model, from the Hub or a folder.
@@ -27,7 +27,7 @@ def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
         folder: Folder to make.
 
     Raises:
-        ConfigError: If loading it could run code of its author, or it is of another family than the engine.
+        ConfigError: If loading could run code of its author, or the engine is for another family.
     """
     for name in filter(is_read, model.paths):
         target = folder / name
@@ -47,10 +47,10 @@ def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
 
 
 def _generation(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a checkpoint's generation settings is kept: those that cost nothing and shape a text.
+    """Return the generation settings that are kept from a checkpoint.
 
-    Beams, lengths, forced and suppressed tokens and all else are ours: lmms-eval's defaults and the
-    submission's own decoding.
+    Beams, lengths, forced and suppressed tokens and the rest come from lmms-eval's defaults and the decoding
+    of the submission.
     """
     kept: dict[str, Any] = {}
     for name, (low, high) in _KEPT_GENERATION.items():
@@ -61,7 +61,7 @@ def _generation(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
-    """Write a dataset folder whose test split is the chosen rows; its train split, for the floors, is kept.
+    """Write a dataset folder whose test split is the chosen rows; the train split is kept for baselines.
 
     Raises:
         DataError: If the dataset has no images.

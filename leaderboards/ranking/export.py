@@ -19,7 +19,7 @@ def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site
         site: Address of the site, for links back; none if empty.
 
     Returns:
-        "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; the path after the model is the path in
+        "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; what follows the model is the path in
         its repository.
     """
     best: dict[str, tuple[str, Entry]] = {}

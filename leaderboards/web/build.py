@@ -1,4 +1,4 @@
-"""Build the site: static files that any file server or a static Space shows, without a build chain."""
+"""Build the site: static files for any file server or a static Space."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ _CSV_COLUMNS = (
 
 @dataclass(frozen=True)
 class Built:
-    """What a build gave: the boards, and what is not shown and why."""
+    """Result of a build: boards, entries, and submissions that are not shown."""
 
     tables: list[Table]
     entries: list[Entry]
@@ -57,11 +57,11 @@ def build_site(
     Args:
         results: Results folder.
         settings: Its `board.json`.
-        boards: Truth by benchmark.
-        out: Folder to make; nothing is left there if the build fails.
-        workers: Processes that score; the number of CPUs when None.
-        overwrite: Replace a site that is there.
-        progress: Told after each submission.
+        boards: Ground truth by benchmark.
+        out: New folder; nothing is left there if the build fails.
+        workers: Processes that score; the number of CPUs if None.
+        overwrite: Replace an existing site.
+        progress: Called after each submission.
 
     Raises:
         ConfigError: If `out` is not empty and `overwrite` is not set.

@@ -1,7 +1,6 @@
-"""What the sample view loads on demand: one file for each run, one with the truth of each benchmark, images.
+"""Files of the sample view: samples of each run, ground truth of each benchmark, images.
 
-Images are copied only where the benchmark may be republished and the image's own licence allows it; else a
-sample shows its texts and numbers without the picture.
+Images are copied only if their benchmark may be republished; otherwise a sample shows texts and numbers.
 """
 
 import json
@@ -21,13 +20,13 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification
 from rise_bench.scoring.scores import SampleScore
 
-#: Suffix by the first bytes of an image; others are not copied.
+#: Suffix by the first bytes of an image; other formats are not copied.
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp"}
 
 
 @dataclass(frozen=True)
 class RunWriter:
-    """Writes the samples of each verified submission; called in the processes that score.
+    """Writer of the samples of verified submissions, called in the processes that score.
 
     Attributes:
         results: Results folder, for the raw responses.
@@ -38,20 +37,20 @@ class RunWriter:
     out: Path
 
     def __call__(self, outcome: Verification, board: GoldBoard) -> None:
-        """Write the samples; those of a hidden truth would give it away, sample by sample."""
+        """Write the samples, unless they would reveal a hidden ground truth."""
         if board.pin.hidden:
             return
         assert outcome.submission is not None
         assert outcome.report is not None
         responses, _ = read_samples((self.results / outcome.path / SAMPLES_NAME).read_bytes())
         samples = [_sample(board.spec.ranking, score, responses[score.id]) for score in outcome.scores]
-        said = outcome.submission.model_dump(mode="json", exclude={"samples", "metrics"})
+        submission = outcome.submission.model_dump(mode="json", exclude={"samples", "metrics"})
         metrics = {name: metric.value for name, metric in outcome.report.metrics.items()}
-        run = {"path": outcome.path, **said, "recomputed": metrics, "read": outcome.report.reasons}
+        run = {"path": outcome.path, **submission, "recomputed": metrics, "read": outcome.report.reasons}
         write_json(self.path_of(outcome.path), {"run": run, "samples": samples})
 
     def path_of(self, folder: str) -> Path:
-        """Return where the samples of a submission are written."""
+        """Return the file with the samples of a submission."""
         return self.out / "runs" / f"{key_of(folder)}.json"
 
 
@@ -74,7 +73,7 @@ def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]
 
 
 def _drawing(annotation: Annotation) -> dict[str, list[Any]]:
-    """What a page draws of an annotation: boxes over the image, and bars in the order of the classes."""
+    """Return what a page draws: boxes over the image, and bars in the order of the classes."""
     kind = kind_of(annotation)
     boxes = [[_rounded(side) for side in box] for box in kind.overlay(annotation)[:MAX_STATED]]
     shares = [_rounded(share) for share in kind.shares(annotation).values()]
@@ -126,12 +125,12 @@ def _write_image(row: dict[str, Any], folder: Path) -> str:
 
 
 def write_runs_index(entries: Sequence[Entry], out: Path) -> None:
-    """Write `runs/index-<benchmark>.json`: what the list of models to compare with needs."""
+    """Write `runs/index-<benchmark>.json`, the list of models to compare with."""
     by_benchmark: dict[str, list[Any]] = {}
     for entry in entries:
-        said = entry.submission
-        by_benchmark.setdefault(said.benchmark, []).append(
-            [entry.key, said.model.name, said.shots, round(entry.main.value, 6)]
+        run = entry.submission
+        by_benchmark.setdefault(run.benchmark, []).append(
+            [entry.key, run.model.name, run.shots, round(entry.main.value, 6)]
         )
     for name, rows in by_benchmark.items():
         write_json(out / "runs" / f"index-{name}.json", rows)

@@ -242,7 +242,7 @@ def test_a_report_on_main_makes_a_submission_the_original(results, datasets, tmp
         (["verify", "nowhere", "--apply"], "act on a pull request"),
         (["verify", "nowhere", "--decide", "accept", "--why", "x"], "act on a pull request"),
         (["verify", "3", "--decide", "accept"], "needs --why"),
-        (["verify", "nowhere"], "is no folder"),
+        (["verify", "nowhere"], "is not a folder"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_way_to_mend_it(arguments, message):

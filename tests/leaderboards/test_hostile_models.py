@@ -78,7 +78,7 @@ def test_every_engine_that_trusts_remote_code_is_refused(honest):
     engines = [*trusting(), *others]
     assert len(engines) > 28 and "lfm2_5_vl" in engines
     for engine in engines:
-        with pytest.raises(ConfigError, match="is not run again: only qwen2_vl, qwen2_5_vl"):
+        with pytest.raises(ConfigError, match="cannot be run again: only qwen2_vl, qwen2_5_vl"):
             reproduce.check_engine(submission(honest, engine))
 
 

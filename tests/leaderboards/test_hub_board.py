@@ -295,7 +295,7 @@ def test_a_file_that_is_not_what_was_verified_is_not_committed(board, honest, bo
     pull, outcome = judge.verify_pull_request(REPO, number, boards, main)
     cached = fetch_file(REPO, "submissions/bob/x/samples.jsonl", pull.head).resolve()
     cached.write_bytes(b"spoilt in the cache")
-    with pytest.raises(PrerequisiteError, match="not what was verified"):
+    with pytest.raises(PrerequisiteError, match="differs from what was verified"):
         hub_board.conclude(REPO, pull, outcome, main.commit)
     assert commit_of(REPO) == main.commit
 
