@@ -58,12 +58,12 @@ def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
         (read_coco_boxes(inside(source, source / "annotations" / f"instances_{name}.json")), source / name)
         for name in _POOLS[pool]
     ]
-    found = _gather(files)
-    chosen = assign_exclusive(found.candidates, _PER_CLASS, seed=seed, dataset=spec.name)
+    gathered = _gather(files)
+    chosen = assign_exclusive(gathered.candidates, _PER_CLASS, seed=seed, dataset=spec.name)
     train: list[SourceRow] = []
     test: list[SourceRow] = []
     for category, source_ids in chosen.items():
-        rows = [_row(found, source_id, category) for source_id in source_ids]
+        rows = [_row(gathered, source_id, category) for source_id in source_ids]
         cut = train_share(len(rows), TRAIN_PER_CLASS, TEST_PER_CLASS)
         train += rows[:cut]
         test += rows[cut:]
@@ -71,21 +71,21 @@ def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
         spec,
         train=train,
         test=test,
-        categories=found.classes,
+        categories=gathered.classes,
         drops={
-            "(image, class) pair with a crowd annotation": found.crowd,
-            "box without an area": found.degenerate,
-            REPEATED_BOX: found.repeated,
-            "the image file is missing": found.missing,
+            "(image, class) pair with a crowd annotation": gathered.crowd,
+            "box without an area": gathered.degenerate,
+            REPEATED_BOX: gathered.repeated,
+            "the image file is missing": gathered.missing,
         },
-        shortfalls=_shortfalls(found, chosen),
+        shortfalls=_shortfalls(gathered, chosen),
         options={"pool": pool},
     )
 
 
 def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
     classes = tuple(files[0][0].categories.values())
-    found = _Pool(classes, candidates={name: [] for name in classes})
+    gathered = _Pool(classes, candidates={name: [] for name in classes})
     for coco, folder in files:
         if tuple(coco.categories.values()) != classes:
             raise DataError(
@@ -95,10 +95,10 @@ def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
             raise DataError(f"{folder} is missing; unpack {folder.name}.zip beside the folder annotations")
         there = {entry.name for entry in folder.iterdir()}
         absent = {i for i, image in coco.images.items() if image.file_name not in there}
-        found.missing += [f"{folder.name}/{coco.images[i].file_name}" for i in sorted(absent)]
-        found.degenerate += [f"{coco.path.name}: {name}" for name in coco.degenerate]
-        found.repeated += [f"{coco.path.name}: {name}" for name in coco.repeated]
-        found.crowd += [
+        gathered.missing += [f"{folder.name}/{coco.images[i].file_name}" for i in sorted(absent)]
+        gathered.degenerate += [f"{coco.path.name}: {name}" for name in coco.degenerate]
+        gathered.repeated += [f"{coco.path.name}: {name}" for name in coco.repeated]
+        gathered.crowd += [
             f"{folder.name}/{i:012d} {coco.categories[c]}"
             for i, c in sorted(coco.crowd)
             if c in coco.categories
@@ -107,15 +107,17 @@ def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
             if image_id in absent or (image_id, category_id) in coco.crowd:
                 continue
             source_id = f"{image_id:012d}"
-            other = found.places.setdefault(source_id, (coco, image_id, folder))
+            other = gathered.places.setdefault(source_id, (coco, image_id, folder))
             if other[0] is not coco:
-                raise DataError(f"image id {image_id} stands in {other[0].path} and {coco.path}; remove one")
-            found.candidates[coco.categories[category_id]].append(source_id)
-    return found
+                raise DataError(
+                    f"image id {image_id} appears in {other[0].path} and in {coco.path}; remove it from one of them"
+                )
+            gathered.candidates[coco.categories[category_id]].append(source_id)
+    return gathered
 
 
-def _row(found: _Pool, source_id: str, category: str) -> SourceRow:
-    coco, image_id, folder = found.places[source_id]
+def _row(gathered: _Pool, source_id: str, category: str) -> SourceRow:
+    coco, image_id, folder = gathered.places[source_id]
     image: CocoImage = coco.images[image_id]
     category_id = next(i for i, name in coco.categories.items() if name == category)
     return SourceRow(
@@ -130,12 +132,12 @@ def _row(found: _Pool, source_id: str, category: str) -> SourceRow:
     )
 
 
-def _shortfalls(found: _Pool, chosen: dict[str, list[str]]) -> list[str]:
+def _shortfalls(gathered: _Pool, chosen: dict[str, list[str]]) -> list[str]:
     reasons: list[str] = []
-    if len(found.classes) != CLASSES:
-        reasons.append(f"{len(found.classes)} classes, official files have {CLASSES}")
-    if found.missing:
-        reasons.append(f"{len(found.missing)} image files are missing, e.g. {found.missing[0]}")
+    if len(gathered.classes) != CLASSES:
+        reasons.append(f"{len(gathered.classes)} classes, official files have {CLASSES}")
+    if gathered.missing:
+        reasons.append(f"{len(gathered.missing)} image files are missing, e.g. {gathered.missing[0]}")
     short = {name: len(ids) for name, ids in chosen.items() if len(ids) < _PER_CLASS}
     if short:
         names = ", ".join(f"{name} {count}" for name, count in list(short.items())[:5])

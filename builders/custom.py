@@ -105,7 +105,7 @@ def _annotations(source: Path, annotations: Path | None) -> Path | None:
     if annotations.is_file():
         return annotations
     if (source / annotations).is_file():
-        # a path that leaves the source in so many words may lie anywhere, as one that exists as given
+        # a path with ".." leaves the source on purpose
         there = source / annotations
         return there if ".." in annotations.parts else inside(source, there)
     raise DataError(f"{source / annotations} is missing; name the CSV or the COCO json with --annotations")

@@ -75,7 +75,9 @@ def _rows(root: Path, classes: tuple[str, ...]) -> tuple[list[SourceRow], list[s
         where = f"{LABELS} line {number}"
         file, probs = _parse(line, f"{path} line {number}")
         if file in seen:
-            raise DataError(f"{path} line {number}: {file} stands in line {seen[file]} already; remove one")
+            raise DataError(
+                f"{path} line {number}: {file} appears in line {seen[file]} already; remove one of the lines"
+            )
         seen[file] = number
         image = root / "images" / file
         if not image.is_file():

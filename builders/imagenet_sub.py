@@ -1,4 +1,4 @@
-"""ImageNet-Sub: 25 + 10 images of each of 20 ImageNet classes; the truth is one class.
+"""ImageNet-Sub: 25 + 10 images of each of 20 ImageNet classes; the ground truth is one class.
 
 Kaggle layout: `ILSVRC/Data/CLS-LOC/train/<wnid>/*.JPEG`, with `LOC_synset_mapping.txt`. Classes are found by
 wnid alone: the devkit numbers them by ILSVRC id, which is not the order of the sorted wnids. Grey and CMYK

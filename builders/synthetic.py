@@ -33,12 +33,12 @@ def plan(
     Args:
         benchmark: moods, scenes or kinds.
         train: Number of training rows; None for the default of `DEFAULT_COUNTS`.
-        test: Number of test rows; likewise.
+        test: Number of test rows; None for the default.
         seed: Another seed draws other pictures.
         side_px: Width and height of the pictures.
         test_split: What the test rows are: `validation` draws pictures like those of training, but others,
             for choices that may not be made on test pictures.
-        progress: Told after each picture.
+        progress: Called after each picture.
 
     Raises:
         ConfigError: If a count or the side makes no dataset.

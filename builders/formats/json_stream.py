@@ -66,11 +66,11 @@ class _Window:
 
     def take(self, expected: str) -> str:
         """Consume the next character, which must be one of `expected`."""
-        found = self.peek()
-        if not found or found not in expected:
-            raise self.error(f"found {found!r}, expected one of {' '.join(expected)!r}")
+        character = self.peek()
+        if not character or character not in expected:
+            raise self.error(f"found {character!r}, expected one of {' '.join(expected)!r}")
         self._at += 1
-        return found
+        return character
 
     def value(self) -> Any:
         """Consume and decode the next value."""

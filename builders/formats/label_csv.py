@@ -165,7 +165,7 @@ def _columns(path: Path, header: Sequence[str], classes: tuple[str, ...]) -> _Co
 def _refuse_probabilities(
     path: Path, columns: _Columns, records: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
-    """Refuse a column of labels beside columns that are probabilities: either may be the truth."""
+    """Refuse a column of labels beside columns that are probabilities: either may be the ground truth."""
     names = [name for name in columns.others if name != columns.label]
 
     def sums_to_one(record: Mapping[str, str]) -> bool:

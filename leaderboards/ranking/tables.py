@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.leaderboards.ranking.entries import Entry
 from rise_bench.leaderboards.submissions.schema import Shots
@@ -190,7 +190,7 @@ def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, .
         return ()
     picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)
     floors = []
-    for name, predict in floor_predictors(board.train).items():
+    for name, predict in fit_baselines(board.train).items():
         scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
         ranking = collect(board.spec.ranking, board.golds, scores)
         report = aggregate(

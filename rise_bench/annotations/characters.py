@@ -30,14 +30,14 @@ class CharacterTable(dict[int, str]):
     """A table for `str.translate` that is filled as characters come; ASCII stays as it is."""
 
     def __missing__(self, code: int) -> str:
-        """Return what stands for a character, and remember it."""
+        """Return the replacement of a character, and remember it."""
         value = chr(code) if code < 128 else self.standing_for(chr(code))
         if len(self) < 20_000:
             self[code] = value
         return value
 
     def standing_for(self, character: str) -> str:
-        """Return what stands for a character that is not ASCII; empty for none."""
+        """Return the replacement of a character that is not ASCII; empty for none."""
         if is_invisible(character):
             return ""
         if character in _SIGNS:

@@ -25,15 +25,15 @@ def all_metrics() -> dict[str, Metric]:
     return {metric.name: metric for metric in (*of_kinds, *SHARED)}
 
 
-def floor_predictors(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:
-    """Return the constant predictors fitted to the training truth.
+def fit_baselines(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:
+    """Return the baselines of a kind, fitted to the training ground truth.
 
     Args:
         train: Training samples, all of one kind.
         like: Samples of the same kind, where there are no training samples.
 
     Returns:
-        The baselines of the kind by name; without training samples, those that need none. Boxes are in pixels
+        Constant predictors by name; without training samples, those that need none. Boxes are in pixels
         of the sample's image.
 
     Raises:
@@ -41,14 +41,14 @@ def floor_predictors(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[s
     """
     samples = train or like
     if not samples:
-        raise DataError("floors need samples and there is none; build the dataset again")
+        raise DataError("baselines need samples, and the dataset has none; build it again")
     kind = kind_of(samples[0].annotation)
-    floors = kind.baselines(samples)
-    return {name: predict for name, predict in floors.items() if train or name not in kind.fitted}
+    baselines = kind.baselines(samples)
+    return {name: predict for name, predict in baselines.items() if train or name not in kind.fitted}
 
 
 def render_annotation(annotation: Annotation, *, digits: int | None = None) -> str:
-    """Write an annotation as the JSON that a model is asked for.
+    """Write an annotation as a model is asked to.
 
     Args:
         annotation: Annotation in whatever frame it is.
@@ -81,7 +81,7 @@ def similarity(gold: Annotation, stated: Annotation, variant: SimilarityVariant 
     Args:
         gold: Ground truth.
         stated: What a model stated, in the same frame (boxes) and class order (distribution).
-        variant: See the module's docstring.
+        variant: Which form of eqs. 2-6; see docs/decisions/similarity.md.
 
     Returns:
         A number in [0, 1] (`literal` may exceed 1).

@@ -1,4 +1,4 @@
-"""A number as a whole: what is read as one, and what makes it the head of something else.
+"""Numbers in text: what is read as a number, and what turns it into part of something else.
 
 Read are a sign, digits of any script, one point, an exponent and a percentage; nothing that follows may turn
 them into another number: "0,8", "1/3", "0.7-0.9", "0. 8", "0x1", "8 of 10" and "4 fifths" are not read.

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.base import SimilarityVariant
-from rise_bench.annotations.kinds import KINDS, floor_predictors, similarity
+from rise_bench.annotations.kinds import KINDS, fit_baselines, similarity
 from rise_bench.cot.dataset import GROUNDED, cot_features
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.data.card import joined_card
@@ -139,7 +139,7 @@ def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str
 
 def _prior(plan: CotPlan) -> Any:
     golds = plan.benchmark.golds("train", plan.config)
-    return floor_predictors(golds)[KINDS[plan.benchmark.spec.kind].prior]
+    return fit_baselines(golds)[KINDS[plan.benchmark.spec.kind].prior]
 
 
 def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:

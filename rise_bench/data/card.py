@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rise_bench.annotations.kinds import KINDS, floor_predictors
+from rise_bench.annotations.kinds import KINDS, fit_baselines
 from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
@@ -145,7 +145,7 @@ def _floors(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
     if "test" not in dataset.manifest.counts:
         return {}
     golds = dataset.golds("test")
-    predictors = floor_predictors(dataset.train_golds(), golds)
+    predictors = fit_baselines(dataset.train_golds(), golds)
     scores = {name: [score_annotation(g, predict(g)) for g in golds] for name, predict in predictors.items()}
     return {name: aggregate(dataset.spec, golds, s, resamples=0).metrics for name, s in scores.items()}
 

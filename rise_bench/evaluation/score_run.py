@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import Responses, score_responses
@@ -88,5 +88,5 @@ def score_floors(
             reference=reference,
             resamples=resamples,
         )
-        for name, predict in floor_predictors(dataset.train_golds(), golds).items()
+        for name, predict in fit_baselines(dataset.train_golds(), golds).items()
     }

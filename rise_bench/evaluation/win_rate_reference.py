@@ -7,7 +7,7 @@ other run can be the reference by hand; its name then carries the hash of its sa
 
 from pathlib import Path
 
-from rise_bench.annotations.kinds import KINDS, floor_predictors
+from rise_bench.annotations.kinds import KINDS, fit_baselines
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
 from rise_bench.evaluation.responses import read_responses, score_responses
@@ -21,7 +21,7 @@ def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Refere
     if not names:
         return None
     golds = dataset.golds(split)
-    baselines = floor_predictors(dataset.train_golds(), golds)
+    baselines = fit_baselines(dataset.train_golds(), golds)
     name = next(name for name in names if name in baselines)
     scores = [score_annotation(gold, baselines[name](gold)) for gold in golds]
     return Reference.of(name, dataset.spec.kind, scores)

@@ -60,11 +60,11 @@ _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp", b
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """A row on its way out: its truth, chain of thought and image.
+    """A row to export.
 
     Attributes:
         spec: The benchmark.
-        gold: The truth, boxes in pixels.
+        gold: Ground truth, boxes in pixels.
         cot: The chain of thought.
         image: The image's original bytes.
         file_name: Name for the image's file; equal images share it.
@@ -95,13 +95,13 @@ def export(
     Args:
         name: Folder of a CoT dataset, or its name on the Hub, as in `rise_bench.load`.
         out: Folder to make.
-        form: Whose form.
+        form: Name of the format.
         config: `high` (reward at least tau) or `default` (all rows).
         unit: Unit of boxes in `trl` and `messages`: what the model to be trained states. `visual_rft` has
             thousandths and `vlm_r1` pixels, as these projects do.
         revision: Commit, tag or branch on the Hub.
         overwrite: Replace what `out` holds.
-        progress: Told (rows done, rows in all) after each row.
+        progress: Called with (rows done, rows in all) after each row.
 
     Raises:
         ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.

@@ -21,7 +21,7 @@ def clean_cot(cot: str) -> str:
         (opened[-1] if opened else kept).append(piece)
         if piece == ">" and opened:
             if _SPECIAL_TOKEN.fullmatch("".join(opened[-1])):
-                opened.pop()  # what stood before and what follows may together be a token
+                opened.pop()  # the text before and after it may together be a token
             else:
                 kept += itertools.chain(*opened)
                 opened.clear()

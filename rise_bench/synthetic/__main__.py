@@ -1,6 +1,6 @@
 """Print the documented figures of the drawn benchmarks: `python -m rise_bench.synthetic`.
 
-What the best possible reader scores, what one scores who misses a cue, and the floors of constant answers.
+Scores of the best possible reader, of readers that miss a cue, and of constant answers (baselines).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import floor_predictors, kind_of, similarity
+from rise_bench.annotations.kinds import fit_baselines, kind_of, similarity
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.scoring.scores import aggregate, score_annotation
 from rise_bench.synthetic import moods
@@ -31,7 +31,7 @@ Reader = Callable[[DrawnRow, Gold], Annotation]
 
 
 def golds(benchmark: DrawnBenchmark, split: Split) -> list[tuple[DrawnRow, Gold]]:
-    """Return the rows of a default-sized split with their truth."""
+    """Return the rows of a default-sized split with their ground truth."""
     count = DEFAULT_COUNTS[benchmark][split == "test"]
     pairs = []
     for row in drawn_rows(benchmark, split, count):
@@ -81,10 +81,10 @@ def _flat(gold: Gold, word: str, position: int) -> Distribution:
 
 
 def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
-    """Return name, metric and mean similarity of every reader and floor on the default test split, seed 0."""
+    """Return name, metric and mean similarity of every reader and baseline on the default test split, seed 0."""
     test = golds(benchmark, "test")
     truth = [gold for _, gold in test]
-    floors = floor_predictors([gold for _, gold in golds(benchmark, "train")])
+    floors = fit_baselines([gold for _, gold in golds(benchmark, "train")])
     answers = {name: [read(row, gold) for row, gold in test] for name, read in readers(benchmark).items()}
     answers |= {f"floor: {name}": [answer(gold) for gold in truth] for name, answer in floors.items()}
     return [

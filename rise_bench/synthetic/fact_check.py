@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.synthetic.rows import truth_of
@@ -62,5 +63,6 @@ def check_texts(
 def count_statements(texts: Iterable[tuple[str, str]], dataset: BenchmarkDataset, split: str) -> Counted:
     """Count the statements of texts about drawn pictures; see `check_texts`."""
     checked = check_texts(texts, dataset, split)
-    said = [statement for one in checked for statement in one]
-    return Counted(len(checked), len(said), sum(not statement.true for statement in said))
+    statements_of_all = list(chain.from_iterable(checked))
+    false = sum(not statement.true for statement in statements_of_all)
+    return Counted(len(checked), len(statements_of_all), false)

@@ -99,7 +99,7 @@ def mood(cues: Mapping[str, str], table: Table = TABLE, classes: tuple[str, ...]
     Args:
         cues: Values of the relevant cues; one that is missing is averaged over its values.
         table: Weights of each cue value on each class.
-        classes: What the columns of the table stand for.
+        classes: Classes of the columns of the table.
     """
     moods: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = [np.zeros(len(classes))]
     for name in RELEVANT:

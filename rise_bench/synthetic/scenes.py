@@ -106,6 +106,6 @@ def _question(rng: random.Random, things: tuple[Thing, ...]) -> str | None:
     for names in (("colour",), ("texture",), ("texture", "colour"), ("size", "colour"), ()):
         alike = [t for t in others if all(getattr(t, n) == getattr(target, n) for n in (*names, "shape"))]
         if not alike:
-            words = [getattr(target, n) for n in names]
-            return f"Find the {' '.join([*words, target.shape])}."
+            properties = [getattr(target, n) for n in names]
+            return f"Find the {' '.join([*properties, target.shape])}."
     return None

@@ -81,9 +81,9 @@ def describe(cues: Mapping[str, str], names: Sequence[str], sentences: Mapping[s
 
 def describe_thing(thing: Thing, names: Sequence[str] = ("size", "texture", "colour", "place")) -> str:
     """Return the sentence for one thing of a scene, with the named properties and always its shape."""
-    words = [getattr(thing, name) for name in ("size", "texture", "colour") if name in names]
+    properties = [getattr(thing, name) for name in ("size", "texture", "colour") if name in names]
     place = f" at the {thing.place}" if "place" in names else ""
-    return f"There is a {' '.join([*words, thing.shape])}{place}."
+    return f"There is a {' '.join([*properties, thing.shape])}{place}."
 
 
 def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
@@ -94,19 +94,19 @@ def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[S
         truth: The cues of a `moods` or `kinds` picture, or the things of a `scenes` picture. A statement
             about a cue that the picture's kind does not have is not counted.
     """
-    found: list[tuple[int, Statement]] = []
+    placed: list[tuple[int, Statement]] = []
     if isinstance(truth, Mapping):
         for cue, form in _CUE.items():
             for match in form.finditer(text) if cue in truth else ():
                 value = match[1].lower()
                 holds = _SINGULAR.get(value, value) == truth[cue]
-                found.append((match.start(), Statement(match[0], cue, holds)))
+                placed.append((match.start(), Statement(match[0], cue, holds)))
     else:
         for match in _THING.finditer(text):
-            said = [word and word.lower() for word in match.groups()]
-            holds = any(_fits(thing, said) for thing in truth)
-            found.append((match.start(), Statement(match[0], "thing", holds)))
-    return tuple(statement for _, statement in sorted(found, key=lambda pair: pair[0]))
+            properties = [word and word.lower() for word in match.groups()]
+            holds = any(_fits(thing, properties) for thing in truth)
+            placed.append((match.start(), Statement(match[0], "thing", holds)))
+    return tuple(statement for _, statement in sorted(placed, key=lambda pair: pair[0]))
 
 
 def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
@@ -114,6 +114,6 @@ def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> t
     return tuple(s for s in statements(text, truth) if not s.true)
 
 
-def _fits(thing: Thing, said: Sequence[str | None]) -> bool:
+def _fits(thing: Thing, stated: Sequence[str | None]) -> bool:
     seen = (thing.size, thing.texture, thing.colour, thing.shape, thing.place)
-    return all(word is None or word == value for word, value in zip(said, seen, strict=True))
+    return all(word is None or word == value for word, value in zip(stated, seen, strict=True))

@@ -26,7 +26,7 @@ FRAMES = ("thick", "missing")
 LIGHTS = ("even", "fading")
 
 HELD_OUT_PAIRS = frozenset((shape, COLOURS[(2 * i + 1) % 5]) for i, shape in enumerate(SHAPES))
-"""(shape, colour) pairs that only the test split shows; each shape and each colour stands in exactly one."""
+"""(shape, colour) pairs that only the test split shows; each shape and each colour is in exactly one."""
 
 
 @dataclass(frozen=True, slots=True)

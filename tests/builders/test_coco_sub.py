@@ -114,7 +114,7 @@ def test_pools(tmp_path: Path) -> None:
 def test_pool_whose_parts_do_not_fit_is_an_error(tmp_path: Path) -> None:
     source = small(tmp_path, [box(1, 1)])
     coco(source, coco_json([(1, "000000000001.jpg")], [box(1, 1)]), "val2017")
-    with pytest.raises(DataError, match="image id 1 stands in"):
+    with pytest.raises(DataError, match="image id 1 appears in"):
         builder.plan(source, pool="train+val")
     coco(source, coco_json([(7, "7.jpg")], [box(7, 1)], categories={1: "cat"}), "val2017")
     with pytest.raises(DataError, match="other categories"):

@@ -82,7 +82,7 @@ def test_file_without_header_keeps_its_first_row(tmp_path: Path) -> None:
         (emotion6_line("joy/1.jpg", ["inf", *EVEN[1:]]), "inf"),
         (emotion6_line("../1.jpg", EVEN), "leaves the folder"),
         (emotion6_line("/etc/1.jpg", EVEN), "leaves the folder"),
-        (emotion6_line("joy/0.jpg", EVEN), "stands in line 2 already"),
+        (emotion6_line("joy/0.jpg", EVEN), "appears in line 2 already"),
     ],
 )
 def test_bad_line_is_an_error_that_names_it(tmp_path: Path, line: str, problem: str) -> None:

@@ -6,7 +6,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.metrics import LN2
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import floor_predictors, render_gold
+from rise_bench.annotations.kinds import fit_baselines, render_gold
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
@@ -62,7 +62,7 @@ def test_order_of_samples_does_not_matter():
 
 def test_win_rate_against_a_reference_names_it_and_counts_ties():
     golds = moods()
-    predictor = floor_predictors(golds)["uniform"]
+    predictor = fit_baselines(golds)["uniform"]
     scores = [score_annotation(g, predictor(g)) for g in golds]
     jsds = {s.id: (s.values["jsd"] if i % 2 else 2.0) for i, s in enumerate(scores)}
     report = aggregate(
@@ -100,7 +100,7 @@ def test_floors_by_hand():
         Gold(str(i), Distribution(("a", "b"), p), 10, 10)
         for i, p in enumerate([(1.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
     ]
-    floors = {name: predict(golds[0]).probs for name, predict in floor_predictors(golds).items()}
+    floors = {name: predict(golds[0]).probs for name, predict in fit_baselines(golds).items()}
     assert floors["uniform"] == (0.5, 0.5)
     assert floors["majority_class"] == (1.0, 0.0)
     assert floors["train_mean"] == pytest.approx((2 / 3, 1 / 3))
@@ -111,14 +111,14 @@ def test_box_floors_scale_with_the_image():
         Gold("0", Boxes(((0, 0, 50, 50), (50, 50, 50, 50))), 100, 100),
         Gold("1", Boxes(((0, 0, 1, 1),)), 10, 20),
     ]
-    floors = floor_predictors(golds[:1])
+    floors = fit_baselines(golds[:1])
     assert floors["whole_image"](golds[1]).xywh == ((0, 0, 10, 20),)
     assert floors["mean_box"](golds[1]).xywh[0] == pytest.approx((2.5, 5.0, 5.0, 10.0))
 
 
 def test_floors_need_samples():
     with pytest.raises(DataError, match="need samples and there is none"):
-        floor_predictors([])
+        fit_baselines([])
 
 
 @pytest.mark.parametrize("spec", BENCHMARKS.values(), ids=BENCHMARKS)

@@ -25,7 +25,7 @@ from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.kinds import floor_predictors
+from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.dataset import TAU
@@ -138,7 +138,7 @@ def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> d
                 **_metrics(spec, golds, scores),
                 **({"true_statements": truth_rate(texts, rows)["all"]} if style == "think_answer" else {}),
             }
-    floors = floor_predictors([r.gold for r in samples(spec.name, "train", 300)])
+    floors = fit_baselines([r.gold for r in samples(spec.name, "train", 300)])
     for name, answer in floors.items():
         result[f"floor {name}"] = _metrics(spec, golds, [score_annotation(g, answer(g)) for g in golds])
     return result

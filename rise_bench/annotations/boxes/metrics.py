@@ -21,7 +21,7 @@ from rise_bench.annotations.metric import Metric
 
 _RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
-#: COCO looks at so many boxes an image.
+#: Boxes of an image that COCO counts.
 MAX_STATED = 100
 
 #: IoU from which a stated box is right.
@@ -47,17 +47,17 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     """Match the stated boxes of every sample by COCOeval at IoU 0.5; unreadable (None) states no box.
 
     A sample has one category, so all are matched as one, over one threshold and one area range: the same
-    outcome as COCOeval's own walk over 80 categories, 10 thresholds and 4 ranges (tested), far sooner.
+    outcome as COCOeval's own loop over 80 categories, 10 thresholds and 4 ranges (tested), far faster.
 
     Args:
-        golds: Truth with boxes in pixels.
+        golds: Ground truth with boxes in pixels.
         stated: Stated boxes in pixels of the original image, paired with `golds`.
 
     Returns:
-        One `Matches` a sample, in the order given.
+        One `Matches` per sample, in the order given.
     """
     truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
-    boxes = [found.xywh[:MAX_STATED] if found else () for found in stated]
+    boxes = [answer.xywh[:MAX_STATED] if answer else () for answer in stated]
     hits = [_hit_alone(a, b) if len(a) == len(b) == 1 else None for a, b in zip(truth, boxes, strict=True)]
     several = [i for i, hit in enumerate(hits) if hit is None]
     for i, hit in zip(several, _match([truth[i] for i in several], [boxes[i] for i in several]), strict=True):
@@ -181,12 +181,12 @@ def _weighted_ap(
     if not hit.any():
         return np.zeros(len(gold))
     seen = np.cumsum(weights, axis=0)
-    found = np.cumsum(weights[hit], axis=0)
-    precision = found / (np.maximum(seen[hit], 1.0) + np.spacing(1))
+    hits = np.cumsum(weights[hit], axis=0)
+    precision = hits / (np.maximum(seen[hit], 1.0) + np.spacing(1))
     precision = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    recall = found / np.maximum(gold, 1.0)
+    recall = hits / np.maximum(gold, 1.0)
     reached = _thresholds_reached(recall)
-    reached[found == 0] = 0
+    reached[hits == 0] = 0
     area: NDArray[np.float64] = np.sum(np.diff(reached, axis=0, prepend=0) * precision, axis=0)
     return area / len(_RECALL_THRESHOLDS)
 

@@ -56,7 +56,7 @@ class Names:
     Attributes:
         index: Folded name to position.
         endings: The last word of each name, the last two, and so on.
-        most_words: Words of the name that has most.
+        most_words: Number of words of the longest name.
         reach: Characters before a separator in which a name is looked for.
     """
 
@@ -68,13 +68,13 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is said of a class: its number, or None if there is none that can be read.
+    """What an answer states of a class.
 
     Attributes:
         position: Which class.
-        number: The number, or None.
+        number: The number, or None if none can be read.
         digits: There are digits where the number was expected.
-        braced: It stands inside braces.
+        braced: Whether it is inside braces.
     """
 
     position: int
@@ -89,7 +89,7 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
     Args:
         answer: Text of the answer.
         classes: Class names.
-        closed: Whether the end of the answer was marked; if not, it may have been cut.
+        closed: Whether the end of the answer was marked; if not, it may be truncated.
     """
     text = plain(answer)
     if "\\" in text:
@@ -116,7 +116,7 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
 
 
 def _resolved(escape: re.Match[str]) -> str:
-    """Return what an escape stands for; a quote stays escaped, so that it ends no string."""
+    """Return the character of an escape; a quote stays escaped, so that it ends no string."""
     if not escape["code"]:
         return "\n"
     return re.sub(r'(["\'\\])', r"\\\1", json.loads(f'"{escape[0]}"'))
@@ -155,7 +155,7 @@ def _names(classes: tuple[str, ...]) -> Names:
 
 @cache
 def _key_pattern(with_marks: bool) -> re.Pattern[str]:
-    """Return the pattern of a word, what may stand between it and a separator, and the separator."""
+    """Return the pattern of a word, what may come between it and a separator, and the separator."""
     inside = rf"\w{marks() if with_marks else ''}"
     return re.compile(
         rf"(?<![{inside}])(?P<last>[{inside}]++)(?P<close>[^{inside}:=|→⇒>≈~<≥≤∼≃≅(,;{{\-]{{0,16}}+)"
@@ -194,7 +194,7 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
             else:
                 unclosed += quote
                 if not text[opening.end() : opening.end() + 1].isdigit():
-                    strings.append(text[opening.end() :])  # cut inside a remark
+                    strings.append(text[opening.end() :])  # truncated inside a remark
                     return
 
 
@@ -249,7 +249,7 @@ def _ends_a_name(word: str, names: Names) -> bool:
 
 
 def _class_of(text: str, match: re.Match[str], names: Names) -> int | None:
-    """Return which class the word of a match ends the name of, or None."""
+    """Return the class whose name ends with the word of a match, or None."""
     end, close = match.end("last"), match["close"]
     begin = max(0, match.start("last") + len(match["last"]) - names.reach)
     place = max(close.rfind('"'), close.rfind("'"))

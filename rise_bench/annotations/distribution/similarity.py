@@ -10,7 +10,7 @@ from rise_bench.annotations.distribution.metrics import jsd
 ZERO = 1e-10
 
 
-#: What it is in the variant `floor`: less than a hundredth counts as a hundredth.
+#: The same in the variant `floor`: less than a hundredth counts as a hundredth.
 _FLOOR = 1e-2
 
 
