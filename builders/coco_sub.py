@@ -110,7 +110,7 @@ def _gather(files: list[tuple[CocoBoxes, Path]]) -> _Pool:
             other = gathered.places.setdefault(source_id, (coco, image_id, folder))
             if other[0] is not coco:
                 raise DataError(
-                    f"image id {image_id} appears in {other[0].path} and in {coco.path}; remove it from one of them"
+                    f"image id {image_id} appears in {other[0].path} and in {coco.path}; remove one"
                 )
             gathered.candidates[coco.categories[category_id]].append(source_id)
     return gathered

@@ -75,9 +75,7 @@ def _rows(root: Path, classes: tuple[str, ...]) -> tuple[list[SourceRow], list[s
         where = f"{LABELS} line {number}"
         file, probs = _parse(line, f"{path} line {number}")
         if file in seen:
-            raise DataError(
-                f"{path} line {number}: {file} appears in line {seen[file]} already; remove one of the lines"
-            )
+            raise DataError(f"{path} line {number}: {file} appears in line {seen[file]} already; remove one")
         seen[file] = number
         image = root / "images" / file
         if not image.is_file():

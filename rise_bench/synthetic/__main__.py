@@ -81,7 +81,7 @@ def _flat(gold: Gold, word: str, position: int) -> Distribution:
 
 
 def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
-    """Return name, metric and mean similarity of every reader and baseline on the default test split, seed 0."""
+    """Return name, metric and mean similarity of each reader and baseline on the default test split."""
     test = golds(benchmark, "test")
     truth = [gold for _, gold in test]
     floors = fit_baselines([gold for _, gold in golds(benchmark, "train")])
