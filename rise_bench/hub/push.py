@@ -6,6 +6,7 @@ connection or the Hub failed, it looks again and goes on with what is missing, s
 old files or all of the new ones. `datasets` retries such conflicts on the wrong exception and loses pushes.
 """
 
+import copy
 import hashlib
 import logging
 import random
@@ -31,7 +32,7 @@ from rise_bench.data.hub_files import (
 from rise_bench.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+    from huggingface_hub import CommitOperationAdd
 
 _log = logging.getLogger(__name__)
 
@@ -44,26 +45,21 @@ ASKING_S = 10.0
 
 _T = TypeVar("_T")
 _TEXT_SUFFIXES = (".md", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".jinja", ".csv")
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A file to send.
+    """A file to send, hashed once by the client.
 
     Attributes:
         path: Path in the repository.
         source: Where its bytes are.
-        size_bytes: Its size.
-        sha256: Hash of its bytes.
-        git_oid: Its git blob id.
+        operation: What the client commits; a commit takes a copy, so that another can follow.
     """
 
     path: str
     source: Path | bytes
-    size_bytes: int
-    sha256: str
-    git_oid: str
+    operation: "CommitOperationAdd"
 
     @classmethod
     def of(cls, path: str, source: Path | bytes) -> "Outgoing":
@@ -72,23 +68,32 @@ class Outgoing:
         Raises:
             ConfigError: If it is text that holds an access token.
         """
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        if isinstance(source, bytes):
-            sha256.update(source)
-            git.update(source)
-        else:
-            with source.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    sha256.update(chunk)
-                    git.update(chunk)
+        from huggingface_hub import CommitOperationAdd
+
         if path.endswith(_TEXT_SUFFIXES):
             _refuse_token(path, source if isinstance(source, bytes) else source.read_bytes())
-        return cls(path, source, size, sha256.hexdigest(), git.hexdigest())
+        return cls(path, source, CommitOperationAdd(path, source))
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self.operation.upload_info.size
+
+    @property
+    def sha256(self) -> str:
+        """Hash of its bytes."""
+        return self.operation.upload_info.sha256.hex()
 
     def is_at(self, remote: RemoteFile | None) -> bool:
         """Whether the Hub has these bytes at this path."""
-        return remote is not None and (remote.sha256 or remote.git_oid) in (self.sha256, self.git_oid)
+        from huggingface_hub.utils.sha import git_hash
+
+        if remote is None or remote.size_bytes != self.size_bytes:
+            return False
+        if remote.sha256:
+            return remote.sha256 == self.sha256
+        data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+        return remote.git_oid == git_hash(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +225,12 @@ def _commit_once(
     title: str,
     owned: Sequence[str],
     repo_type: RepoType,
-    parent: str,
+    parent: str = "",
+    *,
+    create_pr: bool = False,
 ) -> Pushed:
+    from huggingface_hub import CommitOperationDelete
+
     head = str(hub_api().repo_info(repo_id, repo_type=repo_type).sha)
     change = _difference(repo_id, head, files, owned, repo_type)
     if not change.send and not change.delete:
@@ -230,36 +239,32 @@ def _commit_once(
         raise PrerequisiteError(
             f"main of {repo_id} moved from {parent[:12]} to {head[:12]}; nothing was changed, run again"
         )
-    info = hub_api().create_commit(
-        repo_id, _operations(change), commit_message=title, repo_type=repo_type, parent_commit=head
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        *(copy.copy(file.operation) for file in change.send),
+        *map(CommitOperationDelete, change.delete),
+    ]
+    commit = hub_api().create_commit(
+        repo_id,
+        operations,
+        commit_message=title,
+        repo_type=repo_type,
+        parent_commit=head,
+        create_pr=create_pr,
     )
-    return Pushed(repo_id, info.oid, "", tuple(f.path for f in change.send), change.delete)
+    return Pushed(repo_id, commit.oid, commit.pr_url or "", tuple(f.path for f in change.send), change.delete)
 
 
 def _pull_request_once(
     repo_id: str, files: Sequence[Outgoing], title: str, owned: Sequence[str], repo_type: RepoType
 ) -> Pushed:
     api = hub_api()
-    for found in api.get_repo_discussions(
+    for pull in api.get_repo_discussions(
         repo_id, repo_type=repo_type, discussion_type="pull_request", discussion_status="open"
     ):
-        if found.title == title:
-            info = api.repo_info(repo_id, repo_type=repo_type, revision=f"refs/pr/{found.num}")
-            return Pushed(repo_id, str(info.sha), found.url, (), ())
-    head = str(api.repo_info(repo_id, repo_type=repo_type).sha)
-    change = _difference(repo_id, head, files, owned, repo_type)
-    if not change.send and not change.delete:
-        return Pushed(repo_id, head, "", (), ())
-    commit = api.create_commit(
-        repo_id,
-        _operations(change),
-        commit_message=title,
-        repo_type=repo_type,
-        parent_commit=head,
-        create_pr=True,
-    )
-    sent = tuple(f.path for f in change.send)
-    return Pushed(repo_id, commit.oid, commit.pr_url or "", sent, change.delete)
+        if pull.title == title:
+            info = api.repo_info(repo_id, repo_type=repo_type, revision=f"refs/pr/{pull.num}")
+            return Pushed(repo_id, str(info.sha), pull.url, (), ())
+    return _commit_once(repo_id, files, title, owned, repo_type, create_pr=True)
 
 
 def _difference(
@@ -271,16 +276,6 @@ def _difference(
     paths = {file.path for file in files}
     stale = sorted(path for path in remote if path.startswith(tuple(owned)) and path not in paths)
     return Difference(head, send, keep, tuple(stale) if owned else ())
-
-
-def _operations(change: Difference) -> "list[CommitOperationAdd | CommitOperationDelete]":
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    add = [
-        CommitOperationAdd(f.path, f.source if isinstance(f.source, bytes) else str(f.source))
-        for f in change.send
-    ]
-    return [*add, *(CommitOperationDelete(path) for path in change.delete)]
 
 
 def _info(repo_id: str, repo_type: RepoType, timeout_s: float | None = None) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.data.hub_files import commit_of, hub_errors, list_files, redact
+from rise_bench.data.hub_files import RemoteFile, commit_of, hub_errors, list_files, redact
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub.push import Outgoing, compare, push
 
@@ -268,5 +268,9 @@ def test_outgoing_hashes_agree_with_git_and_lfs(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"hello\n")
     file = Outgoing.of("x.bin", path)
-    assert file == Outgoing("x.bin", path, 6, hashlib.sha256(b"hello\n").hexdigest(), file.git_oid)
-    assert file.git_oid == "ce013625030ba8dba906f756967f9e9ca394464a", "git hash-object of hello"
+    assert (file.size_bytes, file.sha256) == (6, hashlib.sha256(b"hello\n").hexdigest())
+    git_oid = "ce013625030ba8dba906f756967f9e9ca394464a"  # git hash-object of hello
+    assert file.is_at(RemoteFile("x.bin", 6, git_oid, None))
+    assert file.is_at(RemoteFile("x.bin", 6, "", file.sha256))
+    assert not file.is_at(RemoteFile("x.bin", 6, git_oid[::-1], None))
+    assert not file.is_at(RemoteFile("x.bin", 6, git_oid, "0" * 64))
