@@ -1,26 +1,25 @@
 """`rise-bench leaderboard`: what maintainers of a board run: init, verify, build, reproduce, export."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.board_options import (
+    DataOption,
+    ResultsOption,
+    WorkersOption,
+    boards_of,
+    open_board,
+    part,
+    progress_bar,
+    report,
+)
 
 board_app = typer.Typer(no_args_is_help=True, help="Verify submissions, build the site, run models again.")
 app.add_typer(board_app, name="leaderboard")
-
-ResultsOption = Annotated[
-    str, typer.Option("--results", help="Results: a local folder, or ORG/NAME of a dataset on the Hub.")
-]
-DataOption = Annotated[
-    list[Path] | None, typer.Option("--data", help="Dataset folder; found by name if left out. Repeatable.")
-]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")]
 
 #: Exit codes of `verify`, apart from 1, which means that it could not verify.
 _EXIT = {"accept": 0, "hold": 3, "reject": 4}
@@ -39,7 +38,7 @@ def init(
     from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
 
-    boards = _part("verification.gold_board")
+    boards = part("verification.gold_board")
     if (results / boards.BOARD_NAME).exists():
         raise ConfigError(
             f"{results / boards.BOARD_NAME} is there already; edit it, or choose another folder"
@@ -77,7 +76,7 @@ def verify(
     """
     from rise_bench.errors import ConfigError
 
-    judge = _part("moderation.batch")
+    judge = part("moderation.batch")
     if (apply or decide) and not (target == "open" or target.isdigit()):
         raise ConfigError("--apply and --decide act on a pull request; give its number, or leave them out")
     if decide and not why:
@@ -87,13 +86,15 @@ def verify(
     else:
         if target == "all" and not results:
             raise ConfigError('"all" needs the board with --results: the folder or dataset to verify')
-        _, folder, boards = _open(results, data) if results else (None, None, _boards_of(data, Path(target)))
+        _, folder, boards = (
+            open_board(results, data) if results else (None, None, boards_of(data, Path(target)))
+        )
         if target == "all":
-            with _progress("verify") as progress:
+            with progress_bar("verify") as progress:
                 outcomes = judge.verify_all(folder, boards, workers=workers, progress=progress)
         else:
             outcomes = [judge.verify_local(Path(target), boards, folder, workers=workers)]
-    _report(outcomes, out, as_json)
+    report(outcomes, out, as_json)
     raise typer.Exit(max((_EXIT[o.decision] for o in outcomes), default=0))
 
 
@@ -108,10 +109,10 @@ def _verify_pulls(
 ) -> list[Any]:
     from rise_bench.errors import ConfigError, PrerequisiteError, RiseError
 
-    judge, hub_board = _part("moderation.batch"), _part("moderation.results_repo")
+    judge, hub_board = part("moderation.batch"), part("moderation.results_repo")
     if not results or Path(results).is_dir():
         raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
-    _, _, boards = _open(results, data)
+    _, _, boards = open_board(results, data)
     numbers = hub_board.open_pull_requests(results) if target == "open" else [int(target)]
     outcomes, failures = [], []
     marks: dict[str, Any] = {}
@@ -130,7 +131,7 @@ def _verify_pulls(
             continue
         outcomes.append(outcome)
     if failures:  # one request that cannot be read does not keep the others waiting
-        _report(outcomes, None, as_json=False)
+        report(outcomes, None, as_json=False)
         raise PrerequisiteError("; ".join(failures))
     return outcomes
 
@@ -144,9 +145,9 @@ def build(
     workers: WorkersOption = None,
 ) -> None:
     """Score every submission again and build the static site: any file server or static Space shows it."""
-    settings, folder, boards = _open(results, data)
-    with _progress("score") as progress:
-        built = _part("web.build").build_site(
+    settings, folder, boards = open_board(results, data)
+    with progress_bar("score") as progress:
+        built = part("web.build").build_site(
             folder, settings, boards, out, workers=workers, overwrite=overwrite, progress=progress
         )
     for refused in built.refused:
@@ -191,9 +192,9 @@ def reproduce(
     from rise_bench.files.atomic import atomic_write_text
     from rise_bench.models.names import checked_model
 
-    hub_board, again = _part("moderation.results_repo"), _part("moderation.reproduce")
-    agreement = _part("moderation.agreement")
-    _, folder, boards = _open(results, data)
+    hub_board, again = part("moderation.results_repo"), part("moderation.reproduce")
+    agreement = part("moderation.agreement")
+    _, folder, boards = open_board(results, data)
     path, said, responses = again.read_accepted(folder, submission, boards)
     again.check_engine(said)
     local = Path(results).is_dir()
@@ -243,78 +244,19 @@ def export(
     """Write the boards as JSON or CSV, or .eval_results entries that the Hub shows on model pages."""
     from rise_bench.files.atomic import atomic_write_text
 
-    settings, folder, boards = _open(results, data)
-    with _progress("score") as progress:
-        entries, _ = _part("ranking.entries").load_entries(
+    settings, folder, boards = open_board(results, data)
+    with progress_bar("score") as progress:
+        entries, _ = part("ranking.entries").load_entries(
             folder, settings, boards, workers=workers, progress=progress
         )
     if format_ == "eval-results":
-        for path, text in _part("ranking.export").eval_results(entries, boards, site).items():
+        for path, text in part("ranking.export").eval_results(entries, boards, site).items():
             atomic_write_text(out / path, text)
     else:
-        tables = _part("ranking.tables").build_tables(settings, boards, entries)
-        site_part = _part("web.build")
+        tables = part("ranking.tables").build_tables(settings, boards, entries)
+        site_part = part("web.build")
         text = site_part.leaderboard_csv(tables)
         if format_ == "json":
             text = site_part.leaderboard_json(settings.title, tables)
         atomic_write_text(out, text)
     typer.echo(str(out))
-
-
-def _part(name: str) -> ModuleType:
-    from rise_bench.catalog.plugins import load_component
-
-    return load_component("leaderboards", name)
-
-
-def _open(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
-    """Return settings, local folder and loaded truth of a results folder or dataset."""
-    boards = _part("verification.gold_board")
-    folder = (
-        Path(results)
-        if Path(results).is_dir()
-        else _part("moderation.results_repo").fetch_main(results).folder
-    )
-    settings = boards.read_settings(folder)
-    return settings, folder, boards.load_boards(settings, data or ())
-
-
-def _boards_of(data: list[Path] | None, submission: Path) -> Any:
-    """Load the given datasets, else the one that the submission names, from where datasets are found."""
-    from rise_bench.data.dataset import open_dataset
-    from rise_bench.hub.find import find_dataset
-    from rise_bench.leaderboards.submissions.schema import read_submission
-
-    datasets = list(map(open_dataset, data or ()))
-    if not datasets:
-        said, _ = read_submission(_part("submissions.tree").read_folder(submission)[0])
-        datasets = [find_dataset(said.benchmark)] if said else []
-    loaded = map(_part("verification.gold_board").load_gold, datasets)
-    return {board.spec.name: board for board in loaded}
-
-
-def _report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
-    from rise_bench.files.atomic import atomic_write_text
-
-    verifier = _part("verification.verifier")
-    for outcome in outcomes:
-        if out is not None:
-            name = outcome.path.removeprefix("submissions/") or "submission"
-            atomic_write_text(out / f"{name}.json", verifier.render_report(outcome))
-        if not as_json:
-            typer.echo(f"{outcome.decision}: {outcome.path or '(no folder)'}")
-            for reason in outcome.reasons:
-                typer.echo(f"  {reason.severity} {reason.code}: {reason.message}")
-    if as_json:
-        reports = [outcome.to_json() for outcome in outcomes]
-        typer.echo(json.dumps(reports, indent=2, sort_keys=True))
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

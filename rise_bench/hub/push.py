@@ -1,9 +1,8 @@
 """Sending files to the Hub in one commit: resumable, safe beside other pushers, nothing sent twice.
 
 A push compares each file with the head of the branch, uploads the large ones that the Hub lacks, and makes
-one commit that requires that head as its parent. If somebody else committed in between (409, 412), or the
-connection or the Hub failed, it looks again and goes on with what is missing, so a reader sees either the
-old files or all of the new ones. `datasets` retries such conflicts on the wrong exception and loses pushes.
+one commit with that head as its parent. After another commit (409, 412) or a lost connection it compares
+again and goes on with what is missing, so a reader sees either the old files or all of the new ones.
 """
 
 import copy
@@ -71,7 +70,11 @@ class Outgoing:
         from huggingface_hub import CommitOperationAdd
 
         if path.endswith(_TEXT_SUFFIXES):
-            _refuse_token(path, source if isinstance(source, bytes) else source.read_bytes())
+            text = _bytes(source).decode("utf-8", "replace")
+            if redact(text) != text:
+                raise ConfigError(
+                    f"{path} holds a Hugging Face access token and would be public; remove it, then revoke it"
+                )
         return cls(path, source, CommitOperationAdd(path, source))
 
     @property
@@ -92,8 +95,7 @@ class Outgoing:
             return False
         if remote.sha256:
             return remote.sha256 == self.sha256
-        data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-        return remote.git_oid == git_hash(data)
+        return remote.git_oid == git_hash(_bytes(self.source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def _commit_once(
 
     head = str(hub_api().repo_info(repo_id, repo_type=repo_type).sha)
     change = _difference(repo_id, head, files, owned, repo_type)
-    if not change.send and not change.delete:
+    if not (change.send or change.delete):
         return Pushed(repo_id, head, "", (), ())
     if parent and head != parent:
         raise PrerequisiteError(
@@ -289,14 +291,10 @@ def _info(repo_id: str, repo_type: RepoType, timeout_s: float | None = None) -> 
         return None
 
 
+def _bytes(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
 def _fingerprint(files: Sequence[Outgoing]) -> str:
     lines = sorted(f"{file.path} {file.sha256}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
-
-
-def _refuse_token(path: str, data: bytes) -> None:
-    text = data.decode("utf-8", "replace")
-    if redact(text) != text:
-        raise ConfigError(
-            f"{path} holds a Hugging Face access token and would be public; remove it, then revoke it"
-        )

@@ -1,0 +1,80 @@
+"""What the commands of `rise-bench leaderboard` share: options, opening a board, reports, progress."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+ResultsOption = Annotated[
+    str, typer.Option("--results", help="Results: a local folder, or ORG/NAME of a dataset on the Hub.")
+]
+DataOption = Annotated[
+    list[Path] | None, typer.Option("--data", help="Dataset folder; found by name if left out. Repeatable.")
+]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")]
+
+
+def part(name: str) -> ModuleType:
+    """Import a module of the leaderboards."""
+    from rise_bench.catalog.plugins import load_component
+
+    return load_component("leaderboards", name)
+
+
+def open_board(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
+    """Return settings, local folder and loaded truth of a results folder or dataset."""
+    boards = part("verification.gold_board")
+    folder = (
+        Path(results)
+        if Path(results).is_dir()
+        else part("moderation.results_repo").fetch_main(results).folder
+    )
+    settings = boards.read_settings(folder)
+    return settings, folder, boards.load_boards(settings, data or ())
+
+
+def boards_of(data: list[Path] | None, submission: Path) -> Any:
+    """Load the given datasets, else the one that the submission names, from where datasets are found."""
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.hub.find import find_dataset
+    from rise_bench.leaderboards.submissions.schema import read_submission
+
+    datasets = list(map(open_dataset, data or ()))
+    if not datasets:
+        said, _ = read_submission(part("submissions.tree").read_folder(submission)[0])
+        datasets = [find_dataset(said.benchmark)] if said else []
+    loaded = map(part("verification.gold_board").load_gold, datasets)
+    return {board.spec.name: board for board in loaded}
+
+
+def report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
+    """Print verdicts, and write each into a folder if one is given."""
+    from rise_bench.files.atomic import atomic_write_text
+
+    verifier = part("verification.verifier")
+    for outcome in outcomes:
+        if out is not None:
+            name = outcome.path.removeprefix("submissions/") or "submission"
+            atomic_write_text(out / f"{name}.json", verifier.render_report(outcome))
+        if not as_json:
+            typer.echo(f"{outcome.decision}: {outcome.path or '(no folder)'}")
+            for reason in outcome.reasons:
+                typer.echo(f"  {reason.severity} {reason.code}: {reason.message}")
+    if as_json:
+        reports = [outcome.to_json() for outcome in outcomes]
+        typer.echo(json.dumps(reports, indent=2, sort_keys=True))
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Any]:
+    """Show a bar; yields what to call with (done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
