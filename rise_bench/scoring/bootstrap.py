@@ -1,4 +1,4 @@
-"""Seeded percentile bootstrap: how sure a score is, given that the samples are a draw."""
+"""Seeded percentile bootstrap of a score over its samples."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Forms of a class name by which a text names the class: plurals, inflections, its adjective or its noun."""
+"""Forms of a class name: plurals, inflections, adjective and noun."""
 
 from functools import lru_cache
 
@@ -46,7 +46,7 @@ _ENDINGS = (  # ending of a name, and what may stand in its place
 
 @lru_cache(maxsize=4096)
 def forms(word: str) -> frozenset[str]:
-    """Return the forms of a word in small letters without accents.
+    """Return the forms of a word, in lower case without accents.
 
     >>> {"sad", "sadder", "sadly"} <= forms("sadness"), "busy" in forms("bus"), "angry" in forms("anger")
     (True, False, True)
@@ -97,7 +97,7 @@ def _inflected(root: str) -> set[str]:
 
 
 def _before_a_vowel(root: str) -> str:
-    """Return the stem as it is before "ed" and "ing": star(r)ed, surpris(e)d."""
+    """Return the stem before "ed" and "ing": star(r)ed, surpris(e)d."""
     if root.endswith("e"):
         return root[:-1]
     syllables = sum(a not in _VOWELS and b in _VOWELS for a, b in zip("." + root, root, strict=False))
@@ -107,7 +107,7 @@ def _before_a_vowel(root: str) -> str:
 
 @lru_cache(maxsize=64)
 def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Return, for each form that can end a class name, the sequences of words that may stand before it."""
+    """Return, for each form that can end a class name, the word sequences that may precede it."""
     before: dict[str, set[tuple[str, ...]]] = {}
     for name in classes:
         parts = [part.casefold() for part in words(look(name)[0])]
@@ -121,7 +121,7 @@ def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ..
 
 @lru_cache(maxsize=64)
 def split_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Return `class_forms` with the names of one word in two parts as well: "tooth brush" of toothbrush."""
+    """Return `class_forms`, and one-word names written in two parts: "tooth brush" for toothbrush."""
     split: dict[str, tuple[tuple[str, ...], ...]] = dict(class_forms(classes))
     for form, sequences in class_forms(classes).items():
         if () in sequences and len(form) < 24:

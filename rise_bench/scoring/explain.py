@@ -1,4 +1,4 @@
-"""How the score of one response came about: what was read, what leaked, which boxes matched, what it paid."""
+"""Explanation of a score: what was read, what leaked, which boxes matched, and the reward."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ from rise_bench.scoring.scores import SampleScore, score_response
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that decided one score.
+    """Everything that a score depends on.
 
     Attributes:
         gold: The truth.

@@ -1,10 +1,10 @@
-"""Is a chain of thought about this picture? A score that needs no truth, from a model's own likelihoods.
+"""Groundedness of a chain of thought in its image, from a model's likelihoods, without ground truth.
 
 The reward of the closed loop (eq. 1) cannot tell a true chain of thought from a code word that both halves
-agree on. A frozen base model that never sees the annotation can: a text that is true of a picture should be
-more likely beside that picture than beside others. The score is the pointwise mutual information of text and
-picture, log p(R | I) - mean over other pictures I' of log p(R | I'), in nats a token. It needs no labels, and
-it cannot see more than the base model sees. `rise_bench.models.likelihood` supplies the likelihoods.
+agree on. A frozen base model that never sees the annotation can: a text that is true of a image should be
+more likely beside that image than beside others. The score is the pointwise mutual information of text and
+image, log p(R | I) - mean over other images I' of log p(R | I'), in nats per token. It needs no labels,
+and it cannot see more than the base model sees. `rise_bench.models.likelihood` supplies the likelihoods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """Groundedness of one text, whole and sentence by sentence, in nats a token.
+    """Groundedness of one text, whole and sentence by sentence, in nats per token.
 
     Attributes:
         score: Mean over all tokens.
@@ -31,40 +31,38 @@ class Grounded:
 
     @property
     def worst(self) -> float:
-        """Score of the least grounded sentence; of a text without one, the text's."""
+        """Score of the least grounded sentence; that of the text if it has none."""
         return min((score for _, _, score in self.sentences), default=self.score)
 
 
 def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:
-    """Return what each token says about the picture, in nats.
+    """Return the information of each token about the image, in nats.
 
     Args:
-        own: log p of each token beside its own picture.
-        others: The same tokens' log p beside other pictures, one sequence a picture, at least one.
+        own: log p of each token beside its own image.
+        others: The same tokens' log p beside other images, one sequence a image, at least one.
 
     Raises:
-        ValueError: If there is no other picture, or the lengths differ.
+        ValueError: If there is no other image, or the lengths differ.
 
     >>> token_information([-0.5, -0.5], [[-2.5, -0.5], [-4.5, -0.5]])
     [3.0, 0.0]
     """
     if not others:
-        raise ValueError("groundedness compares with at least one other picture")
+        raise ValueError("groundedness needs at least one other image")
     if any(len(other) != len(own) for other in others):
-        raise ValueError(
-            f"{len(own)} tokens beside the own picture, {[len(o) for o in others]} beside others"
-        )
+        raise ValueError(f"{len(own)} tokens beside the own image, {[len(o) for o in others]} beside others")
     return [p - math.fsum(column) / len(others) for p, *column in zip(own, *others, strict=True)]
 
 
 def groundedness(own: Sequence[float], others: Sequence[Sequence[float]]) -> float:
-    """Return the mean information of the tokens of a text about its picture, in nats a token.
+    """Return the mean information of the tokens of a text about its image, in nats per token.
 
-    Above 0: the text fits its picture better than others. An empty text says nothing: 0.
+    Above 0, the text fits its image better than other images. 0 for an empty text.
 
     Args:
-        own: log p of each token beside its own picture.
-        others: Likewise beside other pictures.
+        own: log p of each token beside its own image.
+        others: Likewise beside other images.
 
     Raises:
         ValueError: As `token_information`.
@@ -74,7 +72,7 @@ def groundedness(own: Sequence[float], others: Sequence[Sequence[float]]) -> flo
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Return start and end of each sentence of a text, end mark included.
+    """Return start and end of each sentence, end mark included.
 
     >>> sentence_spans("The ground is dark. It is red.")
     [(0, 19), (19, 30)]

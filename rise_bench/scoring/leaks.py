@@ -1,4 +1,4 @@
-r"""Find what a chain of thought gives away of its annotation (L of eq. 1).
+r"""Leaks: pieces of a chain of thought that reveal its annotation (L of eq. 1).
 
 The paper checks "for numerical content (probabilities or coordinate values)". Here any digit counts, and so
 does a number in words where it has the sense of a probability or a coordinate ("eighty per cent"), because
@@ -37,7 +37,7 @@ _GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
 
 
 class LeakSpan(NamedTuple):
-    """A piece of text that gives the annotation away: `text[start:end]` and why."""
+    """A piece of text that reveals the annotation: `text[start:end]`, and the reason."""
 
     start: int
     end: int
@@ -113,7 +113,7 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
 
 @lru_cache(maxsize=2)
 def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
-    """Return the pattern of a word, one spelt out in single letters included."""
+    """Return the pattern of a word, also spelt in single letters."""
     inside = r"[^\W_]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
     return re.compile(rf"\b[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
 
@@ -127,5 +127,5 @@ def _looks(name: str) -> str:
 
 
 def _adjacent(seen: str, tokens: list[re.Match[str]]) -> bool:
-    """Whether nothing but blanks, hyphens and the like stands between the words."""
+    """Whether only spaces, hyphens and the like separate the words."""
     return all(_GAP.fullmatch(seen, a.end(), b.start()) for a, b in pairwise(tokens))

@@ -1,4 +1,4 @@
-"""Numbers in words where they have the sense of a probability or a coordinate, found in the words of a text.
+"""Number words that mean a probability or a coordinate.
 
 Each word becomes a letter that says what it can be: n a number, T a multiple of ten, B hundred or more, w a
 word that does not matter, and so on; a leak is a pattern of these letters. A count before its noun ("two dogs
@@ -202,7 +202,7 @@ _LEAK = re.compile(rf"(?!w)(?:{'|'.join(_RULES)})")
 
 
 def number_word_spans(seen: str, classes: tuple[str, ...] = ()) -> list[tuple[int, int]]:
-    """Return where a text gives a value away in words.
+    """Return the spans of a text that reveal a value in words.
 
     Args:
         seen: The text as `characters.look` returns it.
@@ -218,7 +218,7 @@ def number_word_spans(seen: str, classes: tuple[str, ...] = ()) -> list[tuple[in
 
 
 def has_number_words(seen: str, classes: tuple[str, ...] = ()) -> bool:
-    """Whether `number_word_spans` would find any."""
+    """Whether `number_word_spans` finds any."""
     return _LEAK.search(_without_cues(_codes(seen, classes))) is not None
 
 
@@ -228,7 +228,7 @@ def _without_cues(codes: list[str]) -> str:
 
 
 def _codes(seen: str, classes: tuple[str, ...]) -> list[str]:
-    """Return the letters of each token; none if no token is a number."""
+    """Return the letters of each token; empty if no token is a number."""
     tokens = TOKEN.findall(seen)
     feelings, names = class_forms(_FEELINGS), class_forms(classes)
     code_of_token = {token: _code(token, feelings, names) for token in set(tokens)}
@@ -243,7 +243,7 @@ def _codes(seen: str, classes: tuple[str, ...]) -> list[str]:
 
 
 def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
-    """Return the letters of a token: one, or several where words were joined ("eightypercent")."""
+    """Return the letters of a token, several if words are joined ("eightypercent")."""
     if token[0] in "-—":
         return "~"
     if not token[0].isalnum() and token != "%":

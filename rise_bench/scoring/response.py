@@ -1,4 +1,4 @@
-"""Read what a model wrote: a think-answer or answer-only text becomes an annotation, or a reason why not.
+"""Reading of a response: a think-answer or answer-only text becomes an annotation, or a reason.
 
 The trade-off: a benchmark should measure annotation, not JSON, so reading is generous (code fences, single
 quotes, trailing commas, percent signs, class names in any case, a missing tag); but it never guesses what was
@@ -29,7 +29,7 @@ _ANSWER_ONLY = re.compile(rf"\s*+<answer>{_INSIDE}</answer>\s*+")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read from one text.
+    """Result of reading a response.
 
     Attributes:
         annotation: The stated annotation (boxes in the declared unit), or None if unreadable.
@@ -51,7 +51,7 @@ class Reading:
 def read_response(
     text: str, kind: str, classes: tuple[str, ...] = (), *, style: Style = "think_answer"
 ) -> Reading:
-    """Read the annotation out of a model's text; never raises.
+    """Read the annotation of a response; never raises.
 
     Args:
         text: Raw response.
@@ -76,7 +76,7 @@ def _format_ok(text: str, style: Style) -> bool:
 
 
 def _split(text: str) -> tuple[str, str | None, bool]:
-    """Return think text, answer text (None if there is none outside think), and whether its end was marked.
+    """Return think text, answer text (None without one outside think), and whether its end is marked.
 
     A think that is never closed ends where the last answer opens. A `</think>` without an opening closes a
     think that the prompt opened.

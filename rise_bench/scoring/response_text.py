@@ -1,15 +1,15 @@
-"""Text of a model in the one form that everything else relies on: encodable, empty where there is none."""
+"""Normal form of a model's text: encodable, and empty if there is none."""
 
 import re
 
-#: What stands for "the model gave no response" in rollout logs, samples and scores.
+#: Text for "no response" in rollout logs, samples and scores.
 NO_RESPONSE = ""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def response_text(text: str | None) -> str:
-    r"""The text with half surrogate pairs, which no file can hold, replaced; `NO_RESPONSE` for None.
+    r"""Return the text with lone surrogates, which cannot be encoded, replaced; `NO_RESPONSE` for None.
 
     >>> response_text("half \ud83d pair"), response_text("\ud83d\ude00"), response_text(None)
     ('half � pair', '😀', '')

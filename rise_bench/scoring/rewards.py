@@ -1,7 +1,7 @@
 """The two rewards of the paper: R of the closed loop (eq. 1) and R_R1 of think-answer training (eq. 9).
 
-Both are the similarity of what was stated to the truth, or 0 where a condition fails. The same verdict serves
-the GRPO reward, the quality score of a CoT row and `rise-bench explain`.
+Both are the similarity of the stated annotation to the ground truth, or 0 if a term fails. The GRPO reward,
+the quality score of a CoT row and `rise-bench explain` share the same verdict.
 """
 
 import re
@@ -28,19 +28,19 @@ _MARKUP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RewardRule:
-    """Which reward is paid; the defaults are the paper's, the switches are its Table 5.
+    """Terms of the reward; the defaults are the paper's, the switches are its Table 5.
 
     Attributes:
         variant: Similarity variant.
-        leak_term: Pay nothing for a CoT that leaks (L = 0 of eq. 1).
-        format_term: Pay nothing for a wrong format (F = 1 of eqs. 1 and 9).
+        leak_term: Whether a CoT that leaks gets no reward (L of eq. 1).
+        format_term: Whether a wrong format gets no reward (F of eqs. 1 and 9).
         leak: What counts as a leak: the paper's `numbers`, or `strict` (class names too).
-        upstream_leak_factor: What a leak leaves of the reward; 0 in the paper, 0.1 in the authors' code.
-        grounded: What groundedness does to eq. 1, beyond the paper: `none`; `gate` pays nothing below the
-            threshold; `multiply` pays a share that rises from 0 at the threshold to 1 one scale above it.
-        grounded_threshold: In nats a token, of the least grounded sentence.
-        grounded_scale: In nats a token, above 0; `multiply` only.
-        grounded_swaps: Other pictures that a CoT is held against.
+        upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
+        grounded: Effect of groundedness on eq. 1, beyond the paper: `none`; `gate` gives no reward below the
+            threshold; `multiply` gives a share that rises from 0 at the threshold to 1 one scale above it.
+        grounded_threshold: Groundedness of the least grounded sentence, in nats per token.
+        grounded_scale: Width in nats per token, above 0; `multiply` only.
+        grounded_swaps: Number of other images that a CoT is compared on.
 
     Raises:
         ConfigError: `grounded_scale` is not above 0, or `grounded_swaps` below 1.
@@ -59,28 +59,28 @@ class RewardRule:
     def __post_init__(self) -> None:
         if not self.grounded_scale > 0:
             raise ConfigError(
-                f"reward.grounded_scale = {self.grounded_scale}: it is a width in nats. Set it above 0."
+                f"reward.grounded_scale = {self.grounded_scale}: expected nats per token above 0. Set it above 0."
             )
         if self.grounded_swaps < 1:
             raise ConfigError(
-                f"reward.grounded_swaps = {self.grounded_swaps}: a CoT is held against other pictures. "
+                f"reward.grounded_swaps = {self.grounded_swaps}: a CoT is compared on other images. "
                 "Set at least 1."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a reward came about.
+    """A reward and its parts.
 
     Attributes:
         reward: Eq. 1 or 9, a number in [0, 1] (`literal` may exceed 1).
-        similarity: S before any condition; 0 if unreadable.
-        leak_numbers: The CoT has a number in it (always False for eq. 9).
-        leak_strict: The CoT has a number or a class name in it (always False for eq. 9).
+        similarity: S without the other terms; 0 if unreadable.
+        leak_numbers: Whether the CoT contains a number (always False for eq. 9).
+        leak_strict: Whether the CoT contains a number or a class name (always False for eq. 9).
         format_ok: F of eqs. 1 and 9.
         reason: "ok", or why the stated annotation was unreadable.
         stated: The stated annotation, boxes in pixels of the original image; None if unreadable.
-        grounded: What groundedness leaves of the reward, in [0, 1]; 1 where the rule does not ask for it.
+        grounded: Factor of the reward by groundedness, in [0, 1]; 1 if the rule does not use it.
     """
 
     reward: float
@@ -94,16 +94,16 @@ class Verdict:
 
     @property
     def paid(self) -> float:
-        """What the policy is paid: the reward, or what groundedness leaves of it."""
+        """Reward of the policy: the reward times the factor of groundedness."""
         return self.reward * self.grounded
 
 
 def grounded_factor(groundedness: float, rule: RewardRule) -> float:
-    """Return what a groundedness leaves of a reward, in [0, 1], under `rule.grounded`.
+    """Return the factor of a reward by groundedness, in [0, 1].
 
     Args:
-        groundedness: In nats a token, of the least grounded sentence.
-        rule: Which reward.
+        groundedness: Groundedness of the least grounded sentence, in nats per token.
+        rule: Terms of the reward.
 
     >>> grounded_factor(0.25, RewardRule(grounded="multiply", grounded_scale=0.5))
     0.5
@@ -115,7 +115,7 @@ def grounded_factor(groundedness: float, rule: RewardRule) -> float:
 
 
 def cot_format_ok(cot: str) -> bool:
-    """Whether a CoT is a narrative: three words or more, no tags, no special tokens, no JSON (F of eq. 1)."""
+    """Whether a CoT is a narrative: at least three words, no tags, special tokens or JSON (F of eq. 1)."""
     three_words = len(list(islice(_WORDS.finditer(cot), 3))) == 3
     return three_words and _MARKUP.search(cot) is None and clean_cot(cot) == cot.strip()
 
@@ -143,15 +143,15 @@ def cot_reward(
     """Reward of a chain of thought by the annotation that was reconstructed from it (eq. 1).
 
     Args:
-        gold: The sample's truth.
-        cot: The chain of thought R.
-        reconstruction_text: What the model answered when shown the image and R alone.
+        gold: Ground truth of the sample.
+        cot: Chain of thought R.
+        reconstruction_text: Response of the model to the image and R alone.
         answer_format: How the model states boxes; a reconstruction is always the answer only.
-        rule: Which reward; the paper's if None.
-        groundedness: Of the least grounded sentence, in nats a token; a rule with `grounded` needs it.
+        rule: Terms of the reward; the paper's if None.
+        groundedness: Groundedness of the least grounded sentence, in nats per token, if the rule uses it.
 
     Raises:
-        ValueError: The rule asks for groundedness and there is none.
+        ValueError: The rule uses groundedness and none is given.
     """
     rule = rule or RewardRule()
     if rule.grounded != "none" and groundedness is None:

@@ -1,7 +1,7 @@
-"""The one scoring of rise-bench: a response becomes a `SampleScore`, many become a `Report`.
+"""Scoring: a response becomes a `SampleScore`, many become a `Report`.
 
-The lmms-eval tasks, `rise-bench score`, the floors and the leaderboard all call these two functions, so that
-the same responses have the same score wherever they are scored.
+The lmms-eval tasks, `rise-bench score`, the baselines and the leaderboard share these functions, so that the
+same responses have the same score everywhere.
 """
 
 from collections import Counter
@@ -81,8 +81,8 @@ class Report:
         benchmark: Name of the benchmark.
         samples: Number of samples.
         metrics: Metric name -> value with its 95% interval (seeded bootstrap over samples).
-        reasons: How many responses were read ("ok") or unreadable, by reason.
-        reference: What the win-rate is against; empty if there is none.
+        reasons: Number of responses by reason: "ok", or why they are unreadable.
+        reference: Model that the win-rate is against; empty if there is none.
     """
 
     benchmark: str
@@ -100,7 +100,7 @@ def score_response(gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_
     """Score one raw response; never raises on the text.
 
     Args:
-        gold: The sample's truth.
+        gold: Ground truth of the sample.
         text: Raw response of the model.
         answer_format: How the answer was asked for.
     """
@@ -142,7 +142,7 @@ def aggregate(
         ranking: Samples of the ranking metric in order of ids; collected here if None.
 
     Raises:
-        DataError: If a sample has no score, two scores, or a score has no sample; or the reference lacks one.
+        DataError: A sample has no score or two, a score has no sample, or the reference lacks a sample.
     """
     golds = sorted(golds, key=lambda gold: gold.id)
     scores = sorted(scores, key=lambda score: score.id)
@@ -195,12 +195,12 @@ def _check_complete(gold_ids: Sequence[str], score_ids: Sequence[str]) -> None:
     missing = sorted(set(gold_ids) - set(score_ids))
     foreign = sorted(set(score_ids) - set(gold_ids))
     double = sorted(i for i, n in Counter(score_ids).items() if n > 1)
-    found = [
+    problems = [
         f"{len(ids)} {what} (e.g. {ids[0]!r})"
         for ids, what in ((missing, "missing"), (foreign, "unknown"), (double, "scored twice"))
         if ids
     ]
     raise DataError(
-        f"the scores do not fit the {len(gold_ids)} samples: {', '.join(found)}; "
+        f"the scores do not fit the {len(gold_ids)} samples: {', '.join(problems)}; "
         "an incomplete run has no score: run what is missing and score again"
     )
