@@ -20,7 +20,7 @@ def stopping(kept: Callable[[], str]) -> Iterator[None]:
     The block must survive `kill -9`, which is what a second Ctrl-C, or the end of the grace time, comes to.
 
     Args:
-        kept: What is kept, and how to go on; asked for when it happens.
+        kept: Called when it happens for what is kept and how to go on; an empty text says nothing.
     """
     if threading.current_thread() is not threading.main_thread() or _ignored():
         yield
@@ -55,7 +55,8 @@ def _answer(reader: int, kept: Callable[[], str], answered: threading.Event) -> 
         asked += 1
         if asked > 1:
             os._exit(INTERRUPTED)
-        os.write(2, f"\nstopping: {kept()}\n".encode())
+        if text := kept():
+            os.write(2, f"\nstopping: {text}\n".encode())
         answered.set()
         timer = threading.Timer(_GRACE_SECONDS, os._exit, [INTERRUPTED])
         timer.daemon = True

@@ -53,33 +53,17 @@ def train(
         return
     require_extra("train")
     run = load_component("trainers", "runs.run_folder").RunFolder.of(config)
-    with stopping(run.kept):
+    console = load_component("trainers", "runs.console")
+    with stopping(lambda: run.kept() if console.is_heard() else ""):
         _train(config, run, check=check, as_json=as_json)
 
 
 def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
     from rise_bench.hub.find import open_benchmark
 
-    say = load_component("trainers", "runs.console").say
     if check or _PASSED not in os.environ:
-        with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
-            seen = load_component("trainers", "checks.preflight").inspect(config, sys.argv[1:])
-        if as_json:
-            typer.echo(json.dumps(_as_json(seen)))
-            if not check:
-                raise ConfigError("--json is for --check. Give both.")
-            raise typer.Exit(1 if seen.findings else 0)
-        for fact in seen.facts:
-            say(f"pre-flight: {fact}")
-        for warning in seen.warnings:
-            say(f"warning: {warning}")
-        seen.refuse()
-        if check:
-            typer.echo("pre-flight: no problem found, nothing was written")
-            return
-        if seen.command:
-            os.environ[_PASSED] = "1"
-            os.execv(seen.command[0], seen.command)
+        _preflight(config, check=check, as_json=as_json)
+    console = load_component("trainers", "runs.console")
     benchmark = open_benchmark(config.data.benchmark)
     hashes = load_component("trainers", "data.training_data").prompt_hashes(config, benchmark)
     new = not run.path.exists()
@@ -90,10 +74,35 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
         if new:
             run.discard_if_nothing_was_trained()
         raise
-    if load_component("trainers", "runs.run_folder").is_main_process():
+    if console.is_heard():
         for line in load_component("trainers", "runs.next_steps").next_steps(config, benchmark, run, final):
-            say(f"next: {line}")
+            console.say(f"next: {line}")
         typer.echo(str(final))
+
+
+def _preflight(config: Any, *, check: bool, as_json: bool) -> None:
+    """Look for problems; end here if there are any or with --check, or start the processes of the run."""
+    console = load_component("trainers", "runs.console")
+    with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
+        seen = load_component("trainers", "checks.preflight").inspect(config, sys.argv[1:])
+    if as_json:
+        typer.echo(json.dumps(_as_json(seen)))
+        if not check:
+            raise ConfigError("--json is for --check. Give both.")
+        raise typer.Exit(1 if seen.findings else 0)
+    for fact in seen.facts:
+        console.say(f"pre-flight: {fact}")
+    for warning in seen.warnings:
+        console.say(f"warning: {warning}")
+    if seen.findings and not console.is_heard_on_its_machine():
+        raise typer.Exit(1)
+    seen.refuse()
+    if check:
+        typer.echo("pre-flight: no problem found, nothing was written")
+        raise typer.Exit
+    if seen.command:
+        os.environ[_PASSED] = "1"
+        os.execv(seen.command[0], seen.command)
 
 
 def _as_json(seen: Any) -> dict[str, Any]:

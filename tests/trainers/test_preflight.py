@@ -219,6 +219,24 @@ def test_memory_of_the_paper_setting_fits_its_gpu_and_one_gpu_without_sharding_d
     assert more.activations == 2 * paper.activations
 
 
+@pytest.mark.parametrize(
+    ("overrides", "bytes_a_parameter"),
+    [
+        ([], 0),
+        (["grpo.beta=0.1"], 2 / 8),
+        (["grpo.beta=0.1", "compute.accelerate=ddp"], 4),
+        (["reward.grounded=gate", "compute.accelerate=zero2"], 2),
+        (["reward.grounded=gate", "compute.accelerate=zero2", "grpo.beta=0.1"], 4),
+    ],
+)
+def test_memory_counts_the_reference_model_and_the_judge(overrides, bytes_a_parameter):
+    model = qwen2_vl_2b()
+    parameters = sum(p.numel() for p in model.parameters())
+    need = memory.estimate(load_config("emotion6/rise_cot", overrides), "grpo", model, processes=8)
+    assert need.frozen == pytest.approx(bytes_a_parameter * parameters)
+    assert need.total == need.states + need.frozen + max(need.activations, need.sampling)
+
+
 def test_a_model_whose_state_cannot_fit_is_refused_and_a_tight_one_is_warned_about(make_config, monkeypatch):
     config = make_config()
     need = memory.estimate(config, "grpo", memory.shape_of(config.model), processes=1)

@@ -220,6 +220,17 @@ def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(
     assert not train.trained and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("rank", "heard"), [("0", True), ("3", False)])
+def test_only_the_first_process_reports_what_pre_flight_finds(train, command, monkeypatch, rank, heard):
+    for name, setting in {"RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "a", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, setting)
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "4")
+    result = train.run(*command("rise_cot", "run.save_only_model=true")[4:])
+    assert result.exit_code == 1 and isinstance(result.exception, ConfigError) == heard
+    assert ("pre-flight" in result.stderr) == heard
+
+
 def test_a_run_that_ended_before_its_first_step_leaves_its_folder_free(train, command, tmp_path):
     for settings in (["sft.steps=2"], ["sft.steps=3"]):
         assert train.run(*command("sft", *settings)[4:]).exit_code == 130

@@ -25,6 +25,7 @@ class Need:
 
     Attributes:
         states: Weights, gradients, optimiser state.
+        frozen: Weights of the reference model (`grpo.beta` above 0) and of the judge (`reward.grounded`).
         activations: Kept for the backward pass, and one layer's recompute.
         sampling: Key-value cache, and gathered weights under ZeRO-3 (GRPO without vLLM).
     """
@@ -32,14 +33,16 @@ class Need:
     states: float
     activations: float
     sampling: float
+    frozen: float = 0.0
 
     @property
     def total(self) -> float:
-        """Peak: training and sampling do not overlap, the states are always there."""
-        return self.states + max(self.activations, self.sampling)
+        """Peak: training and sampling do not overlap, states and frozen models are always there."""
+        return self.states + self.frozen + max(self.activations, self.sampling)
 
     def __str__(self) -> str:
-        parts = {"states": self.states, "activations": self.activations, "sampling": self.sampling}
+        parts = {"states": self.states, "frozen models": self.frozen}
+        parts |= {"activations": self.activations, "sampling": self.sampling}
         inside = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in parts.items() if size)
         return f"{self.total / 2**30:.1f} GiB ({inside})"
 
@@ -99,7 +102,8 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
         cache = 2 * text.num_hidden_layers * text.num_key_value_heads * head * width
         sampled = config.grpo.rollouts_per_device * config.grpo.gradient_accumulation_steps
         sampling = sampled * tokens * cache + (2 * parameters if zero == 3 else 0)
-    return Need(parameters * _state_bytes(zero, processes), activations, sampling)
+    frozen = _frozen_bytes(config, zero, processes) * parameters if phase == "grpo" else 0.0
+    return Need(parameters * _state_bytes(zero, processes), activations, sampling, frozen)
 
 
 def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
@@ -122,6 +126,13 @@ def _parameters(model: Any) -> int:
 
 def _state_bytes(zero: int, processes: int) -> float:
     return {0: 16.0, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
+
+
+def _frozen_bytes(config: TrainConfig, zero: int, processes: int) -> float:
+    """Bytes per parameter of frozen models: ZeRO-3 shards the reference model, each process has its judge."""
+    reference = (2 if zero and config.compute.bf16 else 4) / (processes if zero == 3 else 1)
+    judge = 4 if config.compute.use_cpu else 2
+    return reference * (config.grpo.beta > 0) + judge * (config.reward.grounded != "none")
 
 
 def completion_length(config: TrainConfig, phase: Phase) -> int:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from rich.console import Console
 
+from rise_bench.cot.launcher import place_among_processes
 from rise_bench.errors import ConfigError
-from rise_bench.trainers.runs.run_folder import is_main_process
+
+
+def is_heard(*pairs: tuple[str, str]) -> bool:
+    """Whether this process speaks to the user: rank 0, or an impossible rank, which pre-flight reports.
+
+    Args:
+        pairs: Names of the variables with rank and number of processes; by default those of the whole run.
+    """
+    try:
+        return place_among_processes(*pairs)[0] == 0
+    except ConfigError:
+        return True
+
+
+def is_heard_on_its_machine() -> bool:
+    """The same of one machine, for problems that another machine may not have."""
+    return is_heard(("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("RANK", "WORLD_SIZE"))
 
 
 def say(line: str) -> None:
     """Print a line, on rank 0 only."""
-    with suppress(ConfigError):  # a rank that makes no sense is a finding of pre-flight, which says it here
-        if not is_main_process():
-            return
-    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    if is_heard():
+        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
