@@ -59,7 +59,7 @@ class RewardRule:
     def __post_init__(self) -> None:
         if not self.grounded_scale > 0:
             raise ConfigError(
-                f"reward.grounded_scale = {self.grounded_scale}: expected nats per token above 0. Set it above 0."
+                f"reward.grounded_scale = {self.grounded_scale}: expected nats per token above 0. Raise it."
             )
         if self.grounded_swaps < 1:
             raise ConfigError(
