@@ -1,4 +1,4 @@
-"""`rise-bench leaderboard`: what maintainers of a board run: init, verify, build, reproduce, export."""
+"""`rise-bench leaderboard`: commands for the maintainers of a board."""
 
 import json
 from pathlib import Path
@@ -21,28 +21,26 @@ from rise_bench.cli.board_options import (
 board_app = typer.Typer(no_args_is_help=True, help="Verify submissions, build the site, run models again.")
 app.add_typer(board_app, name="leaderboard")
 
-#: Exit codes of `verify`, apart from 1, which means that it could not verify.
+#: Exit codes of `verify`; 1 means that it could not verify.
 _EXIT = {"accept": 0, "hold": 3, "reject": 4}
 
 
 @board_app.command()
 def init(
-    results: Annotated[Path, typer.Argument(help="Results folder to make.")],
+    results: Annotated[Path, typer.Argument(help="New results folder.")],
     data: DataOption = None,
     revision: Annotated[
         list[str] | None, typer.Option(help="BENCHMARK=COMMIT of the dataset on the Hub. Repeatable.")
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the site.")] = "RISE-Bench",
 ) -> None:
-    """Make board.json, which pins the dataset of each benchmark by content and commit."""
+    """Write board.json, which pins the dataset of each benchmark by content and commit."""
     from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
 
     boards = part("verification.gold_board")
     if (results / boards.BOARD_NAME).exists():
-        raise ConfigError(
-            f"{results / boards.BOARD_NAME} is there already; edit it, or choose another folder"
-        )
+        raise ConfigError(f"{results / boards.BOARD_NAME} exists already; edit it, or choose another folder")
     if not data:
         raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
     revisions = dict(pair.partition("=")[::2] for pair in revision or ())
@@ -59,26 +57,26 @@ def verify(
     results: ResultsOption = "",
     data: DataOption = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Merge, close or comment the pull request accordingly.")
+        bool, typer.Option("--apply", help="Commit to main, close, or comment on the pull request.")
     ] = False,
     decide: Annotated[
         Literal["accept", "reject"] | None, typer.Option(help="Decide on a held submission.")
     ] = None,
-    why: Annotated[str, typer.Option(help="Why it was decided so; recorded.")] = "",
+    why: Annotated[str, typer.Option(help="Reason of the decision; recorded in the report.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the JSON reports.")] = None,
     workers: WorkersOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
 ) -> None:
-    """Verify a submission: accept (exit 0), hold for a person (3), or reject with every reason (4).
+    """Verify a submission: accept (exit 0), hold for a maintainer (3), or reject with every reason (4).
 
-    Nothing of a submission is executed; the same bytes give the same report. "open" takes every open pull
+    Nothing in a submission is executed; the same bytes give the same report. "open" means every open pull
     request, "all" every submission of a results folder.
     """
     from rise_bench.errors import ConfigError
 
     judge = part("moderation.batch")
     if (apply or decide) and not (target == "open" or target.isdigit()):
-        raise ConfigError("--apply and --decide act on a pull request; give its number, or leave them out")
+        raise ConfigError("--apply and --decide need a pull request; give its number, or drop them")
     if decide and not why:
         raise ConfigError("--decide needs --why: the reason is recorded in the report")
     if target == "open" or target.isdigit():
@@ -130,7 +128,7 @@ def _verify_pulls(
             failures.append(f"pull request {number}: {error}")
             continue
         outcomes.append(outcome)
-    if failures:  # one request that cannot be read does not keep the others waiting
+    if failures:  # a request that cannot be read does not stop the others
         report(outcomes, None, as_json=False)
         raise PrerequisiteError("; ".join(failures))
     return outcomes
@@ -141,10 +139,10 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the site.")],
     results: ResultsOption,
     data: DataOption = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a site that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing site.")] = False,
     workers: WorkersOption = None,
 ) -> None:
-    """Score every submission again and build the static site: any file server or static Space shows it."""
+    """Score every submission again and build the static site, for any file server or static Space."""
     settings, folder, boards = open_board(results, data)
     with progress_bar("score") as progress:
         built = part("web.build").build_site(
@@ -161,26 +159,27 @@ def reproduce(
     submission: Annotated[str, typer.Argument(help="AUTHOR/NAME of a submission on the board.")],
     results: ResultsOption,
     seed: Annotated[
-        str, typer.Option(help="Unknown when the submission was made; its merge commit if left out.")
+        str,
+        typer.Option(
+            help="Text that nobody knew when the submission was made; its merge commit if left out."
+        ),
     ] = "",
     fraction: Annotated[float, typer.Option(help="Share of the samples to run again.")] = 0.1,
     data: DataOption = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Folder of the model at that commit, if you have it.")
-    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Local folder of the model at that commit.")] = None,
     model_args: Annotated[str, typer.Option(help="Further --model_args of lmms-eval.")] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Where to write the record; the results folder if empty.")
+        Path | None, typer.Option(help="File of the record; in the results folder if left out.")
     ] = None,
     time_limit: Annotated[
         float | None,
-        typer.Option(min=0, help="Minutes until the run is killed; 10, and 1 a sample, if left out."),
+        typer.Option(min=0, help="Minutes until the run is killed; 10 plus 1 per sample if left out."),
     ] = None,
     memory_limit: Annotated[
         float | None,
-        typer.Option(min=0, help="GiB of memory of the run; half of the machine's if left out."),
+        typer.Option(min=0, help="GiB of memory for the run; half of the machine's if left out."),
     ] = None,
-    size_limit: Annotated[float, typer.Option(min=0, help="GiB of a model that is downloaded.")] = 50,
+    size_limit: Annotated[float, typer.Option(min=0, help="Largest model to download, in GiB.")] = 50,
 ) -> None:
     """Run a random part of an open-weights submission again and record how far it agrees.
 
@@ -195,37 +194,40 @@ def reproduce(
     hub_board, again = part("moderation.results_repo"), part("moderation.reproduce")
     agreement = part("moderation.agreement")
     _, folder, boards = open_board(results, data)
-    path, said, responses = again.read_accepted(folder, submission, boards)
-    again.check_engine(said)
+    path, content, responses = again.read_accepted(folder, submission, boards)
+    again.check_engine(content)
     local = Path(results).is_dir()
     seed = seed or ("" if local else hub_board.commit_that_added(results, path))
     if not seed:
-        raise ConfigError("a local results folder has no merge commit; give a --seed that nobody knew before")
-    gold = boards[said.benchmark]
-    chosen = agreement.choose(list(gold.by_id), seed, said.samples.sha256, fraction)
+        raise ConfigError(
+            "a local results folder has no merge commit; give --seed with a text that nobody knew before"
+        )
+    gold = boards[content.benchmark]
+    chosen = agreement.choose(list(gold.by_id), seed, content.samples.sha256, fraction)
     if model is not None and not model.is_dir():
-        raise ConfigError(f"--model {model} is no folder; give the folder of the model, or leave it out")
+        raise ConfigError(f"--model {model} is not a folder; give the folder of the model, or drop --model")
     max_bytes = int(size_limit * 2**30)
-    checkpoint = checked_model(str(model)) if model else again.fetch_model(said, max_bytes=max_bytes)
+    checkpoint = checked_model(str(model)) if model else again.fetch_model(content, max_bytes=max_bytes)
     bounds = {
         "time_s": None if time_limit is None else time_limit * 60,
         "memory_bytes": None if memory_limit is None else int(memory_limit * 2**30),
     }
     with tempfile.TemporaryDirectory() as work:
-        texts, held = again.run_again(gold, said, checkpoint, chosen, Path(work), model_args, **bounds)
+        texts, held = again.run_again(gold, content, checkpoint, chosen, Path(work), model_args, **bounds)
     if held["network"] != "closed":
-        typer.echo("warning: this platform did not take the network from the run", err=True)
-    found = agreement.compare(gold, said, responses, texts)
-    record = agreement.record(path, said, seed, fraction, chosen, found, held)
+        typer.echo("warning: this platform could not cut the run off from the network", err=True)
+    outcome = agreement.compare(gold, content, responses, texts)
+    record = agreement.record(path, content, seed, fraction, chosen, outcome, held)
     target = out or (folder if local else Path()) / "reproductions" / f"{path.partition('/')[2]}.json"
     atomic_write_text(target, json.dumps(record, indent=2, sort_keys=True) + "\n")
     typer.echo(
-        f"{path}: {found.identical:.0%} of {found.samples} responses the same, {found.submitted:.4f} as "
-        f"submitted, {found.again:.4f} again: {'agrees' if found.agrees else 'does not agree'}",
+        f"{path}: {outcome.identical:.0%} of {outcome.samples} responses identical, score "
+        f"{outcome.submitted:.4f} before, {outcome.again:.4f} again: "
+        f"{'agrees' if outcome.agrees else 'does not agree'}",
         err=True,
     )
     typer.echo(str(target))
-    raise typer.Exit(0 if found.agrees else 1)
+    raise typer.Exit(0 if outcome.agrees else 1)
 
 
 @board_app.command()

@@ -239,8 +239,8 @@ def test_a_report_on_main_makes_a_submission_the_original(results, datasets, tmp
     [
         (["verify", "7"], "--results ORG/NAME"),
         (["verify", "all"], "the board with --results"),
-        (["verify", "nowhere", "--apply"], "act on a pull request"),
-        (["verify", "nowhere", "--decide", "accept", "--why", "x"], "act on a pull request"),
+        (["verify", "nowhere", "--apply"], "need a pull request"),
+        (["verify", "nowhere", "--decide", "accept", "--why", "x"], "need a pull request"),
         (["verify", "3", "--decide", "accept"], "needs --why"),
         (["verify", "nowhere"], "is not a folder"),
     ],
@@ -260,7 +260,7 @@ def test_init_pins_by_content_and_commit_and_does_not_overwrite(datasets, tmp_pa
     assert settings.benchmarks["emotion6"].revision == commit
     assert settings.benchmarks["coco_sub"].content_sha256 == boards["coco_sub"].pin.content_sha256
     code, _, error = run("init", tmp_path / "board", *data(datasets))
-    assert "is there already" in str(error)
+    assert "exists already" in str(error)
 
 
 def test_export_writes_csv_json_and_eval_results(results, datasets, tmp_path: Path):

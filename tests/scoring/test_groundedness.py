@@ -31,7 +31,7 @@ def test_the_same_picture_twice_gives_zero(logs):
 
 @pytest.mark.parametrize("others", [[], [[-1.0]], [[-1.0, -1.0], [-1.0]]])
 def test_tokens_that_do_not_line_up_are_an_error(others):
-    with pytest.raises(ValueError, match="picture"):
+    with pytest.raises(ValueError, match="image"):
         token_information([-1.0, -2.0], others)
 
 
