@@ -128,7 +128,7 @@ class Make:
             {
                 "schema_version": 1,
                 "benchmark": board.spec.name,
-                "shots": ("4", "16", "full")[n % 3] if n % 2 else "full",
+                "shots": ("4-shot", "16-shot", "full")[n % 3] if n % 2 else "full",
                 "model": {"id": f"org{n % 50}/model-{n}", "revision": f"{n:040x}", "name": f"Model {n}"},
                 "dataset": {"content_sha256": board.pin.content_sha256},
                 "prompt": {"prompt_hash": prompt_hash(board.spec)},

@@ -44,7 +44,7 @@ def _entry(entry: Entry, boards: Mapping[str, GoldBoard], site: str) -> dict[str
     dataset = {"id": board.pin.dataset, "task_id": f"rise_{submission.benchmark}"}
     if board.pin.revision:
         dataset["revision"] = board.pin.revision
-    shots = {"0": "zero-shot", "full": "full data"}.get(submission.shots, f"{submission.shots}-shot")
+    shots = {"0-shot": "zero-shot", "full": "full data"}.get(submission.shots, submission.shots)
     low, high = entry.main.low, entry.main.high
     note = f"{shots}, {board.spec.metric}, 95% interval {low:.4f} to {high:.4f}, {entry.tier}"
     content: dict[str, Any] = {

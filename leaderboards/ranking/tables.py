@@ -22,7 +22,7 @@ from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.scores import aggregate, collect, score_annotation
 
 #: Settings with a board of their own; zero-shot models appear on each.
-BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0")
+BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0-shot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Table:
 
     Attributes:
         spec: The benchmark.
-        shots: "4", "16" or "full".
+        shots: 4-shot, 16-shot or full.
         rows: Ranked rows, best first.
         apart: Rows that are merely recomputed, best first.
         floors: Baselines, best first.
@@ -120,7 +120,9 @@ def build_tables(
         floors = score_floors(board)
         for shots in BOARD_SHOTS:
             chosen = [
-                e for e in entries if e.submission.benchmark == name and e.submission.shots in (shots, "0")
+                e
+                for e in entries
+                if e.submission.benchmark == name and e.submission.shots in (shots, "0-shot")
             ]
             tables.append(_table(settings, board, shots, chosen, floors))
     return tables
@@ -136,7 +138,10 @@ def _table(
     spec = board.spec
     cost = spec.ranking.cost
     ordered = sorted(entries, key=lambda e: (cost(e.main.value), e.submission.run.date, e.path))
-    pinned = settings.rise.get(f"{spec.name}/{shots}")
+    name = f"{spec.name}/{shots}"
+    pinned = settings.rise.get(
+        name, settings.rise.get(name.removesuffix("-shot"))
+    )  # as version 0.1.0 wrote it
     rise = next((e for e in ordered if e.path == pinned), None)
     runs, ranks_of_all = _numbered(ordered), _ranks(ordered)
     parts: dict[bool, tuple[Row, ...]] = {}

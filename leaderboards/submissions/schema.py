@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+)
 from pydantic import ValidationError as _ValidationError
 
 from rise_bench.annotations.answer_format import AnswerFormat, Style
@@ -33,7 +41,8 @@ MAX_RESPONSE_BYTES = 32 * 1024
 #: Most samples of a benchmark.
 MAX_SAMPLES = 20_000
 
-Shots = Literal["0", "4", "16", "full"]
+Shots = Literal["0-shot", "4-shot", "16-shot", "full"]
+_OLD_SHOTS = ("0", "4", "16")
 Severity = Literal["reject", "hold"]
 
 
@@ -149,7 +158,7 @@ class Submission(_Strict):
     Attributes:
         schema_version: 1.
         benchmark: Name of the benchmark.
-        shots: Training samples that the model saw of this benchmark: "0", "4", "16" or "full".
+        shots: Training samples of this benchmark that the model saw. Version 0.1.0 wrote "16" for "16-shot".
         model: See `Model`.
         dataset: See `Dataset`.
         prompt: See `Prompt`.
@@ -162,7 +171,7 @@ class Submission(_Strict):
 
     schema_version: Annotated[int, Field(ge=1, le=1)]
     benchmark: _Slug
-    shots: Shots
+    shots: Annotated[Shots, BeforeValidator(lambda said: f"{said}-shot" if said in _OLD_SHOTS else said)]
     model: Model
     dataset: Dataset
     prompt: Prompt

@@ -16,7 +16,6 @@ from rise_bench.rendering.render import render
 FIRST_ROWS = 10
 
 _TITLES = {"emotion6": "Emotion6", "lisa": "LISA", "imagenet_sub": "ImageNet-Sub", "coco_sub": "COCO-Sub"}
-_SHOTS = {"4": "4-shot", "16": "16-shot", "full": "full data"}
 
 
 class Plot:
@@ -59,7 +58,7 @@ class Board:
     @property
     def shots(self) -> str:
         """Setting of the board."""
-        return _SHOTS[self.table.shots]
+        return "full data" if self.table.shots == "full" else self.table.shots
 
     @property
     def file(self) -> str:
@@ -110,7 +109,7 @@ class Board:
     def details(row: Row) -> str:
         """Return what stands below the name of a submission."""
         submission = row.entry.submission
-        shots = "zero-shot" if submission.shots == "0" else ""
+        shots = "zero-shot" if submission.shots == "0-shot" else ""
         run = f"run {row.run} of {row.runs}" if row.runs > 1 else ""
         return " · ".join(part for part in (row.entry.author, submission.model.method, shots, run) if part)
 

@@ -13,7 +13,8 @@ def submit(
     results: Annotated[Path, typer.Argument(help="Output folder of lmms-eval or `rise-bench eval`.")],
     model: Annotated[str, typer.Option(help="ORG/NAME@COMMIT, or ORG/NAME@closed for closed weights.")],
     shots: Annotated[
-        Literal["0", "4", "16", "full"], typer.Option(help="Training samples of the benchmark it has seen.")
+        Literal["0-shot", "4-shot", "16-shot", "full"],
+        typer.Option(help="Training samples of the benchmark it has seen."),
     ],
     board: Annotated[str, typer.Option(help="Results dataset, ORG/NAME.")] = "",
     data: Annotated[

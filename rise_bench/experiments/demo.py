@@ -126,6 +126,6 @@ def next_steps(demo: Demo) -> str:
             "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
             "compute.accelerate=none model.attn_implementation=sdpa",
             f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
-            f"--shots {demo.shots.removesuffix('-shot')} --data {demo.cell.data} --out submission",
+            f"--shots {demo.shots} --data {demo.cell.data} --out submission",
         )
     )

@@ -200,8 +200,8 @@ MODELS = (
     ("rise", "rise-bench/rise-2b", "RISE 2B", "RISE", 0.25, "full"),
     ("rise", "rise-bench/rise-2b", "RISE 2B", "RISE", 0.27, "full"),
     ("lab", "lab/visual-rft-2b", "Visual-RFT 2B", "Visual-RFT", 0.4, "full"),
-    ("lab", "lab/sft-2b", "SFT 2B", "SFT", 0.5, "16"),
-    ("qwen", "qwen/qwen2-vl-2b", "Qwen2-VL 2B", "", 0.8, "0"),
+    ("lab", "lab/sft-2b", "SFT 2B", "SFT", 0.5, "16-shot"),
+    ("qwen", "qwen/qwen2-vl-2b", "Qwen2-VL 2B", "", 0.8, "0-shot"),
     ("mallory", "mallory/x", HOSTILE_NAME, "<b>bold</b>", 0.6, "full"),
 )
 #: Places in `MODELS` that maintainers ran again; the others are not ranked.

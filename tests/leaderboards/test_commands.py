@@ -270,7 +270,7 @@ def test_export_writes_csv_json_and_eval_results(results, datasets, tmp_path: Pa
     assert run("export", *common, "--out", tmp_path / "board.json")[0] == 0
     assert len(json.loads((tmp_path / "board.json").read_text())["boards"]) == 6
     assert run("export", *common, "--format", "eval-results", "--out", tmp_path / "models")[0] == 0
-    assert (tmp_path / "models/lab/sft-2b/.eval_results/emotion6-16.yaml").is_file()
+    assert (tmp_path / "models/lab/sft-2b/.eval_results/emotion6-16-shot.yaml").is_file()
 
 
 def test_a_dataset_that_is_not_the_pinned_one_is_an_error(results, datasets):

@@ -29,7 +29,7 @@ def tables(results, entries):
 
 
 def test_every_benchmark_has_a_board_for_each_setting(tables):
-    shots = ("4", "16", "full")
+    shots = ("4-shot", "16-shot", "full")
     assert list(tables) == [f"{name}/{s}" for name in ("emotion6", "coco_sub") for s in shots]
 
 
@@ -130,8 +130,8 @@ def test_rows_on_a_truth_that_is_not_public_are_ranked_and_give_no_answer_away(r
 
 def test_zero_shot_models_stand_on_every_board_and_trained_ones_on_their_own(tables):
     authors = {name: [row.entry.author for row in table.all_rows] for name, table in tables.items()}
-    assert authors["emotion6/4"] == ["qwen"]
-    assert sorted(authors["emotion6/16"]) == ["lab", "qwen"]
+    assert authors["emotion6/4-shot"] == ["qwen"]
+    assert sorted(authors["emotion6/16-shot"]) == ["lab", "qwen"]
     assert sorted(authors["emotion6/full"]) == ["lab", "mallory", "qwen", "rise", "rise"]
 
 
@@ -143,13 +143,13 @@ def test_every_submission_of_a_model_is_shown_and_numbered_by_date(tables):
 
 
 def test_floors_are_lines_of_their_own(tables):
-    assert {floor.name for floor in tables["emotion6/4"].floors} == {
+    assert {floor.name for floor in tables["emotion6/4-shot"].floors} == {
         "uniform",
         "train_mean",
         "majority_class",
     }
     assert {floor.name for floor in tables["coco_sub/full"].floors} == {"whole_image", "mean_box"}
-    values = [floor.main.value for floor in tables["emotion6/4"].floors]
+    values = [floor.main.value for floor in tables["emotion6/4-shot"].floors]
     assert values == sorted(values)
 
 
@@ -170,7 +170,7 @@ def test_intervals_are_those_of_rise_bench_score(results, entries):
 def test_rise_is_paired_with_everyone_but_itself(tables):
     for row in tables["emotion6/full"].all_rows:
         assert (row.rise is None) == (row.entry.key == tables["emotion6/full"].rise)
-    assert all(row.rise is None for row in tables["emotion6/4"].rows), "none is pinned there"
+    assert all(row.rise is None for row in tables["emotion6/4-shot"].rows), "none is pinned there"
 
 
 def made_up(values) -> Entry:

@@ -22,7 +22,7 @@ from rise_bench.leaderboards.submissions.schema import (
 VALID = {
     "schema_version": 1,
     "benchmark": "emotion6",
-    "shots": "16",
+    "shots": "16-shot",
     "model": {"id": "anna/tiny-vl", "revision": "a" * 40, "name": "Tiny VL", "method": "RISE"},
     "dataset": {"content_sha256": "0" * 64, "revision": ""},
     "prompt": {"style": "think_answer", "box_unit": "px", "max_pixels": 9, "prompt_hash": "0" * 16},
@@ -60,6 +60,12 @@ def test_the_example_is_valid():
     submission, reasons = read_submission(json.dumps(VALID).encode())
     assert reasons == []
     assert submission.model_dump(mode="json") == VALID
+
+
+@pytest.mark.parametrize(("written", "read"), [("0", "0-shot"), ("16", "16-shot"), ("full", "full")])
+def test_shots_as_version_0_1_0_wrote_them_are_read(written, read):
+    submission, reasons = read_submission(json.dumps(VALID | {"shots": written}).encode())
+    assert reasons == [] and submission.shots == read
 
 
 @given(st.binary(max_size=300))

@@ -92,7 +92,7 @@ def test_the_main_table_is_readable_without_javascript(site: Path):
 
 
 def test_a_board_without_a_pinned_rise_has_no_empty_column(site: Path):
-    page = Page(site / "emotion6-4.html")
+    page = Page(site / "emotion6-4-shot.html")
     assert "To RISE" not in page.text
     assert not [a for tag, a in page.elements if tag in ("th", "td") and a.get("class") == "rise"]
     for path in pages(site):
@@ -222,7 +222,7 @@ FORMULAS = [
 def test_csv_and_json_can_be_read_and_run_no_formula(site: Path):
     rows = list(csv.DictReader((site / "leaderboard.csv").read_text().splitlines()))
     assert len(rows) == 5 * 2 + 2 * 2 + 1 * 2
-    assert {row["board"] for row in rows} >= {"emotion6/4", "coco_sub/full"}
+    assert {row["board"] for row in rows} >= {"emotion6/4-shot", "coco_sub/full"}
     from rise_bench.leaderboards.web.build import _no_formula
 
     assert [_no_formula(t) for t in ("=1+1", "@x", "-2", "+3", "RISE")] == [
@@ -277,7 +277,7 @@ def test_eval_results_are_what_the_hub_client_reads(results):
 def test_an_empty_board_is_a_page_too(boards, tmp_path: Path):
     settings = BoardSettings(schema_version=1, benchmarks={name: b.pin for name, b in boards.items()})
     build_site(tmp_path, settings, boards, tmp_path / "site", workers=1)
-    assert "No submission yet" in (tmp_path / "site" / "emotion6-4.html").read_text()
+    assert "No submission yet" in (tmp_path / "site" / "emotion6-4-shot.html").read_text()
 
 
 def test_a_site_that_is_there_is_not_overwritten_unasked(results, site: Path):

@@ -71,7 +71,7 @@ def submitted(output: Path, moods: BenchmarkDataset, tmp_path_factory: pytest.Te
     assert made.exit_code == 0, made.output
     sent = runner.invoke(
         app,
-        ["submit", str(output), "--model", f"anna/tiny@{COMMIT}", "--shots", "0", "--by", "Anna",
+        ["submit", str(output), "--model", f"anna/tiny@{COMMIT}", "--shots", "0-shot", "--by", "Anna",
          "--data", str(moods.root), "--slug", "tiny", "--out", str(results / "submissions" / "anna")],
     )  # fmt: skip
     assert sent.exit_code == 0, sent.output
@@ -86,7 +86,7 @@ def test_a_run_becomes_a_submission_that_says_how_it_came_about(submitted: Path,
     assert reasons == []
     assert (said.benchmark, said.shots, said.model.id, said.model.revision) == (
         "moods",
-        "0",
+        "0-shot",
         "anna/tiny",
         COMMIT,
     )
@@ -139,7 +139,7 @@ def test_a_run_with_an_edited_result_is_not_sent(output: Path, moods: BenchmarkD
     results["results"]["rise_moods"]["jsd,none"] = 0.01
     path.write_text(json.dumps(results))
     done = rise_bench(
-        "submit", copy, "--model", f"anna/tiny@{COMMIT}", "--shots", "0", "--data", moods.root,
+        "submit", copy, "--model", f"anna/tiny@{COMMIT}", "--shots", "0-shot", "--data", moods.root,
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 1

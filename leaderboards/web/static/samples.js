@@ -53,7 +53,7 @@ function facts(run, benchmark) {
     ["Model", run.model.id],
     ["Revision", run.model.revision],
     ["Method", run.model.method],
-    ["Training samples", run.shots === "0" ? "none (zero-shot)" : run.shots],
+    ["Training samples", run.shots === "0-shot" ? "none (zero-shot)" : run.shots],
     ["Run by", `${run.run.by}, ${run.run.date}`],
     ["Sent by", run.path.split("/")[1]],
     ["Hardware", run.run.hardware],
@@ -236,7 +236,7 @@ async function start() {
   const pairs = second && second.run.benchmark === name ? new Map(second.samples.map((sample) => [sample.id, sample])) : null;
   const items = first.samples.map((a) => ({ id: a.id, a, b: pairs?.get(a.id), truth: truths[a.id], group: groupOf(truths[a.id], benchmark) }));
   const view = { benchmark, first, second: pairs && second, items };
-  const shots = first.run.shots === "0" ? "full" : first.run.shots;
+  const shots = first.run.shots === "0-shot" ? "full" : first.run.shots;
   document.title = `${first.run.model.name} · ${document.title}`;
   document.getElementById("plain").hidden = true;
   main.run.replaceChildren(
@@ -247,7 +247,7 @@ async function start() {
   );
   const ranking = benchmark.metrics[benchmark.metric];
   const others = index.filter(([runKey]) => runKey !== key).sort((a, b) => (ranking.higher_is_better ? b[3] - a[3] : a[3] - b[3]));
-  setUpControls(view, others.map(([runKey, model, runShots, value]) => [runKey, `${number(value, ranking)}  ${model} (${runShots}-shot)`.replace("full-shot", "full")]));
+  setUpControls(view, others.map(([runKey, model, runShots, value]) => [runKey, `${number(value, ranking)}  ${model} (${runShots})`]));
   arrange(view);
 }
 
