@@ -12,8 +12,8 @@ from rise_bench.annotations.kinds import KINDS
 
 FOLDERS = ("rise_bench", "builders", "tasks", "trainers", "leaderboards")
 
-#: Branches that may stand outside `annotations/`: 115 did before there was `AnnotationKind`.
-ALLOWED = 5
+#: Branches that may stand outside `annotations/`; before there was `AnnotationKind`, 128 did in 45 files.
+ALLOWED = 4
 
 VALUES = [cls for cls in Annotation.__subclasses__() if cls.__module__.startswith("rise_bench.")]
 CLASSES = {cls.__name__ for cls in VALUES} | {type(kind).__name__ for kind in KINDS.values()}
