@@ -4,6 +4,7 @@ A benchmark is looked for in this order, and the log says where it was found: `$
 user's cache folder (where `rise-bench build` and `rehydrate` write by default), the Hub at a pinned revision.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
 from rise_bench.data.schema import row_to_gold
 from rise_bench.data.splits import CONFIGS, as_shots
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError, DataError, of_os_error
 from rise_bench.files.paths import cache_folder
 
 _log = logging.getLogger(__name__)
@@ -142,6 +143,26 @@ def arrow_cache(manifest: Manifest) -> str:
     from datasets import config
 
     return str(Path(config.HF_DATASETS_CACHE) / "rise-bench" / manifest.files_sha256[:32])
+
+
+@contextlib.contextmanager
+def full_cache_named(cache: str) -> Iterator[None]:
+    """Name the file that the system refused, e.g. on a full disk, where `datasets` names none.
+
+    Raises:
+        PrerequisiteError: The cache could not be written.
+    """
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        yield
+    except DatasetGenerationError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise of_os_error(cause, cache) from error
 
 
 def local_folder(name: Path | str) -> Path | None:

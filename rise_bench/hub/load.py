@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
 from rise_bench.cot.dataset import COT_CONFIGS
-from rise_bench.data.dataset import arrow_cache, local_folder
+from rise_bench.data.dataset import arrow_cache, full_cache_named, local_folder
 from rise_bench.data.hub_files import (
     PINNED_REVISIONS,
     check_repo_id,
@@ -87,6 +87,7 @@ def load_files(
     Raises:
         ConfigError: If there is no such configuration or split.
         DataError: If a file is not the one that was built.
+        PrerequisiteError: If the disk is full.
     """
     from datasets import load_dataset
 
@@ -95,7 +96,8 @@ def load_files(
         for name, paths in _by_split(manifest, _paths(str(folder), manifest, config), split, folder).items()
     }
     cache = arrow_cache(manifest)
-    return load_dataset("parquet", data_files=files, split=split, cache_dir=cache, streaming=streaming)
+    with full_cache_named(cache):
+        return load_dataset("parquet", data_files=files, split=split, cache_dir=cache, streaming=streaming)
 
 
 def _by_split(

@@ -11,6 +11,7 @@ from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import PrerequisiteError
 from rise_bench.export.writers import export
+from rise_bench.hub.load import load
 from rise_bench.hub.publish import preview
 from rise_bench.hub.rehydrate import rehydrate_folder
 
@@ -56,3 +57,11 @@ def test_a_full_disk_is_an_error_with_the_way_on(
     if name != "build":  # which goes on where it stopped
         assert not [path for path in root.iterdir() if path.name.startswith(".")]
     assert json.loads((root / "embed" / "manifest.json").read_text())
+
+
+def test_a_full_cache_of_datasets_is_an_error_with_the_way_on(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path))
+    with pytest.raises(PrerequisiteError, match=f"{tmp_path}.*File too large.*start"), written_at_most(3000):
+        load(made / "embed")

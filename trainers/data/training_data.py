@@ -10,7 +10,7 @@ from PIL import Image
 
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
+from rise_bench.data.dataset import BenchmarkDataset, arrow_cache, full_cache_named
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.images import decode_rgb
 from rise_bench.hub.find import find_cots, open_benchmark, read_cots
@@ -43,13 +43,15 @@ def open_training_data(data: DataConfig) -> TrainingData:
 
     Raises:
         DataError: There is no such dataset, it holds no images, or it breaks the schema.
+        PrerequisiteError: The disk is full.
     """
     benchmark = open_benchmark(data.benchmark)
     if benchmark.manifest.images == "reference":
         raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
     files = [str(path) for path in benchmark.files("train", data.shots)]
     cache = arrow_cache(benchmark.manifest)
-    images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
+    with full_cache_named(cache):
+        images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
     images = images.cast_column("image", ImageFeature(decode=False))
     return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", data.shots), images)
 
