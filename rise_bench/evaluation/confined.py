@@ -1,9 +1,9 @@
-"""Runs a module in a process of its own that reads a stranger's model: no tokens, no network, bounded.
+"""Run a module that loads an untrusted model in a process of its own: no tokens, no network, bounded.
 
     python -m rise_bench.evaluation.confined REPORT MEMORY_BYTES MODULE ARGUMENT...
 
 The process leaves the network (Linux), bounds its memory, refuses to import classes of model repositories,
-writes to the file REPORT which of these held, and runs the module.
+records in the file REPORT which of these worked, and runs the module.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Variables that a confined process keeps; all others may hold a secret.
+#: Variables that a confined process keeps; any other may hold a secret.
 _KEPT = re.compile(
     r"PATH|LANG|LANGUAGE|LC_\w+|TZ|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH"
     r"|(?:RISE_BENCH|CUDA|NVIDIA|HIP|ROCR|OMP|MKL|OPENBLAS|PYTORCH)_\w+"
@@ -35,12 +35,12 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # <sched.h>
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Bounds of a process that reads a stranger's model.
+    """Bounds of a process that loads an untrusted model.
 
     Attributes:
-        folder: Folder for its home, temporary files and report; made if it is not there.
-        time_s: Seconds after which it and all that it started are killed.
-        memory_bytes: Largest data of each of its processes.
+        folder: Folder for its home, temporary files and report; created if needed.
+        time_s: Seconds after which it and its children are killed.
+        memory_bytes: Data limit of each of its processes.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class Confinement:
         return [*own, module, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Return the whole environment: by allow-list, without tokens, home and temporary files apart."""
+        """Return the environment: an allow-list without tokens, with its own home and temporary folder."""
         kept = {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k) and not _SECRET.search(k)}
         folders = {"HOME": self.folder / "home", "TMPDIR": self.folder / "tmp"}
         for path in folders.values():
@@ -66,7 +66,7 @@ class Confinement:
         return kept | own | {"HF_HOME": f"{own['HOME']}/hf"} | dict.fromkeys(_OFFLINE, "1")
 
     def outcome(self) -> Mapping[str, Any]:
-        """Return what held: `network` ("closed" or "open") and the bounds."""
+        """Return `network` ("closed" or "open") and the bounds that were in force."""
         try:
             held: dict[str, Any] = json.loads(self._report.read_bytes())
         except (OSError, ValueError):
@@ -75,7 +75,7 @@ class Confinement:
 
 
 def kill_all(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process that leads a session of its own, with all that it started."""
+    """Kill the leader of a session and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -84,10 +84,10 @@ def kill_all(process: "subprocess.Popen[bytes]") -> None:
 def ended_in_time(
     process: "subprocess.Popen[bytes]", confinement: Confinement | None
 ) -> Iterator[threading.Event]:
-    """Kill a confined process and all that it started once its time is over.
+    """Kill a confined process and its children when its time is over.
 
     Yields:
-        Set if its time was over. A process that is not confined is left alone.
+        Set when its time is over; never for a process that is not confined.
     """
     expired = threading.Event()
 
@@ -106,7 +106,7 @@ def ended_in_time(
 
 
 def memory_of_machine() -> int:
-    """Return the bytes of this machine's memory."""
+    """Return the memory of this machine in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -140,7 +140,7 @@ def _bound_memory(limit: int) -> None:
 
 
 def _refuse_code() -> None:
-    """No class of a model repository is imported, whatever an engine passes as trust_remote_code."""
+    """Refuse to import classes of a model repository, whatever an engine passes as trust_remote_code."""
     from transformers import dynamic_module_utils
 
     def refuse(*_arguments: Any, **_named: Any) -> None:

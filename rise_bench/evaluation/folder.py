@@ -1,10 +1,10 @@
-"""A folder of its own for each evaluation, so that two at once in one output folder cannot mix their files.
+"""A folder for each evaluation, so that simultaneous ones cannot mix their files.
 
-    OUTPUT/RUN.unfinished   under way, or killed; the next evaluation removes it if nobody works in it
-    OUTPUT/RUN.refused      ended without a result that counts; kept to be looked at
+    OUTPUT/RUN.unfinished   running, or killed; the next evaluation removes it if it is not locked
+    OUTPUT/RUN.refused      ended without a valid result; kept for inspection
     OUTPUT/RUN              a result
 
-Only a folder without a suffix holds results: what looks for results below OUTPUT asks `is_result`.
+Only a folder without a suffix holds results; `is_result` tells.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ _UNFINISHED, _REFUSED = ".unfinished", ".refused"
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file below an output folder belongs to an evaluation that ended well."""
+    """Whether a file below an output folder belongs to a finished evaluation."""
     return not any(part.endswith((_UNFINISHED, _REFUSED)) for part in path.parts)
 
 
 @contextlib.contextmanager
 def fresh_folder(output: Path) -> Iterator[Path]:
-    """Give an empty folder below `output` that no other evaluation has.
+    """Make an empty folder for one evaluation below `output`.
 
     When the block ends, also by a `RiseError`, the folder is the one that `refused_folder` names, until
     `accept` makes it a result. Anything else, such as Ctrl-C, removes it.
@@ -44,7 +44,7 @@ def fresh_folder(output: Path) -> Iterator[Path]:
     except OSError as error:
         raise ConfigError(f"cannot write to {output}: {error}; choose another --output_path") from error
     with locked_folder(unlocked, work):
-        unlocked.rename(work)  # the lock stays: nobody ever sees this folder without it
+        unlocked.rename(work)  # keeps the lock: the folder is never seen without it
         try:
             yield work
         except RiseError:
@@ -57,7 +57,7 @@ def fresh_folder(output: Path) -> Iterator[Path]:
 
 
 def refused_folder(work: Path) -> Path:
-    """Name of a folder of `fresh_folder` once its block has ended."""
+    """Return the name of a folder of `fresh_folder` after its block."""
     return work.with_name(work.name.removesuffix(_UNFINISHED) + _REFUSED)
 
 

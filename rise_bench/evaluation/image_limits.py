@@ -1,7 +1,7 @@
-"""In which resolution a model sees the pictures: what its checkpoint was made for, and what lmms-eval does.
+"""Resolution in which a model sees images: that of its checkpoint, and that of lmms-eval.
 
 Some of lmms-eval's models (qwen2_vl, qwen2_5_vl, qwen3_vl) replace the limits of the checkpoint's processor
-by their own. A model that was trained on small pictures then gets large ones, is slower and scores worse.
+with their own. A model that was trained on small images then gets large ones, is slower and scores worse.
 """
 
 import json
@@ -17,10 +17,10 @@ from rise_bench.evaluation.lmms_command import stated_in
 from rise_bench.evaluation.lmms_models import pixel_limits
 from rise_bench.models.trained_model import recipe_of, run_of
 
-#: What lmms-eval calls the two limits in `--model_args`.
+#: Names of the two limits in `--model_args`.
 _ARGUMENTS = ("min_pixels", "max_pixels")
 
-#: Files that hold the settings of an image processor, the one that transformers believes first.
+#: Files with the settings of an image processor, in the order in which transformers prefers them.
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -31,9 +31,9 @@ class ImageLimits:
     Attributes:
         smallest: Smaller images are enlarged to it.
         largest: Larger images are shrunk to it.
-        source: Where the limits come from, for people.
-        trained: Whether they are those of the training run itself.
-        stated: Whether `--model_args` state the largest.
+        source: Origin of the limits, for messages.
+        trained: Whether they are those of the training run.
+        stated: Whether `--model_args` contain the largest.
     """
 
     smallest: int
@@ -49,7 +49,7 @@ class ImageLimits:
 
 
 def checkpoint_limits(checkpoint: str, revision: str = "", *, local_only: bool = False) -> ImageLimits | None:
-    """Return the limits that a checkpoint was made for; None if it does not say.
+    """Return the limits of a checkpoint; None if unknown.
 
     Args:
         checkpoint: Folder or Hub id.
@@ -57,7 +57,7 @@ def checkpoint_limits(checkpoint: str, revision: str = "", *, local_only: bool =
         local_only: Look in the local Hub cache only.
 
     Raises:
-        PrerequisiteError: If the Hub does not give its files.
+        PrerequisiteError: If the Hub refuses its files.
     """
     folder = Path(checkpoint).expanduser()
     if folder.is_dir():
@@ -73,13 +73,13 @@ def lmms_limits(model: str, model_args: str, otherwise: tuple[int, int] | None =
     Args:
         model: `--model`.
         model_args: `--model_args`.
-        otherwise: Limits where lmms-eval leaves those of the checkpoint or the server alone.
+        otherwise: Limits if lmms-eval keeps those of the checkpoint or server.
 
     Returns:
-        The limits; None if lmms-eval leaves them alone and `otherwise` says nothing.
+        The limits; `otherwise` if lmms-eval sets none.
 
     Raises:
-        ConfigError: If a limit in `model_args` is no whole number.
+        ConfigError: If a limit in `model_args` is not a whole number.
     """
     own = pixel_limits(model) or otherwise
     if own is None:
@@ -92,7 +92,7 @@ def lmms_limits(model: str, model_args: str, otherwise: tuple[int, int] | None =
 
 
 def missing_arguments(model_args: str, limits: ImageLimits) -> dict[str, int]:
-    """Return what has to be added to `--model_args` so that a checkpoint sees images of its own size."""
+    """Return the `--model_args` to add so that a checkpoint sees images at its own limits."""
     stated = stated_in(model_args)
     largest = _pixels(stated["max_pixels"], "max_pixels") if "max_pixels" in stated else limits.largest
     own = {"min_pixels": min(limits.smallest, largest), "max_pixels": largest}
@@ -102,13 +102,13 @@ def missing_arguments(model_args: str, limits: ImageLimits) -> dict[str, int]:
 def check_frames(
     sizes_px: Iterable[tuple[int, int]], model: str, model_args: str, *, max_pixels: int
 ) -> None:
-    """Check that a run with boxes in `resized_px` leaves the images at the size that the prompts state.
+    """Check that a run with boxes in `resized_px` keeps images at the size that the prompts state.
 
     Args:
         sizes_px: (width, height) of the original images.
         model: `--model`.
         model_args: `--model_args`.
-        max_pixels: Limit that the prompts are written for.
+        max_pixels: Limit in the prompts.
 
     Raises:
         ConfigError: If the processor's limits would resize one of the stated sizes again.
@@ -132,7 +132,7 @@ def _pixels(text: str, name: str) -> int:
 
 
 def _of_run(folder: Path) -> ImageLimits | None:
-    """Limits that the recipe of a training run states, given the run's folder or a model in it."""
+    """Return the limits in the recipe of a training run, given its folder or a model in it."""
     run = run_of(folder)
     if run is None:
         return None

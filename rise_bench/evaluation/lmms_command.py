@@ -24,22 +24,22 @@ CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
 #: Our groups: name -> tasks.
 GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub")}
 
-#: Where `--model_args` names a checkpoint.
+#: Names of a checkpoint in `--model_args`.
 _PRETRAINED = re.compile(r"(?:^|(?<=[,=]))pretrained=([^,]+)")
-#: Models of lmms-eval, by how their names begin, that call the checkpoint `model`.
+#: Prefixes of models of lmms-eval that call the checkpoint `model`.
 _BY_MODEL = ("vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True)
 class LmmsCommand:
-    """What a command line of lmms-eval asks for.
+    """A command line of lmms-eval.
 
     Attributes:
-        arguments: The arguments as they were given.
-        tasks: Our tasks among those asked for.
-        others: Names of tasks that are not ours.
+        arguments: Arguments as given.
+        tasks: Tasks of rise-bench.
+        others: Other tasks.
         model: `--model`.
-        model_args: `--model_args`; models that need no Hub, such as `rise-bench-base`, by their folder.
+        model_args: `--model_args`; models that need no Hub, such as `rise-bench-base`, as folders.
         output: `--output_path`.
         cache: `--use_cache`, if given.
         limit: `--limit`; None for all samples.
@@ -62,12 +62,12 @@ class LmmsCommand:
 
     @property
     def stated(self) -> dict[str, str]:
-        """What `--model_args` state, by name."""
+        """`--model_args` by name."""
         return stated_in(self.model_args)
 
     @property
     def checkpoint(self) -> str:
-        """Folder or Hub id of the checkpoint that is loaded here; empty for a server, or if none is named."""
+        """Folder or Hub id of the local checkpoint; empty for a server, or if none is named."""
         stated = self.stated
         if "base_url" in stated:
             return ""
@@ -75,7 +75,7 @@ class LmmsCommand:
         return stated.get("pretrained") or own or ""
 
     def passed_on(self, folder: Path, model_args: str) -> list[str]:
-        """Return the command line of lmms-eval, which believes the last of two equal flags.
+        """Return the command line of lmms-eval, in which the last of equal flags counts.
 
         Args:
             folder: Where it writes.
@@ -87,7 +87,7 @@ class LmmsCommand:
         return [*self.arguments, *flags]
 
     def rows(self, samples: int) -> slice:
-        """Return which of a task's samples are run."""
+        """Return the slice of the samples that are run."""
         limit = self.limit
         if limit is None or limit == -1:
             return slice(self.offset, None)
@@ -96,7 +96,7 @@ class LmmsCommand:
 
 
 def stated_in(model_args: str) -> dict[str, str]:
-    """Return what `--model_args` state, by name."""
+    """Return `--model_args` by name."""
     pairs = (pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
     return {name.strip(): value.strip() for name, value in pairs}
 
@@ -110,7 +110,7 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
     """Read lmms-eval's flags; a `--config` file fills in what the command line leaves out, as lmms-eval does.
 
     Raises:
-        ConfigError: If no task is asked for, a value is no number, or the config holds several runs.
+        ConfigError: If there is no task, a value is not a number, or the config has several runs.
     """
     try:
         known = _parser().parse_known_args(list(arguments))[0]
@@ -172,14 +172,14 @@ def _folder(named: re.Match[str]) -> str:
 
 
 def _one_line(model_args: Any) -> str:
-    """Write the model arguments of a config file, which may be a mapping, as on a command line."""
+    """Return the model arguments of a config file, which may be a mapping, as on a command line."""
     if isinstance(model_args, dict):
         return ",".join(f"{name}={value}" for name, value in model_args.items())
     return str(model_args or "")
 
 
 def _tasks(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split what `--tasks` names into our tasks and those of others.
+    """Split `--tasks` into tasks of rise-bench and others.
 
     Raises:
         ConfigError: If a name looks like ours and is not, or nothing is to be run but a list shown.

@@ -1,8 +1,8 @@
-"""`rise-bench eval`: lmms-eval, believed only as far as its files can be checked.
+"""`rise-bench eval`: lmms-eval with its results checked.
 
-lmms-eval exits with 0 when it found no task, when a model or a metric raised, and when every request failed.
-Here a run counts if it left a results file and, for each of our tasks, a samples file with a response to
-every sample; the scores are recomputed from those responses and must equal what lmms-eval printed.
+lmms-eval exits with 0 even if there is no task, a model or metric raised, or every request failed. A run
+counts if it left a results file and, for each task of rise-bench, a samples file with a response to every
+sample; the scores are recomputed from the responses and must equal those that lmms-eval printed.
 """
 
 import json
@@ -41,7 +41,7 @@ from rise_bench.prompts.asked_format import (
 from rise_bench.redaction import redacted, remember_secret
 from rise_bench.scoring.bootstrap import RESAMPLES
 
-#: Called with one line for the person who waits.
+#: Called with a line of progress.
 Tell = Callable[[str], None]
 
 _TOLERANCE = 1e-9
@@ -49,14 +49,14 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedTask:
-    """One of our tasks after a run.
+    """Outcome of a task of rise-bench.
 
     Attributes:
         task: Name of the task.
-        samples: Its samples file.
-        run: Its scores, recomputed.
-        metadata: What the task recorded: dataset and prompt hashes, versions, unit of boxes.
-        partial: Whether `--limit` or `--offset` left samples out, on purpose: a trial, not a score.
+        samples: Samples file.
+        run: Recomputed scores.
+        metadata: Metadata of the task: dataset and prompt hashes, versions, unit of boxes.
+        partial: Whether `--limit` or `--offset` left samples out: a trial, not a score.
     """
 
     task: str
@@ -81,27 +81,26 @@ def evaluate(
     tell: Tell = lambda line: None,  # noqa: ARG005
     confinement: Confinement | None = None,
 ) -> list[EvaluatedTask]:
-    """Run lmms-eval and score what it left.
+    """Run lmms-eval and score its responses.
 
     Args:
-        arguments: Flags of lmms-eval, passed on as they are. Files go to a folder of this evaluation's own
-            below `--output_path`, `results` if it is missing; the image limits of the checkpoint are added to
-            `--model_args` where lmms-eval would replace them.
+        arguments: Flags of lmms-eval. Files go to a new folder below `--output_path` (`results` by default);
+            the image limits of the checkpoint are added to `--model_args` if lmms-eval would replace them.
         box_unit: Unit in which the model states boxes; None takes the family's.
-        style: Form in which answers are asked for; None takes the environment's, else think_answer.
+        style: Format of the answers; None takes the environment's, else think_answer.
         processes: Data-parallel processes.
         resamples: Bootstrap resamples.
-        tell: Called with each line for the person who waits.
-        confinement: Bounds for a stranger's model; see `run_lmms_eval`.
+        tell: Called with each line of progress.
+        confinement: Bounds for an untrusted model; see `run_lmms_eval`.
 
     Returns:
-        Our tasks among those that ran.
+        Tasks of rise-bench that ran.
 
     Raises:
         PrerequisiteError: If lmms-eval, a package of the model or the checkpoint is missing, or there are no
             results.
         DataError: If a dataset is missing, a run is incomplete, or the scores disagree.
-        ConfigError: If the flags make no sense.
+        ConfigError: If the flags are invalid.
     """
     require_extra("eval")
     command = read_command(arguments)
@@ -139,7 +138,7 @@ def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:
 
 
 def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
-    """Check that the checkpoint is there; without the Hub, keep lmms-eval from waiting minutes for it."""
+    """Check that the checkpoint exists; without the Hub, lmms-eval would wait minutes for it."""
     checkpoint, online = command.checkpoint, hub_answers()
     if checkpoint:
         revision = command.stated.get("revision", "")
@@ -183,10 +182,10 @@ def _image_limits(
 
 
 def _results_file(folder: Path, ended: Ended) -> Path:
-    """Return the results file of a run that left one.
+    """Return the results file of a run.
 
     Raises:
-        PrerequisiteError: If there is none, or lmms-eval says that it failed.
+        PrerequisiteError: If there is none, or lmms-eval reports a failure.
     """
     results = list(folder.glob("**/*_results.json"))
     if ended.code or len(results) != 1:
@@ -194,7 +193,7 @@ def _results_file(folder: Path, ended: Ended) -> Path:
         raise PrerequisiteError(
             f"lmms-eval {code}: {ended.reason or 'it gives no reason'}. Its output is in {folder / LOG_NAME}"
         )
-    kept = redacted(json.loads(results[0].read_text(encoding="utf-8")))  # keys of an API among the arguments
+    kept = redacted(json.loads(results[0].read_text(encoding="utf-8")))  # arguments may hold API keys
     atomic_write_text(results[0], json.dumps(kept, indent=2, ensure_ascii=False))
     return results[0]
 
@@ -217,7 +216,7 @@ def _collect(
 
 
 def _compare(task: str, printed: dict[str, Any], run: ScoredRun) -> None:
-    """Check that lmms-eval printed what its samples file says."""
+    """Check that lmms-eval printed the recomputed scores."""
     for metric, interval in run.report.metrics.items():
         value = printed.get(f"{metric},none")
         if not isinstance(value, int | float) or abs(value - interval.value) > _TOLERANCE:

@@ -1,7 +1,7 @@
-"""What lmms-eval's models are called, take and need, read from their source files: nothing heavy is imported.
+"""Names, arguments and requirements of lmms-eval's models, read from their source without importing them.
 
-lmms-eval itself finds out after a minute of loading that a name is unknown or a package is missing, and says
-so by a traceback, or by "'NoneType' object is not callable".
+lmms-eval notices an unknown name or a missing package after a minute of loading, and reports it by a
+traceback or "'NoneType' object is not callable".
 """
 
 import ast
@@ -17,15 +17,15 @@ from typing import Any
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.extras import extra_with
 
-#: Modules that run or reach a model: one that imports them anywhere, even in a `try`, cannot do without.
+#: Modules that run or reach a model: required even if imported in a `try`.
 _ENGINES = frozenset({"vllm", "sglang", "openai", "litellm", "anthropic", "dashscope"})
-#: Modules of `optional_import` that matter for videos and adapters only.
+#: Modules of `optional_import` for videos and adapters only.
 _DISPENSABLE = frozenset({"decord", "peft"})
 _MODEL_FILES = ("lmms_eval.models.simple.", "lmms_eval.models.chat.")
 
 
 def model_names() -> list[str]:
-    """Names that `--model` takes, aliases and models of other plug-ins included, sorted."""
+    """Return the names that `--model` accepts, including aliases and plug-ins, sorted."""
     return list(_registry().list_model_names())
 
 
@@ -34,11 +34,11 @@ def check_model(name: str, model_args: str = "") -> None:
 
     Args:
         name: `--model`.
-        model_args: `--model_args`, which may ask for an attention kernel of its own.
+        model_args: `--model_args`, which may select an attention kernel.
 
     Raises:
-        ConfigError: If there is no such model; the message holds the nearest names.
-        PrerequisiteError: If a package is missing; the message holds the command that installs it.
+        ConfigError: If there is no such model; the message has the nearest names.
+        PrerequisiteError: If a package is missing; the message has the command that installs it.
     """
     if not name:
         raise ConfigError("say how the model runs with --model, e.g. --model qwen2_vl")
@@ -57,10 +57,10 @@ def check_model(name: str, model_args: str = "") -> None:
 
 
 def pixel_limits(name: str) -> tuple[int, int] | None:
-    """Return the smallest and largest image, in pixels, that a model makes of any checkpoint's pictures.
+    """Return the smallest and largest image, in pixels, that a model of lmms-eval gives any checkpoint.
 
-    Some models (qwen2_vl, qwen2_5_vl, qwen3_vl) give the processor limits of their own, unless `--model_args`
-    state `min_pixels` and `max_pixels`. None stands for a model that leaves the checkpoint's limits alone.
+    Some models (qwen2_vl, qwen2_5_vl, qwen3_vl) set limits of their own unless `--model_args` contain
+    `min_pixels` and `max_pixels`. None for a model that keeps the limits of the checkpoint.
     """
     calls = (node for tree in _sources(name) for node in ast.walk(tree) if isinstance(node, ast.Call))
     loads = (call for call in calls if getattr(call.func, "attr", "") == "from_pretrained")
@@ -76,14 +76,14 @@ def pixel_limits(name: str) -> tuple[int, int] | None:
 
 
 def _registry() -> Any:
-    with contextlib.redirect_stdout(io.StringIO()):  # a plug-in that fails is reported there
+    with contextlib.redirect_stdout(io.StringIO()):  # reports of failing plug-ins
         from lmms_eval.models import MODEL_REGISTRY_V2
     return MODEL_REGISTRY_V2
 
 
 @functools.cache
 def _sources(name: str) -> tuple[ast.Module, ...]:
-    """Parse the file of a model, then those that it builds on; leave out what cannot be read."""
+    """Parse the file of a model and of its base classes; skip what cannot be read."""
     read: dict[str, ast.Module] = {}
     queue = [_registry().resolve(name).class_path.rpartition(".")[0]] if name in model_names() else []
     while queue:
@@ -101,7 +101,7 @@ def _from_modules(tree: ast.Module) -> list[str]:
 
 
 def _needed(name: str) -> list[str]:
-    """Return the top-level modules without which a model cannot run, sorted."""
+    """Return the top-level modules that a model requires, sorted."""
     needed: set[str] = set()
     for tree in _sources(name):
         needed.update(module for node in tree.body for module in _imports(node))
@@ -119,7 +119,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def _optional(node: ast.AST) -> Iterator[str]:
-    """Module of `optional_import("module", …)`, which gives None where it is missing."""
+    """Return the module of `optional_import("module", …)`."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "optional_import" and node.args:
         first = node.args[0]
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -147,7 +147,7 @@ def _defaults(arguments: ast.arguments) -> dict[str, int | None]:
 
 
 def _whole_number(node: ast.expr | None) -> int | None:
-    """Value of a whole number or a product of them, such as `256 * 28 * 28`."""
+    """Return the value of a whole number or a product, such as `256 * 28 * 28`."""
     if isinstance(node, ast.Constant):
         return node.value if type(node.value) is int else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):

@@ -1,9 +1,9 @@
-"""Makes `lmms-eval --tasks rise_emotion6` work after installation; called through an entry point.
+"""Entry point that adds the rise_ tasks to lmms-eval.
 
-lmms-eval 0.6 and 0.7 look for plug-in models (entry-point group `lmms_eval.models`), not for plug-in tasks.
-`register` uses that call to add our task folders to every `TaskManager`, as `--include_path` would, and
-registers no model. It never imports lmms_eval itself and never raises: one failing entry point would disable
-all others. Box tasks exist once for each unit of boxes; the manager's model name picks the folder.
+lmms-eval 0.6 and 0.7 load plug-in models (entry-point group `lmms_eval.models`), not plug-in tasks.
+`register` adds our task folders to every `TaskManager`, as `--include_path` would, and registers no model. It
+never imports lmms_eval and never raises: a failing entry point would disable all others. Box tasks exist once
+for each unit of boxes; the manager's model name picks the folder.
 """
 
 import importlib.abc
@@ -21,13 +21,13 @@ _TASKS_MODULE = "lmms_eval.tasks"
 
 
 def task_folders(model: object) -> list[str]:
-    """Return the folders with the tasks for a model: those without boxes, and those in its unit of boxes.
+    """Return the task folders for a model: tasks without boxes, and those in its unit of boxes.
 
     Args:
         model: Model name as given to `--model`; anything but a string (an object, None) has the default unit.
 
     Raises:
-        ConfigError: If `RISE_BENCH_BOX_UNIT` holds no unit.
+        ConfigError: If `RISE_BENCH_BOX_UNIT` is not a unit.
     """
     unit = box_unit_of(model if isinstance(model, str) else "")
     found = importlib.util.find_spec("rise_bench.tasks")

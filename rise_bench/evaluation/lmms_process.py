@@ -1,6 +1,6 @@
-"""Running lmms-eval: its output goes to a log, its progress bar to the terminal, its reason to the caller.
+"""Process of lmms-eval: output goes to a log, the progress bar to the terminal, failures to the caller.
 
-lmms-eval exits with 0 whatever happened, so the end of its output is kept to say why nothing came of it.
+lmms-eval always exits with 0, so the end of its output is kept to explain a failure.
 """
 
 import os
@@ -35,8 +35,8 @@ class Ended:
     """How lmms-eval ended.
 
     Attributes:
-        code: Exit code; 0 says nothing.
-        reason: What its output gives as the reason for a failure; empty if it gives none.
+        code: Exit code; 0 proves nothing.
+        reason: Reason of a failure in its output; empty if there is none.
     """
 
     code: int
@@ -52,15 +52,15 @@ def run_lmms_eval(
     everything: bool = False,
     confinement: Confinement | None = None,
 ) -> Ended:
-    """Run lmms-eval; it ends with this process, however this process ends.
+    """Run lmms-eval; it ends when this process ends, even by a kill.
 
     Args:
         arguments: Its command line.
-        log: File that its output is written to.
-        processes: Data-parallel processes, one a GPU; more than 1 starts accelerate.
+        log: File for its output.
+        processes: Data-parallel processes, one per GPU; more than 1 starts accelerate.
         environment: Variables to add.
-        everything: Show its whole output on standard error, not the progress bar alone.
-        confinement: Bounds for a stranger's model, in one process; None for a model that the user trusts.
+        everything: Show its whole output on standard error, not only the progress bar.
+        confinement: Bounds for an untrusted model, in one process; None for a trusted one.
     """
     command = [sys.executable, "-m", "rise_bench.cli.tethered", "-m"]
     if processes > 1:
@@ -77,7 +77,7 @@ def run_lmms_eval(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**(confinement.environment() if confinement else os.environ), **(environment or {})},
-            start_new_session=True,  # Ctrl-C reaches this process alone, which ends all of them together
+            start_new_session=True,  # only this process gets Ctrl-C, and ends the others
         ) as process,
         ended_in_time(process, confinement) as expired,
     ):
@@ -108,18 +108,18 @@ def _pass_on(process: "subprocess.Popen[bytes]", log: IO[str], tail: deque[str],
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End lmms-eval and all that it started, even if a model keeps it from noticing anything."""
+    """End lmms-eval and its children, even if it does not respond."""
     kill_all(process)
     process.wait()
 
 
 def _passed_on(line: str) -> str:
-    """Return a line of lmms-eval's output as log, terminal and errors may show it."""
+    """Return a line of lmms-eval's output that is safe to show."""
     return safe_text(_COLOUR.sub("", line).strip("\r\n"))
 
 
 def _lines(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Lines as they come, with what ends them: a progress bar ends them by a carriage return."""
+    """Yield lines with their ends; a progress bar ends lines by a carriage return."""
     rest = b""
     while chunk := os.read(stream.fileno(), 65_536):
         *whole, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
@@ -137,14 +137,14 @@ class _Bar:
         self._last, self._open = -float(_BAR_SECONDS), False
 
     def show(self, text: str) -> None:
-        """Show a line, if it is to be shown."""
+        """Show a line if it is part of the progress."""
         if self._everything and text:
             self._write(f"{text}\n")
         elif _BAR.search(text):
             self._show_bar(text.strip())
 
     def close(self) -> None:
-        """Go on below the bar."""
+        """Continue below the bar."""
         if self._open:
             self._write("\n")
 
@@ -163,7 +163,7 @@ class _Bar:
 
 
 def _reason(tail: Iterable[str]) -> str:
-    """Return the exception that says most: one of ours, else the last that wraps no other."""
+    """Return the most informative exception: one of ours, else the last that wraps no other."""
     lines = [line.strip() for line in tail]
     raised = [line for line in lines if _EXCEPTION.match(line)]
     ours = [line for line in raised if line.startswith("rise_bench.errors.")]

@@ -1,4 +1,4 @@
-"""The response cache of lmms-eval (`--use_cache`), which keeps failures like answers."""
+"""Response cache of lmms-eval (`--use_cache`), which also keeps failures."""
 
 import logging
 import sqlite3
@@ -10,9 +10,9 @@ _log = logging.getLogger(__name__)
 
 
 def forget_failures(cache: Path) -> int:
-    """Remove failed requests from a response cache, so that a rerun asks them again; return how many.
+    """Remove failed requests from a response cache, so that a rerun repeats them; return their number.
 
-    lmms-eval stores the text that stands for a failure like any response.
+    lmms-eval stores the text of a failure like a response.
     """
     root = cache.parent if cache.suffix == ".db" else cache
     removed = 0

@@ -1,8 +1,7 @@
-"""Raw responses of a run, read from lmms-eval's samples file or from lines of `{"id", "response"}`.
+"""Raw responses of a run, from lmms-eval's samples file or from lines of `{"id", "response"}`.
 
-A response is what the model wrote, whatever it is; that is scored. What is no response is refused: a text by
-which the harness says that a request failed, and a sample that is missing. Such a run is incomplete, and an
-incomplete run has no score.
+Whatever the model wrote is a response and is scored. A failed request and a missing sample are no responses:
+such a run is incomplete and has no score.
 """
 
 import json
@@ -23,7 +22,7 @@ from rise_bench.scoring.scores import SampleScore, score_response
 #: Texts that lmms-eval writes in place of a response.
 FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
 
-#: Metrics of our tasks whose sample value is a row with our id: the main one of each kind of annotation.
+#: Main metric of each kind: in samples of our tasks its value is a row with the sample id.
 _ROW_METRICS = tuple(kind.metrics[0].name for kind in KINDS.values())
 
 
@@ -32,11 +31,11 @@ class Responses:
     """Responses of one run on one benchmark.
 
     Attributes:
-        path: Where they were read from.
-        texts: Raw response by sample id, failed requests left out.
+        path: Samples file.
+        texts: Raw response by sample id, without failed requests.
         failed: Sample id -> failure text.
         answer_format: How they were asked for.
-        dataset_sha256: Dataset that the run says it used; empty if it says nothing.
+        dataset_sha256: Dataset that the run names; empty if it names none.
     """
 
     path: Path
@@ -47,7 +46,7 @@ class Responses:
 
 
 def is_failed_request(text: str) -> bool:
-    """Whether a text is the harness's word for a request that brought no response."""
+    """Whether a text of lmms-eval stands for a failed request."""
     return text.lstrip().startswith(FAILURE_PREFIXES)
 
 
@@ -56,12 +55,12 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
 
     Args:
         path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`.
-        box_unit: Unit of the boxes; None takes what the file says, norm1000 if it says nothing.
-        style: Form that was asked for; None takes what the file says, think_answer if it says nothing.
+        box_unit: Unit of the boxes; None takes that of the file, else norm1000.
+        style: Format that was asked for; None takes that of the file, else think_answer.
 
     Raises:
-        DataError: If the file is absent, a line is no such object, an id comes twice, or the unit or the
-            form contradicts the file.
+        DataError: If the file is absent, a line is invalid, an id appears twice, or the unit or format
+            contradicts the file.
     """
     texts: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -98,14 +97,14 @@ def _max_pixels(stated: Mapping[str, Any], path: Path) -> int:
 
 
 def require_complete(responses: Responses, ids: list[str]) -> None:
-    """Check that there is a response to every sample and to no other.
+    """Check that there is exactly one response to every sample.
 
     Raises:
         DataError: If a request failed, a sample is missing or unknown; the message counts and shows them.
     """
     unknown = sorted((responses.texts.keys() | responses.failed.keys()) - set(ids))
     missing = sorted(set(ids) - responses.texts.keys() - responses.failed.keys())
-    found = [
+    problems = [
         f"{len(what)} of {len(ids)} {name} (e.g. {example})"
         for what, name, example in (
             (responses.failed, "requests failed", next(iter(responses.failed.items()), "")),
@@ -114,18 +113,18 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
         )
         if what
     ]
-    if found:
+    if problems:
         raise DataError(
-            f"{responses.path} is incomplete: {'; '.join(found)}. An incomplete run has no score; run it "
+            f"{responses.path} is incomplete: {'; '.join(problems)}. An incomplete run has no score; run it "
             "again (with --use_cache DIR only what failed is asked again)"
         )
 
 
 def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
-    """Score every response of a complete run, in the order of the truths.
+    """Score every response of a complete run, in the order of the ground truth.
 
     Raises:
-        DataError: If the run is incomplete, or says that it used another version of the dataset.
+        DataError: If the run is incomplete or used another version of the dataset.
     """
     if responses.dataset_sha256 and responses.dataset_sha256 != dataset_sha256:
         raise DataError(
@@ -146,7 +145,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
-    """Return (our id, raw response, row of our task) of one line."""
+    """Return sample id, raw response, and row of the task of a line."""
     expected = 'expected {"id", "response"}, or a line of lmms-eval\'s samples of a rise_ task'
     try:
         data = json.loads(line)

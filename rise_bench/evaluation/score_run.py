@@ -1,4 +1,4 @@
-"""A run's scores with the floors beside them: what `rise-bench score`, `eval` and `floors` print."""
+"""Scores of a run and of the baselines, as `rise-bench score`, `eval` and `floors` print them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class ScoredRun:
         spec: The benchmark.
         dataset_sha256: Identity of the dataset.
         report: Scores of the run.
-        floors: Scores of the constant predictors, by name.
+        floors: Scores of the baselines, by name.
     """
 
     spec: BenchmarkSpec
@@ -51,12 +51,12 @@ def score_run(
     """Score a complete run from its raw responses.
 
     Args:
-        responses: One response to each sample.
-        dataset: The dataset that the run was made on.
-        split: Its split.
+        responses: Response to each sample.
+        dataset: Dataset of the run.
+        split: Split of the run.
         rows: Rows of the split that were run; a part of them is a trial, not a score.
-        reference: What the win-rate is against; the benchmark's own if None.
-        resamples: Bootstrap resamples of the run's intervals; the floors' values need none.
+        reference: Model that the win-rate is against; that of the benchmark if None.
+        resamples: Bootstrap resamples of the run; baselines get no intervals.
 
     Raises:
         DataError: If the run is incomplete or belongs to another version of the dataset.
@@ -77,7 +77,7 @@ def score_floors(
     reference: Reference | None = None,
     resamples: int = RESAMPLES,
 ) -> dict[str, Report]:
-    """Score the constant predictors, fitted to the train split if any, by the same code as a run."""
+    """Score the baselines, fitted to the train split if there is one, like a run."""
     golds = dataset.golds(split)[rows]
     reference = reference or win_rate_reference(dataset, split)
     return {

@@ -1,8 +1,8 @@
-"""What a win-rate is against: the per-sample values of one fixed model (the paper uses RISE-2B's JSD).
+"""References of win-rates: per-sample values of a fixed model (the paper uses RISE-2B's JSD).
 
-Until per-sample results of a RISE-2B are published, the reference of every benchmark is the constant mean of
-the training labels, which follows from the dataset and needs no file; each result names its reference. Any
-other run can be the reference by hand; its name then carries the hash of its samples file.
+Until per-sample results of a RISE-2B are published, the reference of a benchmark is a baseline, which follows
+from the dataset; each result names its reference. Another run can be given as the reference; its name then
+has the hash of its samples file.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from rise_bench.scoring.scores import Reference, score_annotation
 
 
 def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Reference | None:
-    """Return the reference of a benchmark: a constant predictor; None where its kind has no win-rate."""
+    """Return the reference of a benchmark, a baseline; None if its kind has no win-rate."""
     names = KINDS[dataset.spec.kind].references
     if not names:
         return None
@@ -28,7 +28,7 @@ def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Refere
 
 
 def reference_from_samples(path: Path, dataset: BenchmarkDataset, split: str = "test") -> Reference:
-    """Make a complete run the reference; its name is the file's name and the first 12 digits of its sha256.
+    """Return a complete run as the reference; its name has the first 12 digits of the file's sha256.
 
     Raises:
         ConfigError: If the kind of annotation has no win-rate.
