@@ -28,8 +28,9 @@ from rise_bench.synthetic.moods import mood
 from rise_bench.synthetic.rows import drawn_rows
 from rise_bench.trainers.base_model import evaluate, lessons, pretrain, tokens
 from rise_bench.trainers.base_model.architecture import embed_by_product, patches
+from rise_bench.trainers.base_model.batches import batch_of, chat, reply_loss
 from rise_bench.trainers.base_model.pictures import see
-from rise_bench.trainers.base_model.pretrain import Plan, chat
+from rise_bench.trainers.base_model.pretrain import Plan
 from rise_bench.trainers.base_model.vision import tokens_of
 
 FOLDER = base_model_folder()
@@ -207,7 +208,7 @@ def test_steps_on_one_batch_of_text_lower_its_loss():
     values = []
 
     def losses():
-        loss = pretrain.reply_loss(model, *pretrain.batch_of(tokenizer, batch))
+        loss = reply_loss(model, *batch_of(tokenizer, batch))
         values.append(loss.item())
         return {"text": loss}
 

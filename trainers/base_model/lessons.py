@@ -47,13 +47,8 @@ from rise_bench.trainers.base_model.pictures import Seen
 CARELESS = 0.15
 NOTES_ERROR = 0.25
 MOODS, SCENES, KINDS = (get_benchmark(name) for name in ("moods", "scenes", "kinds"))
-FLAVOURS = BenchmarkSpec(
-    "flavours",
-    "distribution",
-    "jsd",
-    "Which flavour does this picture have?",
-    ("sweet", "sour", "salty", "bitter"),
-)
+_TASTES = ("sweet", "sour", "salty", "bitter")
+FLAVOURS = BenchmarkSpec("flavours", "distribution", "jsd", "Which flavour does this picture have?", _TASTES)
 PAINTS = BenchmarkSpec(
     "paints", "distribution", "accuracy", "Which paint does the object wear?", _cues.COLOURS
 )
