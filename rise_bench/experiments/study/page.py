@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.comparison import AGAINST, headings
@@ -21,69 +22,54 @@ from rise_bench.experiments.study.tables import (
     time_table,
 )
 from rise_bench.files.atomic import atomic_write_text
+from rise_bench.rendering.markdown import Markdown
+from rise_bench.rendering.render import render
 from rise_bench.rendering.strip_chart import strip_chart
-
-_RULE = """How to read it. Numbers are means over seeds, ± their standard deviation, (n) how many seeds. A
-seed draws other training and test pictures and starts training elsewhere; "mean" is its mean over the
-numbers of shots, which share its test pictures. Tests are paired over seeds: t-test, two-sided; beside each
-p stands the one that Holm's method gives for all rows of the table. A claim is reproduced if its better
-method is better and p < 0.05, not reproduced if it is worse and p < 0.05, else undecided, as with fewer
-than three seeds; that p is not corrected. What was set before the runs and what was added later:
-docs/study.md."""
 
 _BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the seconds a step that were measured"}
 
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
     """Write OUT/study.md and charts for each benchmark and budget; return the page."""
-    parts = ["# Study", _RULE]
-    for some in by_budget(results):
-        benchmark, budget = some[0].benchmark, some[0].budget
-        floors = _floors(results, benchmark)
-        parts += [f"## {benchmark}, {_BUDGETS[budget]}"]
-        for name, chart in _charts(some, floors).items():
-            atomic_write_text(out / name, chart)
-            parts += [f"![one dot a seed]({name})"]
-        parts += [*_sections(some, floors), "### Settings", settings_table(out / "tuned.json", some).markdown]
-    if took := JobFolder(out / "jobs").all_seconds():
-        parts += ["## Time", time_table(took).markdown]
-    if lost := list(failed):
-        parts += ["## Missing", "\n".join(f"- {name}" for name in lost)]
-    atomic_write_text(out / "study.md", "\n\n".join(parts) + "\n")
+    parts = [_part(out, groups, _floors(results, groups[0].benchmark)) for groups in by_budget(results)]
+    seconds = JobFolder(out / "jobs").all_seconds()
+    page = render(
+        "study.md.j2", parts=parts, time=time_table(seconds) if seconds else None, failed=list(failed)
+    )
+    atomic_write_text(out / "study.md", page)
     return out / "study.md"
 
 
-def _sections(some: Sequence[Group], floors: Mapping[str, float]) -> list[str]:
-    metric = some[0].metric
-    named = ", ".join(f"{name} {value:.3f}" for name, value in floors.items())
-    compared = [*some, *over_shots(some)]
-    parts = [
-        f"### {headings(metric)[1]}",
-        score_table(compared).markdown,
-        f"Constant answers, mean over seeds: {named}." if floors else "",
-        "### Claims of the paper",
-        claim_table(compared).markdown,
-        "### Questions of this project",
-        question_table(compared).markdown,
-        "### RISE against each",
-        against_table(compared).markdown,
-    ]
-    for group in compared:
-        parts += [f"### Everything measured, {group.shots}", detail_table(group).markdown]
-    return [part for part in parts if part]
+def _part(out: Path, groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, Any]:
+    """What the page says of a benchmark and budget; its charts are written."""
+    charts, compared = _charts(groups, floors), [*groups, *over_shots(groups)]
+    for name, chart in charts.items():
+        atomic_write_text(out / name, chart)
+    return {
+        "title": f"{groups[0].benchmark}, {_BUDGETS[groups[0].budget]}",
+        "charts": [Markdown(name) for name in charts],
+        "metric": headings(groups[0].metric)[1],
+        "floors": floors,
+        "scores": score_table(compared),
+        "claims": claim_table(compared),
+        "questions": question_table(compared),
+        "against": against_table(compared),
+        "details": {group.shots: detail_table(group) for group in compared},
+        "settings": settings_table(out / "tuned.json", groups),
+    }
 
 
 def _floors(results: Sequence[Result], benchmark: str) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
+    by_name: dict[str, list[float]] = {}
     for result in results:
         if result.benchmark == benchmark and result.method.startswith("floor:"):
-            found.setdefault(result.method.removeprefix("floor:"), []).extend(result.numbers.values())
-    return {name: fmean(values) for name, values in sorted(found.items())}
+            by_name.setdefault(result.method.removeprefix("floor:"), []).extend(result.numbers.values())
+    return {name: fmean(values) for name, values in sorted(by_name.items())}
 
 
-def _charts(some: Sequence[Group], floors: Mapping[str, float]) -> dict[str, str]:
+def _charts(groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, str]:
     """Return by file name a chart of the methods and, where there are any, one of RISE and its ablations."""
-    first, present = some[0], methods_of(some)
+    first, present = groups[0], methods_of(groups)
     near = {name: value for name, value in floors.items() if name in ("train_mean", "mean_box")}
     rows = {
         "": [name for name in present if name in METHODS],
@@ -95,7 +81,7 @@ def _charts(some: Sequence[Group], floors: Mapping[str, float]) -> dict[str, str
             continue
         panels = {
             group.shots: {find_method(name).title: group.values(name, group.metric) for name in names}
-            for group in some
+            for group in groups
         }
         title = f"{first.benchmark}, {_BUDGETS[first.budget]}"
         ours = find_method(AGAINST).title

@@ -13,6 +13,7 @@ from rise_bench.experiments.study.claims import CLAIMS, Claim
 from rise_bench.experiments.study.paired_test import PairedTest, holm
 from rise_bench.experiments.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.experiments.study.summary import Group, against, judged, mean_sd
+from rise_bench.rendering.markdown import Markdown
 
 #: Columns of the table of everything measured: number -> heading.
 _DETAILS = {
@@ -39,10 +40,10 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     @property
-    def markdown(self) -> str:
+    def markdown(self) -> Markdown:
         """The table as Markdown."""
         lines = [self.headings, ["---"] * len(self.headings), *self.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 def score_table(some: Sequence[Group]) -> Table:
