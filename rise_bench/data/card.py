@@ -28,7 +28,7 @@ _CARD = re.compile(r"---\n(?P<head>.*?)^---\n(?P<body>.*)", re.DOTALL | re.MULTI
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write `README.md` beside the parquet files that the manifest names; the floors are scored from them."""
+    """Write `README.md` beside the parquet files of a manifest; the baselines are scored from them."""
     spec = manifest.benchmark
     body = render(
         "dataset_card.md.j2",
@@ -127,7 +127,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
 def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
     """Return the patterns of a configuration; shards that hold no row are left out."""
     wanted = {"train": CONFIGS[config], "test": ("test",)}
-    found: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
     for split, shards in wanted.items():
         stems = [
             path.rpartition("-")[0] + "-*.parquet"
@@ -136,12 +136,12 @@ def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
             if (entry.split, entry.shard) == (split, shard)
         ]
         if stems:
-            found.append({"split": split, "path": list(dict.fromkeys(stems))})
-    return found
+            parts.append({"split": split, "path": list(dict.fromkeys(stems))})
+    return parts
 
 
 def _floors(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
-    """Score the constant predictors: a model that does not beat them has learned nothing."""
+    """Score the baselines: a model that does not beat them has learned nothing."""
     if "test" not in dataset.manifest.counts:
         return {}
     golds = dataset.golds("test")

@@ -1,4 +1,4 @@
-"""The card of a published dataset: the card of the built folder, and what a stranger on the Hub needs too.
+"""The card of a published dataset: the card of the built folder, and what a reader on the Hub needs too.
 
 Added or replaced: tags, loading in three lines, how the chains of thought were made, the distribution of
 rewards, sample rows, the images' terms and how to rehydrate, known limits, how to cite.
@@ -160,12 +160,12 @@ def _read_rows(path: Path, columns: Sequence[str], wanted: Mapping[str, dict[str
 
 
 def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    pictures: dict[str, bytes] = {}
     for number, row in enumerate(rows, 1):
         data: bytes = (row.get("image") or {}).get("bytes") or b""
         if suffix := _SUFFIXES.get(data[:2]):
-            found[f"assets/sample-{number}.{suffix}"] = data
-    return found
+            pictures[f"assets/sample-{number}.{suffix}"] = data
+    return pictures
 
 
 def _flat(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The card of a trained model: recipe, data, scores with intervals and floors, limits, loading, citation."""
+"""The card of a trained model: recipe, data, scores beside baselines, limits, loading, citation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,18 +66,20 @@ def model_card(facts: ModelFacts) -> str:
 
 def _metadata(facts: ModelFacts) -> dict[str, Any]:
     base = str(facts.recipe["model"]["name"])
-    found: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "image-text-to-text"}
+    metadata: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "image-text-to-text"}
     if base.count("/") == 1 and not base.startswith((".", "/")):
-        found |= {"base_model": base, "base_model_relation": "finetune"}
+        metadata |= {"base_model": base, "base_model_relation": "finetune"}
     if facts.pins:
-        found["datasets"] = list(dict.fromkeys(pin.repo_id for pin in facts.pins))
-    return found | {"tags": ["rise-bench", "vision-language", str(facts.recipe["stage"]), "arxiv:2508.13229"]}
+        metadata["datasets"] = list(dict.fromkeys(pin.repo_id for pin in facts.pins))
+    return metadata | {
+        "tags": ["rise-bench", "vision-language", str(facts.recipe["stage"]), "arxiv:2508.13229"]
+    }
 
 
 def _score(score: Mapping[str, Any]) -> dict[str, Any]:
     """One scored run: its metrics as columns, the model and the baselines as rows."""
     metrics = {name: metric for name, metric in all_metrics().items() if name in score["metrics"]}
-    reports = {"this model": score} | {f"floor: {name}": r for name, r in sorted(score["floors"].items())}
+    reports = {"this model": score} | {f"baseline: {name}": r for name, r in sorted(score["floors"].items())}
     rows = [
         (title, [_interval(report["metrics"][n]) if n in report["metrics"] else "" for n in metrics])
         for title, report in reports.items()

@@ -141,18 +141,18 @@ def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, 
 
 def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: Progress) -> list[Outgoing]:
     """Return the parquet files; where images may not go out, copies without them."""
-    found: list[Outgoing] = []
+    shards: list[Outgoing] = []
     done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for path, entry in sorted(manifest.files.items()):
         if strip:
             write_without_images(root / path, work / path)
-            found.append(Outgoing.of(path, work / path))
+            shards.append(Outgoing.of(path, work / path))
         else:
-            found.append(Outgoing.of(path, root / path))
+            shards.append(Outgoing.of(path, root / path))
             (work / path).symlink_to((root / path).absolute())
         done += entry.bytes
         progress(done, total)
-    return found
+    return shards
 
 
 def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:

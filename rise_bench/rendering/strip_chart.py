@@ -1,4 +1,4 @@
-"""Strip charts as SVG files: a dot a seed, a bar at their mean, one row a method."""
+"""Strip charts as SVG files: a dot per seed, a bar at their mean, one row per method."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -9,7 +9,7 @@ from rise_bench.rendering.render import render
 _PANEL, _GAP, _ROW, _TOP, _BOTTOM = 300, 28, 26, 54, 46
 _LETTER = 7.2  # width in px, generous
 
-#: Method -> its values, one a seed.
+#: Method -> its values, one per seed.
 Panel = Mapping[str, Sequence[float]]
 
 
@@ -28,7 +28,7 @@ def strip_chart(
         axis: What the values are, with the direction that is better.
         panels: Heading of a panel -> its methods, top to bottom; one that a panel lacks has an empty row.
         ours: Method to stand out.
-        floors: Name -> value of lines across all panels.
+        floors: Baselines: name -> value of the lines across all panels.
 
     Raises:
         ValueError: There is no value to draw.

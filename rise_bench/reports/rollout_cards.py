@@ -1,4 +1,4 @@
-"""Sample rollouts of a report: image, chain of thought with its leaks marked, statement beside truth."""
+"""Sample rollouts of a report: image, chain of thought with leaks marked, statement beside ground truth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sample_cards(
 
     Args:
         rollouts: Rows of the rollout log in order of steps.
-        dataset: The benchmark, for images and truths; None shows the texts alone.
+        dataset: The benchmark, for images and ground truth; None shows the texts alone.
         config: The run's settings as a tree.
         count: How many cards.
     """
@@ -53,10 +53,10 @@ def cards(
     Args:
         rows: Rows with `id`, `step` or `title`, `reward`, `similarity`, `format_ok`, `reason`, and either
             `cot` and `reconstruction` or `response`.
-        dataset: The benchmark, for images and truths; None shows the texts alone.
+        dataset: The benchmark, for images and ground truth; None shows the texts alone.
         answer_format: How boxes were asked for; the style follows from the row.
-        split: Split that the rows are of.
-        remark: Says more of a row, as badges: ("good" | "bad" | "", text).
+        split: Split that the rows belong to.
+        remark: Further badges of a row: ("good" | "bad" | "", text).
     """
     golds: dict[str, Gold] = {}
     pictures: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
 
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    thumbnails: dict[str, str] = {}
     for row in dataset.rows(split, columns=["id", "image"]):
         if row["id"] not in ids or not row["image"]:
             continue
@@ -165,7 +165,7 @@ def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[st
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
         file = io.BytesIO()
         small.save(file, "jpeg", quality=82)
-        found[row["id"]] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-        if len(found) == len(ids):
+        thumbnails[row["id"]] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        if len(thumbnails) == len(ids):
             break
-    return found
+    return thumbnails

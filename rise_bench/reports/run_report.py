@@ -78,7 +78,7 @@ PANELS = (
     Panel(
         "Token accuracy", "most probable token is the target", {"mean_token_accuracy": "share"}, share=True
     ),
-    Panel("Entropy", "nats a token", {"entropy": "entropy"}),
+    Panel("Entropy", "nats per token", {"entropy": "entropy"}),
     Panel("Gradient norm", "before clipping", {"grad_norm": "norm"}),
     Panel("Learning rate", "", {"learning_rate": "rate"}),
 )
@@ -126,7 +126,7 @@ def read_metrics(run: Path) -> list[Row]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
             row = json.loads(line)
-        except ValueError:  # torn by a kill
+        except ValueError:  # truncated by a kill
             continue
         rows.setdefault((row["phase"], row["step"]), {}).update(row)
     return list(rows.values())

@@ -110,7 +110,7 @@ def with_text(folder: Path, text: str, out: Path) -> Path:
     return out
 
 
-BUILT = {"RISE shades", "Loading", "Counts", "Left out of the source", "Floors", "Source and licence"}
+BUILT = {"RISE shades", "Loading", "Counts", "Left out of the source", "Baselines", "Source and licence"}
 SENT = {"Sample rows", "Images", "Known limits", "Citation"}
 
 

@@ -220,7 +220,7 @@ COT_CARD_PARTS = {
     "model": "| model | tiny |",
     "sampling": '"temperature": 1.0',
     "tau": "reward at least tau = 0.75 (`high`) | 5 (25.0%)",
-    "floor": "mean of the floor",
+    "baseline": "mean of the baseline",
     "picture": "![Distribution of rewards](assets/rewards.png)",
     "loading": 'rows = load_dataset("rise/set", "high", split="train")',
     "limits": "cannot tell a true",

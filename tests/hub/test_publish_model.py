@@ -98,7 +98,7 @@ def test_card_has_recipe_scores_floors_and_data_commit(
     assert front["pipeline_tag"] == "image-text-to-text"
     row = next(line for line in body.splitlines() if line.startswith("| this model |"))
     assert row.split("|")[2].strip().startswith("0.0000 [0.0000, ")
-    for part in ("| floor: train_mean |", f"`rise/e6` at commit `{commit}`", "tau: 0.75", "| torch |"):
+    for part in ("| baseline: train_mean |", f"`rise/e6` at commit `{commit}`", "tau: 0.75", "| torch |"):
         assert part in body
     assert "learning_rate: 2.0e-05" in body
     assert "/home/me" not in body + files["recipe.yaml"].decode()

@@ -81,7 +81,7 @@ def test_the_main_table_is_readable_without_javascript(site: Path):
         "run 1 of 2",
         "Visual-RFT 2B",
         "zero-shot",
-        "Uniform floor",
+        "Uniform baseline",
         "recomputed",
         "reproduced",
         "Not ranked:",
