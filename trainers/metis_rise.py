@@ -62,8 +62,8 @@ def enhancement_examples(
     """
     solved = {uid: solutions(rows, config.metis) for uid, rows in trajectories.items()}
     tries = config.metis.samples
-    sometimes = {uid: found for uid, found in solved.items() if 0 < len(found) < tries}
-    never = {uid for uid, found in solved.items() if not found}
+    sometimes = {uid: good for uid, good in solved.items() if 0 < len(good) < tries}
+    never = {uid for uid, good in solved.items() if not good}
     experts = {uid: cot for uid, cot in (training_cots(config, data) or {}).items() if uid in never}
     counts = (
         f"always solved: {len(solved) - len(sometimes) - len(never)}, sometimes: {len(sometimes)}, never: "
@@ -87,5 +87,5 @@ def enhancement_examples(
 
 def solutions(rows: Sequence[Mapping[str, Any]], metis: MetisConfig) -> list[str]:
     """The responses that solve their prompt, best first, in the asked form."""
-    found = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
-    return [row["response"].strip() for row in sorted(found, key=lambda row: -row["reward"])]
+    good = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
+    return [row["response"].strip() for row in sorted(good, key=lambda row: -row["reward"])]

@@ -80,7 +80,7 @@ class Method:
         phases: Training jobs and sections of their settings, in order: every optimiser step of the method.
         cots: Where the CoT dataset is on which its SFT phase trains; None if there is none.
         tau: Smallest reward of a chain of thought that it trains on; None if it takes all.
-        min_groundedness: Smallest groundedness of its least grounded sentence, in nats a token; None if that
+        min_groundedness: Smallest groundedness of its least grounded sentence, in nats per token; None if it
             is not asked for.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
         share_of_steps: Share of the budget that it uses.

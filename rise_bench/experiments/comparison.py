@@ -93,14 +93,14 @@ def compare(
     for method in methods:
         report = aggregate(dataset.spec, golds, scores[method], reference=reference)
         jobs = method_jobs(cell, [method])
-        said = checked(responses[method].answer_format, scores[method], dataset)
+        claims = checked(responses[method].answer_format, scores[method], dataset)
         rows.append(
             Row(
                 find_method(method).title,
                 report,
                 method,
-                said.false_per_text if said else None,
-                said.per_text if said else None,
+                claims.false_per_text if claims else None,
+                claims.per_text if claims else None,
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )

@@ -102,12 +102,14 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
         {**row, "title": f"from step {_step(row)}", "reason": "ok"} for row in open_cots(cell.cots).rows()
     ]
     rows.sort(key=lambda row: -row["reward"])
-    said = Said(rows, dataset, "train")
+    statements = Said(rows, dataset, "train")
     high = [row for row in rows if row["reward"] >= TAU]
-    wrong = sorted((row for row in high if said.false(row)), key=lambda row: -len(said.false(row)))
+    wrong = sorted(
+        (row for row in high if statements.false(row)), key=lambda row: -len(statements.false(row))
+    )
 
     def show(shown: Sequence[dict[str, Any]]) -> str:
-        return cards(shown, dataset, _FORMAT, remark=said.badges)
+        return cards(shown, dataset, _FORMAT, remark=statements.badges)
 
     return {
         "histogram": base64.b64encode(reward_histogram([row["reward"] for row in rows], TAU)).decode(),
@@ -140,8 +142,8 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     ranked = sorted(golds, key=lambda uid: (-row("rise", uid)["reward"], uid))
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
     shown = [row(method, uid) for uid in chosen for method in texts]
-    said = Said(shown, dataset, "test")
-    return cards(shown, dataset, _FORMAT, split="test", remark=said.badges)
+    statements = Said(shown, dataset, "test")
+    return cards(shown, dataset, _FORMAT, split="test", remark=statements.badges)
 
 
 def _step(row: Mapping[str, Any]) -> int:
@@ -161,17 +163,17 @@ class Said:
 
     def false(self, row: Mapping[str, Any]) -> list[str]:
         """Return what a row's chain of thought says that does not hold."""
-        said = self._statements[row["id"], self._thought(row)]
-        return [statement.text for statement in said if not statement.true]
+        statements = self._statements[row["id"], self._thought(row)]
+        return [statement.text for statement in statements if not statement.true]
 
     def badges(self, row: Mapping[str, Any]) -> list[Badge]:
         """Say how much of a row's chain of thought is false and, where it was judged, how grounded it is."""
-        said = self._statements[row["id"], self._thought(row)]
+        statements = self._statements[row["id"], self._thought(row)]
         badges: list[Badge] = []
         if wrong := self.false(row):
-            badges.append(("bad", f"{len(wrong)} of {len(said)} statements false: {'; '.join(wrong)}"))
-        elif said:
-            badges.append(("good", f"all {len(said)} statements true"))
+            badges.append(("bad", f"{len(wrong)} of {len(statements)} statements false: {'; '.join(wrong)}"))
+        elif statements:
+            badges.append(("good", f"all {len(statements)} statements true"))
         if row.get("groundedness") is not None:
             worst = row["groundedness_worst_sentence"]
             badges.append(("", f"groundedness {row['groundedness']:+.2f}, worst sentence {worst:+.2f}"))

@@ -193,23 +193,23 @@ def _run(
                 waiting.remove(job)
                 running.append(_start(job, folder))
             time.sleep(_POLL_SECONDS)
-            for one in list(running):
-                progress(_progress(one.job, folder))
+            for child in list(running):
+                progress(_progress(child.job, folder))
                 try:
-                    ended = _has_ended(one, folder)
+                    ended = _has_ended(child, folder)
                 except PrerequisiteError as error:
                     if failed is None:
                         raise
-                    running.remove(one)
-                    failed(one.job, str(error))
+                    running.remove(child)
+                    failed(child.job, str(error))
                     continue
                 if ended:
-                    running.remove(one)
-                    done.add(one.job.name)
-                    progress(Progress(one.job, finished=True))
+                    running.remove(child)
+                    done.add(child.job.name)
+                    progress(Progress(child.job, finished=True))
     finally:
-        for one in running:
-            _stop(one, folder)
+        for child in running:
+            _stop(child, folder)
 
 
 def _start(job: Job, folder: JobFolder) -> _Running:
@@ -229,28 +229,28 @@ def _start(job: Job, folder: JobFolder) -> _Running:
     return _Running(job, process, time.monotonic(), before)
 
 
-def _has_ended(one: _Running, folder: JobFolder) -> bool:
+def _has_ended(child: _Running, folder: JobFolder) -> bool:
     """Keep the record of a running job; whether it ended well."""
-    code = one.process.poll()
-    if code is not None or one.seconds - one.noted > _NOTE_SECONDS:
-        one.noted = one.seconds
-        folder.write(one.job, one.noted, done=code == 0)
+    code = child.process.poll()
+    if code is not None or child.seconds - child.noted > _NOTE_SECONDS:
+        child.noted = child.seconds
+        folder.write(child.job, child.noted, done=code == 0)
     if not code:
         return code == 0
-    lines = _tail(folder.log(one.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]
+    lines = _tail(folder.log(child.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]
     raise PrerequisiteError(
-        f"{one.job.label} failed (exit code {code}): rise-bench {' '.join(one.job.arguments)}\n"
+        f"{child.job.label} failed (exit code {code}): rise-bench {' '.join(child.job.arguments)}\n"
         + "\n".join(f"    {line}" for line in lines)
-        + f"\nAll of its log: {folder.log(one.job.name)}. Mend the cause and start the same command again."
+        + f"\nAll of its log: {folder.log(child.job.name)}. Mend the cause and start the same command again."
     )
 
 
-def _stop(one: _Running, folder: JobFolder) -> None:
-    if one.process.poll() is None:
-        folder.write(one.job, one.seconds, done=False)
-    if one.process.stdin:
-        one.process.stdin.close()  # the tether
-    one.process.wait()
+def _stop(child: _Running, folder: JobFolder) -> None:
+    if child.process.poll() is None:
+        folder.write(child.job, child.seconds, done=False)
+    if child.process.stdin:
+        child.process.stdin.close()  # the tether
+    child.process.wait()
 
 
 def _progress(job: Job, folder: JobFolder) -> Progress:

@@ -7,7 +7,7 @@ from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
 
-#: Threshold of groundedness, in nats a token: a sentence is likelier beside its picture than beside others.
+#: Threshold of groundedness, in nats per token: a sentence is likelier beside its picture than beside others.
 MIN_GROUNDEDNESS = 0.0
 
 

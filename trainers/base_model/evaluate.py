@@ -113,15 +113,15 @@ class Speaker:
 def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]:
     """Return the share of true statements by cue, of all, and how many statements a text makes."""
     read = statements.statements
-    found = [s for text, row in zip(texts, rows, strict=True) for s in read(text, row.truth)]
-    cues = sorted({s.cue for s in found})
+    claims = [s for text, row in zip(texts, rows, strict=True) for s in read(text, row.truth)]
+    cues = sorted({s.cue for s in claims})
     rates = (
-        {cue: float(np.mean([s.true for s in found if s.cue == cue])) for cue in cues}
+        {cue: float(np.mean([s.true for s in claims if s.cue == cue])) for cue in cues}
         if len(cues) > 1
         else {}
     )
-    rates["all"] = float(np.mean([s.true for s in found])) if found else 0.0
-    rates["statements_per_text"] = len(found) / len(texts)
+    rates["all"] = float(np.mean([s.true for s in claims])) if claims else 0.0
+    rates["statements_per_text"] = len(claims) / len(texts)
     return rates
 
 

@@ -88,11 +88,11 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
     forms = _speech.MOOD_SENTENCES if benchmark == "moods" else _speech.KIND_SENTENCES
     told = []
     for row in rows:
-        said = {
+        claims = {
             cue: rng.choice([v for v in values[cue] if v != value]) if rng.random() < share else value
             for cue, value in row.truth.items()
         }
-        text = _speech.describe(said, rng.sample(list(forms), 5), forms)
+        text = _speech.describe(claims, rng.sample(list(forms), 5), forms)
         told.append(Told(text, row.image, row.truth, row.gold))
     return told
 
@@ -100,10 +100,10 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
 def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, limit: int) -> list[Told]:
     """Return the distinct rollouts of steps from `since` on, at most `limit`, spread evenly."""
     distinct = {(r["id"], r["cot"]) for r, *_ in read_rollouts(folders) if r["step"] >= since}
-    found = sorted(distinct)
-    if len(found) > limit:
-        found = [found[i * len(found) // limit] for i in range(limit)]
-    asked = {uid for uid, _ in found}
+    chosen = sorted(distinct)
+    if len(chosen) > limit:
+        chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]
+    asked = {uid for uid, _ in chosen}
     truth_of = rows.truth_of
     pictures = {
         row["id"]: (decode_rgb(row["image"]["bytes"]), truth_of(row["source_id"]))
@@ -111,7 +111,7 @@ def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, l
         if row["id"] in asked
     }
     golds = {gold.id: gold for gold in dataset.golds("train")}
-    return [Told(cot, *pictures[uid], golds[uid]) for uid, cot in found]
+    return [Told(cot, *pictures[uid], golds[uid]) for uid, cot in chosen]
 
 
 def score(
@@ -126,7 +126,7 @@ def score(
         reconstructed: Their benchmark, to rank them by the closed loop too.
     """
     model, processor = judge.model, judge.processor
-    images, texts = [one.image for one in told], [one.text for one in told]
+    images, texts = [item.image for item in told], [item.text for item in told]
     own = token_log_probs(model, processor, images, texts)
     columns = list(zip(*other_images(images, swaps=swaps), strict=True))
     others = [token_log_probs(model, processor, column, texts) for column in columns]
@@ -139,12 +139,12 @@ def score(
     return [
         _scored(
             processor.tokenizer,
-            one,
+            item,
             own[i],
             token_information(own[i], [other[i] for other in others]),
             loop[i],
         )
-        for i, one in enumerate(told)
+        for i, item in enumerate(told)
     ]
 
 
@@ -152,10 +152,10 @@ def _similarities(
     judge: Speaker, spec: BenchmarkSpec, told: Sequence[Told], images: Sequence[Image.Image]
 ) -> list[float]:
     """Reconstruct every annotation, greedily, beside the given pictures."""
-    answers = judge.say(images, [reconstruct_prompt(spec, one.gold, one.text) for one in told])
+    answers = judge.say(images, [reconstruct_prompt(spec, item.gold, item.text) for item in told])
     return [
-        score_response(one.gold, answer, AnswerFormat("answer_only")).similarity
-        for one, answer in zip(told, answers, strict=True)
+        score_response(item.gold, answer, AnswerFormat("answer_only")).similarity
+        for item, answer in zip(told, answers, strict=True)
     ]
 
 
@@ -187,26 +187,26 @@ def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
         texts, statements, false_statements, false_statement_rate, false_statements_per_text; `auroc_texts`
         and `auroc_statements` by name of the score, empty where there is no true or no false one.
     """
-    said = [statement for one in scored for statement in one.statements]
-    false = sum(not true for true, _ in said)
-    texts = [(all(true for true, _ in one.statements), one.text) for one in scored if one.statements]
+    claims = [statement for item in scored for statement in item.statements]
+    false = sum(not true for true, _ in claims)
+    texts = [(all(true for true, _ in item.statements), item.text) for item in scored if item.statements]
     return {
         "texts": len(scored),
-        "statements": len(said),
+        "statements": len(claims),
         "false_statements": false,
-        "false_statement_rate": false / len(said) if said else 0.0,
+        "false_statement_rate": false / len(claims) if claims else 0.0,
         "false_statements_per_text": false / len(scored),
         "auroc_texts": _aurocs(texts),
-        "auroc_statements": _aurocs(said),
+        "auroc_statements": _aurocs(claims),
     }
 
 
-def _aurocs(found: Sequence[tuple[bool, dict[str, float]]]) -> dict[str, float]:
-    if len({true for true, _ in found}) < 2:
+def _aurocs(chosen: Sequence[tuple[bool, dict[str, float]]]) -> dict[str, float]:
+    if len({true for true, _ in chosen}) < 2:
         return {}
     return {
-        name: auroc([s[name] for true, s in found if true], [s[name] for true, s in found if not true])
-        for name in found[0][1]
+        name: auroc([s[name] for true, s in chosen if true], [s[name] for true, s in chosen if not true])
+        for name in chosen[0][1]
     }
 
 

@@ -141,7 +141,7 @@ def mood_picture(rng: random.Random, seen: Seen, describe: float = 0.25) -> Less
     """Return a lesson on a picture like those of moods."""
     cues, draw = seen.cues, rng.random()
     names = _some(rng, 3, 6)
-    words = _mood_words(cues, names)
+    text = _mood_words(cues, names)
     if draw < describe:
         everything = _some(rng, 8, 8)
         return Lesson(DESCRIBE, _mood_words(cues, everything), seen.pixels)
@@ -149,17 +149,17 @@ def mood_picture(rng: random.Random, seen: Seen, describe: float = 0.25) -> Less
     if draw < 0.4:
         unrelated = notes_mood(_moods.sample_cues(rng))
         if rng.random() < 0.08:
-            words = f"It was rated {rng.choice(unrelated.classes)} {rng.choice(unrelated.probs)}. {words}"
-        return Lesson(reason_prompt(MOODS, _gold(unrelated)), words, seen.pixels)
+            text = f"It was rated {rng.choice(unrelated.classes)} {rng.choice(unrelated.probs)}. {text}"
+        return Lesson(reason_prompt(MOODS, _gold(unrelated)), text, seen.pixels)
     gold = _gold(flavour(cues, names))
     if draw < 0.75:
-        return Lesson(think_answer_prompt(FLAVOURS, gold), _think(rng, words, gold.annotation), seen.pixels)
+        return Lesson(think_answer_prompt(FLAVOURS, gold), _think(rng, text, gold.annotation), seen.pixels)
     if draw < 0.85:
         whole = flavour(cues, list(_moods.CUES))
         return Lesson(answer_only_prompt(FLAVOURS, gold), _bare(rng, whole), seen.pixels)
     if draw < 0.92:
-        return Lesson(reason_prompt(FLAVOURS, gold), words, seen.pixels)
-    return Lesson(reconstruct_prompt(FLAVOURS, gold, words), _answer(gold.annotation), seen.pixels)
+        return Lesson(reason_prompt(FLAVOURS, gold), text, seen.pixels)
+    return Lesson(reconstruct_prompt(FLAVOURS, gold, text), _answer(gold.annotation), seen.pixels)
 
 
 def kind_picture(rng: random.Random, seen: Seen, describe: float = 0.35) -> Lesson:
@@ -168,16 +168,16 @@ def kind_picture(rng: random.Random, seen: Seen, describe: float = 0.35) -> Less
     names = rng.sample(["shape", "texture", "colour"], 3) + rng.sample(
         ["ground", "backdrop", "frame", "light"], 1
     )
-    words = _kind_words(cues, names)
+    text = _kind_words(cues, names)
     if draw < describe:
         return Lesson(DESCRIBE, _kind_words(cues, rng.sample(list(cues), 6)), seen.pixels)
     draw = (draw - describe) / (1 - describe)
     if draw < 0.35:
         unrelated = _one_hot(KINDS.classes, rng.choice(KINDS.classes))
-        return Lesson(reason_prompt(KINDS, _gold(unrelated)), words, seen.pixels)
+        return Lesson(reason_prompt(KINDS, _gold(unrelated)), text, seen.pixels)
     gold = _gold(_one_hot(PAINTS.classes, cues["colour"]))
     if draw < 0.8:
-        return Lesson(think_answer_prompt(PAINTS, gold), _think(rng, words, gold.annotation), seen.pixels)
+        return Lesson(think_answer_prompt(PAINTS, gold), _think(rng, text, gold.annotation), seen.pixels)
     if draw < 0.88:
         guess = _one_hot(KINDS.classes, rng.choice(KINDS.classes))
         return Lesson(answer_only_prompt(KINDS, gold), _bare(rng, guess), seen.pixels)
@@ -207,22 +207,22 @@ def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Les
     if draw < 0.2:
         return _point_out(rng, seen, things)
     chosen = _chosen(rng, things)
-    words = _things_words(rng, [things[i] for i in chosen])
+    text = _things_words(rng, [things[i] for i in chosen])
     if draw < 0.5:
         shown = _gold(_boxes(boxes, chosen, 1), _unrelated_question(rng))
-        return Lesson(reason_prompt(SCENES, shown), words, seen.pixels)
-    found = _boxes(boxes, chosen)
+        return Lesson(reason_prompt(SCENES, shown), text, seen.pixels)
+    truth = _boxes(boxes, chosen)
     if draw < 0.86:
-        gold = _gold(found, _unrelated_question(rng))
-        return Lesson(reconstruct_prompt(SCENES, gold, words), _answer(found), seen.pixels)
+        gold = _gold(truth, _unrelated_question(rng))
+        return Lesson(reconstruct_prompt(SCENES, gold, text), _answer(truth), seen.pixels)
     place = things[chosen[0]].place
     at_place = [i for i, thing in enumerate(things) if thing.place == place]
-    words = _things_words(rng, [things[i] for i in at_place])
-    found = _boxes(boxes, at_place)
-    gold = _gold(found, f"Find the object at the {place}.")
+    text = _things_words(rng, [things[i] for i in at_place])
+    truth = _boxes(boxes, at_place)
+    gold = _gold(truth, f"Find the object at the {place}.")
     if draw < 0.96:
-        return Lesson(think_answer_prompt(SCENES, gold), _think(rng, words, found), seen.pixels)
-    return Lesson(answer_only_prompt(SCENES, gold), _bare(rng, found), seen.pixels)
+        return Lesson(think_answer_prompt(SCENES, gold), _think(rng, text, truth), seen.pixels)
+    return Lesson(answer_only_prompt(SCENES, gold), _bare(rng, truth), seen.pixels)
 
 
 def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int = 10) -> Boxes:
@@ -245,9 +245,9 @@ def _point_out(rng: random.Random, seen: Seen, things: Sequence[object]) -> Less
         place = target.place  # type: ignore[attr-defined]
         at_place = [t for t in things if t.place == place]  # type: ignore[attr-defined]
         return Lesson(f"Describe the object at the {place}.", _things_words(rng, at_place), seen.pixels)
-    said = rng.choice((("colour",), ("texture",), ("size",), ("colour", "texture"), ()))
-    alike = [t for t in things if all(getattr(t, n) == getattr(target, n) for n in (*said, "shape"))]
-    name = " ".join([*(str(getattr(target, n)) for n in reversed(said)), target.shape])  # type: ignore[attr-defined]
+    named = rng.choice((("colour",), ("texture",), ("size",), ("colour", "texture"), ()))
+    alike = [t for t in things if all(getattr(t, n) == getattr(target, n) for n in (*named, "shape"))]
+    name = " ".join([*(str(getattr(target, n)) for n in reversed(named)), target.shape])  # type: ignore[attr-defined]
     quantity = "the" if len(alike) == 1 else "every"
     return Lesson(f"Describe {quantity} {name}.", _things_words(rng, alike), seen.pixels)
 
@@ -261,8 +261,8 @@ def _place_lesson(rng: random.Random) -> Lesson:
     thing = _scenes.sample_scene(rng, one_target=True).picture.things[0]
     r = thing.radius
     box = _boxes([(thing.x - r, thing.y - r, 2 * r, 2 * r)], [0], 1)
-    words = str(_speech.describe_thing(thing, ("size", "place")))
-    return Lesson(reason_prompt(SCENES, _gold(box, _unrelated_question(rng))), words)
+    text = str(_speech.describe_thing(thing, ("size", "place")))
+    return Lesson(reason_prompt(SCENES, _gold(box, _unrelated_question(rng))), text)
 
 
 # --- text alone, or beside a picture that it is not about ---
@@ -276,7 +276,7 @@ def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: floa
     draw = rng.random()
     if draw < 0.75:
         cues, names = _moods.sample_cues(rng), _note_names(rng)
-        words = _mood_words(cues, names)
+        text = _mood_words(cues, names)
         spec, annotation = (
             (FLAVOURS, flavour(cues, names)) if draw < 0.1 else (MOODS, notes_mood(cues, names))
         )
@@ -287,10 +287,10 @@ def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: floa
             ["shape", "texture", *rng.sample(["colour", "ground", "backdrop"], rng.randint(0, 2))], k=2
         )
         names = [*dict.fromkeys([*names, "shape", "texture"])]
-        words = _kind_words(cues, rng.sample(names, len(names)))
+        text = _kind_words(cues, rng.sample(names, len(names)))
         spec, annotation = KINDS, _one_hot(KINDS.classes, f"{cues['texture']} {cues['shape']}")
         again = _kind_words(cues, rng.sample(names, len(names)))
     gold = _gold(annotation)
     if rng.random() < 0.6:
-        return Lesson(reconstruct_prompt(spec, gold, words), _answer(annotation), pixels)
-    return Lesson(f"{words}\n{think_answer_prompt(spec, gold)}", _think(rng, again, annotation), pixels)
+        return Lesson(reconstruct_prompt(spec, gold, text), _answer(annotation), pixels)
+    return Lesson(f"{text}\n{think_answer_prompt(spec, gold)}", _think(rng, again, annotation), pixels)

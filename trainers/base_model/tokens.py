@@ -45,7 +45,7 @@ _UNFIXED = re.compile(r"\d\.\d|\[\[\d|QUESTION|REASONING")
 
 def fixed_sentences() -> list[str]:
     """Return the sentences that the project's prompts always hold, for the tasks of the lessons."""
-    found: dict[str, None] = {SYSTEM: None}
+    vocabulary: dict[str, None] = {SYSTEM: None}
     for spec in (lessons.MOODS, lessons.SCENES, lessons.KINDS, lessons.FLAVOURS, lessons.PAINTS):
         gold = Gold("fixed", KINDS[spec.kind].examples(spec.classes)[0], 1000, 1000, "", "QUESTION")
         for prompt in (
@@ -56,8 +56,8 @@ def fixed_sentences() -> list[str]:
         ):
             for sentence in _BREAK.split(prompt):
                 if len(sentence) >= 15 and not _UNFIXED.search(sentence):
-                    found[sentence] = None
-    return list(found)
+                    vocabulary[sentence] = None
+    return list(vocabulary)
 
 
 def _texts(count: int) -> Iterator[str]:

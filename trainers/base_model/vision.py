@@ -79,9 +79,9 @@ class Heads(nn.Module):
         cells = torch.arange(IMAGE_TOKENS).expand(tokens.shape[:2])
         there = targets.present > 0
         stated = self.placed(tokens)[there].sigmoid()
-        said = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
+        local_losses = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
         return {
-            "words": WORDS_WEIGHT * sum(said, torch.zeros(())),
+            "words": WORDS_WEIGHT * sum(local_losses, torch.zeros(())),
             "cell": _cross_entropy(self.cell(tokens), cells),
             "placed": 8 * functional.smooth_l1_loss(stated, targets.boxes_xywh[there], beta=0.02),
         }

@@ -1,6 +1,6 @@
 """How long a phase takes: measured by its own steps once it has some, a guess from shapes before.
 
-The guess counts two floating-point operations a parameter and token for a forward pass, four for the backward
+The guess counts two floating-point operations per parameter and token forward, four for the backward
 pass, two more where activations are recomputed or a reference model looks on, at a share of the speed that a
 matrix product reaches on this device. Sampling a token needs the weights read once, or its layers' overhead.
 """
@@ -68,7 +68,7 @@ def measured_hours(steps: int, logged: list[dict[str, Any]]) -> float | None:
 
 
 def _operations_a_second(device: str, seconds: float = 0.05) -> float:
-    """Floating-point operations a second of a matrix product, on this process's device."""
+    """Floating-point operations per second of a matrix product, on this process's device."""
     size, dtype = (4096, torch.bfloat16) if device == "cuda" else (512, torch.float32)
     matrix = torch.ones(size, size, device=device, dtype=dtype)
     wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else (lambda: None)

@@ -1,6 +1,6 @@
 """Estimates from shapes: the GPU memory of a training step, a guide and no measurement, and a checkpoint.
 
-Bytes a parameter: weights 2 (bf16) or 4, gradients as the weights, AdamW's float32 master copy and moments
+Bytes per parameter: weights 2 (bf16) or 4, gradients as the weights, AdamW's float32 master copy and moments
 12 (8 where the weights are float32 already); ZeRO-2 shards all but the weights, ZeRO-3 everything. Sampling
 under ZeRO-3 gathers the bf16 weights once more. With gradient checkpointing a layer keeps its input only and
 one layer at a time is recomputed. TRL scores completions with a fused head, so full logits never exist.
@@ -152,5 +152,5 @@ def rows_per_device(config: TrainConfig, phase: Phase) -> int:
 
 
 def _layer_width(text: Any) -> int:
-    """Numbers a token that one layer keeps without checkpointing: attention, norms, MLP products."""
+    """Numbers per token that one layer keeps without checkpointing: attention, norms, MLP products."""
     return int(8 * text.hidden_size + 3 * text.intermediate_size)

@@ -73,7 +73,7 @@ def run_phase(
     origin = str(supported_model(str(start), revision).folder)
     trainer = build(str(checkpoint or origin), origin)
     keep_end_tokens_only(trainer.model)
-    run.remove_torn_checkpoints(phase)
+    run.remove_incomplete_checkpoints(phase)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(EpochOfData())
     trainer.add_callback(StepBar())

@@ -97,8 +97,8 @@ def _rollout(prompts: list[Messages], trainer: Any) -> dict[str, Any]:
     ]
     second = _sample(trainer, trainer._reconstruction_prompts, 1, loop.max_reconstruction_length)
 
-    def per_row(one: Sequence[T], other: Sequence[T]) -> list[T]:
-        return list(chain.from_iterable(zip(one, other, strict=True))) if rows == 2 else list(one)
+    def per_row(left: Sequence[T], right: Sequence[T]) -> list[T]:
+        return list(chain.from_iterable(zip(left, right, strict=True))) if rows == 2 else list(left)
 
     answers = second.texts(trainer)
     lengths, other_lengths = [len(c) for c in first.completion_ids], [len(c) for c in second.completion_ids]

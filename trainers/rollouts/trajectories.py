@@ -40,8 +40,8 @@ def sample_trajectories(
     """
     folder, state = run.path / "trajectories", PartialState()
     done = read_trajectories(folder, config.metis.samples)
-    mine = range(state.process_index, len(data.golds), state.num_processes)
-    todo = [i for i in mine if data.golds[i].id not in done]
+    own_rows = range(state.process_index, len(data.golds), state.num_processes)
+    todo = [i for i in own_rows if data.golds[i].id not in done]
     if todo:
         _sample(config, data, model, todo, folder, state.process_index)
     state.wait_for_everyone()

@@ -39,10 +39,10 @@ def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) ->
         where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
     place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
     arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
-    words = [
+    command = [
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
         *("rise-bench", "eval", "--tasks", f"rise_{name}" if known else "rise_custom", "--model", family),
         *("--model_args", shlex.quote(arguments)),
         *(("--style", "answer_only") if config.declared_stage.asks == "answer_only" else ()),
     ]
-    return " ".join(words)
+    return " ".join(command)

@@ -23,13 +23,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Python and the packages that decide a run's result; absent ones are left out."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def git_state() -> dict[str, Any] | None:

@@ -111,8 +111,8 @@ class RunFolder:
             (folder / MARK).unlink()
             shutil.rmtree(folder)
 
-    def remove_torn_checkpoints(self, phase: Phase) -> None:
-        """Delete the checkpoints that a kill left without a mark (rank 0 only)."""
+    def remove_incomplete_checkpoints(self, phase: Phase) -> None:
+        """Delete the checkpoints that a kill left incomplete (rank 0 only)."""
         if is_main_process():
             for folder in self._checkpoints(phase, complete=False):
                 shutil.rmtree(folder)
@@ -154,7 +154,7 @@ class RunFolder:
             with (self.path / "metrics.jsonl").open("a+b") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill tore
+                    line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill truncated
                 file.write(f"{line}\n".encode())
 
     def refuse_other_config(self, config: TrainConfig) -> None:
@@ -225,8 +225,8 @@ class RunFolder:
 
     def _record(self) -> dict[str, Any]:
         path = self.path / "run.json"
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return found
+        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return recorded
 
     def _record_start(self, prompt_hashes: Mapping[str, str], benchmark_sha256: str) -> None:
         starts = self._record().get("starts", [])

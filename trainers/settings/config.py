@@ -70,7 +70,7 @@ class DataConfig:
     cots: Text = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
     tau: Number = 0.75
-    min_groundedness: Number | None = None  #: also asked of a CoT: nats a token of its worst sentence
+    min_groundedness: Number | None = None  #: also asked of a CoT: nats per token of its worst sentence
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
     max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
 

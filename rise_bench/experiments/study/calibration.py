@@ -97,21 +97,21 @@ def _parts(method: str) -> list[str]:
 
 def _measure(study: Study, method: str, shots: str) -> Rates:
     equal = replace(study, budget="steps")
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     for seed in range(study.seeds):
         cell = equal.cell(method, shots, seed)
         for job, section in find_method(method).phases:
             if (rate := seconds_a_step(cell.run(job), section)) is not None:
-                found.setdefault(f"{job}.{section}", []).append(rate)
+                times.setdefault(f"{job}.{section}", []).append(rate)
         for job in _sampling(method):
             if (seconds := study.jobs_folder.done_seconds(f"{cell.prefix}{job}")) is not None:
-                found.setdefault(job, []).append(seconds)
-    if missing := set(_parts(method)) - set(found):
+                times.setdefault(job, []).append(seconds)
+    if missing := set(_parts(method)) - set(times):
         raise PrerequisiteError(
             f"equal time needs runs of equal steps to measure; {shots} {find_method(method).title} has none "
             f"of {', '.join(sorted(missing))}. Run the same command with --budget steps first."
         )
-    return {part: round(median(values), 4) for part, values in found.items()}
+    return {part: round(median(values), 4) for part, values in times.items()}
 
 
 def seconds_a_step(run: Path, section: str) -> float | None:

@@ -122,10 +122,10 @@ def _run(
     require_extra("eval")
     failed: list[str] = []
 
-    def told(one: Progress) -> None:
-        progress(one)
-        if one.finished:
-            _remove_checkpoints(one.job)
+    def told(state: Progress) -> None:
+        progress(state)
+        if state.finished:
+            _remove_checkpoints(state.job)
 
     run_jobs(jobs, folder, at_once=at_once, progress=told, failed=lambda _, reason: failed.append(reason))
     return failed

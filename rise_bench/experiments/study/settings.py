@@ -73,7 +73,7 @@ def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
         return {}
     try:
         tuned = json.loads(path.read_text(encoding="utf-8")).get(benchmark, {})
-        return {name: Setting(**one["chosen"]) for name, one in tuned.items()}
+        return {name: Setting(**entry["chosen"]) for name, entry in tuned.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{path} is not what `rise-bench study --tune` writes ({error}). Remove it and tune again."

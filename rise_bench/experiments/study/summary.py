@@ -50,50 +50,52 @@ class Group:
         seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
         if not seeds:
             return None
-        pairs = ([one[seed].numbers[number] for seed in seeds] for one in (a, b))
+        pairs = ([by_seed[seed].numbers[number] for seed in seeds] for by_seed in (a, b))
         return paired_test(*pairs, lower_is_better=lower_is_better(number))
 
 
 def groups(results: Iterable[Result]) -> list[Group]:
     """Sort results into groups; floors, which have neither budget nor shots, are in none."""
-    found: dict[tuple[str, str, str], dict[str, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
+    by_method: dict[tuple[str, str, str], dict[str, dict[int, Result]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     for result in results:
         if result.budget:
-            found[result.benchmark, result.budget, result.shots][result.method][result.seed] = result
+            by_method[result.benchmark, result.budget, result.shots][result.method][result.seed] = result
     order = ("4-shot", "16-shot", "full")
-    keys = sorted(found, key=lambda key: (key[0], key[1], order.index(key[2])))
-    return [Group(*key, dict(found[key])) for key in keys]
+    keys = sorted(by_method, key=lambda key: (key[0], key[1], order.index(key[2])))
+    return [Group(*key, dict(by_method[key])) for key in keys]
 
 
-def over_shots(some: Sequence[Group]) -> list[Group]:
+def over_shots(compared: Sequence[Group]) -> list[Group]:
     """Return one more group, `mean`, of what a method scores on average over all numbers of shots.
 
     A method is in it on the seeds of which there is a result at every number of shots. Those results share
     their test pictures, so the seed stays the unit of the tests. Empty with one number of shots only.
     """
-    if len(some) < 2:
+    if len(compared) < 2:
         return []
-    first, methods = some[0], {}
+    first, methods = compared[0], {}
     for name in first.methods:
-        by_shots = [group.methods.get(name, {}) for group in some]
+        by_shots = [group.methods.get(name, {}) for group in compared]
         seeds = sorted(set.intersection(*(set(results) for results in by_shots)))
         if seeds:
-            methods[name] = {seed: _mean_result([one[seed] for one in by_shots]) for seed in seeds}
+            methods[name] = {seed: _mean_result([by_seed[seed] for by_seed in by_shots]) for seed in seeds}
     return [Group(first.benchmark, first.budget, "mean", methods)] if methods else []
 
 
-def _mean_result(some: Sequence[Result]) -> Result:
-    shared = [name for name in some[0].numbers if all(name in one.numbers for one in some)]
-    numbers = {name: fmean(one.numbers[name] for one in some) for name in shared}
-    return replace(some[0], shots="mean", numbers=numbers)
+def _mean_result(compared: Sequence[Result]) -> Result:
+    shared = [name for name in compared[0].numbers if all(name in by_seed.numbers for by_seed in compared)]
+    numbers = {name: fmean(by_seed.numbers[name] for by_seed in compared) for name in shared}
+    return replace(compared[0], shots="mean", numbers=numbers)
 
 
 def by_budget(results: Iterable[Result]) -> list[list[Group]]:
     """Return the groups of each benchmark and budget, from few shots to many."""
-    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    by_method: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups(results):
-        found[group.benchmark, group.budget].append(group)
-    return list(found.values())
+        by_method[group.benchmark, group.budget].append(group)
+    return list(by_method.values())
 
 
 def mean_sd(values: Sequence[float]) -> dict[str, float]:
@@ -135,8 +137,8 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
                 for claim, test in judged(group)
             ],
         }
-        for some in by_budget(results)
-        for group in (*some, *over_shots(some))
+        for compared in by_budget(results)
+        for group in (*compared, *over_shots(compared))
     ]
 
 

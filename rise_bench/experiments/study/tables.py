@@ -46,41 +46,41 @@ class Table:
         return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def score_table(some: Sequence[Group]) -> Table:
+def score_table(groups: Sequence[Group]) -> Table:
     """Return the benchmark's own metric, a row a method, a column for each number of shots."""
     rows = [
-        [find_method(name).title, *(_mean(group.values(name, group.metric), 4) for group in some)]
-        for name in methods_of(some)
+        [find_method(name).title, *(_mean(group.values(name, group.metric), 4) for group in groups)]
+        for name in methods_of(groups)
     ]
-    return Table(["method", *(group.shots for group in some)], rows)
+    return Table(["method", *(group.shots for group in groups)], rows)
 
 
-def against_table(some: Sequence[Group]) -> Table:
+def against_table(groups: Sequence[Group]) -> Table:
     """Return by how much RISE is better than each method, on the metric and in truth."""
     rows = [
         [find_method(name).title, group.shots, number, *_shown(test)]
-        for name in methods_of(some)
+        for name in methods_of(groups)
         if name != AGAINST
-        for group in some
+        for group in groups
         for number, test in against(group, name).items()
     ]
     return Table(["RISE against", "shots", "number", "RISE better by", "wins : losses", "p"], rows)
 
 
-def claim_table(some: Sequence[Group]) -> Table:
+def claim_table(groups: Sequence[Group]) -> Table:
     """Return the verdict on each claim of the paper, at each number of shots."""
-    found = [one for one in _by_claim(some) if one[0].table]
+    tests = [judged_claim for judged_claim in _by_claim(groups) if judged_claim[0].table]
     rows = [
         [claim.table, claim.name, group.shots, *_shown(test), _p(adjusted), test.verdict]
-        for (claim, group, test), adjusted in zip(found, _adjusted(found), strict=True)
+        for (claim, group, test), adjusted in zip(tests, _adjusted(tests), strict=True)
     ]
     return Table(["table", "claim", "shots", "better by", "wins : losses", "p", "p, Holm", "verdict"], rows)
 
 
-def question_table(some: Sequence[Group]) -> Table:
+def question_table(groups: Sequence[Group]) -> Table:
     """Return the answer to each question of this project, at each number of shots, by the same rule."""
     answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
-    found = [one for one in _by_claim(some) if not one[0].table]
+    tests = [judged_claim for judged_claim in _by_claim(groups) if not judged_claim[0].table]
     rows = [
         [
             claim.name,
@@ -90,7 +90,7 @@ def question_table(some: Sequence[Group]) -> Table:
             _p(adjusted),
             answer[test.verdict],
         ]
-        for (claim, group, test), adjusted in zip(found, _adjusted(found), strict=True)
+        for (claim, group, test), adjusted in zip(tests, _adjusted(tests), strict=True)
     ]
     return Table(["question", "number", "shots", "by", "for : against", "p", "p, Holm", "answer"], rows)
 
@@ -105,11 +105,11 @@ def detail_table(group: Group) -> Table:
     return Table(["method", *(_DETAILS[name] for name in names)], rows)
 
 
-def settings_table(tuned: Path, some: Sequence[Group]) -> Table:
+def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
     """Return the settings that were chosen on validation pictures; without a choice, those of the recipes."""
-    chosen = read_settings(tuned, some[0].benchmark)
+    chosen = read_settings(tuned, groups[0].benchmark)
     rows = []
-    for name in (name for name in methods_of(some) if policy_sections(find_method(name))):
+    for name in (name for name in methods_of(groups) if policy_sections(find_method(name))):
         setting, sections = setting_of(name, chosen), policy_sections(find_method(name))
         rates = {"sft": setting.sft_learning_rate, "grpo": setting.grpo_learning_rate}
         shown = [
@@ -146,24 +146,24 @@ def time_table(seconds: Mapping[str, float]) -> Table:
     return Table(["part", "jobs", "hours, one job after the other"], [*rows, ["all", *total]])
 
 
-def _by_claim(some: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:
+def _by_claim(groups: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:
     """Every judged claim in the order of the claims, each at few shots first."""
-    found = [(claim, group, test) for group in some for claim, test in judged(group)]
-    return sorted(found, key=lambda one: CLAIMS.index(one[0]))
+    tests = [(claim, group, test) for group in groups for claim, test in judged(group)]
+    return sorted(tests, key=lambda judged_claim: CLAIMS.index(judged_claim[0]))
 
 
-def methods_of(some: Sequence[Group]) -> list[str]:
+def methods_of(groups: Sequence[Group]) -> list[str]:
     """Return the methods and ablations that have results, in the order of the tables."""
-    present = {name for group in some for name in group.methods}
+    present = {name for group in groups for name in group.methods}
     return [name for name in (*METHODS, *ABLATIONS) if name in present]
 
 
 def _mean(values: Sequence[float], digits: int) -> str:
     if not values:
         return ""
-    found = mean_sd(values)
-    spread = f" ± {found['sd']:.{digits}f}" if len(values) > 1 else ""
-    return f"{found['mean']:.{digits}f}{spread} ({len(values)})"
+    stats = mean_sd(values)
+    spread = f" ± {stats['sd']:.{digits}f}" if len(values) > 1 else ""
+    return f"{stats['mean']:.{digits}f}{spread} ({len(values)})"
 
 
 def _shown(test: PairedTest) -> list[str]:
@@ -174,5 +174,5 @@ def _p(p: float) -> str:
     return "" if math.isnan(p) else f"{p:.2g}"
 
 
-def _adjusted(found: Sequence[tuple[Claim, Group, PairedTest]]) -> list[float]:
-    return holm([test.p for *_, test in found])
+def _adjusted(tests: Sequence[tuple[Claim, Group, PairedTest]]) -> list[float]:
+    return holm([test.p for *_, test in tests])
