@@ -86,6 +86,6 @@ def enhancement_examples(
 
 
 def solutions(rows: Sequence[Mapping[str, Any]], metis: MetisConfig) -> list[str]:
-    """The responses that solve their prompt, best first, in the asked form."""
+    """The well-formed responses that solve their prompt, best first."""
     good = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
     return [row["response"].strip() for row in sorted(good, key=lambda row: -row["reward"])]

@@ -1,7 +1,7 @@
-"""Where methods are compared, and the `rise-bench` commands of which they consist.
+"""Cells, in which methods are compared, and the `rise-bench` commands of which they consist.
 
 A cell is one benchmark, one number of shots, one seed. Jobs that make chains of thought are one for the whole
-cell; the jobs that train and score a policy may carry a tag, so that several settings stand side by side.
+cell; the jobs that train and score a policy may carry a tag, so that several settings can be compared.
 """
 
 from collections.abc import Callable

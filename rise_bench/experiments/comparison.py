@@ -128,7 +128,7 @@ def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
 def checked(
     answer_format: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
 ) -> fact_check.Counted | None:
-    """Check what chains of thought say of drawn test pictures; None if only the answer was asked for."""
+    """Check what chains of thought say of drawn test pictures; None for answers without any."""
     if answer_format.style != "think_answer":
         return None
     texts = ((score.id, score.reading.think) for score in scores)

@@ -29,7 +29,7 @@ def draw(
         test: Test rows.
         seed: Seed of the pictures and of the few-shot ranks.
         test_split: What the test rows are; see `rise_bench.builders.synthetic.plan`.
-        progress: Told after each picture.
+        progress: Called after each picture.
 
     Raises:
         ConfigError: The folder holds another one.
@@ -49,7 +49,7 @@ def draw(
     made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
     if made != ({"train": train, "test": test}, seed, version):
         raise ConfigError(
-            f"{data} holds {made[0]} rows of seed {made[1]} and version {made[2]}, not what is asked for; "
+            f"{data} holds {made[0]} rows of seed {made[1]} and version {made[2]}, unlike this run; "
             "choose another --out or remove it"
         )
     return dataset

@@ -24,7 +24,7 @@ from rise_bench.files.json_text import json_text
 from rise_bench.reports.run_report import write_report
 
 METHODS = ("rise", "visual_rft", "sft", "base")
-"""What the demo compares; the longest chain of jobs first."""
+"""Methods of the demo; the longest chain of jobs first."""
 
 #: Optimiser steps of each method in the recipes, and how RISE splits those of its policy.
 STEPS = 120
@@ -33,7 +33,7 @@ _SETTING = Setting(sft_share=2 / 3)
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the demo makes.
+    """Settings of the demo.
 
     Attributes:
         out: Folder for everything.
@@ -100,7 +100,7 @@ def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress
     Args:
         demo: What to make.
         dataset: Its benchmark, drawn.
-        progress: Told how far each job is.
+        progress: Called with each job's progress.
 
     Raises:
         PrerequisiteError: An extra is missing, or a job failed.

@@ -41,7 +41,7 @@ class Job:
 
     Attributes:
         name: Unique; the path of its record and logs under the folder of jobs.
-        label: What a reader is told that it does.
+        label: Description of the job for people.
         arguments: What follows `rise-bench`.
         needs: Names of the jobs whose results it reads.
         environment: Variables to add.
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is.
+    """Progress of a job.
 
     Attributes:
         job: The job.
@@ -81,7 +81,7 @@ class _Running:
 
     @property
     def seconds(self) -> float:
-        """How long the job has run, all its starts together."""
+        """Seconds that the job has run, over all its starts."""
         return self.before_s + time.monotonic() - self.started
 
 
@@ -117,7 +117,7 @@ class JobFolder:
         return {name: seconds for name, seconds in took.items() if seconds is not None}
 
     def is_done(self, job: Job) -> bool:
-        """Whether this very job ended well before.
+        """Whether the same job already succeeded.
 
         Raises:
             ConfigError: The folder holds a job of this name with other arguments.
@@ -159,8 +159,8 @@ def run_jobs(
         jobs: Every job, those that are needed before those that need them.
         folder: Where records and logs are.
         at_once: Jobs at a time.
-        progress: Told how far each running job is, about three times a second, and of each that ended.
-        failed: Told of each job that failed, and why; what needs it is left out and the rest goes on.
+        progress: Called with each job's progress, about three times per second, and when it ends.
+        failed: Called with each job that failed, and why; jobs that need it are skipped, the rest goes on.
 
     Raises:
         PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. The others

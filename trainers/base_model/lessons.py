@@ -1,4 +1,4 @@
-"""What the base model is taught, as pairs of prompt and reply in the project's own four prompt forms.
+"""Lessons of the base model: pairs of prompt and reply in the project's own four prompt forms.
 
 No lesson shows a picture together with the annotation that a benchmark gives it:
 
@@ -56,7 +56,7 @@ PAINTS = BenchmarkSpec(
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A prompt, the reply to learn, and the picture that stands before the prompt, if any."""
+    """A prompt, the reply to learn, and the picture before the prompt, if any."""
 
     prompt: str
     reply: str
@@ -269,7 +269,7 @@ def _place_lesson(rng: random.Random) -> Lesson:
 
 
 def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: float = 0.5) -> Lesson:
-    """Return a lesson that needs no picture; with probability `beside` it stands beside an unrelated one."""
+    """Return a lesson that needs no picture; with probability `beside` an unrelated one comes with it."""
     pixels = rng.choice(elsewhere).pixels if elsewhere and rng.random() < beside else None
     if pixels is None and rng.random() < 0.1:
         return _place_lesson(rng)

@@ -1,4 +1,4 @@
-"""What image tokens are asked, so that the tower learns to see and the language model where things are.
+"""Questions to image tokens, by which the tower learns to see and the language model where things are.
 
 Stage 1, before there is any language, asks the tower's 16 output tokens: what the picture as a whole is like
 (from their mean); and, token by token, whether an object has its centre in this sixteenth of the picture,
@@ -28,7 +28,7 @@ WORDS_WEIGHT = 1 / 3
 
 @dataclass(frozen=True)
 class Targets:
-    """What stage 1 asks about a batch: class indices (IGNORE where not asked) and boxes in [0, 1]."""
+    """Targets of stage 1 for a batch: class indices (IGNORE where not asked) and boxes in [0, 1]."""
 
     whole: dict[str, Tensor]
     local: dict[str, Tensor]

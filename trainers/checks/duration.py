@@ -1,4 +1,4 @@
-"""How long a phase takes: measured by its own steps once it has some, a guess from shapes before.
+"""Duration of a phase: measured by its own steps once it has some, a guess from shapes before.
 
 The guess counts two floating-point operations per parameter and token forward, four for the backward
 pass, two more where activations are recomputed or a reference model looks on, at a share of the speed that a

@@ -1,4 +1,4 @@
-"""Whether the first rollouts can teach anything.
+"""Check of the first rollouts: can they teach anything?
 
 They are judged when they are sampled, which is before the first optimiser step, so the check costs nothing
 and works in every mode of sampling (sharded, vLLM) alike.

@@ -1,4 +1,4 @@
-"""What would waste a run, all of it found before anything is written, the cheapest first.
+"""Checks for whatever would waste a run, made before anything is written, the cheapest first.
 
 Settings, environment, run folder and data are looked at before torch is imported; then the model's
 config.json, every prompt, and by the model's shape alone memory, disk and hours. No weights are read.
@@ -27,14 +27,14 @@ from rise_bench.trainers.settings.setting_checks import PAPER_PROMPTS_PER_STEP, 
 
 @dataclass(slots=True)
 class Preflight:
-    """What was found.
+    """Result of the checks.
 
     Attributes:
-        findings: What would waste the run, each with its remedy; empty if it may start.
-        warnings: What may.
-        facts: Lines to read.
-        needs: The same in numbers: `phases` by name, `disk_bytes`, `disk_free_bytes`.
-        command: What starts the processes of the run; None if this process trains.
+        findings: Problems that would waste the run, each with its fix; empty if it may start.
+        warnings: Problems that may waste it.
+        facts: Lines for the user.
+        needs: The facts in numbers: `phases` by name, `disk_bytes`, `disk_free_bytes`.
+        command: Command that starts the processes of the run; None if this process trains.
     """
 
     findings: list[str] = field(default_factory=list)
@@ -58,10 +58,10 @@ class Preflight:
             self.warnings.append(text)
 
     def refuse(self) -> None:
-        """Raise what was found.
+        """Raise the findings, if there are any.
 
         Raises:
-            ConfigError: Something was.
+            ConfigError: There are findings.
         """
         if len(self.findings) == 1:
             raise ConfigError(self.findings[0])
@@ -72,7 +72,7 @@ class Preflight:
 
 
 def inspect(config: TrainConfig, arguments: list[str] | None = None) -> Preflight:
-    """Look at everything that a run needs.
+    """Check everything that a run needs.
 
     Args:
         config: Resolved config.
@@ -160,7 +160,7 @@ def _needs(
     tokens: int,
     seen: Preflight,
 ) -> dict[str, Any]:
-    """What a phase needs, said and in numbers.
+    """Needs of a phase, as facts and in numbers.
 
     Raises:
         ConfigError: Weights, gradients and optimiser state alone do not fit.
@@ -204,7 +204,7 @@ def _needs(
 
 
 def _check_disk(config: TrainConfig, folder: Path, size: int, seen: Preflight) -> None:
-    """Say what the checkpoints take.
+    """Report the disk space that checkpoints take.
 
     Raises:
         ConfigError: Not even one fits.

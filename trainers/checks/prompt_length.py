@@ -60,7 +60,7 @@ def check_prompts(
         processor: The model's processor.
         prompts: Samples and the text of their prompts.
         cot_tokens: What a chain of thought may add (the prompt of a reconstruction).
-        warn: Told of a unit of boxes that the family was not trained on.
+        warn: Called if the unit of boxes is not the one that the family was trained on.
 
     Returns:
         Tokens of the longest prompt.

@@ -1,4 +1,4 @@
-"""What every trainer shares: processor and TRL arguments.
+"""Processor and TRL arguments, which all trainers share.
 
 Traps that are dealt with here, once:
 

@@ -1,6 +1,6 @@
 """The closed loop of RISE-CoT on TRL: image + annotation -> CoT -> image + CoT -> annotation.
 
-Everything of TRL's rollouts that is experimental or private stands in this module and nowhere else (what a
+Everything of TRL's rollouts that is experimental or private is in this module and nowhere else (what a
 resumed run needs of TRL is in `resuming`):
 `rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of
 `_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with
@@ -31,7 +31,7 @@ Messages = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """How a CoT is turned into the prompt of its reconstruction, and how long each segment may be.
+    """Prompt of the reconstruction from a CoT, and length limits of both segments.
 
     Attributes:
         reconstruct_text: Sample id and CoT to the text of the reconstruction prompt.

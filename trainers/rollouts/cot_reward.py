@@ -91,7 +91,7 @@ class CotReward:
 
 
 def grounded_fields(score: Grounded | None, verdict: Verdict) -> dict[str, float]:
-    """What a rollout log keeps of a judged rollout: its groundedness, and what was paid instead of eq. 1."""
+    """Log entries of a judged rollout: its groundedness, and the reward that replaced eq. 1."""
     if score is None:
         return {}
     return {

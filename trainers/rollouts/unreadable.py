@@ -1,4 +1,4 @@
-"""A GRPO run whose answers cannot be read earns nothing and learns nothing: it is stopped, or said to have.
+"""A GRPO run whose answers cannot be read earns nothing and learns nothing: it stops, or its user is warned.
 
 The share of readable answers is a metric that TRL averages over all processes, so that all of them stop at
 the same step. Checkpoints are kept.

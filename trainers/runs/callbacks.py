@@ -1,4 +1,4 @@
-"""What a trainer tells while it runs: a bar, the log of metrics, the mark of a whole checkpoint."""
+"""Callbacks of the trainers: progress bar, log of metrics, mark of a complete checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import ProgressCallback, TrainerCallback
 from rise_bench.catalog.stages import Phase
 from rise_bench.trainers.runs.run_folder import RunFolder
 
-#: Metrics that stand beside the bar; all of them are in metrics.jsonl.
+#: Metrics shown beside the bar; metrics.jsonl has all of them.
 SHOWN = ("reward", "similarity", "leak_numbers", "format_ok", "loss", "mean_token_accuracy")
 
 

@@ -1,4 +1,4 @@
-"""What a training run tells its user, on stderr."""
+"""Messages of a training run to its user, on stderr."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_heard(*pairs: tuple[str, str]) -> bool:
 
 
 def is_heard_on_its_machine() -> bool:
-    """The same of one machine, for problems that another machine may not have."""
+    """Whether this is the first process of its machine: other machines may have other problems."""
     return is_heard(("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("RANK", "WORLD_SIZE"))
 
 

@@ -1,4 +1,4 @@
-"""What to run after a training run: its report, the chains of thought or the evaluation of its model."""
+"""Commands to run after a training run: its report, the chains of thought or the evaluation of its model."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class RunFolder:
         return self.final_dir(phase)
 
     def kept(self) -> str:
-        """What is kept of the run, and how to go on with it."""
+        """One line on which model is kept, and how to resume."""
         kept = [c for phase in get_args(Phase) if (c := self.last_checkpoint(phase))]
         kept += [f for phase in get_args(Phase) if (f := self.final_dir(phase)).exists()]
         if not kept:
@@ -158,10 +158,10 @@ class RunFolder:
                 file.write(f"{line}\n".encode())
 
     def refuse_other_config(self, config: TrainConfig) -> None:
-        """Refuse a folder with a run of other settings, or that is none.
+        """Refuse a folder with a run of other settings, or a file.
 
         Raises:
-            ConfigError: It is one.
+            ConfigError: The settings differ, or the path is a file.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file. Choose another run.output_dir.")
@@ -183,7 +183,7 @@ class RunFolder:
         """Refuse a benchmark whose content is not what the run was trained on, as far as that is known.
 
         Raises:
-            ConfigError: It is another.
+            ConfigError: The content differs.
         """
         before = self._record().get("benchmark_sha256")
         if before and sha256 and before != sha256:
@@ -193,10 +193,10 @@ class RunFolder:
             )
 
     def refuse_to_resume(self, config: TrainConfig) -> None:
-        """Refuse what a phase left, where the run is not to go on from it.
+        """Refuse a folder with checkpoints where the run must not resume.
 
         Raises:
-            ConfigError: There is something, and `run.resume` is `never`.
+            ConfigError: A phase left a checkpoint or model, and `run.resume` is `never`.
         """
         for phase in config.active_phases if config.run.resume == "never" else ():
             left = self.last_checkpoint(phase) or self.final_dir(phase)

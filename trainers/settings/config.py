@@ -57,27 +57,29 @@ class ModelConfig:
 
     @property
     def answer_format(self) -> AnswerFormat:
-        """How the model is asked to think and answer."""
+        """Format of think-answer responses."""
         return AnswerFormat(unit=self.box_unit, max_pixels=self.max_pixels)
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """What is trained on."""
+    """Training data."""
 
     benchmark: Text = "emotion6"  #: registered name, or the folder of a built benchmark
     shots: Shots = "full"
     cots: Text = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
     tau: Number = 0.75
-    min_groundedness: Number | None = None  #: also asked of a CoT: nats per token of its worst sentence
+    min_groundedness: Number | None = (
+        None  #: smallest groundedness of a CoT: nats per token of its worst sentence
+    )
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
     max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
 
 
 @dataclass(frozen=True, slots=True)
 class OptimConfig:
-    """What the SFT and the GRPO phase have in common."""
+    """Settings that the SFT and the GRPO phase share."""
 
     steps: int = 200
     learning_rate: Number = 2e-5
@@ -124,7 +126,7 @@ class GrpoConfig(OptimConfig):
 
 @dataclass(frozen=True, slots=True)
 class MetisConfig:
-    """How metis_rise sorts prompts after its GRPO phase."""
+    """Sorting of prompts after the GRPO phase of metis_rise."""
 
     samples: int = 8  #: responses a prompt
     solved_reward: Number = 0.75  #: a response with at least this reward (eq. 9) solves its prompt
@@ -133,7 +135,7 @@ class MetisConfig:
 
 @dataclass(frozen=True, slots=True)
 class ComputeConfig:
-    """How the run uses the machines."""
+    """Use of the machines."""
 
     accelerate: Text = "zero3"  #: none, ddp, zero2, zero3, multi_node, or the path of an accelerate config
     bf16: bool = True
@@ -143,7 +145,7 @@ class ComputeConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Where results go and how a run survives a crash."""
+    """Output, logging, checkpoints and resuming."""
 
     output_dir: Text = ""  #: empty means runs/<benchmark>-<shots>-<stage>
     logging_steps: int = 1

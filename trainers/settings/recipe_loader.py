@@ -38,7 +38,7 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
     Args:
         recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
         overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML, but a text
-            without quotes is taken as it stands.
+            without quotes is taken literally.
 
     Raises:
         ConfigError: Unknown key, wrong type, or a combination that makes no sense.
@@ -114,7 +114,7 @@ def all_keys(kind: Any = TrainConfig, prefix: str = "") -> list[str]:
 
 
 def _recipe_layer(recipe: str) -> tuple[str, Any]:
-    """Where settings come from, and their tree."""
+    """Source of the settings, for messages, and their tree."""
     path = Path(recipe)
     if not path.is_file():
         return f"recipe {recipe}", compose(recipe).settings
@@ -146,7 +146,7 @@ def _scalar(text: str) -> Any:
 
 
 def _problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]]) -> str:
-    """What pydantic found, in the words of all our errors: where, key, value, what was expected."""
+    """An error of pydantic as our errors are: where, key, value, what was expected, fix."""
     names = [name for name in error["loc"] if isinstance(name, str)]
     key, value, kind = ".".join(names), error["input"], error["type"]
     where = next(where for where, tree in reversed(layers) if _sets(tree, names))

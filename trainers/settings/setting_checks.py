@@ -14,7 +14,7 @@ PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2
 
 
 def check_resuming(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """A run that is to resume keeps its optimiser."""
+    """Check that a run that is to resume keeps its optimiser."""
     if config.run.save_only_model and config.run.resume == "auto":
         raise ConfigError(
             "run.save_only_model = true keeps no optimiser state, so the run could not resume after a crash. "
@@ -23,7 +23,7 @@ def check_resuming(config: TrainConfig, phase: Phase, processes: int) -> None:  
 
 
 def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """FlashAttention-2 has its GPU and its package."""
+    """Check that FlashAttention-2 has its GPU and its package."""
     if config.model.attn_implementation != "flash_attention_2":
         return
     if config.compute.use_cpu:
@@ -36,13 +36,13 @@ def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None: 
 
 
 def check_vllm(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """VLLM is there if it is asked for."""
+    """Check that vLLM is installed if the settings need it."""
     if phase == "grpo" and config.grpo.vllm != "none":
         require_extra("vllm")
 
 
 def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:
-    """The rollouts of a step are whole groups."""
+    """Check that the rollouts of a step are whole groups."""
     grpo = config.grpo
     rollouts = grpo.rollouts_per_device * grpo.gradient_accumulation_steps * processes
     if phase != "grpo" or rollouts % grpo.num_generations == 0:

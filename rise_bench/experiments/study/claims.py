@@ -7,7 +7,7 @@ The difference is tested by a paired two-sided t-test over seeds. A claim is
 - not reproduced, if its better method is worse on average and p < 0.05;
 - undecided otherwise, and with fewer than three seeds.
 
-The verdict makes no correction for the number of claims; beside each p stands the one that Holm's method
+The verdict makes no correction for the number of claims; beside each p is the one that Holm's method
 gives for all that are read together.
 """
 
@@ -23,7 +23,7 @@ class Claim:
     Attributes:
         name: The claim in words.
         table: Table of the paper; empty for a question of this project.
-        better: Method that is said to be better.
+        better: Method that is claimed to be better.
         worse: Method that it is compared with.
         number: What is compared, by its name in the results; the benchmark's own metric if empty.
     """
@@ -105,6 +105,6 @@ CLAIMS = (
 
 
 def lower_is_better(number: str) -> bool:
-    """Whether less of a number of a result is better."""
+    """Whether a smaller value of the number is better."""
     metric = all_metrics().get(number)
     return not metric.higher_is_better if metric else number.startswith(("false_", "excess_"))

@@ -1,4 +1,4 @@
-"""How long jobs take: a guess before anything ran, scaled by what the jobs that are done really took."""
+"""Duration of jobs: a guess before anything ran, scaled by the time that finished jobs took."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _COLLECT_FULL = 70.0
 
 
 def guessed_seconds(job: Job) -> float:
-    """Return how long a job takes on a small machine, from its kind, its shots and its steps."""
+    """Return the seconds of a job on a small machine, from its kind, its shots and its steps."""
     command = job.arguments[0]
     if command == "collect" and "/full/" in job.name:
         return _COLLECT_FULL

@@ -29,7 +29,7 @@ Budget = Literal["steps", "time"]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is asked for.
+    """Settings of a study.
 
     Attributes:
         out: Folder for everything.

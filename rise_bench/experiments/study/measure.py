@@ -43,7 +43,7 @@ class Result:
 
     @property
     def key(self) -> tuple[str, str, str, int, str]:
-        """What is measured once."""
+        """Identity of the measurement."""
         return (self.benchmark, self.budget, self.shots, self.seed, self.method)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,9 +70,9 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     scores = score_responses(responses, golds, dataset.sha256)
     report = aggregate(dataset.spec, golds, scores, resamples=0)
     numbers = {name: interval.value for name, interval in report.metrics.items()}
-    said = checked(responses.answer_format, scores, dataset)
-    if said is not None:
-        numbers |= _truth(said, "cot")
+    checks = checked(responses.answer_format, scores, dataset)
+    if checks is not None:
+        numbers |= _truth(checks, "cot")
     excess = excess_entropy(golds, scores)
     if excess is not None:
         numbers["excess_entropy"] = excess
@@ -106,7 +106,7 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
 
 
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
-    """How much is false in all that RISE-CoT sampled while it was trained."""
+    """Share of false statements in all rollouts of RISE-CoT's training."""
     runs = [cell.run(job) for job, _ in method.phases if job.startswith(COT_TRAINING)]
     if not runs:
         return {}
@@ -115,19 +115,19 @@ def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[s
     return _truth(count(texts, dataset, "train"), "rollout")
 
 
-def _truth(said: Any, of: str) -> dict[str, float]:
+def _truth(checks: Any, of: str) -> dict[str, float]:
     """Return how much texts say and what of it is false; without a statement there is no share."""
-    numbers = {f"false_statements_per_{of}": said.false_per_text}
-    if said.statements:
+    numbers = {f"false_statements_per_{of}": checks.false_per_text}
+    if checks.statements:
         numbers |= {
-            f"statements_per_{of}": said.per_text,
-            f"false_share_of_{of}_statements": said.rate,
+            f"statements_per_{of}": checks.per_text,
+            f"false_share_of_{of}_statements": checks.rate,
         }
     return numbers
 
 
 def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
-    """What the chains of thought are like on which the SFT phase trains."""
+    """Measures of the chains of thought that the SFT phase trains on."""
     if method.cots is None:
         return {}
     floors = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}

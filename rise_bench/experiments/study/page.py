@@ -41,7 +41,7 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
 
 
 def _part(out: Path, groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, Any]:
-    """What the page says of a benchmark and budget; its charts are written."""
+    """Write the charts of a benchmark and budget, and return what the template needs."""
     charts, compared = _charts(groups, floors), [*groups, *over_shots(groups)]
     for name, chart in charts.items():
         atomic_write_text(out / name, chart)

@@ -44,7 +44,7 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
     """Compare two methods seed by seed.
 
     Args:
-        first: Scores of the method that is said to be better, one a seed.
+        first: Scores of the method that is claimed to be better, one per seed.
         second: Scores of the other, in the same order of seeds.
         lower_is_better: Direction of the score.
 

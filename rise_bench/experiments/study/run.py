@@ -24,13 +24,13 @@ from rise_bench.files.atomic import atomic_write_text, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.models.base_model import base_model_folder
 
-#: Told after each picture of how many.
+#: Called after each picture with the number of pictures.
 Drawing = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a study came to.
+    """Outcome of a study.
 
     Attributes:
         results: The results of this command.
@@ -64,8 +64,8 @@ def run_study(
     Args:
         study: From `planned`.
         at_once: Jobs side by side; 0 runs none and measures what is done.
-        drawing: Told after each picture.
-        progress: Told how far each job is.
+        drawing: Called after each picture.
+        progress: Called with each job's progress.
 
     Raises:
         PrerequisiteError: An extra is missing.

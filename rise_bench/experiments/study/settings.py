@@ -1,4 +1,4 @@
-"""What a method may choose: learning rates, and how its steps are split between SFT and GRPO.
+"""Settings that a method may choose: learning rates, and the split of its steps between SFT and GRPO.
 
 The same number of settings is tried for every method, on validation pictures of a seed that the study does
 not use (`rise-bench study --tune`). RISE-CoT is not tuned: its chains of thought are one set for all methods

@@ -1,4 +1,4 @@
-"""What was measured, tested and decided, in tables that a reader can check."""
+"""Tables of what was measured, tested and decided."""
 
 import math
 from collections.abc import Mapping, Sequence

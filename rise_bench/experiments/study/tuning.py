@@ -28,7 +28,7 @@ TUNING_SEED = 1_000_003
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What is asked for.
+    """Settings of a tuning.
 
     Attributes:
         out: Folder of the study.
