@@ -115,4 +115,4 @@ def test_the_steps_that_it_names_next_can_be_pasted(
 def test_other_settings_in_the_same_folder_are_refused(rows: dict[str, dict], run: Run, out: Path) -> None:
     done = run(*ASKED, "--test", "61", "--out", out)
     assert done.returncode == 1
-    assert "not what is asked for; choose another --out" in done.stderr
+    assert "unlike this run; choose another --out" in done.stderr

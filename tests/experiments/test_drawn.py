@@ -115,5 +115,5 @@ def test_another_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         drawn(tmp_path, seed=1)
     made = cues.world_version("moods")
     monkeypatch.setattr(cues, "DRAWING_VERSION", "other")
-    with pytest.raises(ConfigError, match=f"version {re.escape(made)}, not what is asked for"):
+    with pytest.raises(ConfigError, match=f"version {re.escape(made)}, unlike this run"):
         drawn(tmp_path)
