@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rise_bench.data.hub_files import redact
+from rise_bench.data.hub_client import redact
 from rise_bench.errors import ConfigError, DataError, SubmissionError
 from rise_bench.evaluation.folder import is_result
 from rise_bench.evaluation.lmms_command import TASKS

@@ -20,7 +20,7 @@ from rise_bench.errors import RiseError
 from rise_bench.evaluation.image_limits import checkpoint_limits, lmms_limits, missing_arguments
 from rise_bench.evaluation.lmms_command import dataset_of, read_command
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.asked_format import as_box_unit, asked_format
 from rise_bench.prompts.templates import prompt_hash
 from rise_bench.tasks.aggregation import metric_list
@@ -54,7 +54,7 @@ def __getattr__(attribute: str) -> Any:
 
 
 def _files(benchmark: str, unit: BoxUnit) -> dict[str, Any]:  # noqa: ARG001
-    dataset = find_dataset(benchmark)
+    dataset = find_benchmark(benchmark)
     files = [str(path) for path in dataset.files("test")]
     return {"data_files": {"test": files}, "cache_dir": arrow_cache(dataset.manifest)}
 
@@ -64,11 +64,11 @@ def _documents(benchmark: str, unit: BoxUnit) -> Callable[[Any], Any]:
 
 
 def _metrics(benchmark: str, unit: BoxUnit) -> list[dict[str, Any]]:  # noqa: ARG001
-    return metric_list(find_dataset(benchmark).spec.kind)
+    return metric_list(find_benchmark(benchmark).spec.kind)
 
 
 def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
-    dataset, answer_format = find_dataset(benchmark), asked_format(unit)
+    dataset, answer_format = find_benchmark(benchmark), asked_format(unit)
     return {
         "version": TASK_VERSION,
         "benchmark": dataset.spec.name,

@@ -16,7 +16,7 @@ from rise_bench.data.schema import row_to_gold
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.images import decode_rgb
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.asked_format import asked_format
 from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
@@ -38,7 +38,7 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     """
     from datasets import Dataset, Image, concatenate_datasets
 
-    dataset = find_dataset(benchmark)
+    dataset = find_benchmark(benchmark)
     spec, answer_format = dataset.spec, asked_format(unit)
     ask = answer_only_prompt if answer_format.style == "answer_only" else think_answer_prompt
     golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]

@@ -15,10 +15,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rise_bench.catalog.stages import stage
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.errors import ConfigError
+from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
 from rise_bench.trainers.rollouts.trajectories import sample_trajectories
@@ -43,12 +44,12 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 def enhance(config: TrainConfig, run: RunFolder, start: Path) -> Path:
     """Sample from the GRPO model, choose what to train on, and run the SFT phase from it."""
     data = open_training_data(config.data)
-    trajectories = sample_trajectories(config, run, data, start)
+    trajectories = sample_trajectories(config, run, find_benchmark(config.data.benchmark), start)
     return train_sft(config, run, start, data, enhancement_examples(config, data, trajectories))
 
 
 def enhancement_examples(
-    config: TrainConfig, data: TrainingData, trajectories: Mapping[str, Sequence[Mapping[str, Any]]]
+    config: TrainConfig, data: TrainingData, trajectories: Mapping[str, Sequence[Rollout]]
 ) -> list[Example]:
     """Choose the SFT targets.
 
@@ -60,7 +61,7 @@ def enhancement_examples(
     Raises:
         ConfigError: No prompt is left to train on.
     """
-    solved = {uid: solutions(rows, config.metis) for uid, rows in trajectories.items()}
+    solved = {uid: solutions(rollouts, config.metis) for uid, rollouts in trajectories.items()}
     tries = config.metis.samples
     sometimes = {uid: good for uid, good in solved.items() if 0 < len(good) < tries}
     never = {uid for uid, good in solved.items() if not good}
@@ -85,7 +86,7 @@ def enhancement_examples(
     return examples
 
 
-def solutions(rows: Sequence[Mapping[str, Any]], metis: MetisConfig) -> list[str]:
+def solutions(rollouts: Sequence[Rollout], metis: MetisConfig) -> list[str]:
     """The well-formed responses that solve their prompt, best first."""
-    good = [row for row in rows if row["reward"] >= metis.solved_reward and row["format_ok"]]
-    return [row["response"].strip() for row in sorted(good, key=lambda row: -row["reward"])]
+    solved = [r for r in rollouts if r.reward >= metis.solved_reward and r.format_ok]
+    return [r.answer.strip() for r in sorted(solved, key=lambda r: -r.reward)]

@@ -12,7 +12,6 @@ whether each chain of thought is about its picture, and the policy is paid accor
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,14 @@ from typing import Any
 from trl.trainer.grpo_config import GRPOConfig
 
 from rise_bench.catalog.stages import stage
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.closed_loop import ClosedLoop
+from rise_bench.cot.row_log import RowLog
 from rise_bench.models.groundedness_judge import FrozenJudge
-from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
-from rise_bench.scoring.rewards import RewardRule
 from rise_bench.trainers.data.grpo_rows import prompt_rows
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data
 from rise_bench.trainers.phases.phase import attempt_name, run_phase
 from rise_bench.trainers.phases.trl_arguments import grpo_arguments, load_processor
-from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
+from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer, rows_per_rollout
 from rise_bench.trainers.rollouts.cot_reward import CotReward
 from rise_bench.trainers.rollouts.group_judge import GroupJudge
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -48,28 +46,23 @@ def build(
     """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
     start = start or source
     golds = {gold.id: gold for gold in data.golds}
-    answer_format = config.model.answer_format
-    loop = ClosedLoop(
-        lambda uid, cot: reconstruct_prompt(data.spec, golds[uid], cot, answer_format),
-        max_cot_length=config.grpo.max_cot_length,
-        max_reconstruction_length=config.grpo.max_reconstruction_length,
-        gradient=config.grpo.gradient,
-    )
-    rows = loop.rows_per_rollout
+    loop = ClosedLoop(data.spec, config.loop)
+    rows = rows_per_rollout(config.grpo.gradient)
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor, rows_per_rollout=rows))
-    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
-    rule = RewardRule(**asdict(config.reward))
+    log = RowLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     judge = group_judge(config, data, arguments.device)
-    reward = CotReward(golds, log, rule=rule, rows_per_rollout=rows, judge=judge, answer_format=answer_format)
+    reward = CotReward(loop, golds, log, rows_per_rollout=rows, judge=judge)
     prompts = prompt_rows(
         data.golds,
         data.image,
-        lambda gold: reason_prompt(data.spec, gold, answer_format),
+        loop.reason_text,
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
     return ClosedLoopTrainer(
         loop=loop,
+        golds=golds,
+        gradient=config.grpo.gradient,
         model=source,
         start=start,
         reward_funcs=reward,

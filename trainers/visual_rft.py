@@ -15,7 +15,7 @@ from typing import Any
 from trl.trainer.grpo_config import GRPOConfig
 
 from rise_bench.catalog.stages import stage
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.grpo_rows import prompt_rows
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data
@@ -47,7 +47,7 @@ def build(
     answer_format = config.model.answer_format
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
-    log = RolloutLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
+    log = RowLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     prompts = prompt_rows(
         data.golds,
         data.image,

@@ -5,7 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.data.hub_files import check_repo_id, commit_of, fetch_file, hub_api, hub_errors, list_files
+from rise_bench.data.hub_client import hub_api, hub_errors
+from rise_bench.data.hub_files import check_repo_id, commit_of, fetch_file, list_files
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.files.atomic import atomic_directory
 from rise_bench.files.paths import cache_folder

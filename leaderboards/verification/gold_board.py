@@ -17,12 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
-from rise_bench.data.hub_files import hub_api, hub_errors
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.strict_json import StrictJsonError, loads
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find, find_benchmark
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
@@ -160,7 +159,8 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
         DataError: If a dataset is nowhere, or not the pinned one.
         ConfigError: If a folder holds a benchmark that the board does not pin.
     """
-    given = {dataset.spec.name: dataset for dataset in map(open_dataset, data)}
+    datasets = (find_benchmark(name, images=False) for name in data)
+    given = {dataset.spec.name: dataset for dataset in datasets}
     foreign = sorted(set(given) - set(settings.benchmarks))
     if foreign:
         raise ConfigError(
@@ -172,12 +172,10 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
 
 
 def _find(name: str, pin: Pin) -> BenchmarkDataset:
-    """Open a dataset for its ground truth; unlike `find_dataset`, a pinned commit needs no images."""
+    """Open a dataset for its ground truth; images are not needed where a commit is pinned."""
     if not pin.revision:
-        return find_dataset(name)
-    with hub_errors(pin.dataset):
-        folder = hub_api().snapshot_download(pin.dataset, repo_type="dataset", revision=pin.revision)
-    return open_dataset(folder)
+        return find_benchmark(name)
+    return open_dataset(find(pin.dataset, revision=pin.revision).folder)
 
 
 def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:

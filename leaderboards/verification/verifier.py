@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rise_bench._version import __version__
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.annotations.metric import Pool
-from rise_bench.data.hub_files import holds_token
+from rise_bench.data.hub_client import holds_token
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.leaderboards.submissions.schema import (

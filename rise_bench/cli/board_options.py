@@ -39,14 +39,13 @@ def open_board(results: str, data: list[Path] | None) -> tuple[Any, Path, Any]:
 
 def boards_of(data: list[Path] | None, submission: Path) -> Any:
     """Load the given datasets, else the one that the submission names, from where datasets are found."""
-    from rise_bench.data.dataset import open_dataset
-    from rise_bench.hub.find import find_dataset
+    from rise_bench.hub.find import find_benchmark
     from rise_bench.leaderboards.submissions.schema import read_submission
 
-    datasets = list(map(open_dataset, data or ()))
+    datasets = [find_benchmark(name, images=False) for name in data or ()]
     if not datasets:
         said, _ = read_submission(part("submissions.tree").read_folder(submission)[0])
-        datasets = [find_dataset(said.benchmark)] if said else []
+        datasets = [find_benchmark(said.benchmark)] if said else []
     loaded = map(part("verification.gold_board").load_gold, datasets)
     return {board.spec.name: board for board in loaded}
 

@@ -20,10 +20,16 @@ def check(
 
     from rise_bench.cli.tables import print_json
     from rise_bench.cot.check import check_folder
+    from rise_bench.data.check import Finding
+    from rise_bench.errors import DataError
+    from rise_bench.hub.find import find
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking rows", total=None)
-        findings = check_folder(data, advance=lambda: bar.advance(task))
+        try:
+            findings = check_folder(find(data).folder, advance=lambda: bar.advance(task))
+        except DataError as error:  # no dataset, or none with a valid manifest
+            findings = [Finding(str(data), str(error))]
     if as_json:
         found = [{"where": finding.where, "problem": finding.problem} for finding in findings]
         print_json({"folder": str(data), "ok": not found, "findings": found})

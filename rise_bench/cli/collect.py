@@ -212,9 +212,9 @@ def _endpoints(
 def _high_ids(folder: Path | None) -> frozenset[str] | None:
     if folder is None:
         return None
-    from rise_bench.cot.dataset import open_cots
+    from rise_bench.hub.find import find_cots
 
-    return frozenset(row["id"] for row in open_cots(folder).rows("high", columns=["id"]))
+    return frozenset(row["id"] for row in find_cots(folder).rows("high", columns=["id"]))
 
 
 def _with_progress(run: Callable[..., "Collected"], job: "CollectJob", share: "Share") -> "Collected":

@@ -40,14 +40,14 @@ def explain(
     """
     from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
     from rise_bench.cli.tables import print_json
-    from rise_bench.data.dataset import open_dataset
     from rise_bench.evaluation.responses import read_responses
+    from rise_bench.hub.find import find_benchmark
     from rise_bench.prompts.asked_format import max_pixels
     from rise_bench.scoring.explain import explain_response
 
     if sum(source is not None for source in (samples, file, text)) != 1:
         raise ConfigError("give the response by exactly one of --samples, --file and --text")
-    dataset = open_dataset(data)
+    dataset = find_benchmark(data, images=False)
     gold = _gold(dataset, sample_id)
     answer_format = AnswerFormat(style or DEFAULT_FORMAT.style, box_unit or DEFAULT_FORMAT.unit, max_pixels())
     if samples is not None:

@@ -22,10 +22,10 @@ def floors(
     A model that does not beat them has learnt nothing about the images.
     """
     from rise_bench.cli.tables import print_floors, print_json
-    from rise_bench.data.dataset import open_dataset
     from rise_bench.evaluation.score_run import score_floors
+    from rise_bench.hub.find import find_benchmark
 
-    dataset = open_dataset(data)
+    dataset = find_benchmark(data, images=False)
     reports = score_floors(dataset, split, resamples=resamples)
     if as_json:
         print_json({name: report.to_json() for name, report in reports.items()})

@@ -35,8 +35,8 @@ def init(
     title: Annotated[str, typer.Option(help="Heading of the site.")] = "RISE-Bench",
 ) -> None:
     """Write board.json, which pins the dataset of each benchmark by content and commit."""
-    from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
+    from rise_bench.hub.find import find_benchmark
 
     boards = part("verification.gold_board")
     if (results / boards.BOARD_NAME).exists():
@@ -44,7 +44,7 @@ def init(
     if not data:
         raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
     revisions = dict(pair.partition("=")[::2] for pair in revision or ())
-    pins = boards.pins_of(map(open_dataset, data), revisions)
+    pins = boards.pins_of((find_benchmark(name, images=False) for name in data), revisions)
     boards.write_settings(results, boards.BoardSettings(schema_version=1, title=title, benchmarks=pins))
     typer.echo(str(results / boards.BOARD_NAME))
 

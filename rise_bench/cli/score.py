@@ -29,12 +29,12 @@ def score(
     A run with failed requests or missing samples is refused.
     """
     from rise_bench.cli.tables import print_json, print_run
-    from rise_bench.data.dataset import open_dataset
     from rise_bench.evaluation.responses import read_responses
     from rise_bench.evaluation.score_run import score_run
     from rise_bench.evaluation.win_rate_reference import reference_from_samples
+    from rise_bench.hub.find import find_benchmark
 
-    dataset = open_dataset(data)
+    dataset = find_benchmark(data, images=False)
     responses = read_responses(samples, box_unit=box_unit, style=style)
     against = reference_from_samples(reference, dataset, split) if reference else None
     run = score_run(responses, dataset, split, reference=against, resamples=resamples)

@@ -34,10 +34,9 @@ def submit(
     The check is the verifier's own code; what would be refused is not sent.
     """
     from rise_bench.catalog.plugins import load_component
-    from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError, SubmissionError
     from rise_bench.files.atomic import atomic_write_bytes
-    from rise_bench.hub.find import find_dataset
+    from rise_bench.hub.find import find_benchmark
     from rise_bench.leaderboards.submissions.schema import render_submission, write_submission
 
     if not board and out is None:
@@ -49,9 +48,10 @@ def submit(
     packing = load_component("leaderboards", "pack")
     verifier = load_component("leaderboards", "verification.verifier")
     account = "" if out else hub_board.who_am_i()
-    given = {dataset.spec.name: dataset for dataset in map(open_dataset, data or ())}
+    datasets = (find_benchmark(name, images=False) for name in data or ())
+    given = {dataset.spec.name: dataset for dataset in datasets}
     for run in packing.find_runs(results):
-        gold = boards.load_gold(given.get(run.benchmark) or find_dataset(run.benchmark))
+        gold = boards.load_gold(given.get(run.benchmark) or find_benchmark(run.benchmark))
         said = packing.Statement(model, shots, by or account or "unknown", name, method, hardware, notes)
         submission, samples = packing.pack(run, gold, said)
         outcome = verifier.verify(render_submission(submission), samples, {run.benchmark: gold})

@@ -59,12 +59,12 @@ def train(
 
 
 def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
-    from rise_bench.hub.find import open_benchmark
+    from rise_bench.hub.find import find_benchmark
 
     if check or _PASSED not in os.environ:
         _preflight(config, check=check, as_json=as_json)
     console = load_component("trainers", "runs.console")
-    benchmark = open_benchmark(config.data.benchmark)
+    benchmark = find_benchmark(config.data.benchmark)
     hashes = load_component("trainers", "data.training_data").prompt_hashes(config, benchmark)
     new = not run.path.exists()
     run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256)

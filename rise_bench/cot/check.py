@@ -30,7 +30,7 @@ def check_folder(folder: Path, advance: Callable[[], None] = lambda: None) -> li
     """Check a dataset folder, of a benchmark or of chains of thought.
 
     Args:
-        folder: The folder, or the name of a built benchmark.
+        folder: The folder.
         advance: Called once a row.
     """
     try:

@@ -1,4 +1,4 @@
-"""The closed loop without training: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
+"""The closed loop: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
-from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward
-
-_VERDICT = ("reward", "similarity", "leak_numbers", "leak_strict", "format_ok", "reason")
+from rise_bench.scoring.groundedness import Grounded
+from rise_bench.scoring.rewards import RewardRule, cot_reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +37,59 @@ class LoopSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings by the names that the record of a sweep keeps them under."""
         data = asdict(self)
-        asked = data.pop("answer_format")
-        return data | {"unit": asked["unit"], "max_pixels": asked["max_pixels"]}
+        del data["answer_format"]
+        return data | {"unit": self.answer_format.unit, "max_pixels": self.answer_format.max_pixels}
 
 
-def closed_loop(
-    spec: BenchmarkSpec,
-    sampler: Sampler,
-    settings: LoopSettings,
-    batch: Sequence[tuple[Gold, bytes]],
-) -> list[dict[str, Any]]:
-    """Rows of the rollout log for a batch of samples: reason, reconstruct, judge."""
-    n = settings.samples
-    answer_format = settings.answer_format
-    prompts = [Prompt(image, reason_prompt(spec, gold, answer_format)) for gold, image in batch]
-    drawn = sampler.sample(prompts, n, settings.max_cot_length)
-    pairs = [(gold, image, cot) for (gold, image), cots in zip(batch, drawn, strict=True) for cot in cots]
-    again = [Prompt(image, reconstruct_prompt(spec, gold, cot, answer_format)) for gold, image, cot in pairs]
-    answers = [texts[0] for texts in sampler.sample(again, 1, settings.max_reconstruction_length)]
-    rows = []
-    for (gold, _, cot), answer in zip(pairs, answers, strict=True):
-        verdict = cot_reward(gold, cot, answer, answer_format, rule=settings.rule)
-        row = {"id": gold.id, "step": settings.step, "group": 0, "cot": cot, "reconstruction": answer}
-        rows.append(row | verdict_fields(verdict))
-    return rows
+@dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """The closed loop on a benchmark; training samples by its own means, `annotate` by a sampler."""
 
+    spec: BenchmarkSpec
+    settings: LoopSettings
 
-def verdict_fields(verdict: Verdict) -> dict[str, Any]:
-    """The part of a verdict that a rollout log keeps."""
-    return {name: getattr(verdict, name) for name in _VERDICT}
+    def reason_text(self, gold: Gold) -> str:
+        """Prompt of a chain of thought."""
+        return reason_prompt(self.spec, gold, self.settings.answer_format)
+
+    def reconstruct_text(self, gold: Gold, cot: str) -> str:
+        """Prompt of the reconstruction from a chain of thought."""
+        return reconstruct_prompt(self.spec, gold, cot, self.settings.answer_format)
+
+    def judge(
+        self, gold: Gold, cot: str, reconstruction: str, *, grounded: Grounded | None = None, **known: Any
+    ) -> Rollout:
+        """Reward a chain of thought (eq. 1).
+
+        Args:
+            gold: Ground truth of the sample.
+            cot: The chain of thought.
+            reconstruction: What the model answered to image and chain of thought.
+            grounded: Groundedness of the chain of thought, where it was judged.
+            known: Further fields of the rollout: its step and group, lengths.
+        """
+        verdict = cot_reward(
+            gold,
+            cot,
+            reconstruction,
+            self.settings.answer_format,
+            rule=self.settings.rule,
+            groundedness=grounded.worst if grounded else None,
+        )
+        if grounded is not None:
+            known["groundedness"], known["groundedness_worst_sentence"] = grounded.score, grounded.worst
+            known["paid"] = verdict.paid
+        return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
+
+    def annotate(self, sampler: Sampler, batch: Sequence[tuple[Gold, bytes]]) -> list[Rollout]:
+        """Reason, reconstruct and judge for a batch of samples."""
+        settings = self.settings
+        prompts = [Prompt(image, self.reason_text(gold)) for gold, image in batch]
+        cots = sampler.sample(prompts, settings.samples, settings.max_cot_length)
+        triples = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
+        prompts = [Prompt(image, self.reconstruct_text(gold, cot)) for gold, image, cot in triples]
+        answers = sampler.sample(prompts, 1, settings.max_reconstruction_length)
+        return [
+            self.judge(gold, cot, texts[0], step=settings.step, group=0)
+            for (gold, _, cot), texts in zip(triples, answers, strict=True)
+        ]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rise_bench.cot.closed_loop import LoopSettings
+from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.rollout_groups import Group, best_first, best_of, complete, groups
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.cot.share import Share, claimed
 from rise_bench.cot.sweep import Swept, discard_old_rollouts, read_sampler, refused_ids, sweep
 from rise_bench.cot.writer import CotPlan, cot_options, write_cots
@@ -149,7 +150,7 @@ def _collect(
                 job.benchmark,
                 job.config,
                 sampler,
-                job.settings,
+                partial(ClosedLoop(job.benchmark.spec, job.settings).annotate, sampler),
                 job.sweep_log,
                 covered=set(position) - set(todo),
                 share=share,
@@ -210,7 +211,7 @@ def _options(job: CollectJob) -> dict[str, str]:
     """What the manifest says of the judging, and of how much training had sampled."""
     trained = {}
     if job.train_log:
-        trained = {"training_rollouts": str(sum(1 for _ in read_rollouts([job.train_log])))}
+        trained = {"training_rollouts": str(sum(1 for _ in read_rows([job.train_log])))}
     return trained | (job.judging.options if job.judging else {})
 
 

@@ -13,7 +13,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.manifest import Manifest, checked_file, read_manifest
 from rise_bench.data.schema import features, has_columns
-from rise_bench.errors import DataError
+from rise_bench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -102,6 +102,44 @@ class CotDataset:
         """Stream the rows of a configuration."""
         for path in self.files(subset):
             yield from parquet_rows(path, columns=columns)
+
+    def texts(
+        self, *, min_reward: float | None = None, min_groundedness: float | None = None
+    ) -> dict[str, str]:
+        """Chains of thought by sample id.
+
+        Args:
+            min_reward: Leave out rows below this reward (tau of the paper); None takes all.
+            min_groundedness: Leave out rows whose least grounded sentence is below this, in nats per token;
+                None takes all.
+
+        Raises:
+            ConfigError: No row is left.
+            DataError: Rows have no groundedness where it is asked for.
+        """
+        columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
+        texts = {
+            row["id"]: row["cot"]
+            for row in self.rows(columns=columns)
+            if (min_reward is None or row["reward"] >= min_reward)
+            and (min_groundedness is None or self._worst_sentence(row) >= min_groundedness)
+        }
+        if not texts:
+            asked = f"reward >= {min_reward}" + (
+                "" if min_groundedness is None else f" and groundedness >= {min_groundedness}"
+            )
+            lower = "Lower tau." if min_groundedness is None else "Lower tau or data.min_groundedness."
+            raise ConfigError(f"{self.root} has no chain of thought with {asked}. {lower}")
+        return texts
+
+    def _worst_sentence(self, row: dict[str, Any]) -> float:
+        worst: float | None = row.get(GROUNDED[1])
+        if worst is None:
+            raise DataError(
+                f"{self.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
+                "leave data.min_groundedness out."
+            )
+        return worst
 
 
 def open_cots(folder: Path | str) -> CotDataset:

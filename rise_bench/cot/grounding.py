@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rise_bench.cot.rollout_groups import Group
-from rise_bench.cot.rollout_log import RolloutLog, next_attempt, read_rollouts
+from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.splits import rank
 from rise_bench.errors import DataError
@@ -108,8 +108,8 @@ def judge_rollouts(
     judge = judging.load()
     said = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
     folder = log_folder / f"judged-{sha256_bytes(json.dumps(said, sort_keys=True).encode())[:12]}"
-    known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rollouts([folder])}
-    log = RolloutLog(folder, process, attempt=next_attempt(folder))
+    known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rows([folder])}
+    log = RowLog(folder, process, attempt=next_attempt(folder))
     pool = _pool(dataset, config, judging.seed)
     kept: dict[str, Judged] = {}
     try:
@@ -129,7 +129,7 @@ def _judge_batch(
     judge: Judge,
     pool: Sequence[dict[str, Any]],
     known: dict[tuple[str, str], tuple[float, float]],
-    log: RolloutLog,
+    log: RowLog,
 ) -> dict[str, Judged]:
     rows = {row["id"]: row for row in batch}
     shown: dict[str, Any] = {uid: decode_rgb(row["image"]["bytes"], uid) for uid, row in rows.items()}
@@ -138,7 +138,7 @@ def _judge_batch(
     kept: dict[str, Judged] = {}
     for place in range(max(len(candidates[uid]) for uid in rows)):
         open_ = [uid for uid in rows if uid not in kept and place < len(candidates[uid])]
-        texts = {uid: candidates[uid][place].read()["cot"] for uid in open_}
+        texts = {uid: candidates[uid][place].read().cot for uid in open_}
         keys = {uid: (uid, sha256_bytes(text.encode())) for uid, text in texts.items()}
         new = [uid for uid in open_ if keys[uid] not in known]
         scores = judge.ground(*([of[uid] for uid in new] for of in (shown, texts, others))) if new else []

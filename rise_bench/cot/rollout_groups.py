@@ -6,10 +6,8 @@ Memory holds a few numbers for each group of rollouts and the place of its best 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from rise_bench.cot.rollout_log import Located, read_at, read_rollouts
-from rise_bench.errors import DataError
+from rise_bench.cot.rollout_log import Located, Rollout, read_rollouts, rollout_at
 
 
 @dataclass(slots=True)
@@ -37,9 +35,9 @@ class Group:
         """Reward of the chosen rollout: the best one, unless another was picked."""
         return max(self.rewards) if self.picked is None else self.picked
 
-    def read(self) -> dict[str, Any]:
-        """The row of the chosen rollout."""
-        return read_at(self.path, self.offset)
+    def read(self) -> Rollout:
+        """The chosen rollout."""
+        return rollout_at(self.path, self.offset)
 
 
 def groups(folders: Iterable[Path | str]) -> dict[str, list[Group]]:
@@ -88,7 +86,7 @@ def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list
         group = by_key[key]
         if attempt == group.attempt and reward >= at_least:
             one = replace(group, path=located.path, offset=located.offset, picked=reward)
-            texts, words = found.setdefault(key[0], {}), hash(located.row["cot"])
+            texts, words = found.setdefault(key[0], {}), hash(located.rollout.cot)
             texts[words] = max(texts.get(words, one), one, key=_merit)
     ranked = {uid: sorted(texts.values(), key=_merit, reverse=True) for uid, texts in found.items()}
     return {uid: ranked.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
@@ -104,11 +102,5 @@ def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:
 
 
 def _read(located: Located) -> tuple[tuple[str, int, int], str, float]:
-    row = located.row
-    try:
-        return (row["id"], int(row["step"]), int(row["group"])), row["attempt"], float(row["reward"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{located.path}, byte {located.offset}: a rollout without {error}. Delete that line, and start "
-            "the same command again."
-        ) from error
+    rollout = located.rollout
+    return (rollout.id, rollout.step, rollout.group), rollout.attempt, rollout.reward

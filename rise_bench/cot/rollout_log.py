@@ -1,152 +1,142 @@
-"""The log of sampled chains of thought: append-only JSONL, one file for each process, nothing shared.
+"""Rollouts, and the logs that keep them."""
 
-Every process writes only its own file, so that any number of processes on any number of machines log to one
-folder without talking to each other; a reader joins the files. A line is on disk when `append` returns, so
-`kill -9` loses at most the rollouts in flight; the line that it may tear is passed over by readers and ended
-by the next writer.
-
-A row holds at least `id`, `step` (optimiser step of the policy that sampled it), `attempt` and `group`. The
-rollouts of one group were sampled from one prompt by one policy. `attempt` names a start of the program: a
-resumed run samples the steps after its checkpoint again, and readers keep the later attempt of a step.
-"""
-
-import json
-import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from rise_bench.errors import DataError, of_os_error
-from rise_bench.scoring.response_text import response_text
+from rise_bench.cot.row_log import read_at, read_rows
+from rise_bench.errors import DataError
+from rise_bench.scoring.rewards import Verdict
 
-_TEXTS = ("cot", "reconstruction", "response")
+#: What only a rollout of the closed loop has.
+_LOOP_ONLY = ("cot", "reconstruction", "leak_numbers", "leak_strict")
 
 
-def next_attempt(*folders: Path | str) -> str:
-    """Name of this start of the program, which sorts after every attempt in the logs whatever the clock says.
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A sampled text and its reward: chain of thought and reconstruction (eq. 1), or a response (eq. 9).
 
-    Args:
-        *folders: Folders of the logs that are read together.
+    Attributes:
+        id: Id of the sample.
+        step: Optimiser step of the policy that sampled it.
+        group: Copy of the prompt; the rollouts of a group were sampled from one prompt by one policy.
+        reward: Eq. 1 or 9.
+        similarity: S of the equation.
+        format_ok: F of the equation.
+        reason: "ok", or why the answer is unreadable.
+        leak_numbers: Whether the chain of thought has a number in it.
+        leak_strict: Whether it has a number or a class name in it.
+        cot: Chain of thought; empty for eq. 9.
+        reconstruction: What the model answered to image and chain of thought; empty for eq. 9.
+        response: Response of eq. 9; None for eq. 1.
+        cot_tokens: Length of the chain of thought, where it is known.
+        reconstruction_tokens: Length of the reconstruction.
+        response_tokens: Length of the response.
+        groundedness: Of the chain of thought, in nats per token; None without a judge.
+        groundedness_worst_sentence: Of its least grounded sentence.
+        paid: What groundedness leaves of the reward; None without a judge.
+        attempt: Start of the program that sampled it; a resumed run samples the steps after its checkpoint
+            again.
     """
-    last = max((located.row["attempt"] for located in read_rollouts(folders)), default="")
-    now = f"{time.time_ns():020d}"
-    return now if now > last else f"{last}0"  # any text sorts before itself with something after it
 
+    id: str
+    step: int
+    group: int
+    reward: float
+    similarity: float = 0.0
+    format_ok: bool = False
+    reason: str = "ok"
+    leak_numbers: bool = False
+    leak_strict: bool = False
+    cot: str = ""
+    reconstruction: str = ""
+    response: str | None = None
+    cot_tokens: int | None = None
+    reconstruction_tokens: int | None = None
+    response_tokens: int | None = None
+    groundedness: float | None = None
+    groundedness_worst_sentence: float | None = None
+    paid: float | None = None
+    attempt: str = ""
 
-class RolloutLog:
-    """Writer of one process; the file is opened at the first row, and kept open."""
+    @property
+    def answer(self) -> str:
+        """Text that states the annotation."""
+        return self.reconstruction if self.response is None else self.response
 
-    def __init__(self, folder: Path | str, rank: int, *, attempt: str) -> None:
-        """Prepare `folder`/rankNNNNN.jsonl.
+    @property
+    def earned(self) -> float:
+        """What the policy is paid."""
+        return self.reward if self.paid is None else self.paid
 
-        Args:
-            folder: Folder of the logs, made if absent.
-            rank: Number of this process among those that write to the folder.
-            attempt: Name of this start of the program, of `next_attempt`: later ones sort after earlier ones.
-        """
-        self.path = Path(folder) / f"rank{rank:05d}.jsonl"
-        self.attempt = attempt
-        self._descriptor = -1
+    @classmethod
+    def of(cls, verdict: Verdict, **known: Any) -> Self:
+        """Rollout with a verdict and the fields that are known beside it."""
+        judged = ("reward", "similarity", "format_ok", "reason", "leak_numbers", "leak_strict")
+        return cls(**{name: getattr(verdict, name) for name in judged}, **known)
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows and wait until they are on disk.
+    def to_json(self) -> dict[str, Any]:
+        """Row of the log, without what does not apply."""
+        left_out = {"attempt", *(() if self.response is None else _LOOP_ONLY)}
+        return {
+            name: value for name, value in asdict(self).items() if value is not None and name not in left_out
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`; unknown names are ignored.
 
         Raises:
-            PrerequisiteError: The disk is full, or the file cannot be written.
+            KeyError, TypeError, ValueError: The row lacks its step, group or reward.
         """
-        lines = [json.dumps({"attempt": self.attempt, **row}) + "\n" for row in rows]
-        if not lines:
-            return
-        try:
-            if self._descriptor < 0:
-                self._descriptor = _open_at_line_start(self.path)
-            _write_all(self._descriptor, "".join(lines).encode())
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise of_os_error(error, self.path) from error
+        numbers = {"step": int(row["step"]), "group": int(row["group"]), "reward": float(row["reward"])}
+        known = {name: row[name] for name in _NAMES if row.get(name) is not None}
+        return cls(**known | numbers)
 
-    def close(self) -> None:
-        """Close the file; a later `append` opens it again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+
+_NAMES = tuple(field.name for field in fields(Rollout))
 
 
 class Located(NamedTuple):
-    """A row and where its line begins, so that a reader of millions need not hold their texts."""
+    """A rollout and where its line begins, so that a reader of millions need not hold their texts."""
 
-    row: dict[str, Any]
+    rollout: Rollout
     path: Path
     offset: int
 
 
 def read_rollouts(folders: Iterable[Path | str]) -> Iterator[Located]:
-    """Every whole row of every log in the folders; truncated lines are skipped.
+    """Every whole rollout of every log in the folders; truncated lines are skipped.
 
     Raises:
-        DataError: A row lacks the id of its sample, or its attempt is no text.
+        DataError: A row is no rollout.
     """
-    for folder in folders:
-        for path in sorted(Path(folder).glob("rank*.jsonl")):
-            offset = 0
-            with path.open("rb") as file:
-                for line in file:
-                    if (row := _parse(line)) is not None:
-                        if not isinstance(row.get("id"), str) or not isinstance(row.get("attempt"), str):
-                            raise DataError(
-                                f"{path}, byte {offset}: a row without id or attempt; delete the file"
-                            )
-                        yield Located(row, path, offset)
-                    offset += len(line)
+    for row, path, offset in read_rows(folders):
+        yield Located(_rollout(row, path, offset), path, offset)
 
 
-def latest_rollouts(folders: Iterable[Path | str]) -> list[dict[str, Any]]:
-    """Every row in order of steps; of a group that a resumed run sampled again, the later attempt."""
-    rows = [located.row for located in read_rollouts(folders)]
-    latest: dict[tuple[Any, ...], str] = {}
-    for row in rows:
-        latest[_group(row)] = max(latest.get(_group(row), ""), row["attempt"])
-    return sorted((r for r in rows if r["attempt"] == latest[_group(r)]), key=lambda r: r["step"])
+def latest_rollouts(folders: Iterable[Path | str]) -> list[Rollout]:
+    """Every rollout in order of steps; of a group that a resumed run sampled again, the later attempt."""
+    rollouts = [located.rollout for located in read_rollouts(folders)]
+    latest: dict[tuple[str, int, int], str] = {}
+    for r in rollouts:
+        key = (r.id, r.step, r.group)
+        latest[key] = max(latest.get(key, ""), r.attempt)
+    kept = (r for r in rollouts if r.attempt == latest[r.id, r.step, r.group])
+    return sorted(kept, key=lambda rollout: rollout.step)
 
 
-def _group(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["id"], row["step"], row["group"]
+def rollout_at(path: Path, offset: int) -> Rollout:
+    """The rollout whose line begins at `offset`."""
+    return _rollout(read_at(path, offset), path, offset)
 
 
-def read_at(path: Path, offset: int) -> dict[str, Any]:
-    """The row whose line begins at `offset`."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        row = _parse(file.readline())
-    if row is None:
-        raise DataError(f"{path} changed while it was read; start the same command again")
-    return row
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n"):
-        return None
+def _rollout(row: Mapping[str, Any], path: Path, offset: int) -> Rollout:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict):
-        return None
-    return row | {
-        name: response_text(row[name]) for name in _TEXTS if isinstance(row.get(name, 0), str | None)
-    }
-
-
-def _open_at_line_start(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        os.write(descriptor, b"\n")
-    return descriptor
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+        return Rollout.from_json(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}, byte {offset}: a rollout without {error}. Delete that line, and start the same command "
+            "again."
+        ) from error

@@ -1,4 +1,4 @@
-"""Annotating samples with chains of thought: the closed loop without training, split over processes.
+"""Sampling rollouts for the samples of a benchmark without training, split over processes.
 
 Each process takes the samples whose position in the dataset leaves its rank when divided by the number of
 processes, skips those that any log holds already, and appends to its own log; nobody waits for anybody.
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.base import Gold
-from rise_bench.cot.closed_loop import LoopSettings, closed_loop
-from rise_bench.cot.rollout_log import RolloutLog, next_attempt, read_rollouts
+from rise_bench.cot.rollout_log import Rollout
+from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.schema import row_to_gold
@@ -39,7 +39,7 @@ def sweep(
     dataset: BenchmarkDataset,
     config: str,
     sampler: Sampler,
-    settings: LoopSettings,
+    annotate: Callable[[Sequence[tuple[Gold, bytes]]], list[Rollout]],
     log_folder: Path,
     *,
     covered: Collection[str] = (),
@@ -47,13 +47,13 @@ def sweep(
     patience: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
 ) -> Swept:
-    """Annotate this process's share of the train samples that are not covered.
+    """Sample rollouts for this process's share of the train samples that are not covered.
 
     Args:
         dataset: Benchmark with images.
         config: 4-shot, 16-shot or full.
         sampler: The model.
-        settings: How a sample is annotated.
+        annotate: Samples and judges the rollouts of a batch of samples.
         log_folder: Folder of the logs, shared by all processes.
         covered: Ids to leave out.
         share: Which part is this process's; all of it if None.
@@ -66,18 +66,15 @@ def sweep(
     share = share or Share()
     atomic_write_text(log_folder / _SAMPLER, json.dumps(redacted(sampler.describe()), sort_keys=True) + "\n")
     attempt = next_attempt(log_folder, log_folder / _REFUSED)
-    log = RolloutLog(log_folder, share.rank, attempt=attempt)
-    refusals = RolloutLog(log_folder / _REFUSED, share.rank, attempt=attempt)
+    log = RowLog(log_folder, share.rank, attempt=attempt)
+    refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
     work = _batches(_mine(dataset, config, share, covered), sampler.batch_rows)
-
-    def annotate(batch: Sequence[tuple[Gold, bytes]]) -> list[dict[str, Any]]:
-        return closed_loop(dataset.spec, sampler, settings, batch)
 
     try:
         for batch, future in _in_parallel(annotate, work, sampler.workers):
             try:
-                log.append(future.result())
+                log.append(rollout.to_json() for rollout in future.result())
                 swept.done += len(batch)
             except SampleError as error:
                 swept.refused |= dict.fromkeys((gold.id for gold, _ in batch), str(error))
@@ -93,7 +90,7 @@ def sweep(
 
 def refused_ids(log_folder: Path) -> set[str]:
     """Ids of the samples that the model refused, whichever process asked."""
-    return {located.row["id"] for located in read_rollouts([log_folder / _REFUSED])}
+    return {row["id"] for row, *_ in read_rows([log_folder / _REFUSED])}
 
 
 def _mine(

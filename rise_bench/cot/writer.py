@@ -124,7 +124,7 @@ def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str
                 provenance["judge"] = plan.judge
             yield (
                 row
-                | {name: rollout[name] for name in kept}
+                | {name: getattr(rollout, name) for name in kept}
                 | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
                 | {
                     "prior_score": similarity(gold.annotation, prior(gold), plan.variant),

@@ -1,12 +1,6 @@
-"""Opening a built dataset folder, and finding the one of a benchmark.
-
-A benchmark is looked for in this order, and the log says where it was found: `$RISE_BENCH_DATA/<name>`, the
-user's cache folder (where `rise-bench build` and `rehydrate` write by default), the Hub at a pinned revision.
-"""
+"""A built dataset folder: its files, rows and ground truth."""
 
 import contextlib
-import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +8,11 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.data.manifest import MANIFEST_NAME, Manifest, checked_file, read_manifest
+from rise_bench.data.manifest import Manifest, checked_file, read_manifest
 from rise_bench.data.schema import row_to_gold
 from rise_bench.data.splits import CONFIGS, as_shots
 from rise_bench.errors import ConfigError, DataError, of_os_error
-from rise_bench.files.paths import cache_folder
-
-_log = logging.getLogger(__name__)
-
 
 _BATCH_ROWS = 16
 
@@ -117,13 +106,13 @@ def parquet_rows(
         raise DataError(f"{path} is no parquet file that can be read ({error}); copy it again") from error
 
 
-def open_dataset(name: Path | str) -> BenchmarkDataset:
-    """Open a dataset by its folder, or by the name of a built one (`find_folder`).
+def open_dataset(folder: Path | str) -> BenchmarkDataset:
+    """Open a dataset folder.
 
     Raises:
         DataError: If it has no valid manifest, or a file that it names is missing or of another size.
     """
-    root = find_folder(name)
+    root = Path(folder).expanduser()
     manifest = read_manifest(root)
     for file, entry in manifest.files.items():
         path = root / file
@@ -163,67 +152,3 @@ def full_cache_named(cache: str) -> Iterator[None]:
         if cause is None:
             raise
         raise of_os_error(cause, cache) from error
-
-
-def local_folder(name: Path | str) -> Path | None:
-    """Find a dataset on this machine: the folder of that path, else the built one of that name, or None.
-
-    Names are looked for in `$RISE_BENCH_DATA`, then in the user's cache folder.
-    """
-    path = Path(name).expanduser()
-    if (path / MANIFEST_NAME).is_file():
-        return path
-    return _built(str(name)) if _is_name(path) else None
-
-
-def find_folder(name: Path | str) -> Path:
-    """Find a dataset by its folder or its name; one of the catalogue is asked of the Hub last.
-
-    Raises:
-        DataError: If it is nowhere.
-    """
-    path = Path(name).expanduser()
-    if (folder := local_folder(name)) is not None:
-        return folder
-    # Reading the manifest of a folder that has none says what is wrong with it.
-    return path if path.exists() or not _is_name(path) else _named(str(name))
-
-
-def _named(name: str) -> Path:
-    """Find a dataset by its name: built here, or on the Hub."""
-    if (folder := _built(name)) is not None:
-        return folder
-    looked = ", ".join(f"{place / name} ({label})" for label, place in _places())
-    try:
-        hub_id = get_benchmark(name).hub_id
-    except ConfigError as error:
-        built = {path.parent.name for _, place in _places() for path in place.glob(f"*/{MANIFEST_NAME}")}
-        here = f" (built here: {', '.join(sorted(built))})" if built else ""
-        raise DataError(f"no dataset {name!r} in {looked}{here}; run `rise-bench build`") from error
-    from rise_bench.data.hub_files import fetch_dataset
-
-    _log.info("%s: not in %s; asking the Hub for %s", name, looked, hub_id)
-    try:
-        folder = fetch_dataset(name, hub_id)
-    except DataError as error:
-        raise DataError(f"no dataset {name!r} in {looked}; {error}") from error
-    _log.info("%s: found in %s (Hub)", name, folder)
-    return folder
-
-
-def _built(name: str) -> Path | None:
-    for label, place in _places():
-        if (place / name / MANIFEST_NAME).is_file():
-            _log.info("%s: found in %s (%s)", name, place / name, label)
-            return place / name
-    return None
-
-
-def _is_name(path: Path) -> bool:
-    return len(path.parts) == 1 and path.name == str(path) != ".."
-
-
-def _places() -> list[tuple[str, Path]]:
-    root = os.environ.get("RISE_BENCH_DATA")
-    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
-    return [*named, ("cache folder", cache_folder(""))]

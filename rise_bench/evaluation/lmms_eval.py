@@ -16,7 +16,8 @@ from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.data.hub_files import endpoint, hub_answers, is_offline, require_model
+from rise_bench.data.hub_client import endpoint, is_offline
+from rise_bench.data.hub_files import hub_answers, require_model
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.evaluation.confined import Confinement
 from rise_bench.evaluation.folder import accept, fresh_folder, refused_folder
@@ -29,7 +30,7 @@ from rise_bench.evaluation.responses import read_responses
 from rise_bench.evaluation.score_run import ScoredRun, score_run
 from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find_benchmark
 from rise_bench.models.names import checked_model, is_model_folder
 from rise_bench.prompts.asked_format import (
     MAX_PIXELS_VARIABLE,
@@ -106,7 +107,7 @@ def evaluate(
     command = read_command(arguments)
     remember_secret(command.stated.get("api_key", ""))
     check_model(command.model, command.model_args)
-    datasets = {task: find_dataset(dataset_of(task)) for task in command.tasks}
+    datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
     environment = _stated(box_unit, style) | _offline(command, tell)
     model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)
     if command.cache:

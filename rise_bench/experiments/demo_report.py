@@ -10,13 +10,14 @@ import base64
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.metric import Metric
 from rise_bench.cot.dataset import TAU, open_cots
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.experiments.cell import Cell
@@ -98,24 +99,26 @@ def _reports(page: Path, cell: Cell) -> dict[str, str]:
 
 
 def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
-    rows = [
-        {**row, "title": f"from step {_step(row)}", "reason": "ok"} for row in open_cots(cell.cots).rows()
+    rollouts = [
+        Rollout.from_json(row | {"step": json.loads(row["provenance"])["step"], "group": 0})
+        for row in open_cots(cell.cots).rows()
     ]
-    rows.sort(key=lambda row: -row["reward"])
-    statements = Said(rows, dataset, "train")
-    high = [row for row in rows if row["reward"] >= TAU]
-    wrong = sorted(
-        (row for row in high if statements.false(row)), key=lambda row: -len(statements.false(row))
-    )
+    rollouts.sort(key=lambda rollout: -rollout.reward)
+    statements = Said(rollouts, dataset, "train")
+    high = [rollout for rollout in rollouts if rollout.reward >= TAU]
+    wrong = sorted((r for r in high if statements.false(r)), key=lambda r: -len(statements.false(r)))
 
-    def show(shown: Sequence[dict[str, Any]]) -> str:
-        return cards(shown, dataset, _FORMAT, remark=statements.badges)
+    def show(shown: Sequence[Rollout]) -> str:
+        titled = [(f"from step {rollout.step}", rollout) for rollout in shown]
+        return cards(titled, dataset, _FORMAT, remark=statements.badges)
 
     return {
-        "histogram": base64.b64encode(reward_histogram([row["reward"] for row in rows], TAU)).decode(),
-        "best": show(rows[:_SHOWN_COTS]),
+        "histogram": base64.b64encode(
+            reward_histogram([rollout.reward for rollout in rollouts], TAU)
+        ).decode(),
+        "best": show(rollouts[:_SHOWN_COTS]),
         "false_ones": show(wrong[:_SHOWN_COTS]),
-        "worst": show(rows[-_SHOWN_COTS:]),
+        "worst": show(rollouts[-_SHOWN_COTS:]),
         "false_count": len(wrong),
         "high_count": len(high),
     }
@@ -127,59 +130,47 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     given = {m: read_responses(samples_file(cell, m, folder)) for m in ("rise", "visual_rft")}
     texts = {method: responses.texts for method, responses in given.items()}
 
-    def row(method: str, uid: str) -> dict[str, Any]:
-        verdict = r1_reward(golds[uid], texts[method][uid], given[method].answer_format)
-        return {
-            "id": uid,
-            "title": METHODS[method].title,
-            "response": texts[method][uid],
-            "reward": verdict.reward,
-            "similarity": verdict.similarity,
-            "format_ok": verdict.format_ok,
-            "reason": verdict.reason,
-        }
+    def answered(method: str, uid: str) -> Rollout:
+        text = texts[method][uid]
+        verdict = r1_reward(golds[uid], text, given[method].answer_format)
+        return Rollout.of(verdict, id=uid, step=0, group=0, response=text)
 
-    ranked = sorted(golds, key=lambda uid: (-row("rise", uid)["reward"], uid))
+    ranked = sorted(golds, key=lambda uid: (-answered("rise", uid).reward, uid))
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]
-    shown = [row(method, uid) for uid in chosen for method in texts]
-    statements = Said(shown, dataset, "test")
-    return cards(shown, dataset, _FORMAT, split="test", remark=statements.badges)
-
-
-def _step(row: Mapping[str, Any]) -> int:
-    step: int = json.loads(row["provenance"])["step"]
-    return step
+    titled = [(METHODS[method].title, answered(method, uid)) for uid in chosen for method in texts]
+    statements = Said([rollout for _, rollout in titled], dataset, "test")
+    return cards(titled, dataset, _FORMAT, split="test", remark=statements.badges)
 
 
 class Said:
-    """The statements of rows' chains of thought, each true or false of its picture."""
+    """Statements of rollouts' chains of thought, each true or false of its picture."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], dataset: BenchmarkDataset, split: str) -> None:
-        """Check the rows (`id`, and `cot` or `response`) of a split."""
+    def __init__(self, rollouts: Sequence[Rollout], dataset: BenchmarkDataset, split: str) -> None:
+        """Check rollouts for samples of a split."""
         self._spec = dataset.spec
-        pairs = [(row["id"], self._thought(row)) for row in rows]
+        pairs = [(rollout.id, self._thought(rollout)) for rollout in rollouts]
         checked = fact_check.check_texts(pairs, dataset, split)
         self._statements = dict(zip(pairs, checked, strict=True))
 
-    def false(self, row: Mapping[str, Any]) -> list[str]:
-        """Return what a row's chain of thought says that does not hold."""
-        statements = self._statements[row["id"], self._thought(row)]
+    def false(self, rollout: Rollout) -> list[str]:
+        """Return what a chain of thought says that does not hold."""
+        statements = self._statements[rollout.id, self._thought(rollout)]
         return [statement.text for statement in statements if not statement.true]
 
-    def badges(self, row: Mapping[str, Any]) -> list[Badge]:
-        """Say how much of a row's chain of thought is false and, where it was judged, how grounded it is."""
-        statements = self._statements[row["id"], self._thought(row)]
+    def badges(self, rollout: Rollout) -> list[Badge]:
+        """Say how much of a chain of thought is false and, where it was judged, how grounded it is."""
+        statements = self._statements[rollout.id, self._thought(rollout)]
         badges: list[Badge] = []
-        if wrong := self.false(row):
+        if wrong := self.false(rollout):
             badges.append(("bad", f"{len(wrong)} of {len(statements)} statements false: {'; '.join(wrong)}"))
         elif statements:
             badges.append(("good", f"all {len(statements)} statements true"))
-        if row.get("groundedness") is not None:
-            worst = row["groundedness_worst_sentence"]
-            badges.append(("", f"groundedness {row['groundedness']:+.2f}, worst sentence {worst:+.2f}"))
+        if rollout.groundedness is not None:
+            worst = rollout.groundedness_worst_sentence
+            badges.append(("", f"groundedness {rollout.groundedness:+.2f}, worst sentence {worst:+.2f}"))
         return badges
 
-    def _thought(self, row: Mapping[str, Any]) -> str:
-        if "cot" in row:
-            return str(row["cot"])
-        return read_response(row["response"], self._spec.kind, self._spec.classes).think
+    def _thought(self, rollout: Rollout) -> str:
+        if rollout.response is None:
+            return rollout.cot
+        return read_response(rollout.response, self._spec.kind, self._spec.classes).think

@@ -26,7 +26,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.errors import DataError, RiseError
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.hub.find import open_benchmark
+from rise_bench.hub.find import find_benchmark
 from rise_bench.scoring.groundedness import auroc
 from rise_bench.scoring.response import read_response
 from rise_bench.synthetic.fact_check import Counted, check_texts, count_statements
@@ -44,8 +44,9 @@ def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) 
         every: Steps in one range.
     """
     ranges: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for row in latest_rollouts([folder]):
-        ranges[row["step"] // every].append((row["id"], row.get("cot", row.get("response", ""))))
+    for rollout in latest_rollouts([folder]):
+        text = rollout.cot if rollout.response is None else rollout.response
+        ranges[rollout.step // every].append((rollout.id, text))
     if not ranges:
         raise DataError(f"{folder} holds no rollouts; name the folder `rollouts` of a run")
     for number, texts in sorted(ranges.items()):
@@ -134,7 +135,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     a = parser.parse_args()
-    dataset = open_benchmark(a.benchmark)
+    dataset = find_benchmark(a.benchmark)
     for path in a.paths:
         for stage, counted in count_any(path, dataset, every=a.every, min_groundedness=a.min_groundedness):
             facts = {"false_rate": counted.rate, "false_per_text": counted.false_per_text}
@@ -153,7 +154,7 @@ def main() -> None:
 def _rows(folder: Path) -> list[Row]:
     if (folder / MANIFEST_NAME).is_file():
         return list(open_cots(folder).rows())
-    return list(latest_rollouts([folder]))
+    return [rollout.to_json() for rollout in latest_rollouts([folder])]
 
 
 if __name__ == "__main__":

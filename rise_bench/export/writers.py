@@ -45,7 +45,8 @@ from rise_bench.files.atomic import (
     sha256_file,
 )
 from rise_bench.files.locks import scratch_folder
-from rise_bench.hub.load import open_folder
+from rise_bench.hub.find import find
+from rise_bench.hub.load import say
 from rise_bench.prompts.clean_text import clean_cot
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ def export(
     Raises:
         ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
     """
-    folder, manifest = open_folder(name, config, revision=revision)
+    found = find(name, config=config, revision=revision)
+    folder, manifest = found.folder, found.manifest
+    if found.repo_id:
+        say(name, found, config)
     if not manifest.holds_cots:
         raise ConfigError(
             f"{name} is a benchmark without chains of thought; make them with `rise-bench collect`"

@@ -1,102 +1,268 @@
-"""Datasets and CoT datasets found by name, folder or Hub id."""
+"""The one way to find a dataset: by its folder, by its name on this machine, or on the Hub.
+
+In this order, which the log tells: a folder of that path; `$RISE_BENCH_DATA/NAME`; the user's cache folder
+(where `rise-bench build` and `rehydrate` write by default); the Hub. The Hub gives one commit: that of the
+revision asked for, else the one pinned for the repository, else the head of main. Every file is compared with
+the manifest.
+"""
 
 import logging
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rise_bench.cot.dataset import GROUNDED, CotDataset, open_cots
-from rise_bench.data.dataset import BenchmarkDataset, _named, local_folder, open_dataset
-from rise_bench.data.manifest import MANIFEST_NAME
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
+from rise_bench.cot.dataset import COT_CONFIGS, CotDataset, open_cots
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.hub_client import is_offline
+from rise_bench.data.hub_files import check_repo_id, commit_of, fetch_file, fetch_files
+from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.data.splits import CONFIGS, as_shots
+from rise_bench.errors import ConfigError, DataError, PrerequisiteError
+from rise_bench.files.atomic import sha256_once
 from rise_bench.files.paths import cache_folder
 
 _log = logging.getLogger(__name__)
 
+#: Repository -> commit of its dataset, e.g. {"rise-bench/rise-emotion6": "0123…"}.
+PINNED_REVISIONS: Mapping[str, str] = {}
 
-def open_benchmark(name: str) -> BenchmarkDataset:
-    """Open a benchmark by name, or by the folder that `rise-bench build` wrote.
+#: Environment variable that pins further repositories: ORG/NAME@REVISION, several separated by commas.
+REVISION_VARIABLE = "RISE_BENCH_REVISION"
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dataset's folder.
+
+    Attributes:
+        folder: The folder.
+        manifest: Its manifest.
+        repo_id: Repository of the Hub that it is from; empty for a folder of this machine.
+        commit: Commit of that repository.
+    """
+
+    folder: Path
+    manifest: Manifest
+    repo_id: str = ""
+    commit: str = ""
+
+
+def find(
+    name: Path | str,
+    *,
+    config: str = "default",
+    revision: str | None = None,
+    built: bool = True,
+    fetch: bool = True,
+) -> Found:
+    """Find a benchmark or a CoT dataset.
+
+    Args:
+        name: A folder; the name of a dataset that was built here; or of one on the Hub, "coco_sub",
+            "coco_sub-cot" or any "ORG/NAME".
+        config: Configuration whose files are needed; only these are fetched from the Hub.
+        revision: Commit, tag or branch; asks the Hub, whatever is on this machine.
+        built: Whether the name of a dataset that was built here may be meant.
+        fetch: Whether the files are needed on this machine; if not, only the manifest is fetched.
 
     Raises:
-        DataError: There is none, or only without its images.
+        ConfigError: If there is no such configuration.
+        DataError: If it is nowhere, its manifest is not valid, or a file is not the one that it names.
+        PrerequisiteError: If the Hub does not give it.
     """
-    return open_dataset(name) if (Path(name) / MANIFEST_NAME).is_file() else find_dataset(name)
+    path = Path(name).expanduser()
+    if revision is None:
+        if (path / MANIFEST_NAME).is_file():
+            return Found(path, read_manifest(path))
+        if built and _is_name(path) and (folder := _built(str(name))) is not None:
+            return Found(folder, _manifest_of(folder, str(name)))
+        if path.exists() or not _names_repository(str(name)):
+            return Found(path, read_manifest(path))  # which says what is wrong with a folder that has none
+    return _on_hub(str(name), config, revision, fetch=fetch)
 
 
-def find_dataset(name: str) -> BenchmarkDataset:
-    """Find and open the dataset of a benchmark by name, images included.
+def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset:
+    """Find and open a benchmark.
 
     Raises:
-        DataError: If it is nowhere, or only without its images.
+        DataError: If it is nowhere, or without its images where they are needed.
     """
-    dataset = open_dataset(_named(name))
-    if dataset.spec.name != name:
-        raise DataError(f"{dataset.root} holds {dataset.spec.name!r}, expected {name!r}; move it")
-    if dataset.manifest.images == "reference":
+    dataset = open_dataset(find(name).folder)
+    if images and dataset.manifest.images == "reference":
+        benchmark = dataset.spec
         raise DataError(
-            f"{dataset.root} holds {name} without its images, which may not be republished; run `rise-bench "
-            f"build {name} --source DIR` or `rise-bench rehydrate {dataset.spec.hub_id} --source DIR`"
+            f"{dataset.root} holds {benchmark.name} without its images, which may not be republished; run "
+            f"`rise-bench build {benchmark.name} --source DIR` or `rise-bench rehydrate {benchmark.hub_id} "
+            "--source DIR`"
         )
     return dataset
 
 
-def find_cots(name: str) -> CotDataset:
-    """Open a CoT dataset by folder or name: `$RISE_BENCH_DATA/<name>`, the cache folder, the Hub.
+def find_cots(name: Path | str) -> CotDataset:
+    """Find and open a CoT dataset.
 
     Raises:
-        DataError: It is nowhere.
+        DataError: If it is nowhere, or holds no chains of thought.
     """
-    if (folder := local_folder(name)) is not None:
-        return open_cots(folder)
-    from rise_bench.data.hub_files import fetch_dataset
+    return open_cots(find(name).folder)
 
-    hub_id = f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{name.replace('_', '-')}"
+
+def repo_of(name: str) -> str:
+    """Return the Hub id of a short name, e.g. "coco_sub-cot" -> "rise-bench/rise-coco-sub-cot".
+
+    Raises:
+        ConfigError: If there is no such benchmark.
+    """
+    if "/" in name:
+        return check_repo_id(name)
+    base = name.removesuffix("-cot")
+    if base not in BENCHMARKS:
+        raise ConfigError(
+            f"no dataset {name!r}; name one of {', '.join(sorted(BENCHMARKS))}, the same with -cot, "
+            "or ORG/NAME"
+        )
+    return get_benchmark(base).hub_id + name[len(base) :]
+
+
+def pinned_revision(repo_id: str) -> str | None:
+    """Return the revision that is pinned for a repository, by `RISE_BENCH_REVISION` or by this version.
+
+    Raises:
+        ConfigError: If the variable names a revision without its repository.
+    """
+    for part in filter(None, os.environ.get(REVISION_VARIABLE, "").split(",")):
+        repository, at, revision = part.strip().rpartition("@")
+        if not at:
+            raise ConfigError(
+                f"{REVISION_VARIABLE} is {part!r}: a revision belongs to a repository. Write "
+                f"ORG/NAME@REVISION, e.g. {repo_id}@{part.strip()}"
+            )
+        if repository == repo_id:
+            return revision
+    return PINNED_REVISIONS.get(repo_id)
+
+
+def paths_of(where: Path | str, manifest: Manifest, config: str) -> list[str]:
+    """Return the parquet files of a configuration.
+
+    Raises:
+        ConfigError: If there is no such configuration.
+    """
+    if {entry.shard for entry in manifest.files.values()} <= {"high", "low"}:
+        wanted = next((shards for name, shards in COT_CONFIGS.items() if name == config), None)
+        if wanted is None:
+            known = ", ".join(COT_CONFIGS)
+            raise ConfigError(f"{where} has no configuration {config!r}; choose one of {known}")
+    else:
+        wanted = (*CONFIGS[as_shots(config)], "test")
+    return [path for path, entry in sorted(manifest.files.items()) if entry.shard in wanted]
+
+
+def check_sha256(repo_id: str, commit: str, path: str, manifest: Manifest, sha256: str | None) -> None:
+    """Compare the hash of a file of a commit with the manifest; None stands for a file that is not there.
+
+    Raises:
+        DataError: If they differ.
+    """
+    if sha256 is None:
+        raise DataError(f"{repo_id} at {commit} lacks {path}, which its manifest names; ask its publisher")
+    if sha256 != manifest.files[path].sha256:
+        raise DataError(
+            f"{path} of {repo_id} at {commit} has sha256 {sha256}, its manifest says "
+            f"{manifest.files[path].sha256}; delete it from the Hub cache and load again, "
+            "or ask its publisher"
+        )
+
+
+def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Found:
     try:
-        return open_cots(fetch_dataset(name, hub_id))
-    except DataError as error:
+        repo_id = repo_of(name)
+    except ConfigError as error:
+        built = {path.parent.name for _, place in _places() for path in place.glob(f"*/{MANIFEST_NAME}")}
+        here = f" (built here: {', '.join(sorted(built))})" if built else ""
         raise DataError(
-            f"no chains of thought {name!r} in that folder, in $RISE_BENCH_DATA, in {cache_folder('')} or on "
-            "the Hub; make them with `rise-bench collect`"
+            f"no dataset {name!r} in {_looked(name)}{here}; run `rise-bench build`, or name one of "
+            f"{', '.join(sorted(BENCHMARKS))}, the same with -cot, or ORG/NAME"
         ) from error
-
-
-def read_cots(
-    name: str, *, min_reward: float | None = None, min_groundedness: float | None = None
-) -> dict[str, str]:
-    """Chains of thought by sample id.
-
-    Args:
-        name: Folder of a CoT dataset, or the name under which it is found, e.g. `emotion6-cot`.
-        min_reward: Leave out rows below this reward (tau of the paper); None takes all.
-        min_groundedness: Leave out rows whose least grounded sentence is below this, in nats a token; None
-            takes all.
-
-    Raises:
-        ConfigError: No row is left.
-        DataError: There is no such dataset, or rows without groundedness where it is asked for.
-    """
-    dataset = find_cots(name)
-    columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
-    cots = {
-        row["id"]: row["cot"]
-        for row in dataset.rows(columns=columns)
-        if (min_reward is None or row["reward"] >= min_reward)
-        and (min_groundedness is None or _worst_sentence(row, dataset) >= min_groundedness)
-    }
-    if not cots:
-        asked = f"reward >= {min_reward}" + (
-            "" if min_groundedness is None else f" and groundedness >= {min_groundedness}"
-        )
-        lower = "Lower tau." if min_groundedness is None else "Lower tau or data.min_groundedness."
-        raise ConfigError(f"{dataset.root} has no chain of thought with {asked}. {lower}")
-    return cots
-
-
-def _worst_sentence(row: dict[str, Any], dataset: CotDataset) -> float:
-    found: float | None = row.get(GROUNDED[1])
-    if found is None:
+    _log.info("%s: not in %s; asking the Hub for %s", name, _looked(name), repo_id)
+    pinned = pinned_revision(repo_id)
+    try:
+        found = _fetch(repo_id, config, revision or pinned, files=fetch)
+    except PrerequisiteError as error:
+        if revision is not None:
+            raise
+        if "/" in name:
+            raise PrerequisiteError(f"no folder {name}, and {error}") from error
         raise DataError(
-            f"{dataset.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
-            "leave data.min_groundedness out."
-        )
+            f"no dataset {name!r} in {_looked(name)}; {error}; or run `{_build(name)}`"
+        ) from error
+    if revision is None and pinned is None:
+        pin = f"{REVISION_VARIABLE}={repo_id}@{found.commit}"
+        _log.warning("%s: the head of main, commit %s; pin it by %s", repo_id, found.commit, pin)
+    _log.info("%s: commit %s of %s", name, found.commit, repo_id)
     return found
+
+
+def _fetch(repo_id: str, config: str, revision: str | None, *, files: bool) -> Found:
+    # Asked for a branch, the client falls back to its cache without a word when the Hub refuses or is down.
+    commit = (revision or "main") if is_offline() else commit_of(repo_id, revision)
+    folder = fetch_file(repo_id, MANIFEST_NAME, commit).parent
+    commit = folder.name
+    if not _COMMIT.fullmatch(commit):
+        raise DataError(f"{folder} is no commit of the local Hub cache; delete it and load again")
+    manifest = read_manifest(folder)
+    paths = paths_of(repo_id, manifest, config)
+    if not files:
+        return Found(folder, manifest, repo_id, commit)
+    fetch_files(repo_id, ["README.md", "eval.yaml", MANIFEST_NAME, *paths], commit)
+    for path in paths:
+        sha256 = sha256_once(folder / path) if (folder / path).is_file() else None
+        check_sha256(repo_id, commit, path, manifest, sha256)
+    return Found(folder, manifest, repo_id, commit)
+
+
+def _manifest_of(folder: Path, name: str) -> Manifest:
+    manifest = read_manifest(folder)
+    if not manifest.holds_cots and manifest.benchmark.name != name:
+        raise DataError(f"{folder} holds {manifest.benchmark.name!r}, expected {name!r}; move it")
+    return manifest
+
+
+def _built(name: str) -> Path | None:
+    for label, place in _places():
+        if (place / name / MANIFEST_NAME).is_file():
+            _log.info("%s: found in %s (%s)", name, place / name, label)
+            return place / name
+    return None
+
+
+def _is_name(path: Path) -> bool:
+    return len(path.parts) == 1 and path.name == str(path) != ".."
+
+
+def _names_repository(name: str) -> bool:
+    """Whether a name that is no folder may be one of the Hub; more parts than two are a path."""
+    return _is_name(Path(name)) or (name.count("/") == 1 and not name.startswith((".", "/", "~")))
+
+
+def _places() -> list[tuple[str, Path]]:
+    root = os.environ.get("RISE_BENCH_DATA")
+    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
+    return [*named, ("cache folder", cache_folder(""))]
+
+
+def _looked(name: str) -> str:
+    return ", ".join(f"{place / name} ({label})" for label, place in _places())
+
+
+def _build(name: str) -> str:
+    """Return the command that makes a dataset; a drawn benchmark has no source."""
+    if name.endswith("-cot"):
+        return "rise-bench collect"
+    drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url
+    return f"rise-bench build {name}" + ("" if drawn else " --source DIR")

@@ -19,6 +19,7 @@ from rise_bench.data.manifest import MANIFEST_NAME, FileEntry, Manifest, write_m
 from rise_bench.errors import ConfigError
 from rise_bench.files.locks import scratch_folder
 from rise_bench.hub.dataset_card import published_card
+from rise_bench.hub.find import find
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 
 #: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
@@ -108,7 +109,7 @@ def stage(
     Returns:
         The manifest as it goes out, and every file.
     """
-    dataset = open_dataset(folder)
+    dataset = open_dataset(find(folder).folder)
     policy = image_policy(dataset.spec)
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
     require_columns(dataset.root, dataset.manifest, dataset.manifest.files)

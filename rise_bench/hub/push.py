@@ -15,19 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rise_bench.data.hub_files import (
+from rise_bench.data.hub_client import (
     TRANSIENT_STATUSES,
-    RemoteFile,
-    RepoType,
-    check_repo_id,
     endpoint,
     hub_api,
     hub_errors,
     is_connection_error,
-    list_files,
     redact,
     status_of,
 )
+from rise_bench.data.hub_files import RemoteFile, RepoType, check_repo_id, list_files
 from rise_bench.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.paths import cache_folder
 from rise_bench.hub.dataset_card import with_section
-from rise_bench.hub.load import load_files, open_folder
+from rise_bench.hub.find import find
+from rise_bench.hub.load import load_files, say
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -113,7 +114,10 @@ def rehydrate_folder(
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Rehydrated:
     """Write the folder with images; arguments and errors as `rehydrate`."""
-    root, manifest = open_folder(name, revision=revision, built=False)
+    found = find(name, revision=revision, built=False)
+    root, manifest = found.folder, found.manifest
+    if found.repo_id:
+        say(name, found, "default")
     if manifest.images == "embed":
         raise ConfigError(f"{name} holds its images already; load it as it is")
     require_columns(root, manifest, manifest.files)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.data.hub_files import cached_snapshot, commit_of, fetch_files, is_offline, list_files
+from rise_bench.data.hub_client import is_offline
+from rise_bench.data.hub_files import cached_snapshot, commit_of, fetch_files, list_files
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.files.paths import cache_folder
 from rise_bench.models.base_model import BASE_MODEL, base_model_folder

@@ -11,6 +11,7 @@ from typing import Any
 from rise_bench.annotations.answer_format import AnswerFormat, Style
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import kind_of
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.files.images import decode_rgb
 from rise_bench.prompts.clean_text import clean_cot
@@ -19,86 +20,81 @@ from rise_bench.scoring.leaks import find_leaks
 from rise_bench.scoring.rewards import read_stated
 
 THUMBNAIL_PX = 440
-Row = dict[str, Any]
 Badge = tuple[str, str]
-Remark = Callable[[Row], Sequence[Badge]]
+Remark = Callable[[Rollout], Sequence[Badge]]
 
 
 def sample_cards(
-    rollouts: Sequence[Row], dataset: BenchmarkDataset | None, config: Mapping[str, Any], count: int
+    rollouts: Sequence[Rollout], dataset: BenchmarkDataset | None, config: Mapping[str, Any], count: int
 ) -> str:
     """Cards of a few rollouts of the last steps, from the best reward to the worst.
 
     Args:
-        rollouts: Rows of the rollout log in order of steps.
+        rollouts: Rollouts in order of steps.
         dataset: The benchmark, for images and ground truth; None shows the texts alone.
         config: The run's settings as a tree.
         count: How many cards.
     """
     model = config["model"]
     answer_format = AnswerFormat(unit=model["box_unit"], max_pixels=model["max_pixels"])
-    return cards(choose(rollouts, count), dataset, answer_format)
+    chosen = [(f"step {rollout.step}", rollout) for rollout in choose(rollouts, count)]
+    return cards(chosen, dataset, answer_format)
 
 
 def cards(
-    rows: Sequence[Row],
+    titled: Sequence[tuple[str, Rollout]],
     dataset: BenchmarkDataset | None,
     answer_format: AnswerFormat,
     *,
     split: str = "train",
     remark: Remark = lambda _: (),
 ) -> str:
-    """Cards of the rows, in their order.
+    """Cards of rollouts, in their order.
 
     Args:
-        rows: Rows with `id`, `step` or `title`, `reward`, `similarity`, `format_ok`, `reason`, and either
-            `cot` and `reconstruction` or `response`.
+        titled: Title of each card, and the rollout.
         dataset: The benchmark, for images and ground truth; None shows the texts alone.
-        answer_format: How boxes were asked for; the style follows from the row.
-        split: Split that the rows belong to.
-        remark: Further badges of a row: ("good" | "bad" | "", text).
+        answer_format: How boxes were asked for; the style follows from the rollout.
+        split: Split that the samples are of.
+        remark: Further badges of a rollout: ("good" | "bad" | "", text).
     """
     golds: dict[str, Gold] = {}
     pictures: dict[str, str] = {}
     if dataset:
         golds = {gold.id: gold for gold in dataset.golds(split)}
-        pictures = _thumbnails(dataset, split, {row["id"] for row in rows})
+        pictures = _thumbnails(dataset, split, {rollout.id for _, rollout in titled})
     made = [
-        _card(row, golds.get(row["id"]), pictures.get(row["id"], ""), answer_format, remark(row))
-        for row in rows
+        {"title": f"{rollout.id}, {title}", "picture": pictures.get(rollout.id, "")}
+        | _card(rollout, golds.get(rollout.id), answer_format, remark(rollout))
+        for title, rollout in titled
     ]
     return render("rollout_cards.html.j2", cards=made)
 
 
-def choose(rollouts: Sequence[Row], count: int) -> list[Row]:
+def choose(rollouts: Sequence[Rollout], count: int) -> list[Rollout]:
     """Pick `count` rollouts of the last tenth of the steps, evenly over the order of their rewards."""
-    steps = sorted({row["step"] for row in rollouts})
+    steps = sorted({rollout.step for rollout in rollouts})
     late = set(steps[-max(1, len(steps) // 10) :])
-    ranked = sorted(
-        (r for r in rollouts if r["step"] in late), key=lambda r: (-r["reward"], r["step"], r["id"])
-    )
+    ranked = sorted((r for r in rollouts if r.step in late), key=lambda r: (-r.reward, r.step, r.id))
     if len(ranked) <= count:
         return ranked
     return [ranked[round(i * (len(ranked) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def _card(
-    row: Row, gold: Gold | None, picture: str, answer_format: AnswerFormat, remarks: Sequence[Badge]
+    rollout: Rollout, gold: Gold | None, answer_format: AnswerFormat, remarks: Sequence[Badge]
 ) -> dict[str, Any]:
-    looped = "cot" in row
-    text = row["reconstruction"] if looped else row["response"]
+    looped = rollout.response is None
     style: Style = "answer_only" if looped else "think_answer"
     stated: Annotation | None = None
     if gold:
-        stated, _ = read_stated(gold, text, replace(answer_format, style=style))
+        stated, _ = read_stated(gold, rollout.answer, replace(answer_format, style=style))
     classes = kind_of(gold.annotation).leak_names(gold.annotation, gold.category) if gold else ()
     return {
-        "id": row["id"],
-        "title": f"{row['id']}, {row['title'] if 'title' in row else 'step ' + str(row['step'])}",
-        "badges": _badges(row, remarks),
-        "cot": mark_leaks(row["cot"], classes) if looped else None,
-        "text": text,
-        "picture": picture,
+        "id": rollout.id,
+        "badges": _badges(rollout, remarks),
+        "cot": mark_leaks(rollout.cot, classes) if looped else None,
+        "text": rollout.answer,
         "readable": stated is not None,
         **(_shown(gold, stated) if gold else {"layers": (), "caption": (), "bars": {}}),
     }
@@ -115,19 +111,19 @@ def mark_leaks(cot: str, classes: tuple[str, ...] = ()) -> list[tuple[str, str]]
     return [*pieces, (cot[position:], "")]
 
 
-def _badges(row: Row, remarks: Sequence[Badge]) -> list[Badge]:
+def _badges(rollout: Rollout, remarks: Sequence[Badge]) -> list[Badge]:
     badges: list[Badge] = [
-        ("", f"reward {row['reward']:.3f}"),
-        ("", f"similarity {row['similarity']:.3f}"),
+        ("", f"reward {rollout.reward:.3f}"),
+        ("", f"similarity {rollout.similarity:.3f}"),
         *remarks,
     ]
-    badges.append(("good", "format ok") if row["format_ok"] else ("bad", "format wrong"))
-    if "leak_numbers" in row:
-        badges.append(("bad", "leak") if row["leak_numbers"] else ("good", "no leak"))
-        if row["leak_strict"] and not row["leak_numbers"]:
+    badges.append(("good", "format ok") if rollout.format_ok else ("bad", "format wrong"))
+    if rollout.response is None:
+        badges.append(("bad", "leak") if rollout.leak_numbers else ("good", "no leak"))
+        if rollout.leak_strict and not rollout.leak_numbers:
             badges.append(("", "names a class"))
-    if row["reason"] != "ok":
-        badges.append(("bad", row["reason"]))
+    if rollout.reason != "ok":
+        badges.append(("bad", rollout.reason))
     return badges
 
 

@@ -19,7 +19,7 @@ from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError, RiseError
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.hub.find import open_benchmark
+from rise_bench.hub.find import find_benchmark
 from rise_bench.rendering.line_chart import figure
 from rise_bench.rendering.render import render
 from rise_bench.reports.rollout_cards import sample_cards
@@ -142,7 +142,7 @@ def _read_config(run: Path) -> Row:
 
 def _open_benchmark(name: str) -> tuple[BenchmarkDataset | None, str]:
     try:
-        return open_benchmark(name), ""
+        return find_benchmark(name, images=False), ""
     except RiseError as error:
         _log.warning("report without images: %s", error)
         return None, str(error)

@@ -10,10 +10,11 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.check import check_dataset
-from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.evaluation.score_run import score_floors, score_run
+from rise_bench.hub.find import find_benchmark
 from rise_bench.leaderboards.submissions.schema import Submission, write_submission
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, load_gold, write_settings
 from rise_bench.leaderboards.web.build import build_site
@@ -38,7 +39,7 @@ def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkDataset:
         for i in range(44)
     ]
     write_dataset(SourcePlan(spec, rows[:4], rows[4:]), tmp_path / "birds", workers=1)
-    return open_dataset("birds")
+    return find_benchmark("birds")
 
 
 def responses(dataset: BenchmarkDataset) -> dict[str, str]:

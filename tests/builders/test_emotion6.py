@@ -119,11 +119,11 @@ def test_missing_image_is_an_error_or_with_leave_a_listed_drop(tmp_path: Path) -
 
 
 def test_default_folder_is_where_tasks_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rise_bench.hub.find import find_dataset
+    from rise_bench.hub.find import find_benchmark
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source = emotion6(tmp_path / "source", rows=12)
     built = CliRunner().invoke(app, ["build", "emotion6", "--source", str(source), "--allow-partial"])
     assert built.exit_code == 0, built.output
-    assert find_dataset("emotion6").root == tmp_path / "cache" / "rise-bench" / "emotion6"
+    assert find_benchmark("emotion6").root == tmp_path / "cache" / "rise-bench" / "emotion6"
     assert "emotion6: 8 train (paper 1386), 4 test (paper 594)" in built.stdout

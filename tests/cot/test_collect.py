@@ -18,7 +18,7 @@ from rise_bench.cli import app
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import CollectJob, collect
 from rise_bench.cot.dataset import open_cots
-from rise_bench.cot.rollout_log import RolloutLog, read_rollouts
+from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.models.sampler import SampleError
@@ -134,7 +134,7 @@ def test_two_at_once_never_sample_the_same(job, share, of_the_other, message):
 
     collect(job(Model(meanwhile=meanwhile)), share)
     assert message in outcome[0] if message else outcome[0].isdigit(), outcome
-    rows = Counter(located.row["id"] for located in read_rollouts([job().sweep_log]))
+    rows = Counter(located.row["id"] for located in read_rows([job().sweep_log]))
     assert set(rows.values()) == {2}
 
 
@@ -153,7 +153,7 @@ def test_rollouts_are_not_deleted_while_others_work_with_them(job):
     lock = FileLock(job().sweep_log / ".rank00001-of-00002.lock")
     with lock, pytest.raises(ConfigError, match="at work"):
         collect(other, Share(0, 2))
-    assert list(read_rollouts([job().sweep_log]))
+    assert list(read_rows([job().sweep_log]))
 
 
 @pytest.mark.parametrize("text", ["half \ud83d pair", "", "\x00\x1b[31m", "<image>\ufffe", "\u2028"])
@@ -178,7 +178,7 @@ def test_a_log_that_holds_half_a_surrogate_pair_already_is_finished(job):
     }
     fields |= {"leak_numbers": False, "leak_strict": False, "format_ok": True, "cot": "half \ud83d"}
     rows = [{"id": uid} | fields for uid in ids for _ in range(settings.samples)]
-    RolloutLog(job().sweep_log, 0, attempt="1").append(rows)
+    RowLog(job().sweep_log, 0, attempt="1").append(rows)
     assert collect(job(), Share()).reused == TRAIN
     assert {row["cot"] for row in open_cots(job().out).rows()} == {"half �"}
 
@@ -288,7 +288,7 @@ def test_a_collection_through_an_endpoint_says_nothing_for_null(benchmark, tmp_p
         result = CliRunner().invoke(app, command(benchmark, tmp_path / "cots", url, "--json"))
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["swept"] == TRAIN
-    for located in read_rollouts([tmp_path / "cots.rollouts"]):
+    for located in read_rows([tmp_path / "cots.rollouts"]):
         assert located.row["cot"] == located.row["reconstruction"] == "" and located.row["reason"] == "empty"
         assert located.row["reward"] == 0
     assert threading.active_count() < 50

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.models.base_model import base_model_folder
 from rise_bench.synthetic.rows import truth_of
 from rise_bench.synthetic.statements import statements
@@ -66,13 +66,13 @@ def test_a_statement_made_twice_is_scored_where_it_stands(judge):
 def test_rollouts_with_false_statements_score_below_true_ones(tmp_path, judge):
     """The scores know nothing of the cues; a coin would get 0.5."""
     moods = write_drawn(tmp_path / "moods", "moods", train=12, test=1)
-    log = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
+    log = RowLog(tmp_path / "rollouts", 0, attempt="0")
     for i, row in enumerate(moods.rows("train", columns=["id", "source_id"])):
         truth = truth_of(row["source_id"])
         colour = "blue" if truth["colour"] != "blue" else "red"
         said = colour if i % 2 else truth["colour"]
         cot = f"The ground is {truth['ground']}. Their colour is {said}."
-        log.append([{"id": row["id"], "step": i, "cot": cot}] * 2)
+        log.append([{"id": row["id"], "step": i, "group": 0, "reward": 0.5, "cot": cot}] * 2)
     told = rolled_out([tmp_path / "rollouts"], moods, 0, 100)
     assert len(told) == 12 and len(rolled_out([tmp_path / "rollouts"], moods, 6, 4)) == 4
     result = rank_truth(score(judge, told, swaps=2, reconstructed=moods.spec))

@@ -10,9 +10,9 @@ from rise_bench.cot import grounding as judging_module
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.rollout_groups import best_first, best_of, groups
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.hub.find import read_cots
+from rise_bench.hub.find import find_cots
 from rise_bench.scoring.groundedness import Grounded
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_config
 
@@ -52,7 +52,7 @@ def logged(moods, tmp_path):
     """`logged({id: [(reward, worst sentence), …]})` logs rollouts."""
 
     def log(rollouts):
-        writer = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
+        writer = RowLog(tmp_path / "rollouts", 0, attempt="0")
         for uid, pairs in rollouts.items():
             writer.append(
                 {"id": uid, "step": 0, "group": 0, "reward": reward, "cot": f"rollout {reward} {worst}"}
@@ -85,21 +85,21 @@ def test_of_the_rollouts_above_tau_the_best_grounded_one_is_kept(moods, logged, 
         third: (0.4, -2.0),
         fourth: (1.0, 0.0),
     }
-    assert kept[first].group.read()["reward"] == 0.95
+    assert kept[first].group.read().reward == 0.95
     assert sorted(kept[first].group.rewards) == [0.8, 0.9, 0.95, 0.99]
     assert len(judge.shown) == 2 + 2 + 1 + 1  # those after the first grounded one are not judged
     assert said == {"model": "scripted", "revision": "", "prompt": "Say.", "swaps": 4, "seed": 0}
 
 
 def test_a_chain_of_thought_that_comes_again_counts_with_its_best_reward(tmp_path):
-    log = RolloutLog(tmp_path, 0, attempt="0")
+    log = RowLog(tmp_path, 0, attempt="0")
     for step, rewards in ((3, {"X": 0.76, "Y": 0.8}), (9, {"X": 0.99}), (20, {"X": 0.9, "Z": 0.5})):
         log.append(
             {"id": "a", "step": step, "group": 0, "reward": reward, "cot": cot}
             for cot, reward in rewards.items()
         )
     ranked = best_first([tmp_path], 0.75)["a"]
-    assert [(g.read()["cot"], g.reward, g.step) for g in ranked] == [("X", 0.99, 9), ("Y", 0.8, 3)]
+    assert [(g.read().cot, g.reward, g.step) for g in ranked] == [("X", 0.99, 9), ("Y", 0.8, 3)]
 
 
 def test_a_killed_judge_is_asked_for_nothing_twice_and_the_result_is_the_same(moods, logged, tmp_path):
@@ -160,13 +160,13 @@ def test_columns_are_filled_selected_by_and_named_by_the_card(moods, tmp_path):
     assert "groundedness" in (out / "README.md").read_text()
     worst = sorted(row["groundedness_worst_sentence"] for row in rows)
     middle = worst[20]
-    kept = read_cots(str(out), min_reward=0.2, min_groundedness=middle)
+    kept = find_cots(str(out)).texts(min_reward=0.2, min_groundedness=middle)
     assert kept.keys() == {
         row["id"] for row in rows if row["reward"] >= 0.2 and row["groundedness_worst_sentence"] >= middle
     }
-    assert 0 < len(kept) < len(read_cots(str(out), min_reward=0.2))
+    assert 0 < len(kept) < len(find_cots(str(out)).texts(min_reward=0.2))
     with pytest.raises(ConfigError, match=r"data\.min_groundedness"):
-        read_cots(str(out), min_groundedness=worst[-1] + 1)
+        find_cots(str(out)).texts(min_groundedness=worst[-1] + 1)
 
 
 def test_without_a_judge_the_columns_are_null_and_cannot_be_selected_by(moods, tmp_path):
@@ -179,7 +179,7 @@ def test_without_a_judge_the_columns_are_null_and_cannot_be_selected_by(moods, t
     assert rows.features["groundedness"].dtype == "float64"
     assert "judge" not in open_cots(out).manifest.options
     with pytest.raises(DataError, match="--judge MODEL"):
-        read_cots(str(out), min_groundedness=0.0)
+        find_cots(str(out)).texts(min_groundedness=0.0)
     with pytest.raises(ConfigError, match="needs a judge"):
         options = ("--judge", "none", "--select", "reward_and_groundedness")
         collect(*sweep_options(moods, tmp_path / "other", "rise-bench-base"), *options)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from rise_bench.cot.rollout_groups import best_of, complete, groups
-from rise_bench.cot.rollout_log import RolloutLog, next_attempt, read_at, read_rollouts
+from rise_bench.cot.row_log import RowLog, next_attempt, read_at, read_rows
 from rise_bench.errors import DataError, PrerequisiteError
 
 
@@ -19,22 +19,22 @@ def row(uid, reward, *, step=0, group=0, cot="c"):
 
 
 def test_a_torn_line_is_passed_over_and_does_not_swallow_the_next_one(tmp_path):
-    log = RolloutLog(tmp_path, 0, attempt="1")
+    log = RowLog(tmp_path, 0, attempt="1")
     log.append([row("a", 0.5)])
     log.close()
     with log.path.open("ab") as file:
         file.write(b'{"id": "torn", "rew')
-    again = RolloutLog(tmp_path, 0, attempt="2")
+    again = RowLog(tmp_path, 0, attempt="2")
     again.append([row("b", 0.25, cot="line\u2028separator\nand newline")])
-    rows = [located.row for located in read_rollouts([tmp_path])]
+    rows = [located.row for located in read_rows([tmp_path])]
     assert [r["id"] for r in rows] == ["a", "b"]
     assert rows[1]["cot"] == "line\u2028separator\nand newline"
 
 
 WRITER = """
 import sys
-from rise_bench.cot.rollout_log import RolloutLog
-log = RolloutLog(sys.argv[1], 3, attempt="1")
+from rise_bench.cot.row_log import RowLog
+log = RowLog(sys.argv[1], 3, attempt="1")
 for step in range(10**9):
     log.append([{"id": str(i), "step": step, "group": 0, "reward": 0.0, "cot": "x" * 999} for i in "abcd"])
     print(step, flush=True)
@@ -50,7 +50,7 @@ def test_every_appended_row_survives_kill_9(tmp_path):
     said, _ = child.communicate()
     appended = 20 + len(said.split())
     counts = {}
-    for located in read_rollouts([tmp_path]):
+    for located in read_rows([tmp_path]):
         counts[located.row["step"]] = counts.get(located.row["step"], 0) + 1
     assert all(counts[step] == 4 for step in range(appended))
     assert max(counts) <= appended  # at most the step in flight
@@ -79,15 +79,15 @@ def test_every_appended_row_survives_kill_9(tmp_path):
 )
 def test_which_rollout_is_best(tmp_path, rows, best):
     for rank, (attempt, logged) in enumerate(rows):
-        RolloutLog(tmp_path, rank, attempt=attempt).append([logged])
+        RowLog(tmp_path, rank, attempt=attempt).append([logged])
     group = best_of(groups([tmp_path]))["a"]
-    assert group.read()["cot"] == best
-    assert read_at(group.path, group.offset) == group.read()
+    assert group.read().cot == best
+    assert read_at(group.path, group.offset)["reward"] == group.read().reward
 
 
 def test_a_group_may_be_spread_over_ranks_and_keeps_all_rewards(tmp_path):
     for rank in range(2):
-        RolloutLog(tmp_path, rank, attempt="1").append([row("a", rank / 2), row("a", 0.1)])
+        RowLog(tmp_path, rank, attempt="1").append([row("a", rank / 2), row("a", 0.1)])
     by_id = groups([tmp_path])
     assert sorted(best_of(by_id)["a"].rewards) == [0.0, 0.1, 0.1, 0.5]
     assert set(complete(by_id, 4)) == {"a"}
@@ -95,7 +95,7 @@ def test_a_group_may_be_spread_over_ranks_and_keeps_all_rewards(tmp_path):
 
 
 def test_memory_holds_no_text(tmp_path):
-    RolloutLog(tmp_path, 0, attempt="1").append([row("a", 0.1, cot="secret" * 1000)])
+    RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1, cot="secret" * 1000)])
     assert "secret" not in json.dumps([g.rewards for g in groups([tmp_path])["a"]])
     assert not hasattr(groups([tmp_path])["a"][0], "cot")
 
@@ -107,7 +107,7 @@ def test_a_later_attempt_sorts_after_the_others_whatever_the_clock_says(tmp_path
     attempts = [last] if last else []
     for _ in range(3):
         for rank, attempt in enumerate(attempts):
-            RolloutLog(tmp_path, rank, attempt=attempt).append([row("a", 0.1)])
+            RowLog(tmp_path, rank, attempt=attempt).append([row("a", 0.1)])
         attempts.append(next_attempt(tmp_path, tmp_path / "none"))
     assert attempts == sorted(set(attempts))
 
@@ -116,9 +116,9 @@ def test_a_group_that_a_kill_cut_is_whole_after_it_was_sampled_again_though_the_
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr("time.time_ns", lambda: 2000)
-    RolloutLog(tmp_path, 0, attempt=next_attempt(tmp_path)).append([row("a", 0.1)])
+    RowLog(tmp_path, 0, attempt=next_attempt(tmp_path)).append([row("a", 0.1)])
     monkeypatch.setattr("time.time_ns", lambda: 1000)
-    RolloutLog(tmp_path, 0, attempt=next_attempt(tmp_path)).append([row("a", 0.2)] * 3)
+    RowLog(tmp_path, 0, attempt=next_attempt(tmp_path)).append([row("a", 0.2)] * 3)
     assert set(complete(groups([tmp_path]), 3)) == {"a"}
 
 
@@ -128,28 +128,28 @@ def test_a_group_that_a_kill_cut_is_whole_after_it_was_sampled_again_though_the_
 )
 @pytest.mark.parametrize("field", ["cot", "reconstruction", "response"])
 def test_a_text_of_a_log_can_be_encoded_and_is_empty_where_there_is_none(tmp_path, field, text, read):
-    RolloutLog(tmp_path, 0, attempt="1").append([row("a", 0.1) | {field: text}])
-    (located,) = read_rollouts([tmp_path])
+    RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1) | {field: text}])
+    (located,) = read_rows([tmp_path])
     assert located.row[field] == read_at(located.path, located.offset)[field] == read
     read.encode()
 
 
 @pytest.mark.parametrize("line", ["[]", "7", "{", '{"id": "x"' + "[" * 100_000, "\udcff", ""])
 def test_a_line_that_is_no_row_is_skipped(tmp_path, line):
-    log = RolloutLog(tmp_path, 0, attempt="1")
+    log = RowLog(tmp_path, 0, attempt="1")
     log.append([row("a", 0.1)])
     log.close()
     with log.path.open("ab") as file:
         file.write(line.encode(errors="surrogateescape") + b"\n")
     log.append([row("b", 0.2)])
-    assert [located.row["id"] for located in read_rollouts([tmp_path])] == ["a", "b"]
+    assert [located.row["id"] for located in read_rows([tmp_path])] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     "broken", [{"id": 7}, {"attempt": None}, {"reward": "high"}, {"step": None}, {"group": []}]
 )
 def test_a_row_of_another_shape_is_named(tmp_path, broken):
-    RolloutLog(tmp_path, 0, attempt="1").append([row("a", 0.1) | broken])
+    RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1) | broken])
     with pytest.raises(DataError, match=r"rank00000\.jsonl, byte 0"):
         groups([tmp_path])
 
@@ -157,4 +157,4 @@ def test_a_row_of_another_shape_is_named(tmp_path, broken):
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
     (tmp_path / "rank00000.jsonl").symlink_to("/dev/full")
     with pytest.raises(PrerequisiteError, match=r"rank00000\.jsonl: No space left on device. Free"):
-        RolloutLog(tmp_path, 0, attempt="1").append([row("a", 0.1)])
+        RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1)])

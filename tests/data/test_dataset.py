@@ -15,7 +15,7 @@ from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.paths import cache_folder
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find_benchmark
 
 from ..support.made_sources import boxes_plan, distribution_plan, photo
 
@@ -124,11 +124,11 @@ def test_environment_comes_before_the_cache_and_the_log_says_where(
 ) -> None:
     caplog.set_level(logging.INFO, "rise_bench")
     write_dataset(lisa_plan(0), cache_folder("lisa"))
-    cached = find_dataset("lisa")
+    cached = find_benchmark("lisa")
     assert cached.root == cache_folder("lisa")
     assert "(cache folder)" in caplog.messages[-1]
     write_dataset(lisa_plan(1), places / "data" / "lisa")
-    named = find_dataset("lisa")
+    named = find_benchmark("lisa")
     assert named.root == places / "data" / "lisa"
     assert "(RISE_BENCH_DATA)" in caplog.messages[-1]
     assert named.sha256 != cached.sha256
@@ -140,7 +140,7 @@ def test_cache_folder_is_the_user_s(places: Path) -> None:
 
 def test_nowhere_is_an_error_that_says_where_it_looked(places: Path) -> None:
     with pytest.raises(DataError) as caught:
-        find_dataset("lisa")
+        find_benchmark("lisa")
     for said in (
         str(places / "data" / "lisa"),
         str(cache_folder("lisa")),
@@ -148,20 +148,20 @@ def test_nowhere_is_an_error_that_says_where_it_looked(places: Path) -> None:
     ):
         assert said in str(caught.value)
     with pytest.raises(DataError, match="run `rise-bench build moods`$"):  # drawn, from no source
-        find_dataset("moods")
+        find_benchmark("moods")
 
 
 def test_name_outside_the_catalogue_is_looked_for_locally(places: Path) -> None:
     with pytest.raises(DataError, match="no dataset 'mine'.*rise-bench build"):
-        find_dataset("mine")
+        find_benchmark("mine")
     write_dataset(distribution_plan(places / "source"), places / "data" / "shades")
-    assert find_dataset("shades").spec.name == "shades"
+    assert find_benchmark("shades").spec.name == "shades"
 
 
 def test_folder_under_a_wrong_name_is_refused(places: Path) -> None:
     write_dataset(lisa_plan(), places / "data" / "emotion6")
     with pytest.raises(DataError, match="holds 'lisa', expected 'emotion6'"):
-        find_dataset("emotion6")
+        find_benchmark("emotion6")
 
 
 def test_dataset_without_its_images_names_the_ways_to_get_them(places: Path) -> None:
@@ -170,7 +170,7 @@ def test_dataset_without_its_images_names_the_ways_to_get_them(places: Path) -> 
     manifest = read_manifest(folder).model_copy(update={"images": "reference"})
     write_manifest(folder, manifest)
     with pytest.raises(DataError, match=r"without its images.*rise-bench build lisa.*rehydrate"):
-        find_dataset("lisa")
+        find_benchmark("lisa")
     assert open_dataset(folder).manifest.images == "reference"  # golds alone can be read
 
 

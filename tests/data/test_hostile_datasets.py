@@ -36,7 +36,8 @@ def write_small_cots(
     rollouts.mkdir()
     verdict = {"reconstruction": "{}", "format_ok": True, "leak_numbers": False, "leak_strict": False}
     for number, reward in enumerate(rewards):
-        row = {"cot": "Soft light.", "reward": reward, "similarity": reward} | verdict
+        row = {"id": "a", "step": 1, "group": 0, "cot": "Soft light.", "reward": reward} | verdict
+        row["similarity"] = reward
         (rollouts / f"{number}.jsonl").write_text(json.dumps(row) + "\n")
     dataset = open_dataset(benchmark)
     best = {}

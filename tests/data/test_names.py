@@ -12,6 +12,7 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError, RiseError
 from rise_bench.files.paths import cache_folder
+from rise_bench.hub.find import find_benchmark
 
 from ..support.made_sources import distribution_plan
 from .test_hostile_datasets import write_small_cots
@@ -79,10 +80,10 @@ def test_what_is_wrong_with_a_name_is_said(place: Path, tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"no dataset 'shade' in .*built here: shades, shades-cot.*rise-bench build"
     ):
-        open_dataset("shade")
+        find_benchmark("shade")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty has no manifest\.json"):
-        open_dataset("empty")
+        find_benchmark("empty")
     with pytest.raises(DataError, match=r"x/y has no manifest\.json"):
         open_dataset("x/y")
     with pytest.raises(ConfigError, match=r"no rows of split 'val' .*; it has train, test"):
@@ -100,7 +101,7 @@ def test_chains_of_thought_are_no_benchmark(place: Path, command: list[str]) -> 
 
 def test_a_folder_here_comes_first(place: Path, tmp_path: Path) -> None:
     write_dataset(distribution_plan(tmp_path / "source", train=4, test=1), tmp_path / "shades", workers=1)
-    assert open_dataset("shades").manifest.counts == {"train": 4, "test": 1}
+    assert find_benchmark("shades").manifest.counts == {"train": 4, "test": 1}
 
 
 def test_dry_run_without_the_hub_says_what_could_not_be_compared(place: Path) -> None:

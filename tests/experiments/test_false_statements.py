@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.errors import DataError
 from rise_bench.experiments.false_statements import count_any, rank_truth
 from rise_bench.synthetic.rows import truth_of
@@ -24,10 +24,10 @@ def said(row, *, lie=False):
 
 def test_rollouts_are_counted_by_range_of_steps(moods, tmp_path):
     row = next(moods.rows("train", columns=["id", "source_id"]))
-    log = RolloutLog(tmp_path / "rollouts", 0, attempt="0")
+    log = RowLog(tmp_path / "rollouts", 0, attempt="0")
     at = {"id": row["id"], "group": 0}
     log.append(at | {"step": step, "cot": said(row, lie=True)} for step in (0, 1))  # sampled again below
-    log = RolloutLog(tmp_path / "rollouts", 1, attempt="1")
+    log = RowLog(tmp_path / "rollouts", 1, attempt="1")
     log.append(at | {"step": step, "cot": said(row, lie=step >= 3)} for step in range(5))
     stages = dict(count_any(tmp_path / "rollouts", moods, every=3))
     assert {name: (c.texts, c.statements, c.false) for name, c in stages.items()} == {

@@ -89,7 +89,8 @@ def build(folder: Path, spec: BenchmarkSpec, train: int = 20, test: int = 4) -> 
 def rollout(folder: Path, uid: str, reward: float) -> Group:
     path = folder / f"{uid.replace('/', '-')}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    row = {"cot": f"Soft light & a calm <b>face</b>, as in {uid}.\n# not a heading", "reconstruction": "{}"}
+    row = {"id": uid, "step": 1, "group": 0, "reconstruction": "{}"}
+    row |= {"cot": f"Soft light & a calm <b>face</b>, as in {uid}.\n# not a heading"}
     row |= {"reward": reward, "similarity": reward, "format_ok": True}
     row |= {"leak_numbers": False, "leak_strict": False}
     path.write_text(json.dumps(row) + "\n")

@@ -15,9 +15,9 @@ from datasets import load_dataset
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.errors import DataError, RiseError
+from rise_bench.errors import ConfigError, DataError, RiseError
 from rise_bench.files.atomic import sha256_file
-from rise_bench.hub.find import find_dataset
+from rise_bench.hub.find import find, find_benchmark
 from rise_bench.hub.publish import publish
 
 from ..support.minihub import Minihub
@@ -141,7 +141,7 @@ def test_a_hub_that_is_down_gives_one_clear_line(emotion6: Source, tmp_path: Pat
         done = of_its_own(command, *arguments, **environment)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.strip() and "Hashing" not in line]
-    assert line.startswith(f"error: the Hub at {endpoint} cannot be reached (")
+    assert f"the Hub at {endpoint} cannot be reached (" in line
     assert line.endswith("check the network and HF_ENDPOINT, then run again: what was sent is kept")
     assert TOKEN not in done.stdout + done.stderr
 
@@ -151,11 +151,17 @@ def test_tasks_find_a_published_benchmark_at_its_revision(
 ) -> None:
     """The third place where data is looked for: the Hub, images included, or the command that gets them."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("RISE_BENCH_REVISION", publish(coco_sub.benchmark, "rise-bench/rise-coco-sub").commit)
-    assert len(find_dataset("coco_sub").golds("test")) == 4
-    monkeypatch.setenv("RISE_BENCH_REVISION", publish(emotion6.benchmark, "rise-bench/rise-emotion6").commit)
+    commit = publish(coco_sub.benchmark, "rise-bench/rise-coco-sub").commit
+    monkeypatch.setenv("RISE_BENCH_REVISION", f"rise-bench/rise-coco-sub@{commit}")
+    assert len(find_benchmark("coco_sub").golds("test")) == 4
+    assert find("coco_sub").commit == commit
+    monkeypatch.setenv("RISE_BENCH_REVISION", commit)
+    with pytest.raises(ConfigError, match=f"a revision belongs to a repository.*rise-coco-sub@{commit}"):
+        find("coco_sub")
+    monkeypatch.delenv("RISE_BENCH_REVISION")
+    publish(emotion6.benchmark, "rise-bench/rise-emotion6")
     with pytest.raises(DataError, match="rise-bench rehydrate rise-bench/rise-emotion6 --source DIR"):
-        find_dataset("emotion6")
+        find_benchmark("emotion6")
 
 
 def smoke_test(*arguments: str, **environment: str) -> None:

@@ -14,7 +14,7 @@ from rise_bench.cot.check import check_folder
 from rise_bench.data.hub_files import commit_of
 from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
-from rise_bench.hub.load import fetch_checked, repo_of
+from rise_bench.hub.find import find, repo_of
 from rise_bench.hub.publish import publish
 from rise_bench.hub.push import Outgoing, push
 from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
@@ -86,7 +86,7 @@ def test_a_shard_that_is_not_the_manifests_is_refused(
 
 def test_unknown_names_and_configurations_are_named(alice: Minihub, coco_sub: Source) -> None:
     publish(coco_sub.cots, COTS)
-    with pytest.raises(ConfigError, match=r"no dataset 'coco'; name one of .*coco_sub.*or ORG/NAME"):
+    with pytest.raises(DataError, match=r"no dataset 'coco' in .*, or name one of .*coco_sub.*or ORG/NAME"):
         rise_bench.load("coco")
     with pytest.raises(ConfigError, match="no configuration '4-shot'; choose one of high, default"):
         rise_bench.load(COTS, "4-shot")
@@ -165,7 +165,7 @@ def test_rise_bench_check_finds_nothing_wrong_with_what_was_published_and_rehydr
 ) -> None:
     for source, repo in ((emotion6, "rise/reference"), (coco_sub, "rise/embed")):
         publish(source.benchmark, repo)
-        assert check_folder(fetch_checked(repo)[0]) == []
+        assert check_folder(find(repo).folder) == []
     rehydrate_folder("rise/reference", emotion6.images, out=tmp_path / "out")
     assert check_folder(tmp_path / "out") == []
 
@@ -244,12 +244,12 @@ def test_second_rehydration_finds_the_first(
 def test_rehydrate_writes_to_the_cache_where_the_tasks_look(
     alice: Minihub, emotion6: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rise_bench.hub.find import find_dataset
+    from rise_bench.hub.find import find_benchmark
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     publish(emotion6.benchmark, "rise/e6")
     rehydrate_folder("rise/e6", emotion6.images)
-    assert find_dataset("emotion6").root == tmp_path / "cache" / "rise-bench" / "emotion6"
+    assert find_benchmark("emotion6").root == tmp_path / "cache" / "rise-bench" / "emotion6"
 
 
 def test_rehydrate_takes_a_folder_and_refuses_one_with_images(emotion6: Source, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_rehydrate_takes_a_folder_and_refuses_one_with_images(emotion6: Source, 
 def test_rows_and_manifest_must_name_the_same_image(alice: Minihub, emotion6: Source, tmp_path: Path) -> None:
     publish(emotion6.benchmark, "rise/e6")
     folder = tmp_path / "downloaded"
-    shutil.copytree(fetch_checked("rise/e6")[0], folder)
+    shutil.copytree(find("rise/e6").folder, folder)
     manifest = read_manifest(folder)
     hashes = manifest.images_sha256 | {"emotion6/003": "0" * 64}
     write_manifest(folder, manifest.model_copy(update={"images_sha256": hashes}))

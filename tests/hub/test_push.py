@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.data.hub_files import RemoteFile, commit_of, hub_errors, list_files, redact
+from rise_bench.data.hub_client import hub_errors, redact
+from rise_bench.data.hub_files import RemoteFile, commit_of, list_files
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.hub.push import Outgoing, compare, push
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cli import app
-from rise_bench.data.hub_files import commit_of, fetch_file, hub_api, list_files
+from rise_bench.data.hub_client import hub_api
+from rise_bench.data.hub_files import commit_of, fetch_file, list_files
 from rise_bench.errors import PrerequisiteError
 from rise_bench.hub.push import Outgoing, push
 from rise_bench.leaderboards.moderation import batch as judge

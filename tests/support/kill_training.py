@@ -53,7 +53,7 @@ def rollouts_of(run):
     from rise_bench.cot.rollout_groups import groups
 
     return {
-        (uid, group.step, i): (group.rewards, group.read()["cot"], group.read()["reconstruction"])
+        (uid, group.step, i): (group.rewards, group.read().cot, group.read().reconstruction)
         for uid, found in groups([run.rollouts_dir]).items()
         for i, group in enumerate(sorted(found, key=lambda g: g.step))
     }

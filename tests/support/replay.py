@@ -39,8 +39,8 @@ def graded(gold, cot, reconstruction, *_, **__):
 
 def replace_sampling(set_attribute, *, deepspeed=False):
     """Fix rollouts, reward and optimiser by `set_attribute(object, name, value)`."""
+    from rise_bench.cot import closed_loop
     from rise_bench.trainers.phases import trl_arguments as loading
-    from rise_bench.trainers.rollouts import cot_reward
     from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer
 
     common = loading.common_arguments
@@ -52,7 +52,7 @@ def replace_sampling(set_attribute, *, deepspeed=False):
         return changed
 
     set_attribute(loading, "common_arguments", with_sgd)
-    set_attribute(cot_reward, "cot_reward", graded)
+    set_attribute(closed_loop, "cot_reward", graded)
     set_attribute(ClosedLoopTrainer, "_generate_single_turn", fixed_single_turn)
 
 

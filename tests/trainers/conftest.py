@@ -111,14 +111,12 @@ def graded(monkeypatch):
     """Replace eq. 1 by a number that any text earns, because a random model never earns the real one."""
     from rise_bench.cot import closed_loop as loop
     from rise_bench.scoring.rewards import Verdict
-    from rise_bench.trainers.rollouts import cot_reward
 
     def grade(gold, cot, reconstruction, *_, **__):
         reward = zlib.crc32(f"{cot}|{reconstruction}".encode()) % 1000 / 1000
         return Verdict(reward, reward, False, False, True, "ok", None)
 
-    for module in (cot_reward, loop):
-        monkeypatch.setattr(module, "cot_reward", grade)
+    monkeypatch.setattr(loop, "cot_reward", grade)
 
 
 @pytest.fixture
@@ -132,25 +130,21 @@ def build_loop(
 ):
     from trl import GRPOConfig
 
-    from rise_bench.cot.rollout_log import RolloutLog
-    from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+    from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+    from rise_bench.cot.row_log import RowLog
     from rise_bench.scoring.rewards import RewardRule
     from rise_bench.trainers.data.grpo_rows import prompt_rows
     from rise_bench.trainers.phases.trl_arguments import load_processor, special_tokens_not_sampled
-    from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
+    from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer, rows_per_rollout
     from rise_bench.trainers.rollouts.cot_reward import CotReward
     from rise_bench.trainers.settings.config import ModelConfig
 
     golds = {gold.id: gold for gold in toy.golds}
-    loop = ClosedLoop(
-        lambda uid, cot: reconstruct_prompt(toy.spec, golds[uid], cot),
-        max_cot_length=10,
-        max_reconstruction_length=6,
-        gradient=gradient,
-    )
-    rows = loop.rows_per_rollout
+    rows = rows_per_rollout(gradient)
     source = str(model or tiny(family))
     pixels = ModelConfig(name=source, max_pixels=28 * 28 * 16, min_pixels=28 * 28 * 2)
+    rule = RewardRule(format_term=False)
+    loop = ClosedLoop(toy.spec, LoopSettings(4, 10, 6, pixels.answer_format, rule))
     processor = load_processor(pixels)
     settings = {
         "per_device_train_batch_size": generations * rows,
@@ -169,21 +163,15 @@ def build_loop(
         "output_dir": str(folder / "out"),
     } | changes
     arguments = GRPOConfig(**settings)
-    log = RolloutLog(folder / "rollouts", arguments.process_index, attempt="0")
-    reward = CotReward(
-        golds,
-        log,
-        rule=RewardRule(format_term=False),
-        answer_format=pixels.answer_format,
-        rows_per_rollout=rows,
-    )
+    log = RowLog(folder / "rollouts", arguments.process_index, attempt="0")
+    reward = CotReward(loop, golds, log, rows_per_rollout=rows)
     minimum = arguments.generation_batch_size // arguments.num_generations
-    data = prompt_rows(
-        toy.golds, lambda i: toy.images[i], lambda gold: reason_prompt(toy.spec, gold), minimum=minimum
-    )
+    data = prompt_rows(toy.golds, lambda i: toy.images[i], loop.reason_text, minimum=minimum)
     trainer_class = kind or ClosedLoopTrainer
     return trainer_class(
         loop=loop,
+        golds=golds,
+        gradient=gradient,
         model=source,
         start=source,
         reward_funcs=reward,

@@ -14,7 +14,7 @@ from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.trainers.rollouts.closed_loop_trainer import collapse_runs, reconstruction_prompt
 from rise_bench.trainers.rollouts.cot_reward import CotReward
@@ -73,7 +73,7 @@ def test_log_probs_of_both_segments_are_those_of_an_independent_recompute(
     for i in range(len(inputs["prompt_ids"])):
         prompt = tuple(unpad(inputs["prompt_ids"][i], inputs["prompt_mask"][i]))
         rows.setdefault(prompt, []).append(i)
-    logged = [located.row for located in read_rollouts([tmp_path / "rollouts"])]
+    logged = [located.row for located in read_rows([tmp_path / "rollouts"])]
     assert len(logged) == 4 and len(inputs["prompt_ids"]) == 8
     matched = set()
     for row in logged:
@@ -107,7 +107,7 @@ def test_log_probs_of_both_segments_are_those_of_an_independent_recompute(
 def test_both_rows_of_a_rollout_carry_the_advantage_of_their_group(make_loop, graded, tmp_path, watched_step):
     trainer = make_loop(generations=4, per_device_train_batch_size=8, gradient_accumulation_steps=2)
     batches = watched_step(trainer)
-    logged = [located.row for located in read_rollouts([tmp_path / "rollouts"])]
+    logged = [located.row for located in read_rows([tmp_path / "rollouts"])]
     groups = {}
     for row in logged:
         groups.setdefault(row["id"], []).append(row["reward"])
@@ -134,7 +134,7 @@ def test_both_rows_of_a_rollout_carry_the_advantage_of_their_group(make_loop, gr
 def test_the_rows_that_are_trained(make_loop, toy, tmp_path, watched_step, gradient, segments):
     trainer = make_loop(gradient=gradient, generations=4)
     (inputs,) = watched_step(trainer)
-    logged = [located.row for located in read_rollouts([tmp_path / "rollouts"])]
+    logged = [located.row for located in read_rows([tmp_path / "rollouts"])]
     assert len(logged) == 4
     assert len(inputs["prompt_ids"]) == 4 * segments
     reasons = {tuple(next(expected_prompts(trainer, toy, row))["input_ids"][0].tolist()) for row in logged}

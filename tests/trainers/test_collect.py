@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot.dataset import open_cots
-from rise_bench.cot.rollout_log import RolloutLog, read_rollouts
+from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
 from rise_bench.files.settings_record import same_settings
-from rise_bench.hub.find import read_cots
+from rise_bench.hub.find import find_cots
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder
 
@@ -48,14 +48,14 @@ def short(tiny, built):
 def test_a_run_is_collected_with_a_sweep_over_what_training_never_saw(make_config, toy, graded, tmp_path):
     folder = RunFolder.create(make_config("grpo.steps=2", "data.tau=0.9"))
     rise_cot.train(make_config("grpo.steps=2", "data.tau=0.9"), folder)
-    trained = {located.row["id"] for located in read_rollouts([folder.rollouts_dir])}
+    trained = {located.row["id"] for located in read_rows([folder.rollouts_dir])}
     assert 0 < len(trained) < len(toy.golds)
     collect(folder.path)
     dataset = open_cots(folder.path / "cots")
     rows = list(dataset.rows())
     assert [row["id"] for row in sorted(rows, key=lambda r: r["id"])] == [gold.id for gold in toy.golds]
     rewards = {}
-    for located in read_rollouts([folder.rollouts_dir, folder.path / "cots.rollouts"]):
+    for located in read_rows([folder.rollouts_dir, folder.path / "cots.rollouts"]):
         rewards.setdefault(located.row["id"], []).append((located.row["reward"], located.row["cot"]))
     for row in rows:
         assert set(row) >= COLUMNS
@@ -67,7 +67,7 @@ def test_a_run_is_collected_with_a_sweep_over_what_training_never_saw(make_confi
         assert {"model", "prompt_hash", "reward_rule", "versions", "temperature"} <= set(provenance)
     high = {row["id"] for row in dataset.rows("high")}
     assert high == {row["id"] for row in rows if row["reward"] >= 0.9}
-    assert read_cots(str(dataset.root), min_reward=0.9).keys() == high
+    assert find_cots(str(dataset.root)).texts(min_reward=0.9).keys() == high
 
 
 def test_the_hub_reads_both_configurations(make_config, graded, tiny, built, tmp_path):
@@ -92,7 +92,7 @@ def test_without_a_high_row_there_is_no_high_configuration(tiny, built, tmp_path
     assert get_dataset_config_names(str(tmp_path / "cots")) == ["default"]
     assert not list(open_cots(tmp_path / "cots").rows("high"))
     with pytest.raises(ConfigError, match="Lower tau"):
-        read_cots(str(tmp_path / "cots"), min_reward=1.0)
+        find_cots(str(tmp_path / "cots")).texts(min_reward=1.0)
 
 
 def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, built, tmp_path):
@@ -131,7 +131,7 @@ def test_a_model_that_cannot_be_sampled_locks_nothing(tiny, built, tmp_path):
         assert not (tmp_path / "cots.rollouts").exists()
     same_settings(tmp_path / "sweep", {"model": "a name misspelt"})
     same_settings(tmp_path / "sweep", {"model": "the name"})
-    RolloutLog(tmp_path / "sweep", 0, attempt="1").append([{"id": "a"}])
+    RowLog(tmp_path / "sweep", 0, attempt="1").append([{"id": "a"}])
     with pytest.raises(ConfigError, match="begun with other settings"):
         same_settings(tmp_path / "sweep", {"model": "a name misspelt"})
 
@@ -167,7 +167,7 @@ def test_a_run_that_went_on_is_not_taken_for_collected_nor_one_of_other_pictures
     collect(run.path, "--no-sweep", "--judge", "none")
     collect(run.path, "--no-sweep", "--judge", "none")  # nothing to do
     row = {"id": toy.golds[0].id, "step": 9, "group": 0, "reward": 1.0}
-    RolloutLog(run.rollouts_dir, 1, attempt="9").append([row])
+    RowLog(run.rollouts_dir, 1, attempt="9").append([row])
     with pytest.raises(ConfigError, match="training_rollouts was 8, is 9"):
         collect(run.path, "--no-sweep", "--judge", "none")
     with pytest.raises(ConfigError, match="other content of its benchmark"):
@@ -189,7 +189,7 @@ def test_what_a_swept_row_says_of_its_sampling_is_what_was_done(make_config, gra
     sampler = json.loads((run.path / "cots.rollouts" / "sampler.json").read_text())
     assert (sampler["temperature"], sampler["top_p"], sampler["seed"]) == (0.0, 0.9, 7)
     texts = {}
-    for row, *_ in read_rollouts([run.path / "cots.rollouts"]):
+    for row, *_ in read_rows([run.path / "cots.rollouts"]):
         texts.setdefault(row["id"], set()).add(row["cot"])
     assert texts and all(len(said) == 1 for said in texts.values())  # greedy: all are the likeliest
 
@@ -215,7 +215,7 @@ def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tm
     said, errors = first.communicate(timeout=120)
     assert first.returncode == 0, errors
     report = json.loads(said)
-    done = Counter(located.row["id"] for located in read_rollouts([logs]))
+    done = Counter(located.row["id"] for located in read_rows([logs]))
     whole = {uid for uid, count in done.items() if count == 3}
     missing = 8 - len(whole)
     assert report["swept"] == 4 and report["left"] >= missing > 0  # it may have ended before the kill
@@ -231,7 +231,7 @@ def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tm
     rows = [row["id"] for row in open_cots(out).rows()]
     assert Counter(rows) == Counter(gold.id for gold in toy.golds)  # nothing is lost or doubled
     ranks = {
-        path.name: {located.row["id"] for located in read_rollouts([logs]) if located.path == path}
+        path.name: {located.row["id"] for located in read_rows([logs]) if located.path == path}
         for path in logs.glob("rank*.jsonl")
     }
     assert not ranks["rank00000.jsonl"] & ranks["rank00001.jsonl"]

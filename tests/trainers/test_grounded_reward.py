@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.errors import ConfigError
 from rise_bench.models import likelihood
 from rise_bench.models.groundedness_judge import FrozenJudge
@@ -130,7 +130,7 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
     run = RunFolder.create(config)
     rise_cot.train(config, run)
     assert "  name: rise-bench-base\n" in (run.path / "config.yaml").read_text(), "no path of this machine"
-    rows = [located.row for located in read_rollouts([run.rollouts_dir])]
+    rows = [located.row for located in read_rows([run.rollouts_dir])]
     assert len(rows) == 2 * 8
     for row in rows:
         factor = grounded_factor(row["groundedness_worst_sentence"], config.reward)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.trainers.settings.recipe_loader import dump_config
 
 BASE = (
@@ -55,7 +55,7 @@ def trained(make_config, tmp_path, monkeypatch, done):
         else:
             launch(config, tmp_path / f"{name}.yaml", processes, deepspeed)
         model = AutoModelForImageTextToText.from_pretrained(tmp_path / name / "grpo" / "final")
-        rows = [located.row for located in read_rollouts([tmp_path / name / "rollouts"])]
+        rows = [located.row for located in read_rows([tmp_path / name / "rollouts"])]
         return model.float().state_dict(), rows
 
     return run

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import MIN_PIXELS, Boxes
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.share import Share
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.models.families import supported_model
@@ -159,7 +160,7 @@ def test_the_paper_batch_is_sixteen_prompts_in_both_phases():
 
 
 def rollout(reward, reason="ok", sample="a", text="text"):
-    return {"id": sample, "group": 0, "reward": reward, "reason": reason, "response": text}
+    return Rollout(sample, 0, 0, reward, reason=reason, response=text)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_everything_is_found_in_one_try_and_nothing_is_written(make_config, tmp_
     )
     seen = preflight.inspect(config)
     said = ["RANK='x'", "run.resume=never", "gradient_accumulation_steps=4", "no dataset 'nowhere'"]
-    said += ["no chains of thought 'nowhere/cots'", "no model 'nobody/nothing'"]
+    said += ["no folder nowhere/cots, and", "no model 'nobody/nothing'"]
     assert len(seen.findings) == len(said)
     for finding, part in zip(seen.findings, said, strict=True):
         assert part in finding

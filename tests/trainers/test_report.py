@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cli import app
-from rise_bench.cot.rollout_log import RolloutLog, latest_rollouts
+from rise_bench.cot.rollout_log import Rollout, latest_rollouts
+from rise_bench.cot.row_log import RowLog
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
@@ -99,7 +100,7 @@ def test_a_real_run_gives_one_page_that_loads_nothing(make_config, toy):
 
 
 def test_boxes_are_drawn_in_pixels_of_the_image_whatever_unit_the_model_writes(boxes_run):
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
     page = render_report(boxes_run.path)
     Balanced(page)
     layer = (
@@ -113,7 +114,7 @@ def test_boxes_are_drawn_in_pixels_of_the_image_whatever_unit_the_model_writes(b
 
 def test_truth_and_statement_differ_in_more_than_red_and_green(boxes_run):
     """In light and in dark mode, and the words beside them name what is seen."""
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
     page = render_report(boxes_run.path)
     assert "truth (blue, solid)" in page and "stated (orange, dashed)" in page
     pairs = re.findall(r"--truth: #(\w{6}); --stated: #(\w{6})", page)
@@ -125,7 +126,7 @@ def test_truth_and_statement_differ_in_more_than_red_and_green(boxes_run):
 @pytest.mark.parametrize("field", ["id", "cot", "reconstruction", "reason"])
 def test_text_of_a_model_cannot_become_markup(boxes_run, field):
     attack = '</pre><script>alert("x")</script><img src=http://evil.example onerror=x>'
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(**{field: attack})])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(**{field: attack})])
     parsed = Balanced(render_report(boxes_run.path))
     assert "script" not in parsed.tags and parsed.links == []
 
@@ -133,7 +134,7 @@ def test_text_of_a_model_cannot_become_markup(boxes_run, field):
 def test_a_response_of_think_answer_training_is_shown_whole(boxes_run):
     response = "<think>It is round.</think><answer>[[100, 250, 200, 500]]</answer>"
     shown = {k: v for k, v in row(response=response).items() if k not in ("cot", "reconstruction")}
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([shown])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([shown])
     page = render_report(boxes_run.path)
     assert "&lt;think&gt;It is round.&lt;/think&gt;" in page and 'class="overlay stated"' in page
 
@@ -144,9 +145,9 @@ def test_a_resumed_run_shows_each_step_once_and_passes_torn_lines(boxes_run):
         file.write('{"phase": "grpo", "step": 2, "rew')
     boxes_run.log("grpo", 1, {"reward": 0.7})
     assert [(r["step"], r["reward"]) for r in read_metrics(boxes_run.path)] == [(1, 0.7)]
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(reward=0.1), row(step=1, reward=0.2)])
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="2").append([row(step=1, reward=0.9)])
-    assert [(r["step"], r["reward"]) for r in latest_rollouts([boxes_run.path / "rollouts"])] == [
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(reward=0.1), row(step=1, reward=0.2)])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="2").append([row(step=1, reward=0.9)])
+    assert [(r.step, r.reward) for r in latest_rollouts([boxes_run.path / "rollouts"])] == [
         (0, 0.1),
         (1, 0.9),
     ]
@@ -154,25 +155,25 @@ def test_a_resumed_run_shows_each_step_once_and_passes_torn_lines(boxes_run):
 
 def test_without_the_dataset_the_texts_are_shown_and_the_page_says_why(boxes_run, tmp_path):
     (tmp_path / "data" / "manifest.json").unlink()
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
     page = render_report(boxes_run.path)
     Balanced(page)
     assert "Without images:" in page and "A round thing stands out." in page and "<img" not in page
 
 
 def test_the_samples_span_best_to_worst_of_the_last_steps():
-    rows = [row(step=step, reward=i / 9) for step in range(20) for i in range(10)]
-    chosen = choose(rows, 5)
-    assert [r["reward"] for r in chosen] == sorted((r["reward"] for r in chosen), reverse=True)
-    assert (chosen[0]["reward"], chosen[-1]["reward"]) == (1, 0) and {r["step"] for r in chosen} <= {18, 19}
-    assert choose(rows, 0) == [] and len(choose(rows[:3], 5)) == 3
+    rollouts = [Rollout("a", step, 0, i / 9) for step in range(20) for i in range(10)]
+    chosen = choose(rollouts, 5)
+    assert [r.reward for r in chosen] == sorted((r.reward for r in chosen), reverse=True)
+    assert (chosen[0].reward, chosen[-1].reward) == (1, 0) and {r.step for r in chosen} <= {18, 19}
+    assert choose(rollouts, 0) == [] and len(choose(rollouts[:3], 5)) == 3
 
 
 def test_leaks_are_marked_where_they_are(boxes_run):
     pieces = mark_leaks("About 40% <joy> is here", ("joy", "fear"))
     assert [text for text, _ in pieces] == ["About ", "40%", " <", "joy", "> is here"]
     assert [bool(reason) for _, reason in pieces] == [False, True, False, True, False]
-    RolloutLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(cot="<b>It is</b> 40% of it")])
+    RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(cot="<b>It is</b> 40% of it")])
     page = render_report(boxes_run.path)
     assert re.search(r'&lt;b&gt;It is&lt;/b&gt; <mark title="[^"]+">40%</mark> of it', page)
 

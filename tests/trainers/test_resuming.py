@@ -13,7 +13,7 @@ from trl.trainer.utils import RepeatSampler
 from typer.testing import CliRunner
 
 from rise_bench.cli import app
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import visual_rft
 from rise_bench.trainers.phases.resuming import EpochOfData, EpochSampler
@@ -52,7 +52,7 @@ def train(moods, tmp_path):
 def outcome(folder):
     """What a run did: the rollouts of each step, and what it logged, time apart."""
     rollouts = {}
-    for row, *_ in read_rollouts([folder.rollouts_dir]):
+    for row, *_ in read_rows([folder.rollouts_dir]):
         rollouts.setdefault(row["step"], {}).setdefault(row["attempt"], []).append(
             (row["id"], row["response"], row["reward"])
         )

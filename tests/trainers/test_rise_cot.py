@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -16,7 +16,7 @@ def run(config):
 
 
 def rollouts(folder):
-    return [located.row for located in read_rollouts([folder.rollouts_dir])]
+    return [located.row for located in read_rows([folder.rollouts_dir])]
 
 
 def weights(checkpoint):

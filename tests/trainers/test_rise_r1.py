@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from rise_bench.cot.rollout_groups import best_of, groups
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.cot.writer import CotPlan, write_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
@@ -20,7 +20,7 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 @pytest.fixture
 def cots(built, toy, tmp_path):
     """A CoT dataset whose rewards are 0, 1/8, … 7/8."""
-    log = RolloutLog(tmp_path / "rollouts", 0, attempt="1")
+    log = RowLog(tmp_path / "rollouts", 0, attempt="1")
     verdict = {"leak_numbers": False, "leak_strict": False, "format_ok": True}
     for i, gold in enumerate(toy.golds):
         row = {"id": gold.id, "step": 0, "group": 0, "cot": f"cue {gold.id}", "reconstruction": "<answer>"}

@@ -14,10 +14,12 @@ from safetensors.torch import load_file
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import CollectJob, collect
-from rise_bench.cot.rollout_log import RolloutLog, read_rollouts
+from rise_bench.cot.rollout_log import Rollout
+from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
+from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
@@ -31,7 +33,7 @@ def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
     config = smoke("visual_rft")
     run = RunFolder.create(config)
     assert visual_rft.train(config, run) == run.final_dir("grpo")
-    rows = [located.row for located in read_rollouts([run.rollouts_dir])]
+    rows = [located.row for located in read_rows([run.rollouts_dir])]
     assert len(rows) == 2 * 4  # steps x rollouts
     assert {row["step"] for row in rows} == {0, 1}
     assert {row["id"] for row in rows} <= {gold.id for gold in toy.golds}
@@ -46,7 +48,7 @@ def cots(tmp_path, toy, built):
     """`cots(rewards)` is a CoT dataset of the toy benchmark, one reward for each sample."""
 
     def write(rewards):
-        log = RolloutLog(tmp_path / "log", 0, attempt="1")
+        log = RowLog(tmp_path / "log", 0, attempt="1")
         for gold, reward in zip(toy.golds, rewards, strict=True):
             verdict = {"reward": reward, "similarity": reward, "leak_numbers": False, "leak_strict": False}
             verdict |= {"format_ok": True, "reason": "ok", "reconstruction": "<answer>{}</answer>"}
@@ -95,7 +97,9 @@ def test_reason_rft_refuses_to_filter(smoke, tmp_path):
 
 
 def trajectory(uid, rewards):
-    return {uid: [{"response": f"{uid} {i}", "reward": r, "format_ok": True} for i, r in enumerate(rewards)]}
+    return {
+        uid: [Rollout(uid, 0, 0, r, format_ok=True, response=f"{uid} {i}") for i, r in enumerate(rewards)]
+    }
 
 
 def test_metis_distils_what_is_solved_sometimes_and_asks_the_expert_for_what_never_is(
@@ -119,9 +123,9 @@ def test_metis_distils_what_is_solved_sometimes_and_asks_the_expert_for_what_nev
 
 
 def test_metis_keeps_the_best_solutions_in_the_asked_form(smoke):
-    rows = trajectory("a", [0.8, 0.95, 0.9, 0.1])["a"]
-    rows[1]["format_ok"] = False
-    assert metis_rise.solutions(rows, smoke("metis_rise").metis) == ["a 2", "a 0"]
+    rollouts = trajectory("a", [0.8, 0.95, 0.9, 0.1])["a"]
+    rollouts[1] = replace(rollouts[1], format_ok=False)
+    assert metis_rise.solutions(rollouts, smoke("metis_rise").metis) == ["a 2", "a 0"]
 
 
 def test_metis_with_nothing_to_train_on_says_what_it_found(smoke, built):
@@ -141,9 +145,8 @@ def test_metis_runs_grpo_then_sft_from_it_and_samples_each_prompt_once(smoke, co
     logged = path.read_text().splitlines()
     assert len(logged) == len(toy.golds) * config.metis.samples
     path.write_text("\n".join(logged[:5]) + "\n" + logged[5][:20])  # killed while sampling the third prompt
-    data = open_training_data(config.data)
     assert len(read_trajectories(path.parent, 2)) == 2
-    again = sample_trajectories(config, run, data, run.final_dir("grpo"))
+    again = sample_trajectories(config, run, find_benchmark(config.data.benchmark), run.final_dir("grpo"))
     assert set(again) == {gold.id for gold in toy.golds}
     assert len(path.read_text().splitlines()) == 6 + 6 * 2
 

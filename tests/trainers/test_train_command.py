@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from rise_bench.catalog.stages import stages
 from rise_bench.cli import app
 from rise_bench.cot.rollout_groups import best_of, groups
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.row_log import RowLog
 from rise_bench.cot.writer import CotPlan, write_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
@@ -178,7 +178,7 @@ def test_the_chains_of_thought_are_those_of_the_benchmark_that_is_trained_on(sta
 
 def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_as, tmp_path):
     dataset = open_dataset(built_as("other"))
-    log = RolloutLog(tmp_path / "rollouts", 0, attempt="1")
+    log = RowLog(tmp_path / "rollouts", 0, attempt="1")
     verdict = {
         "leak_numbers": False,
         "leak_strict": False,

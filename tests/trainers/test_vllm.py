@@ -8,7 +8,7 @@ import random
 import pytest
 import torch
 
-from rise_bench.cot.rollout_log import read_rollouts
+from rise_bench.cot.row_log import read_rows
 
 
 class Engine:
@@ -53,7 +53,7 @@ def test_both_segments_are_asked_of_vllm_with_their_own_limits(make_loop, graded
         assert counts == {1} if mode == "colocate" else min(counts) > 1  # colocate expands it once more
     trained = [ids[mask.bool()].tolist() for ids, mask in zip(*padded(inputs, "prompt"), strict=True)]
     assert all(ids.count(pad) > 1 for ids in trained)  # the forward always has all image tokens
-    rows = [located.row for located in read_rollouts([tmp_path / "rollouts"])]
+    rows = [located.row for located in read_rows([tmp_path / "rollouts"])]
     texts = {text for row in rows for text in (row["cot"], row["reconstruction"])}
     completions = [ids[mask.bool()].tolist() for ids, mask in zip(*padded(inputs, "completion"), strict=True)]
     assert set(tokenizer.batch_decode(completions, skip_special_tokens=True)) == texts

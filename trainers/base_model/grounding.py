@@ -99,7 +99,7 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
 
 def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, limit: int) -> list[Told]:
     """Return the distinct rollouts of steps from `since` on, at most `limit`, spread evenly."""
-    distinct = {(r["id"], r["cot"]) for r, *_ in read_rollouts(folders) if r["step"] >= since}
+    distinct = {(r.id, r.cot) for r, *_ in read_rollouts(folders) if r.step >= since}
     chosen = sorted(distinct)
     if len(chosen) > limit:
         chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]

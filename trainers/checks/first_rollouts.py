@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.trainers.runs.run_folder import is_main_process
 
 #: Metric: share of the answers of a step that can be read.
@@ -25,26 +25,24 @@ class FirstRollouts:
     def __init__(self, warn: Callable[[str], None] = _log.warning) -> None:
         self._warn: Callable[[str], None] | None = warn if is_main_process() else None
 
-    def see(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Judge the rows of the first call (log rows: `id`, `group`, `reward`, `reason`, text); once."""
+    def see(self, rollouts: Sequence[Rollout]) -> None:
+        """Judge the rollouts of the first call; once."""
         warn, self._warn = self._warn, None
-        if warn is None or not rows:
+        if warn is None or not rollouts:
             return
-        reasons = Counter(row["reason"] for row in rows)
+        reasons = Counter(rollout.reason for rollout in rollouts)
         if "ok" not in reasons:
-            text = rows[0].get("response", rows[0].get("reconstruction", ""))
             warn(
-                f"none of the first {len(rows)} responses can be read ({_counted(reasons)}). The first: "
-                f"{text[:200]!r}. If they are cut off, raise the completion length (grpo.max_*_length); "
-                "else start from a model that knows the form, e.g. by an SFT phase."
+                f"none of the first {len(rollouts)} responses can be read ({_counted(reasons)}). The first: "
+                f"{rollouts[0].answer[:200]!r}. If they are cut off, raise the completion length "
+                "(grpo.max_*_length); else start from a model that knows the form, e.g. by an SFT phase."
             )
             return
-        groups: dict[tuple[Any, Any], set[float]] = defaultdict(set)
-        sizes: Counter[tuple[Any, Any]] = Counter()
-        for row in rows:
-            groups[row["id"], row["group"]].add(row["reward"])
-            sizes[row["id"], row["group"]] += 1
-        if all(len(rewards) == 1 for rewards in groups.values()) and max(sizes.values()) > 1:
+        groups: dict[tuple[str, int], list[float]] = defaultdict(list)
+        for rollout in rollouts:
+            groups[rollout.id, rollout.group].append(rollout.earned)
+        equal = all(len({*rewards}) == 1 for rewards in groups.values())
+        if equal and max(map(len, groups.values())) > 1:
             warn(
                 f"all {len(groups)} groups of the first step have equal rewards, which gives no gradient. "
                 "Raise grpo.num_generations or grpo.temperature, or start from a better model."

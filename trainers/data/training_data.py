@@ -11,9 +11,9 @@ from PIL import Image
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache, full_cache_named
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
-from rise_bench.hub.find import find_cots, open_benchmark, read_cots
+from rise_bench.hub.find import find_benchmark, find_cots
 from rise_bench.prompts.templates import prompt_hash
 from rise_bench.trainers.settings.config import DataConfig, TrainConfig
 
@@ -45,9 +45,7 @@ def open_training_data(data: DataConfig) -> TrainingData:
         DataError: There is no such dataset, it holds no images, or it breaks the schema.
         PrerequisiteError: The disk is full.
     """
-    benchmark = open_benchmark(data.benchmark)
-    if benchmark.manifest.images == "reference":
-        raise DataError(f"{benchmark.root} holds no images; run `rise-bench rehydrate` on it first")
+    benchmark = find_benchmark(data.benchmark)
     files = [str(path) for path in benchmark.files("train", data.shots)]
     cache = arrow_cache(benchmark.manifest)
     with full_cache_named(cache):
@@ -83,12 +81,13 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
             f"data.cot_subset = {config.data.cot_subset}: {stage.name} trains on all chains of thought. "
             "Set data.cot_subset=all, or train rise_r1."
         )
-    cots = read_cots(
-        name, min_reward=config.data.tau if high else None, min_groundedness=config.data.min_groundedness
+    dataset = find_cots(name)
+    cots = dataset.texts(
+        min_reward=config.data.tau if high else None, min_groundedness=config.data.min_groundedness
     )
     if data and not any(gold.id in cots for gold in data.golds):
         raise ConfigError(
-            f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
+            f"{name} holds chains of thought for {dataset.spec.name}, none for a sample of "
             f"{data.spec.name} at data.shots={config.data.shots}. Set "
             f"data.{stage.cots} to what `rise-bench collect` wrote for it."
         )

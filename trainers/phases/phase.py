@@ -24,7 +24,7 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from rise_bench.catalog.stages import Phase
-from rise_bench.cot.rollout_log import next_attempt
+from rise_bench.cot.row_log import next_attempt
 from rise_bench.models.families import supported_model
 from rise_bench.models.image_dedup import deduplicated_images
 from rise_bench.models.local import keep_end_tokens_only

@@ -7,7 +7,8 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.rollout_log import Rollout
+from rise_bench.cot.row_log import RowLog
 from rise_bench.scoring.rewards import RewardRule, r1_reward
 from rise_bench.trainers.checks.first_rollouts import READABLE, FirstRollouts
 
@@ -20,7 +21,7 @@ class R1Reward:
     def __init__(
         self,
         golds: Mapping[str, Gold],
-        log: RolloutLog,
+        log: RowLog,
         *,
         rule: RewardRule,
         answer_format: AnswerFormat,
@@ -38,26 +39,16 @@ class R1Reward:
         **columns: Any,
     ) -> list[float]:
         """Reward of each response."""
-        rows: list[dict[str, Any]] = []
+        rollouts = []
         for i, completion in enumerate(completions):
-            text = completion[-1]["content"]
-            verdict = r1_reward(self._golds[columns["id"][i]], text, self._answer_format, rule=self._rule)
-            rows.append(
-                {
-                    "id": columns["id"][i],
-                    "step": trainer_state.global_step,
-                    "group": columns["copy"][i],
-                    "response": text,
-                    "response_tokens": len(completion_ids[i]),
-                    "reward": verdict.reward,
-                    "similarity": verdict.similarity,
-                    "format_ok": verdict.format_ok,
-                    "reason": verdict.reason,
-                }
-            )
-        self._log.append(rows)
-        self._first.see(rows)
-        log_metric(READABLE, sum(row["reason"] == "ok" for row in rows) / len(rows))
+            uid, text = columns["id"][i], completion[-1]["content"]
+            verdict = r1_reward(self._golds[uid], text, self._answer_format, rule=self._rule)
+            known = {"group": columns["copy"][i], "response_tokens": len(completion_ids[i])}
+            step = trainer_state.global_step
+            rollouts.append(Rollout.of(verdict, id=uid, step=step, response=text, **known))
+        self._log.append(rollout.to_json() for rollout in rollouts)
+        self._first.see(rollouts)
+        log_metric(READABLE, sum(rollout.reason == "ok" for rollout in rollouts) / len(rollouts))
         for name in ("similarity", "format_ok"):
-            log_metric(name, sum(float(row[name]) for row in rows) / len(rows))
-        return [row["reward"] for row in rows]
+            log_metric(name, sum(float(getattr(rollout, name)) for rollout in rollouts) / len(rollouts))
+        return [rollout.reward for rollout in rollouts]

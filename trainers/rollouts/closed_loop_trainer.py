@@ -16,11 +16,13 @@ writes the reconstruction prompts back into the caller's list.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
+from rise_bench.annotations.base import Gold
+from rise_bench.cot.closed_loop import ClosedLoop
 from rise_bench.trainers.phases.resuming import ResumableGRPOTrainer
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # else TRL warns of `rollout_func` at every start
@@ -29,26 +31,12 @@ T = TypeVar("T")
 Messages = list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedLoop:
-    """Prompt of the reconstruction from a CoT, and length limits of both segments.
+Gradient = Literal["both", "cot"]
 
-    Attributes:
-        reconstruct_text: Sample id and CoT to the text of the reconstruction prompt.
-        max_cot_length: Tokens of a CoT.
-        max_reconstruction_length: Tokens of a reconstruction.
-        gradient: `both` segments are trained, or the `cot` only.
-    """
 
-    reconstruct_text: Callable[[str, str], str]
-    max_cot_length: int
-    max_reconstruction_length: int
-    gradient: Literal["both", "cot"] = "both"
-
-    @property
-    def rows_per_rollout(self) -> int:
-        """Rows that a rollout takes in TRL's batches; `num_generations` is this times G."""
-        return 2 if self.gradient == "both" else 1
+def rows_per_rollout(gradient: Gradient) -> int:
+    """Rows that a rollout takes in TRL's batches; `num_generations` is this times G."""
+    return 2 if gradient == "both" else 1
 
 
 class ClosedLoopTrainer(ResumableGRPOTrainer):
@@ -56,23 +44,27 @@ class ClosedLoopTrainer(ResumableGRPOTrainer):
 
     _name = "RISE-CoT"
 
-    def __init__(self, *, loop: ClosedLoop, **arguments: Any) -> None:
+    def __init__(
+        self, *, loop: ClosedLoop, golds: Mapping[str, Gold], gradient: Gradient = "both", **arguments: Any
+    ) -> None:
         """Build the trainer.
 
         Args:
             loop: The closed loop.
+            golds: Ground truth by sample id.
+            gradient: `both` segments are trained, or the `cot` only.
             arguments: Those of `ResumableGRPOTrainer`, except `rollout_func`. The reward function receives,
                 beside the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and
                 `reconstruction_tokens`; a pair must get one reward.
         """
-        self.loop = loop
+        self.loop, self.golds, self.gradient = loop, golds, gradient
         self._reconstruction_prompts: list[Messages] = []
         rollout: Any = _rollout
         super().__init__(rollout_func=rollout, **arguments)
 
     def _generate(self, prompts: list[Messages]) -> Any:
         output = super()._generate(prompts)
-        if self.loop.gradient == "both":
+        if self.gradient == "both":
             prompts[1::2] = self._reconstruction_prompts
         return output
 
@@ -86,16 +78,16 @@ def reconstruction_prompt(cot_prompt: Messages, text: str) -> Messages:
 def _rollout(prompts: list[Messages], trainer: Any) -> dict[str, Any]:
     """Sample CoTs, then reconstructions, for the rows of this process; every rank does both."""
     loop: ClosedLoop = trainer.loop
-    rows = loop.rows_per_rollout
+    rows = rows_per_rollout(trainer.gradient)
     generations = trainer.num_generations if trainer.model.training else trainer.num_generations_eval
     asked = prompts[::rows]
-    first = _sample(trainer, asked, generations // rows, loop.max_cot_length)
+    first = _sample(trainer, asked, generations // rows, loop.settings.max_cot_length)
     cots = first.texts(trainer)
     trainer._reconstruction_prompts = [
-        reconstruction_prompt(prompt, loop.reconstruct_text(prompt[-1]["id"], cot))
+        reconstruction_prompt(prompt, loop.reconstruct_text(trainer.golds[prompt[-1]["id"]], cot))
         for prompt, cot in zip(asked, cots, strict=True)
     ]
-    second = _sample(trainer, trainer._reconstruction_prompts, 1, loop.max_reconstruction_length)
+    second = _sample(trainer, trainer._reconstruction_prompts, 1, loop.settings.max_reconstruction_length)
 
     def per_row(left: Sequence[T], right: Sequence[T]) -> list[T]:
         return list(chain.from_iterable(zip(left, right, strict=True))) if rows == 2 else list(left)

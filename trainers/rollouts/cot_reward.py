@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.cot.closed_loop import verdict_fields
-from rise_bench.cot.rollout_log import RolloutLog
+from rise_bench.cot.closed_loop import ClosedLoop
+from rise_bench.cot.row_log import RowLog
 from rise_bench.scoring.groundedness import Grounded
-from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward
 from rise_bench.trainers.checks.first_rollouts import READABLE, FirstRollouts
 from rise_bench.trainers.rollouts.group_judge import GroupJudge
+
+_MEANS = {
+    "similarity": "similarity",
+    "leak_numbers": "leak_numbers",
+    "leak_strict": "leak_strict",
+    "format_ok": "format_ok",
+    "cot_tokens": "cot_length",
+    "reconstruction_tokens": "reconstruction_length",
+}
+_JUDGED_MEANS = {
+    "groundedness": "groundedness",
+    "groundedness_worst_sentence": "groundedness_worst_sentence",
+    "reward": "reward_eq1",
+}
 
 
 class CotReward:
@@ -22,17 +34,15 @@ class CotReward:
 
     def __init__(
         self,
+        loop: ClosedLoop,
         golds: Mapping[str, Gold],
-        log: RolloutLog,
+        log: RowLog,
         *,
-        rule: RewardRule,
-        answer_format: AnswerFormat,
         rows_per_rollout: int,
         judge: GroupJudge | None = None,
     ) -> None:
-        self._golds, self._log, self._rows, self._judge = golds, log, rows_per_rollout, judge
-        self._first = FirstRollouts()
-        self._rule, self._answer_format = rule, answer_format
+        self._loop, self._golds, self._log = loop, golds, log
+        self._rows, self._judge, self._first = rows_per_rollout, judge, FirstRollouts()
 
     def __call__(
         self,
@@ -45,61 +55,31 @@ class CotReward:
     ) -> list[float]:
         """Reward of each row; the two rows of a rollout get the same, and each rollout is judged once."""
         first = range(0, len(cot), self._rows)
-        ids, copies = columns["id"], columns["copy"]
-        lengths = columns["cot_tokens"], columns["reconstruction_tokens"]
-        step = trainer_state.global_step
+        ids, step = columns["id"], trainer_state.global_step
         scores: list[Grounded | None] = [None] * len(first)
         if self._judge is not None:
             scores = [*self._judge([ids[i] for i in first], [cot[i] for i in first], step=step)]
-        verdicts: list[Verdict] = []
-        rows: list[dict[str, Any]] = []
-        for i, score in zip(first, scores, strict=True):
-            verdict = cot_reward(
+        rollouts = [
+            self._loop.judge(
                 self._golds[ids[i]],
                 cot[i],
                 reconstruction[i],
-                self._answer_format,
-                rule=self._rule,
-                groundedness=score.worst if score else None,
+                grounded=score,
+                step=step,
+                group=columns["copy"][i],
+                cot_tokens=columns["cot_tokens"][i],
+                reconstruction_tokens=columns["reconstruction_tokens"][i],
             )
-            verdicts.append(verdict)
-            rows.append(
-                {
-                    "id": ids[i],
-                    "step": step,
-                    "group": copies[i],
-                    "cot": cot[i],
-                    "reconstruction": reconstruction[i],
-                    "cot_tokens": lengths[0][i],
-                    "reconstruction_tokens": lengths[1][i],
-                    **verdict_fields(verdict),
-                    **grounded_fields(score, verdict),
-                }
-            )
-        self._log.append(rows)
-        self._first.see([row | {"reward": row.get("paid", row["reward"])} for row in rows])
-        for name in ("similarity", "leak_numbers", "leak_strict", "format_ok"):
-            log_metric(name, _mean([float(row[name]) for row in rows]))
-        log_metric(READABLE, sum(row["reason"] == "ok" for row in rows) / len(rows))
-        log_metric("cot_length", _mean([float(row["cot_tokens"]) for row in rows]))
-        log_metric("reconstruction_length", _mean([float(row["reconstruction_tokens"]) for row in rows]))
-        if self._judge is not None:
-            for name in ("groundedness", "groundedness_worst_sentence"):
-                log_metric(name, _mean([float(row[name]) for row in rows]))
-            log_metric("reward_eq1", _mean([v.reward for v in verdicts]))
-        return [v.paid for v in verdicts for _ in range(self._rows)]
+            for i, score in zip(first, scores, strict=True)
+        ]
+        self._log.append(rollout.to_json() for rollout in rollouts)
+        self._first.see(rollouts)
+        for field, metric in (_MEANS | (_JUDGED_MEANS if self._judge else {})).items():
+            log_metric(metric, _mean(getattr(rollout, field) for rollout in rollouts))
+        log_metric(READABLE, _mean(rollout.reason == "ok" for rollout in rollouts))
+        return [rollout.earned for rollout in rollouts for _ in range(self._rows)]
 
 
-def grounded_fields(score: Grounded | None, verdict: Verdict) -> dict[str, float]:
-    """Log entries of a judged rollout: its groundedness, and the reward that replaced eq. 1."""
-    if score is None:
-        return {}
-    return {
-        "groundedness": score.score,
-        "groundedness_worst_sentence": score.worst,
-        "paid": verdict.paid,
-    }
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def _mean(values: Iterable[float]) -> float:
+    numbers = [float(value) for value in values]
+    return sum(numbers) / len(numbers)

@@ -8,7 +8,6 @@ from rise_bench.catalog.plugins import load_component
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.cot.closed_loop import LoopSettings
     from rise_bench.cot.collect import CollectJob
     from rise_bench.models.sampler import Sampling
 
@@ -31,20 +30,23 @@ def _plan(
     from rise_bench.cot.closed_loop import LoopSettings
     from rise_bench.cot.collect import CollectJob
     from rise_bench.files.paths import cache_folder
-    from rise_bench.hub.find import open_benchmark
+    from rise_bench.hub.find import find_benchmark
     from rise_bench.models.sampler import Sampling
 
     sampling = Sampling()
     if config:
         sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
     sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
-    settings = _settings_of(config) if config else LoopSettings()
+    settings = LoopSettings()
+    if config:
+        rule = replace(config.loop.rule, grounded="none")  # rows are compared by eq. 1
+        settings = replace(config.loop, rule=rule, step=config.grpo.steps)
     stated = {name: asked.pop(name) for name in ("unit", "max_pixels") if name in asked}
     settings = replace(settings, answer_format=replace(settings.answer_format, **stated), **asked)
     name = benchmark or (config.data.benchmark if config else "")
     if not name:
         raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
-    dataset = open_benchmark(name)
+    dataset = find_benchmark(name)
     if run:
         load_component("trainers", "runs.run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
     target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
@@ -59,20 +61,6 @@ def _plan(
         provenance=_provenance_of(config) if config else {},
     )
     return job, sampling
-
-
-def _settings_of(config: Any) -> "LoopSettings":
-    from rise_bench.cot.closed_loop import LoopSettings
-    from rise_bench.scoring.rewards import RewardRule
-
-    return LoopSettings(
-        samples=config.grpo.num_generations,
-        max_cot_length=config.grpo.max_cot_length,
-        max_reconstruction_length=config.grpo.max_reconstruction_length,
-        answer_format=config.model.answer_format,
-        rule=replace(RewardRule(**asdict(config.reward)), grounded="none"),  # rows are compared by eq. 1
-        step=config.grpo.steps,
-    )
 
 
 def _provenance_of(config: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, ConfigDict
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, BoxUnit
 from rise_bench.catalog.stages import Phase, Stage, get_stage
+from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.rewards import RewardRule
@@ -209,6 +210,17 @@ class TrainConfig:
                 f"model.min_pixels = {self.model.min_pixels}: boxes in resized_px are read for {MIN_PIXELS}. "
                 "Leave it out."
             )
+
+    @property
+    def loop(self) -> LoopSettings:
+        """The closed loop as the run samples and rewards it."""
+        return LoopSettings(
+            samples=self.grpo.num_generations,
+            max_cot_length=self.grpo.max_cot_length,
+            max_reconstruction_length=self.grpo.max_reconstruction_length,
+            answer_format=self.model.answer_format,
+            rule=self.reward,
+        )
 
     def _check_grounded(self) -> None:
         if not self.declared_stage.is_closed_loop:

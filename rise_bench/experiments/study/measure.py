@@ -111,7 +111,7 @@ def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[s
     if not runs:
         return {}
     count = fact_check.count_statements
-    texts = ((row["id"], row["cot"]) for row in latest_rollouts(run / "rollouts" for run in runs))
+    texts = ((rollout.id, rollout.cot) for rollout in latest_rollouts(run / "rollouts" for run in runs))
     return _truth(count(texts, dataset, "train"), "rollout")
 
 

@@ -1,0 +1,138 @@
+"""Append-only JSONL log of rows: one file for each process, nothing shared.
+
+Every process writes only its own file, so that any number of processes on any number of machines log to one
+folder without talking to each other; a reader joins the files. A line is on disk when `append` returns, so
+`kill -9` loses at most the rows in flight; readers skip the line that it may truncate, and the next writer
+ends it.
+
+Each row has the `id` of its sample and an `attempt`, the name of a start of the program, which sorts after
+those of earlier starts.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rise_bench.errors import DataError, of_os_error
+from rise_bench.scoring.response_text import response_text
+
+_TEXTS = ("cot", "reconstruction", "response")
+
+
+def next_attempt(*folders: Path | str) -> str:
+    """Name of this start of the program, which sorts after every attempt in the logs whatever the clock says.
+
+    Args:
+        *folders: Folders of the logs that are read together.
+    """
+    last = max((located.row["attempt"] for located in read_rows(folders)), default="")
+    now = f"{time.time_ns():020d}"
+    return now if now > last else f"{last}0"  # any text sorts before itself with something after it
+
+
+class RowLog:
+    """Writer of one process; the file is opened at the first row, and kept open."""
+
+    def __init__(self, folder: Path | str, rank: int, *, attempt: str) -> None:
+        """Prepare `folder`/rankNNNNN.jsonl.
+
+        Args:
+            folder: Folder of the logs, made if absent.
+            rank: Number of this process among those that write to the folder.
+            attempt: Name of this start of the program, of `next_attempt`: later ones sort after earlier ones.
+        """
+        self.path = Path(folder) / f"rank{rank:05d}.jsonl"
+        self.attempt = attempt
+        self._descriptor = -1
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows and wait until they are on disk.
+
+        Raises:
+            PrerequisiteError: The disk is full, or the file cannot be written.
+        """
+        lines = [json.dumps({"attempt": self.attempt, **row}) + "\n" for row in rows]
+        if not lines:
+            return
+        try:
+            if self._descriptor < 0:
+                self._descriptor = _open_at_line_start(self.path)
+            _write_all(self._descriptor, "".join(lines).encode())
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise of_os_error(error, self.path) from error
+
+    def close(self) -> None:
+        """Close the file; a later `append` opens it again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class LocatedRow(NamedTuple):
+    """A row, and where its line begins."""
+
+    row: dict[str, Any]
+    path: Path
+    offset: int
+
+
+def read_rows(folders: Iterable[Path | str]) -> Iterator[LocatedRow]:
+    """Every whole row of every log in the folders; truncated lines are skipped.
+
+    Raises:
+        DataError: A row lacks the id of its sample, or its attempt is no text.
+    """
+    for folder in folders:
+        for path in sorted(Path(folder).glob("rank*.jsonl")):
+            offset = 0
+            with path.open("rb") as file:
+                for line in file:
+                    if (row := _parse(line)) is not None:
+                        if not isinstance(row.get("id"), str) or not isinstance(row.get("attempt"), str):
+                            raise DataError(
+                                f"{path}, byte {offset}: a row without id or attempt; delete the file"
+                            )
+                        yield LocatedRow(row, path, offset)
+                    offset += len(line)
+
+
+def read_at(path: Path, offset: int) -> dict[str, Any]:
+    """The row whose line begins at `offset`."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        row = _parse(file.readline())
+    if row is None:
+        raise DataError(f"{path} changed while it was read; start the same command again")
+    return row
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    return row | {
+        name: response_text(row[name]) for name in _TEXTS if isinstance(row.get(name, 0), str | None)
+    }
+
+
+def _open_at_line_start(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.write(descriptor, b"\n")
+    return descriptor
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
