@@ -22,7 +22,7 @@ from rise_bench.hub.dataset_card import published_card
 from rise_bench.hub.find import find
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 
-#: Told (bytes of the shards prepared, bytes in all) while a folder is staged.
+#: Called with (bytes of the shards prepared, bytes in all) while a folder is staged.
 Progress = Callable[[int, int], None]
 
 #: Folders of the repository that a publication owns: what it does not send there is deleted.
@@ -60,7 +60,7 @@ def publish(
         private: Make it private; an existing repository must be private already.
         create_pr: Open a pull request instead of committing to main.
         embed: Insist on sending the images.
-        progress: Told after each shard that is hashed, and stripped where it has to be.
+        progress: Called after each shard that is hashed and, where it has to be, stripped.
 
     Returns:
         What was sent, and the commit to pin.
@@ -104,7 +104,7 @@ def stage(
         repo_id: Where they go; named on the card.
         work: Empty folder for the files that differ from the built ones.
         embed: Insist on sending the images.
-        progress: Told after each shard.
+        progress: Called after each shard.
 
     Returns:
         The manifest as it goes out, and every file.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
-#: Told (files hashed, files to hash) while images are looked for.
+#: Called with (files hashed, files to hash) while images are searched.
 Progress = Callable[[int, int], None]
 
 
@@ -158,7 +158,7 @@ def find_images(
     Args:
         source: Folder to search, with everything below it.
         wanted: What to find.
-        progress: Told after each hashed file.
+        progress: Called after each hashed file.
 
     Returns:
         sha256 -> file, and what is not there.
