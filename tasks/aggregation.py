@@ -1,8 +1,7 @@
-"""Sample values of a whole run -> the numbers that lmms-eval prints, whatever the order of the samples.
+"""Aggregation of sample values into the numbers that lmms-eval prints, independent of the order.
 
-lmms-eval concatenates the samples of its processes, so the same run comes in different orders. Means use
-exact summation, other metrics sort by our ids. A run with a failed request has no score: it shows "N/A" and
-the count.
+lmms-eval concatenates the samples of its processes, so their order varies. Means use exact summation, other
+metrics sort by sample id. A run with a failed request has no score: it shows "N/A" and the count.
 """
 
 import functools

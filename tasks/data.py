@@ -1,8 +1,8 @@
-"""What a task's YAML asks of its dataset, worked out when that YAML is loaded and not before.
+"""Values in a task's YAML that depend on its dataset, computed when the YAML is loaded.
 
-lmms-eval reads `!function module.attribute` of the chosen tasks only, and takes any value. So `files__lisa`,
-`documents__lisa__norm1000`, `metadata__lisa__norm1000` and `metrics__custom` are attributes made on demand:
-an absent dataset is an error of its own task, which names the command that makes it.
+lmms-eval reads `!function module.attribute` of the chosen tasks only, and accepts any value. So
+`files__lisa`, `documents__lisa__norm1000`, `metadata__lisa__norm1000` and `metrics__custom` are attributes
+made on demand: a missing dataset is an error of its own task, which names the command that builds it.
 """
 
 import functools
@@ -28,7 +28,7 @@ from rise_bench.tasks.documents import prepare
 
 _log = logging.getLogger(__name__)
 
-#: Raised when a prompt, a metric or the way to score changes; lmms-eval shows it beside the task.
+#: Increased when a prompt, a metric or the scoring changes; lmms-eval shows it with the task.
 TASK_VERSION = "1.0"
 
 _VERSIONS_OF = (
@@ -82,16 +82,16 @@ def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
 
 @functools.cache
 def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the limits of images in this run of lmms-eval; warn if they are not those of the checkpoint.
+    """Return the image limits of this run of lmms-eval; warn if they are not those of the checkpoint.
 
-    `rise-bench eval` states the checkpoint's, plain lmms-eval does not. None where they are not known.
+    `rise-bench eval` sets those of the checkpoint, plain lmms-eval does not. None if unknown.
     """
     try:
         command = read_command(arguments)
         shown = lmms_limits(command.model, command.model_args)
         revision = command.stated.get("revision", "")
         own = checkpoint_limits(command.checkpoint, revision, local_only=True) if command.checkpoint else None
-    except RiseError:  # no command line of lmms-eval, or one that lmms-eval itself will refuse
+    except RiseError:  # not a command line of lmms-eval, or an invalid one
         return None
     used = shown or own
     if shown and own and not shown.stated and shown.pixels != own.pixels:

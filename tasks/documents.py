@@ -1,7 +1,7 @@
 """Stateless functions over one document: what the model is shown, and how its response is scored.
 
-A document is a row of the dataset with the columns of `prepare` added, so it says itself in which unit its
-boxes were asked for; nothing is looked up elsewhere while a run is scored.
+A document is a row of the dataset with the columns of `prepare`, such as the unit of its boxes, so that
+scoring looks nothing up elsewhere.
 """
 
 import json
@@ -25,7 +25,7 @@ from rise_bench.tasks.aggregation import metric_list
 
 
 def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
-    """Add to each row its prompt, its target text and all that scoring needs to know.
+    """Add to each row its prompt, its target text and everything that scoring needs.
 
     Args:
         documents: A `datasets.Dataset` of one split.
@@ -60,8 +60,8 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
     """Return the image in RGB, upright.
 
-    For `resized_px` it is resized to the frame that the prompt states, by the filter of the Qwen processors;
-    they then leave it as it is, however often they round to whole patches.
+    For `resized_px` it is resized to the frame in the prompt, with the filter of the Qwen processors; they
+    then keep that size.
     """
     image = decode_rgb(doc["image"]["bytes"], doc["id"])
     if doc["box_unit"] != "resized_px":
@@ -75,8 +75,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
 
     Args:
         doc: The document.
-        results: Its responses; the first counts. None, such as the null of a server, is no response: the same
-            as an empty one.
+        results: Responses, of which the first counts; None, such as the null of a server, counts as empty.
 
     Returns:
         Metric -> value of this sample, None where the request failed. The main metric of the kind holds a row

@@ -100,7 +100,7 @@ def custom(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Your own: images with a CSV of probabilities or labels, a COCO json, or one folder a class."""
+    """Your own: images with a CSV of probabilities or labels, a COCO json, or one folder per class."""
     plan = _plan(
         "custom",
         source=source,
@@ -118,7 +118,7 @@ def custom(
 
 
 def _from_source(benchmark: str, about: str) -> None:
-    """Add the command of a benchmark whose builder takes its source and a seed only."""
+    """Add the command of a benchmark whose builder takes only its source and a seed."""
 
     def build(
         source: Source,
@@ -254,7 +254,7 @@ def _print_summary(folder: Path, manifest: "Manifest", as_json: bool) -> None:
 
 
 def _uses(counts: Mapping[str, int]) -> list[str]:
-    """Say what the splits that are there, or not there, are good for."""
+    """Explain what the existing splits can be used for."""
     if "train" not in counts:
         return ["no train split: it can be evaluated on, and neither trained on nor given chains of thought"]
     if "test" not in counts:

@@ -1,4 +1,4 @@
-"""`rise-bench check`: is a dataset folder what its manifest says, and does its truth score as truth."""
+"""`rise-bench check`: compare a dataset folder with its manifest, and score its ground truth."""
 
 from pathlib import Path
 from typing import Annotated

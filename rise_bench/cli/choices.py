@@ -1,4 +1,4 @@
-"""Options that several commands share and that take one of a few words."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
@@ -9,5 +9,5 @@ from rise_bench.annotations.boxes.values import BoxUnit
 
 BoxUnitChoice = Annotated[BoxUnit | None, typer.Option(help="Unit of boxes, if the file does not say.")]
 AskedStyleChoice = Annotated[
-    Style | None, typer.Option(help="Form of the answers, if the file does not say.")
+    Style | None, typer.Option(help="Format of the answers, if the file does not say.")
 ]

@@ -39,7 +39,7 @@ def collect(
     tau: Annotated[
         float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Rollouts a sample (G) in the sweep.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rollouts per sample (G) in the sweep.")] = None,
     no_sweep: Annotated[
         bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
     ] = False,
@@ -63,7 +63,9 @@ def collect(
             "from, or that of a local sweep; none for endpoints."
         ),
     ] = "",
-    judge_swaps: Annotated[int, typer.Option(min=1, help="Other pictures that a text is held against.")] = 4,
+    judge_swaps: Annotated[
+        int, typer.Option(min=1, help="Number of other images that a text is compared on.")
+    ] = 4,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     select: Annotated[
         Literal["reward", "reward_and_groundedness"],
@@ -82,8 +84,8 @@ def collect(
 ) -> None:
     """Write the CoT dataset of a train split: best-of-G by reward, then a sweep over uncovered samples.
 
-    Start it once, or as many times as you like under torchrun, accelerate or Slurm: each process takes its
-    part, the last one to finish writes. The same command again goes on where a killed one stopped.
+    Start it once, or as several processes under torchrun, accelerate or Slurm: each takes a part, the last to
+    finish writes. After an interruption the same command continues.
     """
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
@@ -161,7 +163,7 @@ def _local(
 
 
 def _check_local(job: "CollectJob", name: str, revision: str) -> None:
-    """Refuse a model or pictures that cannot be sampled, before anything is written or loaded."""
+    """Refuse a model or images that cannot be sampled, before anything is written or loaded."""
     from rise_bench.models.families import check_pictures, supported_model
 
     supported_model(name, revision, weights=False)

@@ -28,7 +28,7 @@ def demo(
     """Run the whole of RISE on a drawn benchmark, beside SFT and Visual-RFT, and print how they compare.
 
     Draws the benchmark, trains RISE-CoT, collects verified chains of thought, trains RISE-R1 and its rivals
-    and scores all through lmms-eval. Started again after a crash, the same command goes on where it was.
+    and scores all through lmms-eval. After a crash the same command continues.
     """
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars

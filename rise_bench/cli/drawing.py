@@ -1,11 +1,11 @@
-"""How far the drawing of a benchmark is: a bar that is gone when it is done."""
+"""Progress bar of drawing a benchmark."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
 class DrawingBar:
-    """A context in which `show` is to be told of pictures."""
+    """Progress bar; `show` updates it inside its context."""
 
     def __init__(self) -> None:
         """Draw on standard error."""
@@ -24,5 +24,5 @@ class DrawingBar:
         self._bar.stop()
 
     def show(self, done: int, total: int) -> None:
-        """Show how many pictures are drawn."""
+        """Show the number of drawn images."""
         self._bar.update(self._task, completed=done, total=total, visible=done < total)

@@ -1,4 +1,4 @@
-"""`rise-bench eval`: run tasks through lmms-eval, with lmms-eval's own flags."""
+"""`rise-bench eval`: run tasks through lmms-eval, with its flags."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ _WHAT, _MODEL, _HOW, _FILES = "What is run", "Model", "How it is run", "Files"
 
 
 def _flag(name: str, panel: str, text: str, *short: str) -> Any:
-    """Option that is lmms-eval's flag of that name; hyphens do for its underscores."""
+    """Return an option for a flag of lmms-eval, spelt with underscores or hyphens."""
     spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}", *short))
     return typer.Option(*spellings, help=text, rich_help_panel=panel, show_default=False)
 
@@ -48,30 +48,32 @@ def evaluate(
             "no GPU. model, base_url, api_key: a server (openai).",
         ),
     ] = "",
-    batch_size: Annotated[str, _flag("batch_size", _HOW, "Samples a batch; 1 if not given.", "-b")] = "",
+    batch_size: Annotated[str, _flag("batch_size", _HOW, "Samples per batch; 1 by default.", "-b")] = "",
     gen_kwargs: Annotated[
         str, _flag("gen_kwargs", _HOW, "Sampling, e.g. max_new_tokens=512,temperature=0.")
     ] = "",
     seed: Annotated[str, _flag("seed", _HOW, "Seed of all random generators.")] = "",
     use_cache: Annotated[
-        str, _flag("use_cache", _HOW, "Folder of responses: the same command asks only what failed.", "-c")
+        str,
+        _flag("use_cache", _HOW, "Folder of responses: the same command repeats only failed requests.", "-c"),
     ] = "",
     num_processes: Annotated[
-        int, typer.Option(min=1, help="Data-parallel processes, one a GPU.", rich_help_panel=_HOW)
+        int, typer.Option(min=1, help="Data-parallel processes, one per GPU.", rich_help_panel=_HOW)
     ] = 1,
     output_path: Annotated[
-        str, _flag("output_path", _FILES, "Each evaluation gets a folder of its own in it; `results`.")
+        str,
+        _flag(
+            "output_path", _FILES, "Folder of the output, one subfolder per evaluation; `results` by default."
+        ),
     ] = "",
-    verbosity: Annotated[
-        str, _flag("verbosity", _FILES, "DEBUG also shows what lmms-eval says, which goes to a log.")
-    ] = "",
+    verbosity: Annotated[str, _flag("verbosity", _FILES, "DEBUG also shows lmms-eval's log.")] = "",
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a model by lmms-eval: scores with intervals, floors beside them.
+    """Evaluate a model with lmms-eval: scores with intervals, beside the baselines.
 
-    Fails where lmms-eval exits with 0 all the same: no results, an exception, failed or missing responses.
-    Any other flag of lmms-eval is passed on to it: `lmms-eval eval --help` lists them.
+    Unlike lmms-eval, it fails without results, on an exception, and on failed or missing responses. Other
+    flags are passed on to lmms-eval; `lmms-eval eval --help` lists them.
     """
     from rise_bench.cli.tables import print_json, print_run
     from rise_bench.evaluation.lmms_eval import evaluate as run_evaluation
@@ -96,5 +98,5 @@ def evaluate(
     for task in evaluated:
         print_run(task.run)
         if task.partial:
-            typer.echo(f"{task.task}: part of the samples only, by --limit or --offset; this is no score.")
+            typer.echo(f"{task.task}: only part of the samples, by --limit or --offset; this is not a score.")
         typer.echo(f"samples: {task.samples}\n")

@@ -1,4 +1,4 @@
-"""`rise-bench explain`: how the score of one response came about."""
+"""`rise-bench explain`: explain the score of a response."""
 
 import sys
 from pathlib import Path
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def explain(
     data: Annotated[Path, typer.Option(help="Dataset folder, or the name of a built one.")],
     sample_id: Annotated[str, typer.Option("--id", help="Id of the sample.")],
-    samples: Annotated[Path | None, typer.Option(help="Samples file that holds the response.")] = None,
-    file: Annotated[Path | None, typer.Option(help="File that is the response; - is standard input.")] = None,
-    text: Annotated[str | None, typer.Option(help="The response itself.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Samples file with the response.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the response; - for standard input.")] = None,
+    text: Annotated[str | None, typer.Option(help="Text of the response.")] = None,
     cot_file: Annotated[
         Path | None,
         typer.Option(help="Chain of thought from which the response reconstructs the annotation (eq. 1)."),
@@ -34,7 +34,7 @@ def explain(
     style: AskedStyleChoice = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Explain one score: what was read, what leaks, which boxes matched, and the reward that follows.
+    """Explain a score: what was read, what leaks, what matched, and the reward.
 
     Give the response by one of --samples, --file and --text.
     """
@@ -55,8 +55,8 @@ def explain(
         answer_format = responses.answer_format
         text = responses.texts.get(sample_id)
         if text is None:
-            why = responses.failed.get(sample_id, "it has no line for it")
-            raise ConfigError(f"{samples} holds no response to {sample_id!r}: {why}")
+            why = responses.failed.get(sample_id, "there is no line for it")
+            raise ConfigError(f"{samples} has no response to {sample_id!r}: {why}")
     elif file is not None:
         text = _read(file)
     explanation = explain_response(
@@ -73,11 +73,11 @@ def explain(
 
 def _gold(dataset: "BenchmarkDataset", sample_id: str) -> "Gold":
     golds = (gold for split in dataset.manifest.counts for gold in dataset.golds(split))
-    found = next((gold for gold in golds if gold.id == sample_id), None)
-    if found is None:
+    gold = next((gold for gold in golds if gold.id == sample_id), None)
+    if gold is None:
         example = next(iter(dataset.golds("test"))).id
         raise ConfigError(f"{dataset.root} has no sample {sample_id!r}; ids look like {example!r}")
-    return found
+    return gold
 
 
 def _read(path: Path) -> str:
@@ -103,7 +103,7 @@ def _print(explanation: "Explanation") -> None:
 
 
 def _visible(text: str) -> str:
-    """Show escape characters instead of obeying them: the text is a model's. Positions stay the same."""
+    """Replace escape characters of untrusted text by visible ones; positions stay the same."""
     return text.replace("\x1b", "␛").replace("\x9b", "␛")
 
 
@@ -130,9 +130,9 @@ def _print_verdict(explanation: "Explanation", console: Console) -> None:
     verdict, score = explanation.verdict, explanation.score
     table = Table(show_header=False)
     table.add_row("parse", explanation.score.reading.reason)
-    table.add_row("format", "ok" if verdict.format_ok else "wrong: pays nothing")
+    table.add_row("format", "ok" if verdict.format_ok else "wrong: no reward")
     if explanation.equation == 1:
-        leak = "numbers: pays nothing" if verdict.leak_numbers else "none"
+        leak = "numbers: no reward" if verdict.leak_numbers else "none"
         table.add_row("leak (paper's rule)", leak)
         table.add_row("leak (strict rule)", "yes" if verdict.leak_strict else "none")
     table.add_row("similarity S", f"{verdict.similarity:.6f}")

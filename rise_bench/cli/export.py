@@ -1,4 +1,4 @@
-"""`rise-bench export`: a CoT dataset in the form of another trainer."""
+"""`rise-bench export`: a CoT dataset in the format of another trainer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ def export(
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the Hub.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
 ) -> None:
-    """Write a CoT dataset for other trainers: one flag each, with the folder to make."""
+    """Write a CoT dataset for other trainers: one flag per format, with its output folder."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""`rise-bench floors`: what the constant predictors score on a dataset."""
+"""`rise-bench floors`: scores of the baselines on a dataset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +11,13 @@ from rise_bench.cli import app
 @app.command()
 def floors(
     data: Annotated[Path, typer.Argument(help="Dataset folder, or the name of a built one.")],
-    split: Annotated[
-        str, typer.Option(help="Split to score on; the predictors are fitted to train.")
-    ] = "test",
+    split: Annotated[str, typer.Option(help="Split to score on; baselines are fitted to train.")] = "test",
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score the constant predictors (uniform, train mean, majority class; whole image, mean box).
+    """Score the baselines: constant answers such as the mean of the training annotations.
 
-    A model that does not beat them has learnt nothing about the images.
+    A model that does not beat them has learned nothing about the images.
     """
     from rise_bench.cli.tables import print_floors, print_json
     from rise_bench.evaluation.score_run import score_floors

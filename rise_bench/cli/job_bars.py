@@ -1,4 +1,4 @@
-"""How far jobs are: a bar for each that runs, on a terminal; elsewhere a line as each starts and ends."""
+"""Progress of jobs: a bar for each on a terminal, else a line when one starts and ends."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class JobBars:
-    """A context in which `show` is to be told of jobs."""
+    """Progress of jobs; `show` updates it inside its context."""
 
     def __init__(self, jobs: int, folder: "JobFolder") -> None:
-        """Expect that many jobs with records in `folder`."""
+        """Expect a number of jobs with records in `folder`."""
         self._console = Console(stderr=True, markup=False, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Bars(*columns, console=self._console, disable=not self._console.is_terminal)
@@ -32,7 +32,7 @@ class JobBars:
         self._bars.stop()
 
     def show(self, progress: "Progress") -> None:
-        """Show how far one job is."""
+        """Show the progress of a job."""
         job = progress.job
         if progress.finished:
             if job.name in self._tasks:

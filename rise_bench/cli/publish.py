@@ -29,7 +29,7 @@ def publish(
     """Send a dataset folder to the Hub in one commit, and print the commit to pin.
 
     Every configuration goes out, without copied shards. The token is the one of `hf auth login`, or HF_TOKEN.
-    Run again after an interruption: what the Hub has already is not sent again.
+    After an interruption the same command sends only what the Hub lacks.
     """
     import json
 
@@ -60,7 +60,7 @@ def publish(
 
 @contextlib.contextmanager
 def byte_bar(label: str) -> "Iterator[Callable[[int, int], None]]":
-    """Show a bar on stderr, and give what is told (done, total) in bytes."""
+    """Show a bar on stderr; the value is called with (done, total) in bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -83,7 +83,7 @@ def difference_json(repo: str, change: "Difference") -> dict[str, Any]:
 
 
 def difference_text(repo: str, change: "Difference") -> str:
-    """Return what would be sent as lines to read."""
+    """Return what would be sent as text."""
     where = f"at {change.head}" if change.head else "does not exist yet and would be made"
     size = sum(file.size_bytes for file in change.send)
     about = [

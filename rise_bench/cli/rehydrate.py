@@ -30,7 +30,7 @@ def rehydrate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Join images back; every hash is checked, and what is missing is listed, one row a line."""
+    """Join images back; every hash is checked, and missing images are listed, one row per line."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -12,8 +12,8 @@ from rise_bench.cli import app
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Run folder (run.output_dir of the training run).")],
-    out: Annotated[Path | None, typer.Option(help="File to write; RUN/report.html by default.")] = None,
-    samples: Annotated[int, typer.Option(min=0, help="How many rollouts to show.")] = 12,
+    out: Annotated[Path | None, typer.Option(help="Output file; RUN/report.html by default.")] = None,
+    samples: Annotated[int, typer.Option(min=0, help="Number of rollouts to show.")] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print path and last metrics as JSON.")] = False,
 ) -> None:
     """Write one static HTML file with the run's curves and sample rollouts."""

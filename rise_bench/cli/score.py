@@ -14,8 +14,8 @@ def score(
     samples: Annotated[
         Path, typer.Argument(help='Samples file of lmms-eval, or lines of {"id", "response"}.')
     ],
-    data: Annotated[Path, typer.Option(help="Dataset that the run was made on: its folder or name.")],
-    split: Annotated[str, typer.Option(help="Split that was run.")] = "test",
+    data: Annotated[Path, typer.Option(help="Dataset of the run: folder or name.")],
+    split: Annotated[str, typer.Option(help="Split of the run.")] = "test",
     box_unit: BoxUnitChoice = None,
     style: AskedStyleChoice = None,
     reference: Annotated[
@@ -24,7 +24,7 @@ def score(
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score a run from its raw responses: every metric with its 95% interval, floors beside it.
+    """Score a run from its raw responses: every metric with its 95% interval, beside the baselines.
 
     A run with failed requests or missing samples is refused.
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C is answered at once, even while the main thread is inside a library, and ends the command soon."""
+"""Ctrl-C: answered at once, even inside a library, and ends the command soon."""
 
 import os
 import signal
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
 
-#: How long the main thread has to end by itself.
+#: Seconds for the main thread to end by itself.
 _GRACE_SECONDS = 5.0
 
 
 @contextmanager
 def stopping(kept: Callable[[], str]) -> Iterator[None]:
-    """Answer Ctrl-C inside the block: say so, interrupt, and end the process if that takes long.
+    """Answer Ctrl-C inside the block: print a line, interrupt, and end the process if that takes long.
 
     The block must survive `kill -9`, which is what a second Ctrl-C, or the end of the grace time, comes to.
 
@@ -43,7 +43,7 @@ def stopping(kept: Callable[[], str]) -> Iterator[None]:
 
 
 def _ignored() -> bool:
-    """Whether a shell started this process in the background, where Ctrl-C is not meant for it."""
+    """Whether a shell started this process in the background, where Ctrl-C does not reach it."""
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 

@@ -18,7 +18,7 @@ _SEEDS = 5
 
 
 class ShotsChoice(StrEnum):
-    """Numbers of shots; an enumeration, because only that may be repeated as an option."""
+    """Numbers of shots; an enumeration, because only that can be a repeated option."""
 
     FOUR = "4-shot"
     SIXTEEN = "16-shot"
@@ -62,7 +62,7 @@ def study(
     """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
 
     First with --tune (equally many trials for every method, at one number of shots, 16-shot by default), then
-    without, then with --budget time. Started again after a crash, the same command goes on where it was.
+    without, then with --budget time. After a crash the same command continues.
     """
     from rise_bench.errors import ConfigError
     from rise_bench.experiments.study.grid import Study

@@ -1,4 +1,4 @@
-"""`rise-bench submit`: send a run's raw responses to the leaderboard."""
+"""`rise-bench submit`: send the raw responses of a run to a leaderboard."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,24 +14,24 @@ def submit(
     model: Annotated[str, typer.Option(help="ORG/NAME@COMMIT, or ORG/NAME@closed for closed weights.")],
     shots: Annotated[
         Literal["0-shot", "4-shot", "16-shot", "full"],
-        typer.Option(help="Training samples of the benchmark it has seen."),
+        typer.Option(help="Training samples of the benchmark that the model has seen."),
     ],
     board: Annotated[str, typer.Option(help="Results dataset, ORG/NAME.")] = "",
     data: Annotated[
         list[Path] | None, typer.Option(help="Dataset folder; found by name if left out. May be repeated.")
     ] = None,
-    name: Annotated[str, typer.Option(help="How the model wants to be called.")] = "",
-    method: Annotated[str, typer.Option(help='How it was trained, e.g. "RISE" or "SFT".')] = "",
+    name: Annotated[str, typer.Option(help="Display name of the model.")] = "",
+    method: Annotated[str, typer.Option(help='Training method, e.g. "RISE" or "SFT".')] = "",
     by: Annotated[str, typer.Option(help="Who ran it; your account if left out.")] = "",
-    hardware: Annotated[str, typer.Option(help="On what it ran.")] = "",
-    notes: Annotated[str, typer.Option(help="Anything else, as plain text.")] = "",
+    hardware: Annotated[str, typer.Option(help="Hardware that it ran on.")] = "",
+    notes: Annotated[str, typer.Option(help="Further notes, as plain text.")] = "",
     slug: Annotated[str, typer.Option(help="Name of the folder; made from model and commit if empty.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the files here and send nothing.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
 ) -> None:
-    """Make submission.json and samples.jsonl of each rise_ task of a run, check them, open a pull request.
+    """Write submission.json and samples.jsonl of each rise_ task of a run, check them, open a pull request.
 
-    The check is the verifier's own code; what would be refused is not sent.
+    The check is that of the board; what it would refuse is not sent.
     """
     from rise_bench.catalog.plugins import load_component
     from rise_bench.errors import ConfigError, SubmissionError
@@ -52,8 +52,8 @@ def submit(
     given = {dataset.spec.name: dataset for dataset in datasets}
     for run in packing.find_runs(results):
         gold = boards.load_gold(given.get(run.benchmark) or find_benchmark(run.benchmark))
-        said = packing.Statement(model, shots, by or account or "unknown", name, method, hardware, notes)
-        submission, samples = packing.pack(run, gold, said)
+        statement = packing.Statement(model, shots, by or account or "unknown", name, method, hardware, notes)
+        submission, samples = packing.pack(run, gold, statement)
         outcome = verifier.verify(render_submission(submission), samples, {run.benchmark: gold})
         folder = slug or packing.slug_of(submission)
         typer.echo(packing.summary(submission, outcome, folder), err=True)

@@ -1,4 +1,4 @@
-"""The tables that commands print: metrics with intervals, floors beside them, an arrow for the direction."""
+"""Tables that commands print: metrics with intervals, baselines, and an arrow for the direction."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def print_json(value: Any) -> None:
 
 
 def print_run(run: ScoredRun, *, name: str = "model") -> None:
-    """Print a run's metrics, their 95% intervals, and the floors."""
+    """Print the metrics of a run with 95% intervals, and the baselines."""
     print_reports(
         f"{run.spec.name}: {run.report.samples} samples, dataset {run.dataset_sha256[:12]}",
         {name: run.report},
@@ -37,7 +37,7 @@ def print_run(run: ScoredRun, *, name: str = "model") -> None:
 
 
 def print_floors(title: str, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
-    """Print the constant predictors alone, with intervals."""
+    """Print the baselines with intervals."""
     print_reports(title, floors, {}, spec.metric)
     _print_note(next(iter(floors.values())), floors, spec)
 
@@ -45,7 +45,7 @@ def print_floors(title: str, floors: Mapping[str, Report], spec: BenchmarkSpec) 
 def print_reports(
     title: str, runs: Mapping[str, Report], floors: Mapping[str, Report], ranking_metric: str
 ) -> None:
-    """Print one row a metric; runs have intervals, floors do not. The ranking metric comes first, in bold."""
+    """Print one row per metric, the ranking metric first, in bold; baselines have no intervals."""
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     for run in runs:
@@ -80,12 +80,12 @@ def _with_interval(number: Interval) -> str:
 def _print_note(report: Report, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
     absent = [name for name in KINDS[spec.kind].fitted if name not in floors]
     if absent:
-        _console().print(f"Not shown: {', '.join(absent)}; fitted to a train split, of which there is none.")
+        _console().print(f"Not shown: {', '.join(absent)}; they need a train split, and there is none.")
     if report.reference:
         against = f"the per-sample {KINDS[spec.kind].metrics[0].title} of {report.reference}"
         _console().print(f"Win-rate is against {against}.", highlight=False)
 
 
 def _console() -> Console:
-    """Standard output; wide enough for a table when it is no terminal."""
+    """Return standard output, wide enough for a table if it is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 160, markup=False)

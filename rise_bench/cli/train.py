@@ -38,7 +38,7 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the composed recipe and stop.")] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="Print the shipped recipes and stop.")] = False,
 ) -> None:
-    """Train one stage; started again after a crash, the same command goes on from the last checkpoint."""
+    """Train one stage; after a crash the same command continues from the last checkpoint."""
     if list_recipes:
         typer.echo("\n".join(load_component("trainers", "settings.recipes").recipe_names()))
         return
@@ -81,7 +81,7 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
 
 
 def _preflight(config: Any, *, check: bool, as_json: bool) -> None:
-    """Look for problems; end here if there are any or with --check, or start the processes of the run."""
+    """Check for problems; exit if there are any or with --check, else start the processes of the run."""
     console = load_component("trainers", "runs.console")
     with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
         seen = load_component("trainers", "checks.preflight").inspect(config, sys.argv[1:])

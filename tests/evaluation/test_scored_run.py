@@ -271,7 +271,7 @@ def test_explain_refuses_a_form_that_contradicts_the_file(moods, tmp_path):
         (("--id", "x", "--text", "y"), "has no sample 'x'; ids look like"),
         (("--id", "x"), "exactly one of --samples, --file and --text"),
         (("--id", "ID", "--file", "/nowhere"), "cannot read /nowhere"),
-        (("--id", "ID", "--samples", "SAMPLES"), "holds no response to"),
+        (("--id", "ID", "--samples", "SAMPLES"), "has no response to"),
     ],
 )
 def test_explain_says_what_is_wrong(moods, tmp_path, arguments, message):
