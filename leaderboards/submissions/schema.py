@@ -171,7 +171,7 @@ class Submission(_Strict):
 
     schema_version: Annotated[int, Field(ge=1, le=1)]
     benchmark: _Slug
-    shots: Annotated[Shots, BeforeValidator(lambda said: f"{said}-shot" if said in _OLD_SHOTS else said)]
+    shots: Annotated[Shots, BeforeValidator(lambda shots: f"{shots}-shot" if shots in _OLD_SHOTS else shots)]
     model: Model
     dataset: Dataset
     prompt: Prompt

@@ -44,8 +44,8 @@ def boards_of(data: list[Path] | None, submission: Path) -> Any:
 
     datasets = [find_benchmark(name, images=False) for name in data or ()]
     if not datasets:
-        said, _ = read_submission(part("submissions.tree").read_folder(submission)[0])
-        datasets = [find_benchmark(said.benchmark)] if said else []
+        content, _ = read_submission(part("submissions.tree").read_folder(submission)[0])
+        datasets = [find_benchmark(content.benchmark)] if content else []
     loaded = map(part("verification.gold_board").load_gold, datasets)
     return {board.spec.name: board for board in loaded}
 

@@ -31,8 +31,8 @@ def check(
         except DataError as error:  # no dataset, or none with a valid manifest
             findings = [Finding(str(data), str(error))]
     if as_json:
-        found = [{"where": finding.where, "problem": finding.problem} for finding in findings]
-        print_json({"folder": str(data), "ok": not found, "findings": found})
+        listed = [{"where": finding.where, "problem": finding.problem} for finding in findings]
+        print_json({"folder": str(data), "ok": not listed, "findings": listed})
     elif findings:
         typer.echo("\n".join(printable(f"{finding.where}: {finding.problem}") for finding in findings))
     else:

@@ -37,10 +37,10 @@ class JobBars:
         if progress.finished:
             if job.name in self._tasks:
                 self._bars.remove_task(self._tasks.pop(job.name))
-                said = f"{self._folder.seconds(job.name) / 60:.1f} min"
+                state = f"{self._folder.seconds(job.name) / 60:.1f} min"
             else:
-                said = "done before"
-            self._console.print(f"  {job.label}: {said}")
+                state = "done before"
+            self._console.print(f"  {job.label}: {state}")
             self._bars.advance(self._all)
             return
         if job.name not in self._tasks:

@@ -80,7 +80,7 @@ def study(
         _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)
         return
     tuned = read_settings(out / "tuned.json", benchmark)
-    asked = tuple(one.value for one in dict.fromkeys(shots or ShotsChoice))
+    asked = tuple(choice.value for choice in dict.fromkeys(shots or ShotsChoice))
     asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned)
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
     _study(plan, jobs, dry_run, as_json)
@@ -138,9 +138,9 @@ def _print_tables(results: "list[Result]") -> None:
     from rise_bench.experiments.study.summary import by_budget, over_shots
     from rise_bench.experiments.study.tables import claim_table, question_table, score_table
 
-    for some in by_budget(results):
-        compared = [*some, *over_shots(some)]
-        scores = f"{some[0].benchmark}, {some[0].metric}: mean over seeds ± standard deviation (seeds)"
+    for groups in by_budget(results):
+        compared = [*groups, *over_shots(groups)]
+        scores = f"{groups[0].benchmark}, {groups[0].metric}: mean over seeds ± standard deviation (seeds)"
         for title, table in (
             (scores, score_table(compared)),
             ("Claims of the paper", claim_table(compared)),

@@ -106,5 +106,5 @@ def _preflight(config: Any, *, check: bool, as_json: bool) -> None:
 
 
 def _as_json(seen: Any) -> dict[str, Any]:
-    found = {"ok": not seen.findings, "problems": seen.findings, "warnings": seen.warnings}
-    return found | {"facts": seen.facts, "needs": seen.needs}
+    verdict = {"ok": not seen.findings, "problems": seen.findings, "warnings": seen.warnings}
+    return verdict | {"facts": seen.facts, "needs": seen.needs}

@@ -154,8 +154,8 @@ def _of_processor(checkpoint: Path | str, find: Callable[[str], Path | None]) ->
         size = settings.get("size") if isinstance(settings.get("size"), dict) else {}
         smallest = settings.get("min_pixels") or size.get("shortest_edge") or size.get("min_pixels")
         largest = settings.get("max_pixels") or size.get("longest_edge") or size.get("max_pixels")
-        if found := _limits(smallest, largest, f"{name} of {checkpoint}"):
-            return found
+        if limits := _limits(smallest, largest, f"{name} of {checkpoint}"):
+            return limits
     return None
 
 

@@ -66,12 +66,12 @@ def pixel_limits(name: str) -> tuple[int, int] | None:
     loads = (call for call in calls if getattr(call.func, "attr", "") == "from_pretrained")
     if not any(keyword.arg == "max_pixels" for call in loads for keyword in call.keywords):
         return None
-    found: dict[str, int | None] = {}
+    defaults: dict[str, int | None] = {}
     for tree in _sources(name):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-                found = _defaults(node.args) | found
-    smallest, largest = found.get("min_pixels"), found.get("max_pixels")
+                defaults = _defaults(node.args) | defaults
+    smallest, largest = defaults.get("min_pixels"), defaults.get("max_pixels")
     return None if smallest is None or largest is None else (smallest, largest)
 
 

@@ -30,8 +30,8 @@ def task_folders(model: object) -> list[str]:
         ConfigError: If `RISE_BENCH_BOX_UNIT` is not a unit.
     """
     unit = box_unit_of(model if isinstance(model, str) else "")
-    found = importlib.util.find_spec("rise_bench.tasks")
-    places = found.submodule_search_locations if found else None
+    spec = importlib.util.find_spec("rise_bench.tasks")
+    places = spec.submodule_search_locations if spec else None
     root = Path(next(iter(places or [])))
     return [str(root / folder) for folder in ("distributions", f"boxes_{unit}", "groups")]
 

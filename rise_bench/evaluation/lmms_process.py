@@ -170,5 +170,5 @@ def _reason(tail: Iterable[str]) -> str:
     telling = [line for line in raised if "RetryError" not in line]
     logged = [match[1] for line in lines if (match := _REASON.search(line))]
     saving = [match[1] for line in lines if (match := _NOT_SAVED.search(line))]
-    reason = next((found[-1] for found in (ours, telling, logged, raised, saving) if found), "")
+    reason = next((lines[-1] for lines in (ours, telling, logged, raised, saving) if lines), "")
     return f"{reason}. {_ON_CPU}" if "NVIDIA driver" in reason else reason

@@ -209,12 +209,12 @@ def number_word_spans(seen: str, classes: tuple[str, ...] = ()) -> list[tuple[in
         classes: Class names, beside which a number is a value.
     """
     codes = _codes(seen, classes)
-    found = list(_LEAK.finditer(_without_cues(codes)))
-    if not found:
+    leaks = list(_LEAK.finditer(_without_cues(codes)))
+    if not leaks:
         return []
     owners = [i for i, code in enumerate(codes) for _ in code]
     places = [match.span() for match in TOKEN.finditer(seen)]
-    return [(places[owners[m.start()]][0], places[owners[m.end() - 1]][1]) for m in found]
+    return [(places[owners[m.start()]][0], places[owners[m.end() - 1]][1]) for m in leaks]
 
 
 def has_number_words(seen: str, classes: tuple[str, ...] = ()) -> bool:
