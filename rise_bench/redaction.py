@@ -114,10 +114,9 @@ def _forms() -> Iterator[str]:
             if len(line) < _SHORTEST or short or line.lower() in _NO_SECRETS:
                 continue
             escaped = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], repr(line)[1:-1]}
-            escaped |= {
-                html.escape(line),
-                html.escape(line).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
-            }
+            escaped.add(
+                html.escape(line).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+            )  # as on pages
             coded = {quote(line, "", errors="replace"), quote_plus(line, errors="replace")}
             encoded = base64.b64encode(line.encode("utf-8", "replace")).decode().rstrip("=")
             yield from {line, *escaped, *coded, encoded}
