@@ -25,7 +25,7 @@ def said(row, *, lie=False):
 def test_rollouts_are_counted_by_range_of_steps(moods, tmp_path):
     row = next(moods.rows("train", columns=["id", "source_id"]))
     log = RowLog(tmp_path / "rollouts", 0, attempt="0")
-    at = {"id": row["id"], "group": 0}
+    at = {"id": row["id"], "group": 0, "reward": 0.5}
     log.append(at | {"step": step, "cot": said(row, lie=True)} for step in (0, 1))  # sampled again below
     log = RowLog(tmp_path / "rollouts", 1, attempt="1")
     log.append(at | {"step": step, "cot": said(row, lie=step >= 3)} for step in range(5))
