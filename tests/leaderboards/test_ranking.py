@@ -211,3 +211,12 @@ def test_paired_differences_agree_with_a_t_test_on_the_samples(results, entries)
     found = paired(first, second)
     assert found.difference == pytest.approx(np.mean(jsds[0]) - np.mean(jsds[1]))
     assert found.p == pytest.approx(expected.pvalue, abs=0.06)
+
+
+def test_a_board_pinned_by_version_0_1_0_is_found(results, entries):
+    pinned = next(
+        e for e in entries if e.submission.shots == "16-shot" and e.submission.benchmark == "emotion6"
+    )
+    settings = results.settings.model_copy(update={"rise": {"emotion6/16": pinned.path}})
+    tables = {table.name: table for table in build_tables(settings, results.boards, entries)}
+    assert tables["emotion6/16-shot"].rise == pinned.key
