@@ -111,7 +111,7 @@ def test_table_5_is_overrides_of_rise_cot(row):
     rule = load_config("emotion6/rise_cot", overrides).reward
     gold = Gold("a", Distribution(("joy", "fear"), (0.8, 0.2)), 8, 8)
     answer = render_gold(gold)
-    judge = partial(cot_reward, gold, classes=("joy", "fear"), rule=rule)
+    judge = partial(cot_reward, gold, rule=rule)
     assert judge("about 80% of it", f"<answer>{answer}</answer>").reward == pytest.approx(leaking, abs=1e-3)
     assert judge("the room is bright", answer).reward == pytest.approx(formless, abs=1e-3)
     assert judge("the room is bright", f"<answer>{answer}</answer>").reward == pytest.approx(1, abs=1e-3)
