@@ -54,10 +54,10 @@ class Metric:
         scale: Factor of a value that is shown to people: 100 for percentage points.
         digits: Decimals of a value that is shown to people.
         ranks: Whether a benchmark may rank models by it.
-        sample: Value of one sample from its ground truth and the stated annotation (None if unreadable); the
-            metric is the mean. None where the metric needs all samples, or is computed by `scoring`.
-        pool: Collects all samples, where the metric is not the mean of values of single samples.
-        labels: What a sample with the worst and the best value is called, where no other value exists.
+        sample: Value of one sample from its ground truth and a readable annotation; the metric is the mean,
+            and unreadable samples have `worst`. None if the metric needs all samples, or `scoring` computes it.
+        pool: Collects all samples, if the metric is not the mean of values of single samples.
+        labels: Names of the worst and the best value of a sample, if it has no other.
     """
 
     name: str

@@ -74,7 +74,7 @@ def collect(
         ),
     ] = "reward",
     min_groundedness: Annotated[
-        float, typer.Option(help="Of the least grounded sentence, nats a token; for --select.")
+        float, typer.Option(help="Of the least grounded sentence, in nats per token; for --select.")
     ] = 0.0,
     overwrite: Annotated[bool, typer.Option(help="Replace what is at --out; sample anew.")] = False,
     keep_rollouts: Annotated[
