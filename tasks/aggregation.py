@@ -62,7 +62,6 @@ def _pooled(kind: str, metric: Metric) -> Callable[..., float | str]:
     return aggregate
 
 
-@functools.cache
 def metric_list(kind: str) -> list[dict[str, Any]]:
     """Return the `metric_list` of a task with annotations of a kind; the first metric holds the rows."""
     left_out = () if KINDS[kind].references else (WIN_RATE, TIE_RATE)

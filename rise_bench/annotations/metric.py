@@ -55,7 +55,7 @@ class Metric:
         digits: Decimals of a value that is shown to people.
         ranks: Whether a benchmark may rank models by it.
         sample: Value of one sample from its ground truth and a readable annotation; the metric is the mean,
-            and unreadable samples have `worst`. None if the metric needs all samples, or `scoring` computes it.
+            unreadable samples have `worst`. None if the metric needs all samples, or `scoring` computes it.
         pool: Collects all samples, if the metric is not the mean of values of single samples.
         labels: Names of the worst and the best value of a sample, if it has no other.
     """
