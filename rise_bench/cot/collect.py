@@ -100,9 +100,9 @@ def collect(
     Args:
         job: What is collected.
         share: Which of how many processes this is.
-        started: Told how many samples this process has to annotate.
-        progress: Told how many were just done.
-        judged: Told how many chains of thought of how many have been judged, by the process that writes.
+        started: Called with the number of samples that this process has to annotate.
+        progress: Called with the number of samples just done.
+        judged: Called with (chains of thought judged, all), by the process that writes.
 
     Raises:
         ConfigError: `out` is taken, the sweep's folder holds another sweep, or somebody else collects there.
@@ -141,9 +141,9 @@ def _collect(
     swept = Swept()
     done = covered(job)
     todo = [uid for uid in ids if uid not in done]
-    mine = sum(position[uid] % share.of == share.rank for uid in todo)
-    if job.sampler is not None and mine:
-        started(mine)
+    to_sweep = sum(position[uid] % share.of == share.rank for uid in todo)
+    if job.sampler is not None and to_sweep:
+        started(to_sweep)
         sampler = job.sampler()
         try:
             swept = sweep(
@@ -162,7 +162,7 @@ def _collect(
     if swept.refused and not job.allow_missing:
         uid, reason = next(iter(swept.refused.items()))
         raise DataError(
-            f"the model refused {len(swept.refused)} of {mine} samples, first {uid}: {reason}. Start the "
+            f"the model refused {len(swept.refused)} of {to_sweep} samples, first {uid}: {reason}. Start the "
             "same command again, or pass --allow-missing to leave them out."
         )
     left = set(ids) - covered(job) - (refused_ids(job.sweep_log) if job.allow_missing else set())

@@ -36,10 +36,10 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     - `cot`, `reconstruction`: the chain of thought and what was reconstructed from it, as written;
     - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
     - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
-    - `prior_score`: similarity that the mean of the training truths gets, a floor for `reward`;
+    - `prior_score`: similarity that the mean of the training annotations gets, a baseline for `reward`;
     - `group_rewards`: rewards of the whole group that the row was chosen from;
     - `groundedness`, `groundedness_worst_sentence`: how much the chain of thought is about its picture, to a
-      frozen judge that never saw the annotation, in nats a token (docs/groundedness.md); null without one;
+      frozen judge that never saw the annotation, in nats per token (docs/groundedness.md); null without one;
     - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions,
       and the judge.
     """

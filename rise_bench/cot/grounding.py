@@ -50,7 +50,7 @@ class Judging:
         swaps: Other pictures that a text is held against.
         seed: Seed of their choice.
         min_groundedness: None keeps the best rollout by reward. A number keeps, of the rollouts with a reward
-            of at least tau, the best one whose least grounded sentence has at least this many nats a token;
+            of at least tau, the best one whose least grounded sentence has at least this many nats per token;
             where there is none, the best by reward.
     """
 
@@ -71,7 +71,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The rollout that is kept for a sample, and its groundedness in nats a token."""
+    """The rollout that is kept for a sample, and its groundedness in nats per token."""
 
     group: Group
     score: float
@@ -97,7 +97,7 @@ def judge_rollouts(
         judging: How.
         log_folder: Where scores are kept; one folder inside for each judge.
         process: Number of this process.
-        progress: Told how many samples of how many are done.
+        progress: Called with (samples done, all).
 
     Returns:
         What is kept by sample id, and what the judge says of itself.
@@ -106,8 +106,8 @@ def judge_rollouts(
         DataError: There are no pictures, or only one.
     """
     judge = judging.load()
-    said = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
-    folder = log_folder / f"judged-{sha256_bytes(json.dumps(said, sort_keys=True).encode())[:12]}"
+    described = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
+    folder = log_folder / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rows([folder])}
     log = RowLog(folder, process, attempt=next_attempt(folder))
     pool = _pool(dataset, config, judging.seed)
@@ -119,7 +119,7 @@ def judge_rollouts(
             progress(len(kept), len(candidates))
     finally:
         log.close()
-    return kept, said
+    return kept, described
 
 
 def _judge_batch(
@@ -176,7 +176,7 @@ def _pool(dataset: BenchmarkDataset, config: str, seed: int) -> list[dict[str, A
 
 
 def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judging) -> list[Any]:
-    rest = [one["picture"] for one in pool if one["source_sha256"] != row["source_sha256"]]
+    rest = [other["picture"] for other in pool if other["source_sha256"] != row["source_sha256"]]
     if len(rest) < judging.swaps:
         raise DataError(
             f"groundedness holds {row['id']} against {judging.swaps} other pictures, there are {len(rest)}; "

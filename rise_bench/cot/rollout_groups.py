@@ -56,17 +56,17 @@ def _by_id(by_key: Mapping[tuple[str, int, int], Group]) -> dict[str, list[Group
 
 
 def _by_key(folders: Iterable[Path | str]) -> dict[tuple[str, int, int], Group]:
-    found: dict[tuple[str, int, int], Group] = {}
+    chosen: dict[tuple[str, int, int], Group] = {}
     for located in read_rollouts(folders):
         key, attempt, reward = _read(located)
-        group = found.get(key)
+        group = chosen.get(key)
         if group is None or attempt > group.attempt:
-            found[key] = Group(key[1], attempt, [reward], located.path, located.offset)
+            chosen[key] = Group(key[1], attempt, [reward], located.path, located.offset)
         elif attempt == group.attempt:
             if reward > group.reward:
                 group.path, group.offset = located.path, located.offset
             group.rewards.append(reward)
-    return found
+    return chosen
 
 
 def best_of(by_id: dict[str, list[Group]]) -> dict[str, Group]:
@@ -80,15 +80,15 @@ def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list
     Where a sample has none, its best rollout alone. Of a chain of thought that comes again, the best counts.
     """
     by_key = _by_key(folders)
-    found: dict[str, dict[int, Group]] = {}
+    chosen: dict[str, dict[int, Group]] = {}
     for located in read_rollouts(folders):
         key, attempt, reward = _read(located)
         group = by_key[key]
         if attempt == group.attempt and reward >= at_least:
-            one = replace(group, path=located.path, offset=located.offset, picked=reward)
-            texts, words = found.setdefault(key[0], {}), hash(located.rollout.cot)
-            texts[words] = max(texts.get(words, one), one, key=_merit)
-    ranked = {uid: sorted(texts.values(), key=_merit, reverse=True) for uid, texts in found.items()}
+            rollout = replace(group, path=located.path, offset=located.offset, picked=reward)
+            texts, text = chosen.setdefault(key[0], {}), hash(located.rollout.cot)
+            texts[text] = max(texts.get(text, rollout), rollout, key=_merit)
+    ranked = {uid: sorted(texts.values(), key=_merit, reverse=True) for uid, texts in chosen.items()}
     return {uid: ranked.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
 
 
@@ -97,7 +97,7 @@ def _merit(group: Group) -> tuple[float, int]:
 
 
 def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:
-    """Ids of the samples with at least one whole group; a kill may leave a torn one."""
+    """Ids of the samples with at least one whole group; a kill may leave a truncated one."""
     return (uid for uid, all_ in by_id.items() if any(len(g.rewards) >= samples for g in all_))
 
 

@@ -47,7 +47,7 @@ def write_shards(
         shards: Every shard, in order.
         plan: The plan they belong to.
         workers: Threads that read and decode.
-        progress: Told at the start, and after each image.
+        progress: Called at the start, and after each image.
 
     Returns:
         Every shard, whoever wrote it.

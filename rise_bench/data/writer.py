@@ -61,7 +61,7 @@ def write_dataset(
         workers: Threads that read and decode; the number of CPUs when None. Does not change a byte.
         allow_partial: Build although the source has shortfalls; the card and the manifest say so.
         overwrite: Replace a folder that is there already, once the new one is complete.
-        progress: Told after each image.
+        progress: Called after each image.
 
     Returns:
         The manifest that was written.

@@ -41,11 +41,11 @@ def loads(data: bytes) -> Any:
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    data = dict(pairs)
+    if len(data) != len(pairs):
         double = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise StrictJsonError(f"key {double[:80]!r} comes twice")
-    return found
+    return data
 
 
 def _constant(name: str) -> float:
