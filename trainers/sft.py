@@ -23,12 +23,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.stages import stage
 from rise_bench.errors import DataError
-from rise_bench.prompts.templates import (
-    answer_only_prompt,
-    answer_only_text,
-    think_answer_prompt,
-    think_answer_text,
-)
+from rise_bench.prompts import templates
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data
 from rise_bench.trainers.phases.phase import run_phase
 from rise_bench.trainers.phases.trl_arguments import common_arguments, load_processor
@@ -53,8 +48,8 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     examples = [
         Example(
             i,
-            answer_only_prompt(data.spec, gold, answer_format),
-            answer_only_text(render_gold(gold, answer_format)),
+            templates.answer_only_prompt(data.spec, gold, answer_format),
+            templates.answer_only_text(render_gold(gold, answer_format)),
         )
         for i, gold in enumerate(data.golds)
     ]
@@ -73,8 +68,8 @@ def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping
     return [
         Example(
             i,
-            think_answer_prompt(data.spec, gold, answer_format),
-            think_answer_text(cots[gold.id], render_gold(gold, answer_format)),
+            templates.think_answer_prompt(data.spec, gold, answer_format),
+            templates.think_answer_text(cots[gold.id], render_gold(gold, answer_format)),
         )
         for i, gold in enumerate(data.golds)
         if gold.id in cots

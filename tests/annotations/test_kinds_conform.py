@@ -15,6 +15,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.ground_truth import empty_answer, right_answer
 from rise_bench.rendering.render import render
 from rise_bench.reports.rollout_cards import _card
@@ -124,11 +125,9 @@ def test_hostile_text_is_data(kind, text):
 def test_drawing_escapes(kind):
     gold = Gold("<b>id", kind.examples(CLASSES)[0], 640, 480, "<b>category", "<b>question")
     for answer in (kind.render(gold.annotation), HOSTILE[0]):
-        row = {
-            "id": gold.id, "step": 1, "reward": 0.5, "similarity": 0.5, "format_ok": True, "reason": "ok",
-            "response": f"<answer>{answer}</answer>",
-        }  # fmt: skip
-        html = str(render("rollout_cards.html.j2", cards=[_card(row, gold, "data:,", AnswerFormat(), ())]))
+        rollout = Rollout(gold.id, step=1, group=0, reward=0.5, response=f"<answer>{answer}</answer>")
+        card = _card(rollout, gold, AnswerFormat(), ()) | {"title": gold.id, "picture": "data:,"}
+        html = str(render("rollout_cards.html.j2", cards=[card]))
         assert "<b>" not in html and "<script>" not in html
     headings, rows = kind.compare(gold.annotation, gold.annotation)
     assert rows and all(len(row) == len(headings) for row in rows)

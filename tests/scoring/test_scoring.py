@@ -117,7 +117,7 @@ def test_box_floors_scale_with_the_image():
 
 
 def test_floors_need_samples():
-    with pytest.raises(DataError, match="need samples and there is none"):
+    with pytest.raises(DataError, match="need samples, and the dataset has none"):
         fit_baselines([])
 
 
