@@ -24,6 +24,12 @@ def drawn(folder: Path, *, train: int = 8, seed: int = 0) -> BenchmarkDataset:
     return draw(folder / "moods", train=train, test=2, seed=seed)
 
 
+def test_a_seed_has_its_own_pictures(tmp_path: Path) -> None:
+    first, second = (drawn(tmp_path / str(seed), seed=seed) for seed in (0, 1))
+    assert first.sha256 != second.sha256
+    assert first.golds("test")[0].annotation != second.golds("test")[0].annotation
+
+
 HASHES = {
     "moods": "d945359e1d59d0871b0666718842031609f219a833bf89b79bd0de3eefcac955",
     "scenes": "55253364cf46dacf3d89707cf287027343a11ad455b9ce694cc6f36faed89e80",
