@@ -22,11 +22,11 @@ def train(config, kill_at=None):
     """Train, with a reward that any text earns."""
     from replay import graded
 
+    from rise_bench.cot import closed_loop
     from rise_bench.trainers import rise_cot
-    from rise_bench.trainers.rollouts import cot_reward
     from rise_bench.trainers.runs.run_folder import RunFolder
 
-    cot_reward.cot_reward = graded
+    closed_loop.cot_reward = graded
     if kill_at:
         kill_at_step(kill_at)
     rise_cot.train(config, RunFolder.create(config))

@@ -24,9 +24,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS / "support"), "OMP_NUM_THREA
 CHILD = """
 import sys
 from replay import graded, train
-from rise_bench.trainers.rollouts import cot_reward
+from rise_bench.cot import closed_loop
 from rise_bench.trainers.settings.recipe_loader import load_config
-cot_reward.cot_reward = graded
+closed_loop.cot_reward = graded
 train(load_config(sys.argv[1]))
 """
 
