@@ -2,7 +2,7 @@
 
 Bad model output is data: it is scored zero and counted, it never raises. Bad gold, bad input and bad
 configuration raise one of these; the message says what is wrong, where, what was expected, and ends with
-the way to mend it.
+the way to fix it.
 """
 
 import errno

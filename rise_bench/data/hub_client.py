@@ -138,7 +138,7 @@ def _explain_status(error: BaseException, status: int | None, where: str) -> str
         )
     if status in TRANSIENT_STATUSES:
         return f"the Hub at {endpoint()} has trouble ({status}); run again later: what was sent is kept"
-    return f"the Hub refuses {where} ({status}: {_server_line(error)}); mend that and run again"
+    return f"the Hub refuses {where} ({status}: {_server_line(error)}); fix that and run again"
 
 
 def _server_line(error: BaseException) -> str:

@@ -110,4 +110,4 @@ def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
     if gold.kind != spec.kind:
         raise DataError(f"sample {gold.id!r}: annotation is {gold.kind}, {spec.name} expects {spec.kind}")
     if problem := KINDS[spec.kind].problem(gold, spec.classes):
-        raise DataError(f"sample {gold.id!r}: {problem}; mend or remove it in the source")
+        raise DataError(f"sample {gold.id!r}: {problem}; fix or remove it in the source")

@@ -188,7 +188,7 @@ def _load(row: SourceRow) -> tuple[bytes, ImageFacts]:
     try:
         data = row.image if isinstance(row.image, bytes) else row.image.read_bytes()
     except OSError as error:
-        raise DataError(f"{row}: the image cannot be read ({error.strerror}); mend the source") from error
+        raise DataError(f"{row}: the image cannot be read ({error.strerror}); fix the source") from error
     return data, inspect_image(data, str(row))
 
 
@@ -197,7 +197,7 @@ def _row(placed: PlacedRow, data: bytes, image: ImageFacts, plan: SourcePlan) ->
     if row.size_px and row.size_px != (image.width_px, image.height_px):
         raise DataError(
             f"{row}: the image is {image.width_px} x {image.height_px} px, the source says "
-            f"{row.size_px[0]} x {row.size_px[1]}; get the image again or mend the annotation"
+            f"{row.size_px[0]} x {row.size_px[1]}; get the image again or fix the annotation"
         )
     gold = Gold(row.id, row.annotation, image.width_px, image.height_px, row.category, row.question)
     try:

@@ -47,7 +47,7 @@ def publish_model(
     Raises:
         ConfigError: If the run has no finished model or the weights are no safetensors; a pin or a score file
             is not as it should be.
-        DataError: If a safetensors file is torn.
+        DataError: If a safetensors file is truncated.
         PrerequisiteError: If the Hub refuses or stays out of reach.
     """
     files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets)
@@ -135,7 +135,7 @@ def check_safetensors(path: Path) -> None:
         except (ValueError, AttributeError, KeyError, TypeError, IndexError):
             ends = [-1]
     if 8 + length + max(ends, default=0) != size:
-        raise DataError(f"{path} is torn or no safetensors file; train the phase again, or copy it again")
+        raise DataError(f"{path} is truncated or no safetensors file; train the phase again, or copy it again")
 
 
 def _model_files(folder: Path) -> list[Path]:

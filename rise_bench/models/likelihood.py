@@ -99,8 +99,8 @@ def ground(
     rows = [(image, text) for image, text in zip(images, texts, strict=True)]
     for column in zip(*others, strict=True):
         rows += zip(column, texts, strict=True)
-    shown, said = [image for image, _ in rows], [text for _, text in rows]
-    logs = token_log_probs(model, processor, shown, said, prompt=prompt, batch=batch)
+    shown, described = [image for image, _ in rows], [text for _, text in rows]
+    logs = token_log_probs(model, processor, shown, described, prompt=prompt, batch=batch)
     count = len(texts)
     result = []
     for i, text in enumerate(texts):
@@ -119,8 +119,8 @@ def other_images(images: Sequence[Image.Image], *, swaps: int = 4, seed: int = 0
     rng = random.Random(seed)
     drawn: list[list[Image.Image]] = [[] for _ in images]
     for _ in range(swaps):
-        for mine, image in zip(drawn, images, strict=True):
-            mine.append(_another(rng, images, image))
+        for chosen, image in zip(drawn, images, strict=True):
+            chosen.append(_another(rng, images, image))
     return drawn
 
 

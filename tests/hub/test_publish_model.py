@@ -160,7 +160,7 @@ def test_torn_weights_are_refused(tiny_model: Path, tmp_path: Path, damage: str)
     bad = {"cut": good[:-1], "garbage": b"\xff" * 100, "longer": good + b"x", "empty": b""}[damage]
     path = tmp_path / "model.safetensors"
     path.write_bytes(bad)
-    with pytest.raises(DataError, match="is torn or no safetensors file"):
+    with pytest.raises(DataError, match="is truncated or no safetensors file"):
         check_safetensors(path)
 
 
