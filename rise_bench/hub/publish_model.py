@@ -135,7 +135,7 @@ def check_safetensors(path: Path) -> None:
         except (ValueError, AttributeError, KeyError, TypeError, IndexError):
             ends = [-1]
     if 8 + length + max(ends, default=0) != size:
-        raise DataError(f"{path} is truncated or no safetensors file; train the phase again, or copy it again")
+        raise DataError(f"{path} is truncated or no safetensors file; train the phase or copy it again")
 
 
 def _model_files(folder: Path) -> list[Path]:
