@@ -138,10 +138,7 @@ def _table(
     spec = board.spec
     cost = spec.ranking.cost
     ordered = sorted(entries, key=lambda e: (cost(e.main.value), e.submission.run.date, e.path))
-    name = f"{spec.name}/{shots}"
-    pinned = settings.rise.get(
-        name, settings.rise.get(name.removesuffix("-shot"))
-    )  # as version 0.1.0 wrote it
+    pinned = settings.rise.get(f"{spec.name}/{shots}")
     rise = next((e for e in ordered if e.path == pinned), None)
     runs, ranks_of_all = _numbered(ordered), _ranks(ordered)
     parts: dict[bool, tuple[Row, ...]] = {}

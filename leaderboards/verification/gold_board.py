@@ -6,13 +6,14 @@ on main is read; a pull request that changes it is refused.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -60,6 +61,10 @@ class Pin(_Strict):
         return self.published_sha256 or self.content_sha256
 
 
+def _board_name(name: str) -> str:
+    return re.sub(r"/(4|16)$", r"/\1-shot", name)
+
+
 class BoardSettings(_Strict):
     """`board.json`.
 
@@ -67,14 +72,15 @@ class BoardSettings(_Strict):
         schema_version: 1.
         title: Heading of the site.
         benchmarks: Benchmark -> pinned dataset, in the order of the site.
-        rise: Board ("emotion6/full") -> folder of the RISE submission that others are compared with.
+        rise: Board ("emotion6/full") -> folder of the RISE submission that others are compared with. Version
+            0.1.0 wrote "emotion6/16" for "emotion6/16-shot".
         hidden: Folder of a submission -> why it is not shown.
     """
 
     schema_version: Annotated[int, Field(ge=1, le=1)]
     title: str = "RISE-Bench"
     benchmarks: dict[str, Pin]
-    rise: dict[str, str] = {}
+    rise: dict[Annotated[str, BeforeValidator(_board_name)], str] = {}
     hidden: dict[str, str] = {}
 
 

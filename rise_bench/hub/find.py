@@ -192,7 +192,7 @@ def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Fou
     _log.info("%s: not in %s; asking the Hub for %s", name, _looked(name), repo_id)
     pinned = pinned_revision(repo_id)
     try:
-        found = _fetch(repo_id, config, revision or pinned, files=fetch)
+        fetched = _fetch(repo_id, config, revision or pinned, files=fetch)
     except PrerequisiteError as error:
         if revision is not None:
             raise
@@ -202,10 +202,10 @@ def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Fou
             f"no dataset {name!r} in {_looked(name)}; {error}; or run `{_build(name)}`"
         ) from error
     if revision is None and pinned is None:
-        pin = f"{REVISION_VARIABLE}={repo_id}@{found.commit}"
-        _log.warning("%s: the head of main, commit %s; pin it by %s", repo_id, found.commit, pin)
-    _log.info("%s: commit %s of %s", name, found.commit, repo_id)
-    return found
+        pin = f"{REVISION_VARIABLE}={repo_id}@{fetched.commit}"
+        _log.warning("%s: the head of main, commit %s; pin it by %s", repo_id, fetched.commit, pin)
+    _log.info("%s: commit %s of %s", name, fetched.commit, repo_id)
+    return fetched
 
 
 def _fetch(repo_id: str, config: str, revision: str | None, *, files: bool) -> Found:
@@ -246,7 +246,7 @@ def _is_name(path: Path) -> bool:
 
 
 def _names_repository(name: str) -> bool:
-    """Whether a name that is no folder may be one of the Hub; more parts than two are a path."""
+    """Whether a name may be a repository of the Hub: NAME or ORG/NAME; anything longer is a path."""
     return _is_name(Path(name)) or (name.count("/") == 1 and not name.startswith((".", "/", "~")))
 
 

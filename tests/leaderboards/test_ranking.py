@@ -217,6 +217,7 @@ def test_a_board_pinned_by_version_0_1_0_is_found(results, entries):
     pinned = next(
         e for e in entries if e.submission.shots == "16-shot" and e.submission.benchmark == "emotion6"
     )
-    settings = results.settings.model_copy(update={"rise": {"emotion6/16": pinned.path}})
+    written = results.settings.model_dump() | {"rise": {"emotion6/16": pinned.path}}
+    settings = type(results.settings).model_validate(written)
     tables = {table.name: table for table in build_tables(settings, results.boards, entries)}
     assert tables["emotion6/16-shot"].rise == pinned.key
