@@ -1,0 +1,211 @@
+"""Queue of annotations to review: written by an audit or an annotation run.
+
+A queue is a folder with `queue.json` (what is asked, and where the images are) and `queue.jsonl` (one line an
+item, the most urgent first). Annotations are written as `AnnotationKind.to_json` writes them, in pixels of
+the original image.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.errors import DataError
+from rise_bench.files import strict_json
+from rise_bench.files.atomic import atomic_write_text
+
+QUEUE_NAME, ITEMS_NAME = "queue.json", "queue.jsonl"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHeader:
+    """What the items of a queue have in common.
+
+    Attributes:
+        title: Title of the review, e.g. "Audit of pets".
+        made_by: Command that wrote the queue: "audit", "annotate" or "collect".
+        kind: Name of the kind of annotation.
+        order: What the items are sorted by, in words.
+        classes: Class names of the annotations, if the kind has any.
+        categories: Classes that are asked for one at a time, if there are any.
+        pictures: Absolute folder that the items' images lie in; empty if they are rows of a dataset.
+        dataset: Absolute folder of the dataset that the items are rows of; empty if they are pictures.
+        dataset_sha256: Identity of its content.
+    """
+
+    title: str
+    made_by: str
+    kind: str
+    order: str = ""
+    classes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    pictures: str = ""
+    dataset: str = ""
+    dataset_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One annotation to look at.
+
+    Attributes:
+        id: Id of the dataset's row, or name of the picture (and of the class asked for) in an annotation run.
+        width_px: Width of the image as shown.
+        height_px: Height of the image as shown.
+        image: Path of the image inside `QueueHeader.pictures`; empty if it is that of the dataset's row.
+        question: What is asked of the image, as a sentence.
+        category: Class that is asked for; empty where there is none.
+        given: Label that the data has; None for a new picture.
+        suggested: What the model says; None if it gave nothing that can be read.
+        reason: Why the model says so.
+        scores: Name of a score -> value.
+        why: Why the item is in the queue, in sentences.
+    """
+
+    id: str
+    width_px: int
+    height_px: int
+    image: str = ""
+    question: str = ""
+    category: str = ""
+    given: Annotation | None = None
+    suggested: Annotation | None = None
+    reason: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    why: tuple[str, ...] = ()
+
+    def gold(self, annotation: Annotation) -> Gold:
+        """Return an annotation of this image as ground truth."""
+        return Gold(self.id, annotation, self.width_px, self.height_px, self.category, self.question)
+
+
+def write_queue(folder: Path, header: QueueHeader, items: Iterable[ReviewItem]) -> None:
+    """Write a queue; the header last, so that a folder with a header has all its items."""
+    kind = KINDS[header.kind]
+    lines = []
+    for item in items:
+        annotations = {
+            name: None if value is None else kind.to_json(value)
+            for name, value in (("given", item.given), ("suggested", item.suggested))
+        }
+        fields = {name: getattr(item, name) for name in ReviewItem.__slots__}
+        lines.append(json.dumps(fields | annotations | {"scores": dict(item.scores)}) + "\n")
+    (folder / QUEUE_NAME).unlink(missing_ok=True)
+    atomic_write_text(folder / ITEMS_NAME, "".join(lines))
+    record = {"format": _FORMAT, "items": len(lines)} | asdict(header)
+    atomic_write_text(folder / QUEUE_NAME, json.dumps(record, indent=2) + "\n")
+
+
+class ReviewQueue:
+    """A queue on disk; memory holds where its lines begin, and one item at a time.
+
+    Attributes:
+        folder: The folder.
+        header: What the items have in common.
+        ids: Ids of the items, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a queue.
+
+        Raises:
+            DataError: If the folder holds none, or one that is incomplete.
+        """
+        self.folder, path = folder, folder / QUEUE_NAME
+        if not path.is_file():
+            raise DataError(
+                f"{path} is missing, so {folder} holds nothing to review; name the --out folder of "
+                "`rise-bench audit` or `rise-bench annotate`"
+            )
+        try:
+            record = strict_json.loads(path.read_bytes())
+            if record.pop("format") != _FORMAT:
+                raise ValueError(f"expected format {_FORMAT}")
+            count = record.pop("items")
+            lists = {name: tuple(record[name]) for name in ("classes", "categories")}
+            self.header = QueueHeader(**record | lists)
+            KINDS[self.header.kind]
+            self._offsets, self.ids = self._scan()
+            if len(self.ids) != count:
+                raise ValueError(f"{ITEMS_NAME} has {len(self.ids)} items, expected {count}")
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+            raise DataError(f"{path} is no queue ({error!r}); run the command that wrote it again") from error
+        self._dataset: BenchmarkDataset | None = None
+        self._places: dict[str, tuple[Path, int]] = {}
+
+    def _scan(self) -> tuple[list[int], list[str]]:
+        offsets, ids, offset = [], [], 0
+        with (self.folder / ITEMS_NAME).open("rb") as file:
+            for line in file:
+                offsets.append(offset)
+                ids.append(str(strict_json.loads(line)["id"]))
+                offset += len(line)
+        if len(set(ids)) != len(ids):
+            raise ValueError("two items have one id")
+        return offsets, ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def item(self, index: int) -> ReviewItem:
+        """Read the item at a place of the queue."""
+        with (self.folder / ITEMS_NAME).open("rb") as file:
+            file.seek(self._offsets[index])
+            fields: dict[str, Any] = strict_json.loads(file.readline())
+        kind = KINDS[self.header.kind]
+        for name in ("given", "suggested"):
+            if fields[name] is not None:
+                fields[name] = kind.from_json(fields[name], self.header.classes)
+        return ReviewItem(**fields | {"why": tuple(fields["why"])})
+
+    def image_bytes(self, item: ReviewItem) -> bytes:
+        """Read the encoded image of an item.
+
+        Raises:
+            DataError: If it is not where the queue says, or lies outside the folder of the pictures.
+        """
+        if self.header.dataset:
+            return self._row_image(item.id)
+        root = Path(self.header.pictures).resolve()
+        path = (root / item.image).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise DataError(f"{path} is no picture in {root}; put it back, or run `annotate` again")
+        return path.read_bytes()
+
+    def _row_image(self, row_id: str) -> bytes:
+        if self._dataset is None:
+            self._dataset = dataset = open_dataset(self.header.dataset)
+            if dataset.sha256 != self.header.dataset_sha256:
+                raise DataError(
+                    f"{dataset.root} is not the dataset that the queue is of; run the audit again, or put "
+                    "the dataset back"
+                )
+            for split in dataset.manifest.counts:
+                for path in dataset.files(split):
+                    for position, row in enumerate(dataset.file_rows(path, columns=["id"])):
+                        self._places[row["id"]] = path, position
+        if row_id not in self._places:
+            raise DataError(f"{self._dataset.root} has no row {row_id!r}; run the audit again")
+        image = _read_image(*self._places[row_id])
+        if image is None:
+            raise DataError(f"{self._dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+        return image
+
+
+def _read_image(path: Path, position: int) -> bytes | None:
+    """Read the image of one row, of which only its row group is loaded."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            rows = file.metadata.row_group(number).num_rows
+            if position < rows:
+                image = file.read_row_group(number, columns=["image"])["image"][position].as_py()
+                return None if image is None else bytes(image["bytes"])
+            position -= rows
+    raise IndexError(position)
