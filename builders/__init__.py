@@ -1,1 +1,1 @@
-"""Benchmark builders: one file a source."""
+"""Benchmark builders: one file per source."""

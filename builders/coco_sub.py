@@ -1,10 +1,9 @@
-"""COCO-Sub: 25 + 10 images for each of COCO's 80 classes; every box of that class is to be found.
+"""COCO-Sub: 25 + 10 images of each of COCO's 80 classes; the answer is every box of that class.
 
 Official 2017 layout: `annotations/instances_train2017.json` beside the folder `train2017` (and the same for
 val2017). An image belongs to one class only; the rarest class chooses first. val2017 alone has too few
-toasters and hair driers, so both splits come from train2017, or from both pooled. (Image, class) pairs with
-a crowd annotation are left out, and so are boxes without an area, of which the official files have a few, and
-boxes that another annotation of the image and class has already.
+toasters and hair driers, so both splits come from train2017, or from both pooled. Left out: (image, class)
+pairs with a crowd annotation, boxes without an area, and repeated boxes of an image and class.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ _POOLS: dict[str, tuple[str, ...]] = {"train": ("train2017",), "train+val": ("tr
 
 @dataclass(slots=True)
 class _Pool:
-    """Images that may be chosen, from one or two instances files."""
+    """Candidate images of one or two instances files."""
 
     classes: tuple[str, ...]
     places: dict[str, tuple[CocoBoxes, int, Path]] = field(default_factory=dict)
@@ -43,7 +42,7 @@ def plan(source: Path, *, seed: int = 0, pool: Pool = "train") -> SourcePlan:
     """Choose the images of each class by rank.
 
     Args:
-        source: Folder that holds `annotations` and `train2017`.
+        source: Folder of `annotations` and `train2017`.
         seed: Seed of the choice.
         pool: Take both splits from train2017, or from train2017 and val2017 together.
 

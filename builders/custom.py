@@ -1,9 +1,8 @@
 """A dataset of the user's own: an image folder with a CSV of probabilities or labels, or with a COCO json.
 
-The form of the CSV is that of `rise_bench.builders.formats.label_csv`; without
-annotations each folder of images is a class.
-Of a COCO json, each (image, class) pair is a row. Where the source names no splits, the test split is the
-share `test_fraction` of the images, by rank.
+`rise_bench.builders.formats.label_csv` describes the CSV; without annotations each folder of images is a
+class. Each (image, class) pair of a COCO json is a row. Without splits in the source, the share
+`test_fraction` of the images, by rank, is the test split.
 """
 
 import re
@@ -50,18 +49,18 @@ def plan(
     Args:
         source: Folder of the images.
         name: Short name of the new benchmark: a-z, 0-9 and _, starting with a letter.
-        annotations: CSV or COCO json, relative to `source` unless it exists as given; None if the folders of
-            `source` are the classes.
+        annotations: CSV or COCO json, also relative to `source`; None if the folders of `source` are the
+            classes.
         seed: Seed of the split.
-        question: Task sentence of the prompts, where a row has none of its own; a default fits the kind.
-        classes: Class names in order; from the CSV's columns, its labels (sorted) or the json when empty.
+        question: Task sentence of the prompts of rows without a question; a default of the kind if empty.
+        classes: Class names in order; if empty, those of the CSV's columns, its labels (sorted) or the json.
         metric: Ranking metric of a distribution; JSD for probabilities and accuracy for labels when None.
-        test_fraction: Share of the images that is the test split, 0 to 1, where the source names no splits.
+        test_fraction: Share of the images in the test split, 0 to 1, of a source without splits.
         images: Whether the images may be republished (`embed`) or not (`reference`).
         license_id: Licence identifier for the card.
 
     Raises:
-        ConfigError: If an option makes no sense.
+        ConfigError: If an option is invalid.
         DataError: If an image is missing or an annotation is wrong; names the file and the row.
     """
     if not _NAME.fullmatch(name) or name in BENCHMARKS:
@@ -120,7 +119,7 @@ def _split(
     categories: tuple[str, ...] = (),
     drops: Mapping[str, Sequence[str]] | None = None,
 ) -> SourcePlan:
-    """Split by image: as the source says, else by rank, the first ones to test."""
+    """Split by image: by `splits`, else by rank, the first to test."""
     source_ids = list(dict.fromkeys(row.source_id for row in rows))
     test = {i for i in source_ids if splits.get(i) == "test"}
     if not splits:
@@ -197,7 +196,7 @@ def _label_rows(source: Path, table: LabelTable, name: str) -> list[SourceRow]:
 
 
 def _asked(rows: list[SourceRow], question: str) -> tuple[str, list[SourceRow]]:
-    """Return the question of the benchmark and the rows; a row without its own is asked the common one."""
+    """Return the question of the benchmark, and the rows with the default question where they have none."""
     own = any(row.question for row in rows)
     if "{question}" in question:
         return question, rows  # a row without one is refused when it is written
@@ -208,7 +207,7 @@ def _asked(rows: list[SourceRow], question: str) -> tuple[str, list[SourceRow]]:
 
 
 def _ids(files: Sequence[str]) -> dict[str, str]:
-    """Return each file's name without its ending, or with it where two files differ in nothing else."""
+    """Return each file's name without its suffix, or with it where two files differ only in that."""
     paths = {file: PurePosixPath(file) for file in files}
     stems = {file: (path.with_suffix("") if path.name else path).as_posix() for file, path in paths.items()}
     counts = Counter(stems.values())
@@ -230,7 +229,7 @@ def _image(source: Path, file: str, where: str) -> Path:
 
 
 def _advice(source: Path, file: str) -> str:
-    """Say where a missing image may be."""
+    """Return where a missing image may be."""
     if "\\" in file:
         return f"the name holds the backslash of Windows; write {file.replace(chr(92), '/')}"
     folder = (source / file).parent

@@ -1,8 +1,8 @@
-"""Emotion6 (Peng et al., CVPR 2015): 1,980 photos with the shares of people who felt each of seven emotions.
+"""Emotion6 (Peng et al., CVPR 2015): 1,980 photos with the share of viewers for each of seven emotions.
 
 Official layout: `ground_truth.txt` (a header, then tab-separated file, valence, arousal, seven probabilities)
 beside `images/<keyword>/<n>.jpg`. The folder is the search keyword of a photo and not its label; sums are off
-by 1e-6; 85 rows have a tied most probable class (the first in class order counts for "4 a class").
+by 1e-6; 85 rows have a tied most probable class (the first in class order counts for few-shot sets).
 """
 
 import math
@@ -25,7 +25,7 @@ def plan(source: Path, *, seed: int = 0) -> SourcePlan:
     """Read the official folder and split it 70:30 by rank.
 
     Args:
-        source: The folder `Emotion6` of the official archive, or the folder that holds it.
+        source: The folder `Emotion6` of the official archive, or its parent.
         seed: Seed of the split.
 
     Raises:
@@ -62,7 +62,7 @@ def _root(source: Path) -> Path:
 
 
 def _rows(root: Path, classes: tuple[str, ...]) -> tuple[list[SourceRow], list[str]]:
-    """Return the rows whose image is there, and the places of those whose image is not."""
+    """Return the rows with an image, and the places of those without."""
     path = root / LABELS
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

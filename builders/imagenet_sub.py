@@ -47,11 +47,11 @@ def plan(source: Path, *, seed: int = 0) -> SourcePlan:
     """Choose the images of each class by rank.
 
     Args:
-        source: Folder that holds `ILSVRC` (Kaggle), or `train`, or the class folders themselves.
+        source: Folder of `ILSVRC` (Kaggle), of `train`, or of the class folders.
         seed: Seed of the choice.
 
     Raises:
-        DataError: If no class folder is found, or the synset mapping contradicts the class table.
+        DataError: If there is no class folder, or the synset mapping contradicts the class table.
     """
     spec = get_benchmark("imagenet_sub")
     root = _class_folders(source)
@@ -106,7 +106,7 @@ def _images(folder: Path) -> dict[str, Path]:
 
 
 def _check_synsets(path: Path) -> None:
-    """Compare the class table with the source's own synset mapping, if it has one."""
+    """Compare the class table with the synset mapping of the source, if any."""
     if not path.is_file():
         return
     names: dict[str, list[str]] = {}

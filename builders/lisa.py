@@ -2,9 +2,9 @@
 
 Official layout: `train/` and `val/` with `<name>.jpg` beside `<name>.json`, which holds the texts (up to 6;
 the first is the question) and labelled polygons. The box is the half-open bounds of the official mask: `flag`
-shapes are skipped, the others are painted largest first, so an `ignore` region covers the targets larger than
-itself; with their borders. Official val is the test split. Rows whose mask holds no target are dropped:
-200 val rows leave the paper's 196.
+shapes are skipped, the others painted with their borders, largest first, so an `ignore` region covers larger
+targets. Official val is the test split. Rows without a target in the mask are dropped: 200 val rows leave the
+paper's 196.
 """
 
 import json
@@ -34,7 +34,7 @@ _TARGET, _IGNORE = 1, 255
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A labelled polygon; points in whole pixels, cut towards zero as the official code does."""
+    """Labelled polygon; points in whole pixels, truncated as in the official code."""
 
     points: tuple[Point, ...]
     ignore: bool
@@ -44,10 +44,10 @@ def plan(source: Path, *, seed: int = 0, targets: Targets = "union") -> SourcePl
     """Read the official folders.
 
     Args:
-        source: The folder `ReasonSeg`, or the folder that holds it.
-        seed: Not used here (the split is the official one); it ranks the few-shot rows when they are written.
-        targets: Box of an image with several target polygons: around all of them, of the largest, of the
-            first in the file, or one row for each.
+        source: The folder `ReasonSeg`, or its parent.
+        seed: Not used here (the split is official); it ranks the few-shot rows later.
+        targets: Box of an image with several target polygons: around all, of the largest, of the first in
+            the file, or a row for each.
 
     Raises:
         ConfigError: If `targets` is unknown.
@@ -102,10 +102,10 @@ def _rows(
 
 
 def read_annotation(path: Path) -> tuple[str, list[Polygon]]:
-    """Return the question and the polygons of an annotation file (UTF-8, or cp1252 where it is not).
+    """Return the question and the polygons of an annotation file (UTF-8, or else cp1252).
 
     Raises:
-        DataError: If the file is not such JSON, has no text, or a point is not two finite numbers.
+        DataError: If the file has another layout, has no text, or a point is not two finite numbers.
     """
     data = path.read_bytes()
     try:
@@ -137,15 +137,12 @@ def _size_px(image: Path) -> tuple[int, int]:
 
 
 def boxes_xywh_px(polygons: list[Polygon], size_px: tuple[int, int], targets: Targets) -> list[Box]:
-    """Return the boxes of an annotation: half-open bounds of what the official mask shows.
+    """Return the boxes of an annotation: half-open bounds of its visible targets in the official mask.
 
     Args:
         polygons: Targets and ignore regions, in file order.
         size_px: Width and height of the image as shown.
-        targets: See `plan`.
-
-    Returns:
-        One box, or one for each visible target with `split`; none if no target is visible.
+        targets: As for `plan`; with `split` there is a box for each visible target.
     """
     mask = np.zeros(size_px[::-1], dtype=np.uint8)
     drawn = [fill_polygon(polygon.points, size_px) for polygon in polygons]
@@ -169,7 +166,7 @@ def boxes_xywh_px(polygons: list[Polygon], size_px: tuple[int, int], targets: Ta
 
 
 def _bounds(pixels: NDArray[np.bool_], left: int = 0, top: int = 0) -> list[Box]:
-    """Return the half-open bounds of the set pixels, shifted; nothing if none is set."""
+    """Return the half-open bounds of the set pixels, shifted; empty if none is set."""
     columns, rows = np.flatnonzero(pixels.any(axis=0)), np.flatnonzero(pixels.any(axis=1))
     if not columns.size:
         return []

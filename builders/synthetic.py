@@ -1,4 +1,4 @@
-"""The drawn benchmarks as a source plan, for `rise-bench build moods|scenes|kinds`."""
+"""Source plans of the drawn benchmarks, for `rise-bench build moods|scenes|kinds`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def plan(
         benchmark: moods, scenes or kinds.
         train: Number of training rows; None for the default of `DEFAULT_COUNTS`.
         test: Number of test rows; None for the default.
-        seed: Another seed draws other pictures.
+        seed: Seed of the pictures.
         side_px: Width and height of the pictures.
-        test_split: What the test rows are: `validation` draws pictures like those of training, but others,
-            for choices that may not be made on test pictures.
+        test_split: Kind of test rows: `validation` draws new pictures like those of training, for choices
+            that may not be made on test pictures.
         progress: Called after each picture.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One element of a list in a COCO json: its fields are read with errors that say which element it is."""
+"""Element of a list in a COCO json; errors of its fields name the element."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ _HUGE = 1e305
 
 
 class CocoEntry:
-    """An image, annotation or category of the file."""
+    """Image, annotation or category of the file."""
 
     def __init__(self, path: Path, kind: str, position: int, value: Any) -> None:
         self._path, self._kind, self._position = path, kind, position
@@ -20,7 +20,7 @@ class CocoEntry:
         self._value = value
 
     def get(self, key: str) -> Any:
-        """Return a field, None if it is absent."""
+        """Return a field, or None."""
         return self._value.get(key)
 
     def error(self, problem: str, fix: str) -> DataError:
@@ -34,7 +34,7 @@ class CocoEntry:
         return self._value[key]
 
     def whole(self, key: str, *, least: int = -(1 << 63)) -> int:
-        """Return a field that is a whole number of at most 64 bits; 3.0 is one, 1.7, true and "3" are not."""
+        """Return a whole number of at most 64 bits; 3.0 is accepted, 1.7, true and "3" are refused."""
         value = self._field(key, f"write its {key}, a whole number")
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         if isinstance(value, bool) or not whole or not least <= value < 1 << 63:
@@ -45,14 +45,14 @@ class CocoEntry:
         return int(value)
 
     def text(self, key: str) -> str:
-        """Return a field that is a text and not empty."""
+        """Return a field that is a text with at least one visible character."""
         value = self._field(key, f"write its {key}")
         if not isinstance(value, str) or not value.strip():
             raise self.error(f"{key} {_short(value)} is not a text", f"write its {key}")
         return value
 
     def box(self) -> Box:
-        """Return `bbox`: four finite numbers."""
+        """Return `bbox`, four finite numbers."""
         only = " (it has a segmentation only)" if self.get("segmentation") and not self.get("bbox") else ""
         value = self._field("bbox", f"write its bbox [x, y, width, height] in pixels{only}")
         numbers = isinstance(value, list) and all(type(side) in (int, float) for side in value)
@@ -65,7 +65,7 @@ class CocoEntry:
 
 
 def entry_name(kind: str, position: int, entry_id: Any) -> str:
-    """Name an element by its id, or by its place in the list if it has none."""
+    """Return the name of an element: its id, or else its place in the list."""
     if entry_id is None:
         return f"{kind} number {position + 1} of the list (it has no id)"
     return f"{kind} {_short(entry_id)}"

@@ -1,7 +1,4 @@
-"""Reading boxes from a COCO instances file: streamed, checked, and held in flat arrays.
-
-The official train2017 file has 860,000 annotations with segmentations; only image, class and box are kept.
-"""
+"""Boxes of a COCO instances file: streamed, checked, and kept in flat arrays without segmentations."""
 
 import posixpath
 from array import array
@@ -19,13 +16,13 @@ from rise_bench.builders.formats.coco_entry import CocoEntry, entry_name
 from rise_bench.builders.formats.json_stream import iter_members
 from rise_bench.errors import DataError
 
-#: Reason under which a box is dropped that another annotation of its image and class has already.
+#: Reason for dropping a box that another annotation of its image and class has already.
 REPEATED_BOX = "box that another annotation has already"
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """An entry of `images`."""
+    """Entry of `images`."""
 
     file_name: str
     width_px: int
@@ -38,12 +35,12 @@ class CocoBoxes:
     """Boxes of a file, by image and class.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         images: Image id -> image.
         categories: Category id (official ids have gaps in 1..90) -> name, in id order.
         crowd: (image id, category id) of the pairs with a crowd annotation.
-        degenerate: Annotations left out because their box is empty, e.g. "annotation 918 (image 200365)".
-        repeated: Annotations left out because another of their image and class has the same box.
+        degenerate: Annotations left out for an empty box, e.g. "annotation 918 (image 200365)".
+        repeated: Annotations left out for the box of an earlier annotation of their image and class.
     """
 
     path: Path
@@ -57,7 +54,7 @@ class CocoBoxes:
     _boxes_xywh_px: NDArray[np.float64]
 
     def pairs(self) -> Iterator[tuple[int, int]]:
-        """Yield every (image id, category id) with at least one box that is not of a crowd."""
+        """Yield every (image id, category id) with at least one box outside crowds."""
         yield from zip(self._pairs[:, 0].tolist(), self._pairs[:, 1].tolist(), strict=True)
 
     def boxes(self, image_id: int, category_id: int) -> tuple[Box, ...]:
@@ -73,7 +70,7 @@ def read_coco_boxes(path: Path) -> CocoBoxes:
     """Read a COCO instances file.
 
     Raises:
-        DataError: If it is missing or is not such JSON; an id is not a whole number, is unknown or appears
+        DataError: If it is missing or has another layout; an id is not a whole number, is unknown or appears
             twice; two images name one file; two categories have one name; or a box is not four finite
             numbers, leaves its image by more than `EDGE_TOLERANCE_PX` or is not in pixels. Names the
             annotation.
@@ -99,7 +96,7 @@ class _Reader:
         self._degenerate: dict[int, int] = {}  # position -> image id
 
     def take(self, key: str, value: Any) -> None:
-        """Take one member of the file, or one element of `images` or `annotations`."""
+        """Read a member of the file, or an element of `images` or `annotations`."""
         if key == "images":
             self._image(value)
         elif key == "annotations":
@@ -164,7 +161,7 @@ class _Reader:
         self._boxes.extend(box)
 
     def finish(self) -> CocoBoxes:
-        """Check what refers to what, and sort the boxes by image and class."""
+        """Check the references, and sort the boxes by image and class."""
         parts = {
             "images": self._images,
             "categories": self._categories,
@@ -214,7 +211,7 @@ class _Reader:
             )
 
     def _check_references(self, refers: NDArray[np.int64]) -> None:
-        """Refuse the first annotation that names no image or no category."""
+        """Refuse the first annotation of an unknown image or category."""
         crowd = [(*pair, position) for pair, position in self._crowd.items()]
         every = np.concatenate([refers, np.array(crowd, dtype=np.int64).reshape(-1, 3)])
         no_image = ~np.isin(every[:, 0], list(self._images))
@@ -230,7 +227,7 @@ class _Reader:
         raise DataError(f"{self._path}: {name}: {problem}; correct the id or remove the annotation")
 
     def _check_boxes(self, refers: NDArray[np.int64], boxes: NDArray[np.float64]) -> None:
-        """Refuse the first box that leaves its image or is stated in shares of it."""
+        """Refuse the first box that leaves its image or has relative coordinates."""
         images = (self._images[i] for i in refers[:, 0].tolist())
         sizes = np.array([(m.width_px, m.height_px) for m in images], dtype=np.float64).reshape(-1, 2)
         ends = boxes[:, :2] + boxes[:, 2:]
@@ -254,7 +251,7 @@ class _Reader:
     def _without_repeated(
         self, refers: NDArray[np.int64], boxes: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], list[str]]:
-        """Return which annotations are the first of their image, class and box, and the names of the rest."""
+        """Return which annotations are first of their image, class and box, and the names of the rest."""
         keys = (*boxes.T, refers[:, 1], refers[:, 0])
         order = np.lexsort(keys)  # stable, so equal ones stay in file order
         same = np.ones(max(len(order) - 1, 0), dtype=bool)

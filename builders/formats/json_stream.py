@@ -1,6 +1,6 @@
-"""Reading a JSON object of long lists with little memory: COCO's instances file is 450 MB.
+"""Reader of a JSON object of long lists (COCO's instances file has 450 MB) with little memory.
 
-Values are decoded one at a time by the standard decoder from a moving window of the file.
+The standard decoder reads one value at a time from a moving window of the file.
 """
 
 import json
@@ -20,11 +20,11 @@ def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, An
 
     Args:
         path: JSON file whose top level is an object.
-        streamed: Keys whose value is a list; each of its elements is yielded on its own as (key, element).
-            Other members are yielded as (key, value). A key that appears twice is an error.
+        streamed: Keys of lists; each element is yielded as (key, element). Other members are yielded as
+            (key, value). A key that appears twice is an error.
 
     Raises:
-        DataError: If the file is missing or is not such JSON; says near which character.
+        DataError: If the file is missing or has another layout; names the character.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -36,7 +36,7 @@ def iter_members(path: Path, streamed: Container[str]) -> Iterator[tuple[str, An
 
 
 class _Window:
-    """A moving window over the text of a file."""
+    """Moving window over the text of a file."""
 
     def __init__(self, file: IO[str], path: Path) -> None:
         self._file = file
@@ -55,7 +55,7 @@ class _Window:
         return True
 
     def peek(self) -> str:
-        """Return the next character that is not white space; empty at the end."""
+        """Return the next character after white space; empty at the end."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
                 self._at += 1
@@ -90,7 +90,7 @@ class _Window:
                 return value
 
     def error(self, problem: str) -> DataError:
-        """Return the error for a problem at the current place."""
+        """Return the error of a problem at the current character."""
         place = self._passed + self._at
         return DataError(
             f"{self._path}: not the expected JSON near character {place}: {problem}; get it again"

@@ -1,9 +1,9 @@
-"""Reading class probabilities or labels of images from a CSV file with a header.
+"""Class probabilities or labels of images from a CSV file with a header.
 
-A column names the image file (`file`, `file_name`, `filename`, `image` or `path`). Beside it is either a
-column of labels (`label`, `class` or `category`), or one column of probabilities for each class. Optional
-columns: `split` ("train" or "test"; "val" counts as test), `question`, `license`. Case does not count in
-these names. A column without a name, which pandas writes for its index, is skipped.
+A column names the image file (`file`, `file_name`, `filename`, `image` or `path`). Others are a column of
+labels (`label`, `class` or `category`), or a column of probabilities for each class. Optional columns are
+`split` ("train" or "test"; "val" counts as test), `question` and `license`. These names are case-insensitive.
+A column without a name, the index of pandas, is skipped.
 """
 
 import csv
@@ -29,7 +29,7 @@ _ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an E
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A row: probabilities in the order of the table's classes; `split` is empty without that column."""
+    """Row: probabilities in the order of the table's classes; `split` is empty without that column."""
 
     file: str
     probs: tuple[float, ...]
@@ -41,7 +41,7 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """A file: its rows, its classes in order, and whether it gave labels rather than probabilities."""
+    """Rows of a file, its classes in order, and whether it holds labels rather than probabilities."""
 
     rows: Sequence[LabelRow]
     classes: tuple[str, ...]
@@ -50,7 +50,7 @@ class LabelTable:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """What the columns of a header are; `label` is empty where there are probabilities."""
+    """Roles of the columns of a header; `label` is empty beside probabilities."""
 
     file: str
     label: str
@@ -62,10 +62,10 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = ()) -> LabelTable:
 
     Args:
         path: UTF-8 file with a header.
-        classes: Class names in order; from the header, or from the labels (sorted), when empty.
+        classes: Class names in order; if empty, those of the header or the labels (sorted).
 
     Raises:
-        DataError: If the file is not such a CSV, or a row is wrong; names the line.
+        DataError: If the file has another layout, or a row is wrong; names the line.
     """
     records = list(_records(path, classes))
     if not records:
@@ -165,7 +165,7 @@ def _columns(path: Path, header: Sequence[str], classes: tuple[str, ...]) -> _Co
 def _refuse_probabilities(
     path: Path, columns: _Columns, records: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
-    """Refuse a column of labels beside columns that are probabilities: either may be the ground truth."""
+    """Refuse labels beside probabilities: either may be the ground truth."""
     names = [name for name in columns.others if name != columns.label]
 
     def sums_to_one(record: Mapping[str, str]) -> bool:
@@ -186,11 +186,7 @@ def _label(record: Mapping[str, str], columns: _Columns, where: str) -> str:
 
 
 def one_hot(label: str, classes: tuple[str, ...], where: str) -> tuple[float, ...]:
-    """Return the probabilities of an image with one class.
-
-    Raises:
-        DataError: If there is no such class.
-    """
+    """Return the probabilities of a label."""
     if label not in classes:
         raise DataError(f"{where}: unknown class {label!r}; expected one of {', '.join(classes)}")
     return tuple(float(name == label) for name in classes)

@@ -1,4 +1,4 @@
-"""Reading labels of images from the folders they are in: a folder a class, perhaps in one a split."""
+"""Labels of images from their folders: one per class, optionally inside one per split."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from rise_bench.builders.formats.label_csv import SPLITS, LabelRow, LabelTable, one_hot
 from rise_bench.errors import DataError
 
-#: Endings of image files; others are left out and counted.
+#: Suffixes of image files; others are left out and counted.
 IMAGE_ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
     | {".ppm", ".pgm", ".pbm", ".pnm"}
@@ -22,8 +22,8 @@ def read_label_folders(
     """Read a folder of folders; hidden files are skipped.
 
     Args:
-        source: Folder that holds a folder for each class, or folders `train` and `test` (or `val`) that do.
-        classes: Class names in order; the names of the folders (sorted) when empty.
+        source: Folder of class folders, or of `train` and `test` (or `val`) with class folders.
+        classes: Class names in order; if empty, the sorted names of the folders.
 
     Returns:
         The labels, and the files left out by reason.
@@ -58,7 +58,7 @@ def read_label_folders(
 
 
 def _class_folders(source: Path) -> list[tuple[str, Path]]:
-    """Return (split, folder) of each class; the split is empty where the source has none."""
+    """Return (split, folder) of each class; the split is empty if the source has none."""
     folders = _folders(source)
     if folders and all(folder.name.lower() in SPLITS for folder in folders):
         places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]

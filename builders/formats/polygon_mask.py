@@ -1,9 +1,8 @@
-"""Filling polygons pixel for pixel as OpenCV's `polylines` and `fillPoly` do together, without OpenCV.
+"""Polygon rasteriser that equals OpenCV's `polylines` and `fillPoly` pixel for pixel, without OpenCV.
 
-ReasonSeg's official masks are painted by these two, and thin strips that are left beside another region make
-boxes of other rasterisers differ. Pixel centres lie on whole coordinates; borders are inside; crossings
-follow the even-odd rule. Tested against OpenCV, to which it is equal as long as all corners lie in the image;
-for corners outside, OpenCV's own versions differ.
+ReasonSeg's official masks are painted with these two; thin strips beside another region give other boxes with
+other rasterisers. Pixel centres lie on whole coordinates; borders are inside; crossings follow the even-odd
+rule. Tested against OpenCV for corners inside the image; outside, versions of OpenCV differ.
 """
 
 from collections.abc import Sequence
@@ -22,9 +21,9 @@ class Patch:
     """Pixels of a polygon within its own bounds.
 
     Attributes:
-        left: Column of the image that `pixels[:, 0]` is.
-        top: Row of the image that `pixels[0]` is.
-        pixels: True inside; shape (height, width), (0, 0) if the polygon lies outside the image.
+        left: Image column of `pixels[:, 0]`.
+        top: Image row of `pixels[0]`.
+        pixels: True inside; shape (height, width), (0, 0) for a polygon outside the image.
     """
 
     left: int
@@ -41,7 +40,7 @@ def fill_polygon(points: Sequence[Point], size_px: tuple[int, int]) -> Patch:
     """Fill a polygon, border included, clipped to the image.
 
     Args:
-        points: Corners in whole pixels, at least one; the last is joined to the first.
+        points: Corners in whole pixels, at least one; the polygon is closed.
         size_px: Width and height of the image.
     """
     corners = np.array(points, dtype=np.int64)

@@ -68,7 +68,7 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
                 findings.append(Finding(f"{name} row {row['id']!r}", str(error)))
                 continue
             if row["solution"] != answer_only_text(render_gold(gold)):
-                problems.append("the column solution is not the truth")
+                problems.append("the column solution is not the ground truth")
             if gold.id in golds:
                 problems.append("this id appears twice")
             golds[gold.id] = gold

@@ -1,4 +1,4 @@
-"""What a builder hands to the writer: rows that point at source images, and what was left out and why."""
+"""Source plan: rows with their source images, split, and the samples left out by reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from rise_bench.errors import DataError
 
 
 def inside(source: Path, path: Path) -> Path:
-    """Return a file of a source, after making sure that no link leads out of it and that reading it ends.
+    """Check that a file of a source is no pipe and no link out of the source, and return it.
 
     A source from elsewhere may hold a link to any file of this machine, which would be built in and sent.
 
     Raises:
-        DataError: If a link on its way leads out of the source, or it is a pipe or a device.
+        DataError: If it lies behind a link out of the source, or is a pipe or a device.
     """
     real = path.resolve()
     if not real.is_relative_to(source.resolve()):
@@ -31,15 +31,15 @@ def inside(source: Path, path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One sample as its source has it.
+    """Sample of a source.
 
     Attributes:
         id: Stable, unique id of the row, e.g. "emotion6/joy/111".
         source_id: Id of the image in its source; rows that show the same image share it.
         image: File that holds the image, or its encoded bytes; stored as they are.
-        annotation: The truth; boxes are in pixels of the image as shown.
+        annotation: Ground truth; boxes are in pixels of the image as shown.
         category: Class of the boxes, where the benchmark has more than one.
-        question: What is asked of this image, where that differs between rows.
+        question: Question about this image, where it differs between rows.
         license: Licence of the image, where it differs between rows.
         where: Place in the source that errors name, e.g. "ground_truth.txt line 17".
         size_px: Width and height that the source states; the image must agree. None where it states none.
@@ -57,12 +57,12 @@ class SourceRow:
 
     @property
     def shot_class(self) -> str:
-        """Class that "4 of a class" counts."""
+        """Class by which few-shot sets are counted."""
         return kind_of(self.annotation).group(self.annotation, self.category)
 
     @property
     def file_name(self) -> str:
-        """Name that the image column keeps beside the bytes."""
+        """File name in the image column."""
         return self.image.name if isinstance(self.image, Path) else self.id.rpartition("/")[2]
 
     def __str__(self) -> str:
@@ -73,17 +73,17 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SourcePlan:
-    """A source, read and split, images not yet opened.
+    """Rows of a source, split; images are not opened yet.
 
     Attributes:
         spec: The benchmark.
         train: Training rows; empty if the source has none.
         test: Test rows.
         categories: Classes of the boxes, in order; empty where there is only one.
-        drops: Reason -> samples left out for it, named so that a reader finds them.
+        drops: Reason -> names of the samples left out.
         shortfalls: Why the source is incomplete, in sentences; building it anyway needs `--allow-partial`.
         notes: Decisions that explain counts unlike the paper's, in sentences.
-        options: What the builder was told, for the manifest.
+        options: Options of the builder, for the manifest.
     """
 
     spec: BenchmarkSpec

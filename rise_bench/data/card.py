@@ -39,17 +39,17 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         manifest=manifest,
         paper_counts=manifest.paper_counts or {},
         listed=_LISTED_DROPS,
-        floors=_floors(BenchmarkDataset(folder, spec, manifest)),
+        baselines=_baselines(BenchmarkDataset(folder, spec, manifest)),
         source_line=source_line(spec),
     )
     atomic_write_text(folder / CARD_NAME, joined_card(_metadata(spec, manifest), body, manifest))
 
 
 def joined_card(metadata: Mapping[str, Any], body: str, manifest: Manifest) -> str:
-    """Write front matter and body of a card; each configuration says by a hash what its files hold.
+    """Return the text of a card; each configuration's description holds a hash of the files.
 
-    `datasets` keys its cache by a folder's name and its card's configurations: of two folders of one name,
-    and of two builds of one folder, it would give the first for both.
+    `datasets` keys its cache by folder name and configurations; without the hash, two builds of one folder
+    would share an entry.
     """
     description = f"files sha256 {manifest.files_sha256}"
     configs = [{**config, "description": description} for config in metadata.get("configs", ())]
@@ -61,7 +61,7 @@ def split_card(folder: Path) -> tuple[dict[str, Any], str]:
     """Read the card of a folder: its front matter, and its body.
 
     Raises:
-        DataError: If it cannot be read, or has no front matter with configurations.
+        DataError: If it cannot be read or has no configurations.
     """
     path = folder / CARD_NAME
     try:
@@ -80,7 +80,7 @@ def size_category(rows: int) -> str:
 
 
 def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
-    """Write `eval.yaml`, by which the Hub knows a dataset as a benchmark."""
+    """Write `eval.yaml`, which registers a dataset as a benchmark of the Hub."""
     spec = manifest.benchmark
     task = {"id": f"rise_{spec.name}", "config": "full", "split": "test"}
     content = {
@@ -140,7 +140,7 @@ def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
     return parts
 
 
-def _floors(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
+def _baselines(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
     """Score the baselines: a model that does not beat them has learned nothing."""
     if "test" not in dataset.manifest.counts:
         return {}
@@ -151,6 +151,6 @@ def _floors(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
 
 
 def source_line(spec: BenchmarkSpec) -> Markdown:
-    """Return how to cite the source, and where it is; empty if the spec says neither."""
+    """Return citation and address of the source; empty if the spec has neither."""
     cited = f"{inline(spec.citation)}." if spec.citation else ""
     return Markdown(" ".join(part for part in (cited, link(spec.source_url)) if part))

@@ -1,4 +1,4 @@
-"""Checking a built dataset: everything that a score relies on, found out without trusting the manifest."""
+"""Check of a built dataset: everything that a score relies on, without trust in the manifest."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong: where (a file, a row id, or "dataset") and what."""
+    """Problem of a dataset: its place (a file, a row id, or "dataset") and what is wrong."""
 
     where: str
     problem: str
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the rows hold, gathered over all files."""
+    """Contents of the rows of all files."""
 
     golds: defaultdict[str, list[Gold]] = field(default_factory=lambda: defaultdict(list))
     image_splits: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -58,17 +58,17 @@ def check_dataset(
     """Check the folder of a benchmark; rows are streamed. `check_cots.check_folder` takes CoT datasets too.
 
     Checked: the manifest against the files (presence, hash, rows, nothing else there), the columns, each row
-    (truth, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
+    (annotation, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
     counts, the content hash, the card's configurations, `eval.yaml`, the names of the classes; and that under
-    the benchmark's own metric the true answer scores 1 (JSD 0) and an empty one 0 (JSD ln 2).
+    the benchmark's own metric the correct answer scores 1 (JSD 0) and an empty answer 0 (JSD ln 2).
 
     Args:
         folder: The dataset folder.
-        advance: Called once a row.
-        decode: Look at the images too; `build` has just done it.
+        advance: Called after each row.
+        decode: Check the images too; `build` has done so already.
 
     Returns:
-        The findings; empty if all is well.
+        The problems; empty if there are none.
     """
     try:
         dataset = open_dataset(folder)
@@ -87,7 +87,7 @@ def check_dataset(
 
 
 def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Finding]:
-    """Compare the files with the manifest and with the columns that are expected."""
+    """Compare the files with the manifest and the expected columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -132,10 +132,10 @@ def _check_rows(
             findings.append(Finding(where, str(error)))
             continue
         if row["solution"] != answer_only_text(render_gold(gold)):
-            problems.append("the column solution is not the truth")
+            problems.append("the column solution is not the ground truth")
         problems += _column_problems(row, gold, dataset.manifest.categories)
         if gold.id in seen.images_sha256:
-            problems.append("this id stands twice")
+            problems.append("this id appears twice")
         findings += [Finding(where, problem) for problem in problems]
         image_sha256 = row["source_sha256"]
         seen.golds[entry.split].append(gold)
@@ -159,17 +159,17 @@ def _row_problems(
 
 
 def _column_problems(row: dict[str, Any], gold: Gold, categories: tuple[str, ...]) -> Iterator[str]:
-    """Compare what the columns of the annotation say with what they would be written as."""
+    """Compare the columns of the annotation with those that would be written."""
     if categories and gold.category not in categories:
         yield f"the class {gold.category!r} is not one of {categories}"
         return
     for name, value in kind_of(gold.annotation).to_columns(gold, categories).items():
         if row[name] != value:
-            yield f"the column {name} is not the truth"
+            yield f"the column {name} is not the ground truth"
 
 
 def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
-    """Say what is wrong with the image of a row, or with its absence."""
+    """Yield the problems of the image of a row."""
     if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
         yield "source_sha256 is not the manifest's"
     image = row["image"]
@@ -211,14 +211,14 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
         yield Finding("manifest.json", "the hash of its content is not that of the rows")
     for splits in seen.image_splits.values():
         if len(splits) > 1:
-            yield Finding("dataset", f"one image stands in two splits: {', '.join(sorted(splits.values()))}")
+            yield Finding("dataset", f"one image is in two splits: {', '.join(sorted(splits.values()))}")
     for name, ranks in sorted(seen.shots.items()):
         if sorted(ranks) != list(range(len(ranks))):
             yield Finding("dataset", f"shot ranks of class {name!r} are not 0, 1, 2, …")
 
 
 def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
-    """Score the true answers and empty answers as a model's would be."""
+    """Score correct and empty answers like responses of a model."""
     spec = dataset.spec
     scored: list[Gold] = []
     for gold in golds:
@@ -241,7 +241,7 @@ def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> It
 
 
 def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
-    """The configurations of the card and the task of eval.yaml must lead to the files."""
+    """Check that the card's configurations and the task of eval.yaml name the files."""
     wanted: dict[tuple[str, str], set[str]] = {
         (config, split): {path.name for path in dataset.files(split, config)}
         for config in CONFIGS
@@ -265,10 +265,10 @@ def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
 def check_configurations(
     dataset: BenchmarkDataset, wanted: Mapping[tuple[str, str], set[str]]
 ) -> tuple[list[Finding], set[str]]:
-    """Compare the files that the card's configurations name with (configuration, split) -> names of files.
+    """Compare the card's configurations with (configuration, split) -> names of files.
 
     Returns:
-        The findings, and the configurations that the card has.
+        The problems, and the names of the configurations.
     """
     try:
         metadata, _ = split_card(dataset.root)

@@ -19,13 +19,7 @@ _BATCH_ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkDataset:
-    """A complete dataset folder.
-
-    Attributes:
-        root: The folder.
-        spec: The benchmark.
-        manifest: Its manifest.
-    """
+    """Complete dataset folder."""
 
     root: Path
     spec: BenchmarkSpec
@@ -33,18 +27,18 @@ class BenchmarkDataset:
 
     @property
     def sha256(self) -> str:
-        """Identity of the content, whatever the file layout: of rows, classes, question and metric."""
+        """Hash of rows, classes, question and metric, independent of the file layout."""
         return self.manifest.content_sha256
 
     def files(self, split: str, config: str = "full") -> list[Path]:
         """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "full"), checked.
 
         Raises:
-            ConfigError: If there is no such configuration or split, or these are chains of thought.
+            ConfigError: If configuration or split does not exist, or the folder holds chains of thought.
             DataError: If a file is not the one that was built.
         """
         if self.manifest.holds_cots:
-            raise ConfigError(f"{self.root} holds chains of thought; name the benchmark that they are of")
+            raise ConfigError(f"{self.root} holds chains of thought; name the benchmark they belong to")
         train = CONFIGS[as_shots(config)]
         if split not in self.manifest.counts:
             raise ConfigError(f"{self.root} has no split {split!r}; it has {', '.join(self.manifest.counts)}")
@@ -74,7 +68,7 @@ class BenchmarkDataset:
         yield from parquet_rows(path, columns=columns)
 
     def golds(self, split: str, config: str = "full") -> list[Gold]:
-        """Return the truths of a split, without reading the images.
+        """Return the ground truth of a split, without reading the images.
 
         Raises:
             DataError: If a row breaks the schema.
@@ -83,7 +77,7 @@ class BenchmarkDataset:
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
 
     def train_golds(self) -> list[Gold]:
-        """Return the truths of the train split; none where the dataset has no such split."""
+        """Return the ground truth of the train split; empty if there is no such split."""
         return self.golds("train") if "train" in self.manifest.counts else []
 
 
@@ -93,7 +87,7 @@ def parquet_rows(
     """Stream the rows of a parquet file, `batch_rows` of them in memory at a time.
 
     Raises:
-        DataError: If it is none, or cannot be read.
+        DataError: If it is not a readable parquet file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -103,7 +97,7 @@ def parquet_rows(
             for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no parquet file that can be read ({error}); copy it again") from error
+        raise DataError(f"{path} is not a readable parquet file ({error}); copy it again") from error
 
 
 def open_dataset(folder: Path | str) -> BenchmarkDataset:
@@ -125,9 +119,9 @@ def open_dataset(folder: Path | str) -> BenchmarkDataset:
 
 
 def arrow_cache(manifest: Manifest) -> str:
-    """Return where `datasets` may keep its copy of these files: a folder named after what they hold.
+    """Return the cache folder of `datasets` for these files, named after their hash.
 
-    Its own key is a path and a time, which another build can have too.
+    Its own key is path and time, which another build can share.
     """
     from datasets import config
 
@@ -136,7 +130,7 @@ def arrow_cache(manifest: Manifest) -> str:
 
 @contextlib.contextmanager
 def full_cache_named(cache: str) -> Iterator[None]:
-    """Name the file that the system refused, e.g. on a full disk, where `datasets` names none.
+    """Name the cache where `datasets` fails to write it without a path, e.g. on a full disk.
 
     Raises:
         PrerequisiteError: The cache could not be written.

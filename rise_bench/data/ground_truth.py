@@ -1,4 +1,4 @@
-"""What `build` and `check` ask of a ground truth beyond its schema: the right answer is read and scores 1."""
+"""Checks of ground truth by `build` and `check`: a correct answer parses and scores 1, an empty one 0."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.prompts.templates import answer_only_text, task_sentence
 from rise_bench.scoring.scores import SampleScore, score_response
 
-#: How far the score of the right answer may be from the best one.
+#: Largest difference of a correct answer's score from the best.
 TOLERANCE = 1e-6
 
 _DIGITS = 6
@@ -21,12 +21,7 @@ _PLACEHOLDER = re.compile(r"\{(category|question)\}")
 
 
 def spec_problem(spec: BenchmarkSpec, categories: Sequence[str] = ()) -> str:
-    """Say why a benchmark's classes or question cannot be asked about and read; empty if they can.
-
-    Args:
-        spec: The benchmark.
-        categories: Classes of the boxes.
-    """
+    """Return the problem of a benchmark's classes, those of its boxes (`categories`) or question, or ""."""
     for name in (*spec.classes, *categories):
         if problem := _text_problem(name) or ("is empty" if not name.strip() else ""):
             return f"class {name!r} {problem}; rename it"
@@ -40,12 +35,12 @@ def spec_problem(spec: BenchmarkSpec, categories: Sequence[str] = ()) -> str:
 
 
 def sample_problem(spec: BenchmarkSpec, gold: Gold) -> str:
-    """Say why no answer to a sample can be right; empty if the right answer scores 1 and an empty one 0."""
+    """Return why a sample's correct answer does not score 1 or an empty answer 0; empty if they do."""
     return truth_problem(spec, gold) or answers_problem(spec, right_answer(gold), empty_answer(gold))
 
 
 def truth_problem(spec: BenchmarkSpec, gold: Gold) -> str:
-    """Say what is wrong with a sample's question or boxes; empty if nothing is."""
+    """Return the problem of a sample's question or annotation, or ""."""
     for name, text in (("question", gold.question), ("class", gold.category)):
         if problem := _text_problem(text):
             return f"the {name} {text!r} {problem}"
@@ -58,7 +53,7 @@ def truth_problem(spec: BenchmarkSpec, gold: Gold) -> str:
 
 
 def answers_problem(spec: BenchmarkSpec, right: SampleScore, empty: SampleScore) -> str:
-    """Say which of a sample's two known answers has not the score that it must have; empty if both have."""
+    """Return which of a sample's two known answers has an unexpected score, or ""."""
     problems = []
     perfect = right.similarity >= 1 - 1e-3 and right.reading.format_ok
     judged = [metric for metric in (KINDS[spec.kind].metrics[0], spec.ranking) if metric.sample]
@@ -70,18 +65,18 @@ def answers_problem(spec: BenchmarkSpec, right: SampleScore, empty: SampleScore)
 
 
 def right_answer(gold: Gold) -> SampleScore:
-    """Score the ground truth, written as a model would write it."""
+    """Score the ground truth in the format of a response."""
     text = answer_only_text(render_gold(gold, _IN_PIXELS, digits=_DIGITS))
     return score_response(gold, text, _IN_PIXELS)
 
 
 def empty_answer(gold: Gold) -> SampleScore:
-    """Score a response without a word."""
+    """Score an empty response."""
     return score_response(gold, "", _IN_PIXELS)
 
 
 def _text_problem(text: str) -> str:
-    """Say what a text may not hold where it enters a prompt."""
+    """Return why a text may not enter a prompt, or ""."""
     for sign in text:
         if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") and sign not in "\n\t":
             return f"holds the control character U+{ord(sign):04X}"

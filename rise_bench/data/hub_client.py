@@ -1,7 +1,7 @@
-"""The client of the Hugging Face Hub, and its errors in one clear line each.
+"""Client of the Hugging Face Hub, with errors of one line.
 
 Only this module, `hub_files` and `rise_bench.hub.push` import `huggingface_hub`. The token is what `hf auth
-login` stored or `HF_TOKEN` names; it is never an argument of ours, and no message holds it (`redact`).
+login` stored or `HF_TOKEN` names; it is never an argument, and messages are free of it (`redact`).
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from rise_bench.errors import PrerequisiteError, RiseError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-#: Statuses after which the same request may succeed a little later.
+#: Statuses after which a retry may succeed.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}")
 
 
 def hub_api() -> "HfApi":
-    """Return the client; the endpoint is `HF_ENDPOINT`, the token is found by `huggingface_hub`."""
+    """Return the client; endpoint and token are those of `huggingface_hub`."""
     from huggingface_hub import HfApi
 
     return HfApi(library_name="rise-bench")
@@ -40,7 +40,7 @@ def is_offline() -> bool:
 
 
 def redact(text: str) -> str:
-    """Replace access tokens in a text: the one in use, and anything that looks like one."""
+    """Replace the access token in use, and whatever looks like a token, in a text."""
     from huggingface_hub import get_token
 
     token = get_token()
@@ -50,12 +50,12 @@ def redact(text: str) -> str:
 
 
 def holds_token(text: str) -> bool:
-    """Whether a text holds what looks like an access token of the Hub."""
+    """Whether a text holds a string like an access token of the Hub."""
     return _TOKEN.search(text) is not None
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status behind an error of the client, None if there is none."""
+    """Return the HTTP status behind an error of the client, or None."""
     from huggingface_hub.errors import HfHubHTTPError
 
     for cause in _causes(error):
@@ -65,13 +65,13 @@ def status_of(error: BaseException) -> int | None:
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether an error of the client means that no answer came: refused, cut or timed out."""
+    """Whether an error of the client is a refused, closed or timed-out connection."""
     return status_of(error) is None and any(isinstance(cause, transport_errors()) for cause in _causes(error))
 
 
 @contextlib.contextmanager
 def hub_errors(repo_id: str) -> Iterator[None]:
-    """Turn the client's errors inside the block into a `PrerequisiteError` of one line, free of tokens."""
+    """Raise the client's errors as `PrerequisiteError` of one line, without tokens."""
     try:
         yield
     except RiseError:
@@ -156,7 +156,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from; the client wraps failed uploads."""
+    """Yield an error and its causes; the client wraps failed uploads."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -164,7 +164,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def transport_errors() -> tuple[type[BaseException], ...]:
-    """Return the errors that mean that no answer came."""
+    """Return the errors of a connection without an answer."""
     from huggingface_hub.errors import HfHubHTTPError
 
     # The HTTP library differs between versions of the client; its base error is the parent of HfHubHTTPError.

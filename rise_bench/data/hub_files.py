@@ -1,4 +1,7 @@
-"""Files and models of the Hugging Face Hub, fetched or taken from its local cache."""
+"""Files and models of the Hugging Face Hub, from its local cache or downloaded.
+
+Requests raise `PrerequisiteError` if the Hub cannot be reached or refuses them.
+"""
 
 import contextlib
 import re
@@ -6,17 +9,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rise_bench.data.hub_client import endpoint, hub_api, hub_errors, is_offline, transport_errors
 from rise_bench.errors import ConfigError, PrerequisiteError
 
-if TYPE_CHECKING:
-    pass
-
 RepoType = Literal["dataset", "model"]
 
-#: Longest wait for the Hub where only its presence or that of a model is asked for.
+#: Timeout of requests that only check that the Hub or a model is there.
 _REQUEST_SECONDS = 5
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -24,7 +24,7 @@ _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a commit: its git blob id, and its sha256 where the Hub knows it (large files)."""
+    """File of a commit, with its git blob id; large files also have a sha256."""
 
     path: str
     size_bytes: int
@@ -44,22 +44,14 @@ def check_repo_id(repo_id: str) -> str:
 
 
 def commit_of(repo_id: str, revision: str | None = None, *, repo_type: RepoType = "dataset") -> str:
-    """Return the commit (40 hex digits) that a revision stands for; the head of main if None.
-
-    Raises:
-        PrerequisiteError: If the Hub does not say.
-    """
+    """Return the commit (40 hex digits) of a revision; the head of main if None."""
     with hub_errors(repo_id):
         info = hub_api().repo_info(check_repo_id(repo_id), repo_type=repo_type, revision=revision)
     return str(info.sha)
 
 
 def list_files(repo_id: str, commit: str, *, repo_type: RepoType = "dataset") -> dict[str, RemoteFile]:
-    """Return the files of a commit by path.
-
-    Raises:
-        PrerequisiteError: If the Hub does not say.
-    """
+    """Return the files of a commit by path."""
     from huggingface_hub.hf_api import RepoFile
 
     with hub_errors(repo_id):
@@ -74,21 +66,13 @@ def list_files(repo_id: str, commit: str, *, repo_type: RepoType = "dataset") ->
 
 
 def fetch_file(repo_id: str, path: str, commit: str, *, repo_type: RepoType = "dataset") -> Path:
-    """Download one file of a commit (or take it from the local Hub cache) and return where it lies.
-
-    Raises:
-        PrerequisiteError: If the Hub does not give it.
-    """
+    """Return the local path of a file of a commit, from the Hub cache or downloaded."""
     with hub_errors(repo_id):
         return Path(hub_api().hf_hub_download(repo_id, path, repo_type=repo_type, revision=commit))
 
 
 def fetch_files(repo_id: str, paths: Sequence[str], commit: str, *, repo_type: RepoType = "dataset") -> Path:
-    """Download files of a commit, or take them from the local Hub cache; return the folder of the commit.
-
-    Raises:
-        PrerequisiteError: If the Hub does not give them.
-    """
+    """Return the local folder of a commit with these files, from the Hub cache or downloaded."""
     with hub_errors(repo_id):
         return Path(
             hub_api().snapshot_download(
@@ -98,21 +82,13 @@ def fetch_files(repo_id: str, paths: Sequence[str], commit: str, *, repo_type: R
 
 
 def cached_snapshot(repo_id: str, revision: str = "") -> Path:
-    """Return the folder of a model in the local Hub cache, without asking the Hub.
-
-    Raises:
-        PrerequisiteError: If it is not there.
-    """
+    """Return the folder of a model in the local Hub cache, without a request."""
     with hub_errors(repo_id):
         return Path(hub_api().snapshot_download(repo_id, revision=revision or None, local_files_only=True))
 
 
 def model_file(repo_id: str, path: str, revision: str = "", *, local_only: bool = False) -> Path | None:
-    """Return a file of a model from the local Hub cache or the Hub; None if it has no such file.
-
-    Raises:
-        PrerequisiteError: If the Hub does not say.
-    """
+    """Return a file of a model from the local Hub cache or the Hub; None if it does not exist."""
     from huggingface_hub import errors, try_to_load_from_cache
 
     cached = try_to_load_from_cache(repo_id, path, revision=revision or None)
@@ -130,13 +106,7 @@ def model_file(repo_id: str, path: str, revision: str = "", *, local_only: bool 
 
 
 def require_model(repo_id: str, revision: str = "") -> None:
-    """Check in seconds, by one request without retries, that a model can be loaded.
-
-    Raises:
-        ConfigError: If that is no repository of the Hub.
-        PrerequisiteError: If the Hub has no such model, may not be asked or cannot be reached, and the local
-            Hub cache does not have it either.
-    """
+    """Check by one request that a model can be loaded from the local Hub cache or the Hub."""
     if model_file(check_repo_id(repo_id), "config.json", revision, local_only=True):
         return
     try:
@@ -147,7 +117,7 @@ def require_model(repo_id: str, revision: str = "") -> None:
 
 
 def hub_answers() -> bool:
-    """Whether the Hub may be asked and answers within a few seconds, whatever it answers."""
+    """Whether the Hub responds within a few seconds; False offline."""
     from huggingface_hub import get_session
 
     if is_offline():
@@ -159,7 +129,7 @@ def hub_answers() -> bool:
             get_session().head(endpoint(), timeout=_REQUEST_SECONDS)
             answered.append(True)
 
-    # In a thread: looking up the name of the host has no limit of time of its own.
+    # In a thread: the lookup of the host name has no timeout.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(_REQUEST_SECONDS)
@@ -167,7 +137,7 @@ def hub_answers() -> bool:
 
 
 def eval_results_yaml(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Write entries of `.eval_results/*.yaml`; their keys are the fields of the Hub's `EvalResultEntry`."""
+    """Return `.eval_results/*.yaml` of entries whose keys are the fields of `EvalResultEntry`."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
@@ -176,5 +146,5 @@ def eval_results_yaml(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _literal(path: str) -> str:
-    """Escape a path so that it matches only itself as an fnmatch pattern."""
+    """Escape the fnmatch wildcards of a path."""
     return re.sub(r"([*?[])", r"[\1]", path)

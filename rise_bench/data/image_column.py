@@ -1,12 +1,11 @@
-"""Emptying the image column of a parquet file, and filling it again; every other value stays as it is.
+"""The image column of a parquet file: emptied for publishing by reference, and filled from a local source.
 
-A dataset whose source forbids republishing images goes out without them; whoever has the source joins his own
-copy back. Both ways the rest of the file is copied value by value, a row group at a time.
+All other columns are copied value by value, a row group at a time.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,19 +13,19 @@ import pyarrow.parquet as pq
 from rise_bench.files.atomic import sync_folder
 
 _BATCH_ROWS = 256
-_GROUP_BYTES = 8 << 20
+GROUP_BYTES = 8 << 20
 
 #: Gives the image (`{"bytes", "path"}`) of a row, or None to leave the row out.
 ImageOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 
 
 def write_without_images(source: Path, target: Path) -> int:
-    """Copy a parquet file with null images; the image bytes are not even read. Returns the number of rows."""
+    """Copy a parquet file with null images, without reading them; return the number of rows."""
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
         others = [name for name in schema.names if name != "image"]
         rows = 0
-        with _writer(target, schema) as writer:
+        with image_writer(target, schema) as writer:
             for batch in file.iter_batches(_BATCH_ROWS, columns=others, use_threads=False):
                 empty = pa.nulls(batch.num_rows, schema.field("image").type)
                 columns = [empty if name == "image" else batch.column(name) for name in schema.names]
@@ -42,12 +41,12 @@ def write_with_images(source: Path, target: Path, image_of: ImageOf) -> int:
     Args:
         source: File whose image column is null.
         target: File to write.
-        image_of: Called with each row (without its image), in order; memory holds about `_GROUP_BYTES`.
+        image_of: Called with each row (without its image), in order; memory holds about `GROUP_BYTES`.
     """
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
         rows = 0
-        with _writer(target, schema) as writer:
+        with image_writer(target, schema) as writer:
             for group in _groups(_filled(file, image_of)):
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
                 rows += len(group)
@@ -70,15 +69,15 @@ def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     for row in rows:
         group.append(row)
         size += len(row["image"]["bytes"])
-        if size >= _GROUP_BYTES or len(group) >= _BATCH_ROWS:
+        if size >= GROUP_BYTES or len(group) >= _BATCH_ROWS:
             yield group
             group, size = [], 0
     if group:
         yield group
 
 
-def _writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a writer with the settings of the builders: images as they are, everything else compact."""
+def image_writer(target: Path | IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a parquet writer: images without compression, dictionary or statistics, other columns compact."""
     others = [name for name in schema.names if name != "image"]
     return pq.ParquetWriter(
         target,
@@ -86,5 +85,5 @@ def _writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression="none",
         use_dictionary=others,
         write_statistics=False,
-        data_page_size=_GROUP_BYTES,
+        data_page_size=GROUP_BYTES,
     )

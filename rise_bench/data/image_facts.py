@@ -1,7 +1,7 @@
-"""Looking at an image file without changing it: is it whole, how large is it shown, what does it look like.
+"""Completeness, size as shown and difference hash of an image file.
 
-The whole stream of a JPEG is decoded, at 1/8 of its size and without colour: that walks every coded block, so
-a tear is found, and costs half of a full decode. Bytes are never re-encoded.
+A JPEG is decoded at 1/8 of its size and without colour: that reads every coded block, so truncation is
+detected at half the cost of a full decode. Bytes are never re-encoded.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,9 @@ _FLAT_STD = 4.0
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image file is.
+    """Hash of the bytes, size as shown (EXIF orientation applied), and difference hash of an image.
 
-    Attributes:
-        sha256: Hash of the bytes.
-        width_px: Width as shown, EXIF orientation applied.
-        height_px: Height as shown.
-        look: Difference hash (64 bits as 16 hex digits) for finding near-duplicates; empty for a flat image.
+    `look` has 64 bits as 16 hex digits, for near-duplicates; empty for a flat image.
     """
 
     sha256: str
@@ -39,11 +35,7 @@ class ImageFacts:
 
 
 def inspect_image(data: bytes, name: str) -> ImageFacts:
-    """Decode an image to the end and describe it.
-
-    Args:
-        data: Encoded image, in any of the formats that `open_image` opens; grey and CMYK are fine.
-        name: What an error calls it.
+    """Decode an encoded image to the end; grey and CMYK are accepted. Errors call it `name`.
 
     Raises:
         DataError: As `open_image`; also for a JPEG without its end.
@@ -60,9 +52,9 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Tell whether an end marker follows the first scan; headers, which may hold a thumbnail, are skipped.
+    """Whether an end marker follows the first scan; headers, which may hold a thumbnail, are skipped.
 
-    A file whose tail was never written decodes without an error: zeros are valid codes.
+    A file with an unwritten tail decodes without an error: zeros are valid codes.
     """
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
@@ -72,7 +64,7 @@ def _jpeg_ends(data: bytes) -> bool:
 
 
 def _difference_hash(image: Image.Image) -> str:
-    """Return 64 bits: is each cell of a 9 x 8 grey thumbnail darker than its right neighbour."""
+    """Return 64 bits: whether each cell of a 9 x 8 grey thumbnail is darker than its right neighbour."""
     small = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
     grey = np.asarray(small, dtype=np.int16)
     if grey.std() < _FLAT_STD:
@@ -87,7 +79,7 @@ def near_duplicates(
     max_bits: int = 4,
     listed: int = 100,
 ) -> tuple[list[tuple[str, str, int]], int]:
-    """Find the pairs of images that look alike.
+    """Return pairs of images with similar difference hashes.
 
     Args:
         looks: (id, look) of one set of images.

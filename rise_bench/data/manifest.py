@@ -1,4 +1,4 @@
-"""`manifest.json`: what a dataset folder holds and how it was made; written last, it marks completeness."""
+"""`manifest.json`: contents and origin of a dataset folder; written last, it marks completeness."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ class _Strict(BaseModel):
 
 
 class FileEntry(_Strict):
-    """One parquet file: its split, its shard ("4-shot", "16-shot", "rest"; "test"), hash, rows and bytes."""
+    """Parquet file: split, shard ("4-shot", "16-shot", "rest"; "test"), hash, rows and bytes."""
 
     split: _Split
     shard: _Shard
@@ -60,12 +60,12 @@ class FileEntry(_Strict):
 
     @property
     def stem(self) -> str:
-        """What its file is called, up to the number: `train-4-shot`, `test`."""
+        """File name up to the number: `train-4-shot`, `test`."""
         return self.split if self.shard == self.split else f"{self.split}-{self.shard}"
 
 
 class NearDuplicate(_Strict):
-    """A train and a test image that look alike: bits in which their 64-bit perceptual hashes differ."""
+    """Similar train and test image: number of differing bits of their 64-bit hashes."""
 
     train_id: _Id
     test_id: _Id
@@ -84,14 +84,14 @@ class Manifest(_Strict):
         counts: Split -> rows.
         paper_counts: Split -> rows that the paper states; None for datasets that it does not use.
         differences: Where and why the counts differ from the paper's, in sentences.
-        drops: Reason -> source samples left out for it.
+        drops: Reason -> source samples left out.
         partial: Whether the source was incomplete (`--allow-partial`).
-        options: What the builder was told, e.g. `{"targets": "union"}`.
+        options: Options of the builder, e.g. `{"targets": "union"}`.
         versions: Versions of the packages that decide the bytes.
-        near_duplicates: Train and test images that look alike, nearest first; reported, not removed.
-        near_duplicate_pairs: How many such pairs there are; the list may be cut.
-        rows_sha256: Hash of ids, image hashes and truths (`rows_sha256`); None in a dataset of version 0.1.0
-            and in chains of thought.
+        near_duplicates: Similar train and test images, nearest first; reported, not removed.
+        near_duplicate_pairs: Number of such pairs; the list may be shorter.
+        rows_sha256: Hash of ids, image hashes and annotations (`rows_sha256`); None in a dataset of version
+            0.1.0 and in chains of thought.
         content_sha256: The dataset's identity: `identity_sha256` of its rows, classes, question and metric;
             in a dataset of version 0.1.0 of its rows alone; in chains of thought `files_sha256`.
         files: Path in the folder -> entry; each is named after its split, shard and number.
@@ -124,22 +124,22 @@ class Manifest(_Strict):
 
     @property
     def holds_cots(self) -> bool:
-        """Whether these are chains of thought; otherwise it is a benchmark."""
+        """Whether the folder holds chains of thought and not a benchmark."""
         return {entry.shard for entry in self.files.values()} <= {"high", "low"}
 
     @property
     def tau(self) -> float:
-        """Reward from which chains of thought are `high`."""
+        """Threshold of the reward of `high` chains of thought."""
         return float(self.options.get("tau", "0.75"))
 
     @property
     def files_sha256(self) -> str:
-        """Hash of what the files hold, byte for byte; what a cache of them has to be keyed by."""
+        """Hash of the bytes of all files, the key of a cache."""
         return sha256_bytes(json.dumps({name: e.sha256 for name, e in sorted(self.files.items())}).encode())
 
     @model_validator(mode="after")
     def _names_and_counts(self) -> "Manifest":
-        """A file's name follows from its entry, and the counts from the files: neither is taken on trust."""
+        """Check each file's name against its entry, and the counts against the files."""
         held: dict[str, int] = dict.fromkeys(self.counts, 0)
         for name, entry in self.files.items():
             if not re.fullmatch(rf"data/{entry.stem}-[0-9]{{5}}\.parquet", name):
@@ -152,35 +152,29 @@ class Manifest(_Strict):
         return self
 
     def of_rows(self, rows: str, **changes: Any) -> "Manifest":
-        """Return the manifest of other rows, whose hash is `rows`, under the same spec."""
+        """Return the manifest of other rows with the hash `rows`, under the same spec."""
         identity = identity_sha256(rows, self.spec, self.categories)
         return self.model_copy(update=changes | {"rows_sha256": rows, "content_sha256": identity})
 
 
 def rows_sha256(rows: Iterable[tuple[str, str, str, str, str]]) -> str:
-    """Return the hash of a dataset's rows, whatever file layout or package versions wrote them.
+    """Return the hash of a dataset's rows, independent of file layout and package versions.
 
     Args:
-        rows: (split, shard, id, sha256 of the image, truth as `schema.gold_text` writes it) of every row.
+        rows: (split, shard, id, sha256 of the image, `schema.gold_text`) of every row.
     """
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in sorted(rows))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def identity_sha256(rows: str, spec: Mapping[str, Any], categories: Iterable[str]) -> str:
-    """Return the identity of a dataset: its rows, and all that decides what an answer to them scores.
-
-    Args:
-        rows: `rows_sha256` of its rows.
-        spec: Its spec, as JSON; name, kind, metric, question, classes and the unit of shots count.
-        categories: Its classes of boxes.
-    """
+    """Return the identity of a dataset: a hash of `rows_sha256`, scored fields of the spec, and classes."""
     scored = {name: spec.get(name) for name in _SCORED}
     return sha256_bytes(json.dumps([rows, scored, list(categories)], sort_keys=True).encode())
 
 
 def checked_file(root: Path, name: str, manifest: Manifest) -> Path:
-    """Return a file that a manifest names, after comparing its bytes; hashed once a process, while unchanged.
+    """Return a file of a manifest after comparing its hash, computed once per process while unchanged.
 
     Raises:
         DataError: If it is missing, cannot be read, or is not the file that was built.
@@ -201,7 +195,7 @@ def checked_file(root: Path, name: str, manifest: Manifest) -> Path:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `manifest.json`; call it when everything else is in place."""
+    """Write `manifest.json`, the last file of a folder."""
     data = manifest.model_dump(mode="json")
     data |= {name: redacted(data[name]) for name in ("differences", "options", "versions")}
     data[_SEAL] = _seal(data)
@@ -219,7 +213,7 @@ def read_manifest(folder: Path) -> Manifest:
         data = loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f"{folder} has no {MANIFEST_NAME}: it is no complete dataset; build it with `rise-bench build`"
+            f"{folder} has no {MANIFEST_NAME}: it is not a complete dataset; build it with `rise-bench build`"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); fix its permissions") from error
@@ -259,6 +253,6 @@ def _validated(path: Path, data: dict[str, Any]) -> Manifest:
 
 
 def _seal(data: Mapping[str, Any]) -> str:
-    """Return the hash of all else that a manifest says, so that not a bit of it changes unnoticed."""
+    """Return the hash of all other fields of a manifest."""
     kept = {name: value for name, value in data.items() if name != _SEAL}
     return sha256_bytes(json.dumps(kept, sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""Shards on the disk: a note beside each finished file lets a rerun after a kill keep it."""
+"""Shards on disk: a note beside each finished file lets a rerun after a kill keep it."""
 
 import dataclasses
 import itertools
@@ -25,7 +25,7 @@ _NOTES = "notes"
 
 @dataclass(frozen=True, slots=True)
 class WrittenShard:
-    """A finished parquet file, and what each of its images is."""
+    """Finished parquet file, with the facts of its images."""
 
     shard: Shard
     entry: FileEntry
@@ -43,24 +43,24 @@ def write_shards(
     """Write the shards that an earlier, killed run did not finish.
 
     Args:
-        work: Folder of the dataset in the making.
-        shards: Every shard, in order.
-        plan: The plan they belong to.
+        work: Unfinished dataset folder.
+        shards: All shards of the plan, in order.
+        plan: Source plan of the shards.
         workers: Threads that read and decode.
         progress: Called at the start, and after each image.
 
     Returns:
-        Every shard, whoever wrote it.
+        All shards, including those kept from the earlier run.
 
     Raises:
-        DataError: If an image or a truth is bad.
+        DataError: If an image or an annotation is bad.
     """
     (work / "data").mkdir(exist_ok=True)
     load_decoders()  # before the threads, so that they do not race to load Pillow's plugins
     used = versions()
     marks = [fingerprint(shard, plan, used) for shard in shards]
     finished = [_finished(work, shard, mark) for shard, mark in zip(shards, marks, strict=True)]
-    pending = [shard for shard, found in zip(shards, finished, strict=True) if found is None]
+    pending = [shard for shard, kept in zip(shards, finished, strict=True) if kept is None]
     total = sum(len(shard.rows) for shard in shards)
     done = total - sum(len(shard.rows) for shard in pending)
     progress(done, total)
@@ -74,8 +74,8 @@ def write_shards(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
         images = read_ahead(itertools.chain.from_iterable(shard.rows for shard in pending), pool)
-        for shard, mark, found in zip(shards, marks, finished, strict=True):
-            written.append(found or _write(work, shard, mark, plan, images, advance))
+        for shard, mark, kept in zip(shards, marks, finished, strict=True):
+            written.append(kept or _write(work, shard, mark, plan, images, advance))
     finally:
         pool.shutdown(cancel_futures=True)
     return written
@@ -89,7 +89,7 @@ def _write(
     images: Iterator[tuple[bytes, ImageFacts]],
     advance: Callable[[], None],
 ) -> WrittenShard:
-    """Write a parquet file and, once it is whole, the note that lets a rerun keep it."""
+    """Write a parquet file and then its note."""
     path = work / shard.path
     facts = write_shard(path, shard, plan, images, advance)
     entry = FileEntry(
@@ -113,7 +113,7 @@ def _note_path(work: Path, shard: Shard) -> Path:
 
 
 def _finished(work: Path, shard: Shard, mark: str) -> WrittenShard | None:
-    """Return the file that an earlier run finished, if it is there, whole and of the same plan."""
+    """Return the file of an earlier run, if it is complete and of the same plan."""
     path, note_path = work / shard.path, _note_path(work, shard)
     if not (path.is_file() and note_path.is_file()):
         return None

@@ -1,4 +1,4 @@
-"""Columns of a benchmark row, and the way between a row and a `Gold`.
+"""Columns of a benchmark row, and conversion between a row and a `Gold`.
 
 `image` holds the original bytes (`{"bytes", "path"}`, the Hub's image feature), or null in a dataset
 published by reference. `width` and `height` are the size as shown, EXIF orientation applied, which is what
@@ -26,12 +26,7 @@ SCHEMA_VERSION = 1
 
 
 def features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
-    """Return the columns of a benchmark as `datasets` features; `.arrow_schema` is the parquet schema.
-
-    Args:
-        spec: The benchmark; the classes of a distribution name the values of `label`.
-        categories: Classes of the boxes, in order; `("target",)` if there are none.
-    """
+    """Return the columns of a benchmark as `datasets` features; `.arrow_schema` is the parquet schema."""
     from datasets import Features, Image, Value
 
     text = {name: Value("string") for name in ("problem", "solution", "question", "category")}
@@ -52,7 +47,7 @@ def has_columns(schema: "pa.Schema", expected: "Features") -> bool:
 
 
 def gold_columns(spec: BenchmarkSpec, gold: Gold, categories: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the columns of a row that follow from its gold: id, size, texts and typed annotation.
+    """Return the columns of a gold: id, size, texts and typed annotation.
 
     Raises:
         DataError: If the gold breaks the rules of `validate_gold`.
@@ -94,13 +89,13 @@ def row_to_gold(spec: BenchmarkSpec, row: Mapping[str, Any]) -> Gold:
 
 
 def gold_text(gold: Gold) -> str:
-    """Return a truth as canonical JSON at the precision of the columns; the same before and after storage."""
+    """Return the ground truth as canonical JSON at the precision of the columns."""
     values = kind_of(gold.annotation).canonical(gold.annotation)
     return json.dumps([gold.category, gold.question, values], ensure_ascii=False)
 
 
 def validate_gold(spec: BenchmarkSpec, gold: Gold) -> None:
-    """Check a truth before it is stored or scored.
+    """Check the ground truth before it is stored or scored.
 
     Raises:
         DataError: If the image is empty, the kind is not the benchmark's, or the kind finds a `problem`.

@@ -1,4 +1,4 @@
-"""Shards: which rows stand in which parquet file, and writing one file with bounded memory.
+"""Shards: the rows of each parquet file, written with bounded memory.
 
 Workers read and decode ahead of the writer, at most `_AHEAD_BYTES` of images; the writer takes them in order,
 so the bytes of a file do not depend on the number of workers. Images are stored without compression (they are
@@ -17,27 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rise_bench.annotations.base import Gold
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.ground_truth import sample_problem
+from rise_bench.data.image_column import GROUP_BYTES, image_writer
 from rise_bench.data.image_facts import ImageFacts, inspect_image
 from rise_bench.data.schema import features, gold_columns
 from rise_bench.data.splits import TRAIN_SHARDS, rank_order, shard_of, shot_ranks
 from rise_bench.errors import DataError
 
-#: A file is closed when its images reach this size; what a killed run has to do again is at most one file.
+#: Size of its images at which a file is closed; a killed run repeats at most one file.
 SHARD_BYTES = 64 << 20
 
-_ROW_GROUP_BYTES = 8 << 20
 _AHEAD_BYTES = 16 << 20
 _AHEAD_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
-    """A row with its place in the order of few-shot sets (None in test)."""
+    """Row with its rank in the few-shot order (None in test)."""
 
     row: SourceRow
     shot_rank: int | None
@@ -60,11 +59,7 @@ class Shard:
 
 
 def size_bytes(row: SourceRow) -> int:
-    """Return the size of a row's image.
-
-    Raises:
-        DataError: If its file is missing.
-    """
+    """Return the size of a row's image."""
     if isinstance(row.image, bytes):
         return len(row.image)
     try:
@@ -74,7 +69,7 @@ def size_bytes(row: SourceRow) -> int:
 
 
 def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
-    """Place every row: train in rank order within each few-shot shard, test in id order."""
+    """Assign rows to shards: train in rank order within each few-shot shard, test in id order."""
     source_ids = [row.source_id for row in plan.train]
     classes = [row.shot_class for row in plan.train] if plan.spec.shots_per == "class" else None
     ranks = shot_ranks(seed, plan.spec.name, source_ids, classes)
@@ -103,7 +98,7 @@ def _cut(placed: Sequence[PlacedRow]) -> Iterator[tuple[PlacedRow, ...]]:
 
 
 def fingerprint(shard: Shard, plan: SourcePlan, versions: dict[str, str]) -> str:
-    """Return a hash of everything that decides the bytes of a shard; images by path, size and time."""
+    """Return a hash of all inputs of a shard's bytes; images count by path, size and time."""
     digest = hashlib.sha256(json.dumps([plan.spec.to_json(), plan.categories, versions]).encode())
     for placed in shard.rows:
         row = placed.row
@@ -124,33 +119,22 @@ def write_shard(
     images: Iterator[tuple[bytes, ImageFacts]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[ImageFacts]:
-    """Write one parquet file, flushed to the disk.
+    """Write one parquet file, flushed to the disk; return the facts of its images in row order.
 
     Args:
         path: File to write.
-        shard: Its rows.
-        plan: The plan it belongs to.
-        images: Gives the images of its rows, in order; may go on after them.
-        advance: Called once a row.
-
-    Returns:
-        What each image is, in row order.
+        shard: Rows of the file.
+        plan: Source plan of the shard.
+        images: Images of these and later rows, in order.
+        advance: Called after each row.
 
     Raises:
-        DataError: If an image or a truth is bad; names the file and its place in the source.
+        DataError: If an image or an annotation is bad; names the file and its place in the source.
     """
     schema = features(plan.spec, plan.categories).arrow_schema
-    columns = [name for name in schema.names if name != "image"]
     facts: list[ImageFacts] = []
     with path.open("wb") as file:
-        with pq.ParquetWriter(
-            file,
-            schema,
-            compression="none",
-            use_dictionary=columns,
-            write_statistics=False,
-            data_page_size=_ROW_GROUP_BYTES,
-        ) as writer:
+        with image_writer(file, schema) as writer:
             group: list[dict[str, Any]] = []
             group_bytes = 0
             for placed in shard.rows:
@@ -159,7 +143,7 @@ def write_shard(
                 group.append(_row(placed, data, image, plan))
                 group_bytes += len(data)
                 advance()
-                if group_bytes >= _ROW_GROUP_BYTES:
+                if group_bytes >= GROUP_BYTES:
                     writer.write_table(pa.Table.from_pylist(group, schema=schema))
                     group, group_bytes = [], 0
             if group:
@@ -170,7 +154,7 @@ def write_shard(
 
 
 def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[bytes, ImageFacts]]:
-    """Yield images in row order; the pool reads and decodes the next ones, bounded in number and bytes."""
+    """Yield images in row order; the pool decodes ahead, bounded in number and bytes."""
     waiting: deque[tuple[Future[tuple[bytes, ImageFacts]], int]] = deque()
     waiting_bytes = 0
     for placed in itertools.chain(rows, [None]):

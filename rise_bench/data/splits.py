@@ -1,4 +1,4 @@
-"""Who is in which split, decided by hashes so that everyone who builds gets the same rows.
+"""Splits and few-shot sets, decided by hashes so that every build has the same rows.
 
 Rank = sha256 of "seed:dataset:source_id". The few-shot sets are nested: 4-shot in 16-shot in full. They are
 stored as shards without overlap ("4-shot", "16-shot", "rest"), so that each configuration is a list of shards
@@ -12,7 +12,7 @@ from typing import Literal
 
 from rise_bench.errors import ConfigError
 
-#: How many annotated training samples: of each class, or in all (`BenchmarkSpec.shots_per`).
+#: Number of annotated training samples per class or in all (`BenchmarkSpec.shots_per`).
 Shots = Literal["4-shot", "16-shot", "full"]
 
 SHOTS = (4, 16)
@@ -29,10 +29,10 @@ CONFIGS: Mapping[Shots, tuple[str, ...]] = {
 
 
 def as_shots(name: str) -> Shots:
-    """Check the name of a configuration; version 0.1.0 called `full` `default`, which is still read.
+    """Return the configuration of a name; `default` is the name of `full` in version 0.1.0.
 
     Raises:
-        ConfigError: There is no such configuration.
+        ConfigError: If it does not exist.
 
     >>> as_shots("4-shot"), as_shots("default")
     ('4-shot', 'full')
@@ -44,7 +44,7 @@ def as_shots(name: str) -> Shots:
 
 
 def rank(seed: int, dataset: str, source_id: str) -> str:
-    """Return the rank of a source sample: 64 hex digits, the smallest come first.
+    """Return the rank of a source sample: 64 hex digits, smallest first.
 
     >>> rank(0, "emotion6", "joy/1.jpg")[:8]
     '85e5b856'
@@ -68,14 +68,8 @@ def shot_ranks(
 ) -> list[int]:
     """Number the training samples 0, 1, 2, … in rank order, within each class.
 
-    Args:
-        seed: Seed of the split.
-        dataset: Name of the dataset.
-        source_ids: Source ids of the training samples.
-        classes: Class of each; None numbers them all together (LISA: 4 samples in all).
-
-    Returns:
-        One number for each sample; those below 4 are the 4-shot set, those below 16 the 16-shot set.
+    Numbers below 4 are the 4-shot set, those below 16 the 16-shot set. Without `classes` all samples are
+    numbered together (LISA: 4 samples in all).
     """
     counters: defaultdict[str, int] = defaultdict(int)
     numbers = [0] * len(source_ids)
@@ -98,7 +92,7 @@ def shard_of(shot_rank: int) -> str:
 
 
 def train_share(available: int, train: int, test: int) -> int:
-    """Return how many of the available samples go to train, the rest (up to `test`) being test.
+    """Return how many of the available samples are training samples; the rest, up to `test`, are test.
 
     With enough samples it is `train`; with fewer, the same proportion, rounded in favour of train on a tie.
 
@@ -116,12 +110,12 @@ def assign_exclusive(
 
     Args:
         candidates: Class -> ids of the samples that show it; a sample may show many classes.
-        per_class: Most samples a class gets.
+        per_class: Largest number of samples of a class.
         seed: Seed of the ranks.
         dataset: Name of the dataset.
 
     Returns:
-        Class (in the order of `candidates`) -> its samples in rank order. No sample is given twice.
+        Class (in the order of `candidates`) -> samples in rank order. No sample is assigned twice.
     """
     position = {name: i for i, name in enumerate(candidates)}
     taken: set[str] = set()

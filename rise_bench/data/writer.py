@@ -1,8 +1,7 @@
-"""Writing a dataset folder from a source plan: `write_dataset` is what every builder ends in.
+"""Write a dataset folder from a source plan.
 
-The folder grows in a sibling, one parquet file at a time, and a rerun after a kill keeps the finished ones.
-The manifest is the last file, then the folder is renamed into place, so that at no moment anything looks
-complete and is not.
+The folder grows in a sibling, one parquet file at a time, and a rerun after a kill keeps the finished files.
+The manifest is the last file; then the folder is renamed into place, so no incomplete folder looks complete.
 """
 
 import dataclasses
@@ -38,7 +37,7 @@ from rise_bench.redaction import printable
 #: Ratio of the sides above which the processors of Qwen models refuse an image.
 MAX_ASPECT = 200
 
-#: Reason under which training images that also stand in test are dropped.
+#: Reason for dropping training images that are also in test.
 IN_BOTH_SPLITS = "the same image stands in test"
 
 
@@ -55,20 +54,18 @@ def write_dataset(
     """Write a dataset folder: parquet shards, card, `eval.yaml` and, last, the manifest.
 
     Args:
-        plan: What to write. Few-shot ranks are decided here, from `seed` and each row's `source_id`.
-        out: Folder to make. A killed run is continued; anything else there is refused unless `overwrite`.
+        plan: Source plan. Few-shot ranks follow from `seed` and each row's `source_id`.
+        out: Folder to make. A killed run is continued; other content is refused unless `overwrite`.
         seed: Seed of the few-shot ranks, stored in the manifest.
         workers: Threads that read and decode; the number of CPUs when None. Does not change a byte.
-        allow_partial: Build although the source has shortfalls; the card and the manifest say so.
-        overwrite: Replace a folder that is there already, once the new one is complete.
+        allow_partial: Build despite shortfalls, which card and manifest state.
+        overwrite: Replace an existing folder once the new one is complete.
         progress: Called after each image.
 
-    Returns:
-        The manifest that was written.
 
     Raises:
-        DataError: If the source is incomplete, or a row, truth or image is bad; nothing is left behind.
-        ConfigError: If `out` holds something else, or another process is writing it.
+        DataError: If the source is incomplete, or a row, annotation or image is bad; nothing is left behind.
+        ConfigError: If `out` holds other content, or another process is writing it.
         PrerequisiteError: If the disk is full or `out` may not be written; finished files are kept.
     """
     _check_plan(plan, allow_partial)
@@ -87,7 +84,7 @@ def write_dataset(
 
 
 def _refuse_findings(work: Path) -> None:
-    """Check the folder as `rise-bench check` would, so that nothing is delivered that it finds fault with."""
+    """Raise the first problem that `rise-bench check` reports."""
     if findings := check_dataset(work, decode=False):
         first = findings[0]
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
@@ -116,7 +113,7 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
 
 
 def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
-    """Round every truth as its column will, so that whatever follows from it is the same after reading."""
+    """Round each annotation to the precision of its column, so that it is the same after reading."""
     train, test = (
         [dataclasses.replace(row, annotation=kind_of(row.annotation).stored(row.annotation)) for row in rows]
         for rows in (plan.train, plan.test)
@@ -125,7 +122,7 @@ def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
 
 
 def _without_shared_images(plan: SourcePlan) -> SourcePlan:
-    """Drop training rows whose image also stands in test; only files of equal size need to be read."""
+    """Drop training rows whose image is also in test; only files of equal size are read."""
     sizes: defaultdict[int, list[SourceRow]] = defaultdict(list)
     for row in plan.test:
         sizes[size_bytes(row)].append(row)
@@ -154,7 +151,7 @@ def _image_sha256(row: SourceRow) -> str:
 
 
 def _remove_leftovers(work: Path, manifest: Manifest) -> None:
-    """Remove the notes, and files of an earlier run under other settings."""
+    """Remove the notes, and files of an earlier run with other settings."""
     belongs = {*manifest.files, CARD_NAME, EVAL_NAME, MANIFEST_NAME}
     for path in sorted(work.rglob("*"), reverse=True):
         if path.is_dir():
@@ -211,7 +208,7 @@ def _gold(row: SourceRow, image: ImageFacts) -> Gold:
 
 
 def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> None:
-    """Last line of defence: a file that changed while it was read may have become another's copy."""
+    """Refuse an image in both splits, e.g. of a file that changed while it was read."""
     first: dict[str, tuple[str, SourceRow]] = {}
     for split, row, image in rows:
         other_split, other = first.setdefault(image.sha256, (split, row))
@@ -220,7 +217,7 @@ def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> 
 
 
 def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[str]:
-    """Warn of images that the processors of Qwen refuse; other models may take them."""
+    """Return a warning about images that the processors of Qwen refuse."""
     thin = [
         row.id
         for _, row, image in rows
@@ -235,17 +232,17 @@ def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[st
 
 
 def _differences(plan: SourcePlan, counts: dict[str, int]) -> tuple[str, ...]:
-    """Say where and why the counts are not the paper's."""
-    found: list[str] = []
+    """Return where and why the counts differ from the paper's."""
+    differences: list[str] = []
     for split, expected in zip(("train", "test"), plan.spec.paper_counts or (), strict=False):
         have = counts.get(split, 0)
         if have != expected:
-            found.append(f"{split} has {have} rows, the paper {expected}")
-    found += [f"The source is incomplete: {reason}" for reason in plan.shortfalls]
-    if found or not plan.spec.paper_counts:
-        found += [
+            differences.append(f"{split} has {have} rows, the paper {expected}")
+    differences += [f"The source is incomplete: {reason}" for reason in plan.shortfalls]
+    if differences or not plan.spec.paper_counts:
+        differences += [
             f"{len(names)} left out of the source: {reason}"
             for reason, names in sorted(plan.drops.items())
             if names
         ]
-    return (*found, *plan.notes)
+    return (*differences, *plan.notes)

@@ -84,7 +84,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "null provenance": (lambda f: edit_rows(f, HIGH, set_first("provenance", None)), "no JSON object"),
     "other truth": (
         lambda f: edit_rows(f, HIGH, set_first("probs", [0.0, 0.0, 1.0])),
-        "solution is not the truth",
+        "solution is not the ground truth",
     ),
     "no truth": (lambda f: edit_rows(f, HIGH, set_first("probs", [0.9, 0.9, 0.9])), "sum to 2.7"),
     "other image": (

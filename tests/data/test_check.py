@@ -120,9 +120,9 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no truth": (lambda f: edit_rows(f, TEST, set_first("probs", [0.9, 0.9, 0.9])), "sum to 2.7"),
     "other solution": (
         lambda f: edit_rows(f, TEST, set_first("solution", "<answer>{}</answer>")),
-        "solution is not the truth",
+        "solution is not the ground truth",
     ),
-    "double id": (lambda f: edit_rows(f, TEST, set_first("id", "shades/021")), "stands twice"),
+    "double id": (lambda f: edit_rows(f, TEST, set_first("id", "shades/021")), "appears twice"),
     "row gone": (row_gone, "1 rows are in no file, e.g. 'shades/"),
     "shot rank": (lambda f: edit_rows(f, FEW, set_first("shot_rank", 7)), "does not belong to shard 4-shot"),
     "double shot rank": (
@@ -133,7 +133,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit_rows(f, TEST, set_first("shot_rank", 0)),
         "test row has a shot rank",
     ),
-    "shared image": (copy_train_image, "one image stands in two splits"),
+    "shared image": (copy_train_image, "one image is in two splits"),
     "counts": (lambda f: edit_manifest(f, lambda m: m["counts"].update(test=6)), "counts are"),
     "identity": (lambda f: edit_manifest(f, lambda m: m.update(content_sha256="0" * 64)), "content_sha256"),
     "ghost row": (

@@ -94,7 +94,7 @@ def test_same_bytes_at_one_and_at_two_workers(
     tmp_path: Path, plan: SourcePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "SHARD_BYTES", 20_000)  # several files, several row groups
-    monkeypatch.setattr(shards, "_ROW_GROUP_BYTES", 5_000)
+    monkeypatch.setattr(shards, "GROUP_BYTES", 5_000)
     write_dataset(plan, tmp_path / "one", workers=1)
     write_dataset(plan, tmp_path / "two", workers=2)
     assert len(list((tmp_path / "one" / "data").iterdir())) > 4

@@ -338,7 +338,7 @@ def test_other_columns_are_refused_before_anything_is_written(
         "publish": lambda: stage(folder, "a/b", tmp_path / "work"),
         "rehydrate": lambda: rehydrate_folder(folder, made["source"], out=tmp_path / "out"),
     }
-    with pytest.raises(DataError, match=r"train-high-00000\.parquet (is no parquet|has other columns)"):
+    with pytest.raises(DataError, match=r"train-high-00000\.parquet (is not a readable|has other columns)"):
         uses[use]()
     assert not (tmp_path / "out").exists()
 
