@@ -67,7 +67,9 @@ def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> Non
         try:
             schema = pq.read_schema(checked_file(root, name, manifest))
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{root / name} is not a readable parquet file ({error}); copy the folder again") from error
+            raise DataError(
+                f"{root / name} is not a readable parquet file ({error}); copy the folder again"
+            ) from error
         if not has_columns(schema, expected):
             raise DataError(
                 f"{root / name} has other columns than a dataset of {manifest.benchmark.name}; "
