@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rise_bench._version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rise_bench.annotations.base import Gold

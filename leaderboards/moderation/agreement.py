@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rise_bench._version import __version__
+from rise_bench import __version__
 from rise_bench.annotations.metric import Mean
 from rise_bench.errors import ConfigError
 from rise_bench.leaderboards.submissions.schema import Submission

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rise_bench._version import __version__
+from rise_bench import __version__
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.annotations.metric import Pool
 from rise_bench.data.hub_client import holds_token

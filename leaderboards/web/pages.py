@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import ClassVar
 
-from rise_bench._version import __version__
+from rise_bench import __version__
 from rise_bench.annotations.metric import Metric
 from rise_bench.leaderboards.ranking.tables import Row, Table
 from rise_bench.rendering.render import render

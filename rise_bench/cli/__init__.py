@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rise_bench._version import __version__
+from rise_bench import __version__
 from rise_bench.errors import RiseError, of_os_error
-from rise_bench.redaction import safe_text
+from rise_bench.errors.redaction import safe_text
 
 
 class _Commands(TyperGroup):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.redaction import printable
+from rise_bench.errors.redaction import printable
 
 
 @app.command()

@@ -183,7 +183,7 @@ def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor:
     from rise_bench.cot.grounding import Judging
 
     def load() -> Any:
-        from rise_bench.extras import require_extra
+        from rise_bench.catalog.extras import require_extra
 
         require_extra("train")
         from rise_bench.models.groundedness_judge import FrozenJudge

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.redaction import printable
+from rise_bench.errors.redaction import printable
 
 if TYPE_CHECKING:
     from rise_bench.hub.rehydrate import MissingImage, Rehydrated

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rise_bench.catalog.extras import require_extra
 from rise_bench.catalog.plugins import load_component
 from rise_bench.cli import app
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
-from rise_bench.extras import require_extra
 
 #: Set for the processes that a run starts once its pre-flight has passed.
 _PASSED = "RISE_BENCH_PREFLIGHT_PASSED"

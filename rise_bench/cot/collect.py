@@ -16,11 +16,11 @@ from rise_bench.cot.writer import CotPlan, cot_options, write_cots
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import sha256_file
 from rise_bench.files.settings_record import same_settings
 from rise_bench.models.sampler import Sampler
 from rise_bench.prompts.templates import prompt_hash
-from rise_bench.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from rise_bench.cot.share import Share
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.settings_record import _REFUSED, _REPLACES, _SAMPLER, _SETTINGS, _settings_text
 from rise_bench.models.sampler import SampleError, Sampler
-from rise_bench.redaction import redacted
 
 
 @dataclass(slots=True)

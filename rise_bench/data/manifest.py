@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.schema import SCHEMA_VERSION
 from rise_bench.errors import DataError
+from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.plain_text import id_problem, text_problem
 from rise_bench.files.strict_json import StrictJsonError, loads
-from rise_bench.redaction import redacted
 
 MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"

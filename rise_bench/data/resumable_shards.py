@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from rise_bench._version import __version__
 from rise_bench.data.build_plan import SourcePlan
 from rise_bench.data.image_facts import ImageFacts
 from rise_bench.data.manifest import FileEntry
@@ -34,7 +33,7 @@ class WrittenShard:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that decide the bytes of a dataset."""
-    return {"rise-bench": __version__} | {name: version(name) for name in ("datasets", "pillow", "pyarrow")}
+    return {name: version(name) for name in ("rise-bench", "datasets", "pillow", "pyarrow")}
 
 
 def write_shards(

@@ -30,9 +30,9 @@ from rise_bench.data.resumable_shards import Progress, WrittenShard, versions, w
 from rise_bench.data.schema import SCHEMA_VERSION, gold_text
 from rise_bench.data.shards import Shard, plan_shards, size_bytes
 from rise_bench.errors import DataError
+from rise_bench.errors.redaction import printable
 from rise_bench.files.atomic import atomic_directory, sha256_bytes, sha256_file
 from rise_bench.files.plain_text import id_problem
-from rise_bench.redaction import printable
 
 #: Ratio of the sides above which the processors of Qwen models refuse an image.
 MAX_ASPECT = 200

@@ -15,10 +15,12 @@ from typing import Any
 from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.hub_client import endpoint, is_offline
 from rise_bench.data.hub_files import hub_answers, require_model
 from rise_bench.errors import DataError, PrerequisiteError
+from rise_bench.errors.redaction import redacted, remember_secret
 from rise_bench.evaluation.confined import Confinement
 from rise_bench.evaluation.folder import accept, fresh_folder, refused_folder
 from rise_bench.evaluation.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
@@ -28,7 +30,6 @@ from rise_bench.evaluation.lmms_process import LOG_NAME, Ended, run_lmms_eval
 from rise_bench.evaluation.response_cache import forget_failures
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.evaluation.score_run import ScoredRun, score_run
-from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import find_benchmark
 from rise_bench.models.names import checked_model, is_model_folder
@@ -39,7 +40,6 @@ from rise_bench.prompts.asked_format import (
     box_unit_of,
     max_pixels,
 )
-from rise_bench.redaction import redacted, remember_secret
 from rise_bench.scoring.bootstrap import RESAMPLES
 
 #: Called with a line of progress.

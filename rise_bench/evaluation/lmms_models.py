@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rise_bench.catalog.extras import extra_with
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.extras import extra_with
 
 #: Modules that run or reach a model: required even if imported in a `try`.
 _ENGINES = frozenset({"vllm", "sglang", "openai", "litellm", "anthropic", "dashscope"})

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from rise_bench.errors.redaction import safe_text
 from rise_bench.evaluation.confined import Confinement, ended_in_time, kill_all
-from rise_bench.redaction import safe_text
 
 LOG_NAME = "lmms_eval.log"
 

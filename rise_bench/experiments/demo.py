@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import Row, compare
@@ -18,7 +19,6 @@ from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.budget import allot
 from rise_bench.experiments.study.settings import Setting
-from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.reports.run_report import write_report

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from rise_bench.redaction import safe_text
+from rise_bench.errors.redaction import safe_text
 from rise_bench.scoring.response_text import NO_RESPONSE, response_text
 
 _SHOWN = 200

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
+from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError
-from rise_bench.extras import require_extra
 from rise_bench.files.images import decode_rgb
 from rise_bench.models.families import supported_model
 from rise_bench.models.sampler import Prompt, Sampling

@@ -18,13 +18,13 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.extras import require_extra
+from rise_bench.errors.redaction import remember_secret
 from rise_bench.files.images import decode_rgb, is_plain, open_image
 from rise_bench.models.chat_reply import texts_of
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
 from rise_bench.models.sampler import Prompt, Sampling
-from rise_bench.redaction import remember_secret
 from rise_bench.scoring.response_text import response_text
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rise_bench.catalog.extras import require_extra
 from rise_bench.catalog.families import FAMILIES, Family
 from rise_bench.errors import ConfigError
-from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_directory
 
 if TYPE_CHECKING:

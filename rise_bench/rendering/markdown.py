@@ -2,7 +2,7 @@
 
 import re
 
-from rise_bench.redaction import redact
+from rise_bench.errors.redaction import redact
 
 
 class Markdown(str):

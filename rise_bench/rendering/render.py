@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rise_bench.redaction import redact
+from rise_bench.errors.redaction import redact
 from rise_bench.rendering import markdown
 
 if TYPE_CHECKING:

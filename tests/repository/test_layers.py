@@ -17,7 +17,7 @@ FORBIDDEN = {
     "trainers/zzz.py": "rise_bench.leaderboards",
     "leaderboards/zzz.py": "rise_bench.builders",
     "annotations/base.py": "rise_bench.scoring.rewards",
-    "errors.py": "rise_bench.cli",
+    "errors/redaction.py": "rise_bench.cli",
     "annotations/kinds.py": "torch",
     "prompts/templates.py": "lmms_eval",
     "scoring/scores.py": "huggingface_hub",

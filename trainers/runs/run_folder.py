@@ -28,8 +28,8 @@ import yaml
 from rise_bench.catalog.stages import Phase
 from rise_bench.cot.launcher import place_among_processes
 from rise_bench.errors import ConfigError
+from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.redaction import redacted
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.settings.config import RunConfig, TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_config

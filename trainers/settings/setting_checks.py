@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 
+from rise_bench.catalog.extras import require_extra
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.extras import require_extra
 from rise_bench.trainers.settings.config import TrainConfig
 
 PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rise_bench._version import __version__
+from rise_bench import __version__
+from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.dataset import draw
@@ -19,7 +20,6 @@ from rise_bench.experiments.study.measure import Result, measure, measure_floors
 from rise_bench.experiments.study.page import write_page
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
-from rise_bench.extras import require_extra
 from rise_bench.files.atomic import atomic_write_text, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.models.base_model import base_model_folder

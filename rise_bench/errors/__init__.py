@@ -7,7 +7,7 @@ the way to fix it.
 
 import errno
 
-from rise_bench.redaction import safe_text
+from rise_bench.errors.redaction import safe_text
 
 _HINTS = {
     errno.ENOSPC: "Free some space",

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import pytest
 
-from rise_bench import extras
+from rise_bench.catalog import extras
 from rise_bench.errors import PrerequisiteError
 
 

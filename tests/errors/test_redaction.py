@@ -10,7 +10,7 @@ import pytest
 
 from rise_bench.cli import _safe_record
 from rise_bench.errors import ConfigError, of_os_error
-from rise_bench.redaction import printable, redact, redacted, remember_secret, safe_text
+from rise_bench.errors.redaction import printable, redact, redacted, remember_secret, safe_text
 
 SECRET = "v3ry/secret+value"
 
@@ -18,7 +18,7 @@ SECRET = "v3ry/secret+value"
 @pytest.fixture(autouse=True)
 def _no_other_secrets(monkeypatch, tmp_path):
     monkeypatch.setattr("os.environ", {"HF_HOME": str(tmp_path)})
-    monkeypatch.setattr("rise_bench.redaction._remembered", set())
+    monkeypatch.setattr("rise_bench.errors.redaction._remembered", set())
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "AWS_SECRET", "DB_PASSWORD", "my_key", "KEY"])
