@@ -35,6 +35,9 @@ def collect(
     ] = None,
     benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark; of a run, its own.")] = "",
     shots: Annotated[Shots, typer.Option(help="Without a run.")] = "full",
+    splits: Annotated[
+        str, typer.Option(help="Splits whose samples get a chain of thought, e.g. train,test.")
+    ] = "train",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default RUN/cots.")] = None,
     tau: Annotated[
         float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")
@@ -80,13 +83,24 @@ def collect(
     keep_rollouts: Annotated[
         bool, typer.Option("--keep-rollouts", help="With --overwrite: choose from the rollouts there are.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count tokens, and say the price; ask nothing, write nothing.")
+    ] = False,
+    price_input: Annotated[
+        float | None, typer.Option(min=0, help="With --dry-run: price of a million input tokens.")
+    ] = None,
+    price_output: Annotated[float | None, typer.Option(min=0, help="The same of output tokens.")] = None,
+    tokens_per_picture: Annotated[
+        int | None, typer.Option(min=1, help="With --dry-run; default: one for each 28 x 28 pixels.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write the CoT dataset of a train split: best-of-G by reward, then a sweep over uncovered samples.
+    """Write the CoT dataset of a benchmark: best-of-G by reward, then a sweep over uncovered samples.
 
     Start it once, or as several processes under torchrun, accelerate or Slurm: each takes a part, the last to
     finish writes. After an interruption the same command continues.
     """
+    from rise_bench.cli.collect_cost import prices_of, print_cost
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
 
@@ -94,7 +108,7 @@ def collect(
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
     if select == "reward" and min_groundedness:
         raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
-    share = Share.of_environment()
+    prices, share = prices_of(price_input, price_output), Share.of_environment()
     config = _run_config(run)
     asked = {
         "samples": samples,
@@ -106,6 +120,18 @@ def collect(
     }
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = _plan(run, config, benchmark, shots, out, plan)
+    job = replace(job, splits=_checked_splits(job, splits))
+    job = replace(job, overwrite=overwrite, keep_rollouts=keep_rollouts, only=_high_ids(only_high_of))
+    if dry_run:
+        largest = None if endpoint else job.settings.answer_format.max_pixels
+        print_cost(
+            job,
+            prices=prices,
+            max_pixels=largest,
+            tokens_per_picture=tokens_per_picture,
+            as_json=as_json,
+        )
+        return
     min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)
@@ -136,12 +162,21 @@ def collect(
         job = replace(job, judging=judging)
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
-    job = replace(job, allow_missing=allow_missing, overwrite=overwrite, only=_high_ids(only_high_of))
-    job = replace(job, keep_rollouts=keep_rollouts)
+    job = replace(job, allow_missing=allow_missing)
     with stopping(
         lambda: f"what was sampled is kept in {job.sweep_log}; the same command goes on from there"
     ):
         _report(job, _with_progress(do_collect, job, share), as_json)
+
+
+def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
+    """The splits by name, in the order of the dataset, which decides who annotates what."""
+    asked, held = {name.strip() for name in text.split(",")}, job.benchmark.manifest.counts
+    if absent := sorted(asked - held.keys()):
+        raise ConfigError(
+            f"{job.benchmark.root} has no split {absent[0]!r}; pass --splits {','.join(held)}, or one"
+        )
+    return tuple(split for split in held if split in asked)
 
 
 def _local(
@@ -167,7 +202,7 @@ def _check_local(job: "CollectJob", name: str, revision: str) -> None:
     from rise_bench.models.families import check_pictures, supported_model
 
     supported_model(name, revision, weights=False)
-    check_pictures(job.benchmark.golds("train", job.config))
+    check_pictures(job.benchmark.golds_of(job.splits, job.config))
 
 
 def _check_judge(name: str, revision: str) -> None:

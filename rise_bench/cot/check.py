@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
     findings = list(check_files(dataset, cot_features(dataset.spec, manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):
         return findings  # rows of a file that is not the manifest's say nothing
-    golds: dict[str, Gold] = {}
+    ids: set[str] = set()
+    golds: dict[str, list[Gold]] = {}
     for name, entry in manifest.files.items():
         for row in dataset.file_rows(dataset.root / name):
             advance()
@@ -69,14 +71,15 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
                 continue
             if row["solution"] != answer_only_text(render_gold(gold)):
                 problems.append("the column solution is not the ground truth")
-            if gold.id in golds:
+            if gold.id in ids:
                 problems.append("this id appears twice")
-            golds[gold.id] = gold
+            ids.add(gold.id)
+            golds.setdefault(entry.split, []).append(gold)
             findings += [Finding(f"{name} row {gold.id!r}", problem) for problem in problems]
-    if absent := sorted(manifest.images_sha256.keys() - golds.keys()):
+    if absent := sorted(manifest.images_sha256.keys() - ids):
         findings.append(Finding("manifest.json", f"{len(absent)} rows are in no file, e.g. {absent[0]!r}"))
-    if golds:
-        findings += check_scores(dataset, "train", list(golds.values()))
+    for split, of_split in golds.items():
+        findings += check_scores(dataset, split, of_split)
     return findings + _check_card(dataset)
 
 
@@ -107,6 +110,7 @@ def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
 def _check_card(dataset: BenchmarkDataset) -> list[Finding]:
     cots = CotDataset(dataset.root, dataset.spec, dataset.manifest)
     wanted: dict[tuple[str, str], set[str]] = {
-        (config, "train"): {path.name for path in cots.files(config)} for config in COT_CONFIGS
+        (config, split): {path.name for path in cots.files(config, split)}
+        for config, split in product(COT_CONFIGS, dataset.manifest.counts)
     }
     return check_configurations(dataset, wanted)[0]

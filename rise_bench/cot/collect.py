@@ -33,6 +33,7 @@ class CollectJob:
         out: Folder of the CoT dataset.
         sweep_log: Folder of the sweep's logs, shared by all processes.
         settings: How a sample is annotated in the sweep.
+        splits: Splits whose samples get a chain of thought.
         train_log: Folder of the rollouts of a training run; None for a sweep over everything.
         sampler: Loads the model of the sweep; None to leave uncovered samples out.
         model: What names that model and its sampling; a rerun must name the same.
@@ -51,6 +52,7 @@ class CollectJob:
     out: Path
     sweep_log: Path
     settings: LoopSettings
+    splits: tuple[str, ...] = ("train",)
     train_log: Path | None = None
     sampler: Callable[[], Sampler] | None = None
     model: dict[str, Any] = field(default_factory=dict)
@@ -152,6 +154,7 @@ def _collect(
                 sampler,
                 partial(ClosedLoop(job.benchmark.spec, job.settings).annotate, sampler),
                 job.sweep_log,
+                splits=job.splits,
                 covered=set(position) - set(todo),
                 share=share,
                 patience=None if job.allow_missing else _PATIENCE,
@@ -184,7 +187,7 @@ def covered(job: CollectJob) -> set[str]:
 
 
 def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
-    rows = job.benchmark.rows("train", job.config, columns=["id"])
+    rows = job.benchmark.rows_of(job.splits, job.config, columns=["id"])
     return [row["id"] for row in rows if everything or job.only is None or row["id"] in job.only]
 
 
@@ -195,7 +198,7 @@ def _finished(job: CollectJob) -> Manifest | None:
     if not (job.out / MANIFEST_NAME).is_file():
         raise ConfigError(f"{job.out} is not empty; choose another --out, or pass --overwrite")
     manifest = read_manifest(job.out)
-    asked = cot_options(job.benchmark, job.config, job.tau, job.only) | _options(job)
+    asked = cot_options(job.benchmark, job.config, job.tau, job.only, job.splits) | _options(job)
     for name in sorted(manifest.options.keys() | asked.keys()):
         before, now = manifest.options.get(name), asked.get(name)
         if before != now and (name, before, now) != ("config", "default", "full"):  # as 0.1.0 called it
@@ -229,6 +232,7 @@ def _write(
         job.tau,
         job.settings.rule.variant,
         job.only,
+        job.splits,
         options=options,
     )
     if job.judging is not None and best:
@@ -241,13 +245,14 @@ def _write(
             candidates,
             job.judging,
             job.sweep_log,
+            splits=job.splits,
             process=share.rank,
             progress=judged,
         )
         plan = replace(
             plan,
-            best={uid: one.group for uid, one in kept.items()},
-            grounded={uid: (one.score, one.worst) for uid, one in kept.items()},
+            best={uid: judged.group for uid, judged in kept.items()},
+            grounded={uid: (judged.score, judged.worst) for uid, judged in kept.items()},
             judge=judge,
         )
     try:

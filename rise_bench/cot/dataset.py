@@ -85,8 +85,8 @@ class CotDataset:
     spec: BenchmarkSpec
     manifest: Manifest
 
-    def files(self, subset: Subset = "default") -> list[Path]:
-        """Parquet files of a configuration, `high` first.
+    def files(self, subset: Subset = "default", split: str | None = None) -> list[Path]:
+        """Parquet files of a configuration, `high` first; of every split if None.
 
         Raises:
             DataError: If a file is not the one that was collected.
@@ -95,20 +95,24 @@ class CotDataset:
             checked_file(self.root, path, self.manifest)
             for shard in COT_CONFIGS[subset]
             for path, entry in sorted(self.manifest.files.items())
-            if entry.shard == shard
+            if entry.shard == shard and split in (None, entry.split)
         ]
 
     def rows(
-        self, subset: Subset = "default", *, columns: Sequence[str] | None = None
+        self,
+        subset: Subset = "default",
+        split: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Stream the rows of a configuration."""
-        for path in self.files(subset):
+        """Stream the rows of a configuration; of every split if None."""
+        for path in self.files(subset, split):
             yield from parquet_rows(path, columns=columns)
 
     def texts(
         self, *, min_reward: float | None = None, min_groundedness: float | None = None
     ) -> dict[str, str]:
-        """Chains of thought by sample id.
+        """Chains of thought of the train split, by sample id.
 
         Args:
             min_reward: Leave out rows below this reward (tau of the paper); None takes all.
@@ -122,7 +126,7 @@ class CotDataset:
         columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
         texts = {
             row["id"]: row["cot"]
-            for row in self.rows(columns=columns)
+            for row in self.rows(split="train", columns=columns)
             if (min_reward is None or row["reward"] >= min_reward)
             and (min_groundedness is None or self._worst_sentence(row) >= min_groundedness)
         }

@@ -85,6 +85,7 @@ def judge_rollouts(
     judging: Judging,
     log_folder: Path,
     *,
+    splits: Sequence[str] = ("train",),
     process: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[dict[str, Judged], dict[str, Any]]:
@@ -96,6 +97,7 @@ def judge_rollouts(
         candidates: Sample id to rollouts, the best first.
         judging: How.
         log_folder: Where scores are kept; one folder inside for each judge.
+        splits: Splits of the samples.
         process: Number of this process.
         progress: Called with (samples done, all).
 
@@ -110,10 +112,10 @@ def judge_rollouts(
     folder = log_folder / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rows([folder])}
     log = RowLog(folder, process, attempt=next_attempt(folder))
-    pool = _pool(dataset, config, judging.seed)
+    pool = _pool(dataset, config, splits, judging.seed)
     kept: dict[str, Judged] = {}
     try:
-        pictures = _pictures(dataset, config, candidates)
+        pictures = _pictures(dataset, config, splits, candidates)
         while batch := list(islice(pictures, _BATCH)):
             kept |= _judge_batch(batch, candidates, judging, judge, pool, known, log)
             progress(len(kept), len(candidates))
@@ -156,20 +158,20 @@ def _judge_batch(
 
 
 def _pictures(
-    dataset: BenchmarkDataset, config: str, wanted: Mapping[str, Any] | set[str]
+    dataset: BenchmarkDataset, config: str, splits: Sequence[str], wanted: Mapping[str, Any] | set[str]
 ) -> Iterator[dict[str, Any]]:
-    for row in dataset.rows("train", config, columns=["id", "image", "source_sha256"]):
+    for row in dataset.rows_of(splits, config, columns=["id", "image", "source_sha256"]):
         if row["id"] in wanted:
             if row["image"] is None:
                 raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
             yield row
 
 
-def _pool(dataset: BenchmarkDataset, config: str, seed: int) -> list[dict[str, Any]]:
+def _pool(dataset: BenchmarkDataset, config: str, splits: Sequence[str], seed: int) -> list[dict[str, Any]]:
     """Pictures that texts are held against, decoded: a sample by seed, no picture twice."""
-    ids = [row["id"] for row in dataset.rows("train", config, columns=["id"])]
+    ids = [row["id"] for row in dataset.rows_of(splits, config, columns=["id"])]
     chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
-    distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, chosen)}
+    distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, splits, chosen)}
     return [
         {"source_sha256": key, "picture": decode_rgb(row["image"]["bytes"])} for key, row in distinct.items()
     ]

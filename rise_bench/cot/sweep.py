@@ -42,12 +42,13 @@ def sweep(
     annotate: Callable[[Sequence[tuple[Gold, bytes]]], list[Rollout]],
     log_folder: Path,
     *,
+    splits: Sequence[str] = ("train",),
     covered: Collection[str] = (),
     share: Share | None = None,
     patience: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
 ) -> Swept:
-    """Sample rollouts for this process's share of the train samples that are not covered.
+    """Sample rollouts for this process's share of the samples that are not covered.
 
     Args:
         dataset: Benchmark with images.
@@ -55,6 +56,7 @@ def sweep(
         sampler: The model.
         annotate: Samples and judges the rollouts of a batch of samples.
         log_folder: Folder of the logs, shared by all processes.
+        splits: Splits of the samples.
         covered: Ids to leave out.
         share: Which part is this process's; all of it if None.
         patience: Samples that may be refused before the first one is annotated; None sets no limit.
@@ -69,7 +71,7 @@ def sweep(
     log = RowLog(log_folder, share.rank, attempt=attempt)
     refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
-    work = _batches(_mine(dataset, config, share, covered), sampler.batch_rows)
+    work = _batches(_mine(dataset, config, splits, share, covered), sampler.batch_rows)
 
     try:
         for batch, future in _in_parallel(annotate, work, sampler.workers):
@@ -94,9 +96,9 @@ def refused_ids(log_folder: Path) -> set[str]:
 
 
 def _mine(
-    dataset: BenchmarkDataset, config: str, share: Share, covered: Collection[str]
+    dataset: BenchmarkDataset, config: str, splits: Sequence[str], share: Share, covered: Collection[str]
 ) -> Iterator[tuple[Gold, bytes]]:
-    for position, row in enumerate(dataset.rows("train", config)):
+    for position, row in enumerate(dataset.rows_of(splits, config)):
         if position % share.of != share.rank or row["id"] in covered:
             continue
         if row["image"] is None:

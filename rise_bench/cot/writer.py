@@ -1,9 +1,10 @@
 """Writing a CoT dataset: the rows of a benchmark joined with the best rollout of each sample."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import count, islice, product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,13 +30,14 @@ class CotPlan:
     """What is written.
 
     Attributes:
-        benchmark: Benchmark whose train rows get a chain of thought.
+        benchmark: Benchmark whose rows get a chain of thought.
         config: Its configuration: 4-shot, 16-shot or full.
         best: Sample id to the group with its best rollout; samples without one are left out and named.
         provenance: Group to model, prompt hash, reward rule, sampling and versions.
         tau: Rewards of at least tau are `high`.
         variant: Similarity of `prior_score`.
         only: Ids that were asked for; None for all.
+        splits: Splits of the rows.
         grounded: Sample id to groundedness and that of the worst sentence; absent where nobody judged.
         judge: What the judge says of itself, for the provenance.
         options: What the manifest says of the collection beyond these.
@@ -48,6 +50,7 @@ class CotPlan:
     tau: float = 0.75
     variant: SimilarityVariant = "paper"
     only: frozenset[str] | None = None
+    splits: tuple[str, ...] = ("train",)
     grounded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     judge: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
@@ -65,15 +68,15 @@ def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
         files: dict[str, FileEntry] = {}
-        for shard in ("high", "low"):
-            files |= _write_shard(plan, work, shard)
+        for split, shard in product(plan.splits, ("high", "low")):
+            files |= _write_shard(plan, work, split, shard)
         manifest = _manifest(plan, files)
         atomic_write_text(work / "README.md", card(plan, manifest))
         write_manifest(work, manifest)
     return manifest
 
 
-def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
+def _write_shard(plan: CotPlan, work: Path, split: str, shard: str) -> dict[str, FileEntry]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,10 +84,10 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
     chosen = {
         uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")
     }
-    rows = _rows(plan, chosen)
+    rows = _rows(plan, split, chosen)
     files: dict[str, FileEntry] = {}
     for number in count():
-        path = work / "data" / f"train-{shard}-{number:05d}.parquet"
+        path = work / "data" / f"{split}-{shard}-{number:05d}.parquet"
         written = 0
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             while written < _ROWS_PER_FILE and (part := next(rows, ())):
@@ -92,7 +95,7 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
                 written += len(part)
         if written:
             files[path.relative_to(work).as_posix()] = FileEntry(
-                split="train", shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
+                split=split, shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
             )
         else:
             path.unlink()
@@ -101,11 +104,11 @@ def _write_shard(plan: CotPlan, work: Path, shard: str) -> dict[str, FileEntry]:
     raise AssertionError("unreachable")
 
 
-def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
+def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
     prior = _prior(plan)
 
     def joined() -> Iterator[dict[str, Any]]:
-        for row in plan.benchmark.rows("train", plan.config):
+        for row in plan.benchmark.rows(split, plan.config):
             if (group := chosen.get(row["id"])) is None:
                 continue
             rollout = group.read()
@@ -138,22 +141,24 @@ def _rows(plan: CotPlan, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str
 
 
 def _prior(plan: CotPlan) -> Any:
-    golds = plan.benchmark.golds("train", plan.config)
+    counts = plan.benchmark.manifest.counts
+    golds = plan.benchmark.golds_of(("train",) if "train" in counts else plan.splits, plan.config)
     return fit_baselines(golds)[KINDS[plan.benchmark.spec.kind].prior]
 
 
 def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     parent = plan.benchmark.manifest
-    ids = [gold.id for gold in plan.benchmark.golds("train", plan.config)]
+    ids = [gold.id for gold in plan.benchmark.golds_of(plan.splits, plan.config)]
     asked = [uid for uid in ids if plan.only is None or uid in plan.only]
     left_out = tuple(uid for uid in asked if uid not in plan.best)
     manifest = parent.model_copy(
         update={
-            "counts": {"train": sum(entry.rows for entry in files.values())},
+            "counts": _rows_of_splits(files),
             "paper_counts": None,
             "differences": (),
             "drops": {"never sampled": left_out} if left_out else {},
-            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only) | plan.options,
+            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only, plan.splits)
+            | plan.options,
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
             "rows_sha256": None,
@@ -164,16 +169,26 @@ def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     return manifest.model_copy(update={"content_sha256": manifest.files_sha256})
 
 
+def _rows_of_splits(files: Mapping[str, FileEntry]) -> dict[str, int]:
+    rows = Counter[str]()
+    for entry in files.values():
+        rows[entry.split] += entry.rows
+    return dict(rows)
+
+
 def cot_options(
     benchmark: BenchmarkDataset,
     config: str,
     tau: float,
     only: frozenset[str] | None,
+    splits: tuple[str, ...] = ("train",),
 ) -> dict[str, str]:
     """What decides which rows a CoT dataset has, and where they stand."""
     options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
     if only is not None:
         options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
+    if splits != ("train",):
+        options["splits"] = ",".join(splits)
     return benchmark.manifest.options | options
 
 
@@ -181,23 +196,18 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
     """The dataset card, with the configurations that `load_dataset` reads."""
     spec = plan.benchmark.spec
     counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
-    configs = {"default": "data/train-*.parquet"}
-    if counts["high"]:  # `datasets` cannot load a configuration without rows
-        configs["high"] = "data/train-high-*.parquet"
     metadata = {
         "license": spec.license,
         "task_categories": ["image-text-to-text"],
         "tags": ["rise", "chain-of-thought"],
-        "configs": [
-            {"config_name": name, "data_files": [{"split": "train", "path": path}]}
-            for name, path in configs.items()
-        ],
+        "configs": _configurations(manifest),
     }
     grounded = [score for score, _ in plan.grounded.values()]
     body = render(
         "cot_card.md.j2",
         benchmark=spec.name.replace("_", " "),
         split_of=spec.name,
+        splits=plan.splits,
         config=plan.config,
         models=sorted({plan.provenance(group).get("model", "") for group in plan.best.values()}),
         tau=plan.tau,
@@ -209,3 +219,18 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
         never_sampled=len(manifest.drops.get("never sampled", ())),
     )
     return joined_card(metadata, body, manifest)
+
+
+def _configurations(manifest: Manifest) -> list[dict[str, Any]]:
+    """Files of each configuration by split; `datasets` cannot load one without rows."""
+    held = {(entry.split, entry.shard) for entry in manifest.files.values()}
+    configurations = []
+    for name, pattern in (("default", ""), ("high", "high-")):
+        files = [
+            {"split": split, "path": f"data/{split}-{pattern}*.parquet"}
+            for split in manifest.counts
+            if not pattern or (split, "high") in held
+        ]
+        if files:
+            configurations.append({"config_name": name, "data_files": files})
+    return configurations

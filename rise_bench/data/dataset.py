@@ -1,7 +1,7 @@
 """A built dataset folder: its files, rows and ground truth."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,13 @@ class BenchmarkDataset:
         for path in self.files(split, config):
             yield from self.file_rows(path, columns=columns)
 
+    def rows_of(
+        self, splits: Iterable[str], config: str = "full", *, columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Stream the rows of several splits, one after the other."""
+        for split in splits:
+            yield from self.rows(split, config, columns=columns)
+
     def file_rows(self, path: Path, *, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """Stream the rows of one parquet file, as `rows` does."""
         yield from parquet_rows(path, columns=columns)
@@ -75,6 +82,10 @@ class BenchmarkDataset:
         """
         columns = ["id", "width", "height", "question", "category", *KINDS[self.spec.kind].columns]
         return [row_to_gold(self.spec, row) for row in self.rows(split, config, columns=columns)]
+
+    def golds_of(self, splits: Iterable[str], config: str = "full") -> list[Gold]:
+        """Return the truths of several splits, one after the other."""
+        return [gold for split in splits for gold in self.golds(split, config)]
 
     def train_golds(self) -> list[Gold]:
         """Return the ground truth of the train split; empty if there is no such split."""

@@ -121,7 +121,7 @@ def export(
             "DIR` and export the folder that it writes"
         )
     dataset = CotDataset(folder, manifest.benchmark, manifest)
-    wanted = dataset.files(config)
+    wanted = dataset.files(config, "train")
     require_columns(folder, manifest, [name for name in manifest.files if folder / name in wanted])
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
     if not total:
@@ -145,7 +145,7 @@ def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], 
 
 
 def _rows(dataset: CotDataset, config: Subset, answer_format: AnswerFormat) -> Iterator[ExportRow]:
-    for row in dataset.rows(config):
+    for row in dataset.rows(config, "train"):
         data = (row["image"] or {}).get("bytes") or b""
         if (sha256 := sha256_bytes(data)) != row["source_sha256"]:
             raise DataError(

@@ -1,0 +1,92 @@
+"""`rise-bench collect --dry-run`: tokens and price of the sweep, without asking the model."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.cot.collect import CollectJob
+    from rise_bench.cot.cost import Prices, SweepCost
+
+#: Chains of thought whose mean length is taken.
+_MEASURED = 200
+
+
+def prices_of(price_input: float | None, price_output: float | None) -> "Prices | None":
+    """Return the prices, if they are given.
+
+    Raises:
+        ConfigError: Only one of them is.
+    """
+    from rise_bench.cot.cost import Prices
+
+    if (price_input is None) != (price_output is None):
+        raise ConfigError(
+            "a price needs both --price-input and --price-output, of a million tokens each; give both"
+        )
+    return None if price_input is None or price_output is None else Prices(price_input, price_output)
+
+
+def print_cost(
+    job: "CollectJob",
+    *,
+    prices: "Prices | None",
+    max_pixels: int | None,
+    tokens_per_picture: int | None,
+    as_json: bool,
+) -> None:
+    """Print what the sweep of a job will read and write."""
+    from rise_bench.cot.cost import sweep_cost
+    from rise_bench.cot.rollout_log import read_rollouts
+
+    cots = [r.rollout.cot for r in islice(read_rollouts([job.sweep_log]), _MEASURED) if r.rollout.cot]
+    cost = sweep_cost(
+        job.benchmark,
+        job.settings,
+        _rows_to_sweep(job),
+        max_pixels=max_pixels,
+        tokens_per_picture=tokens_per_picture,
+        known_cots=cots,
+    )
+    if as_json:
+        from rise_bench.cli.tables import print_json
+
+        print_json({"out": str(job.out), **cost.to_json(prices)})
+    else:
+        typer.echo("\n".join(_lines(cost, prices)))
+
+
+def _rows_to_sweep(job: "CollectJob") -> Iterator[dict[str, Any]]:
+    from rise_bench.annotations.kinds import KINDS
+    from rise_bench.cot.collect import covered
+
+    done = set() if job.overwrite and not job.keep_rollouts else covered(job)
+    truth = ["id", "width", "height", "question", "category", *KINDS[job.benchmark.spec.kind].columns]
+    for row in job.benchmark.rows_of(job.splits, job.config, columns=[*truth, "source_sha256"]):
+        if row["id"] not in done and (job.only is None or row["id"] in job.only):
+            yield row
+
+
+def _lines(cost: "SweepCost", prices: "Prices | None") -> Iterator[str]:
+    yield f"{cost.samples:,} samples on {cost.pictures:,} pictures: {cost.requests:,} requests, none was sent"
+    yield f"input:  {cost.text_tokens:,} tokens of text, {cost.picture_tokens:,} of pictures"
+    measured = "as in the log" if cost.measured else "assumed"
+    yield (
+        f"output: {cost.answer_tokens:,} tokens with {cost.cot_tokens} a chain of thought ({measured}), at "
+        f"most {cost.answer_tokens_at_most:,}"
+    )
+    read = cost.per_1000_pictures(cost.text_tokens + cost.picture_tokens)
+    written = cost.per_1000_pictures(cost.answer_tokens)
+    yield f"per 1,000 pictures: {read:,.0f} tokens in, {written:,.0f} out"
+    if prices is None:
+        yield "price: give --price-input and --price-output, of a million tokens each"
+        return
+    price, most = cost.price(prices), cost.price(prices, at_most=True)
+    yield (
+        f"price: {price:,.2f}, at most {most:,.2f}; per 1,000 pictures "
+        f"{cost.per_1000_pictures(price):,.2f}, at most {cost.per_1000_pictures(most):,.2f}"
+    )
