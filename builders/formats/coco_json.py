@@ -14,6 +14,7 @@ from rise_bench.annotations.boxes.kind import EDGE_TOLERANCE_PX
 from rise_bench.annotations.boxes.values import Box
 from rise_bench.builders.formats.coco_entry import CocoEntry, entry_name
 from rise_bench.builders.formats.json_stream import iter_members
+from rise_bench.builders.formats.problems import Problems
 from rise_bench.errors import DataError
 
 #: Reason for dropping a box that another annotation of its image and class has already.
@@ -66,8 +67,12 @@ class CocoBoxes:
         return tuple((x, y, w, h) for x, y, w, h in part.tolist())
 
 
-def read_coco_boxes(path: Path) -> CocoBoxes:
+def read_coco_boxes(path: Path, problems: Problems | None = None) -> CocoBoxes:
     """Read a COCO instances file.
+
+    Args:
+        path: The file.
+        problems: Takes what is wrong with an image, category or annotation; raised when None.
 
     Raises:
         DataError: If it is missing or has another layout; an id is not a whole number, is unknown or appears
@@ -75,9 +80,12 @@ def read_coco_boxes(path: Path) -> CocoBoxes:
             numbers, leaves its image by more than `EDGE_TOLERANCE_PX` or is not in pixels. Names the
             annotation.
     """
-    reader = _Reader(path)
+    reader, problems = _Reader(path), problems or Problems()
     for key, value in iter_members(path, {"images", "annotations"}):
-        reader.take(key, value)
+        with problems:
+            reader.take(key, value)
+    if problems.count:
+        raise DataError(f"{path}: {problems.count} of its entries cannot be read; fix them first")
     return reader.finish()
 
 

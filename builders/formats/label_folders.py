@@ -1,32 +1,26 @@
 """Labels of images from their folders: one per class, optionally inside one per split."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from rise_bench.builders.formats.label_csv import SPLITS, LabelRow, LabelTable, one_hot
+from rise_bench.builders.formats.csv_file import SPLITS
+from rise_bench.builders.formats.label_table import LabelRow, LabelTable, one_hot
+from rise_bench.builders.formats.picture_files import files_below, is_picture
+from rise_bench.builders.formats.problems import Problems
 from rise_bench.errors import DataError
-
-#: Suffixes of image files; others are left out and counted.
-IMAGE_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
-)
 
 NOT_AN_IMAGE = "not an image file, by its ending"
 NO_CLASS = "the image is in no folder of a class"
 
 
 def read_label_folders(
-    source: Path, classes: tuple[str, ...] = ()
-) -> tuple[LabelTable, dict[str, list[str]]]:
+    source: Path, classes: tuple[str, ...] = (), problems: Problems | None = None
+) -> LabelTable:
     """Read a folder of folders; hidden files are skipped.
 
     Args:
         source: Folder of class folders, or of `train` and `test` (or `val`) with class folders.
         classes: Class names in order; if empty, the sorted names of the folders.
-
-    Returns:
-        The labels, and the files left out by reason.
+        problems: Takes what is wrong with a folder; raised when None.
 
     Raises:
         DataError: If there are fewer than two folders of classes, or one of them holds no image.
@@ -36,25 +30,18 @@ def read_label_folders(
     rows: list[LabelRow] = []
     drops: dict[str, list[str]] = {NOT_AN_IMAGE: [], NO_CLASS: []}
     for split, folder in places:
-        before = len(rows)
-        where = f"folder {folder.relative_to(source).as_posix()}"
-        probs = one_hot(folder.name, classes, where)
-        for path in _files(folder):
-            name = path.relative_to(source).as_posix()
-            if path.suffix.lower() in IMAGE_ENDINGS:
-                rows.append(LabelRow(name, probs, split, "", "", where))
-            else:
-                drops[NOT_AN_IMAGE].append(name)
-        if len(rows) == before:
-            raise DataError(f"{folder} holds no image; add some, or remove the folder")
+        with problems or Problems():
+            where = f"folder {folder.relative_to(source).as_posix()}"
+            probs = one_hot(folder.name, classes, where)
+            files = {path.relative_to(source).as_posix(): is_picture(path) for path in files_below(folder)}
+            if not any(files.values()):
+                raise DataError(f"{folder} holds no image; add some, or remove the folder")
+            rows += [LabelRow(name, probs, split, "", "", where) for name in files if files[name]]
+            drops[NOT_AN_IMAGE] += [name for name in files if not files[name]]
     for folder in {source, *(folder.parent for _, folder in places)}:
-        loose = [
-            path for path in _children(folder) if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS
-        ]
+        loose = [path for path in _children(folder) if path.is_file() and is_picture(path)]
         drops[NO_CLASS] += [path.relative_to(source).as_posix() for path in loose]
-    return LabelTable(rows, classes, labelled=True), {
-        reason: sorted(names) for reason, names in drops.items()
-    }
+    return LabelTable(rows, classes, True, {reason: sorted(names) for reason, names in drops.items()})
 
 
 def _class_folders(source: Path) -> list[tuple[str, Path]]:
@@ -79,12 +66,3 @@ def _children(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _children(folder) if path.is_dir()]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, in order."""
-    for path in _children(folder):
-        if path.is_dir() and not path.is_symlink():
-            yield from _files(path)
-        else:
-            yield path

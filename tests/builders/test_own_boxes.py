@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from rise_bench.builders import custom as builder
+from rise_bench.builders.formats.box_table import NO_BOX
+from rise_bench.builders.formats.coco_table import CROWD
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.manifest import Manifest
@@ -188,8 +190,8 @@ def test_every_pair_of_a_crowd_is_counted(source: Path, crowd: Any) -> None:
     """One with other boxes besides, one without."""
     made = content({"iscrowd": crowd}, {"image_id": 0, "iscrowd": crowd}, {"image_id": 2})
     manifest = build(source, made)
-    assert manifest.drops[builder.CROWD] == ("0.jpg cat", "1.jpg cat")
-    assert manifest.drops[builder.NO_BOX] == ("3.jpg",)
+    assert manifest.drops[CROWD] == ("0.jpg cat", "1.jpg cat")
+    assert manifest.drops[NO_BOX] == ("3.jpg",)
     assert sum(manifest.counts.values()) == 1
 
 
@@ -253,7 +255,7 @@ def test_as_many_boxes_as_ap_looks_at(source: Path) -> None:
 def test_more_boxes_than_ap_looks_at_are_refused_with_their_pairs(source: Path) -> None:
     made = content(*many(101), *[box | {"image_id": 2} for box in many(150)])
     with pytest.raises(
-        DataError, match=r"2 \(image, class\) pairs have more than 100 boxes \(image 1, cat: 101\)"
+        DataError, match=r"2 \(image, class\) pairs have more than 100 boxes \(boxes.json image 1, cat: 101\)"
     ):
         build(source, made)
 

@@ -1,0 +1,87 @@
+"""Rows of a CSV file with a header, checked as far as they are the same for every annotation.
+
+A column names the image file (`file`, `file_name`, `filename`, `image` or `path`). Optional columns: `split`
+("train" or "test"; "val" counts as test), `question`, `license`. These names are case-insensitive. A column
+without a name, the index of pandas, is skipped.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from rise_bench.builders.formats.problems import Problems
+from rise_bench.errors import DataError
+
+FILE_COLUMNS = ("file", "file_name", "filename", "image", "path")
+LABEL_COLUMNS = ("label", "class", "category")
+OPTIONAL_COLUMNS = ("split", "question", "license")
+SPLITS = {"train": "train", "test": "test", "val": "test", "valid": "test", "validation": "test"}
+
+_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook"}
+
+
+def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> list[tuple[str, dict[str, str]]]:
+    """Return ("labels.csv line 2", column -> text) of each row.
+
+    Raises:
+        DataError: If the file has another layout, or a row has too few or too many cells.
+    """
+    with path.open("rb") as raw:
+        start = raw.read(4)
+    for mark, encoding in _ENCODINGS.items():
+        if start.startswith(mark):
+            raise DataError(f"{path} is {encoding}; save it as CSV in UTF-8")
+    records: list[tuple[str, dict[str, str]]] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = _header(path, next(reader, []), classes)
+            for cells in reader:
+                if not cells:
+                    continue
+                where = f"{path.name} line {reader.line_num}"
+                with problems:
+                    texts = _cells(path, reader.line_num, cells, header)
+                    records.append((where, {name: text for name, text in texts if name}))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path} near line {reader.line_num}: {error}; save it as UTF-8 CSV") from error
+    return records
+
+
+def _cells(path: Path, line: int, cells: Sequence[str], header: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (column, text) of each cell."""
+    if len(cells) != len(header):
+        raise DataError(
+            f"{path} line {line}: {len(cells)} cells, the header has {len(header)} "
+            f"({', '.join(header)}); correct the row, or quote a cell that holds a comma"
+        )
+    return [(name, cell.strip()) for name, cell in zip(header, cells, strict=True)]
+
+
+def _header(path: Path, cells: Sequence[str], classes: tuple[str, ...]) -> list[str]:
+    known = {*FILE_COLUMNS, *LABEL_COLUMNS, *OPTIONAL_COLUMNS}
+    header = [cell.strip() for cell in cells]
+    header = [name.lower() if name.lower() in known and name not in classes else name for name in header]
+    if not header:
+        raise DataError(f"{path} is empty; write a header (file,label) and the annotations under it")
+    if len(header) == 1:
+        for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
+            if sign in header[0]:
+                raise DataError(
+                    f"{path}: its columns are separated by {name}; save it with commas between the columns "
+                    "and decimal points in the numbers"
+                )
+    if double := [name for name in header if name and header.count(name) > 1]:
+        raise DataError(f"{path}: two columns are called {double[0]!r}; rename or remove one")
+    return header
+
+
+def split_of(text: str, where: str) -> str:
+    """Return "train" or "test".
+
+    Raises:
+        DataError: If a text names neither.
+    """
+    if text.lower() not in SPLITS:
+        raise DataError(f"{where}: split {text!r} is unknown; write train or test")
+    return SPLITS[text.lower()]

@@ -1,0 +1,179 @@
+"""Which format the annotations of a folder have, and what they hold."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rise_bench.builders.formats.box_csv import box_columns, read_box_csv
+from rise_bench.builders.formats.box_table import BoxTable
+from rise_bench.builders.formats.coco_table import read_coco_table
+from rise_bench.builders.formats.csv_file import LABEL_COLUMNS
+from rise_bench.builders.formats.label_csv import read_label_csv
+from rise_bench.builders.formats.label_folders import read_label_folders
+from rise_bench.builders.formats.label_table import LabelTable
+from rise_bench.builders.formats.picture_files import files_below, is_picture, picture_file
+from rise_bench.builders.formats.problems import Problems
+from rise_bench.data.build_plan import inside
+from rise_bench.errors import ConfigError, DataError
+
+Table = LabelTable | BoxTable
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a reader is given.
+
+    Attributes:
+        folder: Folder of the pictures.
+        annotations: File or folder of the annotations; the folder of the pictures where that says it all.
+        classes: Class names in order; empty where the source names them.
+        problems: Takes what is wrong.
+    """
+
+    folder: Path
+    annotations: Path
+    classes: tuple[str, ...]
+    problems: Problems
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a folder of pictures and annotations holds.
+
+    Attributes:
+        format: "csv", "coco", "yolo", "voc", "label-studio", "cvat" or "folders", as `build custom --format`
+            takes it; "" if there are pictures and no annotations.
+        kind: Name of the kind of annotation; "" without annotations.
+        annotations: File or folder to pass as `--annotations`; None for folders as classes.
+        classes: Class -> pictures that show it, in order; of probabilities, in which it is most probable.
+        pictures: Pictures that the annotations name; without annotations those that are there.
+        empty: Pictures without any object; `build custom --keep-empty` keeps them.
+        splits: Split -> pictures, where the source names splits.
+        left_out: Reason -> what `build` would leave out.
+        problems: What `build` would refuse, each with its file, its place there and the fix; the first 200.
+        problem_count: How many there are.
+    """
+
+    format: str
+    kind: str = ""
+    annotations: Path | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    pictures: int = 0
+    empty: int = 0
+    splits: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    problem_count: int = 0
+
+
+def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ...] = ()) -> Detected:
+    """Look at a folder as `build custom` would read it; problems are gathered, not raised.
+
+    Args:
+        source: Folder of the pictures.
+        annotations: File or folder of the annotations, relative to `source` unless it exists as given; looked
+            for in `source` when None.
+        classes: Class names in order, where the source does not name them.
+
+    Raises:
+        DataError: If `annotations` is missing or of no known format, or `source` holds no picture.
+    """
+    name, path = find_format(source, annotations)
+    problems = Problems(gather=True)
+    if not name:
+        count = sum(map(is_picture, files_below(source)))
+        if not count:
+            raise DataError(f"{source} holds no picture; give the folder that holds them")
+        return Detected("", pictures=count)
+    table: Table | None = None
+    with problems:
+        table = FORMATS[name](Source(source, path or source, classes, problems))
+    if table is None:
+        return Detected(name, annotations=path, problems=(*problems.texts,), problem_count=problems.count)
+    for file, where in table.files:
+        with problems:
+            picture_file(source, file, where)
+    return Detected(
+        name,
+        table.kind,
+        path,
+        table.class_counts,
+        len({file for file, _ in table.files}),
+        table.empty,
+        dict(Counter(table.splits.values())),
+        {reason: len(names) for reason, names in table.drops.items() if names},
+        (*problems.texts,),
+        problems.count,
+    )
+
+
+def read_source(
+    source: Path, annotations: Path | None, format_name: str = "", classes: tuple[str, ...] = ()
+) -> Table:
+    """Read the annotations of a folder.
+
+    Args:
+        source: Folder of the pictures.
+        annotations: As `detect`.
+        format_name: Name in `FORMATS`; detected when empty.
+        classes: Class names in order, where the source does not name them.
+
+    Raises:
+        ConfigError: If the format is unknown.
+        DataError: The first thing that is wrong.
+    """
+    name, path = find_format(source, annotations)
+    if format_name and format_name not in FORMATS:
+        raise ConfigError(f"format {format_name!r} is unknown; choose one of {', '.join(FORMATS)}")
+    return FORMATS[format_name or name or "folders"](Source(source, path or source, classes, Problems()))
+
+
+def find_format(source: Path, annotations: Path | None) -> tuple[str, Path | None]:
+    """Return the name of the format, and the annotations; empty and None where there are only pictures."""
+    path = _annotations(source, annotations)
+    if path is not None:
+        return ("coco" if path.suffix.lower() == ".json" else "csv"), path
+    folders = [entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return ("folders" if len(folders) > 1 else ""), None
+
+
+def _annotations(source: Path, annotations: Path | None) -> Path | None:
+    if annotations is None:
+        return None
+    if annotations.exists():
+        return annotations
+    there = source / annotations
+    if there.exists():
+        # a path with ".." leaves the source on purpose
+        return there if ".." in annotations.parts else inside(source, there)
+    raise DataError(f"{there} is missing; name the CSV or the COCO json with --annotations")
+
+
+def _read_csv(source: Source) -> Table:
+    path, classes = source.annotations, source.classes
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = [cell.strip() for cell in next(csv.reader(file), [])]
+    labels = any(cell.lower() in LABEL_COLUMNS for cell in header)
+    if labels and box_columns(header) and not set(box_columns(header)) <= set(classes):
+        return read_box_csv(path, classes, source.problems)
+    return read_label_csv(path, classes, source.problems)
+
+
+def _read_coco(source: Source) -> Table:
+    if source.classes:
+        raise ConfigError("a COCO json has its own classes; drop --classes")
+    return read_coco_table(source.annotations, source.problems)
+
+
+def _read_folders(source: Source) -> Table:
+    return read_label_folders(source.folder, source.classes, source.problems)
+
+
+#: Format -> reader.
+FORMATS: dict[str, Callable[[Source], Table]] = {
+    "csv": _read_csv,
+    "coco": _read_coco,
+    "folders": _read_folders,
+}
