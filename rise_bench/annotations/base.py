@@ -128,6 +128,10 @@ class AnnotationKind(ABC, Generic[A]):
     def examples(self, classes: tuple[str, ...]) -> tuple[A, ...]:
         """Return annotations that are written in different ways, for an image of 640 x 480 pixels."""
 
+    def explained(self, annotation: A) -> str:
+        """Return what a reason prompt says behind an annotation that does not explain itself."""
+        return ""
+
     def describe(self, classes: Sequence[str]) -> str:
         """Return what the annotations of a benchmark are, in a few words."""
         return f"{self.name} over {len(classes)} classes" if classes else self.name
@@ -145,6 +149,10 @@ class AnnotationKind(ABC, Generic[A]):
     def leak_names(self, annotation: A, category: str) -> tuple[str, ...]:
         """Return the names that a chain of thought may not write under the strict leak rule."""
         return tuple(filter(None, (*self.classes_of(annotation), category)))
+
+    def leak_texts(self, annotation: A) -> tuple[str, ...]:
+        """Return the texts without a number that a chain of thought may not write under either leak rule."""
+        return ()
 
     def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
         """Return why a ground truth cannot be scored against; empty if it can."""

@@ -78,6 +78,17 @@ def custom(
             "of --source is a class."
         ),
     ] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", help="Format of the annotations; detected by default.")
+    ] = "",
+    keep_empty: Annotated[
+        bool,
+        typer.Option(
+            "--keep-empty",
+            help="Pictures without any box become rows without an object, one for each class; otherwise they "
+            "are left out.",
+        ),
+    ] = False,
     out: Out = None,
     question: Annotated[
         str,
@@ -106,6 +117,8 @@ def custom(
         source=source,
         name=name,
         annotations=annotations,
+        format_name=format_name,
+        keep_empty=keep_empty,
         seed=seed,
         question=question,
         classes=tuple(part.strip() for part in classes.split(",") if part.strip()),

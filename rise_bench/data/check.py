@@ -1,5 +1,6 @@
 """Check of a built dataset: everything that a score relies on, without trust in the manifest."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -236,6 +237,13 @@ def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> It
     cases = ((true, spec.ranking.best, "the true answers"), (empty, spec.ranking.worst, "empty answers"))
     for scores, expected, name in cases:
         value = aggregate(spec, scored, scores, resamples=0).metrics[spec.metric].value
+        if math.isnan(value):
+            yield Finding(
+                f"split {split}",
+                f"{spec.metric} is not defined on it: none of its {len(scored)} rows has what it "
+                "counts (boxes: an object); give it some, or another --seed or --test-fraction",
+            )
+            return
         if not abs(value - expected) <= TOLERANCE:
             yield Finding(f"split {split}", f"{name} have {spec.metric} {value:g}, expected {expected:g}")
 

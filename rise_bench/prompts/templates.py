@@ -30,12 +30,13 @@ def answer_form(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = D
 
 def reason_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought that justifies the sample's annotation without giving it away."""
-    annotation = render_gold(gold, answer_format)
+    kind = KINDS[spec.kind]
+    annotation = render_gold(gold, answer_format) + kind.explained(gold.annotation)
     return (
         f"Question: {task_sentence(spec, gold)}\nThe correct annotation is {annotation}.\n"
         "Explain step by step which visual cues in the image lead to this annotation, so well that a reader "
         f"who sees the image and your explanation can work the annotation out. Do not write "
-        f"{KINDS[spec.kind].secret}. "
+        f"{kind.secret}. "
         "Write only the explanation."
     )
 

@@ -45,12 +45,13 @@ class LeakSpan(NamedTuple):
     reason: str
 
 
-def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...]:
+def find_leaks(text: str, *, classes: Iterable[str] = (), texts: Iterable[str] = ()) -> tuple[LeakSpan, ...]:
     """Return the leaks of a text, in order.
 
     Args:
         text: A chain of thought.
         classes: Class names that may not be named either (`leak="strict"`); none for the paper's rule.
+        texts: Texts that may not be written under either rule, because they are the annotation.
 
     >>> [(leak.text, leak.reason) for leak in find_leaks("joy at 80%, two dogs, eighty per cent")]
     [('80%', 'percentage'), ('eighty per cent', 'number_word')]
@@ -59,11 +60,11 @@ def find_leaks(text: str, *, classes: Iterable[str] = ()) -> tuple[LeakSpan, ...
     """
     names = tuple(classes)
     seen, places = look(text)
-    spans = [*_number_leaks(seen, names), *_class_leaks(seen, names)]
+    spans = [*_number_leaks(seen, names), *_class_leaks(seen, names), *_text_leaks(seen, texts)]
     return tuple(_span(text, places, *span) for span in sorted(spans))
 
 
-def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
+def leak_verdicts(text: str, classes: Iterable[str], texts: Iterable[str] = ()) -> tuple[bool, bool]:
     """Return whether a text leaks by the paper's rule, and whether it leaks by the strict one."""
     names = tuple(classes)
     seen, _ = look(text)
@@ -71,6 +72,7 @@ def leak_verdicts(text: str, classes: Iterable[str]) -> tuple[bool, bool]:
         _DIGIT.search(seen) is not None
         or has_number_words(seen, names)
         or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
+        or any(True for _ in _text_leaks(seen, texts))
     )
     return numbers, numbers or any(True for _ in _class_leaks(seen, names))
 
@@ -109,6 +111,14 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
         if _UNSPACED.search(name):
             for match in re.finditer(rf"{re.escape(name)}(?![{marks()}])", seen):
                 yield match.start(), match.end(), "class_name"
+
+
+def _text_leaks(seen: str, texts: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield where a text stands, with any white space in it."""
+    for text in texts:
+        signs = r"\s*".join(re.escape(sign) for sign in text if not sign.isspace())
+        for match in re.finditer(signs, seen):
+            yield match.start(), match.end(), "annotation"
 
 
 @lru_cache(maxsize=2)

@@ -157,8 +157,9 @@ def cot_reward(
     if rule.grounded != "none" and groundedness is None:
         raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
     stated, reading = read_stated(gold, reconstruction_text, replace(answer_format, style="answer_only"))
-    names = kind_of(gold.annotation).leak_names(gold.annotation, gold.category)
-    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), names)
+    kind = kind_of(gold.annotation)
+    names, texts = kind.leak_names(gold.annotation, gold.category), kind.leak_texts(gold.annotation)
+    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), names, texts)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok and cot_format_ok(cot)
     reward = score

@@ -40,7 +40,7 @@ ANNOTATIONS = {
     "distribution": st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
         lambda shares: Distribution(CLASSES, tuple(share / math.fsum(shares) for share in shares))
     ),
-    "boxes": st.lists(st.tuples(_side, _side, _side, _side), min_size=1, max_size=4).map(
+    "boxes": st.lists(st.tuples(_side, _side, _side, _side), max_size=4).map(
         lambda boxes: Boxes(tuple(boxes))
     ),
 }
@@ -72,12 +72,17 @@ def test_ground_truth_is_read_back_and_scores_best(kind, data):
     assert right.similarity > 0.999 and right.reading.format_ok
     assert empty.similarity == 0 and empty.stated is None
     for metric in kind.metrics:
-        best, worst = metric_of(metric, gold, gold.annotation), metric_of(metric, gold, None)
+        other = replace(gold, id="other", annotation=kind.examples(CLASSES)[0])
+        best, worst = metric_of(metric, [gold, other], True), metric_of(metric, [gold, other], False)
         assert (best, worst) == pytest.approx((metric.best, metric.worst), abs=1e-9)
 
 
-def metric_of(metric, gold, stated):
-    return metric.pool([gold], [stated]).value() if metric.pool else metric.score(gold.annotation, stated)
+def metric_of(metric, golds, right):
+    """Value of right answers, or of unreadable ones."""
+    stated = [gold.annotation if right else None for gold in golds]
+    if metric.pool:
+        return metric.pool(golds, stated).value()
+    return metric.score(golds[0].annotation, stated[0])
 
 
 @quick

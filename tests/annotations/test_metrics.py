@@ -102,7 +102,8 @@ def test_cocoeval_gives_the_published_values(iou_type):
     assert evaluation.stats.tolist() == pytest.approx(PUBLISHED[iou_type], abs=1e-9)
 
 
-def random_samples(seed, count=60, categories=7):
+def random_samples(seed, count=60, categories=7, empty=0.0):
+    """Samples with stated boxes; a share `empty` of them has no true box."""
     rng = np.random.default_rng(seed)
     golds, stated = [], []
     for i in range(count):
@@ -110,6 +111,7 @@ def random_samples(seed, count=60, categories=7):
             tuple(map(float, (*rng.uniform(0, 400, 2), *rng.uniform(20, 200, 2))))
             for _ in range(rng.integers(1, 6))
         ]
+        boxes = [] if empty and rng.random() < empty else boxes
         golds.append(Gold(f"{i:04}", Boxes(tuple(boxes)), 640, 480, category=f"c{i % categories}"))
         moved = [(x + rng.normal(0, 15), y + rng.normal(0, 15), w, h) for x, y, w, h in boxes]
         extra = [tuple(rng.uniform(1, 300, 4)) for _ in range(rng.integers(0, 4))]
@@ -118,10 +120,14 @@ def random_samples(seed, count=60, categories=7):
     return golds, stated
 
 
+@pytest.mark.parametrize("empty", [0.0, 0.4, 0.9])
 @pytest.mark.parametrize("seed", range(5))
-def test_ap50_equals_cocoeval(seed):
-    """Our accumulation, which makes resampling fast, against COCOeval's own on the same matches."""
-    golds, stated = random_samples(seed)
+def test_ap50_equals_cocoeval(seed, empty):
+    """Our accumulation, which makes resampling fast, against COCOeval's own on the same matches.
+
+    With 90% empty images some categories have no true box: neither counts them.
+    """
+    golds, stated = random_samples(seed, empty=empty)
     categories = sorted({g.category for g in golds})
     truth = {
         "images": [],
@@ -143,6 +149,18 @@ def test_ap50_equals_cocoeval(seed):
     assert ap50(match_samples(golds, stated)) == pytest.approx(precision[precision > -1].mean(), abs=1e-12)
 
 
+def test_boxes_on_an_empty_image_are_false_positives():
+    box = Boxes(((10.0, 10.0, 50.0, 50.0),))
+    golds = [Gold("0", Boxes(()), 100, 100, "cup"), Gold("1", box, 100, 100, "cup")]
+    assert ap50(match_samples(golds, [Boxes(()), box])) == pytest.approx(1.0)
+    assert ap50(match_samples(golds, [box, box])) == pytest.approx(0.5)
+    assert math.isnan(ap50(match_samples(golds[:1], [box])))
+    empty_alone, both = np.array([[0, 0]]), np.array([[0, 1]])
+    matches = match_samples(golds, [box, box])
+    assert np.isnan(resample_ap50(matches, empty_alone)[0])
+    assert resample_ap50(matches, both)[0] == pytest.approx(0.5)
+
+
 def test_ap50_of_nothing_and_of_everything():
     golds, _ = random_samples(0)
     assert ap50(match_samples(golds, [None] * len(golds))) == 0.0
@@ -156,8 +174,9 @@ def test_categories_count_alike_however_many_samples_they_have():
     assert ap50(match_samples(golds, stated)) == pytest.approx(0.5)
 
 
-def test_resampling_the_samples_as_they_are_changes_nothing():
-    golds, stated = random_samples(3)
+@pytest.mark.parametrize("empty", [0.0, 0.5])
+def test_resampling_the_samples_as_they_are_changes_nothing(empty):
+    golds, stated = random_samples(3, empty=empty)
     matches = match_samples(golds, stated)
     picks = np.arange(len(golds))[None]
     assert resample_ap50(matches, picks)[0] == pytest.approx(ap50(matches), abs=1e-12)

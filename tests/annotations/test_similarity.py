@@ -163,9 +163,11 @@ def test_the_truth_in_any_order_scores_1(gold):
         assert similarity(gold, shuffled, variant) == pytest.approx(1.0)
 
 
-def test_no_true_box():
-    assert similarity(Boxes(()), Boxes(())) == 1.0
-    assert similarity(Boxes(()), Boxes(((0, 0, 1, 1),))) == 0.0
+@pytest.mark.parametrize("variant", get_args(SimilarityVariant))
+def test_no_true_box(variant):
+    assert similarity(Boxes(()), Boxes(()), variant) == 1.0
+    assert similarity(Boxes(()), Boxes(((0, 0, 1, 1),)), variant) == 0.0
+    assert similarity(Boxes(((0, 0, 1, 1),)), Boxes(()), variant) == 0.0
 
 
 def test_huge_boxes_do_not_overflow():

@@ -92,7 +92,6 @@ def test_no_distribution(gold: Gold, problem: str) -> None:
 @pytest.mark.parametrize(
     ("gold", "problem"),
     [
-        (boxes(), "no box"),
         (boxes((0, 0, 0, 5)), "empty"),
         (boxes((0, 0, 5, -1)), "empty"),
         (boxes((0, 0, math.nan, 5)), "not finite"),
@@ -105,6 +104,10 @@ def test_no_distribution(gold: Gold, problem: str) -> None:
 def test_no_boxes(gold: Gold, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         validate_gold(COCO, gold)
+
+
+def test_an_image_without_the_object_is_ground_truth() -> None:
+    validate_gold(COCO, boxes())
 
 
 @pytest.mark.parametrize(

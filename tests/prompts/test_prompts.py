@@ -43,6 +43,13 @@ def test_only_the_reason_prompt_depends_on_the_boxes(boxes, unit):
     assert render_gold(gold, answer_format) in prompts.reason_prompt(COCO, gold, answer_format)
 
 
+def test_the_reason_prompt_says_what_an_empty_list_means():
+    none = Gold("x", Boxes(()), 640, 480, category="dog")
+    assert "annotation is [] (an empty list: the image shows none;" in prompts.reason_prompt(COCO, none)
+    some = dataclasses.replace(none, annotation=Boxes(((1, 1, 99, 99),)))
+    assert "empty list" not in prompts.reason_prompt(COCO, some)
+
+
 @pytest.mark.parametrize(
     ("unit", "said"),
     [

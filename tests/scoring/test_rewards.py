@@ -67,6 +67,33 @@ def test_both_leak_verdicts_are_given_whatever_decides():
     assert (verdict.leak_numbers, verdict.leak_strict) == (False, True)
 
 
+NO_DOG = Gold("n", Boxes(()), 640, 480, category="dog")
+
+
+@pytest.mark.parametrize(
+    ("cot", "rule", "paid"),
+    [
+        ("The lawn is bare: there is no dog, only a ball.", RewardRule(leak="strict"), True),
+        ("The lawn is bare, so the answer is [ ] here.", RewardRule(), False),
+        ("The lawn is bare, so an empty list it is.", RewardRule(), False),
+        ("The lawn is bare: there are 0 dogs.", RewardRule(), False),
+    ],
+)
+def test_a_cot_says_in_words_that_there_is_nothing(cot, rule, paid):
+    verdict = cot_reward(NO_DOG, cot, "<answer>[]</answer>", rule=rule)
+    assert (verdict.similarity, verdict.reward) == (1.0, float(paid))
+    assert not cot_reward(DOGS, "The dogs lie on [ ] grass.", "<answer>[]</answer>").leak_numbers
+
+
+@pytest.mark.parametrize(
+    ("response", "reward"),
+    [("[]", 1.0), ("There is no dog.", 1.0), ("[[64, 48, 320, 240]]", 0.0), ("dog", 0.0), ("", 0.0)],
+)
+def test_an_empty_image_pays_for_the_statement_that_there_is_nothing(response, reward):
+    verdict = r1_reward(NO_DOG, think_answer_text("The lawn is bare today.", response))
+    assert verdict.reward == reward
+
+
 def test_box_categories_count_as_class_names():
     text = answer_only_text(render_gold(DOGS))
     assert cot_reward(DOGS, "The dogs lie left of centre.", text).leak_strict

@@ -17,7 +17,11 @@ from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
 EDGE_TOLERANCE_PX = 1.0
 
+#: Class that few-shot sets count images without an object as.
+NO_OBJECT = "(no object)"
+
 _UNIT_FRAME = Frame(1, 1)
+_NOTHING = " (an empty list: the image shows none; say what can be seen instead, and do not write the list)"
 
 
 class BoxesKind(AnnotationKind[Boxes]):
@@ -62,15 +66,25 @@ class BoxesKind(AnnotationKind[Boxes]):
         """Return one box."""
         return (Boxes(((64.0, 48.0, 320.0, 240.0),)),)
 
+    def explained(self, annotation: Boxes) -> str:
+        """Say that an empty list means that there is none."""
+        return "" if annotation.xywh else _NOTHING
+
     def describe(self, classes: Sequence[str]) -> str:
         """Say what the four numbers are."""
         return "boxes, [x, y, w, h] in pixels"
 
+    def leak_names(self, annotation: Boxes, category: str) -> tuple[str, ...]:
+        """Return the category; none where there is no such object, which cannot be said without its name."""
+        return (category,) if category and annotation.xywh else ()
+
+    def leak_texts(self, annotation: Boxes) -> tuple[str, ...]:
+        """Return the empty list, where it is the annotation; that there is none may be said in words."""
+        return () if annotation.xywh else ("[]", "empty list")
+
     def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
-        """Find no box, too many, and boxes that are empty, not finite or outside the image."""
+        """Find too many boxes, and boxes that are empty, not finite or outside the image."""
         assert isinstance(gold.annotation, Boxes)
-        if not gold.annotation.xywh:
-            return "there is no box"
         if len(gold.annotation.xywh) > MAX_BOXES:
             return f"{len(gold.annotation.xywh)} boxes, and no more than {MAX_BOXES} are read of an answer"
         for box in gold.annotation.xywh:
@@ -98,6 +112,10 @@ class BoxesKind(AnnotationKind[Boxes]):
                     "so that hardly a pixel of it can be seen"
                 )
         return ""
+
+    def group(self, annotation: Boxes, category: str) -> str:
+        """Return the category; all images without the object asked for are a class of their own."""
+        return category if annotation.xywh else NO_OBJECT
 
     def features(self, classes: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
         """Return `objects`: boxes as float64 and their classes."""
@@ -130,17 +148,21 @@ class BoxesKind(AnnotationKind[Boxes]):
         return boxes_similarity(gold, stated, variant)
 
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
-        """Return `whole_image`, and `mean_box`: the mean training box, relative to the image."""
-        relative = [
-            box
-            for gold in train
-            if isinstance(gold.annotation, Boxes)
-            for box in gold.annotation.rescale(gold.frame_px, _UNIT_FRAME).xywh
-        ]
+        """Return `whole_image`, `mean_box` (the mean training box, relative to the image), and `no_box`.
+
+        `no_box` is there if a sample has no box.
+        """
+        relative: list[Box] = []
+        empty = False
+        for gold in train:
+            assert isinstance(gold.annotation, Boxes)
+            relative += gold.annotation.rescale(gold.frame_px, _UNIT_FRAME).xywh
+            empty = empty or not gold.annotation.xywh
         x, y, w, h = np.array(relative).mean(axis=0).tolist() if relative else (0.0, 0.0, 1.0, 1.0)
         return {
             "whole_image": lambda gold: Boxes(((0.0, 0.0, float(gold.width_px), float(gold.height_px)),)),
             "mean_box": lambda gold: Boxes(((x, y, w, h),)).rescale(_UNIT_FRAME, gold.frame_px),
+            **({"no_box": lambda _: Boxes(())} if empty else {}),
         }
 
     def rescale(self, annotation: Boxes, source: Frame, target: Frame) -> Boxes:
@@ -167,7 +189,7 @@ class BoxesKind(AnnotationKind[Boxes]):
             rows.append((_sides(box), _sides(stated.xywh[j]) if i in partners else "none", f"{iou:.4f}"))
         matched = {j for j, _ in partners.values()}
         rows += [("none", _sides(box), "") for j, box in enumerate(stated.xywh) if j not in matched]
-        return ("true", "stated", "IoU"), rows
+        return ("true", "stated", "IoU"), rows or [("none", "none", "")]
 
     def overlay(self, annotation: Boxes) -> tuple[Box, ...]:
         """Return the boxes."""

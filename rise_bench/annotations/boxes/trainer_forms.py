@@ -21,7 +21,7 @@ class CornerForms:
         return TrainerForm(
             "Give each box as left, top, right and bottom in whole thousandths of the image, and a "
             "confidence between 0 and 1; answer No Objects if there is none.",
-            f"<answer>{boxes}</answer>",
+            f"<answer>{boxes or 'No Objects'}</answer>",
             "<answer>[{'Position': [x1, y1, x2, y2], 'Confidence': number}, ...]</answer>",
         )
 
