@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
@@ -18,9 +19,7 @@ from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_confi
 
 if TYPE_CHECKING:
     from rise_bench.cot.collect import Collected, CollectJob
-    from rise_bench.cot.grounding import Judging
     from rise_bench.cot.share import Share
-    from rise_bench.models.sampler import Sampler, Sampling
 
 
 @app.command()
@@ -103,6 +102,7 @@ def collect(
     from rise_bench.cli.collect_cost import prices_of, print_cost
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
+    from rise_bench.models.loading import load_endpoints, load_local
 
     if keep_rollouts and not overwrite:
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
@@ -138,11 +138,11 @@ def collect(
     if not no_sweep:
         source = model or _final_model(run)
         if endpoint:
-            sampler = _endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
+            sampler = load_endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
         else:
             _check_local(job, source, revision)
             largest = job.settings.answer_format.max_pixels
-            sampler = _local(source, revision, sampling, largest, min_pixels, batch_rows)
+            sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
         own = job.provenance | drawn if run and not model else None
         named = {"model": source, "revision": revision, "endpoint": bool(endpoint), **asdict(sampling)}
@@ -157,8 +157,8 @@ def collect(
             "min_pixels": min_pixels,
             "batch_rows": judge_batch,
         }
-        _check_judge(judged_by, pinned)
-        judging = _judging(judged_by, pinned, shown, judge_swaps, floor)
+        check_judge(judged_by, pinned)
+        judging = judging_of(judged_by, pinned, shown, judge_swaps, floor)
         job = replace(job, judging=judging)
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
@@ -179,71 +179,12 @@ def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
     return tuple(split for split in held if split in asked)
 
 
-def _local(
-    name: str, revision: str, sampling: "Sampling", max_pixels: int, min_pixels: int, batch_rows: int
-) -> Callable[[], "Sampler"]:
-    def load() -> "Sampler":
-        from rise_bench.models.local import LocalModel
-
-        return LocalModel(
-            name,
-            revision=revision,
-            sampling=sampling,
-            max_pixels=max_pixels,
-            min_pixels=min_pixels,
-            batch_rows=batch_rows,
-        )
-
-    return load
-
-
 def _check_local(job: "CollectJob", name: str, revision: str) -> None:
     """Refuse a model or images that cannot be sampled, before anything is written or loaded."""
     from rise_bench.models.families import check_pictures, supported_model
 
     supported_model(name, revision, weights=False)
     check_pictures(job.benchmark.golds_of(job.splits, job.config))
-
-
-def _check_judge(name: str, revision: str) -> None:
-    from rise_bench.models.families import supported_model
-
-    try:
-        supported_model(name, revision, weights=False)
-    except ConfigError as error:
-        raise ConfigError(f"{error}. Name another judge by --judge, or --judge none") from error
-
-
-def _judging(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
-    from rise_bench.cot.grounding import Judging
-
-    def load() -> Any:
-        from rise_bench.catalog.extras import require_extra
-
-        require_extra("train")
-        from rise_bench.models.groundedness_judge import FrozenJudge
-
-        return FrozenJudge(name, revision=revision, **shown)
-
-    return Judging(f"{name}@{revision}" if revision else name, load, swaps, min_groundedness=floor)
-
-
-def _endpoints(
-    urls: list[str], model: str, sampling: "Sampling", api_key_env: str, concurrency: int, timeout_s: float
-) -> Callable[[], "Sampler"]:
-    def load() -> "Sampler":
-        from rise_bench.models.openai_endpoint import Endpoints
-
-        return Endpoints(
-            urls,
-            model,
-            sampling=sampling,
-            api_key_env=api_key_env,
-            concurrency=concurrency,
-            timeout_s=timeout_s,
-        )
-
-    return load
 
 
 def _high_ids(folder: Path | None) -> frozenset[str] | None:

@@ -71,10 +71,10 @@ def sweep(
     log = RowLog(log_folder, share.rank, attempt=attempt)
     refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
-    work = _batches(_mine(dataset, config, splits, share, covered), sampler.batch_rows)
+    work = batches(_mine(dataset, config, splits, share, covered), sampler.batch_rows)
 
     try:
-        for batch, future in _in_parallel(annotate, work, sampler.workers):
+        for batch, future in in_parallel(annotate, work, sampler.workers):
             try:
                 log.append(rollout.to_json() for rollout in future.result())
                 swept.done += len(batch)
@@ -106,13 +106,14 @@ def _mine(
         yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
 
 
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of `size` items, the last one shorter."""
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
 
 
-def _in_parallel(
+def in_parallel(
     call: Callable[[Any], Any], items: Iterator[Any], workers: int
 ) -> Iterator[tuple[Any, Future[Any]]]:
     """Calls as they finish, at most `workers` at a time; items are taken only when there is room."""

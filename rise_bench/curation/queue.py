@@ -16,7 +16,7 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import DataError
 from rise_bench.files import strict_json
-from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.atomic import atomic_text_file, atomic_write_text
 
 QUEUE_NAME, ITEMS_NAME = "queue.json", "queue.jsonl"
 _FORMAT = 1
@@ -85,19 +85,19 @@ class ReviewItem:
 
 
 def write_queue(folder: Path, header: QueueHeader, items: Iterable[ReviewItem]) -> None:
-    """Write a queue; the header last, so that a folder with a header has all its items."""
-    kind = KINDS[header.kind]
-    lines = []
-    for item in items:
-        annotations = {
-            name: None if value is None else kind.to_json(value)
-            for name, value in (("given", item.given), ("suggested", item.suggested))
-        }
-        fields = {name: getattr(item, name) for name in ReviewItem.__slots__}
-        lines.append(json.dumps(fields | annotations | {"scores": dict(item.scores)}) + "\n")
+    """Write a queue, one item at a time; the header last, so that a folder that has it has all items."""
+    kind, written = KINDS[header.kind], 0
     (folder / QUEUE_NAME).unlink(missing_ok=True)
-    atomic_write_text(folder / ITEMS_NAME, "".join(lines))
-    record = {"format": _FORMAT, "items": len(lines)} | asdict(header)
+    with atomic_text_file(folder / ITEMS_NAME) as file:
+        for item in items:
+            annotations = {
+                name: None if value is None else kind.to_json(value)
+                for name, value in (("given", item.given), ("suggested", item.suggested))
+            }
+            fields = {name: getattr(item, name) for name in ReviewItem.__slots__}
+            file.write(json.dumps(fields | annotations | {"scores": dict(item.scores)}) + "\n")
+            written += 1
+    record = {"format": _FORMAT, "items": written} | asdict(header)
     atomic_write_text(folder / QUEUE_NAME, json.dumps(record, indent=2) + "\n")
 
 

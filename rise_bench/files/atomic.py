@@ -7,12 +7,14 @@ a lock on it (released by the kernel, however the process ends) keeps two writer
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from rise_bench.errors import ConfigError, PrerequisiteError, RiseError, is_of_disk, of_os_error
 from rise_bench.files.locks import locked_file, locked_folder
@@ -71,12 +73,30 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
         return
+    with _atomic_file(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def atomic_text_file(path: Path) -> Iterator[TextIO]:
+    """Open UTF-8 text to be written in parts; it is at `path` when the block ends without an error."""
+    with _atomic_file(path.resolve()) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            text.detach()
+
+
+@contextlib.contextmanager
+def _atomic_file(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.partial")
     with locked_file(part) as file:
         try:
             file.truncate()
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             part.replace(path)

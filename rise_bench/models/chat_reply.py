@@ -1,9 +1,10 @@
-"""Texts out of the body of a chat completion, whatever a server sends in its place."""
+"""Texts and tokens out of the body of a chat completion, whatever a server sends in its place."""
 
 import json
 from typing import Any
 
 from rise_bench.errors.redaction import safe_text
+from rise_bench.models.sampler import TokenCount
 from rise_bench.scoring.response_text import NO_RESPONSE, response_text
 
 _SHOWN = 200
@@ -13,8 +14,12 @@ class OddReplyError(Exception):
     """The body is no chat completion; the message says what it is."""
 
 
-def texts_of(body: bytes) -> list[str]:
+def read_reply(body: bytes, tokens: TokenCount) -> list[str]:
     """Text of every choice; `NO_RESPONSE` for one whose content is null, missing or holds no text.
+
+    Args:
+        body: Body of the reply.
+        tokens: What the reply says of its tokens is added here.
 
     Raises:
         OddReplyError: The body is no chat completion.
@@ -28,7 +33,19 @@ def texts_of(body: bytes) -> list[str]:
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not isinstance(choices, list) or not choices:
         raise OddReplyError(f"JSON without choices: {shortened(body)}")
-    return [_text_of(choice) for choice in choices]
+    texts = [_text_of(choice) for choice in choices]
+    _count(reply.get("usage"), tokens)
+    return texts
+
+
+def _count(usage: Any, tokens: TokenCount) -> None:
+    stated = usage if isinstance(usage, dict) else {}
+    prompt, completion = stated.get("prompt_tokens"), stated.get("completion_tokens")
+    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
+        tokens.prompt += prompt
+        tokens.completion += completion
+    else:
+        tokens.uncounted += 1
 
 
 def shortened(body: bytes) -> str:

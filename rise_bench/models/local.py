@@ -10,7 +10,7 @@ from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
 from rise_bench.models.families import supported_model
-from rise_bench.models.sampler import Prompt, Sampling
+from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 
 
 def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any, Any, str]:
@@ -91,6 +91,7 @@ class LocalModel:
         import torch
 
         self.batch_rows = batch_rows
+        self.tokens = TokenCount()
         self._name = name
         self._sampling = sampling or Sampling()
         on_gpu = torch.cuda.is_available()
@@ -144,6 +145,8 @@ class LocalModel:
                 pad_token_id=self._processor.tokenizer.pad_token_id,
             )
         new = output[:, inputs["input_ids"].shape[1] :]
+        self.tokens.prompt += int(inputs["attention_mask"].sum())
+        self.tokens.completion += int((new != self._processor.tokenizer.pad_token_id).sum())
         texts: list[str] = self._processor.batch_decode(new, skip_special_tokens=True)
         return [texts[i * drawn : (i + 1) * drawn] * (n // drawn) for i in range(len(prompts))]
 

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import io
 import itertools
+import json
 import os
 import random
 import re
@@ -22,9 +23,9 @@ from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.errors.redaction import remember_secret
 from rise_bench.files.images import decode_rgb, is_plain, open_image
-from rise_bench.models.chat_reply import texts_of
+from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
-from rise_bench.models.sampler import Prompt, Sampling
+from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 from rise_bench.scoring.response_text import response_text
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Endpoints:
         from openai import Omit
 
         self.workers = concurrency
+        self.tokens = TokenCount()
         self._model = model
         self._sampling = sampling or Sampling()
         self._tries, self._timeout_s, self._pause_s = tries, timeout_s, pause_s
@@ -140,7 +142,7 @@ class Endpoints:
                 async with asyncio.timeout(self._timeout_s):
                     chat = client.chat.completions.with_raw_response
                     reply = await chat.create(extra_headers=self._headers, **body)
-                return texts_of(reply.content)
+                return read_reply(reply.content, self.tokens)
             except Exception as error:
                 failure = failure_of(error, self._timeout_s)
                 seen[failure.tries] += 1
@@ -150,6 +152,35 @@ class Endpoints:
                     raise failure.error(text.rstrip()) from error
             pause_s = self._pause_s * 2 ** (seen.total() - 1) * random.uniform(0.8, 1.2)
             await asyncio.sleep(max(pause_s, failure.pause_s))
+
+
+def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float = 30.0) -> str:
+    """Ask a server for the name of the one model that it serves.
+
+    Raises:
+        EndpointError: The server does not say, or serves several.
+    """
+    require_extra("endpoint")
+    key, address = _key_of(api_key_env), _checked(url)
+    advice = f"Name the model: --endpoint {address} --model NAME."
+
+    async def ask() -> bytes:
+        from openai import Omit
+
+        headers: Any = {} if key else {"Authorization": Omit()}
+        async with asyncio.timeout(timeout_s), _client(address, key, timeout_s, 1 << 20) as client:
+            return (await client.models.with_raw_response.list(extra_headers=headers)).content
+
+    try:
+        reply = asyncio.run(ask())
+        names = [str(model["id"]) for model in json.loads(reply)["data"]]
+    except (ValueError, LookupError, TypeError) as error:
+        raise EndpointError(f"{address}/models sent no list of models. {advice}") from error
+    except Exception as error:
+        raise EndpointError(f"{address}/models {failure_of(error, timeout_s).text}. {advice}") from error
+    if len(names) != 1:
+        raise EndpointError(f"{address} serves {len(names)} models: {', '.join(names)[:200]}. {advice}")
+    return names[0]
 
 
 def _client(url: str, key: str, timeout_s: float, max_reply_bytes: int) -> "AsyncOpenAI":

@@ -28,16 +28,33 @@ class Sampling:
     seed: int = 0
 
 
+@dataclass(slots=True)
+class TokenCount:
+    """Tokens that a sampler has read and written since it was made.
+
+    Attributes:
+        prompt: Tokens of the prompts, images included.
+        completion: Tokens of the texts that were drawn.
+        uncounted: Requests whose reply did not say how many tokens they took.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    uncounted: int = 0
+
+
 class Sampler(Protocol):
     """A model that can be sampled from.
 
     Attributes:
         workers: Calls of `sample` that may run at a time.
         batch_rows: Prompts that one call should hold.
+        tokens: What was read and written so far.
     """
 
     workers: int
     batch_rows: int
+    tokens: TokenCount
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
         """Draw `n` texts for each prompt.

@@ -16,6 +16,7 @@ import pytest
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 from rise_bench.files.atomic import (
     atomic_directory,
+    atomic_text_file,
     atomic_write_bytes,
     atomic_write_text,
     sha256_bytes,
@@ -58,6 +59,18 @@ def test_failed_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.
         atomic_write_text(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_text_written_in_parts_appears_when_its_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "lines.txt"
+    with atomic_text_file(target) as file:
+        file.write("größer\r\n")
+        assert not target.exists()
+    with pytest.raises(KeyboardInterrupt), atomic_text_file(target) as file:
+        file.write("half")
+        raise KeyboardInterrupt
+    assert target.read_bytes() == "größer\r\n".encode()
+    assert [path.name for path in target.parent.iterdir()] == ["lines.txt"]
 
 
 def test_directory_appears_only_when_its_block_ends(tmp_path: Path) -> None:

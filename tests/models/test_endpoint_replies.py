@@ -13,8 +13,8 @@ from PIL import Image
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.models.endpoint_failure import EndpointError
-from rise_bench.models.openai_endpoint import Endpoints
-from rise_bench.models.sampler import Prompt, SampleError
+from rise_bench.models.openai_endpoint import Endpoints, served_model
+from rise_bench.models.sampler import Prompt, SampleError, TokenCount
 
 from ..support.raw_server import chat, http, raw_server
 
@@ -291,3 +291,33 @@ def test_a_call_in_flight_or_in_a_pause_ends_when_the_endpoints_are_closed(promp
             thread.join(2)
             assert not thread.is_alive()
     assert ended == ["CancelledError"] * 2
+
+
+def test_tokens_are_counted_where_the_server_says_how_many(prompt):
+    usage = {"usage": {"prompt_tokens": 70, "completion_tokens": 5}}
+    odd = [{"usage": odd} for odd in (None, [], {"prompt_tokens": "many", "completion_tokens": -1})]
+    replies = [http(chat("fine") | more) for more in (usage, *odd, usage)]
+    with raw_server(*replies) as (url, _):
+        endpoints = Endpoints([url], "m")
+        try:
+            endpoints.sample([prompt] * 5, 1, 9)
+        finally:
+            endpoints.close()
+    assert endpoints.tokens == TokenCount(prompt=140, completion=10, uncounted=3)
+
+
+def test_a_server_is_asked_for_the_name_of_its_one_model():
+    def models(*names):
+        return http({"object": "list", "data": [{"id": name} for name in names]})
+
+    with raw_server(models("org/vlm")) as (url, requests):
+        assert served_model(url) == "org/vlm"
+    assert requests[0][0].startswith(b"GET /v1/models ") and b"authorization" not in requests[0][0].lower()
+    for reply, message in (
+        (models("a", "b"), "serves 2 models: a, b. Name the model: --endpoint"),
+        (models(), "serves 0 models"),
+        (http(b"<html>"), "sent no list of models"),
+        (http({"error": "no"}, "404 Not Found"), "answered 404"),
+    ):
+        with raw_server(reply) as (url, _), pytest.raises(EndpointError, match=message):
+            served_model(url)

@@ -34,7 +34,8 @@ def raw_server(*replies):
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536)
             head, _, body = request.partition(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length:")[1].split()[0])
+            _, _, stated = head.lower().partition(b"content-length:")
+            length = int(stated.split()[0]) if stated else 0
             while len(body) < length:
                 body += connection.recv(65536)
             requests.append((head, body))
