@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from rise_bench.annotations.boxes.values import Box, BoxUnit
-    from rise_bench.annotations.metric import Metric
+    from rise_bench.annotations.metric import Metric, RankedScore
     from rise_bench.annotations.trainer_form import TrainerForms
 
 SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
@@ -85,6 +85,7 @@ class AnnotationKind(ABC, Generic[A]):
         references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
         in_frame: Whether its numbers mean something only in a frame.
         variants: Variants of the similarity that differ for this kind.
+        audit_variant: Variant that an error on either side lowers.
         min_classes: Classes that a benchmark needs at least.
         trainer_forms: Forms of an answer that other trainers compare, by ranking metric.
         limits: What a reader of scores has to know, in sentences.
@@ -100,6 +101,7 @@ class AnnotationKind(ABC, Generic[A]):
     references: ClassVar[tuple[str, ...]] = ()
     in_frame: ClassVar[bool] = False
     variants: ClassVar[tuple[SimilarityVariant, ...]] = ("paper",)
+    audit_variant: ClassVar[SimilarityVariant] = "paper"
     min_classes: ClassVar[int] = 0
     trainer_forms: ClassVar[Mapping[str, TrainerForms]] = {}
     limits: ClassVar[tuple[str, ...]] = ()
@@ -215,6 +217,24 @@ class AnnotationKind(ABC, Generic[A]):
     def rescale(self, annotation: A, source: Frame, target: Frame) -> A:
         """Express an annotation in another frame."""
         return annotation
+
+    # Annotating new images
+
+    def tidied(self, annotation: A, frame: Frame) -> A | None:
+        """Return a stated annotation as a ground truth has to be; None if nothing of it can be one."""
+        return annotation
+
+    def ranked_scores(
+        self, golds: Sequence[Gold], stated: Sequence[A | None], confidences: Sequence[Sequence[float]]
+    ) -> dict[str, RankedScore]:
+        """Return scores that use the confidence of each part, by name.
+
+        Args:
+            golds: Ground truth, in order of ids.
+            stated: What was stated of each; None for nothing that can be read.
+            confidences: Confidence of each part that `overlay` shows.
+        """
+        return {}
 
     # Comparison of submissions
 

@@ -41,6 +41,23 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedScore:
+    """A score that uses the confidence of each part of an annotation, beside the same without it.
+
+    Attributes:
+        title: Name as people write it.
+        ranked: With the confidences.
+        unranked: With all parts alike.
+        threshold: Smallest confidence that is kept for `ranked`; None if all are.
+    """
+
+    title: str
+    ranked: float
+    unranked: float
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A number that judges responses.
 

@@ -113,6 +113,11 @@ def score_annotation(gold: Gold, stated: Annotation) -> SampleScore:
     return _score(gold, Reading(stated, "ok", True, "", ""), stated)
 
 
+def score_unreadable(gold: Gold, reading: Reading) -> SampleScore:
+    """Score a response of which only is known that it states no annotation, and why."""
+    return _score(gold, reading, None)
+
+
 def _score(gold: Gold, reading: Reading, stated: Annotation | None) -> SampleScore:
     metrics = (metric for metric in KINDS[gold.kind].metrics if metric.sample)
     values = {metric.name: metric.score(gold.annotation, stated) for metric in metrics}

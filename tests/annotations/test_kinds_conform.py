@@ -40,7 +40,7 @@ ANNOTATIONS = {
     "distribution": st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
         lambda shares: Distribution(CLASSES, tuple(share / math.fsum(shares) for share in shares))
     ),
-    "boxes": st.lists(st.tuples(_side, _side, _side, _side), max_size=4).map(
+    "boxes": st.lists(st.tuples(_side, _side, _side, _side), max_size=4, unique=True).map(
         lambda boxes: Boxes(tuple(boxes))
     ),
 }
@@ -105,6 +105,27 @@ def test_columns_and_json_keep_an_annotation(kind, data):
     assert kind.from_columns(row, CLASSES) == stored.annotation
     assert kind.canonical(gold.annotation) == kind.canonical(stored.annotation)
     assert kind.from_json(json.loads(json.dumps(kind.to_json(gold.annotation))), CLASSES) == gold.annotation
+
+
+@quick
+@given(data=st.data())
+def test_a_stated_annotation_is_tidied_into_a_ground_truth(kind, data):
+    gold = draw(data, kind)
+    for factor in (1.0, 0.5, 40.0):
+        tidied = kind.tidied(scaled(gold.annotation, factor), gold.frame_px)
+        assert tidied is None or kind.problem(replace(gold, annotation=tidied), CLASSES) == ""
+    tidied = kind.tidied(gold.annotation, gold.frame_px)
+    assert kind.similarity(gold.annotation, tidied, kind.audit_variant) > 0.999
+    assert 0 <= kind.similarity(tidied, gold.annotation, kind.audit_variant) <= 1
+
+
+def scaled(annotation, factor):
+    """The same with all numbers larger or smaller, so that it is no ground truth."""
+    if isinstance(annotation, Boxes):
+        return Boxes(tuple(tuple(side * factor - 20 for side in box) for box in annotation.xywh))
+    if isinstance(annotation, Distribution):
+        return Distribution(annotation.classes, tuple(p * factor for p in annotation.probs))
+    return annotation
 
 
 def test_baselines_are_finite(kind):

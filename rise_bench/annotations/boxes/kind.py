@@ -10,9 +10,11 @@ import numpy as np
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.metrics import MAX_STATED, METRICS
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
+from rise_bench.annotations.boxes.ranked import ranked_scores
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
+from rise_bench.annotations.metric import RankedScore
 
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
 EDGE_TOLERANCE_PX = 1.0
@@ -36,6 +38,7 @@ class BoxesKind(AnnotationKind[Boxes]):
     prior = "mean_box"
     in_frame = True
     variants = ("paper", "upstream", "f1")
+    audit_variant = "f1"
     trainer_forms = {"ap50": CornerForms()}  # noqa: RUF012
     limits = ("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.",)
 
@@ -169,6 +172,18 @@ class BoxesKind(AnnotationKind[Boxes]):
         """Scale the sides; no rounding, no clipping."""
         return annotation.rescale(source, target)
 
+    def tidied(self, annotation: Boxes, frame: Frame) -> Boxes | None:
+        """Clip boxes to the image; leave out what is outside, repeated, or more than AP counts."""
+        clipped = (_clipped(box, frame) for box in annotation.xywh)
+        inside = tuple(dict.fromkeys(box for box in clipped if box[2] > 0 and box[3] > 0))[:MAX_STATED]
+        return None if annotation.xywh and not inside else Boxes(inside)
+
+    def ranked_scores(
+        self, golds: Sequence[Gold], stated: Sequence[Boxes | None], confidences: Sequence[Sequence[float]]
+    ) -> dict[str, RankedScore]:
+        """Return AP and F1 at IoU 0.5."""
+        return ranked_scores(golds, stated, confidences)
+
     def coordinates(self, gold: Gold, stated: Boxes) -> tuple[float, ...]:
         """Return the first box, relative to the image."""
         if not stated.xywh:
@@ -194,6 +209,12 @@ class BoxesKind(AnnotationKind[Boxes]):
     def overlay(self, annotation: Boxes) -> tuple[Box, ...]:
         """Return the boxes."""
         return annotation.xywh
+
+
+def _clipped(box: Box, frame: Frame) -> Box:
+    x, y, w, h = box
+    left, top = max(x, 0.0), max(y, 0.0)
+    return left, top, min(x + w, frame.width) - left, min(y + h, frame.height) - top
 
 
 def _sides(box: Box) -> str:

@@ -1,8 +1,9 @@
 """Average precision at IoU 0.5 through pycocotools, and fast resampling of it.
 
 A sample is an (image, category) pair: only boxes of that category are asked for and counted. VLM answers have
-no confidence, so every score is 1.0; COCOeval's stable sort then leaves ties in order of samples, then of
-emission, which is why samples are put in order of their ids (docs/decisions/average_precision.md).
+no confidence, so every score is 1.0 (AP with confidences is in `ranked`); COCOeval's stable sort then leaves
+ties in order of samples, then of emission, which is why samples are put in order of their ids
+(docs/decisions/average_precision.md).
 """
 
 import contextlib
@@ -60,8 +61,9 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     boxes = [answer.xywh[:MAX_STATED] if answer else () for answer in stated]
     hits = [_hit_alone(a, b) if len(a) == len(b) == 1 else None for a, b in zip(truth, boxes, strict=True)]
     several = [i for i, hit in enumerate(hits) if hit is None]
-    for i, hit in zip(several, _match([truth[i] for i in several], [boxes[i] for i in several]), strict=True):
-        hits[i] = hit
+    outcomes = coco_outcomes([truth[i] for i in several], [boxes[i] for i in several])
+    for i, outcome in zip(several, outcomes, strict=True):
+        hits[i] = hits_of(outcome)
     return [
         Matches(gold.category, len(a), hit)
         for gold, a, hit in zip(golds, truth, hits, strict=True)
@@ -76,41 +78,66 @@ def _hit_alone(truth: Sequence[Box], stated: Sequence[Box]) -> NDArray[np.bool_]
     return np.array(mask.iou([list(stated[0])], [list(truth[0])], [0])[0] >= _HALF)
 
 
-def _match(truth: Sequence[Sequence[Box]], stated: Sequence[Sequence[Box]]) -> list[NDArray[np.bool_]]:
+def coco_outcomes(
+    truth: Sequence[Sequence[Box]],
+    stated: Sequence[Sequence[Box]],
+    scores: Sequence[Sequence[float]] | None = None,
+) -> list[Any]:
+    """Return COCOeval's record of each sample at IoU 0.5, None where there is no box at all.
+
+    Args:
+        truth: True boxes of each sample.
+        stated: Stated boxes of each sample; COCO counts the first 100 by score.
+        scores: Score of each stated box; 1 if None.
+    """
     from pycocotools.cocoeval import COCOeval
 
     if not truth:
         return []
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_coco_of(truth), _coco_of(stated), iouType="bbox")
+        evaluation = COCOeval(_coco_of(truth), _coco_of(stated, scores), iouType="bbox")
         evaluation.params.iouThrs = np.array([_HALF])
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
         evaluation.params.maxDets = [MAX_STATED]
         evaluation.evaluate()
-    return [_hits(outcome) for outcome in evaluation.evalImgs]
+    return list(evaluation.evalImgs)
 
 
-def _coco_of(boxes_of_samples: Sequence[Sequence[Box]]) -> Any:
+def _coco_of(
+    boxes_of_samples: Sequence[Sequence[Box]], scores: Sequence[Sequence[float]] | None = None
+) -> Any:
     """Wrap boxes as a pycocotools dataset of one category, samples as images in order."""
     from pycocotools.coco import COCO
 
-    common = {"category_id": 1, "iscrowd": 0, "score": 1.0}
-    owned = [(image_id, box) for image_id, boxes in enumerate(boxes_of_samples) for box in boxes]
+    common = {"category_id": 1, "iscrowd": 0}
+    scored = scores or [[1.0] * len(boxes) for boxes in boxes_of_samples]
+    owned = [
+        (image_id, box, score)
+        for image_id, boxes in enumerate(boxes_of_samples)
+        for box, score in zip(boxes, scored[image_id], strict=True)
+    ]
     coco = COCO()
     coco.dataset = {
         "images": [{"id": image_id} for image_id in range(len(boxes_of_samples))],
         "categories": [{"id": 1}],
         "annotations": [
-            {"id": number, "image_id": image_id, "bbox": list(box), "area": box[2] * box[3], **common}
-            for number, (image_id, box) in enumerate(owned, start=1)
+            {
+                "id": number,
+                "image_id": image_id,
+                "bbox": list(box),
+                "area": box[2] * box[3],
+                "score": score,
+                **common,
+            }
+            for number, (image_id, box, score) in enumerate(owned, start=1)
         ],
     }
     coco.createIndex()
     return coco
 
 
-def _hits(outcome: Mapping[str, Any] | None) -> NDArray[np.bool_]:
-    """Which stated boxes of a sample were matched; COCOeval has no outcome where there is no box at all."""
+def hits_of(outcome: Mapping[str, Any] | None) -> NDArray[np.bool_]:
+    """Which stated boxes of a sample were matched, the one with the largest score first."""
     return np.zeros(0, dtype=np.bool_) if outcome is None else np.array(outcome["dtMatches"][0] > 0)
 
 
@@ -124,14 +151,15 @@ def ap50(matches: Sequence[Matches]) -> float:
     for sample in matches:
         by_category.setdefault(sample.category, []).append(sample)
     per_category = [
-        _ap_of_category(np.concatenate([s.hit for s in samples]), sum(s.gold for s in samples))
+        ap_of_category(np.concatenate([s.hit for s in samples]), sum(s.gold for s in samples))
         for samples in by_category.values()
         if any(s.gold for s in samples)
     ]
     return float(np.mean(per_category)) if per_category else float("nan")
 
 
-def _ap_of_category(hit: NDArray[np.bool_], gold: int) -> float:
+def ap_of_category(hit: NDArray[np.bool_], gold: int) -> float:
+    """Return AP of one category: whether each stated box matched, the first in the ranking first."""
     if not hit.any():
         return 0.0
     true_positives = np.cumsum(hit)

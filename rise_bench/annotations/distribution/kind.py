@@ -152,6 +152,11 @@ class DistributionKind(AnnotationKind[Distribution]):
         }
         return {name: _always(answer) for name, answer in answers.items()}
 
+    def tidied(self, annotation: Distribution, frame: Frame) -> Distribution | None:
+        """Normalise the probabilities; None without any mass."""
+        shares = normalised(annotation.probs)
+        return None if shares is None else Distribution(annotation.classes, tuple(shares))
+
     def coordinates(self, gold: Gold, stated: Distribution) -> tuple[float, ...]:
         """Return the probabilities, normalised."""
         total = sum(stated.probs) or 1.0

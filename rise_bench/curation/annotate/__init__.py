@@ -1,0 +1,1 @@
+"""Annotating new pictures: a reason, an annotation and a confidence for each."""

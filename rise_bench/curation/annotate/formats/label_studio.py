@@ -1,0 +1,97 @@
+"""Label Studio: tasks with predictions, and the labelling config of their project.
+
+`score` is the confidence, by which the Data Manager sorts. Pictures are named as Label Studio serves local
+files: its LOCAL_FILES_DOCUMENT_ROOT is the folder of the pictures.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Answer, Picture
+from rise_bench.files.atomic import atomic_text_file, atomic_write_text
+
+TASKS_NAME, CONFIG_NAME = "label-studio.json", "label-studio.xml"
+
+#: Names of the controls in the labelling config.
+_BOX, _LABEL, _TEXT, _REASON, _IMAGE = "box", "label", "annotation", "reason", "image"
+
+
+@contextmanager
+def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPicture], None]]:
+    """Open `label-studio.json`, and write `label-studio.xml` beside it."""
+    atomic_write_text(folder / CONFIG_NAME, labelling_config(run))
+    with atomic_text_file(folder / TASKS_NAME) as file:
+        separator = "[\n"
+
+        def add(picture: AnnotatedPicture) -> None:
+            nonlocal separator
+            file.write(separator + json.dumps(task_of(run, picture), ensure_ascii=False))
+            separator = ",\n"
+
+        yield add
+        file.write("\n]\n" if separator == ",\n" else "[]\n")
+
+
+def labelling_config(run: AnnotationRun) -> str:
+    """Return the XML of a project whose annotations these are."""
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Image", name=_IMAGE, value=f"${_IMAGE}")
+    if run.has_boxes:
+        _choices(view, "RectangleLabels", "Label", _BOX, run.labels)
+    elif run.has_shares:
+        _choices(view, "Choices", "Choice", _LABEL, run.labels)
+    else:
+        ElementTree.SubElement(view, "TextArea", name=_TEXT, toName=_IMAGE, editable="true")
+    ElementTree.SubElement(view, "TextArea", name=_REASON, toName=_IMAGE, editable="true", rows="3")
+    ElementTree.indent(view)
+    return ElementTree.tostring(view, encoding="unicode") + "\n"
+
+
+def _choices(view: ElementTree.Element, tag: str, part: str, name: str, labels: Sequence[str]) -> None:
+    control = ElementTree.SubElement(view, tag, name=name, toName=_IMAGE)
+    for label in labels:
+        ElementTree.SubElement(control, part, value=label)
+
+
+def task_of(run: AnnotationRun, picture: AnnotatedPicture) -> dict[str, Any]:
+    """Return a picture as a task, without predictions where there is no annotation."""
+    path = picture.picture.path
+    task: dict[str, Any] = {"data": {_IMAGE: f"/data/local-files/?d={quote(path)}", "path": path}}
+    if not picture.annotated:
+        return task
+    results = [result for answer in picture.annotated for result in _results(run, picture.picture, answer)]
+    if reasons := run.reasons(picture):
+        results.append(_result(_REASON, "textarea", {"text": reasons}))
+    for number, result in enumerate(results):
+        result["id"] = f"r{number}"
+    prediction = {"model_version": run.model, "score": picture.confidence, "result": results}
+    return task | {"predictions": [prediction]}
+
+
+def _results(run: AnnotationRun, picture: Picture, answer: Answer) -> Iterator[dict[str, Any]]:
+    assert answer.annotation is not None
+    size = {"original_width": picture.width_px, "original_height": picture.height_px, "image_rotation": 0}
+    if run.has_boxes:
+        for label, (x, y, w, h), confidence in run.boxes(answer):
+            value = {
+                "x": 100 * x / picture.width_px,
+                "y": 100 * y / picture.height_px,
+                "width": 100 * w / picture.width_px,
+                "height": 100 * h / picture.height_px,
+                "rotation": 0,
+                "rectanglelabels": [label],
+            }
+            yield _result(_BOX, "rectanglelabels", value) | size | {"score": confidence}
+    elif run.has_shares:
+        yield _result(_LABEL, "choices", {"choices": [run.label(answer)]})
+    else:
+        yield _result(_TEXT, "textarea", {"text": [run.kind.render(answer.annotation)]})
+
+
+def _result(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"from_name": name, "to_name": _IMAGE, "type": kind, "value": value}

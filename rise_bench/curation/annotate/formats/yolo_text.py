@@ -1,0 +1,57 @@
+"""YOLO: a text file of boxes for each picture, as Ultralytics trains on, without confidences.
+
+The pictures are not copied: `images` is a link to their folder.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Picture
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import atomic_directory
+
+NAME = "yolo"
+
+
+@contextmanager
+def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPicture], None]]:
+    """Open the folder `yolo`: `labels/`, `data.yaml`, and `images` where the system can make a link."""
+    ids = {label: number for number, label in enumerate(run.labels)}
+    with atomic_directory(folder / NAME, overwrite=True) as work:
+        (work / "labels").mkdir()
+        with contextlib.suppress(OSError, NotImplementedError):
+            (work / "images").symlink_to(run.pictures, target_is_directory=True)
+        names = json.dumps(list(ids), ensure_ascii=False)  # JSON is YAML, whatever the names hold
+        paths = "train: images\nval: images\n"
+        (work / "data.yaml").write_text(f"{paths}nc: {len(ids)}\nnames: {names}\n", encoding="utf-8")
+
+        def add(picture: AnnotatedPicture) -> None:
+            if not picture.annotated:
+                return
+            file = (work / "labels" / picture.picture.path).with_suffix(".txt")
+            if file.exists():
+                raise DataError(
+                    f"{picture.picture.path} has the name of another picture but for its ending, and "
+                    "YOLO knows labels by the name; rename one"
+                )
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lines = [
+                f"{ids[label]} {_relative(box, picture.picture)}"
+                for answer in picture.annotated
+                for label, box, _ in run.boxes(answer)
+            ]
+            file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+        yield add
+
+
+def _relative(box: tuple[float, float, float, float], picture: Picture) -> str:
+    """Centre and size of a box as shares of the picture's sides."""
+    x, y, w, h = box
+    width, height = picture.width_px, picture.height_px
+    return " ".join(
+        f"{share:.6f}" for share in ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
+    )

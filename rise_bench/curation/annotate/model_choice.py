@@ -1,0 +1,62 @@
+"""Which model answers, and how it states boxes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.errors import ConfigError
+from rise_bench.models.families import supported_model
+from rise_bench.models.trained_model import recipe_of, run_of
+from rise_bench.prompts.asked_format import box_unit_of
+
+
+def endpoint_of(model: str, endpoints: list[str], api_key_env: str) -> tuple[list[str], str]:
+    """Return the servers, none for a model on this machine, and the name of the model.
+
+    A URL in the place of the model's name is a server that serves one model, which is asked for its name.
+
+    Raises:
+        ConfigError: If there is no name.
+        PrerequisiteError: If the server does not say.
+    """
+    if not model.startswith(("http://", "https://")):
+        return endpoints, model
+    if endpoints:
+        raise ConfigError(f"--model {model} is a URL; with --endpoint, name the model that it serves")
+    from rise_bench.models.openai_endpoint import served_model
+
+    return [model], served_model(model, api_key_env)
+
+
+def answer_format_of(
+    model: str, revision: str, served: bool, unit: BoxUnit | None, max_pixels: int | None
+) -> AnswerFormat:
+    """Return how a model is asked: as it was trained, where a run says so, else as its family was.
+
+    Args:
+        model: Name of the model.
+        revision: Its Hub revision.
+        served: Whether an endpoint runs it; else it is checked that this machine can.
+        unit: Unit of boxes that the user states.
+        max_pixels: Largest image that the user states.
+
+    Raises:
+        ConfigError: If there is no such model on this machine or the Hub, or it cannot be loaded.
+    """
+    stated = {"unit": unit, "max_pixels": max_pixels}
+    changes = {name: value for name, value in stated.items() if value is not None}
+    return replace(_usual_format(model, revision, served), **changes)  # type: ignore[arg-type]
+
+
+def _usual_format(model: str, revision: str, served: bool) -> AnswerFormat:
+    if served:
+        return replace(DEFAULT_FORMAT, unit=box_unit_of(model))
+    checked = supported_model(model, revision, weights=False)
+    if (run := run_of(Path(model).expanduser())) is not None:
+        trained = recipe_of(run).get("model") or {}
+        of_run = {name: trained[name] for name in ("max_pixels",) if name in trained}
+        return replace(DEFAULT_FORMAT, unit=trained.get("box_unit", DEFAULT_FORMAT.unit), **of_run)
+    family = json.loads((checked.folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    return replace(DEFAULT_FORMAT, unit=box_unit_of(family))

@@ -1,0 +1,173 @@
+"""Results of an annotation run: its formats, the review queue and what the run was."""
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rise_bench.curation.annotate.answers import REFUSED, Answers
+from rise_bench.curation.annotate.formats import FORMATS, json_lines
+from rise_bench.curation.annotate.job import AnnotateJob
+from rise_bench.curation.annotate.records import Answer, Picture
+from rise_bench.curation.annotate.sampling import Asked
+from rise_bench.curation.queue import QueueHeader, ReviewItem, write_queue
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.json_text import json_text
+from rise_bench.prompts.templates import task_sentence
+
+SUMMARY_NAME = "annotate.json"
+
+#: What K = 1 says of its confidences.
+NO_CONFIDENCE = (
+    "one sample: every confidence is 1.0 and says nothing; draw several with --samples to know how sure "
+    "the model is"
+)
+_AGREEMENT = "agreement of the other samples; of a box, the share of the samples that have it (IoU 0.5)"
+
+#: Refused questions that a summary shows.
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers of a run.
+
+    Attributes:
+        pictures: Pictures that could be read.
+        answers: Questions by outcome: "annotated", "unreadable" or "refused".
+        samples: Responses by reading: "ok", or why they could not be read.
+        left_out: Pictures that a format cannot hold, by its name, with the reason.
+    """
+
+    pictures: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    samples: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+def write_outputs(
+    job: AnnotateJob, answers: Answers, asked: Asked, judge: dict[str, Any], progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """Write everything; `annotate.json` last, so that a folder that has it is complete.
+
+    Args:
+        job: The run.
+        answers: Its answers.
+        asked: What was asked now.
+        judge: What the judge of groundedness says of itself; empty without one.
+        progress: Called with the number of pictures just written.
+
+    Returns:
+        The content of `annotate.json`.
+    """
+    (job.out / SUMMARY_NAME).unlink(missing_ok=True)
+    counts = _write_formats(job, answers, progress)
+    write_queue(job.out, _queue_header(job), _items(job))
+    refused = dict(list(asked.refused.items())[:_SHOWN])
+    summary = job.settings() | {
+        "kind": job.run.spec.kind,
+        "classes": list(job.run.spec.classes),
+        "categories": list(job.run.categories),
+        "pictures_folder": str(job.run.pictures),
+        "pictures": counts.pictures,
+        "skipped": [asdict(skipped) for skipped in asked.skipped],
+        "answers": dict(counts.answers),
+        "sample_readings": dict(counts.samples),
+        "refused": refused,
+        "left_out": counts.left_out,
+        "confidence": NO_CONFIDENCE if job.run.samples == 1 else _AGREEMENT,
+        "tokens": asdict(answers.tokens),
+        "judge": judge,
+        "files": {name: FORMATS[name].file for name in _names(job)},
+    }
+    atomic_write_text(job.out / SUMMARY_NAME, json_text(summary) + "\n")
+    return summary
+
+
+def _names(job: AnnotateJob) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("jsonl", *job.formats)))
+
+
+def _write_formats(job: AnnotateJob, answers: Answers, progress: Callable[[int], None]) -> Counts:
+    counts = Counts()
+    with ExitStack() as stack:
+        add = {name: stack.enter_context(FORMATS[name].write(job.out, job.run)) for name in _names(job)}
+        for picture, readings in answers.annotated():
+            counts.pictures += 1
+            counts.answers.update(map(_outcome, picture.answers))
+            counts.samples.update(readings)
+            for name, add_picture in add.items():
+                try:
+                    add_picture(picture)
+                except DataError as error:
+                    counts.left_out.setdefault(name, []).append(str(error))
+            progress(1)
+    return counts
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.annotation is not None:
+        return "annotated"
+    return REFUSED if answer.reading == REFUSED else "unreadable"
+
+
+def _queue_header(job: AnnotateJob) -> QueueHeader:
+    run = job.run
+    return QueueHeader(
+        title=f"Annotations of {run.pictures.name} by {run.model}",
+        made_by="annotate",
+        kind=run.spec.kind,
+        order="confidence, the lowest first",
+        classes=run.spec.classes,
+        categories=run.categories,
+        pictures=str(run.pictures),
+    )
+
+
+def _items(job: AnnotateJob) -> Iterator[ReviewItem]:
+    """Yield the lines of `annotations.jsonl`, the least certain first; memory holds where they begin."""
+    confidences, offsets = array("d"), array("q")
+    with (job.out / json_lines.NAME).open("rb") as file:
+        offset = 0
+        for line in file:
+            confidence = json.loads(line)["confidence"]
+            confidences.append(-1.0 if confidence is None else confidence)
+            offsets.append(offset)
+            offset += len(line)
+        for index in sorted(range(len(offsets)), key=confidences.__getitem__):
+            file.seek(offsets[index])
+            yield _item(job, *json_lines.answer_of(job.run, json.loads(file.readline())))
+
+
+def _item(job: AnnotateJob, picture: Picture, answer: Answer) -> ReviewItem:
+    scores = {
+        "confidence": answer.confidence,
+        "groundedness": answer.groundedness,
+        "worst_sentence": answer.worst_sentence,
+    }
+    return ReviewItem(
+        id=f"{picture.path}#{answer.category}" if answer.category else picture.path,
+        width_px=picture.width_px,
+        height_px=picture.height_px,
+        image=picture.path,
+        question=task_sentence(job.run.spec, job.gold(picture, answer.category)),
+        category=answer.category,
+        suggested=answer.annotation,
+        reason=answer.reason,
+        scores={name: value for name, value in scores.items() if value is not None},
+        why=_why(job.run.samples, answer),
+    )
+
+
+def _why(samples: int, answer: Answer) -> tuple[str, ...]:
+    if answer.annotation is None:
+        return (f"The model gave no annotation that can be read ({answer.reading}).",)
+    if samples == 1:
+        return ()
+    unread = samples - answer.readable
+    agreement = f"The other {samples - 1} samples agree with it by {answer.confidence:.0%}."
+    return (agreement, f"{unread} samples could not be read.") if unread else (agreement,)

@@ -1,0 +1,106 @@
+"""Scores of an annotation run on the samples of a benchmark: with the confidences, and without."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.metric import RankedScore
+from rise_bench.curation.annotate.formats import json_lines
+from rise_bench.curation.annotate.records import AnnotationRun, Answer
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.errors import DataError
+from rise_bench.evaluation.score_run import ScoredRun, score_floors
+from rise_bench.evaluation.win_rate_reference import win_rate_reference
+from rise_bench.scoring.bootstrap import RESAMPLES
+from rise_bench.scoring.response import Reading
+from rise_bench.scoring.scores import SampleScore, aggregate, score_annotation, score_unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAnnotations:
+    """Scores of an annotation run.
+
+    Attributes:
+        run: Scores that need no confidence, beside the baselines.
+        ranked: Scores that use the confidences, by name.
+    """
+
+    run: ScoredRun
+    ranked: dict[str, RankedScore]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as plain JSON values."""
+        return self.run.to_json() | {"ranked": {name: asdict(score) for name, score in self.ranked.items()}}
+
+
+def annotations_file(path: Path) -> Path | None:
+    """Return the `annotations.jsonl` that a path is or holds; None if it is something else."""
+    file = path / json_lines.NAME if path.is_dir() else path
+    return file if file.name == json_lines.NAME and file.is_file() else None
+
+
+def score_annotations(
+    path: Path, dataset: BenchmarkDataset, split: str = "test", *, resamples: int = RESAMPLES
+) -> ScoredAnnotations:
+    """Score annotations against the ground truth of a split; a row is known by the hash of its image's file.
+
+    Args:
+        path: `annotations.jsonl`.
+        dataset: The benchmark.
+        split: Split whose pictures were annotated, perhaps among others.
+        resamples: Bootstrap resamples.
+
+    Raises:
+        DataError: If the file is not what `annotate` writes, or a row of the split has no answer.
+    """
+    golds = sorted(dataset.golds(split), key=lambda gold: gold.id)
+    answers = _answers(path, dataset, split, golds)
+    scores = [_score(gold, answers[gold.id]) for gold in golds]
+    reference = win_rate_reference(dataset, split)
+    report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
+    floors = score_floors(dataset, split, reference=reference, resamples=0)
+    ranked = KINDS[dataset.spec.kind].ranked_scores(
+        golds, [score.stated for score in scores], [answers[gold.id].parts for gold in golds]
+    )
+    return ScoredAnnotations(ScoredRun(dataset.spec, dataset.sha256, report, floors), ranked)
+
+
+def _score(gold: Gold, answer: Answer) -> SampleScore:
+    if answer.annotation is None:
+        return score_unreadable(gold, Reading(None, answer.reading, False, answer.reason, ""))
+    return score_annotation(gold, answer.annotation)
+
+
+def _answers(path: Path, dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> dict[str, Answer]:
+    rows = dataset.rows(split, columns=["id", "source_sha256", "category"])
+    ids = {(row["source_sha256"], row["category"]): row["id"] for row in rows}
+    answers = {}
+    for sha256, answer in _read(path, dataset):
+        if (row_id := ids.get((sha256, answer.category))) is not None:
+            answers[row_id] = answer
+    missing = [gold.id for gold in golds if gold.id not in answers]
+    if missing:
+        raise DataError(
+            f"{path} has no answer to {len(missing)} of {len(golds)} {split} samples of {dataset.spec.name}, "
+            f"e.g. {missing[0]!r}; annotate the pictures that the benchmark was built from, with its classes"
+        )
+    return answers
+
+
+def _read(path: Path, dataset: BenchmarkDataset) -> Iterator[tuple[str, Answer]]:
+    spec = dataset.spec
+    run = AnnotationRun(Path(), spec, dataset.manifest.categories, "", 1, "")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                picture, answer = json_lines.answer_of(run, json.loads(line))
+            except (LookupError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path}, line {number}: not an annotation of {spec.kind} ({error!r}); give the file "
+                    "that `rise-bench annotate` wrote for this benchmark"
+                ) from error
+            yield picture.sha256, answer

@@ -1,0 +1,125 @@
+"""Asking a model about the pictures of a folder, so that a killed run asks for nothing twice.
+
+Pictures are read when there is room for a question, and forgotten with its answer. A response is on disk
+before it counts, under the hash of the picture and the class that was asked for.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TextIO
+
+from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
+from rise_bench.cot.sweep import batches, in_parallel
+from rise_bench.curation.annotate.job import AnnotateJob, key_of
+from rise_bench.curation.annotate.pictures import Skipped, picture_paths, read_picture
+from rise_bench.errors import DataError
+from rise_bench.files.atomic import atomic_text_file
+from rise_bench.models.sampler import Prompt, SampleError, Sampler
+
+PICTURES_NAME = "pictures.jsonl"
+
+#: Questions that a model may refuse before it answers the first one.
+_PATIENCE = 20
+
+_Question = tuple[str, Prompt]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a run asked.
+
+    Attributes:
+        answered: Questions that were answered now.
+        reused: Questions that had been answered before, or for another file of the same content.
+        refused: Id of a question -> why the model refused it.
+        skipped: Files that cannot be annotated.
+    """
+
+    answered: int = 0
+    reused: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
+    """Ask what no earlier start has an answer to, and list the pictures in the log.
+
+    Raises:
+        PrerequisiteError: The model cannot be reached.
+        DataError: It refuses every question.
+    """
+    asked, done = Asked(), {row["id"] for row, *_ in read_rows([job.log])}
+    log = RowLog(job.log, 0, attempt=next_attempt(job.log))
+    sampler: Sampler | None = None
+    try:
+        with atomic_text_file(job.log / PICTURES_NAME) as pictures:
+            questions = _questions(job, pictures, asked, done, progress)
+            first = next(questions, None)
+            if first is not None:
+                sampler = job.load()
+                _ask_all(job, sampler, _chain(first, questions), asked, log, progress)
+    finally:
+        log.close()
+        if sampler is not None:
+            sampler.close()
+    return asked
+
+
+def _chain(first: _Question, rest: Iterator[_Question]) -> Iterator[_Question]:
+    yield first
+    yield from rest
+
+
+def _ask_all(
+    job: AnnotateJob,
+    sampler: Sampler,
+    questions: Iterator[_Question],
+    asked: Asked,
+    log: RowLog,
+    progress: Callable[[int], None],
+) -> None:
+    def answer(batch: Sequence[_Question]) -> list[list[str]]:
+        return sampler.sample([prompt for _, prompt in batch], job.run.samples, job.max_length)
+
+    for batch, future in in_parallel(answer, batches(questions, sampler.batch_rows), sampler.workers):
+        try:
+            responses = future.result()
+        except SampleError as error:
+            asked.refused |= {key: str(error) for key, _ in batch}
+        else:
+            so_far = asdict(sampler.tokens)
+            log.append(
+                {"id": key, "responses": texts, "tokens": so_far}
+                for (key, _), texts in zip(batch, responses, strict=True)
+            )
+            asked.answered += len(batch)
+        progress(len(batch))
+        if not asked.answered and len(asked.refused) >= _PATIENCE:
+            raise DataError(
+                f"the model refused the first {len(asked.refused)} questions: "
+                f"{next(iter(asked.refused.values()))}"
+            )
+
+
+def _questions(
+    job: AnnotateJob, pictures: TextIO, asked: Asked, known: set[str], progress: Callable[[int], None]
+) -> Iterator[_Question]:
+    """Yield what is to be asked; a line for each picture goes to `pictures`."""
+    folder = job.run.pictures
+    for path in picture_paths(folder, job.out.resolve()):
+        read = read_picture(folder, path)
+        if isinstance(read, Skipped):
+            asked.skipped.append(read)
+            progress(len(job.asked))
+            continue
+        picture, data = read
+        pictures.write(json.dumps(asdict(picture)) + "\n")
+        for category in job.asked:
+            key = key_of(picture, category)
+            if key in known:
+                asked.reused += 1
+                progress(1)
+                continue
+            known.add(key)
+            yield key, job.prompt(picture, data, category)
