@@ -46,7 +46,7 @@ from .support.minihub import Minihub, serve  # noqa: E402
 from .support.stand_in_lmms import StandIn  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
-collect_ignore = ["support/kill_at_every_step.py", "support/kill_training.py"]
+collect_ignore_glob = ["support/*"]
 
 #: The checkout under test.
 ROOT = Path(__file__).parents[1]
@@ -131,3 +131,17 @@ def shared_data() -> Path:
     if named:
         pytest.fail(f"RISE_BENCH_TEST_DATA={named} is not a folder; unset it or point it at the real data")
     pytest.skip(f"no real data: {folder} is absent and RISE_BENCH_TEST_DATA is not set")
+
+
+#: Folders whose files take longest; they are started first, so that no worker waits for another at the end.
+_LONGEST_FIRST = ("e2e", "trainers", "data")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of some folders first."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+    items.sort(key=place)

@@ -14,7 +14,6 @@ import re
 import runpy
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,16 +73,14 @@ class Confinement:
         return held | {"time_s": self.time_s}
 
 
-def kill_all(process: "subprocess.Popen[bytes]") -> None:
+def kill_all(leader: int) -> None:
     """Kill the leader of a session and its children."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(leader, signal.SIGKILL)
 
 
 @contextlib.contextmanager
-def ended_in_time(
-    process: "subprocess.Popen[bytes]", confinement: Confinement | None
-) -> Iterator[threading.Event]:
+def ended_in_time(leader: int, confinement: Confinement | None) -> Iterator[threading.Event]:
     """Kill a confined process and its children when its time is over.
 
     Yields:
@@ -93,7 +90,7 @@ def ended_in_time(
 
     def expire() -> None:
         expired.set()
-        kill_all(process)
+        kill_all(leader)
 
     timer = threading.Timer(confinement.time_s if confinement else 0, expire)
     timer.daemon = True

@@ -11,11 +11,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
 from rise_bench.errors.redaction import safe_text
 from rise_bench.evaluation.confined import Confinement, ended_in_time, kill_all
+from rise_bench.processes.warm import Warm, is_warm
 
 LOG_NAME = "lmms_eval.log"
 
@@ -62,29 +65,16 @@ def run_lmms_eval(
         everything: Show its whole output on standard error, not only the progress bar.
         confinement: Bounds for an untrusted model, in one process; None for a trusted one.
     """
-    command = [sys.executable, "-m", "rise_bench.cli.tethered", "-m"]
-    if processes > 1:
-        command += ["accelerate.commands.launch", "--num_processes", str(processes), "-m"]
-    command += ["lmms_eval", *arguments]
-    if confinement:
-        command = confinement.command("rise_bench.cli.tethered", ["-m", "lmms_eval", *arguments])
+    variables = {**(confinement.environment() if confinement else os.environ), **(environment or {})}
     tail: deque[str] = deque(maxlen=_KEPT_LINES)
-    with (
-        log.open("w", encoding="utf-8") as file,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**(confinement.environment() if confinement else os.environ), **(environment or {})},
-            start_new_session=True,  # only this process gets Ctrl-C, and ends the others
-        ) as process,
-        ended_in_time(process, confinement) as expired,
-    ):
+    process, output = _start(arguments, processes, variables, confinement)
+    with log.open("w", encoding="utf-8") as file, output, ended_in_time(process.pid, confinement) as expired:
         try:
-            _pass_on(process, file, tail, _Bar(everything=everything))
+            _pass_on(output.fileno(), file, tail, _Bar(everything=everything))
+            code = process.wait()
         except BaseException:
-            _end(process)
+            kill_all(process.pid)
+            process.wait()
             raise
     reason = _reason(tail)
     if confinement and expired.is_set():
@@ -92,25 +82,47 @@ def run_lmms_eval(
     elif confinement and _NO_MEMORY.search(reason):
         gib = confinement.memory_bytes / 2**30
         reason += f", at its limit of {gib:.1f} GiB of memory; raise it if the model needs more"
-    return Ended(process.returncode, reason)
+    return Ended(code if code is not None else 1, reason)
 
 
-def _pass_on(process: "subprocess.Popen[bytes]", log: IO[str], tail: deque[str], bar: "_Bar") -> None:
+def _start(
+    arguments: Sequence[str],
+    processes: int,
+    environment: Mapping[str, str],
+    confinement: Confinement | None,
+) -> tuple["Warm | subprocess.Popen[bytes]", "Connection | IO[bytes]"]:
+    """Start lmms-eval; also return the end of the pipe of its output."""
+    if is_warm() and processes == 1 and not confinement:
+        output, inlet = Pipe(duplex=False)
+        warm = Warm("lmms_eval", arguments, environment=environment, stdout=inlet, stderr=inlet)
+        inlet.close()
+        return warm, output
+    command = [sys.executable, "-m", "rise_bench.processes.tethered"]
+    if processes > 1:
+        command += ["accelerate.commands.launch", "--num_processes", str(processes), "-m"]
+    command += ["lmms_eval", *arguments]
+    if confinement:
+        command = confinement.command("rise_bench.processes.tethered", ["lmms_eval", *arguments])
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,  # only this process gets Ctrl-C, and ends the others
+    )
     assert process.stdout is not None
-    for line, end in _lines(process.stdout):
+    return process, process.stdout
+
+
+def _pass_on(output: int, log: IO[str], tail: deque[str], bar: "_Bar") -> None:
+    for line, end in _lines(output):
         text = _passed_on(line)
         if end == "\n":
             log.write(f"{text}\n")
             tail.append(text)
         bar.show(text)
     bar.close()
-    process.wait()
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End lmms-eval and its children, even if it does not respond."""
-    kill_all(process)
-    process.wait()
 
 
 def _passed_on(line: str) -> str:
@@ -118,10 +130,10 @@ def _passed_on(line: str) -> str:
     return safe_text(_COLOUR.sub("", line).strip("\r\n"))
 
 
-def _lines(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
+def _lines(output: int) -> Iterator[tuple[str, str]]:
     """Yield lines with their ends; a progress bar ends lines by a carriage return."""
     rest = b""
-    while chunk := os.read(stream.fileno(), 65_536):
+    while chunk := os.read(output, 65_536):
         *whole, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
         for line in whole:
             yield line[:-1].decode(errors="replace"), line[-1:].decode()

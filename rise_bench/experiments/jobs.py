@@ -7,8 +7,6 @@ from what its command left. Standard output and the log of each job are kept.
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.files.locks import locked_folder
+from rise_bench.processes.warm import Warm
 
 _POLL_SECONDS = 0.3
 _NOTE_SECONDS = 5.0
@@ -74,7 +73,7 @@ class Progress:
 @dataclass(slots=True)
 class _Running:
     job: Job
-    process: subprocess.Popen[bytes]
+    process: Warm
     started: float
     before_s: float
     noted: float = 0.0
@@ -216,16 +215,15 @@ def _start(job: Job, folder: JobFolder) -> _Running:
     folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
     before = folder.seconds(job.name)
     folder.write(job, before, done=False)
-    with folder.output(job.name).open("wb") as out, folder.log(job.name).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rise_bench.cli.tethered", *job.arguments],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=log,
-            env={name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
-            | dict(job.environment),
-            start_new_session=True,
-        )
+    folder.output(job.name).write_bytes(b"")
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
+    process = Warm(
+        "rise_bench",
+        job.arguments,
+        environment=kept | dict(job.environment),
+        stdout=folder.output(job.name),
+        stderr=folder.log(job.name),
+    )
     return _Running(job, process, time.monotonic(), before)
 
 
@@ -241,16 +239,14 @@ def _has_ended(child: _Running, folder: JobFolder) -> bool:
     raise PrerequisiteError(
         f"{child.job.label} failed (exit code {code}): rise-bench {' '.join(child.job.arguments)}\n"
         + "\n".join(f"    {line}" for line in lines)
-        + f"\nAll of its log: {folder.log(child.job.name)}. Mend the cause and start the same command again."
+        + f"\nAll of its log: {folder.log(child.job.name)}. Fix the cause and start the same command again."
     )
 
 
 def _stop(child: _Running, folder: JobFolder) -> None:
     if child.process.poll() is None:
         folder.write(child.job, child.seconds, done=False)
-    if child.process.stdin:
-        child.process.stdin.close()  # the tether
-    child.process.wait()
+    child.process.kill()
 
 
 def _progress(job: Job, folder: JobFolder) -> Progress:
@@ -259,6 +255,8 @@ def _progress(job: Job, folder: JobFolder) -> Progress:
 
 
 def _tail(path: Path) -> bytes:
+    if not path.exists():
+        return b""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         return file.read()

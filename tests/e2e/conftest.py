@@ -17,11 +17,13 @@ from rise_bench.annotations.kinds import render_gold
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.models.tiny import make_tiny_model
 
+from ..support.commands import Command
 from ..support.drawn_data import ids_by_picture, write_drawn
 from ..support.openai_server import Answer
 
-#: Starts a command: (arguments after `python -m`, extra environment) -> running process.
-Start = Callable[..., subprocess.Popen[str]]
+#: Starts a command: (arguments after `python -m`, extra environment) -> running process. With `cold` it is
+#: started as a user starts it, without torch loaded.
+Start = Callable[..., "subprocess.Popen[str] | Command"]
 
 #: Runs a command to its end: (arguments after `python -m`, extra environment) -> finished process.
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -83,10 +85,15 @@ def tiny_qwen2_vl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def start(drawn: Drawn) -> Start:
-    def start_module(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    def start_module(
+        *arguments: str | Path, cold: bool = False, **environment: str
+    ) -> "subprocess.Popen[str] | Command":
+        env = os.environ | {"RISE_BENCH_DATA": str(drawn.root)} | environment
+        if not cold:
+            return Command(*map(str, arguments), env=env)
         return subprocess.Popen(
             [sys.executable, "-m", *map(str, arguments)],
-            env=os.environ | {"RISE_BENCH_DATA": str(drawn.root)} | environment,
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,13 +104,17 @@ def start(drawn: Drawn) -> Start:
 
 @pytest.fixture(scope="session")
 def run(start: Start) -> Run:
-    def run_module(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return finish(start(*arguments, **environment))
+    def run_module(
+        *arguments: str | Path, cold: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return finish(start(*arguments, cold=cold, **environment))
 
     return run_module
 
 
-def finish(process: subprocess.Popen[str], *, minutes: float = 5) -> subprocess.CompletedProcess[str]:
+def finish(
+    process: "subprocess.Popen[str] | Command", *, minutes: float = 5
+) -> subprocess.CompletedProcess[str]:
     """Wait for a process, that long at most."""
     try:
         out, err = process.communicate(timeout=60 * minutes)

@@ -33,7 +33,7 @@ def steps(run: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def rows(start: Start, out: Path) -> dict[str, dict]:
     """The table of a demo that was killed while it trained."""
-    with start(*COMMAND, out) as process:
+    with start(*COMMAND, out, cold=True) as process:
         deadline = time.monotonic() + 60 * MINUTES
         while len(steps(out / "runs" / "rise_cot")) < 3:
             assert process.poll() is None, process.communicate()
@@ -42,7 +42,7 @@ def rows(start: Start, out: Path) -> dict[str, dict]:
         os.kill(process.pid, signal.SIGKILL)
         finish(process)
     drawn = (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns
-    done = finish(start(*COMMAND, out), minutes=MINUTES)
+    done = finish(start(*COMMAND, out, cold=True), minutes=MINUTES)
     assert done.returncode == 0, done.stderr
     assert (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns == drawn  # not drawn again
     table = json.loads(done.stdout)

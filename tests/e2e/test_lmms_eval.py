@@ -1,4 +1,4 @@
-"""Whole runs through the real lmms-eval, each in a process of its own (10 to 15 s of start-up a run)."""
+"""Whole runs through the real lmms-eval, each in a process of its own."""
 
 import json
 import re
@@ -17,6 +17,7 @@ from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.evaluation.folder import is_result
 from rise_bench.models.tiny import make_tiny_model
 
+from ..support.commands import Command, run_processes
 from ..support.openai_server import OpenAIServer, serve
 from .conftest import Drawn, Run, Start, finish, stated_probs
 
@@ -25,9 +26,7 @@ CANNED = Path(__file__).with_name("canned_lmms.py")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_results(
-    start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[subprocess.Popen[str]]:
+def without_results(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """A run of a model with truncated weights; it goes on beside the first test, which saves its start-up."""
     folder = tmp_path_factory.mktemp("without_results")
     (folder / "truncated").mkdir()
@@ -48,6 +47,7 @@ def test_lmms_eval_verbatim_scores_a_tiny_qwen2_vl(
     done = run(
         *("lmms_eval", "--tasks", TASKS, "--model", "qwen2_vl", "--model_args", model_args),
         *("--gen_kwargs", "max_new_tokens=24", "--log_samples", "--output_path", tmp_path),
+        cold=True,
     )
     assert "|rise_moods" in done.stdout, done.stdout + done.stderr
     assert "lmms-eval's qwen2_vl shows images of 3136 to 602112 pixels, but" in done.stderr, done.stderr
@@ -125,9 +125,7 @@ def test_two_processes_give_the_same_numbers_as_one(
     """To the last bit, although two processes deliver the samples in another order."""
     answers, out = tmp_path / "answers.json", tmp_path / "two.json"
     answers.write_text(json.dumps(drawn.answers()))
-    launch = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    done = run(*launch, CANNED, answers, TASKS, out)
-    assert done.returncode == 0, done.stderr
+    run_processes(CANNED, answers, TASKS, out, env={"RISE_BENCH_DATA": str(drawn.root)})
     two = json.loads(out.read_text())
     assert two["world_size"] == 2
     for task in TASKS.split(","):
@@ -187,7 +185,7 @@ def _check_scenes(drawn: Drawn, scored: dict) -> None:
     assert scored["metadata"]["box_unit"] == "norm1000"
 
 
-def test_a_run_without_results_fails_with_the_reason(without_results: subprocess.Popen[str]) -> None:
+def test_a_run_without_results_fails_with_the_reason(without_results: Command) -> None:
     """lmms-eval itself exits with 0 here."""
     done = finish(without_results)
     assert (done.returncode, done.stdout) == (1, "")

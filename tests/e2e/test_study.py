@@ -36,7 +36,7 @@ def records(out: Path) -> dict[str, dict]:
 def rows(start: Start, out: Path) -> list[dict]:
     """The results of a study that was killed after its first job was done."""
     command = ("rise_bench", "study", *GRID, *METHODS, "--out", out)
-    with start(*command) as process:
+    with start(*command, cold=True) as process:
         deadline = time.monotonic() + 60 * MINUTES
         while not any(record["done"] for record in records(out).values()):
             assert process.poll() is None, process.communicate()
@@ -46,7 +46,7 @@ def rows(start: Start, out: Path) -> list[dict]:
         finish(process)
     assert not (out / "results.jsonl").exists()
     before = {name for name, record in records(out).items() if record["done"]}
-    done = finish(start(*command), minutes=MINUTES)
+    done = finish(start(*command, cold=True), minutes=MINUTES)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("done before") >= len(before) > 0
     return json.loads(done.stdout)

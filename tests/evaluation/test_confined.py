@@ -106,7 +106,7 @@ def test_a_process_is_killed_with_all_that_it_started(tmp_path: Path):
     command = ["sh", "-c", "sleep 300 & echo $!; wait"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process,
-        ended_in_time(process, Confinement(tmp_path, 0.5, 2**30)) as expired,
+        ended_in_time(process.pid, Confinement(tmp_path, 0.5, 2**30)) as expired,
     ):
         assert process.stdout is not None
         child = int(process.stdout.readline())
@@ -119,7 +119,7 @@ def test_a_process_that_ends_in_time_or_is_not_confined_is_left_alone(tmp_path: 
     for confinement in (Confinement(tmp_path, 300, 2**30), None):
         with (
             subprocess.Popen(["true"], start_new_session=True) as process,
-            ended_in_time(process, confinement) as expired,
+            ended_in_time(process.pid, confinement) as expired,
         ):
             process.wait()
         assert not expired.is_set() and process.returncode == 0

@@ -11,6 +11,8 @@ import pytest
 from rise_bench.evaluation.confined import Confinement
 from rise_bench.evaluation.lmms_process import run_lmms_eval
 
+from ..support.commands import is_running
+
 TRACEBACK = (
     "Traceback (most recent call last):\n  File x\nrise_bench.errors.DataError: no dataset 'emotion6'\n"
     "The above exception was the direct cause\nImportError: Failed to import function 'files'\n"
@@ -86,7 +88,7 @@ def test_it_ends_with_its_starter_however_that_ends(stand_in, tmp_path, how):
         _wait(lambda: stand_in.started)
         starter.send_signal(how)
         starter.wait(30)
-    _wait(lambda: not _lives(stand_in.seen["pid"]))
+    _wait(lambda: not is_running(stand_in.seen["pid"]))
 
 
 @pytest.fixture
@@ -123,16 +125,6 @@ def test_a_confined_run_that_does_not_end_is_ended(stand_in, light, tmp_path):
     assert ended.code == -signal.SIGKILL
     assert ended.reason == "stopped after 4 s, its limit of time; raise it if the model is slow"
     assert time.monotonic() - started < 60
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return not subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True).stdout.startswith(
-        b"Z"
-    )
 
 
 def _wait(until) -> None:

@@ -1,8 +1,6 @@
 """`score`, `floors` and `explain`, on drawn datasets written by the real writer."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +20,7 @@ from rise_bench.evaluation.score_run import score_floors, score_run
 from rise_bench.evaluation.win_rate_reference import reference_from_samples, win_rate_reference
 from rise_bench.scoring.explain import explain_response
 
+from ..support.commands import run_command
 from ..support.drawn_data import write_drawn
 
 
@@ -47,8 +46,7 @@ def _gold_answers(dataset):
 
 
 def _cli(*arguments):
-    command = [sys.executable, "-m", "rise_bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_command("rise_bench", *arguments)
 
 
 def _here(*arguments):

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.experiments import jobs
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.experiments.methods import METHODS, method_jobs
+from rise_bench.processes.warm import Warm
+
+from ..support.commands import is_running
 
 VERSION = ("--version",)
 SLOW = ("build", "moods", "--train", "20000", "--test", "1", "--out")
@@ -68,11 +72,11 @@ def test_two_starters_do_not_run_the_same_jobs_and_a_job_is_no_process_of_a_laun
     """Under torchrun or srun a job would take itself for a part of what it is to do, and do that part."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("SLURM_PROCID", "1")
-    folder, real, seen = JobFolder(tmp_path / "jobs"), subprocess.Popen, list[dict[str, str]]()
+    folder, seen = JobFolder(tmp_path / "jobs"), list[dict[str, str]]()
 
-    def started_with(*arguments: Any, env: dict[str, str], **options: Any) -> Any:
-        seen.append(env)
-        return real(*arguments, env=env, **options)
+    def started_with(*arguments: Any, environment: dict[str, str], **options: Any) -> Warm:
+        seen.append(environment)
+        return Warm(*arguments, environment=environment, **options)
 
     def second(_: Progress) -> None:
         with pytest.raises(ConfigError, match="another process is writing"):
@@ -80,7 +84,7 @@ def test_two_starters_do_not_run_the_same_jobs_and_a_job_is_no_process_of_a_laun
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(subprocess, "Popen", started_with)
+        patch.setattr(jobs, "Warm", started_with)
         run_jobs([Job("slow", "slow", (*SLOW, str(tmp_path / "moods")))], folder, progress=second)
     assert "RANK" not in seen[0] and "SLURM_PROCID" not in seen[0] and "PATH" in seen[0]
     run_jobs([Job("b", "second", VERSION)], folder)  # free again
@@ -88,25 +92,31 @@ def test_two_starters_do_not_run_the_same_jobs_and_a_job_is_no_process_of_a_laun
 
 def test_a_job_ends_with_its_starter(tmp_path: Path) -> None:
     """`kill -9` of the starter: a job left behind would write into the folder of its own successor."""
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from rise_bench.experiments.jobs import Job, JobFolder, run_jobs\n"
-        "run_jobs([Job('slow', 'slow', tuple(sys.argv[2:]))], JobFolder(Path(sys.argv[1])))"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path / "jobs"), *SLOW, str(tmp_path / "moods")]
-    with subprocess.Popen(command) as starter:
-        log = tmp_path / "jobs" / "slow.log"
-        wait_until(lambda: log.exists() and jobs_of(tmp_path))
+    command = [sys.executable, "-c", STARTER, str(tmp_path / "jobs"), *SLOW, str(tmp_path / "moods")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        job = int(starter.stdout.readline())
+        wait_until(lambda: (tmp_path / "jobs" / "slow.log").exists())
         os.kill(starter.pid, signal.SIGKILL)
     assert starter.returncode == -signal.SIGKILL
-    wait_until(lambda: not jobs_of(tmp_path))
+    wait_until(lambda: not is_running(job))
     assert json.loads((tmp_path / "jobs" / "slow.json").read_text())["done"] is False
 
 
-def jobs_of(folder: Path) -> list[str]:
-    """Processes that still work for a test, by what their command line names."""
-    found = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if "rise_bench.cli.tethered" in line and str(folder) in line]
+#: Runs a job and prints its process. Nothing is preloaded, which would take longer than the test.
+STARTER = """
+import sys
+from pathlib import Path
+from rise_bench.experiments import jobs
+from rise_bench.processes import warm
+warm.PRELOADED.clear()
+class Told(warm.Warm):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+jobs.Warm = Told
+jobs.run_jobs([jobs.Job("slow", "slow", tuple(sys.argv[2:]))], jobs.JobFolder(Path(sys.argv[1])))
+"""
 
 
 def wait_until(holds: object) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rise_bench.leaderboards.submissions.schema import Submission, read_samples,
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.tiny import make_tiny_model
 
+from ..support.commands import run_command
 from ..support.drawn_data import write_drawn
 
 COMMIT = "b" * 40
@@ -29,14 +29,7 @@ STYLE = "answer_only"
 
 
 def rise_bench(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "rise_bench", *map(str, arguments)],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
+    return run_command("rise_bench", *arguments, env=os.environ | environment, timeout=400)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -22,6 +20,7 @@ from rise_bench.hub.find import find_cots
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder
 
+from ..support.commands import Command
 from ..support.drawn_data import write_drawn
 
 COLUMNS = {
@@ -195,12 +194,9 @@ def test_what_a_swept_row_says_of_its_sampling_is_what_was_done(make_config, gra
 
 
 def start(rank, tiny, built, out):
-    environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2"}
     options = [*short(tiny, built), "--batch-rows", 1, "--max-cot-length", 60, "--out", out, "--json"]
-    command = [sys.executable, "-m", "rise_bench", "collect", *map(str, options)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Command("rise_bench", "collect", *options, env=environment)
 
 
 def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tmp_path):
@@ -208,7 +204,7 @@ def test_two_processes_one_killed_and_a_rerun_that_finishes(tiny, built, toy, tm
     first, second = (start(rank, tiny, built, out) for rank in (0, 1))
     deadline = time.monotonic() + 120
     while not (logs / "rank00001.jsonl").exists() or not (logs / "rank00001.jsonl").stat().st_size:
-        assert second.poll() is None and time.monotonic() < deadline, second.stderr.read()
+        assert second.poll() is None and time.monotonic() < deadline, second.communicate()
         time.sleep(0.005)
     os.kill(second.pid, signal.SIGKILL)
     second.communicate()

@@ -1,10 +1,6 @@
 """How the work is laid out changes nothing: accumulation, processes, ZeRO-3, shared image encodings."""
 
 import importlib.util
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +9,8 @@ from transformers import AutoModelForImageTextToText
 
 from rise_bench.cot.row_log import read_rows
 from rise_bench.trainers.settings.recipe_loader import dump_config
+
+from ..support.commands import run_processes
 
 BASE = (
     *("grpo.steps=3", "grpo.learning_rate=0.05", "grpo.lr_scheduler=constant", "run.save_steps=100"),
@@ -64,22 +62,8 @@ def trained(make_config, tmp_path, monkeypatch, done):
 def launch(config, recipe, processes, deepspeed):
     """Train under torchrun over gloo."""
     recipe.write_text(dump_config(config))
-    options = ["--nproc_per_node", str(processes), "--master_port", str(free_port())]
-    command = [sys.executable, "-m", "torch.distributed.run", *options, replay.__file__, str(recipe)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    if deepspeed:
-        command.append("--deepspeed")
-        environment |= deepspeed
-    else:
-        environment["ACCELERATE_USE_CPU"] = "true"
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)
-    assert result.returncode == 0, result.stderr[-3000:]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    option = ["--deepspeed"] if deepspeed else []
+    run_processes(replay.__file__, recipe, *option, env=deepspeed or {"ACCELERATE_USE_CPU": "true"})
 
 
 def assert_same(first, second, start, tolerance=2e-5):

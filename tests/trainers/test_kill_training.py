@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,17 +16,9 @@ from rise_bench.trainers.runs.run_folder import RunFolder, step_of
 from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config
 
-TESTS = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS / "support"), "OMP_NUM_THREADS": "1"}
+from ..support.commands import Command, run_command
 
-CHILD = """
-import sys
-from replay import graded, train
-from rise_bench.cot import closed_loop
-from rise_bench.trainers.settings.recipe_loader import load_config
-closed_loop.cot_reward = graded
-train(load_config(sys.argv[1]))
-"""
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
@@ -38,8 +28,7 @@ def make_child(tmp_path):
     def start(config):
         recipe = tmp_path / "recipe.yaml"
         recipe.write_text(dump_config(config))
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([sys.executable, "-c", CHILD, str(recipe)], env=ENVIRONMENT, **silent)
+        return Command(SUPPORT / "graded_training.py", recipe)
 
     return start
 
@@ -79,7 +68,6 @@ def counted(run):
 def test_killed_before_every_write_a_run_ends_as_one_that_was_never_killed(make_config, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(dump_config(make_config("grpo.steps=4", "grpo.lr_scheduler=constant")))
-    command = [sys.executable, str(TESTS / "support" / "kill_training.py"), str(recipe)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=580)
+    done = run_command(SUPPORT / "kill_training.py", recipe, timeout=580)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout.split()[-1]) > 20

@@ -1,9 +1,5 @@
 """Visual-RFT, Reason-RFT and Metis-RISE run end to end on a tiny model, each phase on what it should see."""
 
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +23,8 @@ from rise_bench.trainers.data.training_data import open_training_data
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import dump_config
+
+from ..support.commands import run_processes
 
 
 def test_visual_rft_logs_every_response_and_its_verdict(smoke, toy):
@@ -186,20 +184,7 @@ def test_phases_follow_each_other_under_zero3_on_two_processes(smoke, cots, toy,
     config = smoke("metis_rise", f"data.expert_cots={cots(REWARDS)}", *overrides)
     (tmp_path / "recipe.yaml").write_text(dump_config(config))
     (tmp_path / "two.py").write_text(TWO_PROCESSES)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--nproc_per_node", "2", "--master_port", str(port)]
-    command = [sys.executable, "-m", "torch.distributed.run", *options, str(tmp_path / "two.py")]
-    environment = os.environ | zero3_environment
-    done = subprocess.run(
-        [*command, str(tmp_path / "recipe.yaml")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=580,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_processes(tmp_path / "two.py", tmp_path / "recipe.yaml", env=zero3_environment)
     run = RunFolder(Path(config.run.output_dir))
     assert not same(weights(run.final_dir("grpo")), weights(run.final_dir("sft")))
     assert len(list((run.path / "trajectories").glob("rank*.jsonl"))) == 2

@@ -29,16 +29,17 @@ from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import load_config
 
+from ..support.commands import Command, run_command
 from .conftest import write_benchmark
 
 
 @pytest.fixture
 def command(tmp_path, built, tiny):
-    """`command(stage, *overrides)` is the command line of the smoke recipe on the toy benchmark."""
+    """`command(stage, *overrides)` is what follows `rise-bench` for the smoke recipe on the toy benchmark."""
 
     def line(stage, *overrides):
         return [
-            *(sys.executable, "-m", "rise_bench", "train", stage, "--recipe", f"smoke/{stage}"),
+            *("train", stage, "--recipe", f"smoke/{stage}"),
             *(f"data.benchmark={built}", f"run.output_dir={tmp_path / 'run'}", *overrides),
         ]
 
@@ -46,7 +47,7 @@ def command(tmp_path, built, tiny):
 
 
 def test_a_smoke_recipe_runs_with_its_tiny_model_and_leaves_a_full_record(command, tmp_path):
-    done = subprocess.run(command("sft"), capture_output=True, text=True, timeout=300)
+    done = run_command("rise_bench", *command("sft"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(tmp_path / "run" / "sft" / "final")
     assert "pre-flight: sft: 2 prompts a step" in done.stderr
@@ -205,17 +206,17 @@ def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(
         command("rise_cot", "--check", "--json"),
         command("rise_cot", "grpo.rollouts_per_device=3", "--check"),
     )
-    result = train.run(*good[4:])
+    result = train.run(*good[1:])
     told = json.loads(result.stdout)
     assert result.exit_code == 0 and told["ok"] and told["needs"]["phases"]["grpo"]["memory_bytes"] > 0
-    result = train.run(*bad[4:], "--json")
+    result = train.run(*bad[1:], "--json")
     told = json.loads(result.stdout)
     assert result.exit_code == 1 and not told["ok"] and len(told["problems"]) == 1
     with monkeypatch.context() as patch:
         patch.setenv("RANK", "x")
-        result = train.run(*bad[4:])
+        result = train.run(*bad[1:])
     assert re.search(r"found 2 problems.*\n1\. RANK='x'.*\n2\. .*rollouts_per_device", str(result.exception))
-    result = train.run(*good[4:-1])
+    result = train.run(*good[1:-1])
     assert "no problem found, nothing was written" in result.stdout and "rough guess" in result.stderr
     assert not train.trained and not (tmp_path / "run").exists()
 
@@ -226,14 +227,14 @@ def test_only_the_first_process_reports_what_pre_flight_finds(train, command, mo
         monkeypatch.setenv(name, setting)
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "4")
-    result = train.run(*command("rise_cot", "run.save_only_model=true")[4:])
+    result = train.run(*command("rise_cot", "run.save_only_model=true")[1:])
     assert result.exit_code == 1 and isinstance(result.exception, ConfigError) == heard
     assert ("pre-flight" in result.stderr) == heard
 
 
 def test_a_run_that_ended_before_its_first_step_leaves_its_folder_free(train, command, tmp_path):
     for settings in (["sft.steps=2"], ["sft.steps=3"]):
-        assert train.run(*command("sft", *settings)[4:]).exit_code == 130
+        assert train.run(*command("sft", *settings)[1:]).exit_code == 130
         assert not (tmp_path / "run").exists()
     assert [config.sft.steps for config in train.trained] == [2, 3]
 
@@ -288,7 +289,7 @@ def test_what_is_kept_is_said(smoke, tmp_path):
 def test_kill_9_and_the_same_command_again_lose_at_most_the_step_in_flight(command, tmp_path):
     line = command("sft", "sft.steps=12", "run.save_total_limit=3")
     run = RunFolder(tmp_path / "run")
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Command("rise_bench", *line)
     deadline = time.monotonic() + 240
     while (reached := _steps(run)) < 3:
         assert process.poll() is None and time.monotonic() < deadline, "no third step"
@@ -298,7 +299,8 @@ def test_kill_9_and_the_same_command_again_lose_at_most_the_step_in_flight(comma
     assert not run.final_dir("sft").exists()
     kept = int(run.last_checkpoint("sft").name.rsplit("-", 1)[1])
     assert kept >= reached - 1
-    subprocess.run(line, check=True, capture_output=True, timeout=300)
+    again = run_command("rise_bench", *line)
+    assert again.returncode == 0, again.stderr
     rows = [
         json.loads(text)
         for text in (run.path / "metrics.jsonl").read_text().splitlines()

@@ -1,0 +1,1 @@
+"""Programs that end with the one that started them."""
