@@ -13,10 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from transformers.integrations import is_wandb_available
 from typer.testing import CliRunner
 
 from rise_bench.catalog.stages import stages
 from rise_bench.cli import app
+from rise_bench.cli.train import leave_out_wandb
 from rise_bench.cot.rollout_groups import best_of, groups
 from rise_bench.cot.row_log import RowLog
 from rise_bench.cot.writer import CotPlan, write_cots
@@ -273,6 +275,13 @@ def test_ctrl_c_is_answered_at_once_even_inside_a_library(inside):
     done = subprocess.run([sys.executable, "-c", CTRL_C, inside], capture_output=True, text=True, timeout=60)
     assert "stopping: step 3 is kept" in done.stderr and time.monotonic() - begin < 30
     assert done.returncode == (130 if inside == "library" else -signal.SIGINT)
+
+
+@pytest.mark.parametrize(("report_to", "imported"), [((), False), (("wandb",), True)])
+def test_wandb_is_imported_only_by_a_run_that_reports_to_it(monkeypatch, report_to, imported):
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    leave_out_wandb(report_to)
+    assert is_wandb_available() == imported
 
 
 def test_what_is_kept_is_said(smoke, tmp_path):
