@@ -1,7 +1,8 @@
 """Processes that start with torch and the other heavy libraries loaded, and end with their starter.
 
-The first is forked from a server of `multiprocessing` that has imported them once (`preload`); where that is
-not safe, on systems other than Linux, each imports them anew.
+They are forked from a server of `multiprocessing` that has imported them once (`preload`). Where that is not
+safe, on systems other than Linux and beside a GPU, each imports them anew: CUDA that was touched before a
+fork cannot be used after it.
 """
 
 import atexit
@@ -21,6 +22,8 @@ from typing import Any
 
 #: Modules that the server imports once.
 PRELOADED = ["rise_bench.processes.preload"]
+
+_GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 
 
 class Warm:
@@ -78,13 +81,17 @@ class Warm:
 
 def is_warm() -> bool:
     """Whether this process has the heavy libraries loaded and may be forked."""
-    return sys.platform == "linux" and multiprocessing.parent_process() is not None and "torch" in sys.modules
+    return _may_fork() and multiprocessing.parent_process() is not None and "torch" in sys.modules
+
+
+def _may_fork() -> bool:
+    return sys.platform == "linux" and not any(device.exists() for device in _GPU_DEVICES)
 
 
 def _context(environment: Mapping[str, str]) -> Any:
     if is_warm():
         return multiprocessing.get_context("fork")
-    if sys.platform != "linux":
+    if not _may_fork():
         return multiprocessing.get_context("spawn")
     multiprocessing.set_forkserver_preload(PRELOADED)
     with _environment(environment):

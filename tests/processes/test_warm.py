@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from rise_bench.processes import warm
+from rise_bench.processes.warm import _context
+
 from ..support.commands import Command, is_running, run_command
 
 PROBE = """
@@ -43,6 +46,12 @@ def test_a_killed_one_says_so(probe):
     with Command("http.server", "0", env={**os.environ}) as command:
         command.send_signal(signal.SIGKILL)
         assert command.wait(10) == -signal.SIGKILL
+
+
+def test_beside_a_gpu_nothing_is_forked(tmp_path, monkeypatch):
+    assert _context(os.environ).get_start_method() == "forkserver"
+    monkeypatch.setattr(warm, "_GPU_DEVICES", (tmp_path,))
+    assert _context(os.environ).get_start_method() == "spawn" and not warm.is_warm()
 
 
 STARTER = """
