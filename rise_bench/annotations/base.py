@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
+    from random import Random
+
     from rise_bench.annotations.boxes.values import Box, BoxUnit
     from rise_bench.annotations.metric import Metric, RankedScore
     from rise_bench.annotations.trainer_form import TrainerForms
@@ -235,6 +237,28 @@ class AnnotationKind(ABC, Generic[A]):
             confidences: Confidence of each part that `overlay` shows.
         """
         return {}
+
+    # Audit
+
+    def planted_errors(self, gold: Gold, other: Gold, rng: Random) -> dict[str, A]:
+        """Return wrong annotations of an image by the name of their error, to test what finds them.
+
+        Args:
+            gold: Ground truth of the image.
+            other: Ground truth of another image.
+            rng: Source of chance.
+        """
+        annotation: Any = self.rescale(other.annotation, other.frame_px, gold.frame_px)  # type: ignore[arg-type]
+        return {"swapped": annotation}
+
+    def label_quality(self, given: Sequence[A], answers: Sequence[Sequence[A]]) -> list[float] | None:
+        """Return cleanlab's score of each label, low for a bad one; None if cleanlab has none for the kind.
+
+        Args:
+            given: The labels, at least one.
+            answers: What a model answered to each image, in the same frame; none if it was unreadable.
+        """
+        return None
 
     # Comparison of submissions
 

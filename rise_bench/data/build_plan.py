@@ -84,6 +84,7 @@ class SourcePlan:
         shortfalls: Why the source is incomplete, in sentences; building it anyway needs `--allow-partial`.
         notes: Decisions that explain counts unlike the paper's, in sentences.
         options: Options of the builder, for the manifest.
+        files: Texts that lie beside the manifest, by file name.
     """
 
     spec: BenchmarkSpec
@@ -94,6 +95,7 @@ class SourcePlan:
     shortfalls: Sequence[str] = ()
     notes: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[SourceRow]:

@@ -31,11 +31,14 @@ from rise_bench.data.schema import SCHEMA_VERSION, gold_text
 from rise_bench.data.shards import Shard, plan_shards, size_bytes
 from rise_bench.errors import DataError
 from rise_bench.errors.redaction import printable
-from rise_bench.files.atomic import atomic_directory, sha256_bytes, sha256_file
+from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.plain_text import id_problem
 
 #: Ratio of the sides above which the processors of Qwen models refuse an image.
 MAX_ASPECT = 200
+
+#: Beginning of a sentence on why a source is incomplete.
+INCOMPLETE = "The source is incomplete: "
 
 #: Reason for dropping training images that are also in test.
 IN_BOTH_SPLITS = "the same image stands in test"
@@ -78,7 +81,9 @@ def write_dataset(
         write_card(work, manifest)
         write_eval_yaml(work, manifest)
         write_manifest(work, manifest)
-        _remove_leftovers(work, manifest)
+        _remove_leftovers(work, manifest, plan.files)
+        for name, text in plan.files.items():
+            atomic_write_text(work / name, text)
         _refuse_findings(work)
     return manifest
 
@@ -150,9 +155,9 @@ def _image_sha256(row: SourceRow) -> str:
     return sha256_file(row.image) if isinstance(row.image, Path) else sha256_bytes(row.image)
 
 
-def _remove_leftovers(work: Path, manifest: Manifest) -> None:
+def _remove_leftovers(work: Path, manifest: Manifest, files: Iterable[str]) -> None:
     """Remove the notes, and files of an earlier run with other settings."""
-    belongs = {*manifest.files, CARD_NAME, EVAL_NAME, MANIFEST_NAME}
+    belongs = {*manifest.files, *files, CARD_NAME, EVAL_NAME, MANIFEST_NAME}
     for path in sorted(work.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):
@@ -187,7 +192,7 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
         seed=seed,
         counts=counts,
         paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
-        differences=tuple(map(printable, (*_differences(plan, counts), *_thin_images(rows)))),
+        differences=tuple(map(printable, _differences(plan, counts, _thin_images(rows)))),
         drops={printable(name): tuple(map(printable, of)) for name, of in sorted(plan.drops.items()) if of},
         partial=bool(plan.shortfalls),
         options=dict(plan.options),
@@ -231,18 +236,18 @@ def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[st
     ]
 
 
-def _differences(plan: SourcePlan, counts: dict[str, int]) -> tuple[str, ...]:
-    """Return where and why the counts differ from the paper's."""
+def _differences(plan: SourcePlan, counts: dict[str, int], thin: Sequence[str]) -> tuple[str, ...]:
+    """Return where and why the counts differ from the paper's, and what else a reader has to know."""
     differences: list[str] = []
     for split, expected in zip(("train", "test"), plan.spec.paper_counts or (), strict=False):
         have = counts.get(split, 0)
         if have != expected:
             differences.append(f"{split} has {have} rows, the paper {expected}")
-    differences += [f"The source is incomplete: {reason}" for reason in plan.shortfalls]
+    differences += [f"{INCOMPLETE}{reason}" for reason in plan.shortfalls]
     if differences or not plan.spec.paper_counts:
         differences += [
             f"{len(names)} left out of the source: {reason}"
             for reason, names in sorted(plan.drops.items())
             if names
         ]
-    return (*differences, *plan.notes)
+    return tuple(dict.fromkeys((*differences, *plan.notes, *thin)))

@@ -3,14 +3,17 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
 
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.boxes.label_quality import label_quality
 from rise_bench.annotations.boxes.metrics import MAX_STATED, METRICS
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
 from rise_bench.annotations.boxes.ranked import ranked_scores
+from rise_bench.annotations.boxes.planted_errors import planted_errors
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
@@ -183,6 +186,15 @@ class BoxesKind(AnnotationKind[Boxes]):
     ) -> dict[str, RankedScore]:
         """Return AP and F1 at IoU 0.5."""
         return ranked_scores(golds, stated, confidences)
+
+    def planted_errors(self, gold: Gold, other: Gold, rng: Random) -> dict[str, Boxes]:
+        """Drop, shift, add or swap a box."""
+        assert isinstance(gold.annotation, Boxes)
+        return planted_errors(gold.annotation, gold.frame_px, rng)
+
+    def label_quality(self, given: Sequence[Boxes], answers: Sequence[Sequence[Boxes]]) -> list[float] | None:
+        """Return ObjectLab's score."""
+        return label_quality(given, answers)
 
     def coordinates(self, gold: Gold, stated: Boxes) -> tuple[float, ...]:
         """Return the first box, relative to the image."""

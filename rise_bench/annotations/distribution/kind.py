@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.distribution.class_names import class_problem
+from rise_bench.annotations.distribution.label_quality import label_quality
 from rise_bench.annotations.distribution.metrics import METRICS, normalised
 from rise_bench.annotations.distribution.parsing import read_distribution
+from rise_bench.annotations.distribution.planted_errors import planted_errors
 from rise_bench.annotations.distribution.similarity import distribution_similarity
 from rise_bench.annotations.distribution.trainer_forms import ClassForms
 from rise_bench.annotations.distribution.values import Distribution, round_to_one
@@ -156,6 +159,17 @@ class DistributionKind(AnnotationKind[Distribution]):
         """Normalise the probabilities; None without any mass."""
         shares = normalised(annotation.probs)
         return None if shares is None else Distribution(annotation.classes, tuple(shares))
+
+    def planted_errors(self, gold: Gold, other: Gold, rng: Random) -> dict[str, Distribution]:
+        """Swap probabilities, or shift mass."""
+        assert isinstance(gold.annotation, Distribution)
+        return planted_errors(gold.annotation, rng)
+
+    def label_quality(
+        self, given: Sequence[Distribution], answers: Sequence[Sequence[Distribution]]
+    ) -> list[float] | None:
+        """Return the self-confidence of the most probable class."""
+        return label_quality(given, answers)
 
     def coordinates(self, gold: Gold, stated: Distribution) -> tuple[float, ...]:
         """Return the probabilities, normalised."""

@@ -1,0 +1,26 @@
+"""Wrong labels made of a distribution, to test what finds them."""
+
+import random
+
+from rise_bench.annotations.distribution.values import Distribution
+
+#: Share of the most probable class from which a label is hard, so that shifted mass would give it away.
+_HARD = 0.99
+
+
+def planted_errors(annotation: Distribution, rng: random.Random) -> dict[str, Distribution]:
+    """Return wrong labels by the name of their error.
+
+    - `swapped`: the most probable class and another one, drawn evenly, exchange their probabilities;
+    - `shifted`: half of the most probable class's mass goes to another one; not of a hard label.
+    """
+    probs = list(annotation.probs)
+    top = probs.index(max(probs))
+    other = rng.choice([i for i in range(len(probs)) if i != top])
+    swapped, shifted = list(probs), list(probs)
+    swapped[top], swapped[other] = probs[other], probs[top]
+    shifted[top], shifted[other] = probs[top] / 2, probs[other] + probs[top] / 2
+    errors = {"swapped": Distribution(annotation.classes, tuple(swapped))}
+    if probs[top] < _HARD:
+        errors["shifted"] = Distribution(annotation.classes, tuple(shifted))
+    return errors

@@ -1,0 +1,116 @@
+"""Image-only answers of a model, and what they say of the labels."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.kinds import KINDS, similarity
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.curation.audit.model import AskedModel, sampling_of
+from rise_bench.curation.audit.sampling import Item, logged, sample_rows
+from rise_bench.evaluation.responses import read_responses
+from rise_bench.models.sampler import Prompt
+from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
+from rise_bench.scoring.response_text import response_text
+from rise_bench.scoring.rewards import read_stated
+
+_MAX_TOKENS = {"think_answer": 512, "answer_only": 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers of a model to images alone.
+
+    Attributes:
+        texts: Responses by row id.
+        answer_format: Form in which they were asked for.
+    """
+
+    texts: Mapping[str, Sequence[str]]
+    answer_format: AnswerFormat
+
+    def stated(self, gold: Gold) -> list[Annotation]:
+        """Return the annotations that a row's responses state, boxes in pixels, without unreadable ones."""
+        read = (read_stated(gold, text, self.answer_format)[0] for text in self.texts.get(gold.id, ()))
+        return [annotation for annotation in read if annotation is not None]
+
+    def agreement(self, gold: Gold) -> float:
+        """Return the mean similarity of the label and the responses; an unreadable one counts 0."""
+        variant, count = KINDS[gold.kind].audit_variant, len(self.texts[gold.id])
+        return sum(similarity(gold.annotation, other, variant) for other in self.stated(gold)) / max(count, 1)
+
+
+def medoid(stated: Sequence[Annotation]) -> Annotation | None:
+    """Return the annotation that is most similar to the others; the first of equals, None of none."""
+    if not stated:
+        return None
+    variant = KINDS[stated[0].kind].audit_variant
+    return max(stated, key=lambda own: fmean(similarity(other, own, variant) for other in stated))
+
+
+def ask(
+    spec: BenchmarkSpec,
+    rows: Callable[[set[str]], Iterable[Item]],
+    ids: Sequence[str],
+    model: AskedModel,
+    samples: int,
+    seed: int,
+    log_folder: Path,
+    progress: Callable[[int, int], None],
+) -> dict[str, list[str]]:
+    """Ask a model about rows, except those in the log.
+
+    Args:
+        spec: The benchmark.
+        rows: Streams the rows with some ids.
+        ids: Rows to ask about.
+        model: The model.
+        samples: Responses a row.
+        seed: Seed of sampling.
+        log_folder: Folder of the log.
+        progress: Called with (rows done, rows in all).
+
+    Returns:
+        Responses by row id; none for a row that the model refused.
+    """
+    todo = set(ids) - logged(log_folder).keys()
+    done = len(ids) - len(todo)
+    progress(done, len(ids))
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(ids))
+
+    if todo:
+        sampler = model.open(sampling_of(samples, seed))
+        text = think_answer_prompt if model.answer_format.style == "think_answer" else answer_only_prompt
+
+        def call(batch: list[Item]) -> list[Mapping[str, Any]]:
+            prompts = [Prompt(image, text(spec, gold, model.answer_format)) for gold, image in batch]
+            responses = sampler.sample(prompts, samples, _MAX_TOKENS[model.answer_format.style])
+            return [
+                {"id": gold.id, "responses": list(map(response_text, of))}
+                for (gold, _), of in zip(batch, responses, strict=True)
+            ]
+
+        try:
+            sample_rows(log_folder, iter(rows(todo)), sampler, call, advance)
+        finally:
+            sampler.close()
+    kept = logged(log_folder)
+    return {uid: kept[uid].get("responses", []) for uid in ids}
+
+
+def read_answers(path: Path) -> Answers:
+    """Read answers from elsewhere: a samples file, or lines of `id` and `response`.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    responses = read_responses(path)
+    return Answers({uid: [text] for uid, text in responses.texts.items()}, responses.answer_format)

@@ -1,0 +1,144 @@
+"""Cross-fitting: each row is answered by a model that was not trained on its image."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rise_bench.catalog.stages import get_stage
+from rise_bench.curation.audit.answers import Answers, ask
+from rise_bench.curation.audit.model import asked_model
+from rise_bench.curation.audit.relabel import Change, write_copy
+from rise_bench.curation.audit.sampling import items, logged
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.manifest import MANIFEST_NAME
+from rise_bench.data.splits import by_rank
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.jobs import Job, JobFolder, run_jobs
+from rise_bench.experiments.jobs import Progress as JobProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """How the models of the folds are trained and asked.
+
+    Attributes:
+        count: Number of folds, at least 2.
+        stage: Stage of training.
+        recipe: Recipe by name or path; empty for the default of the stage.
+        overrides: Settings (`key=value`) after the recipe's.
+        cots: CoT dataset, for a stage that trains on one.
+        samples: Answers a row.
+        seed: Seed of the folds, of training and of sampling.
+        batch_rows: Rows a batch.
+    """
+
+    count: int = 3
+    stage: str = "sft"
+    recipe: str = ""
+    overrides: tuple[str, ...] = ()
+    cots: Path | None = None
+    samples: int = 1
+    seed: int = 0
+    batch_rows: int = 4
+
+    def __post_init__(self) -> None:
+        if self.count < 2:
+            raise ConfigError(
+                f"{self.count} folds leave no row to train on; name at least 2, or a ready model with --model"
+            )
+        if get_stage(self.stage).is_closed_loop:
+            raise ConfigError(f"{self.stage} answers no image alone; name another stage, e.g. sft or rise_r1")
+
+
+def fold_of_rows(dataset: BenchmarkDataset, ids: list[str], folds: int, seed: int) -> dict[str, int]:
+    """Return the fold of each row; rows of one image are in one fold, and folds are of equal size."""
+    images = {uid: dataset.manifest.images_sha256[uid] for uid in ids}
+    order = by_rank(seed, "audit folds", sorted(set(images.values())))
+    place = {image: number % folds for number, image in enumerate(order)}
+    return {uid: place[image] for uid, image in images.items()}
+
+
+def cross_fit(
+    dataset: BenchmarkDataset,
+    splits: tuple[str, ...],
+    ids: list[str],
+    folds: Folds,
+    work: Path,
+    progress: Callable[[int, int], None],
+    training: Callable[[JobProgress], None],
+) -> Answers:
+    """Train a model for each fold on the others, and ask it about the fold.
+
+    What is finished is not done again; the training data of a fold are deleted when it is answered.
+
+    Args:
+        dataset: Dataset with images.
+        splits: Splits that the rows are of.
+        ids: Rows to answer.
+        folds: How.
+        work: Folder of runs and logs.
+        progress: Called with (rows answered, rows in all).
+        training: Called with the progress of a training.
+
+    Raises:
+        PrerequisiteError: A training failed, or an extra is missing.
+    """
+    fold_of = fold_of_rows(dataset, ids, folds.count, folds.seed)
+    texts: dict[str, list[str]] = {}
+    answer_format = None
+    for number in range(folds.count):
+        held_out = [uid for uid in ids if fold_of[uid] == number]
+        place = work / f"fold-{number}"
+        if set(held_out) - logged(place / "answers").keys():
+            _train(dataset, place, fold_of, number, folds, training)
+        model = asked_model(str(place / "run"), batch_rows=folds.batch_rows)
+        answer_format = model.answer_format
+        before = len(texts)
+        texts |= ask(
+            dataset.spec,
+            lambda todo: items(dataset, splits, todo),
+            held_out,
+            model,
+            folds.samples,
+            folds.seed,
+            place / "answers",
+            lambda done, _, before=before: progress(before + done, len(ids)),  # type: ignore[misc]
+        )
+        shutil.rmtree(place / dataset.spec.name, ignore_errors=True)
+    assert answer_format is not None
+    return Answers(texts, answer_format)
+
+
+def _train(
+    dataset: BenchmarkDataset,
+    place: Path,
+    fold_of: Mapping[str, int],
+    number: int,
+    folds: Folds,
+    training: Callable[[JobProgress], None],
+) -> None:
+    """Train the model of a fold, unless that is done."""
+    data = place / dataset.spec.name
+    declared = get_stage(folds.stage)
+    cots = (f"data.{declared.cots}={folds.cots}",) if declared.cots and folds.cots else ()
+    job = Job(
+        f"train-{number}",
+        f"train the model of fold {number + 1} of {folds.count}",
+        (
+            *("train", folds.stage, *(("--recipe", folds.recipe) if folds.recipe else ())),
+            *(f"data.benchmark={data.absolute()}", "data.shots=full", f"seed={folds.seed}", *cots),
+            *folds.overrides,
+            f"run.output_dir={(place / 'run').absolute()}",
+        ),
+        environment={"TOKENIZERS_PARALLELISM": "false"},
+    )
+    jobs = JobFolder(place.parent / "jobs")
+    if not jobs.is_done(job) and not (data / MANIFEST_NAME).is_file():
+        write_copy(
+            dataset,
+            data,
+            Change(notes=(f"Training rows of fold {number + 1} of {folds.count} of an audit",)),
+            train=lambda uid: fold_of.get(uid, number) != number,
+        )
+    run_jobs([job], jobs, progress=training)

@@ -1,0 +1,154 @@
+"""The closed loop on labels: how well reasons that were found for a label lead back to it."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Self
+
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+from rise_bench.cot.dataset import CotDataset
+from rise_bench.cot.rollout_log import Rollout, latest_rollouts
+from rise_bench.curation.audit.model import AskedModel
+from rise_bench.curation.audit.sampling import Item, logged, sample_rows
+from rise_bench.errors import DataError
+from rise_bench.models.sampler import Sampling
+from rise_bench.scoring.response_text import response_text
+from rise_bench.scoring.rewards import RewardRule, cot_reward
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Rollouts of one label.
+
+    Attributes:
+        reward: r_i: best reward of the group, by eq. 1 as the paper has it.
+        mean: Mean reward of the group, by the similarity that an error on either side lowers.
+        cot: Chain of thought of the best rollout.
+        groundedness: Of that chain of thought, in nats per token; None without a judge.
+    """
+
+    reward: float
+    mean: float
+    cot: str = ""
+    groundedness: float | None = None
+
+    @classmethod
+    def of(cls, gold: Gold, rollouts: Sequence[Rollout], answer_format: AnswerFormat) -> Self:
+        """Summarise the rollouts of a label."""
+        best = max(rollouts, key=lambda rollout: rollout.reward)
+        rule = RewardRule(variant=KINDS[gold.kind].audit_variant)
+        judged = (cot_reward(gold, r.cot, r.reconstruction, answer_format, rule=rule) for r in rollouts)
+        return cls(best.reward, fmean(verdict.reward for verdict in judged), best.cot, best.groundedness)
+
+
+def run_loops(
+    spec: BenchmarkSpec,
+    rows: Callable[[set[str]], Iterable[Item]],
+    labels: Mapping[str, Gold],
+    model: AskedModel,
+    samples: int,
+    seed: int,
+    log_folder: Path,
+    progress: Callable[[int, int], None],
+) -> dict[str, Loop]:
+    """Run the closed loop on labels, except those in the log.
+
+    Args:
+        spec: The benchmark.
+        rows: Streams the rows with some ids.
+        labels: Label of each row, as if it were true.
+        model: The model that reasons and reconstructs.
+        samples: Rollouts of each label.
+        seed: Seed of sampling.
+        log_folder: Folder of the log.
+        progress: Called with (labels done, labels in all).
+
+    Returns:
+        Loops by row id; none of a row that the model refused.
+    """
+    done = len(labels.keys() & logged(log_folder).keys())
+    progress(done, len(labels))
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(labels))
+
+    settings = LoopSettings(samples=samples, answer_format=model.answer_format)
+    todo = set(labels) - logged(log_folder).keys()
+    if todo:
+        loop, sampler = ClosedLoop(spec, settings), model.open(Sampling(seed=seed))
+
+        def call(batch: list[Item]) -> list[Mapping[str, Any]]:
+            stated = [(labels[gold.id], image) for gold, image in batch]
+            rollouts = loop.annotate(sampler, stated)
+            return [
+                {"id": gold.id, "rollouts": [_row(r) for r in rollouts[i * samples : (i + 1) * samples]]}
+                for i, (gold, _) in enumerate(batch)
+            ]
+
+        try:
+            sample_rows(log_folder, iter(rows(todo)), sampler, call, advance)
+        finally:
+            sampler.close()
+    kept = {uid: row["rollouts"] for uid, row in logged(log_folder).items() if "rollouts" in row}
+    return {
+        uid: Loop.of(gold, [Rollout.from_json(row) for row in kept[uid]], model.answer_format)
+        for uid, gold in labels.items()
+        if uid in kept
+    }
+
+
+def _row(rollout: Rollout) -> dict[str, Any]:
+    texts = {name: response_text(getattr(rollout, name)) for name in ("cot", "reconstruction")}
+    kept = ("id", "step", "group", "reward", "similarity", "format_ok", "reason")
+    return {name: value for name, value in asdict(rollout).items() if name in kept} | texts
+
+
+def loops_of_cots(cots: CotDataset, golds: Mapping[str, Gold], benchmark_sha256: str) -> dict[str, Loop]:
+    """Return what a CoT dataset says of the labels it was made from.
+
+    Args:
+        cots: The CoT dataset; where its rollout log is beside it, group means come from there.
+        golds: Labels by row id.
+        benchmark_sha256: Identity of the dataset that the labels are of.
+
+    Raises:
+        DataError: It was made from another version of the dataset, so that it saw other labels.
+    """
+    made_of = cots.manifest.options.get("cots_of", benchmark_sha256)
+    if made_of != benchmark_sha256:
+        raise DataError(
+            f"{cots.root} explains the labels of dataset {made_of[:12]}, not those of "
+            f"{benchmark_sha256[:12]}; collect chains of thought for this version"
+        )
+    rollouts = _best_groups(cots.root)
+    columns = ["id", "cot", "reward", "group_rewards", "groundedness_worst_sentence", "provenance"]
+    loops = {}
+    for row in cots.rows(columns=columns):
+        uid = row["id"]
+        if uid not in golds:
+            continue
+        mean = fmean(row["group_rewards"] or [row["reward"]])
+        if uid in rollouts:
+            unit = json.loads(row["provenance"]).get("box_unit", DEFAULT_FORMAT.unit)
+            mean = Loop.of(golds[uid], rollouts[uid], replace(DEFAULT_FORMAT, unit=unit)).mean
+        loops[uid] = Loop(row["reward"], mean, row["cot"], row["groundedness_worst_sentence"])
+    return loops
+
+
+def _best_groups(root: Path) -> dict[str, list[Rollout]]:
+    """Return the group with the best rollout of each row, from the logs of a sweep and of a training run."""
+    by_group: dict[tuple[str, int, int], list[Rollout]] = {}
+    for rollout in latest_rollouts([root.with_name(f"{root.name}.rollouts"), root.parent / "rollouts"]):
+        by_group.setdefault((rollout.id, rollout.step, rollout.group), []).append(rollout)
+    best: dict[str, list[Rollout]] = {}
+    for (uid, _, _), group in by_group.items():
+        best[uid] = max(best.get(uid, group), group, key=lambda of: max(rollout.reward for rollout in of))
+    return best

@@ -1,0 +1,108 @@
+"""A model that an audit asks: a checkpoint, a training run, or endpoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
+from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
+from rise_bench.catalog.stages import stages
+from rise_bench.models.sampler import Sampler, Sampling
+from rise_bench.models.trained_model import final_model, recipe_of, run_of
+from rise_bench.prompts.asked_format import box_unit_of
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A model and how it is asked.
+
+    Attributes:
+        name: Checkpoint (Hub id, folder, or name of a model that ships), or name that the endpoints know.
+        answer_format: Form of its answers.
+        endpoints: Base URLs; none for a local model.
+        api_key_env: Environment variable with the key of the endpoints.
+        min_pixels: Smallest image of a local model.
+        batch_rows: Rows a batch of a local model.
+        concurrency: Requests in flight.
+    """
+
+    name: str
+    answer_format: AnswerFormat = DEFAULT_FORMAT
+    endpoints: tuple[str, ...] = ()
+    api_key_env: str = "OPENAI_API_KEY"
+    min_pixels: int = MIN_PIXELS
+    batch_rows: int = 4
+    concurrency: int = 16
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what decides its answers."""
+        return {"model": self.name, "endpoints": bool(self.endpoints)} | self.answer_format.to_json()
+
+    def open(self, sampling: Sampling) -> Sampler:
+        """Load the model, or name the servers."""
+        if self.endpoints:
+            from rise_bench.models.openai_endpoint import Endpoints
+
+            return Endpoints(
+                self.endpoints,
+                self.name,
+                sampling=sampling,
+                api_key_env=self.api_key_env,
+                concurrency=self.concurrency,
+            )
+        from rise_bench.models.local import LocalModel
+
+        return LocalModel(
+            self.name,
+            sampling=sampling,
+            max_pixels=self.answer_format.max_pixels,
+            min_pixels=self.min_pixels,
+            batch_rows=self.batch_rows,
+        )
+
+
+def asked_model(
+    name: str,
+    endpoints: Sequence[str] = (),
+    *,
+    style: Style | None = None,
+    unit: BoxUnit | None = None,
+    max_pixels: int | None = None,
+    **settings: Any,
+) -> AskedModel:
+    """Return a model; what is not said of a training run is read from its recipe.
+
+    Args:
+        name: Folder of a training run, Hub id, folder of a checkpoint, or name that the endpoints know.
+        endpoints: Base URLs; none for a local model.
+        style: Form of its answers; that of the run's stage, else with a chain of thought.
+        unit: Unit of boxes; that of the run, else of the model's family.
+        max_pixels: Largest image of a local model.
+        settings: Further attributes of `AskedModel`.
+
+    Raises:
+        ConfigError: The folder is a run that is not finished.
+    """
+    answer_format = replace(DEFAULT_FORMAT, unit=box_unit_of(name))
+    run = None if endpoints else run_of(Path(name))
+    if run is not None:
+        answer_format, min_pixels = _of_run(run)
+        settings = {"min_pixels": min_pixels} | settings
+        name = str(final_model(run)) if Path(name) == run else name
+    given = {"style": style, "unit": unit, "max_pixels": max_pixels}
+    answer_format = replace(answer_format, **{key: of for key, of in given.items() if of is not None})
+    return AskedModel(name, answer_format, tuple(endpoints), **settings)
+
+
+def _of_run(run: Path) -> tuple[AnswerFormat, int]:
+    """Return the format that a run was taught, and its smallest image."""
+    recipe = recipe_of(run)
+    model, stage = recipe["model"], stages()[recipe["stage"]]
+    style: Style = "answer_only" if stage.asks == "answer_only" else "think_answer"
+    return AnswerFormat(style, model["box_unit"], model["max_pixels"]), model["min_pixels"]
+
+
+def sampling_of(samples: int, seed: int) -> Sampling:
+    """Return how answers are drawn: the likeliest one, or several at temperature 1."""
+    return Sampling(0.0 if samples == 1 else 1.0, 1.0, seed)

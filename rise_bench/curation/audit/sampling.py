@@ -1,0 +1,69 @@
+"""Sampling for rows of a dataset: each row's result is logged once it is there, so that a rerun goes on."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rise_bench.annotations.base import Gold
+from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
+from rise_bench.cot.sweep import batches, in_parallel
+from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import DataError
+from rise_bench.models.sampler import SampleError, Sampler
+
+#: A row with its label, and its image as the bytes of a file.
+Item = tuple[Gold, bytes]
+
+
+def items(dataset: BenchmarkDataset, splits: Iterable[str], ids: Collection[str]) -> Iterator[Item]:
+    """Stream the rows with the ids.
+
+    Raises:
+        DataError: The dataset has no images.
+    """
+    if not ids:
+        return
+    for split in splits:
+        for row in dataset.rows(split):
+            if row["id"] not in ids:
+                continue
+            if row["image"] is None:
+                raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+            yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
+
+
+def sample_rows(
+    log_folder: Path,
+    todo: Iterator[Item],
+    sampler: Sampler,
+    call: Callable[[list[Item]], list[Mapping[str, Any]]],
+    progress: Callable[[int], None] = lambda rows: None,  # noqa: ARG005
+) -> None:
+    """Call a model for rows and log what it gives.
+
+    Args:
+        log_folder: Folder of the log.
+        todo: The rows.
+        sampler: The model; decides how many rows a batch has, and how many calls run at a time.
+        call: Gives a result (`id` and more) for each row of a batch.
+        progress: Called with the number of rows just done.
+
+    Raises:
+        PrerequisiteError: The model cannot be reached.
+    """
+    log = RowLog(log_folder, 0, attempt=next_attempt(log_folder))
+    try:
+        for batch, future in in_parallel(call, batches(todo, sampler.batch_rows), sampler.workers):
+            try:
+                log.append(future.result())
+            except SampleError as error:
+                log.append({"id": gold.id, "refused": str(error)} for gold, _ in batch)
+            progress(len(batch))
+    finally:
+        log.close()
+
+
+def logged(log_folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last result of each row."""
+    return {located.row["id"]: located.row for located in read_rows([log_folder])}

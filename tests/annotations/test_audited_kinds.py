@@ -1,0 +1,84 @@
+"""Planted errors, and what cleanlab says of labels: each kind of error is seen, whatever the kind."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import KINDS
+
+from ..support.toy_kind import Word, WordKind
+
+CLASSES = ("calm", "tense", "merry")
+SOFT = Distribution(CLASSES, (0.7, 0.2, 0.1))
+HARD = Distribution(CLASSES, (0.0, 1.0, 0.0))
+TWO = Boxes(((10.0, 10.0, 40.0, 30.0), (120.0, 80.0, 40.0, 40.0)))
+
+
+def gold(annotation):
+    return Gold("a", annotation, 200, 150)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "names"),
+    [
+        (SOFT, {"swapped", "shifted"}),
+        (HARD, {"swapped"}),
+        (TWO, {"dropped", "shifted", "added", "swapped"}),
+        (Boxes(()), {"added"}),
+    ],
+)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6))
+def test_planted_errors_are_seen_by_the_similarity_of_audits(annotation, names, seed):
+    kind = KINDS[annotation.kind]
+    errors = kind.planted_errors(gold(annotation), gold(annotation), Random(seed))
+    assert errors.keys() == names
+    for name, wrong in errors.items():
+        assert kind.similarity(annotation, wrong, kind.audit_variant) < 0.9, name
+        if name != "dropped" or len(annotation.xywh) > 1:
+            assert kind.problem(gold(wrong), CLASSES) == ""
+
+
+def test_the_similarity_of_the_paper_does_not_see_a_dropped_box():
+    dropped = Boxes(TWO.xywh[:1])
+    assert KINDS["boxes"].similarity(dropped, TWO) == 1.0
+    assert KINDS["boxes"].similarity(dropped, TWO, "f1") == pytest.approx(2 / 3)
+
+
+def test_a_kind_without_errors_of_its_own_swaps_labels(monkeypatch):
+    assert WordKind().planted_errors(gold(Word("heron")), gold(Word("crane")), Random(0)) == {
+        "swapped": Word("crane")
+    }
+    assert WordKind().label_quality([Word("heron")], [[Word("crane")]]) is None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "answers"),
+    [
+        (SOFT, HARD, [SOFT, SOFT]),
+        (TWO, Boxes(TWO.xywh[:1]), [TWO, TWO]),
+    ],
+)
+def test_cleanlab_prefers_the_right_label(right, wrong, answers):
+    pytest.importorskip("cleanlab")
+    scores = KINDS[right.kind].label_quality([right, wrong], [answers, answers])
+    assert 1 >= scores[0] > scores[1] >= 0
+
+
+def test_cleanlab_gets_by_without_answers():
+    pytest.importorskip("cleanlab")
+    assert KINDS["distribution"].label_quality([SOFT], [[]]) == [pytest.approx(1 / 3)]
+    assert KINDS["boxes"].label_quality([TWO, TWO], [[], [TWO]])[1] == 1.0
+
+
+def test_an_answer_becomes_a_label():
+    percent = Distribution(CLASSES, (50.0, 50.0, -1.0))
+    assert KINDS["distribution"].as_label(gold(SOFT), percent).probs == (0.5, 0.5, 0.0)
+    boxes = Boxes(((-10.0, -10.0, 30.0, 30.0), (300.0, 10.0, 5.0, 5.0), (190.0, 140.0, 50.0, 50.0)))
+    clipped = KINDS["boxes"].as_label(gold(TWO), boxes)
+    assert clipped.xywh == ((0.0, 0.0, 20.0, 20.0), (190.0, 140.0, 10.0, 10.0))
