@@ -4,8 +4,8 @@
     python benchmarks/audit.py --out DIR --table         # what is finished so far, as Markdown
     python benchmarks/audit.py --out DIR --seeds 100 101 --choose
 
-Of each seed, 150 pictures are drawn and 10 % of their labels made wrong. The base model that ships reasons and
-reconstructs (no training); the image-only answers come from three folds of 40 SFT steps of it. `--choose`
+For each seed, 150 pictures are drawn and 10 % of their labels made wrong. The base model that ships reasons
+and reconstructs (no training); the image-only answers come from three folds of 40 SFT steps of it. `--choose`
 compares combinations of scores; it is for seeds that the table does not use (docs/audit.md).
 """
 
@@ -15,6 +15,8 @@ import json
 import statistics
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from rise_bench.curation.audit.folds import Folds
 from rise_bench.curation.audit.measure import FIGURES, RANDOM, figures_of
@@ -59,24 +61,17 @@ def cell(out, world, seed):
     return sorted(json.loads(path.read_text()), key=lambda row: row["id"])
 
 
-def figures(rows, names, seed):
+def figures(rows, names):
     """Figures of one cell by one score, or by the mean rank of several."""
-    import random
-
-    import numpy as np
-
     wrong = np.array([row["error"] != "" for row in rows])
     if names == (RANDOM,):
-        return figures_of(np.array([random.Random(f"{seed} {row['id']}").random() for row in rows]), wrong)
+        return figures_of(np.zeros(len(rows)), wrong)
     return figures_of(suspicion([row["scores"] for row in rows], names), wrong)
 
 
 def table(out, seeds):
     """Mean and standard deviation over the finished seeds, as Markdown."""
-    lines = [
-        "| benchmark (seeds) | score | AUROC | AP | P@1% | P@5% | P@10% |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = [f"| benchmark (seeds) | score | {' | '.join(FIGURES.values())} |", "|---" * 7 + "|"]
     candidates = {name: (name,) for name in ("reward", "group_mean", "reward_gap", "answer_similarity")}
     candidates |= {
         f"combined ({' + '.join(COMBINED)})": COMBINED,
@@ -88,7 +83,7 @@ def table(out, seeds):
             seed: cell(out, world, seed) for seed in seeds if (out / f"{world}-{seed}/scores.json").is_file()
         }
         for title, names in candidates.items() if cells else ():
-            values = [figures(rows, names, seed) for seed, rows in cells.items()]
+            values = [figures(rows, names) for rows in cells.values()]
             shown = [
                 f"{statistics.mean(of):.3f}" + (f" ± {statistics.stdev(of):.3f}" if len(of) > 1 else "")
                 for of in zip(*values, strict=True)
@@ -100,10 +95,10 @@ def table(out, seeds):
 def choose(out, seeds):
     """AUROC and AP of every combination, the mean over benchmarks and seeds, the best first."""
     names = [name for name in SCORES if name not in ("cleanlab", "groundedness")]
-    cells = [(seed, cell(out, world, seed)) for seed in seeds for world in WORLDS]
+    cells = [cell(out, world, seed) for seed in seeds for world in WORLDS]
     for size in range(1, len(names) + 1):
         for chosen in itertools.combinations(names, size):
-            values = [figures(rows, chosen, seed)[:2] for seed, rows in cells]
+            values = [figures(rows, chosen)[:2] for rows in cells]
             auroc, precision = (statistics.mean(of) for of in zip(*values, strict=True))
             yield auroc + precision, f"AUROC {auroc:.3f}  AP {precision:.3f}  {' + '.join(chosen)}"
 
@@ -124,7 +119,6 @@ def main():
     if arguments.choose:
         print("\n".join(text for _, text in sorted(choose(arguments.out, arguments.seeds), reverse=True)))
         return
-    print("Columns:", ", ".join(FIGURES), end="\n\n")
     print(table(arguments.out, arguments.seeds))
 
 

@@ -38,7 +38,7 @@ app = typer.Typer(name="rise-bench", cls=_Commands, no_args_is_help=True, pretty
 COMMAND_FILES: tuple[str, ...] = (
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
-    "annotate",
+    *("annotate", "audit"),
     *("publish", "rehydrate", "export", "publish_model"),
     *("submit", "leaderboard"),
 )

@@ -74,11 +74,3 @@ def test_cleanlab_gets_by_without_answers():
     pytest.importorskip("cleanlab")
     assert KINDS["distribution"].label_quality([SOFT], [[]]) == [pytest.approx(1 / 3)]
     assert KINDS["boxes"].label_quality([TWO, TWO], [[], [TWO]])[1] == 1.0
-
-
-def test_an_answer_becomes_a_label():
-    percent = Distribution(CLASSES, (50.0, 50.0, -1.0))
-    assert KINDS["distribution"].as_label(gold(SOFT), percent).probs == (0.5, 0.5, 0.0)
-    boxes = Boxes(((-10.0, -10.0, 30.0, 30.0), (300.0, 10.0, 5.0, 5.0), (190.0, 140.0, 50.0, 50.0)))
-    clipped = KINDS["boxes"].as_label(gold(TWO), boxes)
-    assert clipped.xywh == ((0.0, 0.0, 20.0, 20.0), (190.0, 140.0, 10.0, 10.0))

@@ -24,4 +24,9 @@ def write_drawn(
 def ids_by_picture(dataset: BenchmarkDataset, split: str = "test") -> dict[str, str]:
     """Hash of a picture's pixels -> id of its row."""
     rows = dataset.rows(split, columns=["id", "image"])
-    return {picture_key(Image.open(io.BytesIO(row["image"]["bytes"]))): row["id"] for row in rows}
+    return {picture_key_of(row["image"]["bytes"]): row["id"] for row in rows}
+
+
+def picture_key_of(image: bytes) -> str:
+    """Hash of the pixels of an encoded picture."""
+    return picture_key(Image.open(io.BytesIO(image)))

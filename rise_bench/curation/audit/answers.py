@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS, similarity
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.curation.annotate.consensus import Sample, consensus
 from rise_bench.curation.audit.model import AskedModel, sampling_of
 from rise_bench.curation.audit.sampling import Item, logged, sample_rows
 from rise_bench.evaluation.responses import read_responses
@@ -45,11 +45,11 @@ class Answers:
 
 
 def medoid(stated: Sequence[Annotation]) -> Annotation | None:
-    """Return the annotation that is most similar to the others; the first of equals, None of none."""
+    """Return the annotation that the others agree with most; None of none."""
     if not stated:
         return None
-    variant = KINDS[stated[0].kind].audit_variant
-    return max(stated, key=lambda own: fmean(similarity(other, own, variant) for other in stated))
+    samples = [Sample(annotation, "", "ok") for annotation in stated]
+    return consensus(KINDS[stated[0].kind], samples).annotation
 
 
 def ask(

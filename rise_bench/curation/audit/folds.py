@@ -27,7 +27,7 @@ class Folds:
         stage: Stage of training.
         recipe: Recipe by name or path; empty for the default of the stage.
         overrides: Settings (`key=value`) after the recipe's.
-        cots: CoT dataset, for a stage that trains on one.
+        cots: CoT dataset, by folder or name, for a stage that trains on one.
         samples: Answers a row.
         seed: Seed of the folds, of training and of sampling.
         batch_rows: Rows a batch.
@@ -37,7 +37,7 @@ class Folds:
     stage: str = "sft"
     recipe: str = ""
     overrides: tuple[str, ...] = ()
-    cots: Path | None = None
+    cots: Path | str = ""
     samples: int = 1
     seed: int = 0
     batch_rows: int = 4

@@ -12,10 +12,13 @@ from rise_bench.scoring.bootstrap import Interval, draw, interval
 #: Shares of the rows, the most suspicious first, whose precision is measured.
 TOP = (0.01, 0.05, 0.10)
 
-#: Name of the score that knows nothing.
+#: Name of the score that knows nothing: its figures are what a random order gives on average.
 RANDOM = "random"
 
-FIGURES = ("auroc", "average_precision", *(f"precision_at_{share:.0%}" for share in TOP))
+#: Figures of a score, and how tables call them.
+FIGURES = {"auroc": "AUROC", "average_precision": "AP"} | {
+    f"precision_at_{share:.0%}": f"P@{share:.0%}" for share in TOP
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def asked_model(
         answer_format, min_pixels = _of_run(run)
         settings = {"min_pixels": min_pixels} | settings
         name = str(final_model(run)) if Path(name) == run else name
-    given = {"style": style, "unit": unit, "max_pixels": max_pixels}
+    given: dict[str, Any] = {"style": style, "unit": unit, "max_pixels": max_pixels}
     answer_format = replace(answer_format, **{key: of for key, of in given.items() if of is not None})
     return AskedModel(name, answer_format, tuple(endpoints), **settings)
 

@@ -1,6 +1,5 @@
 """An audit from end to end: answers, closed loops, scores."""
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -83,8 +82,7 @@ class Audit:
         if isinstance(self.answerer, Path):
             answerer = {"sha256": sha256_file(self.answerer)}
         elif isinstance(self.answerer, Folds):
-            kept = {name: value for name, value in asdict(self.answerer).items() if name != "batch_rows"}
-            answerer = kept | {"cots": str(self.answerer.cots or "")}
+            answerer = {name: value for name, value in asdict(self.answerer).items() if name != "batch_rows"}
         elif self.answerer is not None:
             answerer = self.answerer.to_json() | {"samples": self.samples}
         return {
@@ -213,10 +211,11 @@ def own_labels(dataset: BenchmarkDataset, golds: Mapping[str, Gold], answers: An
     own: dict[str, Gold] = {}
     for uid, gold in golds.items():
         label: Annotation | None = medoid(answers.stated(gold))
+        kind = KINDS[gold.kind]
+        label = None if label is None else kind.tidied(label, gold.frame_px)
         if label is None:
             continue
-        kind = KINDS[gold.kind]
-        stated = replace(gold, annotation=kind.as_label(gold, label))
+        stated = replace(gold, annotation=label)
         if not (kind.problem(stated, dataset.spec.classes) or kind.build_problem(stated)):
             own[uid] = stated
     return own
@@ -228,7 +227,6 @@ def _measured(rows: list[RowScores], errors: Mapping[str, str], seed: int) -> di
     for name, score in SCORES.items():
         sign = -1 if score.low_is_suspicious else 1
         columns[name] = [sign * row.scores[name] if name in row.scores else None for row in rows]
-    dice = {row.gold.id: random.Random(f"{seed} {row.gold.id}").random() for row in rows}
-    columns[RANDOM] = [dice[row.gold.id] for row in rows]
+    columns[RANDOM] = [0.0] * len(rows)
     measured = {name: measure(values, names, seed=seed) for name, values in columns.items()}
     return {name: value for name, value in measured.items() if value is not None}

@@ -1,0 +1,196 @@
+"""`rise-bench audit`: which labels are probably wrong, and the dataset with those that people corrected."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rise_bench.annotations.answer_format import Style
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.cli import app
+from rise_bench.cli.stopping import stopping
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.curation.audit.run import Audited, Progress
+    from rise_bench.data.dataset import BenchmarkDataset
+
+
+@app.command()
+def audit(
+    dataset: Annotated[str, typer.Argument(help="Dataset whose labels are audited: folder or name.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    folds: Annotated[
+        int, typer.Option(help="Train so many models, each on the other folds, and ask each about its fold.")
+    ] = 3,
+    model: Annotated[
+        str, typer.Option(help="Ask this model instead: run, checkpoint or Hub id. Not out of fold.")
+    ] = "",
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible base URL that serves --model.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Take the answers from a samples file, or lines of id and response.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Answers a row; more are surer.")] = 4,
+    cots: Annotated[str, typer.Option(help="CoT dataset that explains these labels.")] = "",
+    reasoner: Annotated[
+        str,
+        typer.Option(help="Model of the closed loop, on the given labels (without --cots) and on its own."),
+    ] = "",
+    reasoner_endpoint: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible base URL that serves --reasoner.")
+    ] = None,
+    rollouts: Annotated[int, typer.Option(min=1, help="Chains of thought a label.")] = 4,
+    stage: Annotated[str, typer.Option(help="Stage that trains the folds, e.g. sft or rise_r1.")] = "sft",
+    recipe: Annotated[str, typer.Option(help="Its recipe, by name or path.")] = "",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value after the recipe; may be repeated.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Split to audit; all by default.")] = None,
+    planted: Annotated[
+        float, typer.Option("--plant", min=0, max=1, help="Make this share of the labels wrong, and measure.")
+    ] = 0.0,
+    style: Annotated[Style | None, typer.Option(help="Form of the answers of --model.")] = None,
+    box_unit: Annotated[BoxUnit | None, typer.Option(help="Unit of boxes of --model and --reasoner.")] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Rows a batch of a local model.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
+    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    seed: Annotated[int, typer.Option(help="Seed of folds, training, sampling and planted errors.")] = 0,
+    apply: Annotated[
+        Path | None, typer.Option(help="decisions.csv of a review: write the corrected dataset to --out.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="With --apply: replace what is at --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find labels that are probably wrong, the most suspicious first, each with why; or apply decisions.
+
+    Writes audit.csv, audit.html and the queue of `rise-bench review`. After an interruption the same command
+    goes on.
+    """
+    from rise_bench.hub.find import find_benchmark
+
+    benchmark = find_benchmark(dataset)
+    if apply is not None:
+        _apply(benchmark, apply, out, overwrite=overwrite, as_json=as_json)
+        return
+    from rise_bench.curation.audit.folds import Folds
+    from rise_bench.curation.audit.model import asked_model
+    from rise_bench.curation.audit.output import write_output
+    from rise_bench.curation.audit.run import Audit, run_audit
+    from rise_bench.hub.find import find_cots
+
+    if (endpoint and not model) or (reasoner_endpoint and not reasoner):
+        raise ConfigError("an endpoint serves a model; name it with --model or --reasoner")
+    if model and predictions:
+        raise ConfigError("--model and --predictions are two sources of answers; leave one out")
+    shown = {"unit": box_unit, "max_pixels": max_pixels, "batch_rows": batch_rows}
+    sent = {"concurrency": concurrency, "api_key_env": api_key_env}
+    answerer: Any = predictions
+    if model:
+        answerer = asked_model(model, endpoint or (), style=style, **shown, **sent)
+    elif not predictions and folds:
+        answerer = Folds(
+            folds,
+            stage,
+            recipe,
+            tuple(setting or ()),
+            cots=cots,
+            samples=samples,
+            seed=seed,
+            batch_rows=batch_rows,
+        )
+    asked = Audit(
+        benchmark,
+        out,
+        _splits(benchmark, split),
+        cots=find_cots(cots) if cots else None,
+        reasoner=asked_model(reasoner, reasoner_endpoint or (), **shown, **sent) if reasoner else None,
+        rollouts=rollouts,
+        answerer=answerer,
+        samples=samples,
+        seed=seed,
+        planted=planted,
+    )
+    kept = f"what is done is kept in {asked.work}; the same command goes on from there"
+    with stopping(lambda: kept), _progress() as progress:
+        audited = run_audit(asked, progress)
+    summary = write_output(asked, audited)
+    _print(out, audited, summary, as_json=as_json)
+
+
+def _splits(dataset: "BenchmarkDataset", asked: list[str] | None) -> tuple[str, ...]:
+    known = tuple(dataset.manifest.counts)
+    if unknown := sorted(set(asked or ()) - set(known)):
+        raise ConfigError(f"{dataset.root} has no split {unknown[0]!r}; it has {', '.join(known)}")
+    return tuple(name for name in known if not asked or name in asked)
+
+
+def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: bool, as_json: bool) -> None:
+    from rise_bench.cli.tables import print_json
+    from rise_bench.curation.audit.apply import CORRECTIONS_NAME, apply_decisions
+    from rise_bench.curation.decisions import read_decisions
+
+    if not source.is_file():
+        raise ConfigError(f"{source} does not exist; name the decisions.csv that `rise-bench review` wrote")
+    with _progress() as progress:
+        manifest = apply_decisions(
+            dataset,
+            read_decisions(source),
+            source,
+            out,
+            overwrite=overwrite,
+            progress=lambda done, total: progress("write the corrected dataset", done, total),
+        )
+    count = int(manifest.options["corrected_labels"])
+    if as_json:
+        print_json({"out": str(out), "corrected": count, "dataset_sha256": manifest.content_sha256})
+        return
+    typer.echo(f"{out}: {count} labels corrected; the old ones are in {out / CORRECTIONS_NAME}")
+    typer.echo(f"next: rise-bench check {out}")
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from rise_bench.cli.tables import print_json
+    from rise_bench.curation.audit.measure import FIGURES
+
+    if as_json:
+        print_json({"out": str(out), **summary})
+        return
+    if audited.measured:
+        table = Table("score", "labels", *FIGURES.values())
+        for name, of in audited.measured.items():
+            figures = (f"{f.value:.3f} ({f.low:.2f} to {f.high:.2f})" for f in of.figures.values())
+            table.add_row(name, f"{of.rows} ({of.wrong} wrong)", *figures)
+        Console().print(table)
+    typer.echo(f"{out / 'audit.html'}: {summary['rows']} labels, the most suspicious first")
+    if summary["scored"].get("answer_similarity") and not summary["out_of_fold"]:
+        typer.echo(
+            "note: the answers are not known to be out of fold; a model repeats labels it was trained on"
+        )
+    if "cleanlab" not in summary["scored"] and "answer_similarity" in summary["scored"]:
+        typer.echo('note: without cleanlab\'s score; pip install "rise-bench[audit]" adds it')
+    typer.echo(f"next: rise-bench review {out}")
