@@ -87,8 +87,8 @@ def audit(
         raise ConfigError("an endpoint serves a model; name it with --model or --reasoner")
     if model and predictions:
         raise ConfigError("--model and --predictions are two sources of answers; leave one out")
-    shown = {"unit": box_unit, "max_pixels": max_pixels, "batch_rows": batch_rows}
-    sent = {"concurrency": concurrency, "api_key_env": api_key_env}
+    shown: dict[str, Any] = {"unit": box_unit, "max_pixels": max_pixels, "batch_rows": batch_rows}
+    sent: dict[str, Any] = {"concurrency": concurrency, "api_key_env": api_key_env}
     answerer: Any = predictions
     if model:
         answerer = asked_model(model, endpoint or (), style=style, **shown, **sent)

@@ -12,8 +12,8 @@ from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, 
 from rise_bench.annotations.boxes.label_quality import label_quality
 from rise_bench.annotations.boxes.metrics import MAX_STATED, METRICS
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
-from rise_bench.annotations.boxes.ranked import ranked_scores
 from rise_bench.annotations.boxes.planted_errors import planted_errors
+from rise_bench.annotations.boxes.ranked import ranked_scores
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit

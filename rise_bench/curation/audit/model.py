@@ -8,6 +8,7 @@ from typing import Any
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
 from rise_bench.catalog.stages import stages
+from rise_bench.models.loading import load_endpoints, load_local
 from rise_bench.models.sampler import Sampler, Sampling
 from rise_bench.models.trained_model import final_model, recipe_of, run_of
 from rise_bench.prompts.asked_format import box_unit_of
@@ -25,6 +26,7 @@ class AskedModel:
         min_pixels: Smallest image of a local model.
         batch_rows: Rows a batch of a local model.
         concurrency: Requests in flight.
+        timeout_s: Seconds for a reply of an endpoint.
     """
 
     name: str
@@ -34,6 +36,7 @@ class AskedModel:
     min_pixels: int = MIN_PIXELS
     batch_rows: int = 4
     concurrency: int = 16
+    timeout_s: float = 600.0
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides its answers."""
@@ -42,24 +45,14 @@ class AskedModel:
     def open(self, sampling: Sampling) -> Sampler:
         """Load the model, or name the servers."""
         if self.endpoints:
-            from rise_bench.models.openai_endpoint import Endpoints
-
-            return Endpoints(
-                self.endpoints,
-                self.name,
-                sampling=sampling,
-                api_key_env=self.api_key_env,
-                concurrency=self.concurrency,
+            load = load_endpoints(
+                self.endpoints, self.name, sampling, self.api_key_env, self.concurrency, self.timeout_s
             )
-        from rise_bench.models.local import LocalModel
-
-        return LocalModel(
-            self.name,
-            sampling=sampling,
-            max_pixels=self.answer_format.max_pixels,
-            min_pixels=self.min_pixels,
-            batch_rows=self.batch_rows,
-        )
+        else:
+            load = load_local(
+                self.name, "", sampling, self.answer_format.max_pixels, self.min_pixels, self.batch_rows
+            )
+        return load()
 
 
 def asked_model(

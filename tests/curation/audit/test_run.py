@@ -1,0 +1,139 @@
+"""An audit with a model that knows the truth: wrong labels come first, and a rerun goes on."""
+
+import csv
+import json
+from collections import Counter
+
+import pytest
+from typer.testing import CliRunner
+
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cli import app
+from rise_bench.curation.audit.model import AskedModel
+from rise_bench.curation.audit.output import write_output
+from rise_bench.curation.audit.run import Audit, run_audit
+from rise_bench.curation.queue import ReviewQueue
+from rise_bench.data.build_plan import SourcePlan, SourceRow
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.writer import write_dataset
+from rise_bench.errors import ConfigError
+
+from ...support.drawn_data import picture_key_of
+from ...support.made_sources import write_photo
+from ...support.toy_kind import Word, WordKind
+
+SPLITS = ("train", "test")
+
+
+def audit_of(dataset, out, **options):
+    model = AskedModel("oracle")
+    defaults = {"answerer": model, "samples": 2, "reasoner": model, "rollouts": 2, "planted": 0.25}
+    return Audit(dataset, out, SPLITS, **defaults | options)
+
+
+def test_planted_errors_come_first_and_every_file_says_so(kinds_24, oracle, tmp_path):
+    audit = audit_of(kinds_24, tmp_path / "out")
+    audited = run_audit(audit)
+    summary = write_output(audit, audited)
+    assert len(audited.errors) == 6
+    assert {row.gold.id for row in audited.rows[:6]} == audited.errors.keys()
+    for name in ("suspicion", "reward", "group_mean", "answer_similarity", "reward_gap"):
+        assert audited.measured[name].figures["auroc"].value == 1.0, name
+    assert audited.measured["random"].figures["auroc"].value == 0.5
+    lines = list(csv.DictReader((tmp_path / "out" / "audit.csv").open(encoding="utf-8")))
+    assert [line["planted"] for line in lines] == ["swapped"] * 6 + [""] * 18
+    assert "disagrees with the label" in lines[0]["why"] and "do not lead back" in lines[0]["why"]
+    queue = ReviewQueue(tmp_path / "out")
+    first = queue.item(0)
+    assert queue.ids == [line["id"] for line in lines] and queue.image_bytes(first)
+    truth = {gold.id: gold.annotation for split in SPLITS for gold in kinds_24.golds(split)}
+    assert first.suggested == truth[first.id] != first.given
+    assert summary["scored"]["answer_similarity"] == 24 and summary["out_of_fold"] is None
+    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+    assert page.count("planted: swapped") == 6 and "not known to be out of fold" in page
+
+
+def test_a_killed_audit_asks_for_nothing_that_was_answered(kinds_24, oracle, tmp_path):
+    whole = run_audit(audit_of(kinds_24, tmp_path / "whole"))
+    prompts, oracle.asked = oracle.asked, []
+    kills = 0
+    while True:
+        oracle.dies_after = len(oracle.asked) + 30
+        try:
+            resumed = run_audit(audit_of(kinds_24, tmp_path / "killed"))
+            break
+        except KeyboardInterrupt:
+            kills += 1
+    again = Counter(oracle.asked) - Counter(prompts)
+    assert kills >= 2 and set(oracle.asked) == set(prompts)
+    assert again.total() <= kills * oracle.batch_rows, "only the batch in flight is asked again"
+    assert resumed.rows == whole.rows
+    with pytest.raises(ConfigError, match="other settings"):
+        run_audit(audit_of(kinds_24, tmp_path / "killed", samples=3))
+
+
+def test_a_refused_row_is_unreadable_and_not_asked_again(kinds_24, oracle, tmp_path):
+    row = next(iter(kinds_24.rows("test")))
+    oracle.refuses, oracle.batch_rows = frozenset({picture_key_of(row["image"]["bytes"])}), 1
+    audit = audit_of(kinds_24, tmp_path / "out", planted=0.0)
+    audited = run_audit(audit)
+    refused = next(scored for scored in audited.rows if scored.gold.id == row["id"])
+    assert refused.own is None and refused.scores["answer_similarity"] == 0.0
+    assert "reward" not in refused.scores and not audited.measured
+    assert write_output(audit, audited)["unreadable"] == 1
+    asked = len(oracle.asked)
+    run_audit(audit)
+    assert len(oracle.asked) == asked
+
+
+def test_a_kind_of_its_own_is_audited(oracle, tmp_path, monkeypatch):
+    monkeypatch.setitem(KINDS, "word", WordKind())
+    spec = BenchmarkSpec("birds", "word", "exact", "Which <b>bird</b> is this?", images="embed")
+    names = ("heron", "crane", "egret")
+    rows = [
+        SourceRow(f"birds/{i:02}", f"{i}.jpg", write_photo(tmp_path / f"{i}.jpg", i), Word(names[i % 3]))
+        for i in range(12)
+    ]
+    write_dataset(SourcePlan(spec, rows, []), tmp_path / "birds", workers=1)
+    birds = open_dataset(tmp_path / "birds")
+    oracle.truths = type(oracle).of(birds, ("train",)).truths
+    audit = Audit(birds, tmp_path / "out", ("train",), answerer=AskedModel("oracle"), planted=0.2)
+    audited = run_audit(audit)
+    assert {row.gold.id for row in audited.rows[:2]} == audited.errors.keys()
+    assert "cleanlab" not in write_output(audit, audited)["scored"]
+
+
+def test_what_cannot_be_audited_is_refused(kinds_24, tmp_path):
+    with pytest.raises(ConfigError, match="nothing to audit by"):
+        Audit(kinds_24, tmp_path, SPLITS)
+    with pytest.raises(ConfigError, match="leave --cots"):
+        Audit(kinds_24, tmp_path, SPLITS, answerer=tmp_path / "answers.jsonl", planted=0.1)
+
+
+def test_the_command_from_predictions_to_a_corrected_dataset(kinds_24, oracle, tmp_path):
+    golds = [gold for split in SPLITS for gold in kinds_24.golds(split)]
+    kind, wrong = KINDS[kinds_24.spec.kind], golds[3]
+    answers = {gold.id: gold.annotation for gold in golds} | {wrong.id: golds[4].annotation}
+    lines = [
+        json.dumps({"id": uid, "response": f"<think>So.</think><answer>{kind.render(of)}</answer>"})
+        for uid, of in answers.items()
+    ]
+    (tmp_path / "answers.jsonl").write_text("\n".join(lines))
+
+    def run(*arguments):
+        result = CliRunner().invoke(app, ["audit", str(kinds_24.root), *map(str, arguments)])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    summary = run("--predictions", tmp_path / "answers.jsonl", "--out", tmp_path / "out", "--json")
+    assert summary["rows"] == 24 and ReviewQueue(tmp_path / "out").ids[0] == wrong.id
+    decided = json.dumps(kind.to_json(answers[wrong.id])).replace('"', '""')
+    (tmp_path / "decisions.csv").write_text(f'id,action,annotation\n{wrong.id},model,"{decided}"\n')
+    made = run("--apply", tmp_path / "decisions.csv", "--out", tmp_path / "corrected", "--json")
+    assert made["corrected"] == 1 and check_dataset(tmp_path / "corrected") == []
+    refused = CliRunner().invoke(
+        app, ["audit", str(kinds_24.root), "--out", "x", "--endpoint", "http://a/v1"]
+    )
+    assert isinstance(refused.exception, ConfigError) and "name it with --model" in str(refused.exception)
