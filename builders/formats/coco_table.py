@@ -6,6 +6,7 @@ from pathlib import Path
 from rise_bench.annotations.boxes.values import Box
 from rise_bench.builders.formats.box_table import BoxPicture, BoxTable
 from rise_bench.builders.formats.coco_json import REPEATED_BOX, read_coco_boxes
+from rise_bench.builders.formats.picture_index import PictureIndex
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.errors import DataError
 
@@ -13,8 +14,13 @@ from rise_bench.errors import DataError
 CROWD = "(image, class) pair with a crowd annotation"
 
 
-def read_coco_table(path: Path, problems: Problems | None = None) -> BoxTable:
+def read_coco_table(source: Path, path: Path, problems: Problems | None = None) -> BoxTable:
     """Read a COCO instances file of the user's own.
+
+    Args:
+        source: Folder of the pictures; one that is in a folder inside it is found by its name.
+        path: The file.
+        problems: Takes what is wrong with an entry; raised when None.
 
     Raises:
         DataError: As `read_coco_boxes`; also for a box without an area, or if all annotations are crowds.
@@ -32,9 +38,10 @@ def read_coco_table(path: Path, problems: Problems | None = None) -> BoxTable:
     if coco.crowd and not boxes:
         raise DataError(f"{path}: all annotations are crowds (iscrowd: 1), which have no box; add boxes")
     crowded = {image_id for image_id, _ in coco.crowd}
+    index = PictureIndex(source)
     pictures = [
         BoxPicture(
-            image.file_name,
+            _file(index, image.file_name),
             boxes.get(image_id, {}),
             f"{path.name} image {image_id}",
             (image.width_px, image.height_px),
@@ -46,3 +53,8 @@ def read_coco_table(path: Path, problems: Problems | None = None) -> BoxTable:
     crowds = [f"{coco.images[i].file_name} {coco.categories[c]}" for i, c in sorted(coco.crowd)]
     drops = {CROWD: crowds, REPEATED_BOX: list(coco.repeated)}
     return BoxTable(path, pictures, tuple(coco.categories.values()), drops)
+
+
+def _file(index: PictureIndex, name: str) -> str:
+    found = index.candidates(name)
+    return found[0] if len(found) == 1 else name

@@ -20,6 +20,15 @@ SPLITS = {"train": "train", "test": "test", "val": "test", "valid": "test", "val
 _ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook"}
 
 
+def csv_header(path: Path) -> list[str]:
+    """Return the cells of the first line, whatever they are."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            return [cell.strip() for cell in next(csv.reader(file), [])]
+        except csv.Error:
+            return []
+
+
 def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> list[tuple[str, dict[str, str]]]:
     """Return ("labels.csv line 2", column -> text) of each row.
 

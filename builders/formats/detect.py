@@ -1,6 +1,5 @@
 """Which format the annotations of a folder have, and what they hold."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +8,17 @@ from pathlib import Path
 from rise_bench.builders.formats.box_csv import box_columns, read_box_csv
 from rise_bench.builders.formats.box_table import BoxTable
 from rise_bench.builders.formats.coco_table import read_coco_table
-from rise_bench.builders.formats.csv_file import LABEL_COLUMNS
+from rise_bench.builders.formats.csv_file import LABEL_COLUMNS, csv_header
+from rise_bench.builders.formats.cvat import read_cvat
 from rise_bench.builders.formats.label_csv import read_label_csv
 from rise_bench.builders.formats.label_folders import read_label_folders
+from rise_bench.builders.formats.label_studio import read_label_studio
 from rise_bench.builders.formats.label_table import LabelTable
 from rise_bench.builders.formats.picture_files import files_below, is_picture, picture_file
 from rise_bench.builders.formats.problems import Problems
-from rise_bench.data.build_plan import inside
+from rise_bench.builders.formats.sniff import find_format
+from rise_bench.builders.formats.voc import read_voc
+from rise_bench.builders.formats.yolo import read_yolo
 from rise_bench.errors import ConfigError, DataError
 
 Table = LabelTable | BoxTable
@@ -130,50 +133,33 @@ def read_source(
     return FORMATS[format_name or name or "folders"](Source(source, path or source, classes, Problems()))
 
 
-def find_format(source: Path, annotations: Path | None) -> tuple[str, Path | None]:
-    """Return the name of the format, and the annotations; empty and None where there are only pictures."""
-    path = _annotations(source, annotations)
-    if path is not None:
-        return ("coco" if path.suffix.lower() == ".json" else "csv"), path
-    folders = [entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return ("folders" if len(folders) > 1 else ""), None
-
-
-def _annotations(source: Path, annotations: Path | None) -> Path | None:
-    if annotations is None:
-        return None
-    if annotations.exists():
-        return annotations
-    there = source / annotations
-    if there.exists():
-        # a path with ".." leaves the source on purpose
-        return there if ".." in annotations.parts else inside(source, there)
-    raise DataError(f"{there} is missing; name the CSV or the COCO json with --annotations")
-
-
 def _read_csv(source: Source) -> Table:
-    path, classes = source.annotations, source.classes
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = [cell.strip() for cell in next(csv.reader(file), [])]
+    header, classes = csv_header(source.annotations), source.classes
     labels = any(cell.lower() in LABEL_COLUMNS for cell in header)
     if labels and box_columns(header) and not set(box_columns(header)) <= set(classes):
-        return read_box_csv(path, classes, source.problems)
-    return read_label_csv(path, classes, source.problems)
+        return read_box_csv(source.annotations, classes, source.problems)
+    return read_label_csv(source.annotations, classes, source.problems)
 
 
 def _read_coco(source: Source) -> Table:
     if source.classes:
         raise ConfigError("a COCO json has its own classes; drop --classes")
-    return read_coco_table(source.annotations, source.problems)
+    return read_coco_table(source.folder, source.annotations, source.problems)
 
 
-def _read_folders(source: Source) -> Table:
-    return read_label_folders(source.folder, source.classes, source.problems)
+def _in_folder(
+    read: Callable[[Path, Path, tuple[str, ...], Problems], Table],
+) -> Callable[[Source], Table]:
+    return lambda source: read(source.folder, source.annotations, source.classes, source.problems)
 
 
 #: Format -> reader.
 FORMATS: dict[str, Callable[[Source], Table]] = {
     "csv": _read_csv,
     "coco": _read_coco,
-    "folders": _read_folders,
+    "yolo": _in_folder(read_yolo),
+    "voc": _in_folder(read_voc),
+    "label-studio": _in_folder(read_label_studio),
+    "cvat": _in_folder(read_cvat),
+    "folders": lambda source: read_label_folders(source.folder, source.classes, source.problems),
 }

@@ -1,0 +1,213 @@
+"""Boxes or choices of an export of Label Studio: its JSON, a list of tasks.
+
+Boxes are in per cent of the picture. Where several people chose, their shares are the probabilities.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
+from rise_bench.builders.formats.box_table import BoxTable
+from rise_bench.builders.formats.label_table import LabelRow, LabelTable
+from rise_bench.builders.formats.picture_files import is_picture
+from rise_bench.builders.formats.picture_index import PictureIndex
+from rise_bench.builders.formats.problems import Problems
+from rise_bench.errors import DataError
+from rise_bench.files.strict_json import StrictJsonError, loads
+
+#: Reasons under which tasks are left out.
+NOT_ANNOTATED = "nobody has annotated the task"
+NO_CHOICE = "the annotation chooses no class"
+
+_UPLOAD = re.compile(r"[0-9a-f]{8}-")
+_OTHER_SHAPES = re.compile(r"(polygon|brush|ellipse|keypoint|vector|magicwand|bitmask|rectangle)(labels)?")
+
+
+def read_label_studio(
+    source: Path, annotations: Path, classes: tuple[str, ...] = (), problems: Problems | None = None
+) -> BoxTable | LabelTable:
+    """Read an export of Label Studio.
+
+    Args:
+        source: Folder of the pictures.
+        annotations: The JSON (not JSON-MIN).
+        classes: Class names in order; if empty, the sorted ones of the annotations.
+        problems: Takes what is wrong with a task; raised when None.
+
+    Returns:
+        Boxes; classes if the annotations are choices.
+
+    Raises:
+        DataError: If it is no such JSON, a picture is missing, or an annotation is wrong; names the task.
+    """
+    problems = problems or Problems()
+    tasks = _tasks(annotations)
+    types = {str(part.get("type")) for task in tasks for results in _results(task) for part in results}
+    boxes = any(_OTHER_SHAPES.fullmatch(kind) for kind in types - {"choices"})
+    if boxes and "choices" in types:
+        raise DataError(
+            f"{annotations} has regions and choices, either of which could be the ground truth; export one"
+        )
+    index = PictureIndex(source)
+    if "choices" in types:
+        return _choices(tasks, classes, index, problems, annotations)
+    collector = BoxCollector(annotations, classes)
+    for position, task in enumerate(tasks):
+        with problems:
+            where = _where(task, position, annotations)
+            file, results = _picture(task, index, where), _results(task)
+            if not results:
+                collector.leave_out(NOT_ANNOTATED, file)
+                continue
+            if len(results) > 1:
+                raise DataError(
+                    f"{where}: it has {len(results)} annotations; mark one as ground truth, or delete the "
+                    "others"
+                )
+            collector.add(file, _boxes(results[0], where), where, _size(results[0], where))
+    return collector.table()
+
+
+def _tasks(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        tasks = loads(path.read_bytes())
+    except StrictJsonError as error:
+        raise DataError(f"{path} is not JSON ({error}); export it again") from error
+    if not isinstance(tasks, list) or not tasks:
+        raise DataError(f"{path} is no list of tasks; export it as JSON")
+    for position, task in enumerate(tasks):
+        where = _where(task if isinstance(task, dict) else {}, position, path)
+        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+            raise DataError(f"{where}: it has no data, as in an export of JSON-MIN; export it as JSON")
+        for annotation in _list(task, "annotations"):
+            parts = annotation.get("result") if isinstance(annotation, dict) else None
+            if not isinstance(parts, list) or not all(
+                isinstance(part, dict) and isinstance(part.get("value", {}), dict) for part in parts
+            ):
+                raise DataError(f"{where}: an annotation has no result; export it as JSON")
+    return tasks
+
+
+def _where(task: Mapping[str, Any], position: int, path: Path) -> str:
+    name = f"task {task['id']}" if "id" in task else f"task number {position + 1} of the list"
+    return f"{path.name} {name}"
+
+
+def _list(task: Mapping[str, Any], key: str) -> list[Any]:
+    value = task.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _results(task: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the results of a task's annotations: of those marked as ground truth, if there are any."""
+    done = [entry for entry in _list(task, "annotations") if not entry.get("was_cancelled")]
+    return [entry["result"] for entry in ([e for e in done if e.get("ground_truth")] or done)]
+
+
+def _picture(task: Mapping[str, Any], index: PictureIndex, where: str) -> str:
+    """Return the picture that a task shows: a path, an upload, a local file or an address."""
+    texts = {key: value for key, value in task["data"].items() if isinstance(value, str)}
+    address = texts.get("image") or next(
+        (text for text in texts.values() if is_picture(Path(_path(text)))), ""
+    )
+    if not address:
+        raise DataError(
+            f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image"
+        )
+    path = _path(address)
+    name = PurePosixPath(path).name
+    for candidate in (path.lstrip("/"), name, _UPLOAD.sub("", name, count=1)):
+        if index.candidates(candidate):
+            return index.find(candidate, where)
+    return index.find(name, where)
+
+
+def _path(address: str) -> str:
+    """Return the path in an address; of Label Studio's local files it is a parameter."""
+    parts = urlsplit(address)
+    return unquote(parse_qs(parts.query).get("d", [parts.path])[0])
+
+
+def _size(results: Sequence[Mapping[str, Any]], where: str) -> tuple[int, int] | None:
+    sizes = {
+        (_number(part, "original_width", where), _number(part, "original_height", where))
+        for part in results
+        if "original_width" in part
+    }
+    if len(sizes) > 1:
+        raise DataError(f"{where}: its regions are of pictures of {len(sizes)} sizes; annotate it again")
+    return next(((int(width), int(height)) for width, height in sizes), None)
+
+
+def _boxes(results: Sequence[Mapping[str, Any]], where: str) -> Iterator[FoundBox]:
+    for position, part in enumerate(results, 1):
+        kind, value = str(part.get("type")), part.get("value", {})
+        if not _OTHER_SHAPES.fullmatch(kind):
+            continue  # a text, a rating
+        place = f"{where} region {position}"
+        if kind != "rectanglelabels":
+            raise DataError(f"{place}: it is of type {kind}; draw rectangles with RectangleLabels")
+        labels = value.get("rectanglelabels")
+        if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
+            raise DataError(f"{place}: its labels are {labels!r}; choose one class")
+        if value.get("rotation") or part.get("image_rotation"):
+            raise DataError(f"{place}: the box or its picture is rotated; draw an upright box")
+        width, height = (_number(part, f"original_{side}", place) / 100 for side in ("width", "height"))
+        x, y, w, h = (_number(value, side, place) for side in ("x", "y", "width", "height"))
+        yield FoundBox(labels[0], (x * width, y * height, w * width, h * height), place)
+
+
+def _number(part: Mapping[str, Any], key: str, where: str) -> float:
+    value = part.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+        raise DataError(f"{where}: {key} is {value!r}, expected a number; export it again")
+    return float(value)
+
+
+def _choices(
+    tasks: Sequence[Mapping[str, Any]],
+    classes: tuple[str, ...],
+    index: PictureIndex,
+    problems: Problems,
+    path: Path,
+) -> LabelTable:
+    votes: dict[str, tuple[str, list[str]]] = {}
+    drops: dict[str, list[str]] = {NOT_ANNOTATED: [], NO_CHOICE: []}
+    for position, task in enumerate(tasks):
+        with problems:
+            where = _where(task, position, path)
+            file, results = _picture(task, index, where), _results(task)
+            chosen = [name for result in results if (name := _choice(result, where))]
+            if file in votes:
+                raise DataError(
+                    f"{where}: {file} was annotated in {votes[file][0]} before; remove one of the two"
+                )
+            if chosen:
+                votes[file] = where, chosen
+            else:
+                drops[NO_CHOICE if results else NOT_ANNOTATED].append(file)
+    classes = classes or tuple(sorted({name for _, names in votes.values() for name in names}))
+    rows = []
+    for file, (where, names) in votes.items():
+        with problems:
+            if unknown := sorted(set(names) - set(classes)):
+                raise DataError(
+                    f"{where}: unknown class {unknown[0]!r}; expected one of {', '.join(classes)}"
+                )
+            counts = Counter(names)
+            probs = tuple(counts[name] / len(names) for name in classes)
+            rows.append(LabelRow(file, probs, "", "", "", where))
+    return LabelTable(rows, classes, all(1.0 in row.probs for row in rows), drops)
+
+
+def _choice(results: Sequence[Mapping[str, Any]], where: str) -> str:
+    """Return the class that an annotation chooses; empty if it chooses none."""
+    parts = [part.get("value", {}).get("choices") for part in results if part.get("type") == "choices"]
+    names = [name for part in parts for name in (part if isinstance(part, list) else [part])]
+    if len(names) > 1 or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{where}: it chooses {len(names)} classes ({names!r}); choose one")
+    return names[0] if names else ""

@@ -1,0 +1,112 @@
+"""Boxes of a Pascal VOC dataset: an XML file for each picture.
+
+Read are the official layout (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`), and that of LabelImg,
+Roboflow and supervision, where the XML files are beside the pictures or in another folder. Corners count
+from 1 and the last pixel is inside, so a box has its left edge at `xmin - 1` and its right edge at `xmax`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
+from rise_bench.builders.formats.box_table import BoxTable
+from rise_bench.builders.formats.csv_file import SPLITS
+from rise_bench.builders.formats.picture_files import files_below
+from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
+from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.xml_file import Element, number, read_element
+from rise_bench.errors import DataError
+
+#: Reasons under which pictures are left out.
+NO_XML = "the picture has no XML file"
+IN_NO_LIST = "the picture is in no list of ImageSets/Main"
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def read_voc(
+    source: Path, annotations: Path, classes: tuple[str, ...] = (), problems: Problems | None = None
+) -> BoxTable:
+    """Read a Pascal VOC dataset.
+
+    Args:
+        source: Folder of the pictures.
+        annotations: Folder of the XML files, or a folder above it.
+        classes: Class names in order; if empty, the sorted ones of the objects.
+        problems: Takes what is wrong with a file; raised when None.
+
+    Raises:
+        DataError: If a file has another layout, a picture is missing, or a box is wrong; names the file.
+    """
+    problems = problems or Problems()
+    paths = [path for path in files_below(annotations) if path.suffix.lower() == ".xml"]
+    if not paths:
+        raise DataError(f"{annotations} holds no XML file; give the folder Annotations as --annotations")
+    index, lists = PictureIndex(source), _lists(annotations, source)
+    collector = BoxCollector(annotations, classes)
+    found: dict[str, str] = {}
+    folders = folder_splits([path.relative_to(annotations).as_posix() for path in paths])
+    for path in paths:
+        name = path.relative_to(annotations).as_posix()
+        with problems:
+            root = read_element(path)
+            if root.tag != "annotation":
+                raise DataError(
+                    f"{path} holds <{root.tag}>, expected <annotation>; give a folder of VOC files only"
+                )
+            file = _picture(root, path, index)
+            found[file] = name
+            split = lists.get(path.stem, "") if lists else folders.get(name, "")
+            if lists and not split:
+                collector.leave_out(IN_NO_LIST, file)
+            else:
+                collector.add(file, _boxes(root, path.name), path.name, _size(root, path.name), split=split)
+    for file in index.files:
+        if file not in found:
+            collector.leave_out(NO_XML, file)
+    return collector.table()
+
+
+def _lists(annotations: Path, source: Path) -> dict[str, str]:
+    """Return stem -> split, by the lists of the official layout; nothing without both splits."""
+    for base in (annotations, annotations.parent, source):
+        folder = base / "ImageSets" / "Main"
+        names = [name for name in ("train", "val", "test") if (folder / f"{name}.txt").is_file()]
+        if "train" in names and len(names) > 1:
+            return {
+                line.split()[0]: SPLITS[name]
+                for name in reversed(names)
+                for line in (folder / f"{name}.txt").read_text(encoding="utf-8-sig").splitlines()
+                if line.strip()
+            }
+    return {}
+
+
+def _picture(root: Element, path: Path, index: PictureIndex) -> str:
+    """Return the picture: the one that `filename` names, else the one called like the XML file."""
+    name = (root.findtext("filename") or "").strip()
+    if name and (file := index.named(name.replace("\\", "/").rpartition("/")[2])):
+        return file
+    if file := index.find_stem(path.stem):
+        return file
+    return index.find(name or f"{path.stem}.jpg", path.name)
+
+
+def _size(root: Element, where: str) -> tuple[int, int] | None:
+    sides = [root.findtext(f"size/{side}") for side in ("width", "height")]
+    width, height = (number(side, "size", where) if side else 0 for side in sides)
+    return (int(width), int(height)) if width > 0 and height > 0 else None
+
+
+def _boxes(root: Element, where: str) -> Iterator[FoundBox]:
+    for position, element in enumerate(root.iter("object"), 1):
+        category = (element.findtext("name") or "").strip()
+        place = f"{where} object {position}" + (f" ({category})" if category else "")
+        if not category:
+            raise DataError(f"{place}: it has no name; write its class")
+        corners = element.find("bndbox")
+        if corners is None:
+            raise DataError(f"{place}: it has no bndbox; write one, or remove the object")
+        left, top, right, bottom = (number(corners.findtext(side), side, place) for side in _CORNERS)
+        left, top = max(0.0, left - 1), max(0.0, top - 1)
+        yield FoundBox(category, (left, top, right - left, bottom - top), place)
