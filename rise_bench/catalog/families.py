@@ -1,5 +1,6 @@
 """Model families that can be trained, sampled and used as a judge; a new one is one entry of `FAMILIES`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,3 +82,16 @@ FAMILIES: dict[str, Family] = {
         ),
     )
 }
+
+
+def family_named(model: str) -> Family | None:
+    """Return the family whose name is part of a model's name, in any spelling; None if there is none.
+
+    >>> family_named("Qwen/Qwen2.5-VL-3B-Instruct").name
+    'qwen2_5_vl'
+    """
+    return next((family for family in FAMILIES.values() if _letters(family.name) in _letters(model)), None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

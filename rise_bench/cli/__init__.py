@@ -36,6 +36,7 @@ app = typer.Typer(name="rise-bench", cls=_Commands, no_args_is_help=True, pretty
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = (
+    *("init", "run"),
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
     *("annotate", "audit"),

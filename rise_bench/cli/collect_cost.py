@@ -74,12 +74,13 @@ def _rows_to_sweep(job: "CollectJob") -> Iterator[dict[str, Any]]:
 def _lines(cost: "SweepCost", prices: "Prices | None") -> Iterator[str]:
     yield f"{cost.samples:,} samples on {cost.pictures:,} pictures: {cost.requests:,} requests, none was sent"
     yield f"input:  {cost.text_tokens:,} tokens of text, {cost.picture_tokens:,} of pictures"
+    yield f"        at most {cost.input_tokens_at_most:,} where a server gives one text for each request"
     measured = "as in the log" if cost.measured else "assumed"
     yield (
         f"output: {cost.answer_tokens:,} tokens with {cost.cot_tokens} a chain of thought ({measured}), at "
         f"most {cost.answer_tokens_at_most:,}"
     )
-    read = cost.per_1000_pictures(cost.text_tokens + cost.picture_tokens)
+    read = cost.per_1000_pictures(cost.input_tokens)
     written = cost.per_1000_pictures(cost.answer_tokens)
     yield f"per 1,000 pictures: {read:,.0f} tokens in, {written:,.0f} out"
     if prices is None:

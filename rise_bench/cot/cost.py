@@ -48,6 +48,7 @@ class SweepCost:
         requests: Requests to the model.
         text_tokens: Tokens of the prompts.
         picture_tokens: Tokens of the pictures in the prompts.
+        input_tokens_at_most: Tokens of both where the server gives one text for each request.
         answer_tokens: Tokens that the model writes, by the assumed length of a chain of thought.
         answer_tokens_at_most: Tokens that it may write, by the limits.
         cot_tokens: Assumed length of a chain of thought.
@@ -59,6 +60,7 @@ class SweepCost:
     requests: int
     text_tokens: int
     picture_tokens: int
+    input_tokens_at_most: int
     answer_tokens: int
     answer_tokens_at_most: int
     cot_tokens: int
@@ -66,8 +68,15 @@ class SweepCost:
 
     def price(self, prices: Prices, *, at_most: bool = False) -> float:
         """Return the price of the sweep."""
-        written = self.answer_tokens_at_most if at_most else self.answer_tokens
-        return ((self.text_tokens + self.picture_tokens) * prices.input + written * prices.output) / 1e6
+        tokens = (self.input_tokens, self.answer_tokens)
+        if at_most:
+            tokens = (self.input_tokens_at_most, self.answer_tokens_at_most)
+        return (tokens[0] * prices.input + tokens[1] * prices.output) / 1e6
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens of the prompts and their pictures."""
+        return self.text_tokens + self.picture_tokens
 
     def per_1000_pictures(self, value: float) -> float:
         """Return what a total comes to for a thousand pictures."""
@@ -76,8 +85,7 @@ class SweepCost:
     def to_json(self, prices: Prices | None) -> dict[str, Any]:
         """Return the counts, and the prices where they are known, as plain JSON values."""
         data = asdict(self)
-        read = self.text_tokens + self.picture_tokens
-        data["input_tokens_per_1000_pictures"] = round(self.per_1000_pictures(read))
+        data["input_tokens_per_1000_pictures"] = round(self.per_1000_pictures(self.input_tokens))
         data["answer_tokens_per_1000_pictures"] = round(self.per_1000_pictures(self.answer_tokens))
         if prices:
             for name, at_most in (("price", False), ("price_at_most", True)):
@@ -117,7 +125,7 @@ def sweep_cost(
     loop = ClosedLoop(benchmark.spec, settings)
     thought = round(fmean(map(count_tokens, known_cots))) if known_cots else 0
     thought = min(thought or round(settings.max_cot_length * _ASSUMED_SHARE), settings.max_cot_length)
-    text = picture = answer = samples = 0
+    text = picture = again = answer = samples = 0
     pictures: set[str] = set()
     for row in rows:
         gold = row_to_gold(benchmark.spec, row)
@@ -125,13 +133,14 @@ def sweep_cost(
         prompts = (count_tokens(loop.reason_text(gold)), count_tokens(loop.reconstruct_text(gold, "")))
         text += prompts[0] + _CHAT_TOKENS + settings.samples * (prompts[1] + thought + _CHAT_TOKENS)
         picture += shown * (1 + settings.samples)
+        again += (settings.samples - 1) * (prompts[0] + _CHAT_TOKENS + shown)
         stated = count_tokens(answer_only_text(render_gold(gold, settings.answer_format)))
         answer += settings.samples * (thought + min(stated, settings.max_reconstruction_length))
         pictures.add(row["source_sha256"])
         samples += 1
     limit = settings.samples * (settings.max_cot_length + settings.max_reconstruction_length)
     requests = samples * (1 + settings.samples)
-    numbers = (text, picture, answer, samples * limit, thought)
+    numbers = (text, picture, text + picture + again, answer, samples * limit, thought)
     return SweepCost(samples, len(pictures), requests, *numbers, measured=bool(known_cots))
 
 

@@ -112,12 +112,19 @@ def compare(
 
 
 def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
-    """Return the samples file that the evaluation of a method named.
+    """Return the samples file that the evaluation of a method named; raises as `printed_samples_file`."""
+    return printed_samples_file(folder.output(cell.evaluation(method)))
+
+
+def printed_samples_file(printed: Path) -> Path:
+    """Return the samples file that `rise-bench eval --json` named on its standard output.
+
+    Args:
+        printed: File with what it printed.
 
     Raises:
         DataError: There was none.
     """
-    printed = folder.output(cell.evaluation(method))
     try:
         (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
     except (OSError, ValueError) as error:

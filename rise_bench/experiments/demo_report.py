@@ -6,8 +6,6 @@ their pictures, and what RISE and Visual-RFT answered to the same test pictures.
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -26,13 +24,15 @@ from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.base_model import MAX_PIXELS
-from rise_bench.rendering.histogram import reward_histogram
-from rise_bench.rendering.line_chart import figure
 from rise_bench.rendering.render import render
+from rise_bench.reports.cot_figures import (
+    answer_rollout,
+    cot_rollouts,
+    histogram_png,
+    training_curves,
+)
 from rise_bench.reports.rollout_cards import Badge, cards
-from rise_bench.reports.run_report import read_metrics
 from rise_bench.scoring.response import read_response
-from rise_bench.scoring.rewards import r1_reward
 from rise_bench.synthetic import fact_check
 
 _SHOWN_COTS = 4
@@ -53,7 +53,9 @@ def write_page(
         headings=headings(dataset.spec.metric),
         rows=_table(rows, dataset.spec.ranking),
         columns_note=COLUMNS_NOTE,
-        curves=_curves(cell),
+        curves=training_curves(
+            cell.run("rise_cot"), {"RISE": cell.run("rise_r1"), "Visual-RFT": cell.run("visual_rft")}
+        ),
         reports=_reports(path, cell),
         **_chains_of_thought(cell, dataset),
         answers=_answers(cell, dataset, folder),
@@ -69,29 +71,6 @@ def _table(rows: Sequence[Row], metric: Metric) -> list[tuple[str, list[str]]]:
     return [(kind, list(cells(row, metric.name))) for kind, row in zip(kinds, rows, strict=True)]
 
 
-def _curves(cell: Cell) -> list[dict[str, str]]:
-    def points(run: str, name: str) -> list[tuple[float, float]]:
-        return [(m["step"], float(m[name])) for m in read_metrics(cell.run(run)) if name in m]
-
-    charts = (
-        ("Reward of RISE-CoT", "eq. 1, mean of a step", {"RISE-CoT": points("rise_cot", "reward")}),
-        (
-            "Reward of think-answer training",
-            "eq. 9; RISE starts from its SFT",
-            {"RISE": points("rise_r1", "reward"), "Visual-RFT": points("visual_rft", "reward")},
-        ),
-        (
-            "Leaks and lost formats of RISE-CoT",
-            "share of rollouts",
-            {
-                "leaks": points("rise_cot", "leak_numbers"),
-                "format lost": [(x, 1 - y) for x, y in points("rise_cot", "format_ok")],
-            },
-        ),
-    )
-    return [figure(title, meaning, series, low=0.0, high=1.0) for title, meaning, series in charts]
-
-
 def _reports(page: Path, cell: Cell) -> dict[str, str]:
     """Name of each run -> its report, as seen from the page."""
     reports = sorted((cell.out / "runs").glob("*/report.html"))
@@ -99,11 +78,7 @@ def _reports(page: Path, cell: Cell) -> dict[str, str]:
 
 
 def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
-    rollouts = [
-        Rollout.from_json(row | {"step": json.loads(row["provenance"])["step"], "group": 0})
-        for row in open_cots(cell.cots).rows()
-    ]
-    rollouts.sort(key=lambda rollout: -rollout.reward)
+    rollouts = cot_rollouts(open_cots(cell.cots))
     statements = Said(rollouts, dataset, "train")
     high = [rollout for rollout in rollouts if rollout.reward >= TAU]
     wrong = sorted((r for r in high if statements.false(r)), key=lambda r: -len(statements.false(r)))
@@ -113,9 +88,7 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
         return cards(titled, dataset, _FORMAT, remark=statements.badges)
 
     return {
-        "histogram": base64.b64encode(
-            reward_histogram([rollout.reward for rollout in rollouts], TAU)
-        ).decode(),
+        "histogram": histogram_png([rollout.reward for rollout in rollouts], TAU),
         "best": show(rollouts[:_SHOWN_COTS]),
         "false_ones": show(wrong[:_SHOWN_COTS]),
         "worst": show(rollouts[-_SHOWN_COTS:]),
@@ -131,9 +104,7 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
     texts = {method: responses.texts for method, responses in given.items()}
 
     def answered(method: str, uid: str) -> Rollout:
-        text = texts[method][uid]
-        verdict = r1_reward(golds[uid], text, given[method].answer_format)
-        return Rollout.of(verdict, id=uid, step=0, group=0, response=text)
+        return answer_rollout(golds[uid], texts[method][uid], given[method].answer_format)
 
     ranked = sorted(golds, key=lambda uid: (-answered("rise", uid).reward, uid))
     chosen = [*ranked[:_SHOWN_TESTS], *ranked[-_SHOWN_TESTS:]]

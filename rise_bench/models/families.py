@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 from rise_bench.annotations.base import Gold
-from rise_bench.catalog.families import FAMILIES
+from rise_bench.catalog.families import FAMILIES, Family, family_named
 from rise_bench.errors import ConfigError
-from rise_bench.models.names import CheckedModel, checked_model
+from rise_bench.models.names import CheckedModel, checked_model, local_model
 
 #: Largest ratio of the sides of a picture that the processors of all families take.
 MAX_ASPECT_RATIO = min(family.max_aspect_ratio for family in FAMILIES.values())
@@ -39,6 +40,26 @@ def supported_model(name: str, revision: str = "", *, weights: bool = True) -> C
             "model of " + ", ".join(f"{known.name} ({known.label})" for known in FAMILIES.values())
         )
     return checked_model(name, revision) if weights else described
+
+
+def family_of(name: str) -> Family:
+    """Return the family of a model, by the config.json of a folder, else by its name; nothing is downloaded.
+
+    Raises:
+        ConfigError: Neither says so.
+    """
+    folder = Path(name).expanduser()
+    family = None if folder.is_dir() else family_named(name)
+    if family is None:
+        described = Path(local_model(name)) / "config.json"
+        if not described.is_file():
+            raise ConfigError(
+                f"the name of {name} does not tell its family; name a model of "
+                f"{', '.join(known.label for known in FAMILIES.values())}, or a folder with its config.json"
+            )
+        supported_model(name, weights=False)
+        family = FAMILIES[json.loads(described.read_text(encoding="utf-8"))["model_type"]]
+    return family
 
 
 def is_too_thin(gold: Gold) -> bool:

@@ -1,12 +1,11 @@
 """The answer format as a user states it: by option, by environment variable, by the name of the model."""
 
 import os
-import re
 from typing import Any, get_args
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
-from rise_bench.catalog.families import FAMILIES
+from rise_bench.catalog.families import family_named
 from rise_bench.errors import ConfigError
 
 #: Environment variable with the style.
@@ -63,9 +62,8 @@ def box_unit_of(model: str) -> BoxUnit:
     stated = os.environ.get(UNIT_VARIABLE)
     if stated:
         return as_box_unit(stated, UNIT_VARIABLE)
-    name = _letters(model)
-    units = (family.box_unit for family in FAMILIES.values() if _letters(family.name) in name)
-    return next(units, DEFAULT_FORMAT.unit)
+    family = family_named(model)
+    return family.box_unit if family else DEFAULT_FORMAT.unit
 
 
 def as_style(text: str, where: str) -> Style:
@@ -92,7 +90,3 @@ def _choice(text: str, choices: Any, where: str) -> Any:
     if text in get_args(choices):
         return text
     raise ConfigError(f"{where} is {text!r}; use one of {', '.join(get_args(choices))}")
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

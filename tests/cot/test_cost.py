@@ -59,8 +59,11 @@ def test_prices_follow_from_the_tokens(benchmark):
     assert guessed.answer_tokens < guessed.answer_tokens_at_most == 5 * 3 * (320 + 256)
     assert cost(benchmark, tokens_per_picture=85).picture_tokens == 5 * (1 + 3) * 85
     assert cost(benchmark, max_pixels=28 * 28).picture_tokens == 5 * (1 + 3)
-    read = guessed.text_tokens + guessed.picture_tokens
-    assert guessed.price(Prices(2.0, 0.0)) == pytest.approx(read * 2e-6)
+    assert guessed.price(Prices(2.0, 0.0)) == pytest.approx(guessed.input_tokens * 2e-6)
+    most = guessed.price(Prices(2.0, 0.0), at_most=True)
+    assert (
+        most == pytest.approx(guessed.input_tokens_at_most * 2e-6) and most < 2e-6 * 2 * guessed.input_tokens
+    )
     assert guessed.price(Prices(0.0, 8.0), at_most=True) == pytest.approx(5 * 3 * 576 * 8e-6)
     assert guessed.per_1000_pictures(1.0) == 200
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -29,7 +29,11 @@ _TYPES = {"string": "a text", "int": "a whole number", "float": "a number", "boo
 _OF_SCALE = ("model", "reward", "sft", "grpo", "compute")
 
 
-def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
+def load_config(
+    recipe: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    trees: Iterable[tuple[str, Mapping[str, Any]]] = (),
+) -> TrainConfig:
     """Read a recipe, apply `key=value` overrides, check every key and type.
 
     `{benchmark}` and `{shots}` in data.cots and data.expert_cots stand for data.benchmark (its last part) and
@@ -39,11 +43,13 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
         recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
         overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML, but a text
             without quotes is taken literally.
+        trees: Settings between recipe and overrides, each with its source for messages.
 
     Raises:
         ConfigError: Unknown key, wrong type, or a combination that makes no sense.
     """
     layers = [] if recipe is None else [_recipe_layer(str(recipe))]
+    layers += list(trees)
     layers += [(f"override {text!r}", _override(text)) for text in overrides]
     settings: dict[str, Any] = {}
     for where, tree in layers:
@@ -53,7 +59,9 @@ def load_config(recipe: str | Path | None = None, overrides: Iterable[str] = ())
     try:
         config = _CONFIG.validate_json(json.dumps(settings, default=str), strict=True)
     except ValidationError as error:
-        raise ConfigError("\n".join(_problem(e, layers) for e in error.errors())) from error
+        raise ConfigError(
+            "\n".join(setting_problem(e, layers, all_keys()) for e in error.errors())
+        ) from error
     return _filled_in(config)
 
 
@@ -145,13 +153,21 @@ def _scalar(text: str) -> Any:
         return text
 
 
-def _problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]]) -> str:
-    """An error of pydantic as our errors are: where, key, value, what was expected, fix."""
+def setting_problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]], known: Sequence[str]) -> str:
+    """An error of pydantic as our errors are: where, key, value, what was expected, fix.
+
+    Args:
+        error: The error.
+        layers: Sources of the settings and their trees; the last one that sets the key is named.
+        known: Every dotted key.
+    """
     names = [name for name in error["loc"] if isinstance(name, str)]
     key, value, kind = ".".join(names), error["input"], error["type"]
-    where = next(where for where, tree in reversed(layers) if _sets(tree, names))
+    where = next((where for where, tree in reversed(layers) if _sets(tree, names)), layers[-1][0])
+    if kind == "missing":
+        return f"{where}: {key} is missing. Give it."
     if kind == "unexpected_keyword_argument":
-        return f"{where}: unknown key {key!r}{nearest(key, all_keys())}"
+        return f"{where}: unknown key {key!r}{nearest(key, known)}"
     if kind == "dataclass_type":
         return (
             f"{where}: {key} must be a mapping of keys, not {value!r}. Write key: value, e.g. grpo.steps=200."

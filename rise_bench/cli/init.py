@@ -1,0 +1,171 @@
+"""`rise-bench init`: own pictures to a dataset and one recipe."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from rise_bench.cli import app
+from rise_bench.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from rise_bench.builders.formats.detect import Detected
+    from rise_bench.curation.own.setup import Made, Wanted
+
+_SHOWN_PROBLEMS, _SHOWN_CLASSES = 20, 30
+
+
+@app.command()
+def init(
+    pictures: Annotated[Path, typer.Argument(help="Folder of the pictures.", exists=True, file_okay=False)],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Annotations, in any format of `build custom`; without it folders are classes."),
+    ] = None,
+    coco: Annotated[Path | None, typer.Option(help="The same, a COCO json.")] = None,
+    name: Annotated[
+        str, typer.Option(help="Name of the dataset: a-z, 0-9, _; of the folder by default.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; NAME-rise by default.")] = None,
+    question: Annotated[str, typer.Option(help="Task sentence of the prompts; may hold {category}.")] = "",
+    classes: Annotated[str, typer.Option(help="Class names in order, with commas between them.")] = "",
+    test_fraction: Annotated[float, typer.Option(help="Share of test pictures, without splits.")] = 0.3,
+    keep_empty: Annotated[
+        bool, typer.Option("--keep-empty", help="Keep pictures without an object: nothing is to be found.")
+    ] = False,
+    images: Annotated[
+        Literal["embed", "reference"], typer.Option(help="Whether you may republish the pictures.")
+    ] = "reference",
+    license_id: Annotated[str, typer.Option("--license", help="Licence of the pictures.")] = "other",
+    model: Annotated[str, typer.Option(help="Model to train; with --endpoint, its name there.")] = "",
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1, instead of a GPU.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; write without asking.")] = False,
+) -> None:
+    """Look at your pictures and labels, build a dataset of them, and write a recipe for all that follows.
+
+    Problems are listed by file and row, and nothing is written then.
+    """
+    from rise_bench.builders.formats.detect import detect
+    from rise_bench.curation.own.setup import Wanted, initialise, refuse_taken
+
+    if labels and coco:
+        raise ConfigError("--labels and --coco both name the annotations; give one of them")
+    named = tuple(part.strip() for part in classes.split(",") if part.strip())
+    wanted = Wanted(
+        pictures,
+        labels or coco,
+        "coco" if coco else "",
+        name,
+        out,
+        question,
+        named,
+        test_fraction,
+        keep_empty,
+        images,
+        license_id,
+        model,
+        tuple(endpoint or ()),
+    )
+    refuse_taken(wanted)
+    found = detect(pictures, labels or coco, named)
+    if not as_json:
+        typer.echo("\n".join(_seen(found, wanted)))
+    _refuse(found, as_json=as_json)
+    if not (yes or as_json) and sys.stdin.isatty():
+        typer.confirm(f"Write {wanted.folder}?", default=True, abort=True)
+    with _bar() as progress:
+        made = initialise(wanted, progress=progress)
+    _print(found, made, as_json=as_json)
+
+
+def _seen(found: "Detected", wanted: "Wanted") -> Iterator[str]:
+    """What the data is, in lines."""
+    of = f", {found.kind} ({found.format})" if found.kind else ""
+    yield f"{wanted.pictures}: {found.pictures} pictures{of}"
+    if found.classes:
+        shown = [f"{name} {count}" for name, count in found.classes.items()]
+        more = f", and {len(shown) - _SHOWN_CLASSES} more" if len(shown) > _SHOWN_CLASSES else ""
+        yield f"- {len(shown)} classes: {', '.join(shown[:_SHOWN_CLASSES])}{more}"
+    if found.splits:
+        yield "- splits: " + ", ".join(f"{count} {split}" for split, count in found.splits.items())
+    if found.empty:
+        fate = "kept" if wanted.keep_empty else "left out; --keep-empty keeps them as pictures of nothing"
+        yield f"- {found.empty} without an object: {fate}"
+    yield from (f"- {count} left out: {reason}" for reason, count in found.left_out.items())
+    if wanted.images == "reference":
+        yield (
+            "- images: reference. `publish` sends ids, hashes and chains of thought, and no picture; "
+            "--images embed if you may republish them"
+        )
+    else:
+        yield f"- images: embed. `publish` sends the pictures too, under the licence {wanted.license}"
+
+
+def _refuse(found: "Detected", *, as_json: bool) -> None:
+    """Refuse data that cannot be built, with everything that is wrong.
+
+    Raises:
+        DataError: There are problems, or no annotations.
+    """
+    if found.problems:
+        if as_json:
+            _print_json(found)
+        listed = "\n".join(f"- {text}" for text in found.problems[:_SHOWN_PROBLEMS])
+        more = found.problem_count - _SHOWN_PROBLEMS
+        rest = f"\n- and {more} more" if more > 0 else ""
+        number = f"{found.problem_count} problem" + ("s" if found.problem_count > 1 else "")
+        raise DataError(f"{number}, nothing was written:\n{listed}{rest}")
+    if not found.format:
+        raise DataError(
+            f"{found.pictures} pictures and no annotations; name them with --labels, or put the pictures of "
+            "each class into a folder of its own"
+        )
+
+
+def _print(found: "Detected", made: "Made", *, as_json: bool) -> None:
+    """Print what was written, and what to do next."""
+    if as_json:
+        _print_json(found, made)
+        return
+    counts = ", ".join(f"{rows} {split}" for split, rows in made.manifest.counts.items())
+    typer.echo(f"\ndataset: {made.plan.dataset} ({counts} rows)\nrecipe:  {made.plan.file}")
+    typer.echo("\n".join(f"  {note}" for note in made.choice.notes))
+    typer.echo("\nnext:")
+    for number, command in enumerate(made.next_commands(), 1):
+        typer.echo(f"  {number}. {command}")
+
+
+def _print_json(found: "Detected", made: "Made | None" = None) -> None:
+    from dataclasses import asdict
+
+    from rise_bench.cli.tables import print_json
+
+    seen = asdict(found) | {"annotations": str(found.annotations) if found.annotations else None}
+    written = {}
+    if made:
+        written = {
+            "dataset": str(made.plan.dataset),
+            "recipe": str(made.plan.file),
+            "counts": made.manifest.counts,
+            "notes": list(made.choice.notes),
+            "next": made.next_commands(),
+        }
+    print_json({"found": seen, **written})
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; the function inside shows (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("building", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,181 @@
+"""`rise-bench init`: look at own data, build its dataset, and write one recipe for the rest."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.spec import ImagePolicy
+from rise_bench.curation.own.changes import record
+from rise_bench.curation.own.choice import Choice, choose
+from rise_bench.curation.own.machine import this_machine
+from rise_bench.curation.own.plan import Plan
+from rise_bench.curation.own.recipe import DataSection, Recipe
+from rise_bench.curation.own.recipe_text import recipe_text
+from rise_bench.data.manifest import Manifest
+from rise_bench.data.writer import write_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.files.atomic import atomic_write_text
+
+RECIPE_NAME = "rise.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `init` was told.
+
+    Attributes:
+        pictures: Folder of the pictures.
+        labels: File or folder of the annotations; None if it is looked for.
+        format: Format of the annotations; empty if it is seen.
+        name: Name of the dataset; made of the folder's name if empty.
+        out: Folder to write; `NAME-rise` in the current folder if None.
+        question: Task sentence of the prompts; empty for a default.
+        classes: Class names in order.
+        test_fraction: Share of the test split, where the source has none.
+        keep_empty: Whether pictures without an object are rows.
+        images: Whether the pictures may be republished.
+        license: Licence of the pictures.
+        model: Model to train, or, with `endpoint`, that is asked; empty for a choice by the machine.
+        endpoint: Base URLs of an OpenAI-compatible API.
+    """
+
+    pictures: Path
+    labels: Path | None = None
+    format: str = ""
+    name: str = ""
+    out: Path | None = None
+    question: str = ""
+    classes: tuple[str, ...] = ()
+    test_fraction: float = 0.3
+    keep_empty: bool = False
+    images: ImagePolicy = "reference"
+    license: str = "other"
+    model: str = ""
+    endpoint: tuple[str, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the dataset."""
+        if self.name:
+            return self.name
+        name = re.sub(r"[^a-z0-9]+", "_", self.pictures.absolute().name.lower()).strip("_")[:64]
+        name = name if name[:1].isalpha() else f"own_{name}".rstrip("_")
+        return f"own_{name}" if name in BENCHMARKS else name
+
+    @property
+    def folder(self) -> Path:
+        """Folder to write."""
+        return (self.out or Path(f"{self.dataset_name}-rise")).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `init` wrote: the plan, the dataset's manifest, and why the recipe is as it is."""
+
+    plan: Plan
+    manifest: Manifest
+    choice: Choice
+
+    def next_commands(self) -> list[str]:
+        """Return the three commands that come next."""
+        file = shlex.quote(os.path.relpath(self.plan.file))
+        cots = shlex.quote(os.path.relpath(self.plan.cots))
+        dataset = shlex.quote(os.path.relpath(self.plan.dataset))
+        publish = f"rise-bench publish {cots} --repo ORG/NAME --dry-run"
+        endpoint = self.plan.recipe.endpoint
+        if endpoint is None:
+            return [f"rise-bench run {file} --show", f"rise-bench run {file}", publish]
+        price = f"--samples {self.plan.recipe.collect.samples} --price-input PRICE --price-output PRICE"
+        cost = f"rise-bench collect --benchmark {dataset} --endpoint {endpoint.url[0]} {price} --dry-run"
+        return [cost, f"rise-bench run {file}", publish]
+
+
+def refuse_taken(wanted: Wanted) -> None:
+    """Refuse a folder that holds a recipe already.
+
+    Raises:
+        ConfigError: It does.
+    """
+    path = wanted.folder / RECIPE_NAME
+    if path.exists():
+        raise ConfigError(f"{path} is there already; go on with it, or choose another --out")
+
+
+def initialise(
+    wanted: Wanted,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> Made:
+    """Build the dataset, choose the settings, write the recipe.
+
+    Raises:
+        ConfigError: An option is invalid, or the folder holds a recipe already.
+        DataError: The data cannot be built as it is.
+    """
+    from rise_bench.builders import custom
+
+    refuse_taken(wanted)
+    started = time.monotonic()
+    source = custom.plan(
+        wanted.pictures,
+        name=wanted.dataset_name,
+        annotations=wanted.labels,
+        format_name=wanted.format,
+        keep_empty=wanted.keep_empty,
+        question=wanted.question,
+        classes=wanted.classes,
+        test_fraction=wanted.test_fraction,
+        images=wanted.images,
+        license_id=wanted.license,
+    )
+    plan = Plan(wanted.folder / RECIPE_NAME, _recipe(wanted))
+    manifest = write_dataset(source, plan.dataset, overwrite=True, progress=progress)
+    if "train" not in manifest.counts:
+        raise DataError(
+            f"{wanted.pictures} has no picture to train on; name a smaller --test-fraction than "
+            f"{wanted.test_fraction:g}, or mark some as train"
+        )
+    seconds = time.monotonic() - started
+    choice = choose(plan, manifest, wanted.model, wanted.endpoint, this_machine())
+    plan = replace(plan, recipe=choice.recipe)
+    atomic_write_text(plan.file, recipe_text(choice.recipe, list(_lead(plan, manifest, choice))))
+    plan.folder.write(plan.stages()["build"][0], seconds, done=True)
+    record(plan)
+    return Made(plan, manifest, choice)
+
+
+def _recipe(wanted: Wanted) -> Recipe:
+    """The recipe as far as the data decides it."""
+    labels = wanted.labels
+    if labels is not None and not labels.exists():
+        labels = wanted.pictures / labels
+    section = DataSection(
+        pictures=os.path.relpath(wanted.pictures.absolute(), wanted.folder),
+        labels=os.path.relpath(labels.absolute(), wanted.folder) if labels else "",
+        format=wanted.format,
+        question=wanted.question,
+        classes=wanted.classes,
+        test_fraction=wanted.test_fraction,
+        keep_empty=wanted.keep_empty,
+        images=wanted.images,
+        license=wanted.license,
+    )
+    return Recipe(wanted.dataset_name, section)
+
+
+def _lead(plan: Plan, manifest: Manifest, choice: Choice) -> Iterator[str]:
+    """Comment at the top of the recipe."""
+    rows = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
+    yield f"RISE on {plan.recipe.name}: {rows} rows. Written by `rise-bench init`; edit it freely."
+    yield "  rise-bench run rise.yaml              every stage that is not done; after a crash the same again"
+    yield "  rise-bench run rise.yaml --show       the stages and their commands"
+    yield "  rise-bench run rise.yaml --stage X    one stage: " + ", ".join(plan.stages())
+    yield ""
+    yield from choice.notes

@@ -1,0 +1,148 @@
+"""`init` and `run` with an API: from photos in folders to verified chains of thought, killed on the way."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from rise_bench.cli import app
+from rise_bench.cot.check import check_folder
+from rise_bench.cot.dataset import open_cots
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.experiments import jobs
+
+from ...support.made_sources import write_csv, write_photo
+from ...support.openai_server import OpenAIServer, picture_key, serve
+
+PICTURES = 8
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(PICTURES):
+        write_photo(tmp_path / "My photos" / ("cat", "dog")[number % 2] / f"{number}.jpg", number)
+    return tmp_path / "My photos"
+
+
+class KilledError(Exception):
+    pass
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def teacher(photos):
+    """Explains well, but takes one dog for a cat."""
+    truth = {picture_key(Image.open(path)): path.parent.name for path in photos.glob("*/*.jpg")}
+    truth[picture_key(Image.open(photos / "dog" / "1.jpg"))] = "cat"
+
+    def answer(picture, prompt):
+        if "Reasoning:" in prompt:
+            return f'<answer>{{"{truth[picture]}": 1.0}}</answer>'
+        return "The coat of the animal and its surroundings are soft and warm."
+
+    with serve(OpenAIServer(answer)) as server:
+        yield server
+
+
+def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = invoke("init", photos, "--yes")
+    assert "8 pictures, distribution (folders)" in said and "2 classes: cat 4, dog 4" in said
+    assert "publish` sends ids, hashes and chains of thought, and no picture" in said
+    out = tmp_path / "my_photos-rise"
+    assert check_folder(out / "data" / "my_photos") == []
+    commands = [line for line in said.splitlines() if line.startswith("  ") and "rise-bench" in line]
+    assert [command.split()[2] for command in commands] == ["collect", "run", "publish"]
+    with pytest.raises(ConfigError, match=r"rise\.yaml is there already"):
+        invoke("init", photos, "--yes")
+    with pytest.raises(ConfigError, match=r"endpoint\.model is empty"):
+        invoke("run", out / "rise.yaml")
+
+
+def test_init_lists_every_problem_and_writes_nothing(photos, tmp_path):
+    rows = [("cat/0.jpg", "cat"), ("cat/9.jpg", "cat"), ("dog/1.jpg", ""), ("dog/3.jpg", "dog")]
+    write_csv(tmp_path / "labels.csv", ["file", "label"], rows)
+    with pytest.raises(DataError, match=r"2 problems, nothing was written") as caught:
+        invoke("init", photos, "--labels", tmp_path / "labels.csv", "--out", tmp_path / "out", "--yes")
+    assert "9.jpg is missing" in str(caught.value) and "labels.csv line 4: no label" in str(caught.value)
+    for path in photos.glob("*/*"):
+        path.rename(photos / path.name)
+    for folder in ("cat", "dog"):
+        (photos / folder).rmdir()
+    with pytest.raises(DataError, match="8 pictures and no annotations; name them with --labels"):
+        invoke("init", photos, "--out", tmp_path / "out", "--json")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_path, teacher, monkeypatch):
+    out, address = tmp_path / "out", f"http://127.0.0.1:{teacher.port}/v1"
+    invoke("init", photos, "--endpoint", address, "--model", "teacher", "--out", out, "--yes")
+    recipe = out / "rise.yaml"
+
+    with pytest.raises(ConfigError, match="stage check needs collect, which is not done"):
+        invoke("run", recipe, "--stage", "check")
+
+    # KilledError while it collects: what was answered is kept, and not asked again.
+    real = jobs._has_ended
+
+    def kill(child, folder):
+        if child.job.name == "collect" and teacher.answered >= 20:
+            os.killpg(child.process.pid, signal.SIGKILL)
+            child.process.wait()
+            raise KilledError
+        return real(child, folder)
+
+    plain, teacher.answer = teacher.answer, lambda *asked: time.sleep(0.05) or plain(*asked)
+    edit(recipe, "concurrency: 16", "concurrency: 1")
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "_has_ended", kill)
+        with pytest.raises(KilledError):
+            invoke("run", recipe, "--stage", "collect")
+    assert not (out / "cots").exists()
+
+    said = invoke("run", recipe)
+    asked = teacher.answered
+    rows = sum(open_cots(out / "cots").manifest.counts.values())
+    assert f"{rows} have a reward of at least" in said and (out / "report.html").is_file()
+    assert asked <= rows * 8 + 8, "four rollouts of two requests, and those of one sample again"
+    assert "done before" in invoke_err("run", recipe) and teacher.answered == asked
+
+    edit(recipe, "tau: 0.75", "tau: 0.25")
+    with pytest.raises(
+        ConfigError, match=r"collect\.tau was 0\.75, is 0\.25\. Stages to repeat: collect, check"
+    ):
+        invoke("run", recipe)
+    assert "to repeat: collect.tau was" in invoke("run", recipe, "--show")
+    states = {
+        state["stage"]: state["done"] for state in json.loads(invoke("run", recipe, "--show", "--json"))
+    }
+    assert states == {"build": True, "collect": True, "check": True, "report": True}
+    outcome = json.loads(invoke("run", recipe, "--repeat", "--json"))
+    assert outcome["done"] == ["build", "collect", "check", "report"] and teacher.answered == asked
+    write_photo(photos / "dog" / "99.jpg", 99)
+    with pytest.raises(
+        ConfigError, match=r"files of data\.pictures.*Stages to repeat: build, collect, check"
+    ):
+        invoke("run", recipe)
+
+
+def edit(recipe, old, new):
+    text = recipe.read_text()
+    assert old in text
+    recipe.write_text(text.replace(old, new))
+
+
+def invoke_err(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    return result.output
