@@ -26,13 +26,14 @@ def audit(
         int, typer.Option(help="Train so many models, each on the other folds, and ask each about its fold.")
     ] = 3,
     model: Annotated[
-        str, typer.Option(help="Ask this model instead: run, checkpoint or Hub id. Not out of fold.")
+        str, typer.Option(help="Ask this model instead: run, checkpoint, Hub id or URL. Not out of fold.")
     ] = "",
     endpoint: Annotated[
         list[str] | None, typer.Option(help="OpenAI-compatible base URL that serves --model.")
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Take the answers from a samples file, or lines of id and response.")
+        Path | None,
+        typer.Option(help="Take the answers from annotations.jsonl of annotate, or a samples file."),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Answers a row; more are surer.")] = 4,
     cots: Annotated[str, typer.Option(help="CoT dataset that explains these labels.")] = "",
@@ -60,8 +61,10 @@ def audit(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
     seed: Annotated[int, typer.Option(help="Seed of folds, training, sampling and planted errors.")] = 0,
+    tasks: Annotated[int, typer.Option(min=0, help="Labels that become Label Studio tasks.")] = 200,
     apply: Annotated[
-        Path | None, typer.Option(help="decisions.csv of a review: write the corrected dataset to --out.")
+        Path | None,
+        typer.Option(help="decisions.csv, or a JSON export of Label Studio: write the corrected dataset."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="With --apply: replace what is at --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -77,6 +80,7 @@ def audit(
     if apply is not None:
         _apply(benchmark, apply, out, overwrite=overwrite, as_json=as_json)
         return
+    from rise_bench.curation.annotate.model_choice import endpoint_of
     from rise_bench.curation.audit.folds import Folds
     from rise_bench.curation.audit.model import asked_model
     from rise_bench.curation.audit.output import write_output
@@ -85,13 +89,15 @@ def audit(
 
     if (endpoint and not model) or (reasoner_endpoint and not reasoner):
         raise ConfigError("an endpoint serves a model; name it with --model or --reasoner")
+    servers, model = endpoint_of(model, endpoint or [], api_key_env)
+    reasoner_servers, reasoner = endpoint_of(reasoner, reasoner_endpoint or [], api_key_env)
     if model and predictions:
         raise ConfigError("--model and --predictions are two sources of answers; leave one out")
     shown: dict[str, Any] = {"unit": box_unit, "max_pixels": max_pixels, "batch_rows": batch_rows}
     sent: dict[str, Any] = {"concurrency": concurrency, "api_key_env": api_key_env}
     answerer: Any = predictions
     if model:
-        answerer = asked_model(model, endpoint or (), style=style, **shown, **sent)
+        answerer = asked_model(model, servers, style=style, **shown, **sent)
     elif not predictions and folds:
         answerer = Folds(
             folds,
@@ -108,7 +114,7 @@ def audit(
         out,
         _splits(benchmark, split),
         cots=find_cots(cots) if cots else None,
-        reasoner=asked_model(reasoner, reasoner_endpoint or (), **shown, **sent) if reasoner else None,
+        reasoner=asked_model(reasoner, reasoner_servers, **shown, **sent) if reasoner else None,
         rollouts=rollouts,
         answerer=answerer,
         samples=samples,
@@ -118,7 +124,7 @@ def audit(
     kept = f"what is done is kept in {asked.work}; the same command goes on from there"
     with stopping(lambda: kept), _progress() as progress:
         audited = run_audit(asked, progress)
-    summary = write_output(asked, audited)
+    summary = write_output(asked, audited, tasks=tasks)
     _print(out, audited, summary, as_json=as_json)
 
 
@@ -132,14 +138,16 @@ def _splits(dataset: "BenchmarkDataset", asked: list[str] | None) -> tuple[str, 
 def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: bool, as_json: bool) -> None:
     from rise_bench.cli.tables import print_json
     from rise_bench.curation.audit.apply import CORRECTIONS_NAME, apply_decisions
+    from rise_bench.curation.audit.label_studio import read_export
     from rise_bench.curation.decisions import read_decisions
 
     if not source.is_file():
         raise ConfigError(f"{source} does not exist; name the decisions.csv that `rise-bench review` wrote")
+    decisions = read_export(source, dataset) if source.suffix == ".json" else read_decisions(source)
     with _progress() as progress:
         manifest = apply_decisions(
             dataset,
-            read_decisions(source),
+            decisions,
             source,
             out,
             overwrite=overwrite,

@@ -1,7 +1,7 @@
 """Scores of an annotation run on the samples of a benchmark: with the confidences, and without."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def score_annotations(
         DataError: If the file is not what `annotate` writes, or a row of the split has no answer.
     """
     golds = sorted(dataset.golds(split), key=lambda gold: gold.id)
-    answers = _answers(path, dataset, split, golds)
+    answers = answers_by_row(path, dataset, split)
+    _require_all(path, dataset, split, golds, answers)
     scores = [_score(gold, answers[gold.id]) for gold in golds]
     reference = win_rate_reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
@@ -75,20 +76,30 @@ def _score(gold: Gold, answer: Answer) -> SampleScore:
     return score_annotation(gold, answer.annotation)
 
 
-def _answers(path: Path, dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> dict[str, Answer]:
+def answers_by_row(path: Path, dataset: BenchmarkDataset, split: str) -> dict[str, Answer]:
+    """Return the answers to rows of a split, by row id; a row is known by the hash of its image's file.
+
+    Raises:
+        DataError: If the file is not what `annotate` writes.
+    """
     rows = dataset.rows(split, columns=["id", "source_sha256", "category"])
     ids = {(row["source_sha256"], row["category"]): row["id"] for row in rows}
     answers = {}
     for sha256, answer in _read(path, dataset):
         if (row_id := ids.get((sha256, answer.category))) is not None:
             answers[row_id] = answer
+    return answers
+
+
+def _require_all(
+    path: Path, dataset: BenchmarkDataset, split: str, golds: list[Gold], answers: Mapping[str, Answer]
+) -> None:
     missing = [gold.id for gold in golds if gold.id not in answers]
     if missing:
         raise DataError(
             f"{path} has no answer to {len(missing)} of {len(golds)} {split} samples of {dataset.spec.name}, "
             f"e.g. {missing[0]!r}; annotate the pictures that the benchmark was built from, with its classes"
         )
-    return answers
 
 
 def _read(path: Path, dataset: BenchmarkDataset) -> Iterator[tuple[str, Answer]]:

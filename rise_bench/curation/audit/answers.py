@@ -10,13 +10,18 @@ from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS, similarity
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.annotate.consensus import Sample, consensus
+from rise_bench.curation.annotate.ranked_scores import annotations_file, answers_by_row
 from rise_bench.curation.audit.model import AskedModel, sampling_of
 from rise_bench.curation.audit.sampling import Item, logged, sample_rows
+from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.models.sampler import Prompt
-from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
+from rise_bench.prompts.templates import answer_only_prompt, answer_only_text, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import read_stated
+
+#: Decimals at which an annotation is written to be read again.
+_DIGITS = 9
 
 _MAX_TOKENS = {"think_answer": 512, "answer_only": 256}
 
@@ -106,11 +111,28 @@ def ask(
     return {uid: kept[uid].get("responses", []) for uid in ids}
 
 
-def read_answers(path: Path) -> Answers:
-    """Read answers from elsewhere: a samples file, or lines of `id` and `response`.
+def read_answers(path: Path, dataset: BenchmarkDataset, splits: Iterable[str]) -> Answers:
+    """Read answers from elsewhere: `annotations.jsonl` of `annotate`, or a samples file.
+
+    Args:
+        path: The file, or the folder of an annotation run.
+        dataset: The dataset, whose rows are known by the hashes of their images to an annotation run.
+        splits: Splits of the rows.
 
     Raises:
         DataError: It is no such file.
     """
+    if (annotations := annotations_file(path)) is not None:
+        kind = KINDS[dataset.spec.kind]
+        answers = {
+            uid: answer
+            for split in splits
+            for uid, answer in answers_by_row(annotations, dataset, split).items()
+        }
+        texts = {
+            uid: [] if of.annotation is None else [answer_only_text(kind.render(of.annotation, _DIGITS))]
+            for uid, of in answers.items()
+        }
+        return Answers(texts, AnswerFormat("answer_only", "px"))
     responses = read_responses(path)
     return Answers({uid: [text] for uid, text in responses.texts.items()}, responses.answer_format)

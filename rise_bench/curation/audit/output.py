@@ -1,4 +1,4 @@
-"""Files of an audit: `audit.csv`, `audit.json`, the review queue, and `audit.html`."""
+"""Files of an audit: `audit.csv`, `audit.json`, the review queue, Label Studio tasks, and `audit.html`."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.curation.audit.label_studio import write_tasks
 from rise_bench.curation.audit.page import write_page
 from rise_bench.curation.audit.run import Audit, Audited
 from rise_bench.curation.audit.scores import COMBINED, SCORES, RowScores
@@ -16,17 +17,20 @@ from rise_bench.files.atomic import atomic_write_text
 CSV_NAME, JSON_NAME, PAGE_NAME = "audit.csv", "audit.json", "audit.html"
 
 
-def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60) -> dict[str, Any]:
+def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: int = 200) -> dict[str, Any]:
     """Write the files of an audit and return its summary.
 
     Args:
         audit: What was asked.
         audited: What came out.
         page_rows: Labels on the page, the most suspicious first.
+        tasks: Labels that become tasks of Label Studio; 0 writes none.
     """
     items = [review_item(row, out_of_fold=bool(audit.out_of_fold)) for row in audited.rows]
     atomic_write_text(audit.out / CSV_NAME, _csv(audited, items))
     write_queue(audit.out, _header(audited), items)
+    if tasks:
+        write_tasks(audit.out, audited, items[:tasks])
     summary = _summary(audit, audited)
     write_page(audit.out / PAGE_NAME, audited, items[:page_rows], summary)
     atomic_write_text(audit.out / JSON_NAME, json.dumps(summary, indent=1) + "\n")

@@ -8,6 +8,7 @@ from typing import Any
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.cot.dataset import CotDataset
+from rise_bench.curation.annotate.ranked_scores import annotations_file
 from rise_bench.curation.audit.answers import Answers, ask, medoid, read_answers
 from rise_bench.curation.audit.folds import Folds, cross_fit
 from rise_bench.curation.audit.loops import Loop, loops_of_cots, run_loops
@@ -80,7 +81,7 @@ class Audit:
         """Return what decides the result."""
         answerer: Any = self.answerer
         if isinstance(self.answerer, Path):
-            answerer = {"sha256": sha256_file(self.answerer)}
+            answerer = {"sha256": sha256_file(annotations_file(self.answerer) or self.answerer)}
         elif isinstance(self.answerer, Folds):
             answerer = {name: value for name, value in asdict(self.answerer).items() if name != "batch_rows"}
         elif self.answerer is not None:
@@ -152,7 +153,7 @@ def _answers(audit: Audit, dataset: BenchmarkDataset, ids: list[str], progress: 
     if isinstance(audit.answerer, Folds):
         return cross_fit(dataset, audit.splits, ids, audit.answerer, audit.work, answered, trained)
     if isinstance(audit.answerer, Path):
-        return read_answers(audit.answerer)
+        return read_answers(audit.answerer, dataset, audit.splits)
     if audit.answerer is None:
         return None
     texts = ask(

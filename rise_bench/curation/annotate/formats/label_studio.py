@@ -5,13 +5,14 @@ files: its LOCAL_FILES_DOCUMENT_ROOT is the folder of the pictures.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+from rise_bench.annotations.base import Annotation
 from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Answer, Picture
 from rise_bench.files.atomic import atomic_text_file, atomic_write_text
 
@@ -64,13 +65,51 @@ def task_of(run: AnnotationRun, picture: AnnotatedPicture) -> dict[str, Any]:
     task: dict[str, Any] = {"data": {_IMAGE: f"/data/local-files/?d={quote(path)}", "path": path}}
     if not picture.annotated:
         return task
-    results = [result for answer in picture.annotated for result in _results(run, picture.picture, answer)]
+    results = results_of(run, picture)
     if reasons := run.reasons(picture):
-        results.append(_result(_REASON, "textarea", {"text": reasons}))
-    for number, result in enumerate(results):
-        result["id"] = f"r{number}"
+        results.append(_result(_REASON, "textarea", {"text": reasons}) | {"id": "reason"})
     prediction = {"model_version": run.model, "score": picture.confidence, "result": results}
     return task | {"predictions": [prediction]}
+
+
+def results_of(run: AnnotationRun, picture: AnnotatedPicture) -> list[dict[str, Any]]:
+    """Return the annotations of a picture as results, without the reasons."""
+    results = [result for answer in picture.annotated for result in _results(run, picture.picture, answer)]
+    return [result | {"id": f"r{number}"} for number, result in enumerate(results)]
+
+
+def annotation_of(
+    run: AnnotationRun, results: Sequence[Mapping[str, Any]], width_px: int, height_px: int
+) -> Annotation | None:
+    """Inverse of `results_of` for one answer: the annotation that results state, boxes in pixels.
+
+    A choice is a label that gives everything to one class.
+
+    Returns:
+        The annotation; None if the results state none.
+
+    Raises:
+        KeyError, TypeError, ValueError: A result is not of the labelling config.
+    """
+    values = [result["value"] for result in results if result["from_name"] in (_BOX, _LABEL, _TEXT)]
+    if run.has_boxes:
+        if any(value.get("rotation") for value in values):
+            raise ValueError("a box is rotated, which a label cannot hold")
+        sides = (("x", width_px), ("y", height_px), ("width", width_px), ("height", height_px))
+        boxes = [[value[name] / 100 * side for name, side in sides] for value in values]
+        return run.kind.from_json(boxes, run.spec.classes)
+    if not values:
+        return None
+    if run.has_shares:
+        (label,) = values[-1]["choices"]
+        shares = [float(name == label) for name in run.spec.classes]
+        if not any(shares):
+            raise ValueError(f"{label!r} is no class of {run.spec.name}")
+        return run.kind.from_json(shares, run.spec.classes)
+    annotation, reading = run.kind.parse("".join(values[-1]["text"]), run.spec.classes, True)
+    if annotation is None:
+        raise ValueError(f"its text cannot be read ({reading})")
+    return annotation
 
 
 def _results(run: AnnotationRun, picture: Picture, answer: Answer) -> Iterator[dict[str, Any]]:
