@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.annotate.consensus import Sample, consensus
 from rise_bench.curation.annotate.ranked_scores import annotations_file, answers_by_row
 from rise_bench.curation.audit.model import AskedModel, sampling_of
-from rise_bench.curation.audit.sampling import Item, logged, sample_rows
+from rise_bench.curation.audit.sampling import Item, sample_rows
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.models.sampler import Prompt
+from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import answer_only_prompt, answer_only_text, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import read_stated
@@ -24,6 +25,8 @@ from rise_bench.scoring.rewards import read_stated
 _DIGITS = 9
 
 _MAX_TOKENS = {"think_answer": 512, "answer_only": 256}
+
+_PROMPTS = {"think_answer": think_answer_prompt, "answer_only": answer_only_prompt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +85,19 @@ def ask(
     Returns:
         Responses by row id; none for a row that the model refused.
     """
-    todo = set(ids) - logged(log_folder).keys()
-    done = len(ids) - len(todo)
-    progress(done, len(ids))
+    form, text = model.answer_format, _PROMPTS[model.answer_format.style]
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, len(ids))
+    def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
+        prompts = [Prompt(image, text(spec, gold, form)) for gold, image in batch]
+        responses = sampler.sample(prompts, samples, _MAX_TOKENS[form.style])
+        return [
+            {"id": gold.id, "responses": list(map(response_text, of))}
+            for (gold, _), of in zip(batch, responses, strict=True)
+        ]
 
-    if todo:
-        sampler = model.open(sampling_of(samples, seed))
-        text = think_answer_prompt if model.answer_format.style == "think_answer" else answer_only_prompt
-
-        def call(batch: list[Item]) -> list[Mapping[str, Any]]:
-            prompts = [Prompt(image, text(spec, gold, model.answer_format)) for gold, image in batch]
-            responses = sampler.sample(prompts, samples, _MAX_TOKENS[model.answer_format.style])
-            return [
-                {"id": gold.id, "responses": list(map(response_text, of))}
-                for (gold, _), of in zip(batch, responses, strict=True)
-            ]
-
-        try:
-            sample_rows(log_folder, iter(rows(todo)), sampler, call, advance)
-        finally:
-            sampler.close()
-    kept = logged(log_folder)
-    return {uid: kept[uid].get("responses", []) for uid in ids}
+    load = partial(model.open, sampling_of(samples, seed))
+    kept = sample_rows(log_folder, ids, rows, load, call, progress)
+    return {uid: row.get("responses", []) for uid, row in kept.items()}
 
 
 def read_answers(path: Path, dataset: BenchmarkDataset, splits: Iterable[str]) -> Answers:

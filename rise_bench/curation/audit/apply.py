@@ -8,7 +8,7 @@ from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.curation.decisions import Decision
-from rise_bench.curation.queue import QueueHeader
+from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
 from rise_bench.data.schema import validate_gold
@@ -39,9 +39,11 @@ def apply_decisions(
         progress: Called after each row.
 
     Raises:
-        DataError: A decision is of a row that is not there, or its label cannot be ground truth.
+        DataError: The dataset is not the one that was reviewed, a decision is of a row that is not there, or
+            its label cannot be ground truth.
         ConfigError: No decision changes a label, or `out` may not be written.
     """
+    _require_reviewed(source, dataset)
     golds = {gold.id: (split, gold) for split in dataset.manifest.counts for gold in dataset.golds(split)}
     if unknown := sorted(decisions.keys() - golds.keys()):
         raise DataError(
@@ -69,6 +71,22 @@ def apply_decisions(
     }
     change = Change(changed, (note,), options, {CORRECTIONS_NAME: text})
     return write_copy(dataset, out, change, overwrite=overwrite, progress=progress)
+
+
+def _require_reviewed(source: Path, dataset: BenchmarkDataset) -> None:
+    """Compare the dataset with the one of the queue that lies beside the decisions, if there is one.
+
+    Raises:
+        DataError: The queue is of another dataset or version, e.g. of one with planted errors.
+    """
+    if not (source.parent / QUEUE_NAME).is_file():
+        return
+    reviewed = ReviewQueue(source.parent).header
+    if reviewed.dataset_sha256 not in ("", dataset.sha256):
+        raise DataError(
+            f"{source} decides on {reviewed.dataset}, version {reviewed.dataset_sha256[:12]}; {dataset.root} "
+            f"is version {dataset.sha256[:12]}: name the dataset that was reviewed"
+        )
 
 
 def _earlier(dataset: BenchmarkDataset) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
@@ -15,9 +16,9 @@ from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.cot.dataset import CotDataset
 from rise_bench.cot.rollout_log import Rollout, latest_rollouts
 from rise_bench.curation.audit.model import AskedModel
-from rise_bench.curation.audit.sampling import Item, logged, sample_rows
+from rise_bench.curation.audit.sampling import Item, sample_rows
 from rise_bench.errors import DataError
-from rise_bench.models.sampler import Sampling
+from rise_bench.models.sampler import Sampler, Sampling
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import RewardRule, cot_reward
 
@@ -72,32 +73,18 @@ def run_loops(
     Returns:
         Loops by row id; none of a row that the model refused.
     """
-    done = len(labels.keys() & logged(log_folder).keys())
-    progress(done, len(labels))
+    loop = ClosedLoop(spec, LoopSettings(samples=samples, answer_format=model.answer_format))
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(done, len(labels))
+    def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
+        rollouts = loop.annotate(sampler, [(labels[gold.id], image) for gold, image in batch])
+        return [
+            {"id": gold.id, "rollouts": [_row(r) for r in rollouts[i * samples : (i + 1) * samples]]}
+            for i, (gold, _) in enumerate(batch)
+        ]
 
-    settings = LoopSettings(samples=samples, answer_format=model.answer_format)
-    todo = set(labels) - logged(log_folder).keys()
-    if todo:
-        loop, sampler = ClosedLoop(spec, settings), model.open(Sampling(seed=seed))
-
-        def call(batch: list[Item]) -> list[Mapping[str, Any]]:
-            stated = [(labels[gold.id], image) for gold, image in batch]
-            rollouts = loop.annotate(sampler, stated)
-            return [
-                {"id": gold.id, "rollouts": [_row(r) for r in rollouts[i * samples : (i + 1) * samples]]}
-                for i, (gold, _) in enumerate(batch)
-            ]
-
-        try:
-            sample_rows(log_folder, iter(rows(todo)), sampler, call, advance)
-        finally:
-            sampler.close()
-    kept = {uid: row["rollouts"] for uid, row in logged(log_folder).items() if "rollouts" in row}
+    load = partial(model.open, Sampling(seed=seed))
+    logged = sample_rows(log_folder, labels.keys(), rows, load, call, progress)
+    kept = {uid: row["rollouts"] for uid, row in logged.items() if "rollouts" in row}
     return {
         uid: Loop.of(gold, [Rollout.from_json(row) for row in kept[uid]], model.answer_format)
         for uid, gold in labels.items()

@@ -1,6 +1,7 @@
 """Sampling for rows of a dataset: each row's result is logged once it is there, so that a rerun goes on."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,33 +36,47 @@ def items(dataset: BenchmarkDataset, splits: Iterable[str], ids: Collection[str]
 
 def sample_rows(
     log_folder: Path,
-    todo: Iterator[Item],
-    sampler: Sampler,
-    call: Callable[[list[Item]], list[Mapping[str, Any]]],
-    progress: Callable[[int], None] = lambda rows: None,  # noqa: ARG005
-) -> None:
-    """Call a model for rows and log what it gives.
+    ids: Collection[str],
+    rows: Callable[[set[str]], Iterable[Item]],
+    load: Callable[[], Sampler],
+    call: Callable[[Sampler, list[Item]], list[Mapping[str, Any]]],
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> dict[str, dict[str, Any]]:
+    """Call a model for the rows that are not in the log, and log what it gives.
 
     Args:
         log_folder: Folder of the log.
-        todo: The rows.
-        sampler: The model; decides how many rows a batch has, and how many calls run at a time.
+        ids: Rows to call it for.
+        rows: Streams the rows with some ids.
+        load: Loads the model, which decides how many rows a batch has, and how many calls run at a time.
         call: Gives a result (`id` and more) for each row of a batch.
-        progress: Called with the number of rows just done.
+        progress: Called with (rows done, rows in all).
+
+    Returns:
+        Results by row id; of a row that the model refused, `refused` says why.
 
     Raises:
         PrerequisiteError: The model cannot be reached.
     """
-    log = RowLog(log_folder, 0, attempt=next_attempt(log_folder))
-    try:
-        for batch, future in in_parallel(call, batches(todo, sampler.batch_rows), sampler.workers):
-            try:
-                log.append(future.result())
-            except SampleError as error:
-                log.append({"id": gold.id, "refused": str(error)} for gold, _ in batch)
-            progress(len(batch))
-    finally:
-        log.close()
+    todo = set(ids) - logged(log_folder).keys()
+    done = len(ids) - len(todo)
+    progress(done, len(ids))
+    if todo:
+        sampler, log = load(), RowLog(log_folder, 0, attempt=next_attempt(log_folder))
+        try:
+            work = batches(rows(todo), sampler.batch_rows)
+            for batch, future in in_parallel(partial(call, sampler), work, sampler.workers):
+                try:
+                    log.append(future.result())
+                except SampleError as error:
+                    log.append({"id": gold.id, "refused": str(error)} for gold, _ in batch)
+                done += len(batch)
+                progress(done, len(ids))
+        finally:
+            log.close()
+            sampler.close()
+    kept = logged(log_folder)
+    return {uid: kept[uid] for uid in ids}
 
 
 def logged(log_folder: Path) -> dict[str, dict[str, Any]]:

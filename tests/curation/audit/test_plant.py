@@ -9,10 +9,12 @@ from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.curation.audit.apply import CORRECTIONS_NAME, apply_decisions
 from rise_bench.curation.audit.plant import PLANTED_NAME, plant
 from rise_bench.curation.decisions import Decision
+from rise_bench.curation.queue import QueueHeader, write_queue
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
+from rise_bench.hub.publish import stage
 
 from ...support.drawn_data import write_drawn
 
@@ -88,6 +90,10 @@ def test_decisions_become_a_new_version_that_keeps_the_old_labels(moods, tmp_pat
     assert manifest.options["corrections_sha256"] == sha256_bytes(text.encode())
     assert manifest.options["corrected_from_sha256"] == moods.sha256
     assert any("2 labels were corrected by decisions.csv" in text for text in manifest.differences)
+    (tmp_path / "staged").mkdir()
+    published, files = stage(corrected.root, "me/moods", tmp_path / "staged")
+    assert published.options == manifest.options
+    assert CORRECTIONS_NAME not in {file.path for file in files}, "what reviewers wrote is not published"
 
 
 def test_a_second_correction_keeps_the_first(moods, tmp_path):
@@ -102,7 +108,7 @@ def test_a_second_correction_keeps_the_first(moods, tmp_path):
     assert [json.loads(line)["id"] for line in lines] == [moods.golds("test")[0].id, uid]
 
 
-@pytest.mark.parametrize("spoil", ["unknown", "nothing", "sum", "text"])
+@pytest.mark.parametrize("spoil", ["unknown", "nothing", "sum", "text", "queue"])
 def test_decisions_that_cannot_hold_are_refused(moods, tmp_path, spoil):
     decisions, _ = decisions_of(moods, 1)
     uid, decision = next(iter(decisions.items()))
@@ -115,6 +121,9 @@ def test_decisions_that_cannot_hold_are_refused(moods, tmp_path, spoil):
             decisions[uid] = replace(decision, annotation=json.dumps([0.5] * len(moods.spec.classes)))
         case "text":
             decisions[uid] = replace(decision, annotation='["a"]')
+        case "queue":
+            other = QueueHeader("", "audit", moods.spec.kind, dataset="/planted", dataset_sha256="0" * 64)
+            write_queue(tmp_path, other, [])
     source = tmp_path / "decisions.csv"
     source.write_text("x")
     with pytest.raises((DataError, ConfigError), match="reviewed|nothing was written|sum to|decide it again"):

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cli import app
+from rise_bench.curation.annotate.formats import json_lines
+from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Answer, Picture
 from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.output import write_output
 from rise_bench.curation.audit.run import Audit, run_audit
@@ -103,6 +105,19 @@ def test_a_kind_of_its_own_is_audited(oracle, tmp_path, monkeypatch):
     audited = run_audit(audit)
     assert {row.gold.id for row in audited.rows[:2]} == audited.errors.keys()
     assert "cleanlab" not in write_output(audit, audited)["scored"]
+
+
+def test_the_answers_of_an_annotation_run_are_taken_by_picture(kinds_24, tmp_path):
+    golds = {gold.id: gold for split in SPLITS for gold in kinds_24.golds(split)}
+    rows = [row for split in SPLITS for row in kinds_24.rows(split, columns=["id", "source_sha256"])]
+    run = AnnotationRun(tmp_path, kinds_24.spec, (), "", 1, "oracle")
+    with json_lines.write(tmp_path, run) as add:
+        for row in rows[1:]:
+            picture = Picture(f"{row['id']}.jpg", row["source_sha256"], 112, 112)
+            add(AnnotatedPicture(picture, (Answer(annotation=golds[row["id"]].annotation),)))
+    audited = run_audit(Audit(kinds_24, tmp_path / "out", SPLITS, answerer=tmp_path))
+    agreed = {row.gold.id: row.scores.get("answer_similarity") for row in audited.rows}
+    assert agreed.pop(rows[0]["id"]) is None and set(agreed.values()) == {1.0}
 
 
 def test_what_cannot_be_audited_is_refused(kinds_24, tmp_path):
