@@ -138,6 +138,9 @@ def _run(
     threading.Thread(target=_end_with_starter, daemon=True).start()
     for descriptor, target in ((1, stdout), (2, stderr)):
         _redirect(descriptor, target)
+    for target in {stdout, stderr}:
+        if isinstance(target, Connection):
+            target.close()  # its other end is to see the end of this process
     os.chdir(folder)
     _set_environment(environment)
     if numpy := sys.modules.get("numpy"):
@@ -156,7 +159,6 @@ def _run(
 def _redirect(descriptor: int, target: Path | Connection) -> None:
     if isinstance(target, Connection):
         os.dup2(target.fileno(), descriptor)
-        target.close()
         return
     opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(opened, descriptor)

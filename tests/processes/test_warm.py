@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 
 import pytest
 
@@ -52,6 +53,15 @@ def test_beside_a_gpu_nothing_is_forked(tmp_path, monkeypatch):
     assert _context(os.environ).get_start_method() == "forkserver"
     monkeypatch.setattr(warm, "_GPU_DEVICES", (tmp_path,))
     assert _context(os.environ).get_start_method() == "spawn" and not warm.is_warm()
+
+
+def test_both_outputs_may_be_one_pipe_which_ends_with_the_process(probe):
+    outlet, inlet = Pipe(duplex=False)
+    process = warm.Warm(probe, ["0"], environment=os.environ, stdout=inlet, stderr=inlet)
+    inlet.close()
+    with outlet, open(outlet.fileno(), "rb", closefd=False) as file:
+        assert len(file.read().splitlines()) == 3
+    assert process.wait(10) == 0
 
 
 STARTER = """
