@@ -20,6 +20,9 @@ def publish_model(
         list[str] | None,
         typer.Option(help="ORG/NAME@COMMIT it was trained or scored on; repeatable."),
     ] = None,
+    license_id: Annotated[
+        str, typer.Option("--license", help="Licence of the model; its base model's by default, if known.")
+    ] = "",
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and stop.")] = False,
@@ -33,11 +36,17 @@ def publish_model(
 
     scores, datasets = scores or [], dataset or []
     if dry_run:
-        change = publishing.preview_model(run, repo, scores=scores, datasets=datasets)
+        change = publishing.preview_model(run, repo, scores=scores, datasets=datasets, license_id=license_id)
         shown = difference_json(repo, change)
         typer.echo(json.dumps(shown, indent=1) if as_json else difference_text(repo, change))
         return
     pushed = publishing.publish_model(
-        run, repo, scores=scores, datasets=datasets, private=private, create_pr=create_pr
+        run,
+        repo,
+        scores=scores,
+        datasets=datasets,
+        license_id=license_id,
+        private=private,
+        create_pr=create_pr,
     )
     typer.echo(json.dumps(asdict(pushed), indent=1) if as_json else pushed_text(pushed))

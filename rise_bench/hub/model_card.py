@@ -1,13 +1,16 @@
 """The card of a trained model: recipe, data, scores beside baselines, limits, loading, citation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from rise_bench.annotations.kinds import all_metrics
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.card import source_line
 from rise_bench.data.hub_files import check_repo_id
+from rise_bench.hub.run_example import RunFacts
 from rise_bench.rendering.markdown import Markdown
 from rise_bench.rendering.render import render
 
@@ -31,6 +34,9 @@ class ModelFacts:
         run: Versions, git state and prompt hashes, as `RUN/run.json` has them.
         scores: Scored runs, as `rise-bench score --json` prints them.
         pins: Datasets that the model was trained or scored on.
+        base: Model that the first training started from.
+        license: Licence identifier of the model; empty if nobody stated it.
+        of_run: What is known of the run's data.
     """
 
     repo_id: str
@@ -38,6 +44,9 @@ class ModelFacts:
     run: Mapping[str, Any]
     scores: Sequence[Mapping[str, Any]]
     pins: Sequence[DatasetPin]
+    base: str = ""
+    license: str = ""
+    of_run: RunFacts = field(default_factory=RunFacts)
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -47,7 +56,11 @@ def model_card(facts: ModelFacts) -> str:
         "model_card.md.j2",
         name=facts.repo_id.partition("/")[2],
         repo_id=Markdown(check_repo_id(facts.repo_id)),
-        base=str(facts.recipe["model"]["name"]),
+        base=_base(facts),
+        license=facts.license,
+        spec=facts.of_run.spec,
+        source=_source(facts.of_run.spec),
+        example=facts.of_run.example,
         recipe=facts.recipe,
         recipe_yaml=yaml.safe_dump(dict(facts.recipe), sort_keys=False),
         scores=[_score(score) for score in facts.scores],
@@ -65,15 +78,26 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _metadata(facts: ModelFacts) -> dict[str, Any]:
-    base = str(facts.recipe["model"]["name"])
+    base = _base(facts)
     metadata: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "image-text-to-text"}
     if base.count("/") == 1 and not base.startswith((".", "/")):
         metadata |= {"base_model": base, "base_model_relation": "finetune"}
+    if facts.license:
+        metadata["license"] = facts.license
     if facts.pins:
         metadata["datasets"] = list(dict.fromkeys(pin.repo_id for pin in facts.pins))
     return metadata | {
         "tags": ["rise-bench", "vision-language", str(facts.recipe["stage"]), "arxiv:2508.13229"]
     }
+
+
+def _base(facts: ModelFacts) -> str:
+    return facts.base or str(facts.recipe["model"]["name"])
+
+
+def _source(spec: BenchmarkSpec | None) -> Markdown:
+    """Where the data is from; one of the user's own may not say."""
+    return source_line(spec) if spec else Markdown("")
 
 
 def _score(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,18 +4,21 @@ import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rise_bench.data.hub_files import eval_results_yaml, fetch_file
+from rise_bench.data.hub_files import eval_results_yaml, fetch_file, model_file
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError, DataError, RiseError
 from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.hub.publish import without_folder
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
-from rise_bench.models.trained_model import final_model
+from rise_bench.hub.run_example import run_facts
+from rise_bench.models.base_model import BASE_MODEL, base_model_folder
+from rise_bench.models.trained_model import final_model, recipe_of, run_of
 
 #: Files of a model that hold no code and unpickle nothing.
 _SENT = re.compile(r"[\w.-]+\.(?:safetensors|json|jinja|txt|model)")
@@ -30,6 +33,7 @@ def publish_model(
     *,
     scores: Sequence[Path] = (),
     datasets: Sequence[str] = (),
+    license_id: str = "",
     private: bool = False,
     create_pr: bool = False,
 ) -> Pushed:
@@ -41,6 +45,7 @@ def publish_model(
         scores: Files that `rise-bench score --json` wrote.
         datasets: "ORG/NAME@COMMIT" of the datasets that it was trained and scored on. Scores on one of them
             go to `.eval_results` too, if the content there is what was scored.
+        license_id: Licence of the model; that of its base model, where its card is at hand, if empty.
         private: Make it private.
         create_pr: Open a pull request instead of committing to main.
 
@@ -50,7 +55,7 @@ def publish_model(
         DataError: If a safetensors file is truncated.
         PrerequisiteError: If the Hub refuses or stays out of reach.
     """
-    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets)
+    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets, license_id=license_id)
     return push(
         repo_id,
         files,
@@ -63,22 +68,38 @@ def publish_model(
 
 
 def preview_model(
-    run: Path | str, repo_id: str, *, scores: Sequence[Path] = (), datasets: Sequence[str] = ()
+    run: Path | str,
+    repo_id: str,
+    *,
+    scores: Sequence[Path] = (),
+    datasets: Sequence[str] = (),
+    license_id: str = "",
 ) -> Difference:
     """Return what `publish_model` would send, without sending; raises as it does."""
-    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets)
+    files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets, license_id=license_id)
     return compare(repo_id, files, owned=(".eval_results/",), repo_type="model")
 
 
 def stage_model(
-    run: Path, repo_id: str, *, scores: Sequence[Path], datasets: Sequence[str]
+    run: Path, repo_id: str, *, scores: Sequence[Path], datasets: Sequence[str], license_id: str = ""
 ) -> tuple[Outgoing, ...]:
     """Return every file as it will stand in the repository; arguments and errors as `publish_model`."""
     recipe = _public_recipe(run)
     folder = final_model(run)
     pins = [read_pin(text) for text in datasets]
     scored = [read_scores(path) for path in scores]
-    facts = ModelFacts(repo_id, recipe, _json(run / "run.json"), scored, pins)
+    settings = recipe_of(run)
+    base = _first_model(str(settings["model"]["name"]))
+    facts = ModelFacts(
+        repo_id,
+        recipe,
+        _json(run / "run.json"),
+        scored,
+        pins,
+        base=without_folder(base) if Path(base).is_absolute() else base,
+        license=license_id or _license_of(base),
+        of_run=run_facts(run, settings),
+    )
     texts = {"README.md": model_card(facts), "recipe.yaml": yaml.safe_dump(recipe, sort_keys=False)}
     for pin in pins:
         of_pin = [score for score in scored if score["dataset_sha256"] == pin.content_sha256]
@@ -88,6 +109,29 @@ def stage_model(
             texts[f".eval_results/{name}.yaml"] = eval_results_yaml(entries)
     weights = [Outgoing.of(path.name, path) for path in _model_files(folder) if path.name not in texts]
     return (*(Outgoing.of(path, text.encode()) for path, text in texts.items()), *weights)
+
+
+def _first_model(name: str) -> str:
+    """Return the model that a chain of runs started from."""
+    seen: set[str] = set()
+    while name not in seen and (run := run_of(Path(name).expanduser())) is not None:
+        seen.add(name)
+        name = str(recipe_of(run)["model"]["name"])
+    return name
+
+
+def _license_of(model: str) -> str:
+    """Return the licence that the card of a model states; empty if there is no such card."""
+    folder = Path(model).expanduser()
+    cards = sorted(base_model_folder().glob("*.md")) if model == BASE_MODEL else [folder / "README.md"]
+    if model.count("/") == 1 and not folder.is_dir():
+        with suppress(RiseError):
+            cards = [path for path in [model_file(model, "README.md")] if path]
+    for path in filter(Path.is_file, cards):
+        front = re.match(r"---\n(.*?)\n---", path.read_text(encoding="utf-8"), re.DOTALL)
+        if front and (stated := re.search(r"^license: *([\w.-]+) *$", front[1], re.MULTILINE)):
+            return stated[1]
+    return ""
 
 
 def read_pin(text: str) -> DatasetPin:

@@ -14,6 +14,7 @@ from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.cot.writer import CotPlan, card
 from rise_bench.data.card import write_card
@@ -22,6 +23,7 @@ from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.hub.publish import stage
+from rise_bench.hub.run_example import Example, RunFacts
 from rise_bench.rendering.render import render
 
 from ..data.test_hostile_datasets import write_small_cots
@@ -164,14 +166,19 @@ def test_card_of_a_model(text: str) -> None:
         "samples": text,
         "dataset_sha256": text,
     }
+    spec = BenchmarkSpec(text, "distribution", "jsd", text, (text, "b"), license=text, source_url=text)
     facts = ModelFacts(
         "org/name",
         {"model": {"name": text}, "stage": text, "data": {"benchmark": text, "shots": text}, text: [text]},
         {"versions": {text: text}, "git": {"commit": text, "dirty": True}, "prompt_hashes": {text: text}},
         [score],
         [DatasetPin(text, text, text)],
+        base=text,
+        license=text,
+        of_run=RunFacts(spec, Example(text, text, text, 0.5)),
     )
-    headings = {"name", "Loading", "Scores", "Data", "Recipe", "Made with", "Known limits", "Citation"}
+    headings = {"name", "Loading", "Scores", "Prompt", "Data", "Recipe", "Licence", "Made with"}
+    headings |= {"Known limits", "Citation"}
     must_be_plain(model_card(facts), headings=headings)
 
 

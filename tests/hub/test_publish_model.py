@@ -182,3 +182,46 @@ def test_bad_pins_and_scores_are_said(alice: Minihub, run: Path, tmp_path: Path)
         preview_model(run, MODEL, scores=[path])
     with pytest.raises(ConfigError, match="cannot be read as JSON"):
         preview_model(run, MODEL, scores=[tmp_path / "absent.json"])
+
+
+def test_card_says_base_licence_data_prompt_and_one_answer_of_the_log(
+    alice: Minihub, run: Path, emotion6: Source
+) -> None:
+    """The run is on a benchmark of this machine, and started from the model of another run."""
+    from rise_bench.cot.row_log import RowLog
+
+    before = shutil.copytree(run, run.with_name("before"))
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    settings["data"]["benchmark"] = str(emotion6.benchmark)
+    settings["model"]["name"] = str(before / "grpo" / "final")
+    (run / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    gold = open_dataset(emotion6.benchmark).golds("train", "4-shot")[0]
+    answers = {0.25: "<think>dull</think>", 0.75: "<think>A raised # arm `x`</think><answer>{}</answer>"}
+    log = RowLog(run / "rollouts", 0, attempt="a")
+    log.append(
+        {"id": gold.id, "step": 1, "group": 0, "reward": reward, "response": text}
+        for reward, text in answers.items()
+    )
+    log.close()
+    publish_model(run, MODEL, license_id="apache-2.0")
+    _, head, body = alice.files(MODEL, kind="model")["README.md"].decode().split("---\n", 2)
+    front = yaml.safe_load(head)
+    assert (front["base_model"], front["license"]) == ("Qwen/Qwen2-VL-2B-Instruct", "apache-2.0")
+    for part in (
+        "Write <think>reasoning</think><answer>JSON</answer>.",
+        "the best of them (reward 0.750)",
+        answers[0.75],
+        render_gold(gold),
+        f"licence `{open_dataset(emotion6.benchmark).spec.license}`",
+    ):
+        assert part in body
+    assert "dull" not in body and str(run.parent) not in head + body
+
+
+def test_licence_of_the_shipped_base_model_is_known(alice: Minihub, run: Path) -> None:
+    settings = (run / "config.yaml").read_text().replace("Qwen/Qwen2-VL-2B-Instruct", "rise-bench-base")
+    (run / "config.yaml").write_text(settings)
+    publish_model(run, MODEL)
+    _, head, body = alice.files(MODEL, kind="model")["README.md"].decode().split("---\n", 2)
+    assert yaml.safe_load(head)["license"] == "mit" and "base_model" not in yaml.safe_load(head)
+    assert "`mit`. The terms of the base model `rise-bench-base`" in body
