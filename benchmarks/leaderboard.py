@@ -124,7 +124,7 @@ class Make:
         scores = [score_response(gold, responses[gold.id]) for gold in board.golds]
         report = aggregate(board.spec, board.golds, scores, reference=board.reference, resamples=0)
         samples = render_samples(responses)
-        said = Submission.model_validate(
+        submission = Submission.model_validate(
             {
                 "schema_version": 1,
                 "benchmark": board.spec.name,
@@ -138,7 +138,7 @@ class Make:
                 "samples": describe_samples(samples).model_dump(),
             }
         )
-        write_submission(self.results / "submissions" / f"org{n % 50}" / f"model-{n}", said, samples)
+        write_submission(self.results / "submissions" / f"org{n % 50}" / f"model-{n}", submission, samples)
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
@@ -175,7 +175,7 @@ def open_pages(site: Path, pages: dict[str, str], times: int) -> dict[str, Any]:
         return {"skipped": "no Chromium: install the package chromium"}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    found: dict[str, Any] = {}
+    timings: dict[str, Any] = {}
     with launch(chromium) as browser:
         browser.screen(1280, 900)
         browser.send("Performance.enable", timeDomain="threadTicks")
@@ -191,14 +191,14 @@ def open_pages(site: Path, pages: dict[str, str], times: int) -> dict[str, Any]:
                 cost = {metric["name"]: 1000 * metric["value"] for metric in costs}
                 runs.append((browser.run("window.readyAt"), cost["ScriptDuration"], cost["TaskDuration"]))
             ready, script, task = zip(*runs[1:], strict=True)  # the first also starts the tab's process
-            found[name] = {
+            timings[name] = {
                 "usable_ms": round(statistics.median(ready)),
                 "usable_worst_ms": round(max(ready)),
                 "script_cpu_ms": round(statistics.median(script)),
                 "main_thread_cpu_ms": round(statistics.median(task)),
             }
     server.shutdown()
-    return found
+    return timings
 
 
 def cpu_seconds() -> float:

@@ -77,8 +77,8 @@ def main():
     parser.add_argument("overrides", nargs="*", help="key=value, as `rise-bench train` takes them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        found = measure(options.out or Path(temporary), options.seeds, options.overrides)
-    print(json.dumps(found, indent=1))
+        measured = measure(options.out or Path(temporary), options.seeds, options.overrides)
+    print(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Floor:
+class Baseline:
     """A baseline, scored like a submission."""
 
     name: str
@@ -74,7 +74,7 @@ class Table:
         shots: 4-shot, 16-shot or full.
         rows: Ranked rows, best first.
         apart: Rows that are merely recomputed, best first.
-        floors: Baselines, best first.
+        baselines: Baselines, best first.
         rise: Key of the RISE submission; empty if none is pinned or shown.
         reference: Model that the win-rate is against; empty without a win-rate.
         samples: Samples of the test split.
@@ -85,7 +85,7 @@ class Table:
     shots: Shots
     rows: tuple[Row, ...]
     apart: tuple[Row, ...]
-    floors: tuple[Floor, ...]
+    baselines: tuple[Baseline, ...]
     rise: str
     reference: str
     samples: int
@@ -117,14 +117,14 @@ def build_tables(
     """Rank the entries of every board, in the order of the settings."""
     tables = []
     for name, board in boards.items():
-        floors = score_floors(board)
+        baselines = score_baselines(board)
         for shots in BOARD_SHOTS:
             chosen = [
                 e
                 for e in entries
                 if e.submission.benchmark == name and e.submission.shots in (shots, "0-shot")
             ]
-            tables.append(_table(settings, board, shots, chosen, floors))
+            tables.append(_table(settings, board, shots, chosen, baselines))
     return tables
 
 
@@ -133,7 +133,7 @@ def _table(
     board: GoldBoard,
     shots: Shots,
     entries: Sequence[Entry],
-    floors: tuple[Floor, ...],
+    baselines: tuple[Baseline, ...],
 ) -> Table:
     spec = board.spec
     cost = spec.ranking.cost
@@ -159,7 +159,7 @@ def _table(
     reference = board.reference.name if board.reference else ""
     key = rise.key if rise else ""
     samples, hidden = len(board.golds), board.pin.hidden
-    return Table(spec, shots, parts[True], parts[False], floors, key, reference, samples, hidden)
+    return Table(spec, shots, parts[True], parts[False], baselines, key, reference, samples, hidden)
 
 
 def _ranks(entries: Sequence[Entry]) -> dict[str, int]:
@@ -186,12 +186,12 @@ def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
     return numbers
 
 
-def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, ...]:
+def score_baselines(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Baseline, ...]:
     """Score the baselines like submissions; none if the dataset has no train split."""
     if not board.train:
         return ()
     picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)
-    floors = []
+    baselines = []
     for name, predict in fit_baselines(board.train).items():
         scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
         ranking = collect(board.spec.ranking, board.golds, scores)
@@ -199,9 +199,9 @@ def score_floors(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Floor, .
             board.spec, board.golds, scores, reference=board.reference, resamples=0, ranking=ranking
         )
         values = {metric: around.value for metric, around in report.metrics.items()}
-        floors.append(Floor(name, values, interval(ranking.value(), ranking.resample(picks))))
+        baselines.append(Baseline(name, values, interval(ranking.value(), ranking.resample(picks))))
     cost = board.spec.ranking.cost
-    return tuple(sorted(floors, key=lambda floor: (cost(floor.main.value), floor.name)))
+    return tuple(sorted(baselines, key=lambda baseline: (cost(baseline.main.value), baseline.name)))
 
 
 def table_json(table: Table) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def table_json(table: Table) -> dict[str, Any]:
                 "high": f.main.high,
                 "metrics": dict(f.metrics),
             }
-            for f in table.floors
+            for f in table.baselines
         ],
     }
 

@@ -19,17 +19,18 @@ _TITLES = {"emotion6": "Emotion6", "lisa": "LISA", "imagenet_sub": "ImageNet-Sub
 
 
 class Plot:
-    """The common axis on which the intervals of a board are drawn."""
+    """Common axis of the intervals of a board."""
 
     width, height, _margin = 132, 14, 5
 
     def __init__(self, table: Table) -> None:
-        """Let the axis cover every interval of the board, and that of its best floor."""
-        intervals = [row.entry.main for row in table.all_rows] + [floor.main for floor in table.floors[:1]]
+        """Cover every interval of the board, and that of its best baseline."""
+        intervals = [row.entry.main for row in table.all_rows]
+        intervals += [baseline.main for baseline in table.baselines[:1]]
         ends = [v for i in intervals for v in (i.low, i.high, i.value) if math.isfinite(v)]
         self._low, high = min(ends, default=0.0), max(ends, default=1.0)
         self._span = (high - self._low) or 1.0
-        self.floor = table.floors[0].main.value if table.floors else None
+        self.baseline = table.baselines[0].main.value if table.baselines else None
 
     def x(self, value: float, otherwise: float = math.nan) -> str:
         """Return where a value is drawn, or another one if it is not finite."""

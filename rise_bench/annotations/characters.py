@@ -79,10 +79,10 @@ def _word_with_marks() -> re.Pattern[str]:
     return re.compile(rf"(?:[^\W_]|[{marks()}])+")
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the runs of letters, digits and their marks.
 
-    >>> words("Band_Aid, कील")
+    >>> split_words("Band_Aid, कील")
     ['Band', 'Aid', 'कील']
     """
     return (_ASCII_WORD if text.isascii() else _word_with_marks()).findall(text)
@@ -101,7 +101,7 @@ def fold(name: str) -> str:
     >>> fold("Band-Aid") == fold("band aid"), fold("cafe\u0301") == fold("CAFÉ")
     (True, True)
     """
-    return "".join(map(fold_word, words(plain(name))))
+    return "".join(map(fold_word, split_words(plain(name))))
 
 
 _TWINS = dict(
@@ -136,7 +136,7 @@ class _LookAlikes(CharacterTable):
         seen = super().standing_for(character)
         if seen == character:
             letters = unicodedata.normalize("NFKD", character)
-            if letters[0].isascii() and letters[0].isalpha() and len(words(letters)[0]) == len(letters):
+            if letters[0].isascii() and letters[0].isalpha() and len(split_words(letters)[0]) == len(letters):
                 bare = [c for c in letters if not unicodedata.combining(c)]
                 seen = bare[0] if len(bare) == 1 else seen
         return seen.lower() if len(seen.lower()) == 1 else seen

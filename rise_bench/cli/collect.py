@@ -149,7 +149,7 @@ def collect(
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own)
     judged_by = judge or (config.model.name if config else "" if endpoint else model) or "none"
     if judged_by != "none":
-        floor = min_groundedness if select == "reward_and_groundedness" else None
+        threshold = min_groundedness if select == "reward_and_groundedness" else None
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
         shown = {
@@ -158,7 +158,7 @@ def collect(
             "batch_rows": judge_batch,
         }
         check_judge(judged_by, pinned)
-        judging = judging_of(judged_by, pinned, shown, judge_swaps, floor)
+        judging = judging_of(judged_by, pinned, shown, judge_swaps, threshold)
         job = replace(job, judging=judging)
     elif select != "reward":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")

@@ -19,14 +19,14 @@ def floors(
 
     A model that does not beat them has learned nothing about the images.
     """
-    from rise_bench.cli.tables import print_floors, print_json
-    from rise_bench.evaluation.score_run import score_floors
+    from rise_bench.cli.tables import print_baselines, print_json
+    from rise_bench.evaluation.score_run import score_baselines
     from rise_bench.hub.find import find_benchmark
 
     dataset = find_benchmark(data, images=False)
-    reports = score_floors(dataset, split, resamples=resamples)
+    reports = score_baselines(dataset, split, resamples=resamples)
     if as_json:
         print_json({name: report.to_json() for name, report in reports.items()})
     else:
         title = f"{dataset.spec.name} {split}: constant predictors, dataset {dataset.sha256[:12]}"
-        print_floors(title, reports, dataset.spec)
+        print_baselines(title, reports, dataset.spec)

@@ -76,7 +76,7 @@ def study(
     if tune and (budget != "steps" or seeds != _SEEDS):
         raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
     if tune:
-        chosen_shots = _one(shots)
+        chosen_shots = _single_shots(shots)
         _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)
         return
     tuned = read_settings(out / "tuned.json", benchmark)
@@ -103,7 +103,7 @@ def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str
     return tuple(names)
 
 
-def _one(shots: list[ShotsChoice] | None) -> str:
+def _single_shots(shots: list[ShotsChoice] | None) -> str:
     from rise_bench.errors import ConfigError
 
     if shots and len(shots) > 1:

@@ -26,36 +26,36 @@ def print_run(run: ScoredRun, *, name: str = "model") -> None:
     print_reports(
         f"{run.spec.name}: {run.report.samples} samples, dataset {run.dataset_sha256[:12]}",
         {name: run.report},
-        run.floors,
+        run.baselines,
         run.spec.metric,
     )
     unread = {reason: number for reason, number in run.report.reasons.items() if reason != "ok"}
     if unread:
         counted = ", ".join(f"{number} {reason}" for reason, number in sorted(unread.items()))
         _console().print(f"Unreadable responses, scored zero: {counted}.", highlight=False)
-    _print_note(run.report, run.floors, run.spec)
+    _print_note(run.report, run.baselines, run.spec)
 
 
-def print_floors(title: str, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
+def print_baselines(title: str, baselines: Mapping[str, Report], spec: BenchmarkSpec) -> None:
     """Print the baselines with intervals."""
-    print_reports(title, floors, {}, spec.metric)
-    _print_note(next(iter(floors.values())), floors, spec)
+    print_reports(title, baselines, {}, spec.metric)
+    _print_note(next(iter(baselines.values())), baselines, spec)
 
 
 def print_reports(
-    title: str, runs: Mapping[str, Report], floors: Mapping[str, Report], ranking_metric: str
+    title: str, runs: Mapping[str, Report], baselines: Mapping[str, Report], ranking_metric: str
 ) -> None:
     """Print one row per metric, the ranking metric first, in bold; baselines have no intervals."""
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     for run in runs:
         table.add_column(run, justify="right")
-    for floor in floors:
-        table.add_column(floor, justify="right", style="dim")
+    for baseline in baselines:
+        table.add_column(baseline, justify="right", style="dim")
     metrics, names = all_metrics(), next(iter(runs.values())).metrics
     for metric in sorted(names, key=lambda name: name != ranking_metric):
         cells = [_with_interval(report.metrics[metric]) for report in runs.values()]
-        cells += [f"{report.metrics[metric].value:.4f}" for report in floors.values()]
+        cells += [f"{report.metrics[metric].value:.4f}" for report in baselines.values()]
         style = "bold" if metric == ranking_metric else None
         table.add_row(f"{metric} {metrics[metric].arrow}", *cells, style=style)
     _console().print(table)
@@ -77,8 +77,8 @@ def _with_interval(number: Interval) -> str:
     return f"{number.value:.4f} [{number.low:.4f}, {number.high:.4f}]"
 
 
-def _print_note(report: Report, floors: Mapping[str, Report], spec: BenchmarkSpec) -> None:
-    absent = [name for name in KINDS[spec.kind].fitted if name not in floors]
+def _print_note(report: Report, baselines: Mapping[str, Report], spec: BenchmarkSpec) -> None:
+    absent = [name for name in KINDS[spec.kind].fitted if name not in baselines]
     if absent:
         _console().print(f"Not shown: {', '.join(absent)}; they need a train split, and there is none.")
     if report.reference:

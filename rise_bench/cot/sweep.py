@@ -23,8 +23,10 @@ from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.files.settings_record import _REFUSED, _REPLACES, _SAMPLER, _SETTINGS, _settings_text
+from rise_bench.files.settings_record import SETTINGS_NAME, settings_text
 from rise_bench.models.sampler import SampleError, Sampler
+
+_SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", "refused"
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ def sweep(
     log = RowLog(log_folder, share.rank, attempt=attempt)
     refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
     swept = Swept()
-    work = batches(_mine(dataset, config, splits, share, covered), sampler.batch_rows)
+    work = batches(_own_rows(dataset, config, splits, share, covered), sampler.batch_rows)
 
     try:
         for batch, future in in_parallel(annotate, work, sampler.workers):
@@ -95,7 +97,7 @@ def refused_ids(log_folder: Path) -> set[str]:
     return {row["id"] for row, *_ in read_rows([log_folder / _REFUSED])}
 
 
-def _mine(
+def _own_rows(
     dataset: BenchmarkDataset, config: str, splits: Sequence[str], share: Share, covered: Collection[str]
 ) -> Iterator[tuple[Gold, bytes]]:
     for position, row in enumerate(dataset.rows_of(splits, config)):
@@ -156,9 +158,9 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
     Raises:
         ConfigError: They have to be deleted while others work with them.
     """
-    kept = {_SETTINGS: _settings_text(settings), _REPLACES: replaces}
+    kept = {SETTINGS_NAME: settings_text(settings), _REPLACES: replaces}
     before = {name: _text_of(folder / name) for name in kept}
-    if before != kept and (before[_SETTINGS] or before[_REPLACES] or any(folder.glob("rank*.jsonl"))):
+    if before != kept and (before[SETTINGS_NAME] or before[_REPLACES] or any(folder.glob("rank*.jsonl"))):
         if busy:
             raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
         for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):

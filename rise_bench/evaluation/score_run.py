@@ -20,13 +20,13 @@ class ScoredRun:
         spec: The benchmark.
         dataset_sha256: Identity of the dataset.
         report: Scores of the run.
-        floors: Scores of the baselines, by name.
+        baselines: Scores of the baselines, by name.
     """
 
     spec: BenchmarkSpec
     dataset_sha256: str
     report: Report
-    floors: dict[str, Report]
+    baselines: dict[str, Report]
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""
@@ -35,7 +35,7 @@ class ScoredRun:
             "ranking_metric": self.spec.metric,
             "dataset_sha256": self.dataset_sha256,
             **self.report.to_json(),
-            "floors": {name: report.to_json() for name, report in self.floors.items()},
+            "floors": {name: report.to_json() for name, report in self.baselines.items()},
         }
 
 
@@ -65,11 +65,11 @@ def score_run(
     scores = score_responses(responses, golds, dataset.sha256)
     reference = reference or win_rate_reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
-    floors = score_floors(dataset, split, rows=rows, reference=reference, resamples=0)
-    return ScoredRun(dataset.spec, dataset.sha256, report, floors)
+    baselines = score_baselines(dataset, split, rows=rows, reference=reference, resamples=0)
+    return ScoredRun(dataset.spec, dataset.sha256, report, baselines)
 
 
-def score_floors(
+def score_baselines(
     dataset: BenchmarkDataset,
     split: str = "test",
     *,

@@ -15,7 +15,7 @@ from rise_bench.annotations.kinds import all_metrics
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.evaluation.responses import read_responses, score_responses
-from rise_bench.evaluation.score_run import score_floors
+from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.jobs import JobFolder
@@ -41,9 +41,9 @@ class Row:
     """One line of the comparison.
 
     Attributes:
-        title: Name of the method, floor or optimum.
+        title: Name of the method, baseline or optimum.
         report: Its scores.
-        method: Key of `METHODS`; empty for floors and the optimum.
+        method: Key of `METHODS`; empty for baselines and the optimum.
         false_statements: False statements a chain of thought; None where nothing is thought.
         statements: Statements a chain of thought, the true ones too; None where nothing is thought.
         minutes: Wall time of its jobs; a job that it shares with another method counts in both.
@@ -74,7 +74,7 @@ def compare(
     methods: Sequence[str],
     folder: JobFolder,
 ) -> list[Row]:
-    """Score methods whose jobs are done, then the floors and the Bayes optimum.
+    """Score methods whose jobs are done, then the baselines and the Bayes optimum.
 
     Args:
         cell: Where they were trained.
@@ -104,8 +104,8 @@ def compare(
                 sum(folder.seconds(job.name) for job in jobs) / 60,
             )
         )
-    floors = score_floors(dataset, reference=reference, resamples=0)
-    rows += [Row(f"floor: {name}", report) for name, report in floors.items()]
+    baselines = score_baselines(dataset, reference=reference, resamples=0)
+    rows += [Row(f"baseline: {name}", report) for name, report in baselines.items()]
     best = [score_annotation(gold, gold.annotation) for gold in golds]
     optimum = aggregate(dataset.spec, golds, best, reference=reference, resamples=0)
     return [*rows, Row("Bayes optimum", optimum)]

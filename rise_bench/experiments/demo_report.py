@@ -64,10 +64,10 @@ def write_page(
 
 
 def _table(rows: Sequence[Row], metric: Metric) -> list[tuple[str, list[str]]]:
-    """Cells of each row, and its kind: the best method, whichever it is, or a floor."""
+    """Cells of each row, and its kind: the best method, whichever it is, or a baseline."""
     values = {row.title: row.report.metrics[metric.name].value for row in rows if row.method}
     best = min(values.values(), key=metric.cost, default=math.nan)
-    kinds = ("floor" if not row.method else "best" if values[row.title] == best else "" for row in rows)
+    kinds = ("baseline" if not row.method else "best" if values[row.title] == best else "" for row in rows)
     return [(kind, list(cells(row, metric.name))) for kind, row in zip(kinds, rows, strict=True)]
 
 

@@ -70,8 +70,8 @@ def count_retained(
     yield "retained, all", count_statements(((r["id"], r["cot"]) for r in rows), dataset, "train")
     yield "retained, high", count_statements(((r["id"], r["cot"]) for r in high), dataset, "train")
     if min_groundedness is not None:
-        found = [(r["id"], r["cot"], r["groundedness_worst_sentence"]) for r in high]
-        texts = [(uid, cot) for uid, cot, worst in found if worst is not None and worst >= min_groundedness]
+        judged = [(r["id"], r["cot"], r["groundedness_worst_sentence"]) for r in high]
+        texts = [(uid, cot) for uid, cot, worst in judged if worst is not None and worst >= min_groundedness]
         name = f"retained, high, worst sentence >= {min_groundedness:g}"
         yield name, count_statements(texts, dataset, "train")
 
@@ -96,11 +96,11 @@ def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, floa
         true and of false texts that a gate at 0 of the worst sentence stops; empty where one side is.
     """
     judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
-    found = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
+    checked = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
     sides: tuple[list[Row], list[Row]] = ([], [])
-    for row, said in zip(judged, found, strict=True):
-        if said:
-            sides[any(not one.true for one in said)].append(row)
+    for row, facts in zip(judged, checked, strict=True):
+        if facts:
+            sides[any(not fact.true for fact in facts)].append(row)
     if not all(sides):
         return {}
     result = {"texts": float(len(sides[0]) + len(sides[1])), "false_texts": float(len(sides[1]))}

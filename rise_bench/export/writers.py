@@ -107,10 +107,10 @@ def export(
     Raises:
         ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
     """
-    found = find(name, config=config, revision=revision)
-    folder, manifest = found.folder, found.manifest
-    if found.repo_id:
-        say(name, found, config)
+    source = find(name, config=config, revision=revision)
+    folder, manifest = source.folder, source.manifest
+    if source.repo_id:
+        say(name, source, config)
     if not manifest.holds_cots:
         raise ConfigError(
             f"{name} is a benchmark without chains of thought; make them with `rise-bench collect`"

@@ -1,8 +1,8 @@
-"""Writing that survives `kill -9`: a file or a folder is either complete at its place or not there.
+"""Writes that survive `kill -9`: a file or a folder is either complete or absent.
 
-Work happens in a sibling (`.name.partial`) on the same file system and is renamed into place at the end,
-after its bytes were flushed to the disk. The sibling's name is fixed, so that a rerun finds and continues it;
-a lock on it (released by the kernel, however the process ends) keeps two writers apart.
+Work happens in a sibling (`.name.partial`) on the same file system, which is flushed to the disk and renamed
+into place at the end. Its name is fixed, so that a rerun continues it; a lock, which the kernel releases at
+the end of the process, keeps two writers apart.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def sha256_bytes(data: bytes) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file, as 64 hex digits, without loading it whole."""
+    """Return the sha256 of a file, as 64 hex digits, in little memory."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -41,13 +41,9 @@ _SETTLED_S = 2.0
 
 
 def sha256_once(path: Path) -> str:
-    """Return the sha256 of a file, from memory if this process hashed it and nothing touched it since.
+    """Return the sha256 of a file, cached in this process while inode, size and times stay the same.
 
-    Touching shows in inode, size and times. A file that was touched a moment ago is hashed every time: its
-    times may not tell the next change apart.
-
-    Raises:
-        OSError: If it cannot be read.
+    Recently changed files are not cached: their times may not show the next change.
     """
     stat = path.stat()
     key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -60,14 +56,10 @@ def sha256_once(path: Path) -> str:
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
+    """Write a file so that a reader sees the old or the new content, never a part; folders are created.
 
-    A link is written through, and so is what is no file (`/dev/stdout`). What a killed run left beside the
-    file has a fixed name, so that the next one takes it over.
-
-    Args:
-        path: Target; its folder is made if it is missing.
-        data: New content.
+    Links and devices (`/dev/stdout`) are written through. The partial file of a killed run has a fixed name
+    and is replaced by the next run.
     """
     path = path.resolve()
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -112,7 +104,7 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that a rename outlives a power cut."""
+    """Flush a folder's entries to the disk, so that a rename survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -124,23 +116,23 @@ def sync_folder(folder: Path) -> None:
 def atomic_directory(
     target: Path, *, overwrite: bool = False, resume: bool = False, sources: Iterable[Path] = ()
 ) -> Iterator[Path]:
-    """Give a folder to work in that becomes `target` when the block ends without an error.
+    """Yield a working folder that becomes `target` when the block ends without an error.
 
     Args:
-        target: Folder to make; what is there already is kept until the new one is complete. A link is written
-            through: what it leads to is made or replaced, the link stays.
+        target: Folder to make; an existing folder is kept until the new one is complete. Links are written
+            through.
         overwrite: Replace a `target` that is not empty.
-        resume: Keep what a killed or interrupted run left in the working folder, for the next one to go on
-            from; otherwise it is emptied first and removed on any error. A `RiseError` always removes it.
-        sources: What the block reads from; a target that holds one of them is refused.
+        resume: Keep the working folder of a killed or interrupted run for the next run; otherwise it is
+            emptied first and removed on any error. A `RiseError` always removes it.
+        sources: Folders that the block reads; a target that holds any of them is refused.
 
     Yields:
         The working folder, `.<name>.partial` beside the target.
 
     Raises:
-        ConfigError: If the target is not empty and may not be replaced, is a mount point, the folder that the
-            user is in or one that is read from, or another process is writing it.
-        PrerequisiteError: If the disk is full or the system refuses; names the file and the way on.
+        ConfigError: If the target is not empty and may not be replaced, is a mount point, the current folder
+            or a source, or another process is writing it.
+        PrerequisiteError: If the disk is full or the system refuses; names the file and the fix.
     """
     target = _real(target)
     work, aside = (target.parent / f".{target.name}.{end}" for end in ("partial", "replaced"))
@@ -196,7 +188,7 @@ def _unwritable(error: OSError, target: Path, resume: bool) -> PrerequisiteError
 
 
 def _refuse_place(target: Path, sources: Iterable[Path]) -> None:
-    """Refuse a folder that cannot be replaced, or whose replacement would take away what somebody needs."""
+    """Refuse mount points, the current folder and folders of sources."""
     if target.is_dir() and _is_mount(target):
         raise ConfigError(
             f"{target} is a mount point, which a finished folder cannot replace; name a folder in it, "
@@ -210,7 +202,7 @@ def _refuse_place(target: Path, sources: Iterable[Path]) -> None:
 
 
 def _is_mount(folder: Path) -> bool:
-    """Whether something is mounted there; a folder bound from the same disk shows in Linux' list only."""
+    """Whether a folder is a mount point; bind mounts of the same disk are only in Linux' list."""
     if os.path.ismount(folder):
         return True
     with contextlib.suppress(OSError):
@@ -228,7 +220,7 @@ def _refuse_to_replace(target: Path, overwrite: bool) -> None:
 
 
 def _restore(target: Path, aside: Path) -> None:
-    """Undo a replacement that a kill cut between its two renames; drop a copy that is no longer needed."""
+    """Undo a replacement that was killed between its two renames, or delete its replaced copy."""
     if aside.exists() and not target.exists():
         aside.rename(target)
     elif aside.exists():

@@ -1,8 +1,8 @@
-"""Text and dates of strangers that are shown to people: one check for all of them.
+"""Check of text and dates from strangers before they are displayed.
 
-What is refused could hide, overlay, reorder or imitate other text: invisible and bidirectional control
-characters, blanks other than the plain one, marks piled on a letter or struck through it, compatibility forms
-(full-width, mathematical, circled letters), and words that mix alphabets with look-alike letters.
+Refused is text that could hide, overlay, reorder or imitate other text: invisible and bidirectional control
+characters, blanks other than the plain blank, stacked or overlaid marks, compatibility forms (full-width,
+mathematical, circled letters), and mixed alphabets of look-alike letters in a word.
 """
 
 import re
@@ -10,22 +10,22 @@ import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-#: Nothing was measured with this project before.
+#: First possible day of a measurement with this project.
 FIRST_DAY = date(2025, 1, 1)
-#: When this was written: a clock that says less is wrong.
+#: Day of writing: an earlier clock is wrong.
 _WRITTEN = date(2026, 11, 28)
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-#: Drawn as nothing although they count as letters, marks or symbols: joiners, fillers, variation selectors.
+#: Invisible letters, marks and symbols: joiners, fillers, variation selectors.
 _BLANK_LOOKING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff9-\ufffd"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
-#: Letters of Armenian, Thai and Lao that Unicode takes for compatibility forms.
+#: Letters of Armenian, Thai and Lao that are compatibility forms in Unicode.
 _LETTERS = "\u0587\u0e33\u0eb3\u0edc\u0edd"
 _MOST_MARKS = 2  # Thai and Vietnamese have two on a letter
 _OVERLAY = 1  # combining class of marks that strike a letter through
-#: Alphabets whose letters are mistaken for each other's; a word is written in one of them.
+#: Alphabets with look-alike letters; a word uses only one of them.
 _ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "COPTIC", "ARMENIAN", "CHEROKEE", "GEORGIAN", "LISU", "DESERET")
 
 
@@ -33,7 +33,7 @@ def check_line(text: str) -> str:
     """Return a line of text, which may be empty.
 
     Raises:
-        ValueError: If it could mislead a reader; the message names the character and what to write instead.
+        ValueError: If it could mislead a reader; names the character and the replacement.
     """
     _check_characters(text, breaks=False)
     if text != " ".join(text.split()):
@@ -50,35 +50,23 @@ def check_line(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Return a line that names something: it holds a letter or a digit.
-
-    Raises:
-        ValueError: See `check_line`.
-    """
+    """Return a line with at least a letter or a digit; errors as `check_line`."""
     if not any(unicodedata.category(character)[0] in "LN" for character in check_line(text)):
         raise ValueError("holds no letter and no digit; write a name that can be read")
     return text
 
 
 def check_paragraph(text: str) -> str:
-    """Return text of any number of lines, which end with a line feed.
-
-    Raises:
-        ValueError: See `check_line`; alphabets, blanks and compatibility forms are not checked.
-    """
+    """Return text of several lines; alphabets, blanks and compatibility forms are not checked."""
     _check_characters(text, breaks=True)
     return text
 
 
 def check_day(text: str, today: date | None = None) -> str:
-    """Return a date, YYYY-MM-DD, that the calendar has, from `FIRST_DAY` to today.
-
-    Args:
-        text: The date.
-        today: Today; by the clock if None. A day more is accepted: somewhere it has begun.
+    """Return a valid date, YYYY-MM-DD, from `FIRST_DAY` to the day after `today` (by the clock if None).
 
     Raises:
-        ValueError: If it is no such date.
+        ValueError: If it is another text or day.
 
     >>> check_day("2026-02-28", today=date(2026, 3, 1))
     '2026-02-28'
@@ -96,12 +84,12 @@ def check_day(text: str, today: date | None = None) -> str:
 
 
 def tidy_line(text: str) -> str:
-    """Return a line as `check_line` wants its blanks and its Unicode form; other faults stay."""
+    """Return a line with the blanks and the Unicode form of `check_line`; other problems stay."""
     return " ".join(_one_form(text).split())
 
 
 def _one_form(text: str) -> str:
-    """Put plain letters for full-width, circled, mathematical and the like, and compose accents."""
+    """Replace full-width, circled, mathematical and similar letters by plain letters; compose accents."""
     whole = unicodedata.normalize("NFC", text)
     return "".join(c if c in _LETTERS else unicodedata.normalize("NFKC", c) for c in whole)
 

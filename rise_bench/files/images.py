@@ -1,6 +1,6 @@
-"""Opening image files: the only place where an image is decoded, for builders, tasks, trainers and endpoints.
+"""Decoder of image files for builders, tasks, trainers and endpoints.
 
-Which formats are opened, how large an image may be and what a model is shown: docs/decisions/image_files.md.
+docs/decisions/image_files.md explains formats, limits and the conversion for models.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rise_bench.errors import DataError, RiseError
 
-#: Formats that are opened, by Pillow's names; JPEG includes MPO. None of them names or runs a program.
+#: Accepted formats, by Pillow's names; JPEG includes MPO. None of them names or runs a program.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
 
 #: Largest image, in bytes once decoded: 89 megapixels in colour, 67 with transparency.
 MAX_DECODED_BYTES = 256 << 20
 
-#: Images above this size are decoded one at a time, so that threads do not multiply them.
+#: Size above which images are decoded one at a time.
 _LARGE_BYTES = 32 << 20
 _ONE_LARGE = threading.Lock()
 
@@ -41,7 +41,7 @@ _UPRIGHT = {
 
 _CONVERT = "convert it to JPEG or PNG"
 
-#: (offset, bytes there) -> what a file is that is not opened, and what to do.
+#: (offset, bytes) -> name of an unsupported file format, and the fix.
 _OTHER_FILES = {
     (0, b"%!PS"): ("a PostScript file", _CONVERT),
     (0, b"\xc5\xd0\xd3\xc6"): ("a PostScript file", _CONVERT),
@@ -64,18 +64,11 @@ _OTHER_FILES = {
 
 @contextlib.contextmanager
 def open_image(file: bytes | Path, name: str) -> Iterator[Image.Image]:
-    """Open an image; whatever a decoder raises inside the block becomes an error that names the file.
-
-    Args:
-        file: Encoded image, or the file that holds it.
-        name: What an error calls it.
-
-    Yields:
-        The image, not decoded yet; of an animation or a file of several pages the first.
+    """Open an image, called `name` in errors, without decoding it; the first of several pages or frames.
 
     Raises:
-        DataError: If it is no image of `FORMATS`, is truncated or otherwise broken, is larger than
-            `MAX_DECODED_BYTES`, or has more than 8 bits a channel.
+        DataError: If it is not an image of `FORMATS`, is truncated or otherwise broken, is larger than
+            `MAX_DECODED_BYTES`, or has more than 8 bits per channel; also for decoder errors in the block.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # lmms-eval sets it for the whole process when it is imported
     with contextlib.ExitStack() as stack:
@@ -90,22 +83,14 @@ def open_image(file: bytes | Path, name: str) -> Iterator[Image.Image]:
 
 @contextlib.contextmanager
 def decoded(image: Image.Image) -> Iterator[None]:
-    """Decode an open image to its end; a large one stays alone in memory until the block ends."""
+    """Decode an open image to its end; only one large image is in memory at a time."""
     with _ONE_LARGE if _decoded_bytes(image) > _LARGE_BYTES else contextlib.nullcontext():
         image.load()
         yield
 
 
 def decode_rgb(file: bytes | Path, name: str = "the image") -> Image.Image:
-    """Decode an image as every model is shown it: upright, RGB, transparent parts on white.
-
-    Args:
-        file: Encoded image, or the file that holds it.
-        name: What an error calls it.
-
-    Raises:
-        DataError: As `open_image`.
-    """
+    """Decode an image for a model: upright, RGB, transparent parts on white; errors as `open_image`."""
     with open_image(file, name) as image, decoded(image):
         orientation = image.getexif().get(_ORIENTATION_TAG)
         if image.has_transparency_data:
@@ -118,18 +103,18 @@ def decode_rgb(file: bytes | Path, name: str = "the image") -> Image.Image:
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether any other program shows an open image as `decode_rgb` does, so that its bytes may be sent."""
+    """Whether other programs show an open image like `decode_rgb`, so that its bytes may be sent."""
     turned = image.getexif().get(_ORIENTATION_TAG) in _UPRIGHT
     moving = getattr(image, "is_animated", False)
     return image.mode in ("1", "L", "P", "RGB") and not (image.has_transparency_data or turned or moving)
 
 
 def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return width and height of an open image as shown: EXIF may say that it lies on its side.
+    """Return width and height of an open image with its EXIF orientation.
 
     Args:
         image: An open image.
-        stored_px: Its stored size, where `image` was loaded in reduced size.
+        stored_px: Stored size of an image that was loaded in reduced size.
     """
     width, height = stored_px or image.size
     return (height, width) if image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS else (width, height)
@@ -137,7 +122,7 @@ def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> 
 
 @functools.cache
 def load_decoders() -> tuple[str, ...]:
-    """Load Pillow's decoders, once; returns the formats of `FORMATS` that it was built with."""
+    """Load Pillow's decoders once; return the available `FORMATS`."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -154,7 +139,7 @@ def _decoder_errors(name: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise DataError(f"{name}: there is not enough memory to decode the image; make it smaller") from error
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them run into
+    except Exception as error:  # Pillow's decoders raise any exception on broken files
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{name}: the image cannot be decoded ({reason}); get the file again") from error
 
@@ -184,7 +169,7 @@ def _too_large(bands: int) -> str:
 
 
 def _refusal(file: bytes | Path, error: Exception) -> str:
-    """Say why a file is not opened, and what to do."""
+    """Return why a file is not opened, and the fix."""
     if isinstance(error, Image.DecompressionBombError):
         return f"the image {_too_large(3)}"
     with contextlib.ExitStack() as stack:

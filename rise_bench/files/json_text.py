@@ -1,4 +1,4 @@
-"""JSON for machines: what we print and store is valid JSON, so a number that is none becomes null."""
+"""Valid JSON for printing and storing: NaN and infinities become null."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def json_text(value: Any) -> str:
-    """Write a value as indented JSON with sorted keys.
+    """Return a value as indented JSON with sorted keys.
 
     >>> json_text({"low": float("nan"), "value": 1.0}).split()
     ['{', '"low":', 'null,', '"value":', '1.0', '}']

@@ -1,7 +1,4 @@
-"""Locks on files and folders themselves, without a lock file beside them.
-
-The kernel releases a lock however its process ends, so a killed process blocks nobody.
-"""
+"""Locks on files and folders without a lock file; the kernel releases them at the end of the process."""
 
 import contextlib
 import os
@@ -17,10 +14,7 @@ _POLL_S = 0.01
 
 
 def _hold(path: Path, flags: int = os.O_RDONLY, *, wait: bool = False) -> int | None:
-    """Open and lock a file or folder; closing the descriptor releases it.
-
-    Returns:
-        The descriptor; None if the path leads elsewhere by now.
+    """Open and lock a file or folder; return the descriptor, or None if the path was replaced meanwhile.
 
     Raises:
         BlockingIOError: Another process holds it, and `wait` is off.
@@ -43,7 +37,7 @@ def _hold(path: Path, flags: int = os.O_RDONLY, *, wait: bool = False) -> int | 
 
 @contextlib.contextmanager
 def locked_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that no other process writes at the same time; waits for its turn."""
+    """Wait for the lock of a file and open it for writing."""
     while (handle := _hold(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, wait=True)) is None:
         pass
     with os.fdopen(handle, "r+b") as file:
@@ -52,11 +46,7 @@ def locked_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def locked_folder(work: Path, target: Path) -> Iterator[None]:
-    """Make and lock a working folder.
-
-    Args:
-        work: The folder.
-        target: What is written, for the message.
+    """Make and lock the working folder of `target`.
 
     Raises:
         ConfigError: Another process holds the lock.
@@ -78,13 +68,10 @@ def locked_folder(work: Path, target: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
-    """Make an empty temporary folder; those that killed processes left are removed first.
-
-    Args:
-        purpose: A word for the folder's name; a lock on the folder shows that its process lives.
+    """Make a locked, empty temporary folder with `purpose` in its name; delete those of killed processes.
 
     Raises:
-        PrerequisiteError: If the disk is full or the system refuses; names the place and the way on.
+        PrerequisiteError: If the disk is full or the system refuses; names the folder and the fix.
     """
     prefix = f"rise-bench-{purpose}-"
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def cache_folder(name: str) -> Path:
-    """Return where `build` and `rehydrate` put a benchmark by default."""
+    """Return the default folder of a benchmark of `build` and `rehydrate`."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("rise-bench")) / name

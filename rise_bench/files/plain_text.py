@@ -1,12 +1,12 @@
-"""Names, ids and texts that a stranger's dataset holds: what is refused before they become paths or pages."""
+"""Check of names, ids and texts of a stranger's dataset before they become paths or pages."""
 
 import re
 import unicodedata
 
-#: A benchmark's name becomes part of file names, so it holds nothing that a path or a shell could read.
+#: Names of benchmarks, which become part of file names.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
-#: Windows opens devices by these names, whatever the suffix.
+#: Names of devices on Windows, with any suffix.
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 )
@@ -15,12 +15,12 @@ _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
 _LONGEST_ID, _LONGEST_TEXT = 1_024, 20_000
 
-#: Characters that turn the direction of the text after them.
+#: Characters that change the direction of text.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def name_problem(name: str) -> str:
-    """Say why a text cannot name a benchmark; empty if it can.
+    """Return why a text cannot name a benchmark, or "".
 
     >>> name_problem("coco_sub"), name_problem("../x")
     ('', "name '../x' must be 1 to 64 of a-z, 0-9 and _, a letter first")
@@ -31,7 +31,7 @@ def name_problem(name: str) -> str:
 
 
 def text_problem(text: str) -> str:
-    """Say why a text may not be shown: control characters, other than line breaks and tabs, or its length."""
+    """Return why a text may not be shown (control characters, its length), or ""."""
     if len(text) > _LONGEST_TEXT:
         return f"a text has {len(text)} characters, at most {_LONGEST_TEXT} are read"
     for character in text:
@@ -42,7 +42,7 @@ def text_problem(text: str) -> str:
 
 
 def id_problem(uid: str) -> str:
-    """Say why a text cannot be the id of a row; slashes are fine, what leads elsewhere as a path is not.
+    """Return why a text cannot be the id of a row, or ""; slashes are allowed, paths out of a folder are not.
 
     >>> id_problem("emotion6/joy/111"), id_problem("a/../../b")
     ('', "id 'a/../../b' is empty or absolute, or leads through '.' or '..'")

@@ -1,4 +1,4 @@
-"""Comparison of recorded settings."""
+"""Record of the settings of results."""
 
 import json
 from pathlib import Path
@@ -7,22 +7,29 @@ from typing import Any
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text
 
+SETTINGS_NAME = "settings.json"
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """Return the content of the record."""
+    return json.dumps(settings, indent=1, sort_keys=True) + "\n"
+
 
 def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jsonl") -> None:
-    """Write what was asked beside what is kept of it, and refuse a folder where something else was asked.
+    """Record settings in a folder of results, and refuse a folder with other settings.
 
-    Settings under which nothing was made yet (the model could not be loaded, say) may be corrected.
+    Settings without results yet (e.g. the model could not be loaded) may be changed.
 
     Args:
-        folder: Where the settings and what was made under them are kept.
-        settings: What is asked now.
-        made: Pattern of the files that are made under the settings.
+        folder: Folder of settings and results.
+        settings: Settings to record.
+        made: Pattern of the files of results.
 
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
     """
-    text = _settings_text(settings)
-    path = folder / _SETTINGS
+    text = settings_text(settings)
+    path = folder / SETTINGS_NAME
     if not path.exists() or not any(folder.rglob(made)):
         atomic_write_text(path, text)
         return
@@ -34,10 +41,3 @@ def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jso
         raise ConfigError(
             f"{folder} was begun with other settings ({first}). Choose another --out, or delete it."
         )
-
-
-_SAMPLER, _SETTINGS, _REPLACES, _REFUSED = "sampler.json", "settings.json", "replaces", "refused"
-
-
-def _settings_text(settings: dict[str, Any]) -> str:
-    return json.dumps(settings, indent=1, sort_keys=True) + "\n"

@@ -1,7 +1,7 @@
-"""JSON from strangers: what two readers could understand differently is refused, not repaired.
+"""Strict JSON for data from strangers: ambiguous text is refused, not repaired.
 
-Refused are bytes that are not UTF-8, a key that comes twice, NaN and infinities (also 1e400), halves of a
-surrogate pair, and nesting too deep for the parser. Nothing is executed and nothing is guessed.
+Refused are bytes that are not UTF-8, a key that appears twice, NaN and infinities (also 1e400), halves of a
+surrogate pair, and nesting too deep for the parser.
 """
 
 import json
@@ -11,17 +11,11 @@ from typing import Any
 
 
 class StrictJsonError(ValueError):
-    """The text is not JSON as it is accepted here; the message says why."""
+    """The text is not strict JSON; the message says why."""
 
 
 def loads(data: bytes) -> Any:
-    """Read one JSON value.
-
-    Args:
-        data: UTF-8 without a byte order mark.
-
-    Raises:
-        StrictJsonError: If the text is refused, see the module's docstring.
+    """Read a JSON value from UTF-8 without a byte order mark.
 
     >>> loads(b'{"a": 1}')
     {'a': 1}
@@ -44,7 +38,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         double = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise StrictJsonError(f"key {double[:80]!r} comes twice")
+        raise StrictJsonError(f"key {double[:80]!r} appears twice")
     return data
 
 

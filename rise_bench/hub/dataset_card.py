@@ -1,7 +1,7 @@
-"""The card of a published dataset: the card of the built folder, and what a reader on the Hub needs too.
+"""Card of a published dataset: the card of the built folder with sections for readers on the Hub.
 
-Added or replaced: tags, loading in three lines, how the chains of thought were made, the distribution of
-rewards, sample rows, the images' terms and how to rehydrate, known limits, how to cite.
+Added or replaced: tags, loading, provenance of the chains of thought, the distribution of rewards, sample
+rows, terms of the images and rehydration, known limits, citation.
 """
 
 import json
@@ -29,16 +29,13 @@ _SECTION = re.compile(r"^## .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> dict[str, bytes]:
-    """Write the card of a published dataset and its pictures; the same dataset gives the same bytes.
+    """Return the card of a published dataset and its pictures by path in the repository, `README.md` first.
 
     Args:
-        base: Folder of the card to begin with.
-        root: Folder as it will be published: where images are null, no picture shows one.
-        manifest: Its manifest.
-        repo_id: Where it goes.
-
-    Returns:
-        Path in the repository -> content; `README.md` first.
+        base: Folder of the built card.
+        root: Folder to publish; images that are null there are in no picture.
+        manifest: Manifest of `root`.
+        repo_id: Repository of the dataset.
     """
     (metadata, body), spec = split_card(base), manifest.benchmark
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
@@ -72,7 +69,7 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
 
 
 def with_section(body: str, section: str) -> str:
-    """Replace the section that has the same heading, or add it at the end."""
+    """Replace the section of the same heading, or append it."""
     heading, section = section.partition("\n")[0], f"{section.strip()}\n\n"
     old = next((part for part in _SECTION.findall(body) if part.partition("\n")[0] == heading), "")
     return body.replace(old, section, 1) if old else f"{body.rstrip()}\n\n{section}".rstrip() + "\n"
@@ -85,7 +82,7 @@ def _tags(manifest: Manifest) -> list[str]:
 
 
 def _cots(dataset: BenchmarkDataset) -> dict[str, Any]:
-    """How the chains of thought came about, and what their rewards are."""
+    """Return provenance and rewards of the chains of thought."""
     values: defaultdict[str, set[str]] = defaultdict(set)
     for row in dataset_rows(dataset, ["provenance"]):
         for name, value in _provenance(dataset.root, row["provenance"]).items():
@@ -116,7 +113,7 @@ def _picture_of(number: int, pictures: Mapping[str, bytes]) -> Markdown:
 
 
 def dataset_rows(dataset: BenchmarkDataset, columns: Sequence[str]) -> Any:
-    """Stream columns of every row of a folder, files in path order."""
+    """Stream columns of all rows of a folder, files in path order."""
     for path in sorted(dataset.manifest.files):
         file = checked_file(dataset.root, path, dataset.manifest)
         yield from parquet_rows(file, columns=list(columns), batch_rows=1024)
@@ -130,7 +127,7 @@ def _column(dataset: BenchmarkDataset, name: str) -> list[float]:
 
 
 def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]]:
-    """Rows spread from the best reward to the worst, or over the whole set; only theirs are read whole."""
+    """Return rows from the best reward to the worst, or evenly spread; other rows are not read whole."""
     keys = list(dataset_rows(dataset, ["id", "reward"] if cot else ["id"]))
     if cot:
         keys.sort(key=lambda row: (-row["reward"], row["id"]))

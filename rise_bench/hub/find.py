@@ -1,9 +1,8 @@
-"""The one way to find a dataset: by its folder, by its name on this machine, or on the Hub.
+"""Search for a dataset: by its folder, by its name on this machine, or on the Hub.
 
-In this order, which the log tells: a folder of that path; `$RISE_BENCH_DATA/NAME`; the user's cache folder
-(where `rise-bench build` and `rehydrate` write by default); the Hub. The Hub gives one commit: that of the
-revision asked for, else the one pinned for the repository, else the head of main. Every file is compared with
-the manifest.
+The order, which is logged: a folder of that path; `$RISE_BENCH_DATA/NAME`; the user's cache folder (default
+output of `rise-bench build` and `rehydrate`); the Hub, at the given revision, else the revision pinned for
+the repository, else the head of main. Every file is compared with the manifest.
 """
 
 import logging
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 #: Repository -> commit of its dataset, e.g. {"rise-bench/rise-emotion6": "0123…"}.
 PINNED_REVISIONS: Mapping[str, str] = {}
 
-#: Environment variable that pins further repositories: ORG/NAME@REVISION, several separated by commas.
+#: Environment variable with further pins: ORG/NAME@REVISION, separated by commas.
 REVISION_VARIABLE = "RISE_BENCH_REVISION"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -37,14 +36,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A dataset's folder.
-
-    Attributes:
-        folder: The folder.
-        manifest: Its manifest.
-        repo_id: Repository of the Hub that it is from; empty for a folder of this machine.
-        commit: Commit of that repository.
-    """
+    """Folder of a dataset, its manifest, and its repository and commit on the Hub (empty if local)."""
 
     folder: Path
     manifest: Manifest
@@ -63,17 +55,17 @@ def find(
     """Find a benchmark or a CoT dataset.
 
     Args:
-        name: A folder; the name of a dataset that was built here; or of one on the Hub, "coco_sub",
-            "coco_sub-cot" or any "ORG/NAME".
-        config: Configuration whose files are needed; only these are fetched from the Hub.
-        revision: Commit, tag or branch; asks the Hub, whatever is on this machine.
-        built: Whether the name of a dataset that was built here may be meant.
-        fetch: Whether the files are needed on this machine; if not, only the manifest is fetched.
+        name: Folder, name of a built dataset, or dataset on the Hub: "coco_sub", "coco_sub-cot" or any
+            "ORG/NAME".
+        config: Configuration; only its files are fetched from the Hub.
+        revision: Commit, tag or branch on the Hub; local datasets are then skipped.
+        built: Whether `name` may be the name of a built dataset.
+        fetch: Whether to fetch the files; otherwise only the manifest is fetched.
 
     Raises:
-        ConfigError: If there is no such configuration.
-        DataError: If it is nowhere, its manifest is not valid, or a file is not the one that it names.
-        PrerequisiteError: If the Hub does not give it.
+        ConfigError: If the configuration does not exist.
+        DataError: If there is no such dataset, its manifest is not valid, or a file differs from it.
+        PrerequisiteError: If the Hub cannot be reached or refuses it.
     """
     path = Path(name).expanduser()
     if revision is None:
@@ -82,7 +74,7 @@ def find(
         if built and _is_name(path) and (folder := _built(str(name))) is not None:
             return Found(folder, _manifest_of(folder, str(name)))
         if path.exists() or not _names_repository(str(name)):
-            return Found(path, read_manifest(path))  # which says what is wrong with a folder that has none
+            return Found(path, read_manifest(path))  # raises the error of a folder without a manifest
     return _on_hub(str(name), config, revision, fetch=fetch)
 
 
@@ -90,7 +82,7 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
     """Find and open a benchmark.
 
     Raises:
-        DataError: If it is nowhere, or without its images where they are needed.
+        DataError: If it does not exist, or lacks its images and `images` is True.
     """
     dataset = open_dataset(find(name).folder)
     if images and dataset.manifest.images == "reference":
@@ -104,20 +96,12 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
 
 
 def find_cots(name: Path | str) -> CotDataset:
-    """Find and open a CoT dataset.
-
-    Raises:
-        DataError: If it is nowhere, or holds no chains of thought.
-    """
+    """Find and open a CoT dataset."""
     return open_cots(find(name).folder)
 
 
 def repo_of(name: str) -> str:
-    """Return the Hub id of a short name, e.g. "coco_sub-cot" -> "rise-bench/rise-coco-sub-cot".
-
-    Raises:
-        ConfigError: If there is no such benchmark.
-    """
+    """Return the Hub id of a short name, e.g. "coco_sub-cot" -> "rise-bench/rise-coco-sub-cot"."""
     if "/" in name:
         return check_repo_id(name)
     base = name.removesuffix("-cot")
@@ -130,10 +114,10 @@ def repo_of(name: str) -> str:
 
 
 def pinned_revision(repo_id: str) -> str | None:
-    """Return the revision that is pinned for a repository, by `RISE_BENCH_REVISION` or by this version.
+    """Return the pinned revision of a repository, from `RISE_BENCH_REVISION` or this version of rise-bench.
 
     Raises:
-        ConfigError: If the variable names a revision without its repository.
+        ConfigError: If the variable holds a revision without a repository.
     """
     for part in filter(None, os.environ.get(REVISION_VARIABLE, "").split(",")):
         repository, at, revision = part.strip().rpartition("@")
@@ -148,27 +132,19 @@ def pinned_revision(repo_id: str) -> str | None:
 
 
 def paths_of(where: Path | str, manifest: Manifest, config: str) -> list[str]:
-    """Return the parquet files of a configuration.
-
-    Raises:
-        ConfigError: If there is no such configuration.
-    """
-    if {entry.shard for entry in manifest.files.values()} <= {"high", "low"}:
-        wanted = next((shards for name, shards in COT_CONFIGS.items() if name == config), None)
-        if wanted is None:
-            known = ", ".join(COT_CONFIGS)
-            raise ConfigError(f"{where} has no configuration {config!r}; choose one of {known}")
-    else:
+    """Return the parquet files of a configuration."""
+    if not manifest.holds_cots:
         wanted = (*CONFIGS[as_shots(config)], "test")
+    elif config in COT_CONFIGS:
+        wanted = COT_CONFIGS[config]
+    else:
+        known = ", ".join(COT_CONFIGS)
+        raise ConfigError(f"{where} has no configuration {config!r}; choose one of {known}")
     return [path for path, entry in sorted(manifest.files.items()) if entry.shard in wanted]
 
 
 def check_sha256(repo_id: str, commit: str, path: str, manifest: Manifest, sha256: str | None) -> None:
-    """Compare the hash of a file of a commit with the manifest; None stands for a file that is not there.
-
-    Raises:
-        DataError: If they differ.
-    """
+    """Raise `DataError` if the hash of a file of a commit, None if absent, differs from the manifest."""
     if sha256 is None:
         raise DataError(f"{repo_id} at {commit} lacks {path}, which its manifest names; ask its publisher")
     if sha256 != manifest.files[path].sha256:
@@ -209,12 +185,12 @@ def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Fou
 
 
 def _fetch(repo_id: str, config: str, revision: str | None, *, files: bool) -> Found:
-    # Asked for a branch, the client falls back to its cache without a word when the Hub refuses or is down.
+    # For a branch, the client silently falls back to its cache when the Hub refuses or is down.
     commit = (revision or "main") if is_offline() else commit_of(repo_id, revision)
     folder = fetch_file(repo_id, MANIFEST_NAME, commit).parent
     commit = folder.name
     if not _COMMIT.fullmatch(commit):
-        raise DataError(f"{folder} is no commit of the local Hub cache; delete it and load again")
+        raise DataError(f"{folder} is not a commit of the local Hub cache; delete it and load again")
     manifest = read_manifest(folder)
     paths = paths_of(repo_id, manifest, config)
     if not files:
@@ -246,7 +222,7 @@ def _is_name(path: Path) -> bool:
 
 
 def _names_repository(name: str) -> bool:
-    """Whether a name may be a repository of the Hub: NAME or ORG/NAME; anything longer is a path."""
+    """Whether a name may be a Hub repository: NAME or ORG/NAME; anything longer is a path."""
     return _is_name(Path(name)) or (name.count("/") == 1 and not name.startswith((".", "/", "~")))
 
 
@@ -261,7 +237,7 @@ def _looked(name: str) -> str:
 
 
 def _build(name: str) -> str:
-    """Return the command that makes a dataset; a drawn benchmark has no source."""
+    """Return the command for making a dataset; drawn benchmarks have no source."""
     if name.endswith("-cot"):
         return "rise-bench collect"
     drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url

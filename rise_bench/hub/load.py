@@ -1,4 +1,4 @@
-"""Loading from the Hub (`rise_bench.load`): a dataset at one commit, its files checked by its manifest."""
+"""`rise_bench.load`: a dataset from this machine or one commit of the Hub, checked against its manifest."""
 
 import re
 from collections.abc import Sequence
@@ -24,25 +24,24 @@ def load(
     revision: str | None = None,
     streaming: bool = False,
 ) -> "DatasetDict | Dataset | IterableDatasetDict | IterableDataset":
-    """Load a benchmark or CoT dataset; says on stderr which folder or commit it is.
+    """Load a benchmark or CoT dataset; prints its folder or commit on stderr.
 
     Args:
-        name: A folder, the name of a dataset that was built here, "coco_sub", "coco_sub-cot", or any
-            "ORG/NAME" on the Hub.
+        name: Folder, name of a built dataset, "coco_sub", "coco_sub-cot", or any "ORG/NAME" on the Hub.
         config: "4-shot", "16-shot" or "full" of a benchmark; "high" or "default" of a CoT dataset;
             "default" is the whole of either.
-        split: "train" or "test"; None gives a dictionary of the splits.
-        revision: Commit, tag or branch on the Hub; None is what is on this machine, else the pinned commit,
-            else the head of main.
-        streaming: Read rows as they are asked for, without downloading the files first.
+        split: "train" or "test"; None returns a dictionary of the splits.
+        revision: Commit, tag or branch on the Hub; None takes a local dataset, else the pinned commit, else
+            the head of main.
+        streaming: Iterate over rows without downloading the files first.
 
     Returns:
-        What `datasets.load_dataset` returns.
+        The result of `datasets.load_dataset`.
 
     Raises:
-        ConfigError: If there is no such name or configuration.
-        DataError: If the manifest is not valid, or a file is not the one that it names.
-        PrerequisiteError: If the Hub does not give it.
+        ConfigError: If name or configuration does not exist.
+        DataError: If the manifest is not valid, or a file differs from it.
+        PrerequisiteError: If the Hub cannot be reached or refuses it.
 
     Example:
         >>> import rise_bench
@@ -50,17 +49,17 @@ def load(
     """
     from datasets import load_dataset
 
-    found = find(name, config=config, revision=revision, fetch=not streaming)
-    say(name, found, config)
-    if not streaming or not found.repo_id:
-        return load_files(found.folder, found.manifest, config, split=split, streaming=streaming)
-    repo_id, commit = found.repo_id, found.commit
+    dataset = find(name, config=config, revision=revision, fetch=not streaming)
+    say(name, dataset, config)
+    if not streaming or not dataset.repo_id:
+        return load_files(dataset.folder, dataset.manifest, config, split=split, streaming=streaming)
+    repo_id, commit = dataset.repo_id, dataset.commit
     remote = list_files(repo_id, commit)
-    paths = paths_of(repo_id, found.manifest, config)
+    paths = paths_of(repo_id, dataset.manifest, config)
     for path in paths:  # the Hub states the hashes of its large files
         sha256 = (remote[path].sha256 or "unknown") if path in remote else None
-        check_sha256(repo_id, commit, path, found.manifest, sha256)
-    files = _by_split(found.manifest, paths, split, repo_id)
+        check_sha256(repo_id, commit, path, dataset.manifest, sha256)
+    files = _by_split(dataset.manifest, paths, split, repo_id)
     with hub_errors(repo_id):
         return load_dataset(repo_id, data_files=files, split=split, revision=commit, streaming=True)
 
@@ -68,13 +67,7 @@ def load(
 def load_files(
     folder: Path, manifest: Manifest, config: str, *, split: str | None = None, streaming: bool = False
 ) -> "DatasetDict | Dataset | IterableDatasetDict | IterableDataset":
-    """Load the files that a manifest names, each compared with it; what the card says is not asked.
-
-    Raises:
-        ConfigError: If there is no such configuration or split.
-        DataError: If a file is not the one that was built.
-        PrerequisiteError: If the disk is full.
-    """
+    """Load the files of a manifest, each compared with it; the card is not read."""
     from datasets import load_dataset
 
     files = {
@@ -89,7 +82,7 @@ def load_files(
 def _by_split(
     manifest: Manifest, paths: Sequence[str], split: str | None, where: Path | str
 ) -> dict[str, list[str]]:
-    """Group files by split; `split` is as `load_dataset` takes it, e.g. "train[:10]"."""
+    """Group files by split; `split` has the syntax of `load_dataset`, e.g. "train[:10]"."""
     files = {name: [path for path in paths if manifest.files[path].split == name] for name in manifest.counts}
     files = {name: part for name, part in files.items() if part}
     asked = [] if split is None else [re.split(r"\[", part)[0].strip() for part in split.split("+")]
@@ -99,16 +92,17 @@ def _by_split(
     return files
 
 
-def say(name: Path | str, found: Found, config: str) -> None:
-    """Print which folder or commit a dataset is from."""
+def say(name: Path | str, dataset: Found, config: str) -> None:
+    """Print the folder or commit of a dataset."""
     from rich.console import Console
 
-    text = f"{name}: taken from {found.folder}; pass revision= for what the Hub has."
-    if found.repo_id:
-        text = f'{found.repo_id}, {config}: commit {found.commit} (pin it with revision="{found.commit}").'
-        if found.manifest.images == "reference":
+    text = f"{name}: taken from {dataset.folder}; pass revision= for what the Hub has."
+    if dataset.repo_id:
+        commit = dataset.commit
+        text = f'{dataset.repo_id}, {config}: commit {commit} (pin it with revision="{commit}").'
+        if dataset.manifest.images == "reference":
             text += (
                 " The images are not in it; join yours with `rise-bench rehydrate "
-                f"{found.repo_id} --source DIR`."
+                f"{dataset.repo_id} --source DIR`."
             )
     Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)

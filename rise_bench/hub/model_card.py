@@ -1,4 +1,4 @@
-"""The card of a trained model: recipe, data, scores beside baselines, limits, loading, citation."""
+"""Card of a trained model: recipe, data, scores beside baselines, limits, loading, citation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from rise_bench.rendering.render import render
 
 @dataclass(frozen=True, slots=True)
 class DatasetPin:
-    """A dataset on the Hub at a commit; `content_sha256` is what its manifest says at that commit."""
+    """Dataset on the Hub at a commit, with the `content_sha256` of its manifest."""
 
     repo_id: str
     commit: str
@@ -26,17 +26,17 @@ class DatasetPin:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the card of a model is written from.
+    """Contents of a model card.
 
     Attributes:
-        repo_id: Where the model goes.
-        recipe: The resolved config, as `RUN/config.yaml` has it.
-        run: Versions, git state and prompt hashes, as `RUN/run.json` has them.
-        scores: Scored runs, as `rise-bench score --json` prints them.
-        pins: Datasets that the model was trained or scored on.
-        base: Model that the first training started from.
-        license: Licence identifier of the model; empty if nobody stated it.
-        of_run: What is known of the run's data.
+        repo_id: Repository of the model.
+        recipe: Resolved config, `RUN/config.yaml`.
+        run: Versions, git state and prompt hashes, `RUN/run.json`.
+        scores: Scored runs, the output of `rise-bench score --json`.
+        pins: Datasets of training and scoring.
+        base: Initial model of the first training.
+        license: Licence identifier of the model; empty if unknown.
+        of_run: Known facts of the run's data.
     """
 
     repo_id: str
@@ -50,7 +50,7 @@ class ModelFacts:
 
 
 def model_card(facts: ModelFacts) -> str:
-    """Write the card; the same facts give the same text."""
+    """Return the text of the card."""
     pinned = {pin.content_sha256 for pin in facts.pins}
     body = render(
         "model_card.md.j2",
@@ -101,7 +101,7 @@ def _source(spec: BenchmarkSpec | None) -> Markdown:
 
 
 def _score(score: Mapping[str, Any]) -> dict[str, Any]:
-    """One scored run: its metrics as columns, the model and the baselines as rows."""
+    """Return the table of a scored run: metrics as columns, model and baselines as rows."""
     metrics = {name: metric for name, metric in all_metrics().items() if name in score["metrics"]}
     reports = {"this model": score} | {f"baseline: {name}": r for name, r in sorted(score["floors"].items())}
     rows = [

@@ -1,7 +1,7 @@
-"""Publishing a dataset folder: a benchmark or chains of thought, all configurations, one commit.
+"""Publishing of a dataset folder: a benchmark or chains of thought, all configurations, one commit.
 
-Whether images go out is decided by the benchmark's spec, and for a benchmark of the catalogue by the
-catalogue, whatever the folder says: where the source forbids republishing, ids, hashes and annotations go.
+The spec decides whether images are published, and the catalogue overrides the spec in a folder. Where the
+source forbids republishing, only ids, hashes and annotations are sent.
 """
 
 import re
@@ -22,23 +22,23 @@ from rise_bench.hub.dataset_card import published_card
 from rise_bench.hub.find import find
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 
-#: Called with (bytes of the shards prepared, bytes in all) while a folder is staged.
+#: Called with (prepared bytes, all bytes) of the shards while a folder is staged.
 Progress = Callable[[int, int], None]
 
-#: Folders of the repository that a publication owns: what it does not send there is deleted.
+#: Folders of the repository in which files of earlier versions are deleted.
 OWNED = ("data/", "assets/")
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What `publish` would do: the manifest as it goes out, and the change to the repository."""
+    """Published manifest, and the change to the repository, of `publish`."""
 
     manifest: Manifest
     change: Difference
 
 
 def image_policy(spec: BenchmarkSpec) -> ImagePolicy:
-    """Return whether a benchmark's images may be republished; the catalogue outranks a manifest."""
+    """Return whether a benchmark's images may be republished; the catalogue overrides a manifest."""
     known = BENCHMARKS.get(spec.name)
     return "reference" if "reference" in (spec.images, known.images if known else "embed") else "embed"
 
@@ -52,23 +52,20 @@ def publish(
     embed: bool = False,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Pushed:
-    """Send a dataset folder to the Hub in one commit; run again, it sends only what is missing.
+    """Send a dataset folder to the Hub in one commit; a rerun sends only missing files.
 
     Args:
-        folder: Folder that `build`, `collect` or `rehydrate` wrote, or the name of a built dataset.
-        repo_id: "ORG/NAME"; made if it does not exist.
-        private: Make it private; an existing repository must be private already.
+        folder: Folder of `build`, `collect` or `rehydrate`, or the name of a built dataset.
+        repo_id: "ORG/NAME"; created if it does not exist.
+        private: Create it private; an existing repository must be private already.
         create_pr: Open a pull request instead of committing to main.
-        embed: Insist on sending the images.
-        progress: Called after each shard that is hashed and, where it has to be, stripped.
-
-    Returns:
-        What was sent, and the commit to pin.
+        embed: Fail if the images may not be sent.
+        progress: Called after each prepared shard.
 
     Raises:
-        ConfigError: If `embed` is asked and the source forbids it, or the folder lacks the images.
-        DataError: If the folder is incomplete, or a file is not what its manifest says.
-        PrerequisiteError: If the Hub refuses or stays out of reach.
+        ConfigError: If `embed` is set and the source forbids it, or the folder lacks the images.
+        DataError: If the folder is incomplete, or a file differs from the manifest.
+        PrerequisiteError: If the Hub refuses or cannot be reached.
     """
     with scratch_folder("publish") as work:
         manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
@@ -83,7 +80,7 @@ def preview(
     embed: bool = False,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Preview:
-    """Return what `publish` would send, without sending; raises as `publish` does."""
+    """Return the changes of `publish` without sending; same arguments and errors."""
     with scratch_folder("publish") as work:
         manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
         return Preview(manifest, compare(repo_id, files, owned=OWNED))
@@ -97,17 +94,9 @@ def stage(
     embed: bool = False,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[Manifest, tuple[Outgoing, ...]]:
-    """Lay out the files as they will stand in the repository.
+    """Return the published manifest and the files of a repository; arguments and errors as `publish`.
 
-    Args:
-        folder: Dataset, by folder or name; nothing in it is changed.
-        repo_id: Where they go; named on the card.
-        work: Empty folder for the files that differ from the built ones.
-        embed: Insist on sending the images.
-        progress: Called after each shard.
-
-    Returns:
-        The manifest as it goes out, and every file.
+    Files that differ from those of `folder` are written to the empty folder `work`.
     """
     dataset = open_dataset(find(folder).folder)
     policy = image_policy(dataset.spec)
@@ -141,7 +130,7 @@ def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, 
 
 
 def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: Progress) -> list[Outgoing]:
-    """Return the parquet files; where images may not go out, copies without them."""
+    """Return the parquet files, or copies without images (`strip`)."""
     shards: list[Outgoing] = []
     done, total = 0, sum(entry.bytes for entry in manifest.files.values())
     for path, entry in sorted(manifest.files.items()):
@@ -157,13 +146,13 @@ def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: P
 
 
 def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:
-    """Return the manifest as it goes out: what it says of dropped files names no folder of this machine."""
+    """Return the published manifest: names of dropped files without folders of this machine."""
     drops = {reason: tuple(map(without_folder, names)) for reason, names in manifest.drops.items()}
     return manifest.model_copy(update={"files": files, "images": images, "drops": drops})
 
 
 def without_folder(name: str) -> str:
-    """Cut absolute paths in a text down to their last two parts.
+    """Shorten absolute paths in a text to their last two parts.
 
     >>> without_folder("/home/me/coco/train2017/1.jpg (line 7)")
     'train2017/1.jpg (line 7)'

@@ -1,4 +1,4 @@
-"""Publishing a trained model: safetensors and text files only, a card, `.eval_results`."""
+"""Publishing of a trained model: safetensors and text files only, a card, `.eval_results`."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from rise_bench.hub.run_example import run_facts
 from rise_bench.models.base_model import BASE_MODEL, base_model_folder
 from rise_bench.models.trained_model import final_model, recipe_of, run_of
 
-#: Files of a model that hold no code and unpickle nothing.
+#: Files of a model without code or pickles.
 _SENT = re.compile(r"[\w.-]+\.(?:safetensors|json|jinja|txt|model)")
 _WEIGHTS_ELSEWHERE = re.compile(r"pytorch_model.*\.bin|.*\.(?:pt|pth|ckpt|pkl|h5|msgpack)")
 _PIN = re.compile(r"(?P<repo>[^@]+)@(?P<commit>[0-9a-f]{40})")
@@ -40,20 +40,20 @@ def publish_model(
     """Send the trained model of a run folder to the Hub in one commit.
 
     Args:
-        run: Run folder of `rise-bench train`, finished.
-        repo_id: "ORG/NAME"; made if it does not exist.
-        scores: Files that `rise-bench score --json` wrote.
-        datasets: "ORG/NAME@COMMIT" of the datasets that it was trained and scored on. Scores on one of them
-            go to `.eval_results` too, if the content there is what was scored.
-        license_id: Licence of the model; that of its base model, where its card is at hand, if empty.
-        private: Make it private.
+        run: Finished run folder of `rise-bench train`.
+        repo_id: "ORG/NAME"; created if it does not exist.
+        scores: Files of `rise-bench score --json`.
+        datasets: "ORG/NAME@COMMIT" of the datasets of training and scoring. Scores of the same content are
+            also written to `.eval_results`.
+        license_id: Licence of the model; if empty, that of its base model's card, where available.
+        private: Create it private.
         create_pr: Open a pull request instead of committing to main.
 
     Raises:
-        ConfigError: If the run has no finished model or the weights are no safetensors; a pin or a score file
-            is not as it should be.
+        ConfigError: If the run has no finished model, the weights are not safetensors, or a pin or score file
+            is invalid.
         DataError: If a safetensors file is truncated.
-        PrerequisiteError: If the Hub refuses or stays out of reach.
+        PrerequisiteError: If the Hub refuses or cannot be reached.
     """
     files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets, license_id=license_id)
     return push(
@@ -75,7 +75,7 @@ def preview_model(
     datasets: Sequence[str] = (),
     license_id: str = "",
 ) -> Difference:
-    """Return what `publish_model` would send, without sending; raises as it does."""
+    """Return the changes of `publish_model` without sending; same arguments and errors."""
     files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets, license_id=license_id)
     return compare(repo_id, files, owned=(".eval_results/",), repo_type="model")
 
@@ -83,7 +83,7 @@ def preview_model(
 def stage_model(
     run: Path, repo_id: str, *, scores: Sequence[Path], datasets: Sequence[str], license_id: str = ""
 ) -> tuple[Outgoing, ...]:
-    """Return every file as it will stand in the repository; arguments and errors as `publish_model`."""
+    """Return the files of the repository; arguments and errors as `publish_model`."""
     recipe = _public_recipe(run)
     folder = final_model(run)
     pins = [read_pin(text) for text in datasets]
@@ -135,12 +135,7 @@ def _license_of(model: str) -> str:
 
 
 def read_pin(text: str) -> DatasetPin:
-    """Read "ORG/NAME@COMMIT" and look up what the dataset holds at that commit.
-
-    Raises:
-        ConfigError: If it is not of that form.
-        PrerequisiteError, DataError: If the Hub does not give a valid manifest.
-    """
+    """Read "ORG/NAME@COMMIT" and fetch the manifest of that commit."""
     match = _PIN.fullmatch(text)
     if match is None:
         raise ConfigError(f"{text!r} pins no dataset; write ORG/NAME@COMMIT with the 40 digits of the commit")
@@ -149,26 +144,18 @@ def read_pin(text: str) -> DatasetPin:
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    """Read a file of `rise-bench score --json`.
-
-    Raises:
-        ConfigError: If it is something else.
-    """
-    found = _json(path)
-    if missing := sorted(_SCORE_KEYS - found.keys()):
+    """Read a file of `rise-bench score --json`."""
+    scores = _json(path)
+    if missing := sorted(_SCORE_KEYS - scores.keys()):
         raise ConfigError(
-            f"{path} is no scored run (it lacks {', '.join(missing)}); "
+            f"{path} is not a scored run (it lacks {', '.join(missing)}); "
             "write it with `rise-bench score --json`"
         )
-    return found
+    return scores
 
 
 def check_safetensors(path: Path) -> None:
-    """Check that a file is whole safetensors: a JSON header whose tensors fill the rest exactly.
-
-    Raises:
-        DataError: If it is not.
-    """
+    """Raise `DataError` unless a file is complete: a JSON header whose tensors fill the rest exactly."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -179,7 +166,7 @@ def check_safetensors(path: Path) -> None:
         except (ValueError, AttributeError, KeyError, TypeError, IndexError):
             ends = [-1]
     if 8 + length + max(ends, default=0) != size:
-        raise DataError(f"{path} is truncated or no safetensors file; train the phase or copy it again")
+        raise DataError(f"{path} is truncated or not a safetensors file; train the phase or copy it again")
 
 
 def _model_files(folder: Path) -> list[Path]:
@@ -202,7 +189,7 @@ def _model_files(folder: Path) -> list[Path]:
 
 
 def _public_recipe(run: Path) -> dict[str, Any]:
-    """Return the resolved config without the folders of this machine."""
+    """Return the resolved config without folders of this machine."""
     path = run / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"{run} has no config.yaml; name the run folder of `rise-bench train`")
@@ -212,15 +199,15 @@ def _public_recipe(run: Path) -> dict[str, Any]:
 
 
 def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:
-    metric = score["ranking_metric"]
-    found = score["metrics"][metric]
-    notes = f"{metric}, {score['samples']} samples"
-    if found["low"] is not None:
-        notes += f", 95% interval [{found['low']:.6g}, {found['high']:.6g}]"
+    name = score["ranking_metric"]
+    metric = score["metrics"][name]
+    notes = f"{name}, {score['samples']} samples"
+    if metric["low"] is not None:
+        notes += f", 95% interval [{metric['low']:.6g}, {metric['high']:.6g}]"
     return {
         "dataset_id": pin.repo_id,
         "task_id": f"rise_{score['benchmark']}",
-        "value": found["value"],
+        "value": metric["value"],
         "dataset_revision": pin.commit,
         "notes": notes,
     }
@@ -228,9 +215,9 @@ def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON ({error}); name another file") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} holds no JSON object; name another file")
-    return found
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} does not hold a JSON object; name another file")
+    return content

@@ -1,8 +1,8 @@
-"""Sending files to the Hub in one commit: resumable, safe beside other pushers, nothing sent twice.
+"""Push of files to the Hub in one commit: resumable, safe beside other pushes, nothing sent twice.
 
-A push compares each file with the head of the branch, uploads the large ones that the Hub lacks, and makes
-one commit with that head as its parent. After another commit (409, 412) or a lost connection it compares
-again and goes on with what is missing, so a reader sees either the old files or all of the new ones.
+A push compares each file with the head of the branch, uploads missing large files, and makes one commit with
+that head as its parent. After another commit (409, 412) or a lost connection it compares again and continues
+with what is missing, so a reader sees either all old or all new files.
 """
 
 import copy
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: How often a push looks again, and its waits: 0.5 s, doubled each time, at most 30 s, times 0.5 to 1.
+#: Attempts of a push, and waits between them: 0.5 s, doubled each time, at most 30 s, times 0.5 to 1.
 ATTEMPTS = 8
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
-#: How long a dry run waits for the Hub.
+#: Timeout of a dry run for the Hub.
 ASKING_S = 10.0
 
 _T = TypeVar("_T")
@@ -45,12 +45,12 @@ _TEXT_SUFFIXES = (".md", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".jinja", "
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A file to send, hashed once by the client.
+    """File to send, hashed once by the client.
 
     Attributes:
         path: Path in the repository.
-        source: Where its bytes are.
-        operation: What the client commits; a commit takes a copy, so that another can follow.
+        source: File or bytes.
+        operation: Operation of a commit; each commit takes a copy.
     """
 
     path: str
@@ -59,10 +59,10 @@ class Outgoing:
 
     @classmethod
     def of(cls, path: str, source: Path | bytes) -> "Outgoing":
-        """Hash a file, or bytes, that will be `path` in the repository.
+        """Hash a file or bytes for `path` in the repository.
 
         Raises:
-            ConfigError: If it is text that holds an access token.
+            ConfigError: If a text holds an access token.
         """
         from huggingface_hub import CommitOperationAdd
 
@@ -97,14 +97,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a push would change.
+    """Changes of a push.
 
     Attributes:
-        head: Commit that it was compared with; empty if the repository does not exist, or was not asked.
-        send: Files that the head lacks or has otherwise.
-        keep: Files that the head has already.
-        delete: Paths of earlier versions that go.
-        not_compared: Why the Hub could not be asked what it has; then every file is in `send`.
+        head: Commit of the comparison; empty without a repository or comparison.
+        send: Files that are new or changed.
+        keep: Files that are unchanged.
+        delete: Paths of earlier versions to delete.
+        not_compared: Why the Hub could not be reached; every file is then in `send`.
     """
 
     head: str
@@ -116,7 +116,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """Outcome of a push: the commit to pin, the pull request (empty if none), what was sent and deleted."""
+    """Outcome of a push: commit to pin, pull request (empty if none), sent and deleted files."""
 
     repo_id: str
     commit: str
@@ -128,16 +128,13 @@ class Pushed:
 def compare(
     repo_id: str, files: Sequence[Outgoing], *, owned: Sequence[str], repo_type: RepoType = "dataset"
 ) -> Difference:
-    """Compare files with the head of a repository, which need not exist; the Hub may be out of reach.
+    """Compare files with the head of a repository, which need not exist or be reachable.
 
     Args:
         repo_id: "ORG/NAME".
-        files: Every file of the new version.
+        files: All files of the new version.
         owned: Folders ("data/") whose other files are leftovers of an earlier version.
         repo_type: Kind of repository.
-
-    Raises:
-        ConfigError: If `repo_id` is not of that form.
     """
     check_repo_id(repo_id)
     try:
@@ -159,26 +156,26 @@ def push(
     create_pr: bool = False,
     parent: str = "",
 ) -> Pushed:
-    """Send files in one commit, or as one pull request; the repository is made if it does not exist.
+    """Send files in one commit or pull request; the repository is created if it does not exist.
 
     Args:
         repo_id: "ORG/NAME".
-        files: Every file of the new version; those that the Hub has are not sent again.
+        files: All files of the new version; unchanged files are not sent again.
         title: Title of the commit.
         owned: Folders whose other files are deleted in the same commit.
         repo_type: Kind of repository.
         private: Make a new repository private; an existing one must be private.
-        create_pr: Open a pull request instead of committing to main; an open one with the same content is
-            found and not opened twice.
-        parent: Commit of main that the new one has to follow; any head of main if empty.
+        create_pr: Open a pull request instead of committing to main, or return an open one of the same
+            content.
+        parent: Expected head of main; any if empty.
 
     Raises:
-        ConfigError: If `private` is asked and the repository is public.
-        PrerequisiteError: If main is no longer at `parent`, or the Hub refuses or stays out of reach; what
-            was uploaded is kept there.
+        ConfigError: If `private` is set and the repository is public.
+        PrerequisiteError: If main is no longer at `parent`, or the Hub refuses or cannot be reached; uploads
+            are kept there.
     """
     with hub_errors(check_repo_id(repo_id)):
-        hub_api().whoami()  # a wrong token is better found before any byte is hashed or sent
+        hub_api().whoami()  # fails on a wrong token before any byte is sent
         _retrying(lambda: _ensure_repo(repo_id, repo_type, private=private, must_exist=create_pr))
         if create_pr:
             title = f"{title} [{_fingerprint(files)}]"

@@ -1,12 +1,11 @@
-"""Joining the user's own images to a dataset that was published without them.
+"""Rehydration: the user's own images join a dataset that was published without them.
 
-Images are looked for by the name that `source_id` gives them, then, where that fails, by content, so renamed
-and moved files are found too. What counts is the sha256 of the bytes: an image is the published one or it is
-missing.
+Images are searched by the file name in `source_id`, then by content, so renamed and moved files are found.
+An image matches by the sha256 of its bytes or is missing.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,22 +33,33 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class MissingImage:
-    """A row whose image is not in the source folder; `found` names a file of that name with other bytes."""
+class WantedImage:
+    """Image of a row."""
 
     id: str
     source_id: str
     sha256: str
-    found: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """File name in the source."""
+        return self.source_id.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingImage(WantedImage):
+    """Image that is not in the source folder; `namesake` is a file of that name with other bytes."""
+
+    namesake: str = ""
 
     def __str__(self) -> str:
-        """Say which image is missing, and why."""
-        why = f"{self.found} has other bytes" if self.found else "not found"
+        """Name the image, and why it is missing."""
+        why = f"{self.namesake} has other bytes" if self.namesake else "not found"
         return f"{self.id}: {self.source_id}, sha256 {self.sha256} ({why})"
 
 
 class MissingImagesError(DataError):
-    """Images are missing; `missing` lists each."""
+    """Images are missing; `missing` lists them."""
 
     def __init__(self, message: str, missing: Sequence[MissingImage]):
         super().__init__(message)
@@ -58,7 +68,7 @@ class MissingImagesError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class Rehydrated:
-    """Outcome: the folder with images, its manifest, and the rows left out (only where that was allowed)."""
+    """Folder with images, its manifest, and the rows left out (`allow_missing` only)."""
 
     folder: Path
     manifest: Manifest
@@ -75,32 +85,32 @@ def rehydrate(
     allow_missing: bool = False,
     overwrite: bool = False,
 ) -> "DatasetDict":
-    """Join images back and load the result; a second call finds the folder of the first.
+    """Join images to a dataset and load the result; a second call loads the folder of the first.
 
     Args:
         name: "ORG/NAME" on the Hub, a short name ("emotion6-cot"), or a folder without images.
         source: Folder with the images of the source, in any layout.
-        out: Folder to write; the user's cache folder by default, where the tasks and trainers look.
+        out: Folder to write; by default in the user's cache folder, where tasks and trainers search.
         revision: Commit, tag or branch on the Hub.
-        config: Configuration to return; all of them are written.
-        allow_missing: Leave out rows whose image is missing; the manifest and the card say so.
-        overwrite: Replace `out` if it holds something else.
+        config: Configuration to return; all configurations are written.
+        allow_missing: Leave out rows with a missing image, which manifest and card state.
+        overwrite: Replace other content of `out`.
 
     Returns:
         The splits of the configuration, images included.
 
     Raises:
         MissingImagesError: If images are missing or differ; it lists them.
-        ConfigError, DataError, PrerequisiteError: If the dataset or a folder is not as it should be.
+        ConfigError, DataError, PrerequisiteError: If the dataset or a folder is invalid.
     """
     from datasets import DatasetDict
 
     done = rehydrate_folder(
         name, source, out=out, revision=revision, allow_missing=allow_missing, overwrite=overwrite
     )
-    found = load_files(done.folder, done.manifest, config)
-    assert isinstance(found, DatasetDict)
-    return found
+    splits = load_files(done.folder, done.manifest, config)
+    assert isinstance(splits, DatasetDict)
+    return splits
 
 
 def rehydrate_folder(
@@ -114,16 +124,16 @@ def rehydrate_folder(
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Rehydrated:
     """Write the folder with images; arguments and errors as `rehydrate`."""
-    found = find(name, revision=revision, built=False)
-    root, manifest = found.folder, found.manifest
-    if found.repo_id:
-        say(name, found, "default")
+    published = find(name, revision=revision, built=False)
+    root, manifest = published.folder, published.manifest
+    if published.repo_id:
+        say(name, published, "default")
     if manifest.images == "embed":
         raise ConfigError(f"{name} holds its images already; load it as it is")
     require_columns(root, manifest, manifest.files)
     source = Path(source).expanduser()
     if not source.is_dir():
-        raise ConfigError(f"{source} is no folder; give the folder with the source's images as --source")
+        raise ConfigError(f"{source} is not a folder; give the folder with the source's images as --source")
     base = manifest.benchmark.name + ("-cot" if manifest.holds_cots else "")
     target = Path(out).expanduser() if out else cache_folder(base)
     if (done := _already(target, manifest)) is not None:
@@ -139,32 +149,23 @@ def rehydrate_folder(
     return Rehydrated(target, filled, tuple(missing))
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image that a row needs."""
-
-    id: str
-    source_id: str
-    sha256: str
-
-
 def find_images(
     source: Path,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[WantedImage],
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[dict[str, Path], list[MissingImage]]:
     """Find images by name, then by content.
 
     Args:
-        source: Folder to search, with everything below it.
-        wanted: What to find.
+        source: Folder to search, with all its subfolders.
+        wanted: Images to find.
         progress: Called after each hashed file.
 
     Returns:
-        sha256 -> file, and what is not there.
+        Files by sha256, and the missing images.
 
     Raises:
-        DataError: If a file is a link that leads out of the folder.
+        DataError: If a file is a link out of the folder.
     """
     files = sorted(
         inside(source, path) if path.is_symlink() else path
@@ -178,8 +179,8 @@ def find_images(
     open_hashes = {item.sha256 for item in wanted}
     places: dict[str, Path] = {}
     hashes: dict[Path, str] = {}
-    named = [path for item in wanted for path in by_name.get(_file_name(item.source_id), ())]
-    for path in _unique([*named, *files]):
+    named = [path for item in wanted for path in by_name.get(item.file_name, ())]
+    for path in dict.fromkeys([*named, *files]):
         if open_hashes <= places.keys():
             break
         hashes[path] = sha256_file(path)
@@ -194,21 +195,13 @@ def find_images(
     return places, missing
 
 
-def _file_name(source_id: str) -> str:
-    return source_id.rpartition("/")[2]
+def _namesake(item: WantedImage, by_name: Mapping[str, Sequence[Path]]) -> str:
+    paths = by_name.get(item.file_name, ())
+    ends = [path for path in paths if path.as_posix().endswith(item.source_id)]
+    return str((ends or paths)[0]) if paths else ""
 
 
-def _namesake(item: Wanted, by_name: Mapping[str, Sequence[Path]]) -> str:
-    found = by_name.get(_file_name(item.source_id), ())
-    ends = [path for path in found if path.as_posix().endswith(item.source_id)]
-    return str((ends or found)[0]) if found else ""
-
-
-def _unique(paths: Iterable[Path]) -> Iterator[Path]:
-    return iter(dict.fromkeys(paths))
-
-
-def _wanted(root: Path, manifest: Manifest) -> Iterator[Wanted]:
+def _wanted(root: Path, manifest: Manifest) -> Iterator[WantedImage]:
     for path in sorted(manifest.files):
         columns = ["id", "source_id", "source_sha256"]
         for row in parquet_rows(root / path, columns=columns, batch_rows=1024):
@@ -217,11 +210,11 @@ def _wanted(root: Path, manifest: Manifest) -> Iterator[Wanted]:
                     f"{root / path}: row {row['id']!r} and the manifest name different images; "
                     "download the dataset again, or ask its publisher"
                 )
-            yield Wanted(row["id"], row["source_id"] or "", row["source_sha256"])
+            yield WantedImage(row["id"], row["source_id"] or "", row["source_sha256"])
 
 
 def _already(target: Path, manifest: Manifest) -> Rehydrated | None:
-    """Return an earlier result, if it is whole and of the same dataset."""
+    """Return an earlier result, if it is complete and of the same dataset."""
     if not (target / "manifest.json").is_file():
         return None
     there = read_manifest(target)

@@ -1,1 +1,1 @@
-"""Models that are run: local, behind an endpoint, tiny."""
+"""Models: local, behind an endpoint, tiny."""

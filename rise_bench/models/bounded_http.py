@@ -1,4 +1,4 @@
-"""An HTTP client that follows no redirect and holds no reply larger than it was told."""
+"""HTTP client with a limit on the size of replies and without redirects."""
 
 import ssl
 import zlib
@@ -12,34 +12,24 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class ReplyTooLargeError(Exception):
-    """A body, as sent or decompressed, has more bytes than allowed."""
+    """A body exceeds the limit, as sent or decompressed."""
 
 
 class UnknownEncodingError(Exception):
-    """A body is compressed in a way that was not asked for and is not known."""
+    """A body has an unknown compression."""
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """Client whose replies are read at once, within a bound; proxies of the environment are used."""
+    """Client that reads each reply at once, up to a limit; proxies of the environment are used."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:
-        """Prepare the client.
-
-        Args:
-            max_bytes: Largest body, as sent and decompressed.
-            **options: Of `httpx2.AsyncClient`.
-        """
+        """Create the client; `max_bytes` limits a body as sent and decompressed."""
         super().__init__(verify=_certificates(), **options, follow_redirects=False)
         self.headers["Accept-Encoding"] = "identity"
         self._max_bytes = max_bytes
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request and read its reply.
-
-        Raises:
-            ReplyTooLargeError: The body is larger than allowed.
-            UnknownEncodingError: The body is compressed, neither by gzip nor by deflate.
-        """
+        """Send a request and read its reply, which may be compressed by gzip or deflate."""
         sent = await super().send(request, **options | {"stream": True, "follow_redirects": False})
         try:
             body = bytearray()
@@ -56,7 +46,7 @@ class BoundedClient(httpx2.AsyncClient):
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """The trusted certificates; loading them takes a tenth of a second."""
+    """Return the trusted certificates, loaded once in 0.1 s."""
     return httpx2.create_ssl_context()
 
 

@@ -1,4 +1,4 @@
-"""Texts and tokens out of the body of a chat completion, whatever a server sends in its place."""
+"""Texts and token counts of the body of a chat completion, with an error for anything else."""
 
 import json
 from typing import Any
@@ -11,18 +11,18 @@ _SHOWN = 200
 
 
 class OddReplyError(Exception):
-    """The body is no chat completion; the message says what it is."""
+    """The body is not a chat completion; the message says what it is."""
 
 
 def read_reply(body: bytes, tokens: TokenCount) -> list[str]:
-    """Text of every choice; `NO_RESPONSE` for one whose content is null, missing or holds no text.
+    """Return the text of every choice; `NO_RESPONSE` where content is null, missing or without text.
 
     Args:
         body: Body of the reply.
         tokens: What the reply says of its tokens is added here.
 
     Raises:
-        OddReplyError: The body is no chat completion.
+        OddReplyError: The body is not a chat completion.
     """
     if not body.strip():
         raise OddReplyError("an empty body")
@@ -49,7 +49,7 @@ def _count(usage: Any, tokens: TokenCount) -> None:
 
 
 def shortened(body: bytes) -> str:
-    """The beginning of a body on one line, safe to show."""
+    """Return the beginning of a body on one line, redacted and printable."""
     text = " ".join(safe_text(body.decode(errors="replace")).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 

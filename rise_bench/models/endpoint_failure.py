@@ -1,4 +1,4 @@
-"""What a failed request to an endpoint means: for one sample or for all, and whether to try again."""
+"""Classification of failed requests to an endpoint: for a sample or for all, and whether to retry."""
 
 import math
 from collections.abc import Callable
@@ -22,19 +22,19 @@ _RERUN = "See whether the server runs, then start the same command again: it goe
 
 
 class EndpointError(PrerequisiteError):
-    """A server cannot be reached, does not know us, or is no OpenAI-compatible endpoint."""
+    """A server cannot be reached, refuses the key, or is not an OpenAI-compatible endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Outcome of a request that brought no text.
+    """Outcome of a request without a text.
 
     Attributes:
-        text: What happened, to follow the server's address.
-        error: What to raise when the last try fails in this way.
-        advice: The way on, to end the message.
-        tries: How often a request may fail in this way.
-        pause_s: Seconds that the server asks us to wait, two minutes at most.
+        text: Message after the server's address.
+        error: Error to raise after the last try.
+        advice: End of the message: how to fix it.
+        tries: Largest number of such failures of a request.
+        pause_s: Pause that the server asks for, at most two minutes.
     """
 
     text: str
@@ -45,7 +45,7 @@ class Failure:
 
 
 def failure_of(error: Exception, timeout_s: float) -> Failure:
-    """Tell what an exception of the client means."""
+    """Classify an exception of the client."""
     import openai
 
     from rise_bench.models.bounded_http import ReplyTooLargeError, UnknownEncodingError
@@ -68,7 +68,7 @@ def failure_of(error: Exception, timeout_s: float) -> Failure:
 
 
 def pause_of(header: str | None) -> float:
-    """Seconds of a Retry-After header, a number or a date, from 0 to two minutes; 0 for what is neither.
+    """Return the seconds of a Retry-After header, a number or a date, from 0 to two minutes; 0 if neither.
 
     >>> pause_of("3"), pause_of("86400"), pause_of("-1"), pause_of("soon"), pause_of(None)
     (3.0, 120.0, 0.0, 0.0, 0.0)

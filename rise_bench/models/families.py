@@ -1,4 +1,4 @@
-"""Which models can be trained, sampled and used as a judge: known from config.json, before any weights."""
+"""Check of a model's family by config.json, before the weights are fetched."""
 
 import json
 from collections.abc import Iterable
@@ -9,21 +9,15 @@ from rise_bench.catalog.families import FAMILIES, Family, family_named
 from rise_bench.errors import ConfigError
 from rise_bench.models.names import CheckedModel, checked_model, local_model
 
-#: Largest ratio of the sides of a picture that the processors of all families take.
+#: Largest ratio of the sides of a picture for the processors of all families.
 MAX_ASPECT_RATIO = min(family.max_aspect_ratio for family in FAMILIES.values())
 
 
 def supported_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:
-    """Return a model of a supported family; its weights are fetched last.
-
-    Args:
-        name: Hub id or folder, or a name of `local_models`.
-        revision: Hub revision; empty means the default branch.
-        weights: Whether the weights of a model of the Hub are needed.
+    """Return a model of a supported family, see `checked_model`; weights are fetched last.
 
     Raises:
-        ConfigError: There is no such model, it is of another family, or loading it could run code of its
-            author.
+        ConfigError: The model does not exist, has another family, or could run code of its author.
     """
     described = checked_model(name, revision, weights=False)
     path = described.folder / "config.json"
@@ -63,20 +57,13 @@ def family_of(name: str) -> Family:
 
 
 def is_too_thin(gold: Gold) -> bool:
-    """Whether no processor of the families takes the sample's picture."""
+    """Whether the processors of the families refuse the sample's picture."""
     short, long = sorted((gold.width_px, gold.height_px))
     return long > MAX_ASPECT_RATIO * short
 
 
 def check_pictures(golds: Iterable[Gold]) -> None:
-    """Refuse pictures that no processor of the families takes.
-
-    Args:
-        golds: The samples; only ids and sizes are read.
-
-    Raises:
-        ConfigError: One side of a picture is more than `MAX_ASPECT_RATIO` times the other.
-    """
+    """Raise `ConfigError` if a picture is too thin for the processors of the families."""
     thin = [gold for gold in golds if is_too_thin(gold)]
     if not thin:
         return

@@ -1,4 +1,4 @@
-"""A frozen model that says how grounded chains of thought are; it is shown pictures and texts alone."""
+"""Frozen model that judges the groundedness of chains of thought from pictures and texts alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rise_bench.scoring.groundedness import Grounded
 
 
 class FrozenJudge:
-    """A checkpoint that is never trained, on one device."""
+    """Checkpoint that is never trained, on one device."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class FrozenJudge:
         """Load the model.
 
         Args:
-            name: Hub id or folder, or a name of `local_models`.
+            name: Name of the model, see `local_model`.
             revision: Hub revision; empty means the default branch.
             max_pixels: Largest image of the processor.
             min_pixels: Smallest image of the processor.
-            device: Where it runs; None takes the GPU if there is one.
-            batch_rows: Texts a forward pass; less needs less memory.
+            device: Device of torch; None takes the GPU if there is one.
+            batch_rows: Texts per forward pass.
 
         Raises:
-            ConfigError: There is no such checkpoint, or loading it could run code of its author.
+            ConfigError: The checkpoint does not exist, or could run code of its author.
         """
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
@@ -53,7 +53,7 @@ class FrozenJudge:
         self._name, self._batch_rows = name, batch_rows
 
     def describe(self) -> dict[str, Any]:
-        """Name, revision and prompt, for the provenance of its scores."""
+        """Return name, revision and prompt, for the provenance of scores."""
         return {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
 
     def ground(

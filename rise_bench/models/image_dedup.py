@@ -1,12 +1,11 @@
-"""Encode each distinct image of a forward once.
+"""Encode each distinct image of a forward pass once.
 
-The rows of a GRPO group show the same image, in RISE-CoT twice each (CoT and reconstruction), and a stock
-forward sends every copy through the vision tower. Here the copies are found by content, one of each is
-encoded, and its features are handed to every row that shows it; the gradient of that one encoding is the sum
-of what the copies would have received. Content is compared and not row order, because TRL shuffles rows.
+The rows of a GRPO group have the same image, in RISE-CoT twice each (CoT and reconstruction), and a stock
+forward pass encodes every copy. Here each image is encoded once and all copies share its features; the
+gradient of that encoding is the sum over the copies. Copies are found by content, because TRL shuffles rows.
 
-Works on every model whose `get_image_features` takes `(pixel_values, image_grid_thw)` and returns one tensor
-for each image: Qwen2-VL, Qwen2.5-VL, Qwen3-VL (whose deep-stack features are shared the same way).
+Works on every model with `get_image_features(pixel_values, image_grid_thw)` that returns a tensor per image:
+Qwen2-VL, Qwen2.5-VL, Qwen3-VL (with its deep-stack features).
 """
 
 from collections.abc import Iterator
@@ -19,12 +18,7 @@ from torch import Tensor
 
 @contextmanager
 def deduplicated_images(model: Any, enabled: bool = True) -> Iterator[None]:
-    """Share image encodings inside every forward of `model` while the context is open.
-
-    Args:
-        model: An image-text-to-text model of transformers, unwrapped.
-        enabled: False leaves the model as it is.
-    """
+    """Share image encodings in every forward pass of `model`, an unwrapped model, inside the block."""
     if not enabled:
         yield
         return
@@ -49,14 +43,14 @@ def deduplicated_images(model: Any, enabled: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
-        del backbone.get_image_features  # the class's own method shows again
+        del backbone.get_image_features  # the method of the class is used again
 
 
 def first_copies(images: tuple[Tensor, ...], image_grid_thw: Tensor) -> list[int]:
-    """For each image the position of its first exact copy (its own position if it is the first).
+    """Return, for each image, the position of its first exact copy (its own position if it is the first).
 
-    A random projection proposes pairs; equality of every value decides, so that two images which differ in
-    one pixel, or only in the order of their patches, are never taken for the same.
+    A random projection proposes pairs, and equality of all values decides, so that images that differ in one
+    pixel or in the order of their patches stay distinct.
 
     Args:
         images: Patches of each image, shape (t*h*w, values of a patch).
@@ -80,7 +74,7 @@ def first_copies(images: tuple[Tensor, ...], image_grid_thw: Tensor) -> list[int
 
 
 def _share(features: Any, order: list[int], pooled: tuple[Tensor, ...]) -> Any:
-    """Hand the features of the distinct images, split by image or joined, to every copy."""
+    """Return the features of all copies from those of the distinct images, split by image or joined."""
     if isinstance(features, Tensor):
         parts = torch.split(features, [len(image) for image in pooled])
         return torch.cat([parts[i] for i in order])

@@ -1,4 +1,4 @@
-"""How likely a frozen model finds a text beside a picture: what `scoring.groundedness` is made of."""
+"""Likelihood of texts beside pictures by a frozen model, the input of `scoring.groundedness`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from rise_bench.scoring.groundedness import Grounded, groundedness, sentence_spans, token_information
 
 DESCRIBE = "Describe the picture."
-"""The prompt before the text; it must not hold the annotation."""
+"""Prompt before the text, without the annotation."""
 
 
 @torch.inference_mode()
@@ -28,12 +28,12 @@ def token_log_probs(
     """Return log p of every token of each text, given its picture and the prompt.
 
     Args:
-        model: A Qwen-VL model in evaluation mode.
+        model: Qwen-VL model in evaluation mode.
         processor: Its processor, padding on the left.
-        images: One picture a text.
-        texts: What is scored, without special tokens.
-        prompt: What stands between picture and text.
-        batch: Texts a forward pass.
+        images: Picture of each text.
+        texts: Texts without special tokens.
+        prompt: Text between picture and text.
+        batch: Texts per forward pass.
     """
     results: list[list[float]] = []
     for start in range(0, len(texts), batch):
@@ -88,13 +88,13 @@ def ground(
     """Score texts against their pictures, beside other pictures.
 
     Args:
-        model: A frozen base model that was not trained on the annotations.
+        model: Frozen base model that was not trained on the annotations.
         processor: Its processor.
-        images: One picture a text.
+        images: Picture of each text.
         texts: Chains of thought.
-        others: Other pictures of each text, as many for each and at least one.
-        prompt: What stands between picture and text.
-        batch: Texts a forward pass.
+        others: Other pictures of each text, equally many and at least one.
+        prompt: Text between picture and text.
+        batch: Texts per forward pass.
     """
     rows = [(image, text) for image, text in zip(images, texts, strict=True)]
     for column in zip(*others, strict=True):
@@ -111,30 +111,26 @@ def ground(
 
 
 def other_images(images: Sequence[Image.Image], *, swaps: int = 4, seed: int = 0) -> list[list[Image.Image]]:
-    """Draw other pictures for each of a list of pictures, from the same list.
+    """Draw other pictures for each picture of a list, from the same list.
 
     Raises:
-        ValueError: If all pictures are the same object, so that there is no other picture.
+        ValueError: If there is only one picture.
     """
     rng = random.Random(seed)
     drawn: list[list[Image.Image]] = [[] for _ in images]
     for _ in range(swaps):
         for chosen, image in zip(drawn, images, strict=True):
-            chosen.append(_another(rng, images, image))
+            candidates = [other for other in images if other is not image]
+            if not candidates:
+                raise ValueError("groundedness compares with other pictures and there is only one")
+            chosen.append(rng.choice(candidates))
     return drawn
-
-
-def _another(rng: random.Random, images: Sequence[Image.Image], image: Image.Image) -> Image.Image:
-    candidates = [other for other in images if other is not image]
-    if not candidates:
-        raise ValueError("groundedness compares with other pictures and there is only one")
-    return rng.choice(candidates)
 
 
 def by_sentence(
     tokenizer: Any, text: str, information: Sequence[float]
 ) -> tuple[tuple[int, int, float], ...]:
-    """Average the tokens that begin in each sentence; a sentence in which none begins scores 0."""
+    """Return (start, end, mean information) of each sentence over its tokens; 0 without a token."""
     offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     result = []
     for start, end in sentence_spans(text):

@@ -14,10 +14,10 @@ from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 
 
 def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any, Any, str]:
-    """Load a checkpoint without running code of its author; how it generates is not its own choice either.
+    """Load a checkpoint without running code of its author and without its generation settings.
 
     Args:
-        name: Hub id or folder, or a name of `local_models`.
+        name: Name of the model, see `local_model`.
         revision: Hub revision; empty means the default branch.
         settings: Further arguments of `from_pretrained` for the weights, e.g. `dtype`.
 
@@ -25,8 +25,7 @@ def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any
         Processor, padding on the left; model; commit on the Hub, empty for a folder.
 
     Raises:
-        ConfigError: There is no such checkpoint, it is of a family that is not supported, or loading it could
-            run code of its author.
+        ConfigError: The checkpoint does not exist, has another family, or could run code of its author.
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -45,9 +44,9 @@ def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any
 
 
 def keep_end_tokens_only(model: Any) -> None:
-    """Drop what a checkpoint says of how to generate (beams, lengths, ...), but for the ids that end a text.
+    """Drop the generation settings of a checkpoint (beams, lengths, ...) except the ids that end a text.
 
-    transformers fills every setting that a call leaves open from the checkpoint.
+    transformers takes every setting that a call does not give from the checkpoint.
     """
     from transformers import GenerationConfig
 
@@ -57,7 +56,7 @@ def keep_end_tokens_only(model: Any) -> None:
 
 
 class LocalModel:
-    """A checkpoint on this process's device: the GPU of its local rank, else the CPU."""
+    """Checkpoint on the device of this process: the GPU of its local rank, else the CPU."""
 
     workers = 1
 
@@ -75,17 +74,17 @@ class LocalModel:
         """Load the model.
 
         Args:
-            name: Hub id or folder, or a name of `local_models`.
+            name: Name of the model, see `local_model`.
             revision: Hub revision; empty means the default branch.
-            sampling: How tokens are drawn.
+            sampling: Sampling settings.
             max_pixels: Largest image of the processor.
             min_pixels: Smallest image of the processor.
-            batch_rows: Prompts in one call of `generate`; less needs less memory.
+            batch_rows: Prompts per call of `generate`.
             attn_implementation: Attention kernel of transformers: sdpa, flash_attention_2 or eager.
 
         Raises:
             PrerequisiteError: torch or transformers is not installed.
-            ConfigError: There is no such checkpoint, or loading it could run code of its author.
+            ConfigError: The checkpoint does not exist, or could run code of its author.
         """
         require_extra("train")
         import torch
@@ -106,7 +105,7 @@ class LocalModel:
         self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
 
     def describe(self) -> dict[str, Any]:
-        """Model and sampling settings."""
+        """Return model and sampling settings."""
         return {
             "model": self._name,
             "revision": self._revision,
@@ -116,10 +115,7 @@ class LocalModel:
         }
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
-        """Draw `n` texts for each prompt; the same prompts and seed draw the same texts.
-
-        At temperature 0 all `n` are the likeliest one.
-        """
+        """Draw `n` texts for each prompt, reproducibly; at temperature 0 all `n` are the greedy text."""
         import torch
 
         asked = b"".join(prompt.text.encode() + prompt.image for prompt in prompts)
@@ -162,7 +158,7 @@ class LocalModel:
         return chat
 
     def _not_sampled(self) -> list[int]:
-        """Special tokens other than those that end a text: one inside a CoT would corrupt the next prompt."""
+        """Return special tokens that do not end a text; inside a CoT they would corrupt the next prompt."""
         tokenizer = self._processor.tokenizer
         ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
         return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)

@@ -1,4 +1,4 @@
-"""Which files of a model are read, and whether any of them runs code of its author."""
+"""Files of a model that are read, and the check that none of them runs code of its author."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 from rise_bench.errors import ConfigError
 
-#: Files of a model that are fetched and read; everything else in a repository stays there.
+#: Files of a model that are fetched and read; others are ignored.
 _READ = re.compile(
     r"config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json"
     r"|added_tokens\.json|vocab\.json|merges\.txt|vocab\.txt|tokenizer\.model|spiece\.model"
@@ -18,14 +18,14 @@ _READ = re.compile(
     r"|[\w-][\w.-]*\.safetensors|[\w-][\w.-]*\.safetensors\.index\.json",
     re.ASCII,
 )
-#: State of a trainer beside a checkpoint. It is never read as a model.
+#: State of a trainer beside a checkpoint, never read as a model.
 TRAINER_STATE = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json")
 DEEPSPEED_STATE = ("global_step*", "latest", "zero_to_fp32.py")
 _NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, "training_args.bin")
 _CODE = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".msgpack")
 
-#: Keys of a JSON file by which a loader finds code, whatever they hold.
+#: Keys of a JSON file that make a loader run code.
 _CODE_KEYS = frozenset(
     {
         *("auto_map", "auto_mapping", "parent_library", "base_model_class"),
@@ -33,7 +33,7 @@ _CODE_KEYS = frozenset(
         *("kernel_config", "use_kernels", "_target_", "py/object", "py/reduce"),
     }
 )
-#: Keys that name a class of transformers: one plain name, neither a module nor a repository.
+#: Keys that name a class of transformers, without module or repository.
 _CLASS_KEYS = frozenset(
     {
         *("tokenizer_class", "processor_class", "image_processor_class", "image_processor_type"),
@@ -41,16 +41,16 @@ _CLASS_KEYS = frozenset(
         *("video_processor_class", "video_processor_type"),
     }
 )
-#: Ways to quantise weights that transformers reads without looking up a class by name.
+#: Quantisation methods that transformers reads without a lookup of classes by name.
 _QUANTISED = frozenset({"awq", "bitsandbytes", "compressed-tensors", "fp8", "gptq"})
-#: How a class of a repository is named: ORG/NAME--MODULE.CLASS.
+#: Name of a class of a repository: ORG/NAME--MODULE.CLASS.
 _CLASS_OF_A_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+--[\w.]+\.\w+")
 
 _MAX_TEXT_BYTES = 128 * 2**20
 
 
 def is_read(path: str) -> bool:
-    """Whether a file of a model, by its path in the folder or repository, is fetched and read at all.
+    """Whether a file of a model, by its path in folder or repository, is fetched and read.
 
     >>> is_read("config.json"), is_read("custom_generate/generate.py"), is_read("onnx/config.json")
     (True, False, False)
@@ -59,17 +59,13 @@ def is_read(path: str) -> bool:
 
 
 def check_model_folder(folder: Path) -> tuple[str, ...]:
-    """Check that a model in a folder can be loaded without running code of its author.
+    """Check that the model of a folder runs no code of its author; return the paths of its files.
 
-    Args:
-        folder: Folder of a checkpoint; the state of a trainer beside it is left out.
-
-    Returns:
-        Paths of its files, in the folder.
+    The state of a trainer beside a checkpoint is left out.
 
     Raises:
-        ConfigError: If it has no config.json or no safetensors, holds code, pickles, an adapter or links that
-            lead out of it, or a JSON file at any depth names code.
+        ConfigError: If it lacks config.json or safetensors, holds code, pickles, an adapter or links out of
+            the folder, or a JSON file names code at any depth.
     """
     if not (folder / "config.json").is_file():
         raise _no_config(str(folder))
@@ -79,10 +75,7 @@ def check_model_folder(folder: Path) -> tuple[str, ...]:
 
 
 def check_model_files(folder: Path, paths: Iterable[str]) -> None:
-    """Check the given files of a model, by their paths in its folder; errors as `check_model_folder`.
-
-    Files that are not there, such as weights that were not fetched, are checked by name.
-    """
+    """Check files of a model by their paths in its folder; absent files, such as weights, by name only."""
     listed = sorted(paths)
     check_names(str(folder), listed)
     for path in listed:
@@ -94,15 +87,7 @@ def check_model_files(folder: Path, paths: Iterable[str]) -> None:
 
 
 def check_names(model: str, paths: Iterable[str]) -> None:
-    """Check the names of the files of a model.
-
-    Args:
-        model: Folder or Hub id, for messages.
-        paths: Paths of its files.
-
-    Raises:
-        ConfigError: If there is no config.json or no safetensors; if a file is code, a pickle or an adapter.
-    """
+    """Check the names of the files of a model, called `model` in errors, for code, pickles and adapters."""
     names = list(paths)
     for path in names:
         name = PurePosixPath(path).name.lower()
@@ -142,7 +127,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _check_link(folder: Path, path: Path) -> None:
-    """Refuse links out of the folder, other than those of the Hub's cache into its own blobs."""
+    """Refuse links out of the folder, except those of the Hub's cache to its blobs."""
     target = path.resolve()
     blobs = folder.absolute().parent.parent / "blobs"
     inside = target.is_relative_to(folder.resolve()) or target.parent == blobs.resolve()
@@ -177,7 +162,7 @@ def _check_json(folder: Path, name: str, listed: set[str]) -> None:
 
 
 def _names_code(key: str, value: Any) -> str:
-    """Return what of a key and its value leads to code; empty if nothing does."""
+    """Return how a key and its value lead to code, or ""."""
     if key in _CODE_KEYS and value:
         return key
     if key.endswith("_implementation"):
@@ -193,7 +178,7 @@ def _names_code(key: str, value: Any) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the strings of a value; an object in it was checked when it was read."""
+    """Yield the strings of a value; its objects are checked when they are decoded."""
     stack = [value]
     while stack:
         item = stack.pop()

@@ -1,4 +1,4 @@
-"""Models by name: the base model that ships, tiny random checkpoints, folders, repositories of the Hub."""
+"""Models by name: the embedded base model, tiny random checkpoints, folders, repositories of the Hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +14,14 @@ from rise_bench.models.trained_model import final_model, run_of
 TINY = "tiny-"
 """Prefix of the tiny random checkpoints, one for each family: tiny-qwen2_vl, …"""
 
-#: Largest model, in bytes, that is downloaded unless a command says otherwise.
+#: Default limit of a download, in bytes.
 MAX_MODEL_BYTES = 200 * 2**30
 _MAX_DESCRIPTION_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
-    """Model on this machine whose files run no code of its author.
-
-    Attributes:
-        folder: Folder of its files.
-        paths: Paths of the files that were checked, in the folder.
-        revision: Commit on the Hub; empty for a folder.
-    """
+    """Local model without code of its author: folder, paths in it, and commit on the Hub (or "")."""
 
     folder: Path
     paths: tuple[str, ...]
@@ -35,14 +29,11 @@ class CheckedModel:
 
 
 def local_model(name: str) -> str:
-    """Return the folder of a model that needs no Hub, or the name as it is.
+    """Return the folder of a local model, or else the name unchanged.
 
     Args:
-        name: `rise-bench-base`, `tiny-FAMILY` (made in the cache folder when first asked for), a folder or a
-            Hub id; the folder of a finished training run stands for the model of its last phase.
-
-    Raises:
-        ConfigError: If a run has no finished model.
+        name: `rise-bench-base`, `tiny-FAMILY` (made in the cache folder on first use), a folder, a finished
+            training run (the model of its last phase) or a Hub id.
     """
     if name == BASE_MODEL:
         return str(base_model_folder())
@@ -58,15 +49,15 @@ def local_model(name: str) -> str:
 
 
 def checked_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:
-    """Return a model that can be loaded without running code of its author; a Hub id is downloaded.
+    """Return a model without code of its author, by a name of `local_model`; a Hub id is downloaded.
 
     Args:
-        name: As for `local_model`.
+        name: Name of the model.
         revision: Hub revision; empty means the default branch.
         weights: Whether the weights are downloaded too.
 
     Raises:
-        ConfigError: If there is no such model, or loading it could run code of its author.
+        ConfigError: If the model does not exist, or could run code of its author.
     """
     folder = Path(local_model(name))
     if folder.resolve() == base_model_folder().resolve():  # part of this package, beside its code
@@ -84,16 +75,10 @@ def checked_model(name: str, revision: str = "", *, weights: bool = True) -> Che
 def fetch_checked_model(
     repo_id: str, revision: str = "", *, max_bytes: int = MAX_MODEL_BYTES, weights: bool = True
 ) -> CheckedModel:
-    """Download a model: its description and safetensors, by an allow-list of file names, then check it.
-
-    Args:
-        repo_id: ORG/NAME.
-        revision: Branch, tag or commit; empty means the default branch.
-        max_bytes: Largest sum of its files; nothing is downloaded above it.
-        weights: Whether the weights are downloaded too.
+    """Download description and safetensors of a model of at most `max_bytes`, and check them.
 
     Raises:
-        ConfigError: If loading it could run code of its author, or it is larger.
+        ConfigError: If it could run code of its author, or is larger.
         PrerequisiteError: If neither the Hub nor the local Hub cache has it.
     """
     if is_offline():
@@ -135,10 +120,10 @@ def _cached(repo_id: str, revision: str) -> CheckedModel:
 
 
 def is_model_folder(name: str) -> bool:
-    """Whether a model is a folder of this machine, as against an id of the Hub.
+    """Whether a model is a local folder and not a Hub id.
 
     Raises:
-        ConfigError: If it can only be a folder, and there is none with a model in it.
+        ConfigError: If it can only be a folder, and holds no model.
     """
     folder = Path(name).expanduser()
     if folder.is_dir() and any(folder.glob("*.json")):

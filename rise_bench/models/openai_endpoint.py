@@ -1,8 +1,8 @@
-"""Sampling from OpenAI-compatible endpoints: vLLM servers, hosted models, a teacher.
+"""Sampler of OpenAI-compatible endpoints: vLLM servers, hosted models, a teacher.
 
-Any number of endpoints share the work; requests go to them in turn. What may pass (a full queue, a restart)
-is tried again with growing pauses, what cannot (a wrong key, no such model) stops the program, and what
-concerns one sample (a prompt that is refused, a reply that is none) fails that sample only.
+Requests go to any number of endpoints in turn. Temporary failures (a full queue, a restart) are retried with
+growing pauses, permanent failures (a wrong key, an unknown model) stop the program, and failures of a sample
+(a refused prompt, an invalid reply) skip that sample.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _PLAIN_FORMATS = {"JPEG", "PNG", "WEBP", "GIF"}
 
 
 class Endpoints:
-    """Chat-completion servers that serve one model."""
+    """Chat-completion servers of one model."""
 
     batch_rows = 1
 
@@ -54,24 +54,23 @@ class Endpoints:
         pause_s: float = 1.0,
         max_reply_bytes: int = 16 << 20,
     ) -> None:
-        """Name the servers; nothing is sent yet.
+        """Prepare the clients; nothing is sent yet.
 
         Args:
             urls: Base URLs, with the version, e.g. `http://10.0.0.5:8000/v1`.
-            model: Model name that the servers know.
-            sampling: How tokens are drawn.
-            api_key_env: Environment variable with the key; unset sends none.
+            model: Model name on the servers.
+            sampling: Sampling settings.
+            api_key_env: Environment variable of the key; no key is sent if it is unset.
             concurrency: Requests in flight over all servers.
-            tries: How often a request is sent before its failure counts; a reply that is none, or does not
-                end in time, is asked for twice at most.
-            timeout_s: Seconds from sending a request to the last byte of its reply.
-            pause_s: Seconds before the second try, doubled for each further one. Where a server asks for
-                more by Retry-After, that is waited, up to two minutes.
+            tries: Tries of a request; invalid or late replies are retried only once.
+            timeout_s: Seconds from the request to the last byte of its reply.
+            pause_s: Seconds before the second try, doubled for each further try; a longer Retry-After of a
+                server is respected up to two minutes.
             max_reply_bytes: Largest reply.
 
         Raises:
             PrerequisiteError: The extra `endpoint` is not installed, or the key cannot be sent.
-            ConfigError: A URL makes no sense, or holds a password.
+            ConfigError: A URL is invalid, or holds a password.
         """
         require_extra("endpoint")
         from openai import Omit
@@ -89,16 +88,16 @@ class Endpoints:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def describe(self) -> dict[str, Any]:
-        """Model and sampling settings; where it runs does not matter."""
+        """Return model and sampling settings, without the servers."""
         sampling = self._sampling
         return {"model": self._model, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
-        """Draw `n` texts for each prompt; a server that gives fewer at a time is asked again."""
+        """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
         return [self._run(self._texts(data_url(p.image), p.text, n, max_tokens)) for p in prompts]
 
     def close(self) -> None:
-        """End the requests in flight, and with them the calls that wait for them."""
+        """Cancel the requests in flight and the calls that wait for them."""
 
         async def stop() -> None:
             running = asyncio.all_tasks() - {asyncio.current_task()}
@@ -114,7 +113,7 @@ class Endpoints:
         try:
             return future.result()
         finally:
-            future.cancel()  # of a call that is interrupted; a finished one stays as it is
+            future.cancel()  # of an interrupted call; without effect on a finished call
 
     async def _texts(self, image_url: str, text: str, n: int, max_tokens: int) -> list[str]:
         content = [
@@ -134,7 +133,7 @@ class Endpoints:
         return texts[:n]
 
     async def _ask(self, body: dict[str, Any]) -> list[str]:
-        """The texts of one request, tried again while that may help."""
+        """Return the texts of a request, with retries."""
         seen: Counter[int] = Counter()
         while True:
             client = next(self._clients)
@@ -184,7 +183,7 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
 
 
 def _client(url: str, key: str, timeout_s: float, max_reply_bytes: int) -> "AsyncOpenAI":
-    """A client of one server; what the environment says of OpenAI's own accounts is not sent to it."""
+    """Return the client of a server, without OpenAI account headers from the environment."""
     from openai import AsyncOpenAI, Omit
 
     from rise_bench.models.bounded_http import BoundedClient
@@ -231,7 +230,7 @@ def _checked(url: str) -> str:
 
 
 def data_url(image: bytes) -> str:
-    """An image file as a data URL; bytes pass untouched unless servers may not show them upright."""
+    """Return an image file as a data URL; re-encoded only if servers may not show it upright."""
     with open_image(image, "the image") as opened:
         kind = opened.format or ""
         plain = kind in _PLAIN_FORMATS and is_plain(opened)

@@ -1,4 +1,4 @@
-"""What it takes to sample text from a model: the interface that local models and endpoints share."""
+"""Interface of samplers: local models and endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from rise_bench.errors import RiseError
 
 
 class SampleError(RiseError):
-    """The model refuses this sample (too long, too large, against a policy); the others may still work."""
+    """The model refuses this sample (too long, too large, against a policy); others may still work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One user message: an image, as the bytes of its file, and a text after it."""
+    """User message: the bytes of an image file, then a text."""
 
     image: bytes
     text: str
@@ -21,7 +21,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn."""
+    """Sampling settings."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -44,12 +44,12 @@ class TokenCount:
 
 
 class Sampler(Protocol):
-    """A model that can be sampled from.
+    """Model that draws texts.
 
     Attributes:
-        workers: Calls of `sample` that may run at a time.
-        batch_rows: Prompts that one call should hold.
-        tokens: What was read and written so far.
+        workers: Number of concurrent calls of `sample`.
+        batch_rows: Prompts per call.
+        tokens: Tokens read and written so far.
     """
 
     workers: int
@@ -66,9 +66,9 @@ class Sampler(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Model and sampling settings for the provenance of what was sampled."""
+        """Return model and sampling settings for the provenance of texts."""
         ...
 
     def close(self) -> None:
-        """Free what the model holds; calls of `sample` that still run end with an error."""
+        """Free the model; running calls of `sample` end with an error."""
         ...

@@ -1,11 +1,10 @@
-"""Tiny random-weight checkpoints of the model families, made on the spot.
+"""Tiny checkpoints of the model families with random weights, made in a second from a seed, under 2 MB.
 
-They say nothing sensible, but they are whole: configuration, weights, tokenizer, processor and chat
-template, under 2 MB, in about a second, from a seed. `rise-bench demo` scores one and the tests train them,
-so that every code path which a real checkpoint takes is taken without a download.
+They have configuration, weights, tokenizer, processor and chat template, so that every code path of a real
+checkpoint runs without a download.
 
 The tokenizer is a byte-level BPE trained on a few sentences; the weights are scaled up after the default
-initialisation, so that greedy decoding depends on the image and the prompt instead of repeating one token.
+initialisation, so that greedy decoding depends on image and prompt instead of repeating a token.
 """
 
 from __future__ import annotations
@@ -72,18 +71,13 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tiny_model(
-    out: Path | str,
-    family: str = "qwen2_vl",
-    *,
-    seed: int = 0,
-) -> Path:
-    """Write a tiny checkpoint that `from_pretrained`, TRL and lmms-eval load like a released one.
+def make_tiny_model(out: Path | str, family: str = "qwen2_vl", *, seed: int = 0) -> Path:
+    """Write a tiny checkpoint for `from_pretrained`, TRL and lmms-eval.
 
     Args:
-        out: Folder to create; it appears only when complete, and an existing one is left as it is.
+        out: Folder to create; an existing checkpoint is kept.
         family: Name of a model family.
-        seed: Seeds the weights; the same seed gives the same files.
+        seed: Seed of the weights.
 
     Returns:
         `out` as a path.
@@ -116,7 +110,7 @@ def make_tiny_model(
 
 
 def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
-    """Byte-level BPE, so that any text round-trips; padding on the left, as batched generation needs it."""
+    """Return a byte-level BPE, in which any text round-trips, with padding on the left for generation."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     bpe = Tokenizer(models.BPE())
@@ -141,7 +135,7 @@ def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
 
 
 def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> ProcessorMixin:
-    """Image and video processors with the patch size of the family and at most 64 image tokens an image."""
+    """Return image and video processors with the family's patch size and at most 64 tokens per image."""
     token_px = (2 * family.patch_px) ** 2
     images = transformers.Qwen2VLImageProcessor(
         patch_size=family.patch_px, size={"shortest_edge": 4 * token_px, "longest_edge": 64 * token_px}
@@ -156,7 +150,7 @@ def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Fa
 
 
 def _model(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> PreTrainedModel:
-    """Random weights under the default initialisation; biases and norms included."""
+    """Return a model with random weights by the default initialisation."""
     ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     vision = {"depth": _LAYERS, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
     configuration = getattr(transformers, f"{family.classes}Config")(

@@ -1,4 +1,4 @@
-"""The models that a training run made, found by the run's folder."""
+"""Models of a training run, by the run's folder."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ _RECIPE = "config.yaml"
 
 
 def run_of(folder: Path) -> Path | None:
-    """Return the training run that a folder is, or that its model comes from; None if it is neither."""
+    """Return the training run of a folder, a run or a model in it; None for others."""
     if (folder / _RECIPE).is_file() and not (folder / "config.json").is_file():
         return folder
     run = folder.absolute().parent.parent
@@ -21,11 +21,7 @@ def run_of(folder: Path) -> Path | None:
 
 
 def recipe_of(run: Path) -> dict[str, Any]:
-    """Return the settings of a run as a tree.
-
-    Raises:
-        ConfigError: If they cannot be read.
-    """
+    """Return the settings of a run as a tree."""
     path = run / _RECIPE
     try:
         recipe: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -37,11 +33,7 @@ def recipe_of(run: Path) -> dict[str, Any]:
 
 
 def final_model(run: Path) -> Path:
-    """Return the folder of the model that the last phase of a run made.
-
-    Raises:
-        ConfigError: If no phase is finished, or the run's settings cannot be read.
-    """
+    """Return the model folder of the last finished phase of a run."""
     name = str(recipe_of(run).get("stage"))
     phases = stages()[name].phases if name in stages() else ()
     finished = [run / phase / "final" for phase in phases if (run / phase / "final").is_dir()]

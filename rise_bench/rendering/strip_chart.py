@@ -19,7 +19,7 @@ def strip_chart(
     panels: Mapping[str, Panel],
     *,
     ours: str = "",
-    floors: Mapping[str, float] | None = None,
+    baselines: Mapping[str, float] | None = None,
 ) -> str:
     """Draw panels beside one another over one scale.
 
@@ -28,18 +28,18 @@ def strip_chart(
         axis: What the values are, with the direction that is better.
         panels: Heading of a panel -> its methods, top to bottom; one that a panel lacks has an empty row.
         ours: Method to stand out.
-        floors: Baselines: name -> value of the lines across all panels.
+        baselines: Name -> value of the dashed lines across all panels.
 
     Raises:
         ValueError: There is no value to draw.
     """
-    floors = floors or {}
+    baselines = baselines or {}
     methods = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     values = [v for panel in panels.values() for points in panel.values() for v in points]
     if not values:
         raise ValueError("no values to draw")
     labels = round(24 + _LETTER * max(map(len, methods)))
-    ticks = nice_ticks(min([*values, *floors.values()]), max([*values, *floors.values()]))
+    ticks = nice_ticks(min([*values, *baselines.values()]), max([*values, *baselines.values()]))
     drawn = []
     for number, (heading, panel) in enumerate(panels.items()):
         left = labels + number * (_PANEL + _GAP)
@@ -57,12 +57,12 @@ def strip_chart(
             for row, name in enumerate(methods)
         ]
         frame = [(place(tick), tick) for tick in ticks]
-        lines = [(place(value), name, value) for name, value in floors.items()]
-        drawn.append({"heading": heading, "left": left, "rows": rows, "frame": frame, "floors": lines})
+        lines = [(place(value), name, value) for name, value in baselines.items()]
+        drawn.append({"heading": heading, "left": left, "rows": rows, "frame": frame, "baselines": lines})
     end = _TOP + len(methods) * _ROW
     width, height = labels + len(panels) * (_PANEL + _GAP), end + _BOTTOM
     return render(
         "strip_chart.svg.j2",
-        title=title, axis=axis, panels=drawn, ours=ours, floors=floors,
+        title=title, axis=axis, panels=drawn, ours=ours, baselines=baselines,
         top=_TOP, end=end, width=width, height=height,
     )  # fmt: skip

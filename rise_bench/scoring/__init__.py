@@ -1,1 +1,1 @@
-"""One scoring for reward, benchmark and leaderboard."""
+"""Scoring shared by reward, benchmark and leaderboard."""

@@ -11,7 +11,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A score with its percentile interval at level 0.95."""
+    """Score with its percentile interval at level 0.95."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ def draw(samples: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.
 
 
 def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
-    """Put a percentile interval around `value`, the score of all samples, from those of the resamples."""
+    """Return `value`, the score of all samples, with the percentile interval of the resamples."""
     finite = resampled[np.isfinite(resampled)]
     if finite.size == 0:
         return Interval(value, float("nan"), float("nan"))

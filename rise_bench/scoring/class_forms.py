@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from rise_bench.annotations.characters import look, words
+from rise_bench.annotations.characters import look, split_words
 
 _FAMILIES = [
     family.split()
@@ -37,7 +37,7 @@ _ADJECTIVES = frozenset(
 )
 _VOWELS = frozenset("aeiou")
 _SIBILANTS = ("s", "x", "z", "ch", "sh", "o")
-_ENDINGS = (  # ending of a name, and what may stand in its place
+_ENDINGS = (  # ending of a name, and its replacement
     ("iness", "y"), ("ness", ""), ("ful", ""), ("ous", ""), ("ement", "e"), ("ment", ""), ("osity", "ous"),
     ("ity", "e"), ("ity", ""), ("ed", "e"),
     ("ed", ""), ("ing", "e"), ("ing", ""), ("dom", ""), ("ion", "e"), ("ion", ""),
@@ -110,7 +110,7 @@ def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ..
     """Return, for each form that can end a class name, the word sequences that may precede it."""
     before: dict[str, set[tuple[str, ...]]] = {}
     for name in classes:
-        parts = [part.casefold() for part in words(look(name)[0])]
+        parts = [part.casefold() for part in split_words(look(name)[0])]
         if not parts:
             continue
         for form in forms(parts[-1]):

@@ -1,4 +1,4 @@
-"""Explanation of a score: what was read, what leaked, which boxes matched, and the reward."""
+"""Explanation of a score: reading, leaks, matched boxes, and reward."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,19 +14,19 @@ from rise_bench.scoring.scores import SampleScore, score_response
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that a score depends on.
+    """All inputs of a score.
 
     Attributes:
-        gold: The truth.
-        response: The text that holds the answer.
-        cot: The text that is checked for leaks: the think part, or the chain of thought of the closed loop as
-            it enters the prompt.
-        frame: The numbers that stand for the full image in that unit.
-        verdict: The reward and its conditions (eq. 9, or eq. 1 for the closed loop); boxes in pixels.
-        score: How the answer was read, and the benchmark's metrics of this sample.
-        leaks: Pieces of `cot` that give the annotation away, class names included.
+        gold: Ground truth.
+        response: Text with the answer.
+        cot: Text that is checked for leaks: the think part, or the chain of thought in the prompt of the
+            closed loop.
+        frame: Size of the full image in the unit of boxes.
+        verdict: Reward and its terms (eq. 9, or eq. 1 for the closed loop); boxes in pixels.
+        score: Reading of the answer, and metrics of this sample.
+        leaks: Pieces of `cot` that reveal the annotation, class names included.
         matches: (index of the true box, index of the stated box, IoU), for boxes.
-        equation: 9 or 1. Leaks decide the reward of eq. 1 only.
+        equation: 9 or 1; leaks count in eq. 1 only.
     """
 
     gold: Gold
@@ -55,12 +55,12 @@ def explain_response(
     """Explain the score of a response.
 
     Args:
-        gold: The sample's truth.
+        gold: Ground truth of the sample.
         response: Raw response; with `cot`, the reconstruction.
-        cot: Chain of thought that the response reconstructs the annotation from (eq. 1); None for a
-            think-answer or answer-only response (eq. 9).
-        answer_format: How it was asked for; a reconstruction is always the answer only.
-        rule: Which reward; the paper's if None.
+        cot: Chain of thought of a reconstruction (eq. 1); None for a think-answer or answer-only response
+            (eq. 9).
+        answer_format: Format of the answer; a reconstruction is always the answer only.
+        rule: Terms of the reward; the paper's if None.
     """
     kind = kind_of(gold.annotation)
     if cot is None:

@@ -1,10 +1,10 @@
 """Groundedness of a chain of thought in its image, from a model's likelihoods, without ground truth.
 
-The reward of the closed loop (eq. 1) cannot tell a true chain of thought from a code word that both halves
-agree on. A frozen base model that never sees the annotation can: a text that is true of a image should be
+The reward of the closed loop (eq. 1) cannot distinguish a true chain of thought from a code word that both
+halves agree on. A frozen base model without the annotation can: a text that is true of an image should be
 more likely beside that image than beside others. The score is the pointwise mutual information of text and
-image, log p(R | I) - mean over other images I' of log p(R | I'), in nats per token. It needs no labels,
-and it cannot see more than the base model sees. `rise_bench.models.likelihood` supplies the likelihoods.
+image, log p(R | I) - mean over other images I' of log p(R | I'), in nats per token. It needs no labels and is
+limited by the base model. `rise_bench.models.likelihood` supplies the likelihoods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """Groundedness of one text, whole and sentence by sentence, in nats per token.
+    """Groundedness of a text and of its sentences, in nats per token.
 
     Attributes:
         score: Mean over all tokens.
@@ -40,7 +40,7 @@ def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -
 
     Args:
         own: log p of each token beside its own image.
-        others: The same tokens' log p beside other images, one sequence a image, at least one.
+        others: Likewise beside other images, a sequence for each image, at least one.
 
     Raises:
         ValueError: If there is no other image, or the lengths differ.
@@ -58,14 +58,8 @@ def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -
 def groundedness(own: Sequence[float], others: Sequence[Sequence[float]]) -> float:
     """Return the mean information of the tokens of a text about its image, in nats per token.
 
-    Above 0, the text fits its image better than other images. 0 for an empty text.
-
-    Args:
-        own: log p of each token beside its own image.
-        others: Likewise beside other images.
-
-    Raises:
-        ValueError: As `token_information`.
+    Above 0, the text fits its image better than other images. 0 for an empty text. Arguments and errors as
+    `token_information`.
     """
     information = token_information(own, others)
     return math.fsum(information) / len(information) if information else 0.0
@@ -84,7 +78,7 @@ def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
     """Return the chance that a random positive scores above a random negative, ties counting half.
 
     Raises:
-        ValueError: If one side is empty: then there is nothing to rank.
+        ValueError: If one side is empty.
 
     >>> auroc([0.9, 0.4], [0.1, 0.4])
     0.875

@@ -1,11 +1,10 @@
 r"""Leaks: pieces of a chain of thought that reveal its annotation (L of eq. 1).
 
-The paper checks "for numerical content (probabilities or coordinate values)". Here any digit counts, and so
-does a number in words where it has the sense of a probability or a coordinate ("eighty per cent"), because
-that is how a policy would evade the digits; a plain count ("two dogs") is a cue, not a leak. With class names
-given (`strict`), naming a class or an inflection of it counts too. Texts are judged as a reader sees them:
-look-alike letters, invisible characters and spaced-out words are undone first. Each leak is a span with a
-reason, so that a person can see what was held against a text. Linear in the length of the text.
+The paper checks "for numerical content (probabilities or coordinate values)". Here any digit counts, and a
+number word that means a probability or a coordinate ("eighty per cent"), with which a policy would evade the
+digits; a plain count ("two dogs") is a cue, not a leak. With class names (`strict`), a class or an inflection
+of it counts too. Look-alike letters, invisible characters and spaced-out words are normalised first. A leak
+is a span with a reason. Linear in the length of the text.
 """
 
 import re
@@ -37,7 +36,7 @@ _GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
 
 
 class LeakSpan(NamedTuple):
-    """A piece of text that reveals the annotation: `text[start:end]`, and the reason."""
+    """Piece of text that reveals the annotation: `text[start:end]`, and the reason."""
 
     start: int
     end: int
@@ -50,8 +49,8 @@ def find_leaks(text: str, *, classes: Iterable[str] = (), texts: Iterable[str] =
 
     Args:
         text: A chain of thought.
-        classes: Class names that may not be named either (`leak="strict"`); none for the paper's rule.
-        texts: Texts that may not be written under either rule, because they are the annotation.
+        classes: Class names that count as leaks (`leak="strict"`); empty for the paper's rule.
+        texts: Texts of the annotation that count as leaks under both rules.
 
     >>> [(leak.text, leak.reason) for leak in find_leaks("joy at 80%, two dogs, eighty per cent")]
     [('80%', 'percentage'), ('eighty per cent', 'number_word')]
@@ -65,7 +64,7 @@ def find_leaks(text: str, *, classes: Iterable[str] = (), texts: Iterable[str] =
 
 
 def leak_verdicts(text: str, classes: Iterable[str], texts: Iterable[str] = ()) -> tuple[bool, bool]:
-    """Return whether a text leaks by the paper's rule, and whether it leaks by the strict one."""
+    """Return whether a text leaks by the paper's rule, and by the strict rule."""
     names = tuple(classes)
     seen, _ = look(text)
     numbers = (
@@ -107,7 +106,7 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
             if first >= 0 and tuple(texts[first:i]) == before and _adjacent(seen, tokens[first : i + 1]):
                 yield tokens[first].start(), tokens[i].end(), "class_name"
                 break
-    for name in map(_looks, classes):
+    for name in (look(name)[0] for name in classes):
         if _UNSPACED.search(name):
             for match in re.finditer(rf"{re.escape(name)}(?![{marks()}])", seen):
                 yield match.start(), match.end(), "class_name"
@@ -130,10 +129,6 @@ def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
 
 def _letters(word: str) -> str:
     return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-—.*_]+", word)).casefold()
-
-
-def _looks(name: str) -> str:
-    return look(name)[0]
 
 
 def _adjacent(seen: str, tokens: list[re.Match[str]]) -> bool:

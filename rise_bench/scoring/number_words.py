@@ -1,8 +1,8 @@
 """Number words that mean a probability or a coordinate.
 
-Each word becomes a letter that says what it can be: n a number, T a multiple of ten, B hundred or more, w a
-word that does not matter, and so on; a leak is a pattern of these letters. A count before its noun ("two dogs
-sleep in the corner") fits none of them: what gives a value away stands where no noun follows.
+Each word becomes a letter for its meaning: n a number, T a multiple of ten, B hundred or more, w an
+irrelevant word, and so on; a leak is a pattern of these letters. A count before its noun ("two dogs sleep in
+the corner") matches none of them.
 """
 
 import re
@@ -106,30 +106,9 @@ _JOINED_WHOLE = re.compile(rf"(?:{'|'.join(_JOINABLE)})+")
 _STARTS = tuple(_JOINABLE)
 _ROMAN = re.compile(r"m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})")
 _NO_ROMAN = frozenset(
-    [
-        "mix",
-        "cd",
-        "dc",
-        "md",
-        "mc",
-        "cv",
-        "xl",
-        "xxl",
-        "di",
-        "mi",
-        "li",
-        "dm",
-        "cc",
-        "mm",
-        "cm",
-        "ci",
-        "dl",
-        "ml",
-        "xi",
-        "mmm",
-        "vi",
-    ]
-)
+    ["mix", "cd", "dc", "md", "mc", "cv", "xl", "xxl", "di", "mi", "li",
+     "dm", "cc", "mm", "cm", "ci", "dl", "ml", "xi", "mmm", "vi"]
+)  # fmt: skip
 _FEELINGS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 _FEELING_NOUNS = frozenset(
     ["happiness", "dread", "delight", "grief", "sorrow", "melancholy", "excitement", "contentment",

@@ -1,10 +1,9 @@
-"""Reading of a response: a think-answer or answer-only text becomes an annotation, or a reason.
+"""Parser of responses: a think-answer or answer-only text becomes an annotation, or a reason.
 
-The trade-off: a benchmark should measure annotation, not JSON, so reading is generous (code fences, single
-quotes, trailing commas, percent signs, class names in any case, a missing tag); but it never guesses what was
-meant, so it does not fall back to an earlier answer, does not rescale boxes, and does not complete a number
-that was cut. Whether the text kept to the asked format is a separate verdict. Everything here is linear in
-the length of the text: hostile text is data, never an exception.
+A benchmark should measure annotation, not JSON, so the parser is generous (code fences, single quotes,
+trailing commas, percent signs, class names in any case, a missing tag); but it never guesses: no fallback to
+an earlier answer, no rescaling of boxes, no completion of a truncated number. The format is a separate
+verdict. Everything is linear in the length of the text, and hostile text never raises.
 """
 
 import re
@@ -12,18 +11,12 @@ from dataclasses import dataclass
 
 from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.characters import words
+from rise_bench.annotations.characters import split_words
 from rise_bench.annotations.kinds import KINDS
 
 _TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
-
-
 _INSIDE = r"[^<]*+(?:<(?!(?i:/?(?:think|answer)\s*+>))[^<]*+)*+"
-
-
 _THINK_ANSWER = re.compile(rf"\s*+<think>(?P<think>{_INSIDE})</think>\s*+<answer>{_INSIDE}</answer>\s*+")
-
-
 _ANSWER_ONLY = re.compile(rf"\s*+<answer>{_INSIDE}</answer>\s*+")
 
 
@@ -32,13 +25,13 @@ class Reading:
     """Result of reading a response.
 
     Attributes:
-        annotation: The stated annotation (boxes in the declared unit), or None if unreadable.
+        annotation: Stated annotation (boxes in the declared unit); None if unreadable.
         reason: "ok", or why unreadable: "empty", "no_answer", "no_class_numbers", "unclear_number",
             "not_finite", "truncated", "no_boxes", "no_valid_boxes".
         format_ok: The text is exactly `<think>…</think><answer>…</answer>` (or `<answer>…</answer>` for
             answer-only) and the answer is readable: F of eqs. 1 and 9.
-        think: Text between the think tags; empty if there is none.
-        answer: Text that was read as the answer.
+        think: Text between the think tags, or "".
+        answer: Text of the answer.
     """
 
     annotation: Annotation | None
@@ -55,9 +48,9 @@ def read_response(
 
     Args:
         text: Raw response.
-        kind: Name of the kind of annotation that was asked for.
+        kind: Name of the kind of annotation.
         classes: Class names of the benchmark.
-        style: The asked format; it decides `format_ok` only.
+        style: Requested format; it decides `format_ok` only.
     """
     if not text.strip():
         return Reading(None, "empty", False, "", "")
@@ -72,14 +65,14 @@ def _format_ok(text: str, style: Style) -> bool:
     if style == "answer_only":
         return _ANSWER_ONLY.fullmatch(text) is not None
     match = _THINK_ANSWER.fullmatch(text)
-    return match is not None and bool(words(match["think"]))
+    return match is not None and bool(split_words(match["think"]))
 
 
 def _split(text: str) -> tuple[str, str | None, bool]:
     """Return think text, answer text (None without one outside think), and whether its end is marked.
 
-    A think that is never closed ends where the last answer opens. A `</think>` without an opening closes a
-    think that the prompt opened.
+    An unclosed think ends at the last opening of an answer. A `</think>` without an opening closes a think of
+    the prompt.
     """
     tags = [(m.group(2).lower(), bool(m.group(1)), m.start(), m.end()) for m in _TAG.finditer(text)]
     last_think_end = max((end for name, closing, _, end in tags if name == "think" and closing), default=-1)

@@ -1,4 +1,4 @@
-"""Normal form of a model's text: encodable, and empty if there is none."""
+"""Normal form of a model's text: encodable, and empty for None."""
 
 import re
 

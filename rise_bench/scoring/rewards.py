@@ -1,4 +1,4 @@
-"""The two rewards of the paper: R of the closed loop (eq. 1) and R_R1 of think-answer training (eq. 9).
+"""Rewards of the paper: R of the closed loop (eq. 1) and R_R1 of think-answer training (eq. 9).
 
 Both are the similarity of the stated annotation to the ground truth, or 0 if a term fails. The GRPO reward,
 the quality score of a CoT row and `rise-bench explain` share the same verdict.

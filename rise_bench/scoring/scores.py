@@ -1,4 +1,4 @@
-"""Scoring: a response becomes a `SampleScore`, many become a `Report`.
+"""Scores of responses (`SampleScore`) and of a benchmark (`Report`).
 
 The lmms-eval tasks, `rise-bench score`, the baselines and the leaderboard share these functions, so that the
 same responses have the same score everywhere.
@@ -33,14 +33,14 @@ from rise_bench.scoring.rewards import read_stated
 
 @dataclass(frozen=True, slots=True)
 class SampleScore:
-    """Score of one response.
+    """Score of a response.
 
     Attributes:
-        id: The sample's id.
-        reading: How the response was read.
+        id: Id of the sample.
+        reading: Result of reading the response.
         stated: Stated annotation, boxes in pixels of the original image; None if unreadable.
         similarity: S of eqs. 2-6, 0 if unreadable.
-        values: Value of this sample by name of metric, for the metrics that are means of such values.
+        values: Value of this sample by name of metric, for metrics that are means over samples.
     """
 
     id: str
@@ -50,13 +50,13 @@ class SampleScore:
     values: Mapping[str, float]
 
     def value(self, metric: Metric) -> float:
-        """Return the value by a metric; the similarity where the metric is computed from all samples."""
+        """Return the value of a metric; the similarity for metrics of all samples."""
         return self.values[metric.name] if metric.sample else self.similarity
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Model that the win-rate is against.
+    """Opponent of the win-rate.
 
     Attributes:
         name: Name shown beside the win-rate, e.g. "train_mean".
@@ -68,21 +68,21 @@ class Reference:
 
     @classmethod
     def of(cls, name: str, kind: str, scores: Sequence[SampleScore]) -> "Reference":
-        """Make a reference of the scores of another model on the same samples."""
+        """Return the reference of a model by its scores on the same samples."""
         main = KINDS[kind].metrics[0].name
         return cls(name, {score.id: score.values[main] for score in scores})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores of one model on one benchmark.
+    """Scores of a model on a benchmark.
 
     Attributes:
         benchmark: Name of the benchmark.
         samples: Number of samples.
         metrics: Metric name -> value with its 95% interval (seeded bootstrap over samples).
         reasons: Number of responses by reason: "ok", or why they are unreadable.
-        reference: Model that the win-rate is against; empty if there is none.
+        reference: Opponent of the win-rate, or "".
     """
 
     benchmark: str
@@ -97,19 +97,13 @@ class Report:
 
 
 def score_response(gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT) -> SampleScore:
-    """Score one raw response; never raises on the text.
-
-    Args:
-        gold: Ground truth of the sample.
-        text: Raw response of the model.
-        answer_format: How the answer was asked for.
-    """
+    """Score a raw response; no text raises an error."""
     stated, reading = read_stated(gold, text, answer_format)
     return _score(gold, reading, stated)
 
 
 def score_annotation(gold: Gold, stated: Annotation) -> SampleScore:
-    """Score an annotation that was not read from a response; boxes in pixels of the original image."""
+    """Score an annotation without a response; boxes in pixels of the original image."""
     return _score(gold, Reading(stated, "ok", True, "", ""), stated)
 
 
@@ -135,13 +129,13 @@ def aggregate(
     seed: int = 0,
     ranking: Pool | None = None,
 ) -> Report:
-    """Turn sample scores into a report; the order of the samples does not matter.
+    """Aggregate sample scores to a report, independent of their order.
 
     Args:
         spec: The benchmark.
-        golds: Every sample of the split.
-        scores: One score for each of them.
-        reference: Model that the win-rate is against, if the kind of annotation has one.
+        golds: All samples of the split.
+        scores: Score of each sample.
+        reference: Opponent of the win-rate, if any.
         resamples: Bootstrap resamples; 0 leaves the intervals out (NaN).
         seed: Seed of the bootstrap.
         ranking: Samples of the ranking metric in order of ids; collected here if None.

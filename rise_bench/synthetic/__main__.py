@@ -84,9 +84,9 @@ def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
     """Return name, metric and mean similarity of each reader and baseline on the default test split."""
     test = golds(benchmark, "test")
     truth = [gold for _, gold in test]
-    floors = fit_baselines([gold for _, gold in golds(benchmark, "train")])
+    baselines = fit_baselines([gold for _, gold in golds(benchmark, "train")])
     answers = {name: [read(row, gold) for row, gold in test] for name, read in readers(benchmark).items()}
-    answers |= {f"floor: {name}": [answer(gold) for gold in truth] for name, answer in floors.items()}
+    answers |= {f"baseline: {name}": [answer(gold) for gold in truth] for name, answer in baselines.items()}
     return [
         (
             name,

@@ -13,7 +13,7 @@ from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.evaluation.score_run import score_floors, score_run
+from rise_bench.evaluation.score_run import score_baselines, score_run
 from rise_bench.hub.find import find_benchmark
 from rise_bench.leaderboards.submissions.schema import Submission, write_submission
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, load_gold, write_settings
@@ -54,7 +54,7 @@ def responses(dataset: BenchmarkDataset) -> dict[str, str]:
 def test_dataset_and_floors(birds: BenchmarkDataset) -> None:
     assert check_dataset(birds.root) == []
     assert {gold.annotation for gold in birds.golds("test")} == set(map(Word, BIRDS))
-    floors = score_floors(birds, resamples=10)
+    floors = score_baselines(birds, resamples=10)
     assert {name: report.metrics["exact"].value for name, report in floors.items()} == {
         "first": 0.5,
         "most_common": 0.5,

@@ -14,7 +14,7 @@ from rise_bench.cot.dataset import open_cots
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError, RiseError
-from rise_bench.evaluation.score_run import score_floors
+from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.files import atomic as storage
 from rise_bench.files.atomic import sha256_once
 from rise_bench.leaderboards.verification.gold_board import load_gold
@@ -70,7 +70,7 @@ def test_any_flipped_bit_is_refused(folder: Path, name: str) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "truths": lambda folder: open_dataset(folder).golds("test"),
     "rows": lambda folder: list(open_dataset(folder).rows("test")),
-    "floors": lambda folder: score_floors(open_dataset(folder), resamples=0),
+    "floors": lambda folder: score_baselines(open_dataset(folder), resamples=0),
     "the leaderboard": lambda folder: load_gold(open_dataset(folder)),
 }
 

@@ -61,7 +61,7 @@ def test_training_went_on_where_it_was_killed(rows: dict[str, dict], out: Path) 
 
 def test_rise_is_better_than_sft_than_the_base_model_and_than_any_constant(rows: dict[str, dict]) -> None:
     jsd = {name: row["metrics"]["jsd"]["value"] for name, row in rows.items()}
-    assert jsd["rise"] < jsd["sft"] and jsd["rise"] < jsd["base"] < jsd["floor: train_mean"]
+    assert jsd["rise"] < jsd["sft"] and jsd["rise"] < jsd["base"] < jsd["baseline: train_mean"]
     assert jsd["Bayes optimum"] == pytest.approx(0, abs=1e-12)
     assert rows["visual_rft"]["metrics"]["win_rate"]["value"] < 1 and rows["sft"]["reference"] == "RISE"
     assert all(rows[name]["minutes"] > 0 for name in ("rise", "visual_rft", "sft", "base"))
@@ -78,7 +78,7 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
     for words in (
         "RISE",
         "Visual-RFT",
-        "floor: train_mean",
+        "baseline: train_mean",
         "Bayes optimum",
         "rise-bench build custom",
         "submit",

@@ -16,7 +16,7 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.responses import read_responses, score_responses
-from rise_bench.evaluation.score_run import score_floors, score_run
+from rise_bench.evaluation.score_run import score_baselines, score_run
 from rise_bench.evaluation.win_rate_reference import reference_from_samples, win_rate_reference
 from rise_bench.scoring.explain import explain_response
 
@@ -59,7 +59,7 @@ def test_floors_of_distributions_are_those_of_scipy(moods):
     golds = [gold.annotation.probs for gold in moods.golds("test")]
     mean = train.mean(axis=0) / train.mean(axis=0).sum()
     expected = np.mean([jensenshannon(gold, mean) ** 2 for gold in golds])
-    floors = score_floors(moods, resamples=0)
+    floors = score_baselines(moods, resamples=0)
     assert floors["train_mean"].metrics["jsd"].value == pytest.approx(expected, abs=1e-12)
     uniform = np.mean([jensenshannon(gold, np.full(7, 1 / 7)) ** 2 for gold in golds])
     assert floors["uniform"].metrics["jsd"].value == pytest.approx(uniform, abs=1e-12)
@@ -68,7 +68,7 @@ def test_floors_of_distributions_are_those_of_scipy(moods):
 
 
 def test_floors_of_boxes(scenes):
-    assert score_floors(scenes, resamples=0).keys() == {"whole_image", "mean_box"}
+    assert score_baselines(scenes, resamples=0).keys() == {"whole_image", "mean_box"}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_dataset_without_a_train_split_is_scored_with_the_floors_that_need_non
     assert dataset.manifest.counts == {"test": 6}
     samples = _write(tmp_path / "s", _gold_answers(dataset))
     run = score_run(read_responses(samples), dataset, resamples=0)
-    assert run.floors.keys() == shown and run.report.reference == reference
+    assert run.baselines.keys() == shown and run.report.reference == reference
     assert f"| {next(iter(shown))} |" in (dataset.root / "README.md").read_text()
     for command in (("floors", dataset.root), ("score", samples, "--data", dataset.root)):
         done = _here(*command, "--resamples", "0")
@@ -100,7 +100,7 @@ def test_a_run_is_scored_with_intervals_and_floors(moods, tmp_path):
     assert run.report.metrics["jsd"].value < 1e-6
     assert run.report.metrics["win_rate"].value == 1
     assert run.report.metrics["jsd"].low <= run.report.metrics["jsd"].value <= run.report.metrics["jsd"].high
-    assert run.floors.keys() == {"uniform", "train_mean", "majority_class"}
+    assert run.baselines.keys() == {"uniform", "train_mean", "majority_class"}
     json.dumps(run.to_json())
 
 
@@ -114,7 +114,7 @@ def test_a_missing_sample_leaves_no_score(moods, tmp_path):
 def test_rows_of_a_trial_are_scored_alone(moods, tmp_path):
     answers = dict(list(_gold_answers(moods).items())[2:5])
     run = score_run(read_responses(_write(tmp_path / "s", answers)), moods, rows=slice(2, 5), resamples=0)
-    assert run.report.samples == run.floors["uniform"].samples == 3
+    assert run.report.samples == run.baselines["uniform"].samples == 3
 
 
 def test_another_run_can_be_the_reference(moods, tmp_path):

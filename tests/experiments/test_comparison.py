@@ -2,7 +2,7 @@
 
 import pytest
 
-from rise_bench.evaluation.score_run import score_floors
+from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.experiments.comparison import Row, cells, headings
 
 from ..support.drawn_data import write_drawn
@@ -12,7 +12,7 @@ from ..support.drawn_data import write_drawn
 def test_cells_stand_under_their_headings(benchmark, win_rate, tmp_path):
     dataset = write_drawn(tmp_path / benchmark, benchmark, train=8, test=4)
     metric = dataset.spec.metric
-    report = next(iter(score_floors(dataset, resamples=0).values()))
+    report = next(iter(score_baselines(dataset, resamples=0).values()))
     row = Row("RISE", report, "rise", false_statements=0.25, statements=6.0, minutes=2.0)
     shown = dict(zip(headings(metric), cells(row, metric), strict=True))
     assert shown["method"] == "RISE"

@@ -66,8 +66,8 @@ def test_the_best_method_is_bold_whichever_it_is(
     def row(name: str, value: float, method: str = "") -> Row:
         return Row(name, Report("b", 9, {metric: Interval(value, value, value)}), method)
 
-    others = [row("floor: x", 0.0), row("Bayes optimum", 1.0)]
+    others = [row("baseline: x", 0.0), row("Bayes optimum", 1.0)]
     methods = [row(name, value, name) for name, value in scores.items()]
     table = _table([*methods, *others], all_metrics()[metric])
     assert [cells[0] for kind, cells in table if kind == "best"] == bold
-    assert [kind for kind, _ in table].count("floor") == 2
+    assert [kind for kind, _ in table].count("baseline") == 2

@@ -160,7 +160,7 @@ def test_torn_weights_are_refused(tiny_model: Path, tmp_path: Path, damage: str)
     bad = {"cut": good[:-1], "garbage": b"\xff" * 100, "longer": good + b"x", "empty": b""}[damage]
     path = tmp_path / "model.safetensors"
     path.write_bytes(bad)
-    with pytest.raises(DataError, match="is truncated or no safetensors file"):
+    with pytest.raises(DataError, match="is truncated or not a safetensors file"):
         check_safetensors(path)
 
 
@@ -178,7 +178,7 @@ def test_bad_pins_and_scores_are_said(alice: Minihub, run: Path, tmp_path: Path)
         preview_model(run, MODEL, datasets=["rise/e6@main"])
     path = tmp_path / "x.json"
     path.write_text('{"metrics": {}}')
-    with pytest.raises(ConfigError, match="is no scored run .*`rise-bench score --json`"):
+    with pytest.raises(ConfigError, match="is not a scored run .*`rise-bench score --json`"):
         preview_model(run, MODEL, scores=[path])
     with pytest.raises(ConfigError, match="cannot be read as JSON"):
         preview_model(run, MODEL, scores=[tmp_path / "absent.json"])

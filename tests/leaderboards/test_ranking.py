@@ -143,13 +143,13 @@ def test_every_submission_of_a_model_is_shown_and_numbered_by_date(tables):
 
 
 def test_floors_are_lines_of_their_own(tables):
-    assert {floor.name for floor in tables["emotion6/4-shot"].floors} == {
+    assert {baseline.name for baseline in tables["emotion6/4-shot"].baselines} == {
         "uniform",
         "train_mean",
         "majority_class",
     }
-    assert {floor.name for floor in tables["coco_sub/full"].floors} == {"whole_image", "mean_box"}
-    values = [floor.main.value for floor in tables["emotion6/4-shot"].floors]
+    assert {baseline.name for baseline in tables["coco_sub/full"].baselines} == {"whole_image", "mean_box"}
+    values = [baseline.main.value for baseline in tables["emotion6/4-shot"].baselines]
     assert values == sorted(values)
 
 

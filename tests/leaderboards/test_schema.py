@@ -165,7 +165,7 @@ def test_long_responses_are_counted_in_bytes():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'{"a": 1, "a": 2}', "comes twice"),
+        (b'{"a": 1, "a": 2}', "appears twice"),
         (b"NaN", "is not JSON"),
         (b"-Infinity", "is not JSON"),
         (b"[1e400]", "out of range"),

@@ -35,7 +35,7 @@ def test_every_template_says_by_its_name_how_it_escapes() -> None:
 
 
 def test_a_strip_chart_holds_its_rows_between_headings_and_axis() -> None:
-    drawn = strip_chart("t", "x", {"4-shot": {"a<b": [1.0, 2.0], "c": []}}, floors={"mean": 1.5})
+    drawn = strip_chart("t", "x", {"4-shot": {"a<b": [1.0, 2.0], "c": []}}, baselines={"mean": 1.5})
     height = int(re.search(r'viewBox="0 0 \d+ (\d+)"', drawn)[1])  # type: ignore[index]
     title, heading = (float(y) for y in re.findall(r'class="title" x="\d+" y="(\d+)"', drawn))
     dots = {float(y) for y in re.findall(r'class="dot" cx="[\d.]+" cy="([\d.]+)"', drawn)}

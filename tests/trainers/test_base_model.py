@@ -247,8 +247,8 @@ def test_the_shipped_model_is_a_weak_annotator_that_keeps_a_format_often_and_not
     spec, rows = get_benchmark("moods"), evaluate.samples("moods", "test", 100)
     result = evaluate.annotate(speaker, spec, rows)
     assert all(0.6 < result[f"{style} sampled"]["format"] < 0.9 for style in ("think_answer", "answer_only"))
-    assert result["think_answer"]["jsd"] > 0.8 * result["floor train_mean"]["jsd"]
-    assert result["answer_only"]["jsd"] > 0.8 * result["floor train_mean"]["jsd"]
+    assert result["think_answer"]["jsd"] > 0.8 * result["baseline train_mean"]["jsd"]
+    assert result["answer_only"]["jsd"] > 0.8 * result["baseline train_mean"]["jsd"]
 
 
 def test_the_shipped_model_answers_boxes(speaker):

@@ -126,7 +126,7 @@ def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]
 
 
 def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, Any]:
-    """Return format and scores of zero-shot answers in both forms, and the floors beside them."""
+    """Return format and scores of zero-shot answers in both forms, and the baselines."""
     golds, images = [r.gold for r in rows], [r.image for r in rows]
     result: dict[str, Any] = {}
     for style, prompt in (("think_answer", think_answer_prompt), ("answer_only", answer_only_prompt)):
@@ -138,9 +138,9 @@ def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> d
                 **_metrics(spec, golds, scores),
                 **({"true_statements": truth_rate(texts, rows)["all"]} if style == "think_answer" else {}),
             }
-    floors = fit_baselines([r.gold for r in samples(spec.name, "train", 300)])
-    for name, answer in floors.items():
-        result[f"floor {name}"] = _metrics(spec, golds, [score_annotation(g, answer(g)) for g in golds])
+    baselines = fit_baselines([r.gold for r in samples(spec.name, "train", 300)])
+    for name, answer in baselines.items():
+        result[f"baseline {name}"] = _metrics(spec, golds, [score_annotation(g, answer(g)) for g in golds])
     return result
 
 

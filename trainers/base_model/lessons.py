@@ -117,13 +117,13 @@ def _bare(rng: random.Random, annotation: Annotation) -> str:
     return answer.removeprefix("<answer>").removesuffix("</answer>") if rng.random() < CARELESS else answer
 
 
-def _some(rng: random.Random, low: int, high: int) -> list[str]:
+def _random_cues(rng: random.Random, low: int, high: int) -> list[str]:
     return rng.sample(list(_moods.CUES), rng.randint(low, high))
 
 
 def _note_names(rng: random.Random) -> list[str]:
     names = [*_moods.RELEVANT, *rng.sample(_moods.DISTRACTORS, rng.randint(0, 2))]
-    return rng.sample(names, len(names)) if rng.random() < 0.5 else _some(rng, 2, 7)
+    return rng.sample(names, len(names)) if rng.random() < 0.5 else _random_cues(rng, 2, 7)
 
 
 def _mood_words(cues: dict[str, str], names: Sequence[str]) -> str:
@@ -140,10 +140,10 @@ def _kind_words(cues: dict[str, str], names: Sequence[str]) -> str:
 def mood_picture(rng: random.Random, seen: Seen, describe: float = 0.25) -> Lesson:
     """Return a lesson on a picture like those of moods."""
     cues, draw = seen.cues, rng.random()
-    names = _some(rng, 3, 6)
+    names = _random_cues(rng, 3, 6)
     text = _mood_words(cues, names)
     if draw < describe:
-        everything = _some(rng, 8, 8)
+        everything = _random_cues(rng, 8, 8)
         return Lesson(DESCRIBE, _mood_words(cues, everything), seen.pixels)
     draw = (draw - describe) / (1 - describe)
     if draw < 0.4:

@@ -75,13 +75,13 @@ function setUpBoard() {
   search.setAttribute("aria-keyshortcuts", "/");
   const tier = select("tier", [["", "all"], ["reproduced", "reproduced"], ["hidden-split", "hidden-split"], ["recomputed", "recomputed"]]);
   const ranks = select("rank", [["", "reproduced and hidden-split"], ["all", "everything"]]);
-  const runs = select("runs", [["", "all submissions"], ["best", "best of each model"], ["certain", "better than every floor"]]);
+  const runs = select("runs", [["", "all submissions"], ["best", "best of each model"], ["certain", "better than every baseline"]]);
   tier.value = state.get("tier") || "";
   ranks.value = state.get("rank") === "all" ? "all" : "";
   runs.value = state.get("runs") || "";
   const status = Object.assign(document.createElement("span"), { className: "status" });
   status.setAttribute("role", "status");
-  const floor = table.querySelector("tbody.floors td.score");
+  const baseline = table.querySelector("tbody.baselines td.score");
   const lower = table.dataset.lower !== undefined;
 
   function apply() {
@@ -95,7 +95,7 @@ function setUpBoard() {
       const first = !seen.has(name.title.toLowerCase());
       seen.add(name.title.toLowerCase());
       const score = order(row.querySelector("td.score"));
-      const limit = floor ? order(floor) : null;
+      const limit = baseline ? order(baseline) : null;
       const above = limit === null || (lower ? score < limit : score > limit);
       row.hidden = !(
         words.every((word) => text.includes(word)) &&

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
 
-from rise_bench.annotations.characters import fold, fold_word, marks, plain, words
+from rise_bench.annotations.characters import fold, fold_word, marks, plain, split_words
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
 
@@ -144,7 +144,7 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
 
 @lru_cache(maxsize=64)
 def _names(classes: tuple[str, ...]) -> Names:
-    split = [words(plain(name)) for name in classes]
+    split = [split_words(plain(name)) for name in classes]
     return Names(
         index={fold(name): i for i, name in enumerate(classes)},
         endings=frozenset("".join(map(fold_word, parts[i:])) for parts in split for i in range(len(parts))),
@@ -259,7 +259,7 @@ def _class_of(text: str, match: re.Match[str], names: Names) -> int | None:
             return _class_of_key(text[begin + opened : end], names)
         if begin:
             return None
-    before = words(text[begin:end])
+    before = split_words(text[begin:end])
     for count in range(min(names.most_words, len(before)), 0, -1):
         index = names.index.get("".join(map(fold_word, before[-count:])))
         if index is not None:
@@ -278,7 +278,7 @@ def _opening_of(window: str, quote: str, escaped: bool) -> int | None:
 
 def _class_of_key(key: str, names: Names) -> int | None:
     """Return the class that a quoted key names: the whole of it, but for a number or a word of no content."""
-    parts = [fold_word(word) for word in words(key)]
+    parts = [fold_word(word) for word in split_words(key)]
     while parts and "".join(parts) not in names.index and (parts[0] in _FILLERS or parts[0].isdigit()):
         del parts[0]
     return names.index.get("".join(parts))

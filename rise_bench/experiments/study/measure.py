@@ -11,7 +11,7 @@ from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses, score_responses
-from rise_bench.evaluation.score_run import score_floors
+from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.comparison import checked, samples_file
 from rise_bench.experiments.methods import find_method
@@ -27,10 +27,10 @@ class Result:
 
     Attributes:
         benchmark: Name of the benchmark.
-        budget: steps or time; empty for floors.
-        shots: Number of shots; empty for floors.
+        budget: steps or time; empty for baselines.
+        shots: Number of shots; empty for baselines.
         seed: Seed of pictures and training.
-        method: Name of the method, or `floor:` and the floor's.
+        method: Name of the method, or `floor:` and the name of a baseline.
         numbers: What was measured, by name; what does not apply is absent.
     """
 
@@ -82,12 +82,12 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     return Result(study.benchmark, study.budget, shots, seed, method, numbers)
 
 
-def measure_floors(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list[Result]:
+def measure_baselines(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list[Result]:
     """Score the constant predictors on the test pictures of a seed."""
     metric = dataset.spec.metric
     return [
         Result(benchmark, "", "", seed, f"floor:{name}", {metric: report.metrics[metric].value})
-        for name, report in score_floors(dataset, resamples=0).items()
+        for name, report in score_baselines(dataset, resamples=0).items()
     ]
 
 
@@ -130,13 +130,13 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     """Measures of the chains of thought that the SFT phase trains on."""
     if method.cots is None:
         return {}
-    floors = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
-    asked = {column: floor for column, floor in floors.items() if floor is not None}
+    thresholds = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
+    asked = {column: threshold for column, threshold in thresholds.items() if threshold is not None}
     rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "leak_numbers", *asked]))
     kept = [
         row
         for row in rows
-        if all(row[name] is not None and row[name] >= floor for name, floor in asked.items())
+        if all(row[name] is not None and row[name] >= threshold for name, threshold in asked.items())
     ]
     count = fact_check.count_statements
     texts = ((row["id"], row["cot"]) for row in kept)

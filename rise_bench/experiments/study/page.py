@@ -31,7 +31,7 @@ _BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the second
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
     """Write OUT/study.md and charts for each benchmark and budget; return the page."""
-    parts = [_part(out, groups, _floors(results, groups[0].benchmark)) for groups in by_budget(results)]
+    parts = [_part(out, groups, _baselines(results, groups[0].benchmark)) for groups in by_budget(results)]
     seconds = JobFolder(out / "jobs").all_seconds()
     page = render(
         "study.md.j2", parts=parts, time=time_table(seconds) if seconds else None, failed=list(failed)
@@ -40,16 +40,16 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
     return out / "study.md"
 
 
-def _part(out: Path, groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, Any]:
+def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:
     """Write the charts of a benchmark and budget, and return what the template needs."""
-    charts, compared = _charts(groups, floors), [*groups, *over_shots(groups)]
+    charts, compared = _charts(groups, baselines), [*groups, *over_shots(groups)]
     for name, chart in charts.items():
         atomic_write_text(out / name, chart)
     return {
         "title": f"{groups[0].benchmark}, {_BUDGETS[groups[0].budget]}",
         "charts": [Markdown(name) for name in charts],
         "metric": headings(groups[0].metric)[1],
-        "floors": floors,
+        "baselines": baselines,
         "scores": score_table(compared),
         "claims": claim_table(compared),
         "questions": question_table(compared),
@@ -59,7 +59,7 @@ def _part(out: Path, groups: Sequence[Group], floors: Mapping[str, float]) -> di
     }
 
 
-def _floors(results: Sequence[Result], benchmark: str) -> dict[str, float]:
+def _baselines(results: Sequence[Result], benchmark: str) -> dict[str, float]:
     by_name: dict[str, list[float]] = {}
     for result in results:
         if result.benchmark == benchmark and result.method.startswith("floor:"):
@@ -67,10 +67,10 @@ def _floors(results: Sequence[Result], benchmark: str) -> dict[str, float]:
     return {name: fmean(values) for name, values in sorted(by_name.items())}
 
 
-def _charts(groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, str]:
+def _charts(groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, str]:
     """Return by file name a chart of the methods and, where there are any, one of RISE and its ablations."""
     first, present = groups[0], methods_of(groups)
-    near = {name: value for name, value in floors.items() if name in ("train_mean", "mean_box")}
+    near = {name: value for name, value in baselines.items() if name in ("train_mean", "mean_box")}
     rows = {
         "": [name for name in present if name in METHODS],
         "-ablations": [name for name in present if name in (AGAINST, *ABLATIONS)],
@@ -85,6 +85,6 @@ def _charts(groups: Sequence[Group], floors: Mapping[str, float]) -> dict[str, s
         }
         title = f"{first.benchmark}, {_BUDGETS[first.budget]}"
         ours = find_method(AGAINST).title
-        chart = strip_chart(title, headings(first.metric)[1], panels, ours=ours, floors=near)
+        chart = strip_chart(title, headings(first.metric)[1], panels, ours=ours, baselines=near)
         charts[f"study-{first.benchmark}-{first.budget}{suffix}.svg"] = chart
     return charts

@@ -16,7 +16,7 @@ from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.calibration import time_steps
 from rise_bench.experiments.study.grid import Study
-from rise_bench.experiments.study.measure import Result, measure, measure_floors
+from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import write_page
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
@@ -141,7 +141,7 @@ def _remove_checkpoints(job: Job) -> None:
 
 
 def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
-    results = [r for seed, data in drawn.items() for r in measure_floors(study.benchmark, data, seed)]
+    results = [r for seed, data in drawn.items() for r in measure_baselines(study.benchmark, data, seed)]
     for seed, shots, method in study.points():
         jobs = method_jobs(study.cell(method, shots, seed), [method])
         if all(study.jobs_folder.is_done(job) for job in jobs):

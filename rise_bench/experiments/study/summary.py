@@ -55,7 +55,7 @@ class Group:
 
 
 def groups(results: Iterable[Result]) -> list[Group]:
-    """Sort results into groups; floors, which have neither budget nor shots, are in none."""
+    """Sort results into groups; baselines, without budget and shots, are in none."""
     by_method: dict[tuple[str, str, str], dict[str, dict[int, Result]]] = defaultdict(
         lambda: defaultdict(dict)
     )

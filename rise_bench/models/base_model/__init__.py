@@ -1,20 +1,19 @@
-"""The embedded base model: a Qwen2-VL of two million parameters that sees and speaks a little.
+"""Embedded base model: a Qwen2-VL of two million parameters, so that RISE runs without a download.
 
-It ships with the package, so that the whole of RISE runs without a download. The card beside this file
-(README.md) says what it can do, and `rise_bench.trainers.base_model.pretrain` is the script that made it.
+README.md beside this file is its card; `rise_bench.trainers.base_model.pretrain` trains it.
 """
 
 from pathlib import Path
 
 BASE_MODEL = "rise-bench-base"
-"""Name by which recipes and commands ask for it."""
+"""Its name in recipes and commands."""
 
 MAX_PIXELS = 112 * 112
-"""Largest picture that its processor keeps; larger ones are made smaller, 16 image tokens each."""
+"""Largest picture of its processor, 16 image tokens; larger pictures are scaled down."""
 
 
 def base_model_folder() -> Path:
-    """Return the folder of the embedded model, as `from_pretrained` takes it.
+    """Return the folder of the embedded model for `from_pretrained`.
 
     >>> (base_model_folder() / "model.safetensors").stat().st_size < 10_000_000
     True
