@@ -1,0 +1,115 @@
+"""Plain words: names that say what they hold, and the field's terms in docstrings, messages and documents."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDERS = ("rise_bench", "builders", "tasks", "trainers", "leaderboards", "benchmarks")
+
+#: Code in a text, which is no prose.
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+NAMES = frozenset({"one", "some", "found", "said", "mine", "words"})
+
+#: Pattern of prose -> what to write instead.
+TERMS = {
+    r"\bmend(s|ed|ing)?\b": "fix",
+    r"\btorn\b": "truncated",
+    r"\b(stands?|comes?) twice\b": "appears twice",
+    r"\b(nats|bits|seconds|ms) a token\b": "per token",
+    r"\bfloors?\b": "baseline, or threshold",
+}
+
+
+def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and name of everything that code gives a name, without leading underscores."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                pass
+            case ast.arg(arg=name) | ast.alias(asname=str(name)):
+                pass
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                pass
+            case _:
+                continue
+        yield getattr(node, "lineno", 0), name.lstrip("_")
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every docstring and message: strings of more than one word."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            yield node.lineno, node.value
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms to write instead of what a text says."""
+    prose = CODE.sub("", text)
+    return [term for pattern, term in TERMS.items() if re.search(pattern, prose, re.IGNORECASE)]
+
+
+@pytest.fixture(scope="module")
+def trees(root: Path) -> dict[Path, ast.AST]:
+    paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.py"))]
+    return {path.relative_to(root): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def test_names_say_what_they_hold(trees: dict[Path, ast.AST]) -> None:
+    bad = [
+        f"{path}:{line} {name}" for path, tree in trees.items() for line, name in names(tree) if name in NAMES
+    ]
+    assert not bad, "\n".join(bad)
+
+
+def test_docstrings_and_messages_use_the_terms_of_the_field(trees: dict[Path, ast.AST]) -> None:
+    lexicon = Path("rise_bench/scoring/number_words.py")
+    bad = [
+        f"{path}:{line}: write {term}"
+        for path, tree in trees.items()
+        if path != lexicon
+        for line, text in texts(tree)
+        for term in terms(text)
+    ]
+    assert not bad, "\n".join(bad)
+
+
+def test_documents_use_the_terms_of_the_field(root: Path) -> None:
+    later = root / "docs" / "study.md"
+    bad = [
+        f"{path.relative_to(root)}: write {term}"
+        for path in sorted({*root.glob("docs/*.md"), *root.glob("docs/decisions/*.md")} - {later})
+        for term in terms(path.read_text(encoding="utf-8"))
+    ]
+    assert not bad, "\n".join(bad)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "found = 1",
+        "for one in x: pass",
+        "[said for said in x]",
+        "def f(mine): pass",
+        "def _some(): pass",
+        "x.words = 1",
+        "import a as found",
+        "with x as one: pass",
+        "if (found := x): pass",
+    ],
+)
+def test_a_name_counts(code: str) -> None:
+    assert NAMES & {name for _, name in names(ast.parse(code))}
+
+
+@pytest.mark.parametrize("text", ["an id stands twice", "0.3 nats a token", "below the floor", "mend it"])
+def test_a_term_counts(text: str) -> None:
+    assert terms(text)
+
+
+@pytest.mark.parametrize("text", ["the command `rise-bench floors`", "needs a token", "recommend"])
+def test_other_text_does_not_count(text: str) -> None:
+    assert not terms(text)
