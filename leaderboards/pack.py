@@ -1,7 +1,7 @@
-"""The two files of a submission, made from the output folder of a run.
+"""The two files of a submission from the output folder of a run.
 
-Responses, dataset and prompt hashes, decoding, seeds, versions and the command line are read from what
-lmms-eval wrote. Only what no file records is asked for: the model's commit, the shots, who ran it.
+Responses, dataset and prompt hashes, decoding, seeds, versions and the command line are read from files of
+lmms-eval. The submitter states the rest: the model's commit, the shots, who ran it.
 """
 
 import json
@@ -31,7 +31,7 @@ _DEFAULT_NEW_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """A run of one of our tasks.
+    """Run of a task of rise-bench.
 
     Attributes:
         task: Name of the task.
@@ -47,7 +47,7 @@ class RunFiles:
 
     @property
     def time(self) -> str:
-        """When it ran, as the results file records it: "20260131_235959"; sorts by time."""
+        """Time of the run in the results file, "20260131_235959"."""
         return str(self.results.get("date", ""))
 
 
@@ -60,9 +60,9 @@ class Statement:
         shots: Training samples of the benchmark that the model saw.
         by: Who ran it.
         name: Display name of the model; the name in its id if empty.
-        method: How it was trained, e.g. "RISE".
-        hardware: Hardware that it ran on; this machine if empty.
-        notes: Anything else.
+        method: Training method, e.g. "RISE".
+        hardware: Hardware of the run; this machine if empty.
+        notes: Other remarks.
     """
 
     model: str
@@ -75,10 +75,10 @@ class Statement:
 
 
 def find_runs(folder: Path) -> list[RunFiles]:
-    """Find the newest run of each of our tasks below a folder, by the time that its results record.
+    """Find the newest run of each task of rise-bench below a folder, by the time in its results.
 
     Raises:
-        DataError: If there is none, or a results file cannot be read.
+        DataError: If there is no run, or a results file cannot be read.
     """
     runs: dict[str, RunFiles] = {}
     below = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
@@ -103,13 +103,10 @@ def find_runs(folder: Path) -> list[RunFiles]:
 
 
 def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submission, bytes]:
-    """Make a submission of a run.
-
-    Returns:
-        The submission, and the bytes of `samples.jsonl`.
+    """Return the submission of a run and the bytes of its `samples.jsonl`.
 
     Raises:
-        ConfigError: If the model is not named as ORG/NAME@COMMIT.
+        ConfigError: If the model is not ORG/NAME@COMMIT.
         DataError: If the run is incomplete or belongs to another dataset.
         SubmissionError: If a text does not fit the schema.
     """
@@ -206,7 +203,7 @@ def _shell(value: object) -> str:
 
 
 def _printed(run: RunFiles) -> dict[str, float]:
-    """Return the metrics that lmms-eval printed: claims, which reveal files of different runs."""
+    """Return the metrics of lmms-eval's results file, the claims."""
     metrics = {}
     for key, value in run.results["results"][run.task].items():
         name, _, filtered = key.partition(",")
@@ -229,7 +226,7 @@ def slug_of(submission: Submission) -> str:
 
 
 def summary(submission: Submission, outcome: Verification, folder: str) -> str:
-    """Return a short description of what would be sent, and the verdict of the verifier."""
+    """Return a short description of a submission and its verdict."""
     report = outcome.report
     model, run, prompt, decoding = submission.model, submission.run, submission.prompt, submission.decoding
     scores = ", ".join(f"{name} {v.value:.4f}" for name, v in report.metrics.items()) if report else "none"

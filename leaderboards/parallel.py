@@ -1,4 +1,4 @@
-"""Running one job over many submissions, in order, on all cores."""
+"""A job over many submissions, in order, on all cores."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence

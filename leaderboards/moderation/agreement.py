@@ -1,4 +1,4 @@
-"""Choice of the samples that are run again, and comparison with the submitted responses."""
+"""Choice of samples to run again, and comparison with the submitted responses."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,11 @@ class Agreement:
 
     Attributes:
         samples: Samples in the part.
-        identical: Share of responses that are the same except for white space.
+        identical: Share of responses that are equal except for white space.
         submitted: Mean score of the submitted responses.
         again: Mean score of the second run.
         difference: `again - submitted`, with its 95% interval over samples.
-        agrees: Whether most responses are the same, or the interval holds zero and the difference is small
-            or well within it.
+        agrees: Whether most responses are equal, or the interval contains zero and the difference is small.
     """
 
     samples: int
@@ -49,7 +48,7 @@ def choose(ids: Sequence[str], seed: str, samples_sha256: str, fraction: float) 
 
     Args:
         ids: Ids of all samples.
-        seed: Text that nobody knew when the submission was made.
+        seed: Text that was unknown at the time of the submission.
         samples_sha256: Hash of the submitted samples.
         fraction: Share to choose, above 0 and at most 1; at least one sample.
 

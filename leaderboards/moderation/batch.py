@@ -62,8 +62,7 @@ def verify_pull_request(
 ) -> tuple[PullRequest, Verification]:
     """Verify a pull request on the results dataset.
 
-    Names and sizes are checked first; files over the limits, and files other than the two of a submission,
-    are never downloaded.
+    Names and sizes are checked before the download; only the two files of a submission are downloaded.
 
     Args:
         repo_id: Results dataset.
@@ -97,10 +96,7 @@ def known_fingerprints(
     workers: int | None = None,
     marks: Marks | None = None,
 ) -> list[Fingerprint]:
-    """Return the fingerprints of the submissions to a benchmark on main.
-
-    `marks` is a cache: main does not change while many pull requests are compared with it.
-    """
+    """Return the fingerprints of the submissions to a benchmark on main; `marks` caches them."""
     chosen, marks = [], {} if marks is None else marks
     for folder in submission_folders(results):
         submission, _ = read_submission(read_folder(results / folder, results)[0])
@@ -135,11 +131,7 @@ def verify_all(
     workers: int | None = None,
     progress: Progress = _SILENT,
 ) -> list[Verification]:
-    """Verify every submission of a results folder, as `load_entries` does before it shows any.
-
-    Returns:
-        Outcomes in order of folders.
-    """
+    """Verify every submission of a results folder like `load_entries`; outcomes in order of folders."""
     folders, review = in_review_order(results), Review(results)
     outcomes = []
     for alone in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
@@ -149,7 +141,7 @@ def verify_all(
 
 
 def decide(outcome: Verification, decision: Decision, why: str) -> Verification:
-    """Decide on a held submission as a maintainer; what the verifier refuses cannot be accepted.
+    """Decide on a held submission as a maintainer; refused submissions stay refused.
 
     Raises:
         ConfigError: If the submission is not held.

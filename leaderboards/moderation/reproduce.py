@@ -1,8 +1,8 @@
-"""A second run of a random part of an open-weights submission, for the tier "reproduced".
+"""Second run of a random part of an open-weights submission, for the tier "reproduced".
 
-The samples are chosen by hash from a recorded seed, so that anyone can check the choice; nobody may know the
-seed when the submission is made, such as the commit that merges it. The model is fetched at the submission's
-commit (safetensors, no code) and runs through lmms-eval on the chosen samples in a confined process.
+The samples are chosen by hash from a recorded seed, so that anyone can check the choice; the seed, such as
+the commit that merges a submission, is unknown at its time. The model is fetched at the submission's commit
+(safetensors, no code) and runs through lmms-eval on the chosen samples in a confined process.
 """
 
 import contextlib
@@ -81,15 +81,15 @@ def run_again(
         work: Empty folder for the model and the part.
         model_args: Further model arguments of lmms-eval from the maintainer, e.g.
             "device=cpu,device_map=cpu".
-        time_s: Seconds until the run is killed; None takes 10 minutes and 1 minute a sample.
-        memory_bytes: Largest data of a process; None takes half of the machine's memory.
+        time_s: Time limit; None takes 10 minutes and 1 minute per sample.
+        memory_bytes: Data limit of a process; None takes half of the machine's memory.
 
     Returns:
         Raw responses by id, and `Confinement.outcome`.
 
     Raises:
         ConfigError: If the engine or the model could run code of its author.
-        PrerequisiteError: If lmms-eval gives no complete results.
+        PrerequisiteError: If the results of lmms-eval are incomplete.
     """
     from rise_bench.evaluation.lmms_eval import evaluate
 
@@ -174,7 +174,7 @@ def read_accepted(
     """Return folder, submission and responses of a submission on the board.
 
     Raises:
-        ConfigError: If there is none of that name, or the verifier refuses it.
+        ConfigError: If it does not exist, or the verifier refuses it.
     """
     path = f"{FOLDER}/{name.removeprefix(FOLDER + '/').strip('/')}"
     if not (is_submission_folder(path) and (results / path).is_dir()):

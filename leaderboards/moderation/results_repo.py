@@ -1,4 +1,4 @@
-"""The results dataset on the Hub: reading pull requests as data, acting on decisions, fetching main."""
+"""Results dataset on the Hub: pull requests as data, actions on decisions, download of main."""
 
 import itertools
 import shutil
@@ -23,7 +23,7 @@ from rise_bench.leaderboards.verification.verifier import Verification, render_r
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Main of the results dataset at one commit, as a local folder."""
+    """Main of the results dataset at a commit, as a local folder."""
 
     repo_id: str
     commit: str
@@ -31,11 +31,7 @@ class Snapshot:
 
 
 def fetch_main(repo_id: str) -> Snapshot:
-    """Download main of the results dataset as plain files.
-
-    Files in the local Hub cache are not downloaded again. The cache consists of links, which are never
-    followed in a submission, so the folder has hard links to the cached files.
-    """
+    """Download main of the results dataset as plain files: hard links to the files of the Hub cache."""
     commit = commit_of(repo_id)
     with hub_errors(repo_id):
         cached = Path(hub_api().snapshot_download(repo_id, repo_type="dataset", revision=commit))
@@ -67,18 +63,12 @@ def open_pull_requests(repo_id: str) -> list[int]:
 
 
 def read_pull_request(repo_id: str, number: int, main: str) -> PullRequest:
-    """Read names, sizes and ids of the files that a pull request changes; nothing is downloaded.
+    """Return names, sizes and ids of the files of a pull request, without downloading them.
 
-    They are compared with the commit that the request started from: changes of main since then are not
-    deletions.
-
-    Args:
-        repo_id: Results dataset.
-        number: Number of the pull request.
-        main: Commit of main.
+    Changes are relative to the base commit of the request: later changes of main are not deletions.
 
     Raises:
-        ConfigError: If there is no such pull request.
+        ConfigError: If the pull request does not exist.
     """
     api = hub_api()
     with hub_errors(check_repo_id(repo_id)):
@@ -135,14 +125,14 @@ def who_am_i() -> str:
 def conclude(repo_id: str, pull: PullRequest, outcome: Verification, main: str) -> None:
     """Act on a decision: commit the verified bytes to main, close with every reason, or announce a review.
 
-    The Hub's merge would take whatever the request holds at that moment. Accepted files go to main in a
-    commit of ours instead, with their report, and a comment names it when the request is closed.
+    The Hub's merge could take later content of the request. Accepted files go to main in a separate commit
+    with their report instead, and a comment names that commit when the request is closed.
 
     Args:
         repo_id: Results dataset.
         pull: The pull request as it was verified.
         outcome: Its verification.
-        main: Commit of main that it was compared with; nothing is accepted if main has changed.
+        main: Commit of main of the comparison; nothing is accepted after a change of main.
 
     Raises:
         PrerequisiteError: If the request or main changed since they were read, or the Hub refuses.
@@ -194,7 +184,7 @@ def comment_text(outcome: Verification, commit: str = "") -> str:
 
 
 def commit_that_added(repo_id: str, folder: str) -> str:
-    """Return the commit of main that added a submission: a seed that its author could not know."""
+    """Return the commit of main that added a submission, a seed that its author could not know."""
     api = hub_api()
     with hub_errors(repo_id):
         commits = [c.commit_id for c in api.list_repo_commits(repo_id, repo_type="dataset")]

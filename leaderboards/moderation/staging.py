@@ -19,7 +19,7 @@ _KEPT_GENERATION: dict[str, tuple[float, float]] = {"top_k": (0, 100_000), "repe
 
 
 def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
-    """Copy the files that loading a model reads into a new folder, with our own generation settings.
+    """Copy the files of a model that are read into a new folder, with safe generation settings.
 
     Args:
         model: The model, from the Hub or a folder.
@@ -47,11 +47,7 @@ def stage_model(model: CheckedModel, engine: str, folder: Path) -> None:
 
 
 def _generation(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the generation settings that are kept from a checkpoint.
-
-    Beams, lengths, forced and suppressed tokens and the rest come from lmms-eval's defaults and the decoding
-    of the submission.
-    """
+    """Return the kept generation settings of a checkpoint; others come from lmms-eval and the submission."""
     kept: dict[str, Any] = {}
     for name, (low, high) in _KEPT_GENERATION.items():
         value = own.get(name)

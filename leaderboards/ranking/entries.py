@@ -1,8 +1,8 @@
-"""Scored submissions of a results folder: every one is verified and scored again, in parallel.
+"""Scored submissions of a results folder, each verified and scored again, in parallel.
 
 A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifier's
 `reports/<author>/<name>.json` and the maintainers' `reproductions/<author>/<name>.json`. Scores in a report
-are not used; it only records that a maintainer accepted what the verifier held.
+are not used; it only records that a maintainer accepted a held submission.
 """
 
 import os
@@ -31,18 +31,18 @@ Visitor = Callable[[Verification, GoldBoard], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission that may be shown.
+    """Submission that is displayed.
 
     Attributes:
         path: Its folder, "submissions/<author>/<name>".
         submission: Content of `submission.json`.
-        tier: "reproduced" if maintainers ran a part of it again, "hidden-split" if the ground truth is
-            hidden, else "recomputed".
+        tier: "reproduced" after a second run by maintainers, "hidden-split" if the ground truth is hidden,
+            else "recomputed".
         metrics: Recomputed values by metric.
         main: Ranking metric with its 95% interval.
-        resampled: Ranking metric on the bootstrap resamples, which all entries of a benchmark share.
-        read: Number of responses by reason: "ok", or why they were not read.
-        reproduction: The maintainers' record; None if there is none.
+        resampled: Ranking metric on the bootstrap resamples, shared by all entries of a benchmark.
+        read: Number of responses by reason: "ok", or why they are unreadable.
+        reproduction: Record of the maintainers, or None.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def ranked(self) -> bool:
-        """Whether it is ranked; a merely recomputed one may be public ground truth with noise."""
+        """Whether it is ranked; recomputed submissions may be public ground truth with noise."""
         return self.tier != "recomputed"
 
     @property
@@ -72,16 +72,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Refused:
-    """A submission that is not shown, with the reasons."""
+    """Submission that is not displayed, with the reasons."""
 
     path: str
     reasons: tuple[Reason, ...]
 
 
 def key_of(folder: str) -> str:
-    """Return the name in links of a submission, "<author>--<name>".
-
-    If the author's name would make that ambiguous, it is joined by a dot, which no name has.
+    """Return the name in links of a submission, "<author>--<name>", or with a dot if that is ambiguous.
 
     >>> key_of("submissions/anna/tiny"), key_of("submissions/a--b/c"), key_of("submissions/a/b--c")
     ('anna--tiny', 'a--b.c', 'a--b--c')
@@ -106,19 +104,15 @@ def verify_folder(results: Path, folder: str, boards: Mapping[str, GoldBoard]) -
 
 
 def in_review_order(results: Path) -> list[str]:
-    """Return the folders of all submissions in the order of comparison: those with a report on main first.
-
-    The rest follows by path: a date in a submission proves nothing.
-    """
+    """Return the folders of all submissions in review order: those with a report on main, then by path."""
     folders = submission_folders(results)
     return sorted(folders, key=lambda folder: (not (results / report_path(folder)).is_file(), folder))
 
 
 class Review:
-    """Comparison of the submissions in a results folder, in review order.
+    """Comparison of the submissions in a results folder with earlier ones, in review order.
 
-    Each is compared with the earlier ones that are not refused; what a maintainer accepted is accepted. What
-    is refused or held here is not shown.
+    Decisions of maintainers hold; refused and held submissions are not displayed.
     """
 
     def __init__(self, results: Path) -> None:
@@ -127,7 +121,7 @@ class Review:
         self._folders: set[str] = set()
 
     def __call__(self, outcome: Verification) -> Verification:
-        """Return the outcome with the reasons that come from the others."""
+        """Return the outcome with the reasons of the comparison."""
         mark, reasons = outcome.print_of, list(outcome.reasons)
         if outcome.path.casefold() in self._folders:
             message = f"{outcome.path} differs from another folder only in upper and lower case; rename it"
@@ -161,14 +155,13 @@ def load_entries(
         results: Results folder.
         settings: Its `board.json`.
         boards: Ground truth by benchmark.
-        visit: Called in the worker process for each submission that passes by itself; `Refused` lists those
-            that fail the comparison.
+        visit: Called in the worker process for each submission that passes before the comparison.
         workers: Processes; the number of CPUs when None.
         resamples: Bootstrap resamples.
         progress: Called after each submission.
 
     Returns:
-        Entries in order of their folders, and what is not shown.
+        Entries in order of their folders, and refused submissions.
     """
     folders, review = in_review_order(results), Review(results)
     job = _Job(results, boards, visit, resamples, frozenset(settings.hidden))
@@ -231,18 +224,18 @@ def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:
 
 
 def without_samples(outcome: Verification) -> Verification:
-    """Return an outcome without its samples, small enough to leave a worker process."""
+    """Return an outcome without its samples, for transfer between processes."""
     return replace(outcome, scores=(), ranking=None)
 
 
 def accepted_by_maintainer(results: Path, outcome: Verification) -> bool:
-    """Whether a report on main accepts exactly these bytes although the verifier holds them."""
+    """Whether a report on main accepts exactly these bytes of a held submission."""
     report = _read_record(results, "reports", outcome)
     return report is not None and report.get("decision") == "accept"
 
 
 def read_reproduction(results: Path, outcome: Verification) -> Mapping[str, Any] | None:
-    """Return the maintainers' record of a reproduction of exactly these samples, if there is one."""
+    """Return the maintainers' record of a reproduction of exactly these samples, or None."""
     return _read_record(results, "reproductions", outcome)
 
 

@@ -1,4 +1,4 @@
-"""`.eval_results` entries: files that show a model's score on the Hub when put into its repository."""
+"""`.eval_results` entries: files in a model's repository that display its score on the Hub."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def eval_results(entries: Sequence[Entry], boards: Mapping[str, GoldBoard], site
     Args:
         entries: Scored submissions.
         boards: Ground truth by benchmark.
-        site: Address of the site, for links back; none if empty.
+        site: Address of the site for links, or "".
 
     Returns:
         "<org>/<model>/.eval_results/<benchmark>-<shots>.yaml" -> YAML; what follows the model is the path in

@@ -21,7 +21,7 @@ from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldB
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.scores import aggregate, collect, score_annotation
 
-#: Settings with a board of their own; zero-shot models appear on each.
+#: Shot settings, each with a board; zero-shot models appear on all.
 BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0-shot")
 
 
@@ -35,14 +35,14 @@ class Paired:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table.
+    """Row of a table.
 
     Attributes:
         entry: The submission.
-        rank: Rank among the ranked rows, 1 for the best; equal scores share a rank. None if it is not ranked.
+        rank: Rank among the ranked rows, 1 for the best; equal scores share a rank. None if not ranked.
         rank_of_all: Rank among all rows, ranked or not.
         above: Comparison with the row above in the same part of the board; None for the first.
-        rise: Comparison with the RISE submission; None for itself, or if none is pinned.
+        rise: Comparison with the pinned RISE submission, or None.
         run: Number of this submission among those of its model on this board, by date, from 1.
         runs: Submissions of its model on this board.
     """
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline, scored like a submission."""
+    """Baseline, scored like a submission."""
 
     name: str
     metrics: Mapping[str, float]
@@ -67,18 +67,18 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Table:
-    """A board: a benchmark in a shot setting.
+    """Board: a benchmark in a shot setting.
 
     Attributes:
         spec: The benchmark.
         shots: 4-shot, 16-shot or full.
         rows: Ranked rows, best first.
-        apart: Rows that are merely recomputed, best first.
+        apart: Recomputed rows without a rank, best first.
         baselines: Baselines, best first.
-        rise: Key of the RISE submission; empty if none is pinned or shown.
-        reference: Model that the win-rate is against; empty without a win-rate.
+        rise: Key of the displayed RISE submission, or "".
+        reference: Opponent of the win-rate, or "".
         samples: Samples of the test split.
-        hidden: Whether their ground truth is hidden; then answers are not shown.
+        hidden: Whether ground truth and answers are hidden.
     """
 
     spec: BenchmarkSpec
@@ -98,12 +98,12 @@ class Table:
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
-        """Ranked rows, then the others."""
+        """Ranked rows, then rows without a rank."""
         return self.rows + self.apart
 
 
 def paired(this: Entry, other: Entry) -> Paired:
-    """Test two entries of a benchmark on the resamples that they share."""
+    """Test two entries of a benchmark on their common resamples."""
     differences = this.resampled - other.resampled
     differences = differences[np.isfinite(differences)]
     fewer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
@@ -174,7 +174,7 @@ def _ranks(entries: Sequence[Entry]) -> dict[str, int]:
 
 
 def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
-    """Number the submissions of each model by date: folder -> (number, how many)."""
+    """Number the submissions of each model by date: folder -> (number, count)."""
 
     def model(entry: Entry) -> str:
         return entry.submission.model.id.casefold()
@@ -187,7 +187,7 @@ def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
 
 
 def score_baselines(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Baseline, ...]:
-    """Score the baselines like submissions; none if the dataset has no train split."""
+    """Score the baselines like submissions; empty without a train split."""
     if not board.train:
         return ()
     picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)

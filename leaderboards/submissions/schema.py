@@ -1,8 +1,8 @@
 """Schema, reading and writing of a submission: `submission.json` and `samples.jsonl`.
 
-A submission covers one model on one benchmark. It names what was run and how; it holds the raw responses, one
-line `{"id", "response"}` for each sample of the test split. Scores in it are claims: the board recomputes
-them. Both files are untrusted: reading collects every reason against them and trusts no size, name or number.
+A submission covers a model on a benchmark: the settings of the run, and the raw responses, a line
+`{"id", "response"}` for each sample of the test split. Scores in it are claims, which the board recomputes.
+Both files are untrusted: reading collects every reason against them and trusts no size, name or number.
 """
 
 import json
@@ -33,7 +33,7 @@ from rise_bench.files.strict_json import StrictJsonError, loads
 SUBMISSION_NAME = "submission.json"
 SAMPLES_NAME = "samples.jsonl"
 
-#: Largest files, in bytes, that are downloaded or read at all.
+#: Limits of the files, in bytes.
 MAX_SUBMISSION_BYTES = 64 * 1024
 MAX_SAMPLES_BYTES = 32 * 1024 * 1024
 #: Longest response, in bytes of UTF-8.
@@ -48,10 +48,10 @@ Severity = Literal["reject", "hold"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a submission is refused or held.
+    """Reason for refusing or holding a submission.
 
     Attributes:
-        code: Stable word for machines, e.g. "claim_differs".
+        code: Stable code, e.g. "claim_differs".
         message: What is wrong, where, what was expected and how to fix it.
         severity: "reject", or "hold" if a maintainer has to decide.
     """
@@ -62,7 +62,7 @@ class Reason:
 
 
 def _hub_id(text: str) -> str:
-    """Refuse what the Hub refuses, so that a folder named after the id is of this id only."""
+    """Refuse ids that the Hub refuses, so that the folder of an id is unique."""
     parts = text.split("/")
     if (
         len(text) > 96
@@ -95,7 +95,7 @@ class _Strict(BaseModel):
 
 
 class Model(_Strict):
-    """The model: Hub id, commit and display name. Closed weights have no commit."""
+    """Hub id, commit (empty for closed weights) and display name of the model."""
 
     id: _HubId
     revision: _Commit | Literal["closed"]
@@ -104,14 +104,14 @@ class Model(_Strict):
 
 
 class Dataset(_Strict):
-    """The dataset: identity of its content, and its commit on the Hub if it came from there."""
+    """Content hash of the dataset, and its commit on the Hub, if any."""
 
     content_sha256: _Sha256
     revision: _Commit | Literal[""] = ""
 
 
 class Prompt(_Strict):
-    """How the model was prompted; `prompt_hash` is that of `rise_bench.prompts.templates`."""
+    """Prompt of the model, with the hash of `rise_bench.prompts.templates`."""
 
     style: Style = "think_answer"
     box_unit: BoxUnit = "norm1000"
@@ -120,12 +120,12 @@ class Prompt(_Strict):
 
     @property
     def answer_format(self) -> AnswerFormat:
-        """How answers were asked for, as scoring takes it."""
+        """Format of the answers, for scoring."""
         return AnswerFormat(self.style, self.box_unit, self.max_pixels)
 
 
 class Decoding(_Strict):
-    """How the responses were sampled; a temperature of 0 is greedy."""
+    """Sampling of the responses; a temperature of 0 is greedy."""
 
     temperature: Annotated[FiniteFloat, Field(ge=0, le=10)]
     top_p: Annotated[FiniteFloat, Field(gt=0, le=1)] = 1.0
@@ -166,7 +166,7 @@ class Submission(_Strict):
         run: See `Run`.
         metrics: Claimed scores by metric name; at least the benchmark's own metric.
         samples: See `SamplesFile`.
-        notes: Anything else, as plain text.
+        notes: Remarks in plain text.
     """
 
     schema_version: Annotated[int, Field(ge=1, le=1)]
@@ -183,11 +183,7 @@ class Submission(_Strict):
 
 
 def read_submission(data: bytes) -> tuple[Submission | None, list[Reason]]:
-    """Read `submission.json`; never raises on its content.
-
-    Returns:
-        The submission, or None and every reason against it.
-    """
+    """Return the content of `submission.json`, or None and every reason against it."""
     if len(data) > MAX_SUBMISSION_BYTES:
         return None, [too_large(SUBMISSION_NAME, len(data), MAX_SUBMISSION_BYTES)]
     try:
@@ -205,11 +201,7 @@ def read_submission(data: bytes) -> tuple[Submission | None, list[Reason]]:
 
 
 def read_samples(data: bytes) -> tuple[dict[str, str], list[Reason]]:
-    """Read `samples.jsonl`; never raises on its content.
-
-    Returns:
-        Raw response by sample id (the first if an id appears twice), and every reason against the file.
-    """
+    """Return the raw response by sample id (the first of repeated ids), and every reason against the file."""
     if len(data) > MAX_SAMPLES_BYTES:
         return {}, [too_large(SAMPLES_NAME, len(data), MAX_SAMPLES_BYTES)]
     lines = data.split(b"\n")
@@ -291,5 +283,5 @@ def quoted(text: str, longest: int = 120) -> str:
 
 
 def too_large(path: str, size_bytes: int, limit: int) -> Reason:
-    """Return the reason against a file that is too large; it is not downloaded."""
+    """Return the reason against a file that is too large."""
     return Reason("too_large", f"{path} has {size_bytes} bytes, at most {limit} are accepted; shorten it")

@@ -1,7 +1,7 @@
 """Checks of names and sizes in a pull request, before anything is downloaded.
 
 A pull request adds exactly two files, `submissions/<author>/<name>/submission.json` and `samples.jsonl`, and
-changes nothing else. The author is the account on the Hub, not what a file says.
+changes no others. The author is the account on the Hub.
 """
 
 import re
@@ -27,7 +27,7 @@ _LIMITS = {SUBMISSION_NAME: MAX_SUBMISSION_BYTES, SAMPLES_NAME: MAX_SAMPLES_BYTE
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A file of a commit: its size in bytes and an id that changes with its content."""
+    """File of a commit: size in bytes, and an id that changes with its content."""
 
     size_bytes: int
     content_id: str
@@ -35,17 +35,17 @@ class TreeFile:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request on the results dataset, as the Hub describes it.
+    """Pull request on the results dataset.
 
     Attributes:
         number: Its number.
         author: Account that opened it.
         status: "open", "draft", "merged" or "closed".
         head: Commit of its last change.
-        base: Files of the commit that it started from.
+        base: Files of its base commit.
         files: Files of `head`.
-        main: Files of main at the commit that the request is compared with.
-        committers: Accounts that committed to it.
+        main: Files of main at the time of the comparison.
+        committers: Accounts of its commits.
     """
 
     number: int
@@ -72,11 +72,7 @@ def report_path(folder: str) -> str:
 
 
 def check_pull_request(pull: PullRequest) -> tuple[str, list[Reason]]:
-    """Check names, sizes and author of a pull request.
-
-    Returns:
-        Folder of the submission ("" if unknown) and every reason against it.
-    """
+    """Return the folder of a pull request's submission ("" if unknown), and every reason against it."""
     reasons = []
     if pull.status != "open":
         reasons.append(Reason("not_open", f"the pull request is {quoted(pull.status)}; open a new one"))
@@ -129,7 +125,7 @@ def _check_added(pull: PullRequest, folder: str, added: Mapping[str, TreeFile]) 
 
 
 def is_on_main(pull: PullRequest, folder: str) -> bool:
-    """Whether main already has exactly these files: the request was accepted but could not be closed."""
+    """Whether main has exactly these files already, because closing the accepted request failed."""
     return all(
         path in pull.files and pull.main.get(path) == pull.files[path]
         for path in (f"{folder}/{name}" for name in _LIMITS)
@@ -141,7 +137,7 @@ def read_folder(folder: Path, root: Path | None = None) -> tuple[bytes, bytes, l
 
     Args:
         folder: Folder of the submission.
-        root: Results folder that contains it; no folder in between may be a link either.
+        root: Results folder of it; folders in between may not be links either.
 
     Returns:
         Bytes of `submission.json` and of `samples.jsonl` (empty if refused), and the reasons.

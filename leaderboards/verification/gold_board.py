@@ -1,8 +1,8 @@
 """Pinned datasets, their ground truth, and the settings of the board.
 
-`board.json` is at the root of the results dataset. It pins each benchmark's dataset by commit and content
-hash, names the RISE submission that others are compared with, and lists what is hidden and why. Only the copy
-on main is read; a pull request that changes it is refused.
+`board.json` at the root of the results dataset pins each benchmark's dataset by commit and content hash,
+names the RISE submission for comparisons, and lists hidden submissions. Only the copy on main is read; pull
+requests that change it are refused.
 """
 
 import json
@@ -26,7 +26,7 @@ from rise_bench.hub.find import find, find_benchmark
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
-#: Increased when a rule of rules.md or the scoring changes.
+#: Version of rules.md and the scoring.
 RULES_VERSION = 1
 
 
@@ -35,14 +35,14 @@ class _Strict(BaseModel):
 
 
 class Pin(_Strict):
-    """The dataset of a benchmark.
+    """Pinned dataset of a benchmark.
 
     Attributes:
         dataset: Its id on the Hub.
         revision: Its commit; empty for a local one.
-        content_sha256: Hash of its content, true annotations of the test split included.
-        published_sha256: If the ground truth is hidden: hash of the public dataset, whose test split has the
-            same samples with other annotations. Submissions name it; claims made on it are not compared.
+        content_sha256: Hash of its content with the ground truth of the test split.
+        published_sha256: For hidden ground truth, hash of the public dataset, whose test split has the same
+            samples with other annotations. Submissions name it; their claims are not compared.
     """
 
     dataset: str
@@ -57,7 +57,7 @@ class Pin(_Strict):
 
     @property
     def asked_sha256(self) -> str:
-        """Content hash of the dataset that submissions are run on."""
+        """Content hash of the dataset in submissions."""
         return self.published_sha256 or self.content_sha256
 
 
@@ -72,9 +72,9 @@ class BoardSettings(_Strict):
         schema_version: 1.
         title: Heading of the site.
         benchmarks: Benchmark -> pinned dataset, in the order of the site.
-        rise: Board ("emotion6/full") -> folder of the RISE submission that others are compared with. Version
-            0.1.0 wrote "emotion6/16" for "emotion6/16-shot".
-        hidden: Folder of a submission -> why it is not shown.
+        rise: Board ("emotion6/full") -> folder of its RISE submission. Version 0.1.0 wrote "emotion6/16" for
+            "emotion6/16-shot".
+        hidden: Folder of a submission -> why it is hidden.
     """
 
     schema_version: Annotated[int, Field(ge=1, le=1)]
@@ -109,14 +109,14 @@ def write_settings(results: Path, settings: BoardSettings) -> None:
 
 @dataclass(frozen=True)
 class GoldBoard:
-    """Ground truth of a benchmark, loaded once for any number of submissions.
+    """Ground truth of a benchmark.
 
     Attributes:
         spec: The benchmark.
         pin: The pinned dataset.
         golds: Test samples, in order of ids.
         train: Training samples, for the baselines.
-        reference: Model that win-rates are against; None if the kind of annotation has no win-rate.
+        reference: Opponent of win-rates, or None.
         dataset: The opened dataset folder.
     """
 
@@ -156,14 +156,11 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
 
 
 def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, GoldBoard]:
-    """Load the ground truth of every pinned benchmark.
-
-    It comes from the given folders, else from the Hub at the pinned commit; a dataset pinned without a commit
-    is looked up by name.
+    """Load the ground truth of every pinned benchmark: from the given folders, else by commit or name.
 
     Raises:
-        DataError: If a dataset is nowhere, or not the pinned one.
-        ConfigError: If a folder holds a benchmark that the board does not pin.
+        DataError: If a dataset does not exist or is not the pinned dataset.
+        ConfigError: If a folder holds a benchmark without a pin.
     """
     datasets = (find_benchmark(name, images=False) for name in data)
     given = {dataset.spec.name: dataset for dataset in datasets}
@@ -178,14 +175,14 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
 
 
 def _find(name: str, pin: Pin) -> BenchmarkDataset:
-    """Open a dataset for its ground truth; images are not needed where a commit is pinned."""
+    """Open a dataset for its ground truth; a pinned commit needs no images."""
     if not pin.revision:
         return find_benchmark(name)
     return open_dataset(find(pin.dataset, revision=pin.revision).folder)
 
 
 def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:
-    """Pin datasets by their content, and by their commit where one is given."""
+    """Pin datasets by content, and by commit if given."""
     return {
         dataset.spec.name: Pin(
             dataset=dataset.spec.hub_id,

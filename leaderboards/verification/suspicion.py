@@ -1,9 +1,8 @@
-"""Signs that responses were not written by the named model: copies, constants, the ground truth.
+"""Signs of responses that the named model did not write: copies, constants, the ground truth.
 
 Fingerprints ignore case, digits, punctuation, accents, invisible characters and look-alike letters, and use
-three parts of a chain of thought, so that changing a word does not hide a copy. Phrases that a model repeats
-in many samples prove nothing and do not count. Only wrong answers are compared: good models agree because
-they are right.
+three parts of a chain of thought, so that a changed word does not hide a copy. Phrases that a model repeats
+in many samples do not count. Only wrong answers are compared: good models agree on correct answers.
 """
 
 import math
@@ -27,9 +26,9 @@ from rise_bench.scoring.scores import SampleScore
 _PART_LETTERS = 60
 _LEAST_SAMPLES = 20
 
-#: Largest distance, in probability or image side, of two answers that count as the same.
+#: Largest distance, in probability or image side, of equal answers.
 _SAME_ANSWER = 0.02
-#: Largest distance of answers that count as the same to the digit.
+#: Largest distance of answers that are equal to the digit.
 _SAME_DIGITS = 1e-4
 #: Agreement on errors, and to the digit, from which a submission is held; 0 is chance, 1 a copy.
 _SAME_ERRORS, _SAME_TO_THE_DIGIT = 0.8, 0.5
@@ -40,7 +39,7 @@ _LOOK_ALIKES = str.maketrans(
     "aabbccdeeghhhiijjkklmmooppqqssttuvwwxxyygiaabezhikmnoptyxaiknoptuxcjounh",
 )
 
-#: Hash that no text has, because `_digest` gives 63 bits.
+#: Hash of no text, because `_digest` has 63 bits.
 _NEVER = np.uint64(2**64 - 1)
 
 _LOWER = bytes(range(256)).lower()
@@ -49,16 +48,15 @@ _NO_LETTERS = bytes(i for i in range(256) if not chr(i).isalpha() or i > 127)
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Features of a submission that are compared with others.
+    """Features of a submission for comparisons.
 
     Attributes:
         path: Folder of the submission.
         model: Id of the model, in lower case.
-        responses: Hash of the responses, however the file writes them.
-        parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 if too short or not
-            its own.
-        answers: Hash of each answer without spaces; shape (samples,), 0 if there is none.
-        stated: Landmarks of each stated annotation; shape (samples, 4), NaN if there is none.
+        responses: Hash of the responses, independent of the file format.
+        parts: Hashes of head, middle and tail of each CoT; shape (samples, 3), 0 if too short or repeated.
+        answers: Hash of each answer without spaces; shape (samples,), 0 without an answer.
+        stated: Landmarks of each stated annotation; shape (samples, 4), NaN if unreadable.
         wrong: Whether each answer is wrong; shape (samples,).
         fine: Whether each answer has digits of its own; shape (samples,).
     """
@@ -85,7 +83,7 @@ def fingerprint(
     scores: Sequence[SampleScore],
     golds: Sequence[Gold],
 ) -> Fingerprint:
-    """Take the fingerprint of a submission.
+    """Return the fingerprint of a submission.
 
     Args:
         path: Its folder.
@@ -153,9 +151,9 @@ def _digest(text: str) -> int:
 
 
 def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
-    """Compare with submissions to the same benchmark; each gives at most its strongest reason.
+    """Compare with submissions to the same benchmark; each adds at most its strongest reason.
 
-    Further runs of a model by the same account may resemble each other.
+    Runs of a model by the same account may resemble each other.
     """
     own = int((new.parts != 0).any(axis=1).sum())
     parts = np.where(new.parts != 0, new.parts, _NEVER)
@@ -186,32 +184,21 @@ def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own
 
 
 def agreement_on_errors(new: Fingerprint, other: Fingerprint) -> float:
-    """Agreement of two submissions where either is wrong, beyond chance.
-
-    Returns:
-        See `_agreement`.
-    """
+    """Return the agreement of two submissions where either is wrong, beyond chance; see `_agreement`."""
     return _agreement(new, other, new.wrong | other.wrong, _SAME_ANSWER)
 
 
 def agreement_to_the_digit(new: Fingerprint, other: Fingerprint) -> float:
-    """Agreement of two submissions to the digit, beyond chance.
-
-    Returns:
-        See `_agreement`.
-    """
+    """Return the agreement of two submissions to the digit, beyond chance; see `_agreement`."""
     return _agreement(new, other, new.fine & other.fine, _SAME_DIGITS)
 
 
 def _agreement(new: Fingerprint, other: Fingerprint, chosen: NDArray[np.bool_], tolerance: float) -> float:
-    """Agreement on the chosen samples that both answer, beyond chance.
+    """Return the agreement on the chosen samples that both answer, beyond chance.
 
-    Chance is how often an answer of one agrees with the answer of the other to *another* of these samples;
-    this allows for models that favour a class or a place.
-
-    Returns:
-        (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for unrelated models, 1 for a
-        copy; 0 if there is too little to compare.
+    It is (agreement - chance) / (1 - chance), as Cohen's kappa: about 0 for unrelated models, 1 for a copy, 0
+    with too few samples. Chance is the agreement of answers to *different* samples, which allows for models
+    that favour a class or a place.
     """
     rows = np.flatnonzero(chosen & ~np.isnan(new.stated[:, 0] + other.stated[:, 0]))
     if len(rows) < _LEAST_SAMPLES:
@@ -227,7 +214,7 @@ def _agreement(new: Fingerprint, other: Fingerprint, chosen: NDArray[np.bool_], 
 
 
 def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
-    """Find responses that do not depend on the image."""
+    """Return reasons against responses that do not depend on the image."""
     if len(scores) < _LEAST_SAMPLES:
         return []
     answered = [int(value) for value in new.answers if value]
@@ -246,7 +233,7 @@ def constancy(new: Fingerprint, scores: Sequence[SampleScore], golds: Sequence[G
 
 
 def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | None:
-    """Mean distance of a stated annotation from the mean one, in its coordinates."""
+    """Return the mean distance of stated annotations from their mean, in their coordinates."""
     stated = [(gold, s.stated) for s, gold in zip(scores, golds, strict=True) if s.stated is not None]
     rows = [row for gold, answer in stated if (row := kind_of(answer).coordinates(gold, answer))]
     if len(rows) < _LEAST_SAMPLES:
@@ -256,7 +243,7 @@ def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | Non
 
 
 def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
-    """Find scores that are only reached with access to the ground truth."""
+    """Return reasons against scores that need access to the ground truth."""
     if len(scores) < _LEAST_SAMPLES:
         return []
     soft = [not kind_of(gold.annotation).is_certain(gold.annotation) for gold in golds]

@@ -1,8 +1,7 @@
 """Verification of a submission: from its bytes to a decision with every reason.
 
-The raw responses are scored again by this library; claims must agree to 1e-9. Nothing in a submission is
-executed, unpickled or rendered. The result depends only on the bytes, the ground truth and the accepted
-submissions: the same input gives the same report, byte for byte.
+The raw responses are scored again; claims must agree to 1e-9. Nothing in a submission is executed, unpickled
+or rendered. The report is a function of the bytes, the ground truth and the accepted submissions.
 """
 
 import json
@@ -73,14 +72,14 @@ class Verification:
 
     @property
     def decision(self) -> Decision:
-        """Reject if a reason says so, else the decision of a maintainer, else hold if a reason says so."""
+        """Reject by any reason, else the decision of a maintainer, else hold by any reason."""
         severities = {reason.severity for reason in self.reasons}
         if "reject" in severities:
             return "reject"
         return self.decided or ("hold" if "hold" in severities else "accept")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of the report; it has no time and no local path."""
+        """Return the content of the report, without time and local paths."""
         submission = self.submission
         return {
             "report_version": 1,
@@ -124,10 +123,10 @@ def verify(
     Args:
         submission_json: Bytes of `submission.json`.
         samples_jsonl: Bytes of `samples.jsonl`.
-        boards: Benchmark -> truth.
+        boards: Ground truth by benchmark.
         path: Folder of the submission in the results dataset.
         known: Accepted submissions to compare with.
-        before: Reasons found before, e.g. in the tree of the pull request.
+        before: Earlier reasons, e.g. of the pull request's tree.
     """
     hashes = sha256_bytes(submission_json), sha256_bytes(samples_jsonl)
     if before and not submission_json and not samples_jsonl:
@@ -172,7 +171,7 @@ def verify(
     )
 
 
-#: Codes of reasons that leave nothing to score.
+#: Codes of reasons that prevent scoring.
 _UNSCORABLE = frozenset(
     {"bad_line", "duplicate_id", "long_response", "too_large", "too_many_samples", "missing_samples",
      "foreign_samples", "failed_requests", "other_dataset"}

@@ -1,1 +1,1 @@
-"""The static site."""
+"""Static site of the leaderboard."""

@@ -1,4 +1,4 @@
-"""Build the site: static files for any file server or a static Space."""
+"""Build of the site: static files for any file server or a static Space."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from rise_bench.leaderboards.web.data import RunWriter, write_gold, write_runs_i
 from rise_bench.leaderboards.web.pages import pages
 
 _STATIC = ("site.css", "site.js", "samples.js", "icon.svg")
-#: Makes the folder a static Space when it is uploaded to one.
+#: Front matter of a static Space.
 _SPACE_CARD = """\
 ---
 title: {title}
@@ -35,7 +35,7 @@ _CSV_COLUMNS = (
 
 @dataclass(frozen=True)
 class Built:
-    """Result of a build: boards, entries, and submissions that are not shown."""
+    """Boards, entries, and refused submissions of a built site."""
 
     tables: list[Table]
     entries: list[Entry]
@@ -95,7 +95,7 @@ def _write_pages(work: Path, site: str, tables: Sequence[Table]) -> None:
 
 
 def leaderboard_json(title: str, tables: Sequence[Table]) -> str:
-    """Write every board as JSON that other trackers read; NaN becomes null."""
+    """Return every board as JSON for other trackers; NaN becomes null."""
     content = {"format_version": 1, "title": title, "boards": [table_json(table) for table in tables]}
     return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
 
@@ -109,10 +109,7 @@ def _finite(value: object) -> object:
 
 
 def leaderboard_csv(tables: Sequence[Table]) -> str:
-    """Write every row of every board as CSV; rows that are not ranked have no rank.
-
-    Text that a spreadsheet would run as a formula is quoted.
-    """
+    """Return every row of every board as CSV, with formulas of spreadsheets quoted."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV_COLUMNS)
@@ -129,8 +126,8 @@ def leaderboard_csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
-#: What begins a formula (=, +, - and @ in any width) at the beginning of a cell, also for a spreadsheet that
-#: splits at other separators, and the blanks and invisible characters before it that it may skip.
+#: Beginning of a formula (=, +, - and @ in any width) in a cell, also at other separators, and after blanks
+#: and invisible characters.
 _FORMULA = re.compile(
     r"((?:^|[,;|\t\r\n\v\f\x1c-\x1f\x85\u2028\u2029])"
     r"[\s\x00-\x1f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff'\"]*)"

@@ -1,6 +1,6 @@
 """Files of the sample view: samples of each run, ground truth of each benchmark, images.
 
-Images are copied only if their benchmark may be republished; otherwise a sample shows texts and numbers.
+Images are copied only if they may be republished; otherwise a sample has texts and numbers only.
 """
 
 import json
@@ -26,7 +26,7 @@ _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp"}
 
 @dataclass(frozen=True)
 class RunWriter:
-    """Writer of the samples of verified submissions, called in the processes that score.
+    """Writer of the samples of verified submissions, called in worker processes.
 
     Attributes:
         results: Results folder, for the raw responses.
@@ -37,7 +37,7 @@ class RunWriter:
     out: Path
 
     def __call__(self, outcome: Verification, board: GoldBoard) -> None:
-        """Write the samples, unless they would reveal a hidden ground truth."""
+        """Write the samples, except for hidden ground truth."""
         if board.pin.hidden:
             return
         assert outcome.submission is not None
@@ -73,7 +73,7 @@ def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]
 
 
 def _drawing(annotation: Annotation) -> dict[str, list[Any]]:
-    """Return what a page draws: boxes over the image, and bars in the order of the classes."""
+    """Return boxes over the image and bars in the order of the classes."""
     kind = kind_of(annotation)
     boxes = [[_rounded(side) for side in box] for box in kind.overlay(annotation)[:MAX_STATED]]
     shares = [_rounded(share) for share in kind.shares(annotation).values()]
@@ -85,7 +85,7 @@ def _rounded(number: float) -> float:
 
 
 def write_gold(board: GoldBoard, out: Path) -> None:
-    """Write `gold/<benchmark>.json` and the images that may be shown."""
+    """Write `gold/<benchmark>.json` and the images that may be republished."""
     samples = {
         gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _drawing(gold.annotation)}
         | ({"category": gold.category} if gold.category else {})

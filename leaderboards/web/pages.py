@@ -1,4 +1,4 @@
-"""The pages of the site: readable without JavaScript, and without any style or script in the page."""
+"""Pages of the site, readable without JavaScript, without inline styles and scripts."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from rise_bench.annotations.metric import Metric
 from rise_bench.leaderboards.ranking.tables import Row, Table
 from rise_bench.rendering.render import render
 
-#: Rows of a board on the first page; the board's own page has all.
+#: Rows of a board on the first page.
 FIRST_ROWS = 10
 
 _TITLES = {"emotion6": "Emotion6", "lisa": "LISA", "imagenet_sub": "ImageNet-Sub", "coco_sub": "COCO-Sub"}
@@ -33,7 +33,7 @@ class Plot:
         self.baseline = table.baselines[0].main.value if table.baselines else None
 
     def x(self, value: float, otherwise: float = math.nan) -> str:
-        """Return where a value is drawn, or another one if it is not finite."""
+        """Return the position of a value, or of `otherwise` if it is not finite."""
         value = value if math.isfinite(value) else otherwise
         share = min(1.0, max(0.0, (value - self._low) / self._span))
         return f"{self._margin + share * (self.width - 2 * self._margin):.1f}".removesuffix(".0")
@@ -41,7 +41,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Board:
-    """A table as its page shows it."""
+    """Table on a page."""
 
     table: Table
     no_value: ClassVar[float] = math.nan
@@ -53,12 +53,12 @@ class Board:
 
     @property
     def title(self) -> str:
-        """Name of the benchmark as people write it."""
+        """Display name of the benchmark."""
         return _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
 
     @property
     def shots(self) -> str:
-        """Setting of the board."""
+        """Shot setting of the board."""
         return "full data" if self.table.shots == "full" else self.table.shots
 
     @property
@@ -68,12 +68,12 @@ class Board:
 
     @property
     def question(self) -> str:
-        """Question of the benchmark, without what differs from image to image."""
+        """Question of the benchmark without placeholders."""
         return self.table.spec.question.replace("{question} ", "").replace("{category}", "…")
 
     @property
     def metric(self) -> Metric:
-        """Metric that ranks it."""
+        """Ranking metric."""
         return self.table.spec.ranking
 
     @property
@@ -102,13 +102,13 @@ class Board:
         ]
 
     def first(self, limit: int) -> tuple[Sequence[Row], Sequence[Row]]:
-        """Return the first rows, ranked ones before those apart."""
+        """Return the first rows, ranked rows first."""
         rows = self.table.rows[:limit]
         return rows, self.table.apart[: limit - len(rows)]
 
     @staticmethod
     def details(row: Row) -> str:
-        """Return what stands below the name of a submission."""
+        """Return the details below the name of a submission."""
         submission = row.entry.submission
         shots = "zero-shot" if submission.shots == "0-shot" else ""
         run = f"run {row.run} of {row.runs}" if row.runs > 1 else ""
@@ -120,12 +120,12 @@ def pages(site: str, rules: str, tables: Sequence[Table]) -> dict[str, str]:
 
     Args:
         site: Its title.
-        rules: Markdown of the rules; shown as it is written, headings and lists aside.
-        tables: Its boards; those of a benchmark follow one another, from few shots to many.
+        rules: Markdown of the rules; only headings and lists are rendered.
+        tables: Boards, grouped by benchmark, from few shots to many.
     """
     boards = [Board(table) for table in tables]
     by_benchmark = [list(group) for _, group in groupby(boards, key=lambda board: board.name)]
-    # Of each benchmark the board with the most rows; of equals the one with the most shots.
+    # The board with the most rows of each benchmark, of equals that with the most shots.
     first = [max(reversed(group), key=lambda board: board.count) for group in by_benchmark]
 
     def page(template: str, **values: object) -> str:
