@@ -1,4 +1,4 @@
-"""The paper's ablations as methods: RISE with one thing changed (Tables 3 to 6), and those of this project.
+"""Ablations as methods: those of the paper (Tables 3 to 6) and of this project.
 
 Rows of the tables that are methods already are not repeated: the paper's own choice in each is `rise`, "SFT
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
@@ -21,7 +21,7 @@ def _r1(
     teacher_counts: bool = True,
     tuned_as: str = "",
 ) -> Method:
-    """RISE-R1 with other settings on the chains of thought of RISE."""
+    """Return RISE-R1 with other settings on the chains of thought of RISE."""
     sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
     given = settings if rft else (*settings, "phases=sft")
     return Method(
@@ -37,7 +37,7 @@ def _r1(
 
 
 def _reward(title: str, name: str, *settings: str) -> Method:
-    """RISE with another reward in RISE-CoT; RISE-R1 as ever."""
+    """Return RISE with another reward in RISE-CoT."""
     cot, run = f"rise_cot_{name}", f"rise_r1_{name}"
     return Method(
         title,
@@ -50,7 +50,7 @@ def _reward(title: str, name: str, *settings: str) -> Method:
 
 
 def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
-    """RISE-R1 on the base model's chains of thought for the samples that RISE trains on."""
+    """Return RISE-R1 on the base model's chains of thought for the training samples of RISE."""
 
     def trainings(cell: Cell) -> list[Job]:
         before = rise_cot(cell)

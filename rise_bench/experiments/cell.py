@@ -1,7 +1,7 @@
-"""Cells, in which methods are compared, and the `rise-bench` commands of which they consist.
+"""Cells of a comparison (a benchmark, a number of shots, a seed), and methods as `rise-bench` commands.
 
-A cell is one benchmark, one number of shots, one seed. Jobs that make chains of thought are one for the whole
-cell; the jobs that train and score a policy may carry a tag, so that several settings can be compared.
+All methods of a cell share the jobs that make chains of thought; jobs that train and score a policy may have
+a tag, so that several settings can be compared.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Literal
 from rise_bench.annotations.answer_format import Style
 from rise_bench.experiments.jobs import Job
 
-#: How the names of jobs begin whose chains of thought all methods of a cell share.
+#: Prefixes of jobs with chains of thought that all methods of a cell share.
 _SHARED = ("rise_cot", "collect", "base_cots")
 
 
@@ -21,15 +21,15 @@ Section = Literal["sft", "grpo"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One benchmark, one number of shots, one seed: where its methods are compared.
+    """Benchmark, number of shots and seed of a comparison.
 
     Attributes:
-        data: Folder of the built benchmark; its name is the benchmark's.
+        data: Folder of the built benchmark, named after it.
         shots: 4-shot, 16-shot or full.
         seed: Seed of training.
         out: Folder of runs and evaluations.
-        prefix: Put before the names of the jobs.
-        tag: Put behind the names of the jobs that train and score a policy.
+        prefix: Prefix of the names of jobs.
+        tag: Suffix of the names of jobs that train and score a policy.
         overrides: Settings (`key=value`) by training job (rise_cot, rise_r1, sft, …), after the recipe's.
     """
 
@@ -64,27 +64,27 @@ class Cell:
 
     @property
     def cots(self) -> Path:
-        """The CoT dataset of RISE-CoT."""
+        """Folder of the CoT dataset of RISE-CoT."""
         return self.run("rise_cot") / "cots"
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to train.
+    """Training method.
 
     Attributes:
-        title: How tables call it.
-        trainings: Makes its training jobs, those that are needed first.
-        model: Where its model is, given the cell, or its name.
-        style: Form in which it is asked.
-        phases: Training jobs and sections of their settings, in order: every optimiser step of the method.
-        cots: Where the CoT dataset is on which its SFT phase trains; None if there is none.
-        tau: Smallest reward of a chain of thought that it trains on; None if it takes all.
-        min_groundedness: Smallest groundedness of its least grounded sentence, in nats per token; None if it
-            is not asked for.
+        title: Name in tables.
+        trainings: Returns its training jobs in order of their needs.
+        model: Returns folder or name of its model.
+        style: Format of its answers.
+        phases: Training jobs and sections of their settings, in order: all optimiser steps of the method.
+        cots: Returns the CoT dataset of its SFT phase; None without SFT on chains of thought.
+        tau: Smallest reward of its chains of thought; None takes all.
+        min_groundedness: Smallest groundedness of their least grounded sentence, in nats per token; None
+            takes all.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
-        share_of_steps: Share of the budget that it uses.
-        tuned_as: Method whose settings it has, if they are not its own or, of an ablation, those of RISE.
+        share_of_steps: Its share of the budget.
+        tuned_as: Method with its settings, if not itself or, for an ablation, RISE.
     """
 
     title: str

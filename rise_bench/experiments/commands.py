@@ -7,7 +7,7 @@ from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.jobs import Job
 from rise_bench.models.base_model import BASE_MODEL, MAX_PIXELS
 
-#: Longest answer that the base model gives, with room.
+#: Limit of the base model's answers, in tokens.
 _NEW_TOKENS = 256
 
 
@@ -21,11 +21,11 @@ def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run
     """Return the job that trains a stage.
 
     Args:
-        cell: Where.
+        cell: Cell of the job.
         stage: Stage, and name of its recipe.
-        needs: Jobs whose results it reads.
+        needs: Jobs with its inputs.
         settings: Settings after the recipe's.
-        run: Name of the job, if it is not the stage's.
+        run: Name of the job; the stage if empty.
     """
     name = run or stage
     given = (
@@ -45,10 +45,10 @@ def collect(
     """Return the job that collects the chains of thought of a RISE-CoT run.
 
     Args:
-        cell: Where.
-        training: The job of the run.
-        run: Its name.
-        folder: Folder in the run for the CoT dataset, if it is not `cots`.
+        cell: Cell of the job.
+        training: Job of the run.
+        run: Name of the run.
+        folder: Folder in the run for the CoT dataset.
         options: Further options of `rise-bench collect`.
     """
     arguments = ("collect", str(cell.run(run)), "--batch-rows", str(_SWEEP_BATCH), *options)
@@ -69,11 +69,11 @@ def sweep_base(
     """Return the job of the base model's chains of thought, those of an untrained teacher.
 
     Args:
-        cell: Where.
-        needs: Jobs whose results it reads.
+        cell: Cell of the job.
+        needs: Jobs with its inputs.
         run: Name of the job.
-        only_high_of: CoT dataset to whose `high` samples it is restricted; None for all samples.
-        samples: Chains of thought a sample, of which the best by reward is kept; 1 is no choice at all.
+        only_high_of: CoT dataset whose `high` samples are used; None for all samples.
+        samples: Chains of thought per sample; the best by reward is kept.
     """
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", BASE_MODEL),

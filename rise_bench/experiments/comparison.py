@@ -1,7 +1,7 @@
-"""Methods beside one another on one test split: scores, what their chains of thought say, and what they cost.
+"""Comparison of methods on a test split: scores, false statements of chains of thought, and minutes.
 
-Everything is recomputed from the raw responses that lmms-eval logged; the win-rate is against RISE, sample by
-sample, where RISE is among the methods.
+All values are recomputed from the raw responses in the logs of lmms-eval; the win-rate is against RISE, if it
+is among the methods.
 """
 
 import json
@@ -38,15 +38,15 @@ COLUMNS_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the comparison.
+    """Row of the comparison.
 
     Attributes:
         title: Name of the method, baseline or optimum.
         report: Its scores.
         method: Key of `METHODS`; empty for baselines and the optimum.
-        false_statements: False statements a chain of thought; None where nothing is thought.
-        statements: Statements a chain of thought, the true ones too; None where nothing is thought.
-        minutes: Wall time of its jobs; a job that it shares with another method counts in both.
+        false_statements: False statements per chain of thought; None without any.
+        statements: Statements per chain of thought, true and false; None without any.
+        minutes: Wall time of its jobs; shared jobs count in each method.
     """
 
     title: str
@@ -77,10 +77,10 @@ def compare(
     """Score methods whose jobs are done, then the baselines and the Bayes optimum.
 
     Args:
-        cell: Where they were trained.
+        cell: Cell of the methods.
         dataset: The benchmark.
         methods: Keys of `METHODS`.
-        folder: The jobs' records.
+        folder: Records of the jobs.
 
     Raises:
         DataError: An evaluation is missing or incomplete.
@@ -112,19 +112,12 @@ def compare(
 
 
 def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
-    """Return the samples file that the evaluation of a method named; raises as `printed_samples_file`."""
+    """Return the samples file of a method's evaluation."""
     return printed_samples_file(folder.output(cell.evaluation(method)))
 
 
 def printed_samples_file(printed: Path) -> Path:
-    """Return the samples file that `rise-bench eval --json` named on its standard output.
-
-    Args:
-        printed: File with what it printed.
-
-    Raises:
-        DataError: There was none.
-    """
+    """Return the samples file in the output of `rise-bench eval --json`, or raise `DataError`."""
     try:
         (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
     except (OSError, ValueError) as error:
@@ -135,7 +128,7 @@ def printed_samples_file(printed: Path) -> Path:
 def checked(
     answer_format: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
 ) -> fact_check.Counted | None:
-    """Check what chains of thought say of drawn test pictures; None for answers without any."""
+    """Check the statements of chains of thought about drawn test pictures; None without any."""
     if answer_format.style != "think_answer":
         return None
     texts = ((score.id, score.reading.think) for score in scores)
@@ -143,7 +136,7 @@ def checked(
 
 
 def cells(row: Row, metric: str) -> list[str]:
-    """Return what a table shows of a row, under its `headings`; empty where there is nothing to show."""
+    """Return the cells of a row under its `headings`; empty for absent values."""
     score, win, parse = (row.report.metrics.get(name) for name in (metric, "win_rate", "parse_rate"))
     thinks = row.false_statements is not None
     shown = {
@@ -176,6 +169,6 @@ def _with_interval(score: Interval) -> str:
 
 
 def _reference(dataset: BenchmarkDataset, scores: Sequence[SampleScore] | None) -> Reference | None:
-    """Return what win-rates are against: the scores of RISE, else the benchmark's own reference."""
+    """Return the opponent of win-rates: RISE, else the benchmark's own reference."""
     own = win_rate_reference(dataset)
     return Reference.of(METHODS[AGAINST].title, dataset.spec.kind, scores) if own and scores else own

@@ -1,4 +1,4 @@
-"""Drawing a benchmark into a folder once; after that it is opened."""
+"""Drawn benchmark in a folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,18 +21,18 @@ def draw(
     test_split: Literal["validation", "test"] = "test",
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> BenchmarkDataset:
-    """Draw a benchmark, or open it if that is done.
+    """Draw a benchmark, or open a finished one.
 
     Args:
-        data: Its folder, named as the benchmark: moods, scenes or kinds.
+        data: Folder with the name of the benchmark: moods, scenes or kinds.
         train: Training rows.
         test: Test rows.
         seed: Seed of the pictures and of the few-shot ranks.
-        test_split: What the test rows are; see `rise_bench.builders.synthetic.plan`.
+        test_split: Kind of test rows, see `rise_bench.builders.synthetic.plan`.
         progress: Called after each picture.
 
     Raises:
-        ConfigError: The folder holds another one.
+        ConfigError: The folder holds another benchmark.
     """
     if not (data / MANIFEST_NAME).is_file():
         plan = load_component("builders", "synthetic").plan(

@@ -1,8 +1,8 @@
-"""`rise-bench demo`: the whole of RISE, from nothing to a table and a report, without a download.
+"""`rise-bench demo`: all of RISE, with a table and a report, without a download.
 
-Draw a benchmark; train RISE-CoT on the base model that ships, collect the verified chains of thought, train
-RISE-R1, and beside it SFT and Visual-RFT; score all by lmms-eval. The recipes are `world/…`, the commands
-those that serve a real model. What is done is not done again, so the same command goes on after a crash.
+Draw a benchmark; train RISE-CoT on the embedded base model, collect the verified chains of thought, train
+RISE-R1, SFT and Visual-RFT; score all by lmms-eval. The recipes are `world/…`, the commands those of a real
+model. Finished jobs are skipped, so the same command continues after a crash.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from rise_bench.reports.run_report import write_report
 METHODS = ("rise", "visual_rft", "sft", "base")
 """Methods of the demo; the longest chain of jobs first."""
 
-#: Optimiser steps of each method in the recipes, and how RISE splits those of its policy.
+#: Optimiser steps of each method in the recipes, and RISE's split of its policy's steps.
 STEPS = 120
 _SETTING = Setting(sft_share=2 / 3)
 
@@ -39,10 +39,10 @@ class Demo:
         out: Folder for everything.
         benchmark: A drawn benchmark: moods, scenes or kinds.
         shots: Training rows of each class: 4-shot, 16-shot, or full for all.
-        train: Training rows that are drawn.
+        train: Training rows.
         test: Test rows.
         seed: Seed of the pictures and of training.
-        at_once: Jobs side by side.
+        at_once: Number of concurrent jobs.
         steps: Optimiser steps of each method.
     """
 
@@ -57,7 +57,7 @@ class Demo:
 
     @property
     def cell(self) -> Cell:
-        """Place of its methods, with their steps where those are not the recipes'."""
+        """Cell of its methods, with their steps if they differ from the recipes."""
         overrides: dict[str, tuple[str, ...]] = {}
         for method in METHODS if self.steps != STEPS else ():
             for (job, section), count in allot(find_method(method), _SETTING, self.steps).items():
@@ -81,25 +81,21 @@ class Demo:
 
 
 def demo_jobs(demo: Demo) -> list[Job]:
-    """Return the jobs of the demo, those that are needed first."""
+    """Return the jobs of the demo in order of their needs."""
     return method_jobs(demo.cell, list(METHODS))
 
 
 def draw_dataset(demo: Demo, progress: Callable[[int, int], None]) -> BenchmarkDataset:
-    """Draw the benchmark, or open it if that is done.
-
-    Raises:
-        ConfigError: The folder holds another one.
-    """
+    """Draw the benchmark, or open a finished one."""
     return draw(demo.cell.data, train=demo.train, test=demo.test, seed=demo.seed, progress=progress)
 
 
 def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress], None]) -> list[Row]:
-    """Run the jobs that are not done yet, write table and report, and return the table.
+    """Run the remaining jobs, write table and report, and return the table.
 
     Args:
-        demo: What to make.
-        dataset: Its benchmark, drawn.
+        demo: Settings.
+        dataset: Drawn benchmark.
         progress: Called with each job's progress.
 
     Raises:
@@ -118,7 +114,7 @@ def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress
 
 
 def next_steps(demo: Demo) -> str:
-    """Return the three commands that lead on from here; only names and paths are left to fill in."""
+    """Return the next three commands, with names and paths to fill in."""
     return "\n".join(
         (
             "Next:",

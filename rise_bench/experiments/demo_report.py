@@ -1,7 +1,7 @@
-"""The report of the demo: one HTML file without script, to be opened from disk.
+"""Report of the demo: an HTML file without script.
 
-The table, the curves of training, the rewards as a histogram with tau, good and bad chains of thought beside
-their pictures, and what RISE and Visual-RFT answered to the same test pictures.
+It shows the table, training curves, the histogram of rewards with tau, good and bad chains of thought beside
+their pictures, and answers of RISE and Visual-RFT to the same test pictures.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def write_page(
 
 
 def _table(rows: Sequence[Row], metric: Metric) -> list[tuple[str, list[str]]]:
-    """Cells of each row, and its kind: the best method, whichever it is, or a baseline."""
+    """Return the cells of each row, and its kind: best method, baseline or other."""
     values = {row.title: row.report.metrics[metric.name].value for row in rows if row.method}
     best = min(values.values(), key=metric.cost, default=math.nan)
     kinds = ("baseline" if not row.method else "best" if values[row.title] == best else "" for row in rows)
@@ -72,7 +72,7 @@ def _table(rows: Sequence[Row], metric: Metric) -> list[tuple[str, list[str]]]:
 
 
 def _reports(page: Path, cell: Cell) -> dict[str, str]:
-    """Name of each run -> its report, as seen from the page."""
+    """Return the report of each run by name, relative to the page."""
     reports = sorted((cell.out / "runs").glob("*/report.html"))
     return {path.parent.name: Path(os.path.relpath(path, page.parent)).as_posix() for path in reports}
 
@@ -98,7 +98,7 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
 
 
 def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
-    """Test pictures that RISE answers best and worst, each with the answer of Visual-RFT beside it."""
+    """Return the test pictures with RISE's best and worst answers, and the answers of Visual-RFT."""
     golds = {gold.id: gold for gold in dataset.golds("test")}
     given = {m: read_responses(samples_file(cell, m, folder)) for m in ("rise", "visual_rft")}
     texts = {method: responses.texts for method, responses in given.items()}
@@ -114,7 +114,7 @@ def _answers(cell: Cell, dataset: BenchmarkDataset, folder: JobFolder) -> str:
 
 
 class Said:
-    """Statements of rollouts' chains of thought, each true or false of its picture."""
+    """True and false statements of rollouts' chains of thought."""
 
     def __init__(self, rollouts: Sequence[Rollout], dataset: BenchmarkDataset, split: str) -> None:
         """Check rollouts for samples of a split."""
@@ -124,12 +124,12 @@ class Said:
         self._statements = dict(zip(pairs, checked, strict=True))
 
     def false(self, rollout: Rollout) -> list[str]:
-        """Return what a chain of thought says that does not hold."""
+        """Return the false statements of a chain of thought."""
         statements = self._statements[rollout.id, self._thought(rollout)]
         return [statement.text for statement in statements if not statement.true]
 
     def badges(self, rollout: Rollout) -> list[Badge]:
-        """Say how much of a chain of thought is false and, where it was judged, how grounded it is."""
+        """Return badges of a chain of thought: false statements and, if judged, groundedness."""
         statements = self._statements[rollout.id, self._thought(rollout)]
         badges: list[Badge] = []
         if wrong := self.false(rollout):

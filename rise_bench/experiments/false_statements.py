@@ -1,12 +1,12 @@
-"""How much of what chains of thought say of drawn pictures is false, at every stage.
+"""Share of false statements in chains of thought about drawn pictures, at every stage.
 
     python -m rise_bench.experiments.false_statements moods runs/moods-16-shot-rise_cot/rollouts \
         runs/moods-16-shot-rise_cot/cots results/samples.jsonl
 
-The first argument is the drawn benchmark (folder or name), the others are told apart by what they hold: a
-folder of rollout logs (one line for each range of optimiser steps), a CoT dataset (all rows, `high`, and
-`high` with `--min-groundedness`), a file of samples of an evaluation (chains of thought of its responses).
-Where rows hold groundedness, it also prints how well that ranks true texts above false ones.
+The first argument is the drawn benchmark (folder or name), the others are folders of rollout logs (a line for
+each range of optimiser steps), CoT datasets (all rows, `high`, and `high` with `--min-groundedness`), or
+samples files of evaluations (chains of thought of responses). For rows with groundedness it also prints how
+well that ranks true texts above false ones.
 """
 
 from __future__ import annotations
@@ -36,13 +36,7 @@ Row = Mapping[str, Any]
 
 
 def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) -> Iterator[Stage]:
-    """Count the rollouts of a training run, `every` optimiser steps together.
-
-    Args:
-        folder: Folder of rollout logs (`RUN/rollouts`).
-        dataset: The drawn benchmark that was trained on.
-        every: Steps in one range.
-    """
+    """Count the statements of rollouts of a training run (`RUN/rollouts`) by `every` optimiser steps."""
     ranges: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for rollout in latest_rollouts([folder]):
         text = rollout.cot if rollout.response is None else rollout.response
@@ -57,13 +51,7 @@ def count_rollouts(folder: Path, dataset: BenchmarkDataset, *, every: int = 20) 
 def count_retained(
     folder: Path, dataset: BenchmarkDataset, *, min_groundedness: float | None = None
 ) -> Iterator[Stage]:
-    """Count the chains of thought of a CoT dataset: all, `high`, and `high` that are grounded too.
-
-    Args:
-        folder: The CoT dataset.
-        dataset: The drawn benchmark that it is of.
-        min_groundedness: Lowest groundedness of the worst sentence for the last line; None leaves it out.
-    """
+    """Count the statements of a CoT dataset: all, `high`, and `high` of at least `min_groundedness`."""
     cots = open_cots(folder)
     rows = list(cots.rows(columns=["id", "cot"]))
     high = list(cots.rows("high"))
@@ -77,23 +65,23 @@ def count_retained(
 
 
 def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") -> Iterator[Stage]:
-    """Count the chains of thought of an evaluation's responses."""
+    """Count the statements of an evaluation's responses."""
     spec, responses = dataset.spec, read_responses(file).texts
     texts = ((uid, read_response(text, spec.kind, spec.classes).think) for uid, text in responses.items())
     yield f"responses, {split}", count_statements(texts, dataset, split)
 
 
 def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:
-    """Return how well the groundedness that rows hold ranks true texts above those with a false statement.
+    """Return how well groundedness ranks true texts above texts with a false statement.
 
     Args:
-        rows: Rows with `id`, `cot`, `groundedness` and `groundedness_worst_sentence`; those that nobody
-            judged, and texts that state nothing, are left out.
-        dataset: The drawn benchmark that they are about, its training split.
+        rows: Rows with `id`, `cot`, `groundedness` and `groundedness_worst_sentence`; unjudged rows and texts
+            without statements are left out.
+        dataset: Drawn benchmark of the rows (train split).
 
     Returns:
         texts, false_texts, AUROC by `groundedness` and by `groundedness_worst_sentence`, and the shares of
-        true and of false texts that a gate at 0 of the worst sentence stops; empty where one side is.
+        true and false texts that a gate at 0 of the worst sentence stops; empty if a side is empty.
     """
     judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
     checked = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
@@ -113,7 +101,7 @@ def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, floa
 
 
 def count_any(path: Path, dataset: BenchmarkDataset, **options: Any) -> Iterator[Stage]:
-    """Count what is at `path`; see the module."""
+    """Count the statements of a folder or file, see the module."""
     if path.is_file():
         yield from count_samples(path, dataset)
     elif (path / MANIFEST_NAME).is_file():

@@ -1,7 +1,7 @@
-"""Jobs: rise-bench commands that need one another's results, run side by side, each done once.
+"""Jobs: rise-bench commands with dependencies, run concurrently, each once.
 
-A job that ended well leaves a record and is not run again; one that was killed is started again and goes on
-from what its command left. Standard output and the log of each job are kept.
+A finished job leaves a record and is skipped later; a killed job is started again and continues. Standard
+output and the log of each job are kept.
 """
 
 import json
@@ -24,10 +24,10 @@ _NOTE_SECONDS = 5.0
 _TAIL_BYTES = 20_000
 _LAST_LINES = 12
 
-#: "12/60 [": how far the progress bar is that a command writes to its log.
+#: Progress bar in the log of a command, e.g. "12/60 [".
 _BAR = re.compile(rb"(\d+)/(\d+) \[")
 
-#: A job is a program of its own, also where the study is one of a launcher's processes.
+#: Environment variables of a launcher, which jobs do not inherit.
 _OF_A_LAUNCHER = {
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
     *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
@@ -36,14 +36,14 @@ _OF_A_LAUNCHER = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command.
+    """Command of rise-bench.
 
     Attributes:
-        name: Unique; the path of its record and logs under the folder of jobs.
-        label: Description of the job for people.
-        arguments: What follows `rise-bench`.
-        needs: Names of the jobs whose results it reads.
-        environment: Variables to add.
+        name: Unique name, and path of its record and logs in the folder of jobs.
+        label: Displayed description.
+        arguments: Arguments of `rise-bench`.
+        needs: Names of the jobs with its inputs.
+        environment: Additional variables.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Progress:
 
     Attributes:
         job: The job.
-        done: Steps done of the bar that its command shows now.
-        total: Steps of that bar; 0 if it shows none.
+        done: Finished steps of its progress bar.
+        total: Steps of that bar; 0 without a bar.
         finished: Whether it ended, now or in an earlier start.
     """
 
@@ -80,7 +80,7 @@ class _Running:
 
     @property
     def seconds(self) -> float:
-        """Seconds that the job has run, over all its starts."""
+        """Seconds of all starts of the job."""
         return self.before_s + time.monotonic() - self.started
 
 
@@ -88,11 +88,11 @@ class JobFolder:
     """Records and logs of jobs."""
 
     def __init__(self, path: Path) -> None:
-        """Use the folder `path`; it is made when something is written."""
+        """Use the folder `path`, which is made when needed."""
         self.path = path
 
     def output(self, name: str) -> Path:
-        """Return the file with what a job printed."""
+        """Return the file with the output of a job."""
         return self.path / f"{name}.out"
 
     def log(self, name: str) -> Path:
@@ -100,23 +100,23 @@ class JobFolder:
         return self.path / f"{name}.log"
 
     def seconds(self, name: str) -> float:
-        """Return how long a job has run, all its starts together."""
+        """Return the seconds of all starts of a job."""
         record = self._record(name)
         return float(record["seconds"]) if record else 0.0
 
     def done_seconds(self, name: str) -> float | None:
-        """Return how long a job took; None before it ended well."""
+        """Return the seconds of a finished job; None for others."""
         record = self._record(name)
         return float(record["seconds"]) if record and record["done"] else None
 
     def all_seconds(self) -> dict[str, float]:
-        """Return how long each job took of all that ended well, by name."""
+        """Return the seconds of all finished jobs by name."""
         names = (path.relative_to(self.path).with_suffix("") for path in self.path.rglob("*.json"))
         took = {str(name): self.done_seconds(str(name)) for name in sorted(names)}
         return {name: seconds for name, seconds in took.items() if seconds is not None}
 
     def is_done(self, job: Job) -> bool:
-        """Whether the same job already succeeded.
+        """Whether the same job finished already.
 
         Raises:
             ConfigError: The folder holds a job of this name with other arguments.
@@ -152,19 +152,19 @@ def run_jobs(
     progress: Callable[[Progress], None] = lambda _: None,
     failed: Callable[[Job, str], None] | None = None,
 ) -> None:
-    """Run what is not done yet; of the jobs that can start, the first in order does.
+    """Run the remaining jobs; of the jobs that can start, the first does.
 
     Args:
-        jobs: Every job, those that are needed before those that need them.
-        folder: Where records and logs are.
-        at_once: Jobs at a time.
+        jobs: All jobs in order of their needs.
+        folder: Folder of records and logs.
+        at_once: Number of concurrent jobs.
         progress: Called with each job's progress, about three times per second, and when it ends.
-        failed: Called with each job that failed, and why; jobs that need it are skipped, the rest goes on.
+        failed: Called with each failed job and the reason; jobs that need it are skipped, others continue.
 
     Raises:
-        PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. The others
+        PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. Other jobs
             are stopped.
-        ConfigError: The folder holds other jobs of the same names, or another process runs jobs of it.
+        ConfigError: The folder holds other jobs of the same names, or another process uses it.
     """
     with locked_folder(folder.path, folder.path):
         _run(jobs, folder, at_once, progress, failed)

@@ -1,7 +1,7 @@
-"""RISE and its rivals as jobs: what is trained in which order, and scored by lmms-eval.
+"""RISE and its rivals as jobs of training and scoring by lmms-eval.
 
-A method is a few `rise-bench` commands over the recipes of the drawn benchmarks; methods that share a part,
-such as the chains of thought of RISE-CoT, share its job. Every model is asked in the form that it was taught.
+A method consists of `rise-bench` commands with the recipes of the drawn benchmarks; methods share jobs, such
+as the chains of thought of RISE-CoT. Every model is prompted in its training format.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def find_method(name: str) -> Method:
     """Return a method or an ablation.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: It does not exist.
     """
     known = METHODS | ABLATIONS
     if name not in known:
@@ -29,11 +29,7 @@ def find_method(name: str) -> Method:
 
 
 def method_jobs(cell: Cell, methods: Sequence[str]) -> list[Job]:
-    """Return the jobs of some methods, each job once, those that are needed first.
-
-    Raises:
-        ConfigError: There is no such method.
-    """
+    """Return the distinct jobs of methods in order of their needs."""
     jobs: dict[str, Job] = {}
     for name in methods:
         method = find_method(name)

@@ -1,4 +1,4 @@
-"""The training jobs of RISE, whole and with one thing changed: RISE-CoT, collecting, RISE-R1."""
+"""Training jobs of RISE and its variants: RISE-CoT, collecting, RISE-R1."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
 
-#: Threshold of groundedness, in nats per token: a sentence is likelier beside its picture than beside others.
+#: Threshold of groundedness, in nats per token; above it a sentence fits its picture better than others.
 MIN_GROUNDEDNESS = 0.0
 
 
-#: The phase of RISE-CoT.
+#: Phase of RISE-CoT.
 RISE_COT: tuple[str, Section] = ("rise_cot", "grpo")
 
 
@@ -19,10 +19,10 @@ def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -
     """Return the jobs that make the chains of thought.
 
     Args:
-        cell: Where.
-        name: Put behind the names of the jobs, where `settings` change them.
+        cell: Cell of the jobs.
+        name: Suffix of the names of jobs with `settings`.
         settings: Settings after the recipe's.
-        select: Keep of each sample what is grounded, in the folder `selected` of the run.
+        select: Keep only grounded chains of thought, in the folder `selected` of the run.
     """
     run = f"rise_cot{name}"
     training = train(cell, "rise_cot", settings=settings, run=run)
@@ -38,7 +38,7 @@ def rise_r1(cell: Cell) -> list[Job]:
 
 
 def rise_sft(cell: Cell) -> list[Job]:
-    """Return the jobs of RISE without its last phase, whose steps the SFT phase has then."""
+    """Return the jobs of RISE without its last phase; the SFT phase gets its steps."""
     return then_r1(cell, rise_cot(cell), cell.cots, "phases=sft", run="rise_sft")
 
 
@@ -46,11 +46,10 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
     """Return RISE with groundedness in the reward of RISE-CoT, in the choice of chains of thought, or both.
 
     Args:
-        title: How tables call it.
+        title: Name in tables.
         run: Name of its RISE-R1.
-        reward: `gate`: RISE-CoT is paid nothing for a chain of thought with a sentence below the threshold;
-            `multiply`: it is paid a share that rises with that sentence's groundedness; `none`: as ever.
-        select: Only chains of thought above it are trained on.
+        reward: Effect on the reward of RISE-CoT, see `RewardRule.grounded`.
+        select: Train only on chains of thought above the threshold.
     """
     name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
     settings = (f"reward.grounded={reward}",) if name else ()
@@ -73,6 +72,6 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
 
 
 def then_r1(cell: Cell, before: list[Job], cots: Path, *settings: str, run: str = "rise_r1") -> list[Job]:
-    """Return some jobs and RISE-R1 on the chains of thought that they make."""
+    """Return jobs and RISE-R1 on their chains of thought."""
     given = (f"data.cots={cots}", *settings)
     return [*before, train(cell, "rise_r1", before[-1], settings=given, run=run)]

@@ -1,1 +1,1 @@
-"""The study: methods over shots and seeds, judged by claims."""
+"""Study: methods over shots and seeds, judged by claims."""

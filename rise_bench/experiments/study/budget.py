@@ -1,8 +1,8 @@
-"""Equal budgets: how many optimiser steps each phase of a method has.
+"""Equal budgets: the optimiser steps of each phase of a method.
 
-Every step on which a method's model depends counts, also those of RISE-CoT where a rival uses its chains of
-thought. RISE-CoT has a third of the budget wherever it is used, the policy has the rest; in one ablation the
-policy has all, nearer to the paper, and RISE-CoT's third comes on top.
+All steps of a method's model count, including those of RISE-CoT if a rival uses its chains of thought.
+RISE-CoT has a third of the budget, the policy the rest; in an ablation closer to the paper the policy has the
+full budget, and RISE-CoT's third is additional.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.experiments.cell import Method
 from rise_bench.experiments.study.settings import COT_TRAINING, Setting, policy_sections
 
-#: Optimiser steps between two checkpoints: a crash of these small models loses seconds.
+#: Optimiser steps between checkpoints.
 _SAVE_STEPS = 20
 
 #: (training job, section) -> steps.
@@ -19,7 +19,7 @@ Steps = dict[tuple[str, str], int]
 
 
 def cot_steps(total: int) -> int:
-    """Return the steps of RISE-CoT out of a budget."""
+    """Return the steps of RISE-CoT in a budget."""
     return round(total / 3)
 
 
@@ -28,9 +28,9 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
 
     Args:
         method: The method.
-        setting: How it splits the steps of its policy.
+        setting: Split of the policy's steps.
         total: Steps of RISE-CoT and policy together.
-        policy: Steps of the policy, if they are not what RISE-CoT leaves of `total`.
+        policy: Steps of the policy; the rest of `total` if None.
 
     Raises:
         ConfigError: A phase would have no step.

@@ -1,8 +1,8 @@
-"""Equal time: how many steps each method may make in the seconds that RISE takes.
+"""Equal time: the steps of each method in the seconds of RISE.
 
-Seconds a step are measured on the runs of equal steps, kept in OUT/calibration.json, and not measured again,
-so that a rerun makes the same steps. The seconds of a method are those of its training steps and of the jobs
-that only sample; the start of a training, seconds that only tiny models notice, is left out.
+Seconds per step are measured once on the runs of equal steps and kept in OUT/calibration.json, so that a
+rerun has the same steps. The seconds of a method are those of its training steps and sampling jobs, without
+the start of trainings.
 """
 
 import itertools
@@ -22,19 +22,19 @@ from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.reports.run_report import read_metrics
 
-#: Phase ("rise_r1.sft") -> seconds a step; sampling job ("collect") -> seconds.
+#: Phase ("rise_r1.sft") -> seconds per step; sampling job ("collect") -> seconds.
 Rates = dict[str, float]
 
 
 def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
-    """Return the policy's steps at equal time, by shots and method; measures what OUT has no record of.
+    """Return the policy's steps at equal time, by shots and method, from OUT/calibration.json or measured.
 
     Args:
         study: The study, with the budget `steps` or `time`.
-        keep: Keep what was measured, so that it is not measured again.
+        keep: Record the measurement.
 
     Raises:
-        PrerequisiteError: A run of equal steps is missing, or RISE-CoT alone takes longer than RISE.
+        PrerequisiteError: A run of equal steps is missing, or RISE-CoT takes longer than RISE.
     """
     path = study.out / "calibration.json"
     known: dict[str, dict[str, Rates]] = json.loads(path.read_text()) if path.is_file() else {}
@@ -56,7 +56,7 @@ def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
 def seconds_of(
     steps: Mapping[tuple[str, str], int], rates: Mapping[str, float], sampling: tuple[str, ...]
 ) -> float:
-    """Return the seconds of a method that makes these steps."""
+    """Return the seconds of a method with these steps."""
     return sum(rates[f"{job}.{section}"] * count for (job, section), count in steps.items()) + sum(
         rates[job] for job in sampling
     )
@@ -86,7 +86,7 @@ def _equal(study: Study, method: str, shots: str) -> dict[tuple[str, str], int]:
 
 
 def _sampling(method: str) -> tuple[str, ...]:
-    """Jobs of a method that sample chains of thought before the policy is trained."""
+    """Return the jobs of a method that sample chains of thought before the policy is trained."""
     trainings = find_method(method).trainings(Cell(Path("moods"), "full", 0, Path()))
     return tuple(job.name for job in trainings if job.arguments[0] == "collect")
 
@@ -115,7 +115,7 @@ def _measure(study: Study, method: str, shots: str) -> Rates:
 
 
 def seconds_a_step(run: Path, section: str) -> float | None:
-    """Return the median time of a step of a phase, if it is short the mean; None before its end."""
+    """Return the median seconds per step of a phase, the mean if it is short; None before its end."""
     logged = [row for row in read_metrics(run) if row["phase"] == section]
     if not logged or "train_runtime" not in logged[-1]:
         return None

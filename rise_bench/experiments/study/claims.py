@@ -1,14 +1,13 @@
-"""The paper's claims as data, and the rule by which a claim is called reproduced, written down beforehand.
+"""Claims of the paper as data, and the rule of the verdict "reproduced", fixed before any result.
 
-Two methods are compared seed by seed, mostly on the benchmark's own metric: same pictures, shots and budget.
-The difference is tested by a paired two-sided t-test over seeds. A claim is
+Two methods with the same pictures, shots and budget are compared seed by seed, mostly on the benchmark's own
+metric, by a paired two-sided t-test over seeds. A claim is
 
 - reproduced, if its better method is better on average and p < 0.05;
 - not reproduced, if its better method is worse on average and p < 0.05;
 - undecided otherwise, and with fewer than three seeds.
 
-The verdict makes no correction for the number of claims; beside each p is the one that Holm's method
-gives for all that are read together.
+The verdict is not corrected for the number of claims; Holm's corrected p is beside each p.
 """
 
 from dataclasses import dataclass
@@ -18,14 +17,14 @@ from rise_bench.annotations.kinds import all_metrics
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One method is better than another.
+    """Claim that a method is better than another.
 
     Attributes:
-        name: The claim in words.
+        name: Sentence of the claim.
         table: Table of the paper; empty for a question of this project.
         better: Method that is claimed to be better.
-        worse: Method that it is compared with.
-        number: What is compared, by its name in the results; the benchmark's own metric if empty.
+        worse: The other method.
+        number: Compared number in the results; the benchmark's own metric if empty.
     """
 
     name: str
@@ -35,11 +34,11 @@ class Claim:
     number: str = ""
 
 
-#: What of the statements of the chains of thought at test is false: a count would favour those that say less.
+#: Share of false statements in chains of thought at test; a count would favour short texts.
 FALSE_SHARE = "false_share_of_cot_statements"
 
 
-#: The same of the chains of thought that SFT trains on.
+#: The same for the chains of thought of SFT.
 KEPT_FALSE_SHARE = "false_share_of_kept_cot_statements"
 
 
@@ -105,6 +104,6 @@ CLAIMS = (
 
 
 def lower_is_better(number: str) -> bool:
-    """Whether a smaller value of the number is better."""
+    """Whether a smaller number is better."""
     metric = all_metrics().get(number)
     return not metric.higher_is_better if metric else number.startswith(("false_", "excess_"))

@@ -1,20 +1,20 @@
-"""Duration of jobs: a guess before anything ran, scaled by the time that finished jobs took."""
+"""Duration of jobs: an estimate, scaled by the time of finished jobs."""
 
 from collections.abc import Sequence
 
 from rise_bench.experiments.jobs import Job, JobFolder
 
-#: Seconds to start, and of one step of each phase, with two jobs side by side on two free CPU cores.
+#: Seconds to start, and of a step of each phase, with two jobs on two free CPU cores.
 _START = 10.0
 _A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
 
-#: Seconds of the other commands; collecting samples whatever RISE-CoT did not, at full shots most pictures.
+#: Seconds of other commands; collecting samples pictures that RISE-CoT did not, at full shots most.
 _WHOLE = {"eval": 20.0, "collect": 20.0}
 _COLLECT_FULL = 70.0
 
 
 def guessed_seconds(job: Job) -> float:
-    """Return the seconds of a job on a small machine, from its kind, its shots and its steps."""
+    """Return the estimated seconds of a job on a small machine."""
     command = job.arguments[0]
     if command == "collect" and "/full/" in job.name:
         return _COLLECT_FULL
@@ -26,16 +26,7 @@ def guessed_seconds(job: Job) -> float:
 
 
 def remaining_seconds(jobs: Sequence[Job], folder: JobFolder, at_once: int) -> float:
-    """Return how long what is not done will take.
-
-    Jobs that are done say how much slower or faster than the guess this machine is, each kind of command by
-    itself if any of its kind is done.
-
-    Args:
-        jobs: All jobs.
-        folder: Their records.
-        at_once: Jobs side by side.
-    """
+    """Return the estimated seconds of the remaining jobs, scaled by finished jobs of the same command."""
     done = {job.name for job in jobs if folder.is_done(job)}
     guess: dict[str, float] = {"": 0.0}
     took: dict[str, float] = {"": 0.0}

@@ -1,10 +1,10 @@
-"""The grid of a study: which cells and jobs there are, and where everything lies.
+"""Grid of a study: cells, jobs and folders.
 
-    OUT/data/seed-0/moods                  pictures of a seed; every method and budget sees the same
+    OUT/data/seed-0/moods                  pictures of a seed, for all methods and budgets
     OUT/moods/16-shot/seed-0/runs, eval    trainings and evaluations of a cell
     OUT/jobs/moods/16-shot/seed-0/         records and logs
 
-The base model is scored once a seed. Methods trained at equal time carry the tag `-time`, except RISE, which
+The base model is scored once per seed. Methods trained at equal time have the tag `-time`, except RISE, which
 sets the time and is the same in both budgets.
 """
 
@@ -39,9 +39,9 @@ class Study:
         methods: Names of methods and ablations.
         budget: Equal optimiser steps or equal seconds.
         steps: Optimiser steps of each method; at equal time, those of RISE.
-        train: Training pictures that are drawn.
+        train: Training pictures.
         test: Test pictures.
-        tuned: Settings by method; a method without one has the recipe's learning rates and halves its steps.
+        tuned: Settings by method; others have the recipe's learning rates and half of the steps per phase.
         time_steps: Steps of the policy at equal time, by shots and method.
     """
 
@@ -72,7 +72,7 @@ class Study:
         return allot(find_method(method), setting_of(method, self.tuned), self.steps, policy)
 
     def cell(self, method: str, shots: str, seed: int) -> Cell:
-        """Return where a method is trained and scored, with its settings."""
+        """Return the cell of a method, with its settings."""
         chosen = find_method(method)
         where = f"{self.benchmark}/{shots if chosen.phases else 'base'}/seed-{seed}"
         return Cell(
@@ -86,11 +86,11 @@ class Study:
         )
 
     def points(self) -> list[tuple[int, str, str]]:
-        """Return (seed, shots, method) of every result, seed by seed: an early stop leaves whole seeds."""
+        """Return (seed, shots, method) of every result, seed by seed: early stops leave whole seeds."""
         return [(seed, shots, m) for seed in range(self.seeds) for shots in self.shots for m in self.methods]
 
     def jobs(self) -> list[Job]:
-        """Return all jobs, each once, those that are needed first."""
+        """Return all distinct jobs in order of their needs."""
         jobs: dict[str, Job] = {}
         for seed, shots, method in self.points():
             jobs |= {job.name: job for job in method_jobs(self.cell(method, shots, seed), [method])}
@@ -98,6 +98,6 @@ class Study:
 
 
 def ablations_for(benchmark: str) -> tuple[str, ...]:
-    """Return the ablations that mean something on a benchmark: similarity variants differ by its kind."""
+    """Return the ablations of a benchmark's kind, which decides the similarity variants."""
     useless = set(get_args(SimilarityVariant)) - set(KINDS[get_benchmark(benchmark).kind].variants)
     return tuple(name for name in ABLATIONS if name.rpartition("_")[2] not in useless)

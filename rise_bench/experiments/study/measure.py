@@ -1,4 +1,4 @@
-"""One result: everything that is measured of one method at one number of shots and one seed."""
+"""Measurements of a method at a number of shots and a seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ from rise_bench.synthetic import fact_check
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A row of results.jsonl.
+    """Row of results.jsonl.
 
     Attributes:
         benchmark: Name of the benchmark.
@@ -31,7 +31,7 @@ class Result:
         shots: Number of shots; empty for baselines.
         seed: Seed of pictures and training.
         method: Name of the method, or `floor:` and the name of a baseline.
-        numbers: What was measured, by name; what does not apply is absent.
+        numbers: Measured numbers by name; absent if not applicable.
     """
 
     benchmark: str
@@ -60,7 +60,7 @@ class Result:
 
 
 def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, method: str) -> Result:
-    """Measure a method whose jobs are done.
+    """Measure a method with finished jobs.
 
     Raises:
         DataError: Its evaluation is missing or incomplete.
@@ -92,10 +92,10 @@ def measure_baselines(benchmark: str, dataset: BenchmarkDataset, seed: int) -> l
 
 
 def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float | None:
-    """Return how much more entropy the stated annotations have than the true ones, mean in nats.
+    """Return the mean entropy of stated annotations minus that of the ground truth, in nats.
 
-    Above 0 a model hedges: it spreads its probability wider than the truth is. Unreadable answers and those
-    without any mass are left out; 0 if there is no other, None for a kind without entropy.
+    Above 0 a model hedges. Unreadable answers and answers without mass are left out; 0 if no answer is left,
+    None for a kind without entropy.
     """
     true = {gold.id: kind_of(gold.annotation).entropy(gold.annotation) for gold in golds}
     if None in true.values():
@@ -106,7 +106,7 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
 
 
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
-    """Share of false statements in all rollouts of RISE-CoT's training."""
+    """Return the share of false statements in all rollouts of RISE-CoT's training."""
     runs = [cell.run(job) for job, _ in method.phases if job.startswith(COT_TRAINING)]
     if not runs:
         return {}
@@ -116,7 +116,7 @@ def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[s
 
 
 def _truth(checks: Any, of: str) -> dict[str, float]:
-    """Return how much texts say and what of it is false; without a statement there is no share."""
+    """Return statements per text and the share of false ones, absent without statements."""
     numbers = {f"false_statements_per_{of}": checks.false_per_text}
     if checks.statements:
         numbers |= {
@@ -127,7 +127,7 @@ def _truth(checks: Any, of: str) -> dict[str, float]:
 
 
 def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
-    """Measures of the chains of thought that the SFT phase trains on."""
+    """Return measurements of the chains of thought of the SFT phase."""
     if method.cots is None:
         return {}
     thresholds = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}

@@ -41,7 +41,7 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
 
 
 def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:
-    """Write the charts of a benchmark and budget, and return what the template needs."""
+    """Write the charts of a benchmark and budget, and return the variables of the template."""
     charts, compared = _charts(groups, baselines), [*groups, *over_shots(groups)]
     for name, chart in charts.items():
         atomic_write_text(out / name, chart)
@@ -68,7 +68,7 @@ def _baselines(results: Sequence[Result], benchmark: str) -> dict[str, float]:
 
 
 def _charts(groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, str]:
-    """Return by file name a chart of the methods and, where there are any, one of RISE and its ablations."""
+    """Return charts by file name: of the methods and, if any, of RISE and its ablations."""
     first, present = groups[0], methods_of(groups)
     near = {name: value for name, value in baselines.items() if name in ("train_mean", "mean_box")}
     rows = {

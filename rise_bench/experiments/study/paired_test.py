@@ -17,13 +17,13 @@ MIN_SEEDS = 3
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """A paired comparison.
+    """Paired comparison.
 
     Attributes:
         seeds: Number of pairs.
-        gain: Mean by which the first is better; negative where it is worse.
-        wins: Seeds on which the first is strictly better.
-        losses: Seeds on which it is strictly worse.
+        gain: Mean advantage of the first; negative if it is worse.
+        wins: Seeds with a strictly better first.
+        losses: Seeds with a strictly worse first.
         p: Two-sided p of the paired t-test; NaN with fewer than two seeds.
         verdict: By the rule of this module.
     """
@@ -49,7 +49,7 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
         lower_is_better: Direction of the score.
 
     Raises:
-        ValueError: There is no seed, or their numbers differ.
+        ValueError: There are no seeds, or their numbers differ.
     """
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} scores make no pairs")
@@ -62,9 +62,9 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Adjust the p of tests that are read together for their number.
+    """Return p of several tests, corrected by the step-down method of Holm (1979).
 
-    Step-down method of Holm (1979); NaN, where nothing could be tested, stays NaN and does not count.
+    NaN of impossible tests stays NaN and does not count.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]

@@ -1,4 +1,4 @@
-"""Running a study or its trials: draw, run the jobs that are not done, measure, write results and page."""
+"""Run of a study or its trials: draw, run the remaining jobs, measure, write results and page."""
 
 import json
 import shutil
@@ -33,9 +33,9 @@ class Outcome:
     """Outcome of a study.
 
     Attributes:
-        results: The results of this command.
-        page: The page with everything that was ever measured in this folder.
-        failed: Why jobs failed, or that they are not done yet.
+        results: Results of this command.
+        page: Page with all results of the folder.
+        failed: Reasons of failed or missing jobs.
     """
 
     results: list[Result]
@@ -44,32 +44,26 @@ class Outcome:
 
 
 def planned(study: Study, *, keep: bool = True) -> Study:
-    """Return the study with the steps of its methods decided, which at equal time needs measured seconds.
-
-    With `keep` the seconds are measured once and for all: a study that only lists jobs keeps none.
-
-    Raises:
-        PrerequisiteError: Nothing of equal steps ran that could be measured.
-    """
+    """Return the study with the steps of its methods, measured at equal time and recorded with `keep`."""
     return replace(study, time_steps=time_steps(study, keep=keep)) if study.budget == "time" else study
 
 
 def run_study(
     study: Study, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
 ) -> Outcome:
-    """Run the jobs of a planned study that are not done yet and write results, summary and page.
+    """Run the remaining jobs of a planned study, and write results, summary and page.
 
-    A job that fails stops nothing but what needs it; started again, the study tries it again.
+    A failed job stops only jobs that need it; a rerun tries it again.
 
     Args:
-        study: From `planned`.
-        at_once: Jobs side by side; 0 runs none and measures what is done.
+        study: Study of `planned`.
+        at_once: Number of concurrent jobs; 0 only measures finished jobs.
         drawing: Called after each picture.
         progress: Called with each job's progress.
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds another study, or one of another base model.
+        ConfigError: The folder holds another study, or a study of another base model.
     """
     keep_identity(study.out)
     drawn = {
@@ -86,7 +80,7 @@ def run_study(
 def run_tuning(
     tuning: Tuning, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
 ) -> tuple[dict[str, object], list[str]]:
-    """Run the trials that are not done yet; return the choice, which OUT/tuned.json keeps, and what failed.
+    """Run the remaining trials; return the choice, also in OUT/tuned.json, and the failed jobs.
 
     Raises:
         PrerequisiteError: An extra is missing.
@@ -108,7 +102,7 @@ def run_tuning(
 
 
 def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:
-    """Count jobs by where they are: benchmark, shots and seed."""
+    """Count jobs by benchmark, shots and seed."""
     return Counter(job.name.rpartition("/")[0] for job in jobs)
 
 
@@ -132,7 +126,7 @@ def _run(
 
 
 def _remove_checkpoints(job: Job) -> None:
-    """Remove what a finished training would have gone on from: a grid of them fills a disk."""
+    """Remove the checkpoints of finished trainings, which would fill the disk."""
     for text in job.arguments:
         key, _, value = text.partition("=")
         if key == "run.output_dir":
@@ -153,11 +147,7 @@ _WEIGHTS = "model.safetensors"
 
 
 def keep_identity(out: Path, model: Path | None = None) -> None:
-    """Write to OUT/study.json from which base model everything in the folder starts.
-
-    Args:
-        out: Folder of the study.
-        model: Folder of the base model; None for the one that ships.
+    """Record the base model in OUT/study.json (the embedded one if None).
 
     Raises:
         ConfigError: The folder was begun with another base model.

@@ -1,8 +1,7 @@
-"""Settings that a method may choose: learning rates, and the split of its steps between SFT and GRPO.
+"""Tuned settings of a method: learning rates, and the split of its steps between SFT and GRPO.
 
-The same number of settings is tried for every method, on validation pictures of a seed that the study does
-not use (`rise-bench study --tune`). RISE-CoT is not tuned: its chains of thought are one set for all methods
-that use them.
+Every method has the same number of trials, on validation pictures of a seed outside the study (`rise-bench
+study --tune`). RISE-CoT is not tuned: its chains of thought are shared by all methods.
 """
 
 import json
@@ -14,18 +13,18 @@ from rise_bench.errors import DataError
 from rise_bench.experiments.cell import Method, Section
 from rise_bench.experiments.methods import METHODS, find_method
 
-#: What the trainings that make chains of thought are called, at least at the beginning.
+#: Prefixes of trainings that make chains of thought.
 COT_TRAINING = "rise_cot"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One choice.
+    """Setting of a method.
 
     Attributes:
-        sft_share: Share of the policy's steps that the SFT phase has, if there is a GRPO phase too.
-        sft_learning_rate: Of the SFT phase; None for the recipe's.
-        grpo_learning_rate: Of the GRPO phase; None for the recipe's.
+        sft_share: Share of the SFT phase in the policy's steps, beside a GRPO phase.
+        sft_learning_rate: Learning rate of the SFT phase; the recipe's if None.
+        grpo_learning_rate: Learning rate of the GRPO phase; the recipe's if None.
     """
 
     sft_share: float = 0.5
@@ -41,12 +40,12 @@ _GRPO = tuple(Setting(grpo_learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4, 4e
 
 
 def policy_sections(method: Method) -> tuple[Section, ...]:
-    """Return the phases in which a method trains its policy, in order; none for the base model."""
+    """Return the phases of a method's policy in order; empty for the base model."""
     return tuple(section for job, section in method.phases if not job.startswith(COT_TRAINING))
 
 
 def candidates(name: str) -> tuple[Setting, ...]:
-    """Return the settings that are tried for a method: equally many for all that train."""
+    """Return the settings of a method's trials, equally many for all trained methods."""
     sections = set(policy_sections(find_method(name)))
     if sections == {"sft", "grpo"}:
         return _BOTH
@@ -56,7 +55,7 @@ def candidates(name: str) -> tuple[Setting, ...]:
 
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
-    """Return the setting of a method; an ablation has that of the method from which it differs."""
+    """Return the setting of a method; that of its base method for an ablation."""
     if name not in METHODS:
         method = find_method(name)
         name = method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
@@ -64,10 +63,10 @@ def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
 
 
 def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
-    """Return the tuned settings by method; none if nothing was tuned for the benchmark.
+    """Return the tuned settings by method; empty before tuning.
 
     Raises:
-        DataError: The file is not what `rise-bench study --tune` writes.
+        DataError: The file is not that of `rise-bench study --tune`.
     """
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""From results to means, paired tests and verdicts."""
+"""Means, paired tests and verdicts of results."""
 
 import json
 from collections import defaultdict
@@ -19,7 +19,7 @@ from rise_bench.files.atomic import atomic_write_text
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Results that differ in seed and method only.
+    """Results of a benchmark, budget and number of shots.
 
     Attributes:
         benchmark: Name of the benchmark.
@@ -39,12 +39,12 @@ class Group:
         return get_benchmark(self.benchmark).metric
 
     def values(self, method: str, number: str) -> list[float]:
-        """Return a number of a method, one a seed that has it."""
+        """Return a number of a method, for each seed with it."""
         results = self.methods.get(method, {})
         return [r.numbers[number] for _, r in sorted(results.items()) if number in r.numbers]
 
     def compare(self, first: str, second: str, number: str = "") -> PairedTest | None:
-        """Compare two methods on the seeds that both have; None if there is no such seed."""
+        """Compare two methods on their common seeds; None without any."""
         number = number or self.metric
         a, b = self.methods.get(first, {}), self.methods.get(second, {})
         seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
@@ -68,10 +68,10 @@ def groups(results: Iterable[Result]) -> list[Group]:
 
 
 def over_shots(compared: Sequence[Group]) -> list[Group]:
-    """Return one more group, `mean`, of what a method scores on average over all numbers of shots.
+    """Return a group `mean` of averages over all numbers of shots; empty with a single number.
 
-    A method is in it on the seeds of which there is a result at every number of shots. Those results share
-    their test pictures, so the seed stays the unit of the tests. Empty with one number of shots only.
+    A method has the seeds with a result at every number of shots. These results share test pictures, so the
+    seed stays the unit of the tests.
     """
     if len(compared) < 2:
         return []
@@ -108,7 +108,7 @@ def mean_sd(values: Sequence[float]) -> dict[str, float]:
 
 
 def judged(group: Group) -> list[tuple[Claim, PairedTest]]:
-    """Return the claims whose methods both have results, each with its test."""
+    """Return the claims with results of both methods, and their tests."""
     tests = ((claim, group.compare(claim.better, claim.worse, claim.number)) for claim in CLAIMS)
     return [(claim, test) for claim, test in tests if test is not None]
 
@@ -143,7 +143,7 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def against(group: Group, method: str) -> dict[str, PairedTest]:
-    """Compare RISE with a method: on the benchmark's metric, and on what is false where both think."""
+    """Compare RISE with a method on the benchmark's metric and, if both think, on false statements."""
     tests = {n: group.compare(AGAINST, method, n) for n in (group.metric, FALSE_SHARE)}
     return {number: test for number, test in tests.items() if test is not None}
 
@@ -154,10 +154,10 @@ def _numbers(group: Group, method: str) -> dict[str, dict[str, float]]:
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read results.jsonl; nothing if it is not there.
+    """Read results.jsonl; empty if it does not exist.
 
     Raises:
-        DataError: It is no such file.
+        DataError: It has another format.
     """
     if not path.is_file():
         return []
@@ -168,7 +168,7 @@ def read_results(path: Path) -> list[Result]:
 
 
 def write_results(path: Path, results: Iterable[Result]) -> list[Result]:
-    """Put results in the place of those with the same key, keep the others, and return all in order."""
+    """Replace results of the same key, keep others, and return all in order."""
     merged = {result.key: result for result in (*read_results(path), *results)}
     ordered = [merged[key] for key in sorted(merged)]
     lines = (json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) for r in ordered)

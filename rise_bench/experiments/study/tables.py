@@ -1,4 +1,4 @@
-"""Tables of what was measured, tested and decided."""
+"""Tables of results, tests and verdicts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from rise_bench.experiments.study.settings import policy_sections, read_settings
 from rise_bench.experiments.study.summary import Group, against, judged, mean_sd
 from rise_bench.rendering.markdown import Markdown
 
-#: Columns of the table of everything measured: number -> heading.
+#: Columns of the table of all numbers: number -> heading.
 _DETAILS = {
     "similarity": "similarity S",
     "accuracy": "accuracy",
@@ -34,20 +34,20 @@ _DETAILS = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Headings, and rows of as many cells."""
+    """Headings and rows."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     @property
     def markdown(self) -> Markdown:
-        """The table as Markdown."""
+        """Return the table as Markdown."""
         lines = [self.headings, ["---"] * len(self.headings), *self.rows]
         return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 def score_table(groups: Sequence[Group]) -> Table:
-    """Return the benchmark's own metric, a row a method, a column for each number of shots."""
+    """Return the benchmark's own metric by method and number of shots."""
     rows = [
         [find_method(name).title, *(_mean(group.values(name, group.metric), 4) for group in groups)]
         for name in methods_of(groups)
@@ -56,7 +56,7 @@ def score_table(groups: Sequence[Group]) -> Table:
 
 
 def against_table(groups: Sequence[Group]) -> Table:
-    """Return by how much RISE is better than each method, on the metric and in truth."""
+    """Return the advantage of RISE over each method in the metric and in false statements."""
     rows = [
         [find_method(name).title, group.shots, number, *_shown(test)]
         for name in methods_of(groups)
@@ -78,7 +78,7 @@ def claim_table(groups: Sequence[Group]) -> Table:
 
 
 def question_table(groups: Sequence[Group]) -> Table:
-    """Return the answer to each question of this project, at each number of shots, by the same rule."""
+    """Return the verdict on each question of this project, at each number of shots."""
     answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
     tests = [judged_claim for judged_claim in _by_claim(groups) if not judged_claim[0].table]
     rows = [
@@ -96,7 +96,7 @@ def question_table(groups: Sequence[Group]) -> Table:
 
 
 def detail_table(group: Group) -> Table:
-    """Return every number of a group, a row a method."""
+    """Return all numbers of a group by method."""
     names = [n for n in _DETAILS if any(group.values(method, n) for method in group.methods)]
     rows = [
         [find_method(method).title, *(_mean(group.values(method, n), 3) for n in names)]
@@ -106,7 +106,7 @@ def detail_table(group: Group) -> Table:
 
 
 def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
-    """Return the settings that were chosen on validation pictures; without a choice, those of the recipes."""
+    """Return the tuned settings, or else those of the recipes."""
     chosen = read_settings(tuned, groups[0].benchmark)
     rows = []
     for name in (name for name in methods_of(groups) if policy_sections(find_method(name))):
@@ -124,11 +124,7 @@ def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
 
 
 def time_table(seconds: Mapping[str, float]) -> Table:
-    """Return how long the parts of a study took, one job after the other.
-
-    Args:
-        seconds: Of each job, by its name.
-    """
+    """Return the time of the parts of a study from the seconds of each job by name."""
     cell = Cell(Path("moods"), "full", 0, Path())
     compared = {job.name for job in method_jobs(cell, list(METHODS))}
     parts: dict[str, list[float]] = {}
@@ -147,13 +143,13 @@ def time_table(seconds: Mapping[str, float]) -> Table:
 
 
 def _by_claim(groups: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:
-    """Every judged claim in the order of the claims, each at few shots first."""
+    """Return judged claims in order, each from few shots to many."""
     tests = [(claim, group, test) for group in groups for claim, test in judged(group)]
     return sorted(tests, key=lambda judged_claim: CLAIMS.index(judged_claim[0]))
 
 
 def methods_of(groups: Sequence[Group]) -> list[str]:
-    """Return the methods and ablations that have results, in the order of the tables."""
+    """Return methods and ablations with results, in the order of the tables."""
     present = {name for group in groups for name in group.methods}
     return [name for name in (*METHODS, *ABLATIONS) if name in present]
 

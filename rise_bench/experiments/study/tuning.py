@@ -1,8 +1,7 @@
-"""Choosing learning rates and the split of steps: the same number of trials for every method.
+"""Tuning of learning rates and the split of steps, with the same number of trials for every method.
 
-Trials train on training pictures of a seed that no study uses and are scored by lmms-eval on validation
-pictures, which are drawn like training pictures; test pictures are never drawn here. The best score wins,
-of equal ones the first.
+Trials train on training pictures of a seed outside studies and are scored by lmms-eval on validation
+pictures, drawn like training pictures; test pictures are not drawn. The first best score wins.
 """
 
 import json
@@ -22,7 +21,7 @@ from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.scores import aggregate
 
-#: Seed of the pictures of the trials; studies use 0, 1, …
+#: Seed of the trials' pictures; studies use 0, 1, …
 TUNING_SEED = 1_000_003
 
 
@@ -33,10 +32,10 @@ class Tuning:
     Attributes:
         out: Folder of the study.
         benchmark: A drawn benchmark.
-        shots: Number of shots of the trials; the choice serves all.
+        shots: Number of shots of the trials; the choice holds for all numbers.
         methods: Names of methods.
         steps: Optimiser steps of each trial.
-        train: Training pictures that are drawn.
+        train: Training pictures.
         validation: Validation pictures.
     """
 
@@ -59,18 +58,18 @@ class Tuning:
         return JobFolder(self.out / "jobs")
 
     def cell(self, method: str, trial: int) -> Cell:
-        """Return where a trial is trained and scored; RISE-CoT is one for all."""
+        """Return the cell of a trial; RISE-CoT is shared by all."""
         setting, chosen = candidates(method)[trial], find_method(method)
         where = f"{self.benchmark}/tune-{self.shots}"
         given = overrides(setting, allot(chosen, setting, self.steps))
         return Cell(self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", given)
 
     def trials(self) -> list[tuple[str, int]]:
-        """Return (method, number of its setting) of every trial."""
+        """Return (method, index of its setting) of every trial."""
         return [(method, trial) for method in self.methods for trial in range(len(candidates(method)))]
 
     def jobs(self) -> list[Job]:
-        """Return all jobs, each once, those that are needed first."""
+        """Return all distinct jobs in order of their needs."""
         jobs: dict[str, Job] = {}
         for method, trial in self.trials():
             jobs |= {job.name: job for job in method_jobs(self.cell(method, trial), [method])}
@@ -80,7 +79,7 @@ class Tuning:
 def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
     """Score the trials, write the choice to OUT/tuned.json and return it.
 
-    A trial whose jobs failed has no score and is not chosen; a method without any other is left out.
+    Failed trials are not chosen; methods with only failed trials are left out.
 
     Raises:
         DataError: A trial's evaluation is incomplete.
