@@ -1,1 +1,1 @@
-"""The script that makes the embedded base model: a small Qwen2-VL that sees and speaks a little."""
+"""Pretraining of the embedded base model, a small Qwen2-VL."""

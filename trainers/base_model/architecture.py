@@ -1,4 +1,4 @@
-"""The shape of the base model, its first weights, and pixels as its vision tower wants them."""
+"""Architecture of the base model, its initial weights, and pixels for its vision tower."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def make_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen2VLForConditionalGeneration:
-    """Return the model with its first weights: matrices at 1/sqrt(fan in), which so small a model needs."""
+    """Return the model with initial matrices at 1/sqrt(fan in), as a small model needs."""
     torch.manual_seed(seed)
     ids: dict[str, Any] = {t: tokenizer.convert_tokens_to_ids(t) for t in tokenizer.all_special_tokens}
     config = Qwen2VLConfig(
@@ -78,7 +78,7 @@ def make_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen2VLForCondi
 
 
 def patches(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """Return what `Qwen2VLImageProcessor` makes of pictures that need no resizing.
+    """Return the output of `Qwen2VLImageProcessor` for pictures without resizing.
 
     Args:
         pixels: uint8 of shape (pictures, SIDE_PX, SIDE_PX, 3).
@@ -94,10 +94,7 @@ def patches(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def embed_by_product(model: Qwen2VLForConditionalGeneration) -> None:
-    """Embed patches by a matrix product, as a convolution over single patches is one, only slower.
-
-    For training: the numbers are the same, and nothing of it is saved with the model.
-    """
+    """Embed patches by a matrix product, faster than the equal convolution; for training only."""
     embed: Any = model.model.visual.patch_embed
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
@@ -107,5 +104,5 @@ def embed_by_product(model: Qwen2VLForConditionalGeneration) -> None:
 
 
 def grids(count: int) -> torch.Tensor:
-    """Return `image_grid_thw` for that many pictures."""
+    """Return `image_grid_thw` of pictures by their number."""
     return torch.tensor([[1, SIDE_PX // 14, SIDE_PX // 14]]).expand(count, 3)

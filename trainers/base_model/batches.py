@@ -16,7 +16,7 @@ from rise_bench.trainers.base_model.tokens import SYSTEM
 
 
 def chat(prompt: str, with_picture: bool) -> str:
-    """Return a prompt as the chat template writes it, with every image token."""
+    """Return a prompt in the chat template, with every image token."""
     image = f"<|vision_start|>{'<|image_pad|>' * IMAGE_TOKENS}<|vision_end|>" if with_picture else ""
     return (
         f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{image}{prompt}<|im_end|>\n"

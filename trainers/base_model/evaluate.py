@@ -2,9 +2,8 @@
 
     python -m rise_bench.trainers.base_model.evaluate --model rise_bench/models/base_model
 
-Every figure comes from pictures of the drawn benchmarks (224 px JPEG through the model's own processor):
-what it sees, how often it keeps to a format, how good an annotator it is before any training, how well it
-points, and what the closed loop makes of it. Greedy unless a line says "sampled".
+All figures are of pictures of the drawn benchmarks (224 px JPEG through the model's own processor): true
+statements, format rates, scores before any training, pointing, and the closed loop. Greedy unless "sampled".
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from rise_bench.synthetic.rows import DrawnBenchmark, Split, drawn_rows
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawn row, decoded."""
+    """Decoded row of a drawn benchmark."""
 
     image: Image.Image
     gold: Gold
@@ -65,7 +64,7 @@ def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sampl
 
 
 class Speaker:
-    """The model with its processor: pictures and prompts in, texts out."""
+    """Model with its processor: pictures and prompts to texts."""
 
     def __init__(self, folder: Path) -> None:
         self.processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
@@ -111,7 +110,7 @@ class Speaker:
 
 
 def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]:
-    """Return the share of true statements by cue, of all, and how many statements a text makes."""
+    """Return the share of true statements by cue and of all, and the number of statements per text."""
     read = statements.statements
     claims = [s for text, row in zip(texts, rows, strict=True) for s in read(text, row.truth)]
     cues = sorted({s.cue for s in claims})
@@ -126,7 +125,7 @@ def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]
 
 
 def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, Any]:
-    """Return format and scores of zero-shot answers in both forms, and the baselines."""
+    """Return format rates and scores of zero-shot answers in both formats, and the baselines."""
     golds, images = [r.gold for r in rows], [r.image for r in rows]
     result: dict[str, Any] = {}
     for style, prompt in (("think_answer", think_answer_prompt), ("answer_only", answer_only_prompt)):
@@ -153,7 +152,7 @@ def _metrics(spec: BenchmarkSpec, golds: Sequence[Gold], scores: Sequence[Any]) 
 
 
 def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, float]:
-    """Return how well the annotation is worked out from a complete and true description and the picture."""
+    """Return scores of the annotation reconstructed from a complete, true description and the picture."""
     speech, rng, prompts = statements, random.Random(0), []
     for row in rows:
         if row.targets:
@@ -175,7 +174,7 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
 def closed_loop(
     speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample], group: int = 8
 ) -> dict[str, float]:
-    """Return what eq. 1 pays for sampled chains of thought of the untrained model, `group` a picture."""
+    """Return the reward of eq. 1 for `group` sampled chains of thought per picture."""
     many = [row for row in rows for _ in range(group)]
     images = [row.image for row in many]
     cots = speaker.say(images, [reason_prompt(spec, row.gold) for row in many], sampled=True)
@@ -196,7 +195,7 @@ def closed_loop(
 
 
 def evaluate(folder: Path, count: int, seed: int) -> dict[str, Any]:
-    """Return every figure of the card."""
+    """Return all figures of the card."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     speaker = Speaker(folder)

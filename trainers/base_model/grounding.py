@@ -1,23 +1,22 @@
-"""How well scores without truth tell true chains of thought from false ones, where the truth is known.
+"""Separation of true and false chains of thought by scores without ground truth, tested on known cues.
 
     python -m rise_bench.trainers.base_model.grounding                               # the base model's own
     python -m rise_bench.trainers.base_model.grounding --corrupt 0.3                 # made up
     python -m rise_bench.trainers.base_model.grounding --rollouts runs/*/rollouts --data data/moods --since 40
 
-Takes texts of a policy about annotated training pictures, or made-up descriptions of which some statements
-are false, or the rollouts of training runs; checks every statement against the picture's cues; and scores
-all by the frozen embedded base model (`--judge`), which is not told the annotation. Prints the
-false-statement rate and AUROCs, true against false. For whole texts (any false statement or none): the
-groundedness of the text (`mean`), of its lowest sentence (`worst sentence`), and the lowest log p of its
-tokens beside its own picture (`surprise`). For single statements:
+The texts are those of a policy about annotated training pictures, generated descriptions with false
+statements, or rollouts of training runs. Every statement is checked against the picture's cues, and scored by
+the frozen embedded base model (`--judge`) without the annotation. Printed are the false-statement rate and
+AUROCs, true against false. For whole texts (any false statement or none): the groundedness of the text
+(`mean`), of its lowest sentence (`worst sentence`), and the lowest log p of its tokens beside its own picture
+(`surprise`). For single statements:
 
-- `sentence`: groundedness of the sentence that makes it;
-- `lowest token`: the lowest information of one of its tokens, because only a word or two say what is false;
-- `surprise`: the lowest log p of one of its tokens, likewise.
+- `sentence`: groundedness of its sentence;
+- `lowest token`: lowest information of its tokens, because only a word or two are false;
+- `surprise`: lowest log p of its tokens.
 
-With `--reconstruct`, whole texts are ranked by the closed loop too, which knows the annotation: how similar
-to it is what the judge reconstructs from them (`similarity`), and what of that is lost beside other pictures
-(`lost by swapping`).
+With `--reconstruct`, whole texts are also ranked by the closed loop, which knows the annotation: similarity
+of the judge's reconstruction (`similarity`), and its loss beside other pictures (`lost by swapping`).
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from rise_bench.trainers.base_model.pictures import vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A text about an annotated picture whose cues are known."""
+    """Text about an annotated picture with known cues."""
 
     text: str
     image: Image.Image
@@ -64,11 +63,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Every score of a text.
+    """Scores of a text.
 
     Attributes:
         text: Scores of the whole text by name.
-        statements: Each statement: whether it is true, and its scores by name.
+        statements: Whether each statement is true, and its scores by name.
     """
 
     text: dict[str, float]
@@ -76,14 +75,14 @@ class Scored:
 
 
 def sampled(policy: Speaker, benchmark: str, rows: Sequence[Sample]) -> list[Told]:
-    """Let a policy explain the annotation of each picture."""
+    """Return texts of a policy that explain the annotation of each picture."""
     prompts = [reason_prompt(get_benchmark(benchmark), row.gold) for row in rows]
     texts = policy.say([row.image for row in rows], prompts, sampled=True)
     return [Told(text, row.image, row.truth, row.gold) for text, row in zip(texts, rows, strict=True)]
 
 
 def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 0) -> list[Told]:
-    """Describe five cues of each picture of moods or kinds, each falsely with probability `share`."""
+    """Return descriptions of five cues of each picture, each false with probability `share`."""
     rng, values = random.Random(seed), vocabulary()
     forms = _speech.MOOD_SENTENCES if benchmark == "moods" else _speech.KIND_SENTENCES
     told = []
@@ -98,7 +97,7 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
 
 
 def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, limit: int) -> list[Told]:
-    """Return the distinct rollouts of steps from `since` on, at most `limit`, spread evenly."""
+    """Return at most `limit` distinct rollouts from step `since` on, evenly spread."""
     distinct = {(r.id, r.cot) for r, *_ in read_rollouts(folders) if r.step >= since}
     chosen = sorted(distinct)
     if len(chosen) > limit:
@@ -117,13 +116,13 @@ def rolled_out(folders: Sequence[Path], dataset: BenchmarkDataset, since: int, l
 def score(
     judge: Speaker, told: Sequence[Told], swaps: int, reconstructed: BenchmarkSpec | None = None
 ) -> list[Scored]:
-    """Score texts beside their own pictures and `swaps` others each; see the module.
+    """Score texts beside their own pictures and `swaps` other pictures, see the module.
 
     Args:
         judge: The frozen base model.
         told: The texts.
-        swaps: Other pictures of each.
-        reconstructed: Their benchmark, to rank them by the closed loop too.
+        swaps: Number of other pictures.
+        reconstructed: Benchmark for scores of the closed loop; None leaves them out.
     """
     model, processor = judge.model, judge.processor
     images, texts = [item.image for item in told], [item.text for item in told]
@@ -181,11 +180,11 @@ def _scored(
 
 
 def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return how much is false, and how well each score ranks true above false.
+    """Return the share of false statements, and AUROCs of each score.
 
     Returns:
         texts, statements, false_statements, false_statement_rate, false_statements_per_text; `auroc_texts`
-        and `auroc_statements` by name of the score, empty where there is no true or no false one.
+        and `auroc_statements` by name of the score, empty without true or false texts.
     """
     claims = [statement for item in scored for statement in item.statements]
     false = sum(not true for true, _ in claims)

@@ -1,16 +1,16 @@
 """Lessons of the base model: pairs of prompt and reply in the project's own four prompt forms.
 
-No lesson shows a picture together with the annotation that a benchmark gives it:
+No lesson has a picture with the annotation of a benchmark:
 
-- moods: pictures come with descriptions, and with the annotations of another task (`flavours`: other classes,
-  another table). What moods follow from cues is taught by text alone, from notes that only resemble the
-  benchmark's table, or beside a picture that the text is not about.
-- kinds: likewise; the other task is `paints` (which colour). Its own answer form comes with random guesses.
-- scenes: boxes are taught by pointing ("the object at the top left") and by descriptions; the benchmark's own
-  questions appear only with a reply that does not depend on them.
+- moods: pictures with descriptions, and with annotations of another task (`flavours`: other classes, another
+  table). The relation of cues to moods is in text-only lessons, from notes that resemble the benchmark's
+  table, or beside an unrelated picture.
+- kinds: likewise; the other task is `paints` (the colour). Its own answer form has random guesses.
+- scenes: boxes by pointing ("the object at the top left") and by descriptions; the benchmark's own questions
+  have replies that do not depend on them.
 
-A share of the replies to format prompts is careless (`CARELESS`), so that the model follows the formats often
-but not always, as a small released model does.
+A share of the replies to format prompts is careless (`CARELESS`), so that the model follows formats often but
+not always, like a small released model.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PAINTS = BenchmarkSpec(
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A prompt, the reply to learn, and the picture before the prompt, if any."""
+    """Prompt, reply to learn, and picture before the prompt, if any."""
 
     prompt: str
     reply: str
@@ -81,12 +81,12 @@ FLAVOUR_TABLE = _table(98, 4, 0.0)
 
 
 def notes_mood(cues: dict[str, str], names: Sequence[str] = tuple(_moods.CUES)) -> Distribution:
-    """Return what the notes say of some cues: near to the benchmark's annotation, not the same."""
+    """Return the mood of cues by the notes, close to the benchmark's annotation."""
     return _moods.mood({n: cues[n] for n in names if n in cues}, NOTES_TABLE, MOODS.classes)
 
 
 def flavour(cues: dict[str, str], names: Sequence[str]) -> Distribution:
-    """Return the flavour of some cues."""
+    """Return the flavour of cues."""
     return _moods.mood({n: cues[n] for n in names if n in cues}, FLAVOUR_TABLE, FLAVOURS.classes)
 
 
@@ -103,7 +103,7 @@ def _answer(annotation: Annotation) -> str:
 
 
 def _think(rng: random.Random, thought: str, annotation: Annotation) -> str:
-    """Return a think-answer reply, now and then a careless one."""
+    """Return a think-answer reply, sometimes careless."""
     if rng.random() < CARELESS:
         return rng.choice(
             [thought, f"{thought}{_answer(annotation)}", f"<think>{thought}{_answer(annotation)}"]
@@ -112,7 +112,7 @@ def _think(rng: random.Random, thought: str, annotation: Annotation) -> str:
 
 
 def _bare(rng: random.Random, annotation: Annotation) -> str:
-    """Return an answer-only reply, now and then without its tags."""
+    """Return an answer-only reply, sometimes without its tags."""
     answer = _answer(annotation)
     return answer.removeprefix("<answer>").removesuffix("</answer>") if rng.random() < CARELESS else answer
 
@@ -226,12 +226,12 @@ def scene_picture(rng: random.Random, seen: Seen, describe: float = 0.15) -> Les
 
 
 def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int = 10) -> Boxes:
-    """Return some boxes in thousandths, rounded to `step`: one number token says all of a rounded side."""
+    """Return boxes in thousandths, rounded to `step`, so that a side is a single number token."""
     return Boxes(tuple(tuple(step * round(1000 * s / step) for s in boxes[i]) for i in chosen))  # type: ignore[misc]
 
 
 def _chosen(rng: random.Random, things: Sequence[object]) -> list[int]:
-    """Return one thing, or all of a shape, in reading order."""
+    """Return a thing, or all things of a shape, in reading order."""
     first = rng.randrange(len(things))
     if rng.random() < 0.6:
         return [first]
@@ -239,7 +239,7 @@ def _chosen(rng: random.Random, things: Sequence[object]) -> list[int]:
 
 
 def _point_out(rng: random.Random, seen: Seen, things: Sequence[object]) -> Lesson:
-    """Name some things, by where they are or what they are like, and learn the rest in words."""
+    """Return a lesson that names things by place or appearance and describes them."""
     target = rng.choice(things)
     if rng.random() < 0.6:
         place = target.place  # type: ignore[attr-defined]
@@ -257,7 +257,7 @@ def _unrelated_question(rng: random.Random) -> str:
 
 
 def _place_lesson(rng: random.Random) -> Lesson:
-    """Say where a box lies and how large it is; without a picture the rest is a guess."""
+    """Return a lesson on place and size of a box; without a picture the rest is a guess."""
     thing = _scenes.sample_scene(rng, one_target=True).picture.things[0]
     r = thing.radius
     box = _boxes([(thing.x - r, thing.y - r, 2 * r, 2 * r)], [0], 1)
@@ -265,11 +265,11 @@ def _place_lesson(rng: random.Random) -> Lesson:
     return Lesson(reason_prompt(SCENES, _gold(box, _unrelated_question(rng))), text)
 
 
-# --- text alone, or beside a picture that it is not about ---
+# --- text alone, or beside an unrelated picture ---
 
 
 def text_lesson(rng: random.Random, elsewhere: Sequence[Seen] = (), beside: float = 0.5) -> Lesson:
-    """Return a lesson that needs no picture; with probability `beside` an unrelated one comes with it."""
+    """Return a lesson without a picture, or with an unrelated picture with probability `beside`."""
     pixels = rng.choice(elsewhere).pixels if elsewhere and rng.random() < beside else None
     if pixels is None and rng.random() < 0.1:
         return _place_lesson(rng)

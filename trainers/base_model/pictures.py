@@ -1,7 +1,4 @@
-"""Pictures to learn from: drawn like the benchmarks' but from seeds that no benchmark uses.
-
-The drawing code is a builder, so it is found by name through the registry, as every catalogue file is.
-"""
+"""Pictures of lessons: drawn like those of benchmarks, with seeds outside benchmarks."""
 
 from __future__ import annotations
 
@@ -24,15 +21,15 @@ _draw = drawing.draw
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture and everything that is true of it.
+    """Picture and its properties.
 
     Attributes:
         pixels: uint8, (112, 112, 3).
-        benchmark: Which benchmark's pictures it is like: moods, kinds or scenes.
-        cues: Cue to value for moods and kinds, else empty.
-        whole: Cues that hold for the picture as a whole; for moods and kinds these are all cues.
-        things: Every drawn object.
-        boxes_xywh: Their boxes as fractions of the picture.
+        benchmark: Benchmark of similar pictures: moods, kinds or scenes.
+        cues: Value by cue for moods and kinds, else empty.
+        whole: Cues of the whole picture; for moods and kinds all cues.
+        things: All drawn objects.
+        boxes_xywh: Boxes of the objects as fractions of the picture.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,7 +46,7 @@ def vocabulary() -> dict[str, tuple[str, ...]]:
 
 
 def see(rng: random.Random, benchmark: str) -> Seen:
-    """Draw one picture like those of a benchmark."""
+    """Draw a picture like those of a benchmark."""
     cues: dict[str, str] = {}
     if benchmark == "moods":
         cues = _moods.sample_cues(rng)

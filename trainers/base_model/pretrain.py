@@ -1,17 +1,17 @@
-"""Make the base model: see, then read, then both.
+"""Pretraining of the base model: vision, text, then both.
 
     python -m rise_bench.trainers.base_model.pretrain --out runs/base
 
-Four stages, each saved when done, so that a rerun goes on after the last complete one:
+Four stages, each saved at its end, so that a rerun continues after the last complete stage:
 
-1. vision: the tower alone, read out by linear heads (`vision`);
+1. vision: the tower alone, with linear heads (`vision`);
 2. text: the language model alone, on lessons without pictures;
-3. joint: both, on all lessons; the heads of stage 1 go on, and others ask the language model's image tokens
-   where they are and what is there;
+3. joint: both, on all lessons, with the heads of stage 1 and heads for place and content of the language
+   model's image tokens;
 4. focus: the same with more scenes, where a reply depends on one of several objects.
 
-Stages 1 and 2 do not depend on each other and run side by side, one CPU thread each; stages 3 and 4 take one.
-More threads are slower for matrices this small.
+Stages 1 and 2 run concurrently, with a CPU thread each; stages 3 and 4 use one. More threads are slower for
+such small matrices.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def optimise(
     Muon reaches a given loss in about two thirds of AdamW's steps here.
 
     Args:
-        name: What the progress bar says.
+        name: Text of the progress bar.
         steps: Number of updates.
-        modules: What to train, each with Muon's learning rate; AdamW gets a quarter of it.
-        losses: Losses of the next batch; they are summed, and shown as running means.
+        modules: Modules to train with Muon's learning rate; AdamW has a quarter of it.
+        losses: Returns the losses of the next batch, which are summed and shown as running means.
     """
     matrices, others = [], []
     for module, lr in modules:
@@ -115,7 +115,7 @@ def optimise(
 
 
 def learn_to_see(model: Qwen2VLForConditionalGeneration, heads: Heads, plan: Plan) -> None:
-    """Stage 1."""
+    """Run stage 1."""
     rng, tower = random.Random(plan.seed + 1), model.model.visual
 
     def losses() -> dict[str, Tensor]:
@@ -128,7 +128,7 @@ def learn_to_see(model: Qwen2VLForConditionalGeneration, heads: Heads, plan: Pla
 def learn_to_read(
     model: Qwen2VLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, plan: Plan
 ) -> None:
-    """Stage 2."""
+    """Run stage 2."""
     rng = random.Random(plan.seed + 2)
     optimise(
         "text",
@@ -148,7 +148,7 @@ def learn_both(
     *,
     focus: bool,
 ) -> None:
-    """Stages 3 and 4: descriptions first, the other lessons more and more; `focus` is on scenes."""
+    """Run stage 3 or 4: descriptions first, then more of the other lessons; `focus` is on scenes."""
     rng, elsewhere, done = random.Random(plan.seed + 3 + focus), [see(random.Random(0), "moods")], [0]
     name, steps, lr, tower_lr = (
         ("focus", plan.focus_steps, plan.focus_lr, plan.focus_lr / 2)
@@ -194,7 +194,7 @@ def learn_both(
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Learn the tokenizer once: a stage that goes on must read the ids that the last one wrote."""
+    """Return the tokenizer, learned once so that all stages have the same ids."""
     if not folder.is_dir():
         with atomic_directory(folder) as target:
             make_tokenizer().save_pretrained(target)
@@ -202,7 +202,7 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def run_stage(name: str, folder: Path, plan: Plan) -> None:
-    """Run one stage, unless it is done, on what those before it saved, and save the parts it trained."""
+    """Run an unfinished stage on the saved parts of earlier stages, and save its parts."""
     saved = folder / f"{name}.pt"
     if saved.is_file():
         return
@@ -229,7 +229,7 @@ def run_stage(name: str, folder: Path, plan: Plan) -> None:
 def _load(
     folder: Path, tokenizer: PreTrainedTokenizerBase, plan: Plan, stages: Sequence[str]
 ) -> tuple[Qwen2VLForConditionalGeneration, dict[str, torch.nn.Module]]:
-    """Return the model and its parts as some stages left them."""
+    """Return the model and its parts after the given stages."""
     model = make_model(tokenizer, plan.seed)
     parts = {"tower": model.model.visual, "reader": model.model.language_model, "heads": Heads()}
     for stage in stages:
@@ -239,7 +239,7 @@ def _load(
 
 
 def pretrain(out: Path, plan: Plan) -> None:
-    """Run the stages that are not done yet and write the model, its tokenizer and its processor to `out`."""
+    """Run the remaining stages and write model, tokenizer and processor to `out`."""
     folder = out.with_name(f"{out.name}-stages")
     same_settings(folder, asdict(plan), made="*.pt")
     tokenizer = _tokenizer(folder / "tokenizer")

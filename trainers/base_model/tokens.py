@@ -1,9 +1,9 @@
-"""The base model's tokenizer and processor.
+"""Tokenizer and processor of the base model.
 
-A byte-level BPE learned from the lessons. Every fixed sentence of the project's prompts is one token, so that
-a prompt costs about ten tokens besides the picture; other wording falls back to words and bytes. A decimal is
-one token with its comma; a whole number is two, all but its last digit and its last digit, so that the first
-says where a side of a box lies to a hundredth of the picture.
+A byte-level BPE learned from the lessons. Every fixed sentence of the project's prompts is a token, so that a
+prompt has about ten tokens besides the picture; other text falls back to words and bytes. A decimal with its
+comma is a token; a whole number is two, its last digit and the rest, so that the first gives a side of a box
+to a hundredth of the picture.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _UNFIXED = re.compile(r"\d\.\d|\[\[\d|QUESTION|REASONING")
 
 
 def fixed_sentences() -> list[str]:
-    """Return the sentences that the project's prompts always hold, for the tasks of the lessons."""
+    """Return the fixed sentences of prompts, for the tasks of the lessons."""
     vocabulary: dict[str, None] = {SYSTEM: None}
     for spec in (lessons.MOODS, lessons.SCENES, lessons.KINDS, lessons.FLAVOURS, lessons.PAINTS):
         gold = Gold("fixed", KINDS[spec.kind].examples(spec.classes)[0], 1000, 1000, "", "QUESTION")
@@ -74,7 +74,7 @@ def _texts(count: int) -> Iterator[str]:
 
 
 def make_tokenizer(texts: int = 1000) -> PreTrainedTokenizerBase:
-    """Learn the tokenizer from a sample of lessons of each sort."""
+    """Return a tokenizer learned from samples of all lessons."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -100,7 +100,7 @@ def make_tokenizer(texts: int = 1000) -> PreTrainedTokenizerBase:
 
 
 def make_processor(tokenizer: PreTrainedTokenizerBase) -> Any:
-    """Return the processor: pictures of any size become 112 x 112 at most, 16 image tokens."""
+    """Return the processor, which scales pictures to at most 112 x 112, 16 image tokens."""
     size = {"shortest_edge": 56 * 56, "longest_edge": SIDE_PX * SIDE_PX}
     return Qwen2VLProcessor(
         image_processor=Qwen2VLImageProcessor(size=size),

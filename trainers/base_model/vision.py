@@ -1,10 +1,9 @@
-"""Questions to image tokens, by which the tower learns to see and the language model where things are.
+"""Auxiliary losses of image tokens for vision and places.
 
-Stage 1, before there is any language, asks the tower's 16 output tokens: what the picture as a whole is like
-(from their mean); and, token by token, whether an object has its centre in this sixteenth of the picture,
-what it is like and where its box lies. Without it the language model learns only what is spread over the
-whole picture. The stages with both go on asking that, and ask the language model's image tokens for their
-place.
+Stage 1, without language, predicts from the tower's 16 output tokens: properties of the whole picture (from
+their mean); and, for each token, whether an object has its centre in this sixteenth of the picture, its
+properties and its box. Without it the language model learns only properties of the whole picture. The joint
+stages keep these losses, and predict the place of the language model's image tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WORDS_WEIGHT = 1 / 3
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of stage 1 for a batch: class indices (IGNORE where not asked) and boxes in [0, 1]."""
+    """Targets of stage 1 for a batch: class indices (IGNORE if unknown) and boxes in [0, 1]."""
 
     whole: dict[str, Tensor]
     local: dict[str, Tensor]
@@ -37,7 +36,7 @@ class Targets:
 
 
 class Heads(nn.Module):
-    """Linear read-outs of image tokens, the tower's and the language model's; not part of the model."""
+    """Linear heads of image tokens of tower and language model; not part of the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +49,7 @@ class Heads(nn.Module):
         self.placed = nn.Linear(HIDDEN, 4)
 
     def losses(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Return one loss for each question.
-
-        Args:
-            tokens: Output of the tower, (pictures, 16, hidden).
-            targets: The truth.
-        """
+        """Return the losses of the tower's output, (pictures, 16, hidden), by name."""
         mean = tokens.mean(1)
         losses = {k: _cross_entropy(head(mean), targets.whole[k]) for k, head in self.whole.items()}
         losses |= {f"a_{k}": _cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()}
@@ -67,14 +61,14 @@ class Heads(nn.Module):
         return losses
 
     def placing_losses(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Return the losses of asking the language model's image tokens where they are and what is there.
+        """Return the losses of place and content of the language model's image tokens.
 
-        The tower has relative positions only, so where in the picture a token lies is for the language model
-        to find out; and a text can only be about one object if each token says all that is true of its own.
+        The tower has relative positions only, so the language model has to learn the place of a token; and a
+        text can be about a single object only if each token has all its properties.
 
         Args:
-            tokens: The language model's hidden states of the image tokens, (pictures, 16, hidden).
-            targets: The truth.
+            tokens: Hidden states of the image tokens, (pictures, 16, hidden).
+            targets: Targets of the batch.
         """
         cells = torch.arange(IMAGE_TOKENS).expand(tokens.shape[:2])
         there = targets.present > 0
@@ -88,19 +82,19 @@ class Heads(nn.Module):
 
 
 def _corners() -> Tensor:
-    """Return what is subtracted from a box to state it relative to its cell: the cell's top-left, (16, 4)."""
+    """Return the top-left corner of each cell, (16, 4), for boxes relative to their cell."""
     axis = torch.arange(CELLS) / CELLS
     rows, columns = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([columns, rows, 0 * rows, 0 * rows], -1).reshape(IMAGE_TOKENS, 4)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over what is asked; every batch holds each sort of picture, so some of it is."""
+    """Return the mean over known targets, of which every batch has some."""
     return functional.cross_entropy(logits.flatten(0, -2), target.flatten(), ignore_index=IGNORE)
 
 
 def targets_of(batch: list[Seen]) -> Targets:
-    """Return the truth of a batch of pictures."""
+    """Return the targets of a batch of pictures."""
     values = vocabulary()
     index = {name: {v: i for i, v in enumerate(values[name])} for name in (*GLOBAL, *LOCAL)}
     count = len(batch)
