@@ -38,12 +38,11 @@ def _pooled(kind: str, metric: Metric) -> Callable[..., float | str]:
         """Compute the metric from rows of ground truth and stated annotation; "N/A" if a request failed.
 
         Args:
-            items: Rows as `process_results` writes them.
-            args: Command line of lmms-eval, if there is one: boxes in pixels of the resized image mean
-                nothing if the processor was told to resize further.
+            items: Rows of `process_results`.
+            args: Command line of lmms-eval, if any.
 
         Raises:
-            ConfigError: In that case.
+            ConfigError: Boxes are in pixels of the resized image, and `args` resize it further.
         """
         if not items or any(item.get("failed") for item in items):
             return _NO_SCORE

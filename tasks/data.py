@@ -82,10 +82,7 @@ def _metadata(benchmark: str, unit: BoxUnit) -> dict[str, Any]:
 
 @functools.cache
 def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the image limits of this run of lmms-eval; warn if they are not those of the checkpoint.
-
-    `rise-bench eval` sets those of the checkpoint, plain lmms-eval does not. None if unknown.
-    """
+    """Return the image limits of this run of lmms-eval, or None; warn if they are not the checkpoint's."""
     try:
         command = read_command(arguments)
         shown = lmms_limits(command.model, command.model_args)

@@ -25,12 +25,12 @@ from rise_bench.tasks.aggregation import metric_list
 
 
 def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
-    """Add to each row its prompt, its target text and everything that scoring needs.
+    """Add to each row its prompt, its target text and all inputs of scoring.
 
     Args:
         documents: A `datasets.Dataset` of one split.
         benchmark: Name of the dataset.
-        unit: Unit in which boxes are asked for.
+        unit: Unit of boxes.
 
     Returns:
         The dataset, its images still encoded, with the columns `prompt`, `target`, `spec` (JSON),
@@ -60,8 +60,7 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
     """Return the image in RGB, upright.
 
-    For `resized_px` it is resized to the frame in the prompt, with the filter of the Qwen processors; they
-    then keep that size.
+    For `resized_px` it has the size in the prompt, by the filter of the Qwen processors, which keep it.
     """
     image = decode_rgb(doc["image"]["bytes"], doc["id"])
     if doc["box_unit"] != "resized_px":
@@ -71,15 +70,11 @@ def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> dict[str, Any]:
-    """Score one response.
-
-    Args:
-        doc: The document.
-        results: Responses, of which the first counts; None, such as the null of a server, counts as empty.
+    """Score the first response to a document; null counts as empty.
 
     Returns:
-        Metric -> value of this sample, None where the request failed. The main metric of the kind holds a row
-        with our sample id, the ground truth and what was stated.
+        Metric -> value of this sample, None for a failed request. The value of the kind's main metric is a
+        row with sample id, ground truth and stated annotation.
     """
     spec = BenchmarkSpec.from_json(json.loads(doc["spec"]))
     gold = row_to_gold(spec, doc)

@@ -56,7 +56,7 @@ def enhancement_examples(
     Args:
         config: Resolved config.
         data: The samples.
-        trajectories: Sample id to the judged responses of the GRPO model.
+        trajectories: Judged responses of the GRPO model by sample id.
 
     Raises:
         ConfigError: No prompt is left to train on.

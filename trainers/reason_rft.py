@@ -18,9 +18,5 @@ from rise_bench.trainers.settings.config import TrainConfig
 
 @stage("reason_rft", phases=("sft", "grpo"), cots="cots", cots_unfiltered=True)
 def train(config: TrainConfig, run: RunFolder) -> Path:
-    """Run the phases of the config and return the folder of the last phase's model.
-
-    Raises:
-        ConfigError: The chains of thought are to be filtered.
-    """
+    """Run the phases of the config and return the folder of the last phase's model."""
     return rise_r1.train(config, run)

@@ -31,11 +31,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 
 
 def train_on_cots(config: TrainConfig, run: RunFolder, start: str | Path) -> Path:
-    """Run the SFT phase on the CoT dataset and return the trained model's folder.
-
-    Raises:
-        ConfigError: No CoT dataset is named, or it has no chain of thought for any sample of the benchmark.
-    """
+    """Run the SFT phase on the CoT dataset and return the folder of its model."""
     data = open_training_data(config.data)
     cots = training_cots(config, data) or {}
     return train_sft(config, run, start, data, think_answer_examples(config, data, cots))

@@ -57,12 +57,12 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 
 
 def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping[str, str]) -> list[Example]:
-    """Targets of eq. 8: the think-answer prompt, then chain of thought and true annotation.
+    """Return targets of eq. 8: the think-answer prompt, then chain of thought and ground truth.
 
     Args:
         config: Resolved config.
         data: The samples.
-        cots: Sample id to chain of thought; samples without one are left out.
+        cots: Chain of thought by sample id; samples without one are left out.
     """
     answer_format = config.model.answer_format
     return [
@@ -100,11 +100,7 @@ def train_sft(
 
 
 def sft_rows(data: TrainingData, examples: Sequence[Example]) -> Dataset:
-    """Rows `image`, `prompt`, `completion`, made when read; images stay on disk until then.
-
-    Raises:
-        DataError: There is no example.
-    """
+    """Return rows `image`, `prompt`, `completion`, made on access; images stay on disk until then."""
     if not examples:
         raise DataError("no SFT examples; lower data.tau, or check data.cots and data.shots")
 

@@ -121,11 +121,7 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
 
 
 def get_benchmark(name: str) -> BenchmarkSpec:
-    """Return a benchmark of the catalogue.
-
-    Raises:
-        ConfigError: If there is none of that name.
-    """
+    """Return a benchmark of the catalogue, or raise `ConfigError`."""
     try:
         return BENCHMARKS[name]
     except KeyError:

@@ -15,16 +15,12 @@ _NAME = "rise-bench"
 
 
 def extras() -> tuple[str, ...]:
-    """Names of the extras of the installed rise-bench, such as "eval" and "train"."""
+    """Return the names of the extras of the installed rise-bench, such as "eval" and "train"."""
     return tuple(metadata.metadata(_NAME).get_all("Provides-Extra") or ())
 
 
 def packages_of(extra: str) -> tuple[str, ...]:
-    """Distributions that the extra adds on this platform, sorted; extras that it is made of are resolved.
-
-    Raises:
-        ValueError: rise-bench has no extra of that name.
-    """
+    """Return the distributions of an extra on this platform, sorted, with those of its extras."""
     if extra not in extras():
         raise ValueError(f"rise-bench has no extra {extra!r}; it has {', '.join(extras())}")
     names: set[str] = set()
@@ -40,12 +36,7 @@ def packages_of(extra: str) -> tuple[str, ...]:
 
 
 def require_extra(extra: str) -> None:
-    """Do nothing where every package of the extra is installed.
-
-    Raises:
-        PrerequisiteError: a package is missing; the message names it and the command that installs the extra.
-        ValueError: rise-bench has no extra of that name.
-    """
+    """Raise `PrerequisiteError` with the command that installs the extra if a package of it is missing."""
     wanted = packages_of(extra)
     if not wanted:
         raise PrerequisiteError(f"the extra {extra!r} does not exist for {sys.platform}: use a Linux machine")
@@ -57,7 +48,7 @@ def require_extra(extra: str) -> None:
 
 
 def extra_with(package: str) -> str:
-    """Return the extra that brings a package, or "" if none does."""
+    """Return the extra of a package, or ""."""
     name = canonicalize_name(package)
     return next((extra for extra in extras() if name in map(canonicalize_name, packages_of(extra))), "")
 

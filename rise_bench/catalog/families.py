@@ -10,19 +10,19 @@ from rise_bench.annotations.boxes.values import BoxUnit
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family of vision-language models, loaded by classes of transformers.
+    """Family of vision-language models, loaded by classes of transformers.
 
     Attributes:
         name: `model_type` of its checkpoints, and lmms-eval's `--model`.
-        label: Name for people.
-        classes: How the names of its classes begin, e.g. `Qwen2VL` of `Qwen2VLForConditionalGeneration`.
+        label: Display name.
+        classes: Prefix of its classes, e.g. `Qwen2VL` of `Qwen2VLForConditionalGeneration`.
         tiny_vision: Settings of the vision tower of its tiny checkpoint (width 64, two layers).
-        tiny_text: Settings of the language model of its tiny checkpoint that other families do not have.
-        tiny_rope: The same of its rotary embedding.
-        box_unit: Unit of boxes that it was trained on.
+        tiny_text: Additional settings of the language model of its tiny checkpoint.
+        tiny_rope: Additional settings of its rotary embedding.
+        box_unit: Unit of boxes in its training.
         patch_px: Side of an image patch; two by two patches are an image token.
-        video_classes: `classes` of its video processor, where they differ.
-        max_aspect_ratio: Largest ratio of the sides of a picture that its processor takes.
+        video_classes: Prefix of its video processor, if it differs.
+        max_aspect_ratio: Largest ratio of the sides of a picture for its processor.
         can_be_rerun: Whether lmms-eval's model of the name loads it without any code of its author, so that
             submissions are run again; a test reads that model's source.
     """

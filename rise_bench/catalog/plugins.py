@@ -8,11 +8,7 @@ from rise_bench.errors import ConfigError
 
 
 def load_component(folder: Literal["builders", "tasks", "trainers", "leaderboards"], name: str) -> ModuleType:
-    """Import a file of a catalogue folder by name, e.g. `load_component("builders", "emotion6")`.
-
-    Raises:
-        ConfigError: If the folder has no such file.
-    """
+    """Import a file of a catalogue folder by name, e.g. `load_component("builders", "emotion6")`."""
     module = f"rise_bench.{folder}.{name}"
     try:
         return importlib.import_module(module)

@@ -19,21 +19,21 @@ ShotUnit = Literal["class", "dataset"]
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSpec:
-    """What a benchmark is.
+    """Specification of a benchmark.
 
     Attributes:
         name: Short name, as in `rise-bench build emotion6`.
         kind: Name of the kind of annotation.
-        metric: Name of the metric that ranks models.
+        metric: Name of the ranking metric.
         question: Task sentence of the prompts; `{category}` and `{question}` are filled in from the row.
         classes: Class names of a distribution, in order; empty for boxes.
         images: `embed` if images may be republished, else `reference`: ids and hashes only.
         license: Licence identifier for the dataset card.
-        license_note: What the source allows, in a sentence.
-        source_url: Where the raw files come from.
+        license_note: Terms of the source, in a sentence.
+        source_url: Address of the raw files.
         citation: BibTeX key facts of the source.
-        paper_counts: (train, test) rows that the paper states; None for datasets that it does not use.
-        shots_per: Whether "4-shot" means 4 a class or 4 in all (LISA).
+        paper_counts: (train, test) rows in the paper; None for datasets that it does not use.
+        shots_per: Whether "4-shot" means 4 per class or 4 in all (LISA).
     """
 
     name: str
@@ -81,11 +81,7 @@ class BenchmarkSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BenchmarkSpec":
-        """Read a spec from a manifest.
-
-        Raises:
-            DataError: If a field is missing or unknown, or the name or a text is not plain.
-        """
+        """Read a spec from a manifest, or raise `DataError`."""
         from pydantic import TypeAdapter, ValidationError
 
         unknown = sorted(set(data) - {field.name for field in dataclasses.fields(cls)})

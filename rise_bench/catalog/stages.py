@@ -19,16 +19,16 @@ _Train = TypeVar("_Train", bound=Callable[..., Path])
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of training.
+    """Stage of training.
 
     Attributes:
         name: Name of the stage.
-        phases: Its phases, in the order in which they run.
+        phases: Its phases in order.
         asks: What the policy writes: a chain of thought and an answer, the answer only, or a chain of thought
             and from that the annotation (closed loop).
-        cots: Setting that names the chains of thought of its SFT phase; empty if it trains on none.
+        cots: Setting of the chains of thought of its SFT phase; empty without any.
         cots_optional: Whether that setting may be empty.
-        cots_unfiltered: Whether it trains on all chains of thought, whatever their reward.
+        cots_unfiltered: Whether it trains on all chains of thought, independent of their reward.
         file: Source file of the trainer.
     """
 
@@ -47,13 +47,9 @@ class Stage:
 
 
 def stage(name: str, **facts: Any) -> Callable[[_Train], _Train]:
-    """Declare the decorated `train(config, run) -> Path` as the trainer of a stage.
+    """Declare the decorated `train(config, run) -> Path` as the trainer of a stage with these attributes.
 
     `stages` reads the declaration from the source, so every argument is a literal.
-
-    Args:
-        name: Name of the stage.
-        **facts: The other attributes of `Stage`.
     """
     Stage(name, **facts)
     return lambda train: train
@@ -69,11 +65,7 @@ def stages() -> dict[str, Stage]:
 
 
 def get_stage(name: str) -> Stage:
-    """Return a stage by name.
-
-    Raises:
-        ConfigError: There is no such stage.
-    """
+    """Return a stage by name, or raise `ConfigError`."""
     if name not in stages():
         raise ConfigError(f"no stage {name!r}; choose one of {', '.join(stages())}.")
     return stages()[name]

@@ -73,31 +73,31 @@ def init(
         tuple(endpoint or ()),
     )
     refuse_taken(wanted)
-    found = detect(pictures, labels or coco, named)
+    detected = detect(pictures, labels or coco, named)
     if not as_json:
-        typer.echo("\n".join(_seen(found, wanted)))
-    _refuse(found, as_json=as_json)
+        typer.echo("\n".join(_seen(detected, wanted)))
+    _refuse(detected, as_json=as_json)
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Write {wanted.folder}?", default=True, abort=True)
     with _bar() as progress:
         made = initialise(wanted, progress=progress)
-    _print(found, made, as_json=as_json)
+    _print(detected, made, as_json=as_json)
 
 
-def _seen(found: "Detected", wanted: "Wanted") -> Iterator[str]:
+def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
     """What the data is, in lines."""
-    of = f", {found.kind} ({found.format})" if found.kind else ""
-    yield f"{wanted.pictures}: {found.pictures} pictures{of}"
-    if found.classes:
-        shown = [f"{name} {count}" for name, count in found.classes.items()]
+    of = f", {detected.kind} ({detected.format})" if detected.kind else ""
+    yield f"{wanted.pictures}: {detected.pictures} pictures{of}"
+    if detected.classes:
+        shown = [f"{name} {count}" for name, count in detected.classes.items()]
         more = f", and {len(shown) - _SHOWN_CLASSES} more" if len(shown) > _SHOWN_CLASSES else ""
         yield f"- {len(shown)} classes: {', '.join(shown[:_SHOWN_CLASSES])}{more}"
-    if found.splits:
-        yield "- splits: " + ", ".join(f"{count} {split}" for split, count in found.splits.items())
-    if found.empty:
+    if detected.splits:
+        yield "- splits: " + ", ".join(f"{count} {split}" for split, count in detected.splits.items())
+    if detected.empty:
         fate = "kept" if wanted.keep_empty else "left out; --keep-empty keeps them as pictures of nothing"
-        yield f"- {found.empty} without an object: {fate}"
-    yield from (f"- {count} left out: {reason}" for reason, count in found.left_out.items())
+        yield f"- {detected.empty} without an object: {fate}"
+    yield from (f"- {count} left out: {reason}" for reason, count in detected.left_out.items())
     if wanted.images == "reference":
         yield (
             "- images: reference. `publish` sends ids, hashes and chains of thought, and no picture; "
@@ -107,31 +107,31 @@ def _seen(found: "Detected", wanted: "Wanted") -> Iterator[str]:
         yield f"- images: embed. `publish` sends the pictures too, under the licence {wanted.license}"
 
 
-def _refuse(found: "Detected", *, as_json: bool) -> None:
+def _refuse(detected: "Detected", *, as_json: bool) -> None:
     """Refuse data that cannot be built, with everything that is wrong.
 
     Raises:
         DataError: There are problems, or no annotations.
     """
-    if found.problems:
+    if detected.problems:
         if as_json:
-            _print_json(found)
-        listed = "\n".join(f"- {text}" for text in found.problems[:_SHOWN_PROBLEMS])
-        more = found.problem_count - _SHOWN_PROBLEMS
+            _print_json(detected)
+        listed = "\n".join(f"- {text}" for text in detected.problems[:_SHOWN_PROBLEMS])
+        more = detected.problem_count - _SHOWN_PROBLEMS
         rest = f"\n- and {more} more" if more > 0 else ""
-        number = f"{found.problem_count} problem" + ("s" if found.problem_count > 1 else "")
+        number = f"{detected.problem_count} problem" + ("s" if detected.problem_count > 1 else "")
         raise DataError(f"{number}, nothing was written:\n{listed}{rest}")
-    if not found.format:
+    if not detected.format:
         raise DataError(
-            f"{found.pictures} pictures and no annotations; name them with --labels, or put the pictures of "
-            "each class into a folder of its own"
+            f"{detected.pictures} pictures and no annotations; name them with --labels, or put the pictures "
+            "of each class into a folder of its own"
         )
 
 
-def _print(found: "Detected", made: "Made", *, as_json: bool) -> None:
+def _print(detected: "Detected", made: "Made", *, as_json: bool) -> None:
     """Print what was written, and what to do next."""
     if as_json:
-        _print_json(found, made)
+        _print_json(detected, made)
         return
     counts = ", ".join(f"{rows} {split}" for split, rows in made.manifest.counts.items())
     typer.echo(f"\ndataset: {made.plan.dataset} ({counts} rows)\nrecipe:  {made.plan.file}")
@@ -141,12 +141,12 @@ def _print(found: "Detected", made: "Made", *, as_json: bool) -> None:
         typer.echo(f"  {number}. {command}")
 
 
-def _print_json(found: "Detected", made: "Made | None" = None) -> None:
+def _print_json(detected: "Detected", made: "Made | None" = None) -> None:
     from dataclasses import asdict
 
     from rise_bench.cli.tables import print_json
 
-    seen = asdict(found) | {"annotations": str(found.annotations) if found.annotations else None}
+    seen = asdict(detected) | {"annotations": str(detected.annotations) if detected.annotations else None}
     written = {}
     if made:
         written = {

@@ -53,10 +53,10 @@ def _show(plan: "Plan") -> None:
 
     changes = find_changes(plan)
     for state in states(plan):
-        words = f"done, {state.seconds / 60:.1f} min" if state.done else "to do"
+        status = f"done, {state.seconds / 60:.1f} min" if state.done else "to do"
         if state.stage in changes.stages:
-            words = f"to repeat: {changes.text}"
-        typer.echo(f"{state.stage}: {words}")
+            status = f"to repeat: {changes.text}"
+        typer.echo(f"{state.stage}: {status}")
         for command in state.commands:
             typer.echo(f"    {command}")
     typer.echo(f"\nThe commands find the dataset by RISE_BENCH_DATA={plan.dataset.parent}")

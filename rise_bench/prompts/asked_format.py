@@ -19,21 +19,13 @@ MAX_PIXELS_VARIABLE = "RISE_BENCH_MAX_PIXELS"
 
 
 def asked_format(unit: BoxUnit) -> AnswerFormat:
-    """Return the format of a run: the unit of its task, style and largest image of the environment.
-
-    Raises:
-        ConfigError: If a variable holds no style, or no number of pixels.
-    """
+    """Return the format of a run: the unit of its task, style and largest image of the environment."""
     style = as_style(os.environ.get(STYLE_VARIABLE) or DEFAULT_FORMAT.style, STYLE_VARIABLE)
     return AnswerFormat(style, unit, max_pixels())
 
 
 def max_pixels() -> int:
-    """Return the largest image of the processor, in pixels: `RISE_BENCH_MAX_PIXELS`, or the paper's.
-
-    Raises:
-        ConfigError: If the variable holds no whole number of at least one patch (784 pixels).
-    """
+    """Return the largest image of the processor, in pixels: `RISE_BENCH_MAX_PIXELS`, or the paper's."""
     text = os.environ.get(MAX_PIXELS_VARIABLE)
     if not text:
         return MAX_PIXELS
@@ -45,16 +37,7 @@ def max_pixels() -> int:
 
 
 def box_unit_of(model: str) -> BoxUnit:
-    """Return the unit for a model, from its lmms-eval name, Hub id or `model_type`.
-
-    Args:
-        model: Name in any spelling.
-
-    Returns:
-        What `RISE_BENCH_BOX_UNIT` says if it is set, else the unit of the family.
-
-    Raises:
-        ConfigError: If the variable holds no unit.
+    """Return `RISE_BENCH_BOX_UNIT`, or the unit of a model by its lmms-eval name, Hub id or `model_type`.
 
     >>> box_unit_of("Qwen/Qwen2.5-VL-3B-Instruct"), box_unit_of("qwen2_vl")
     ('resized_px', 'norm1000')
@@ -67,15 +50,7 @@ def box_unit_of(model: str) -> BoxUnit:
 
 
 def as_style(text: str, where: str) -> Style:
-    """Return a text as a style.
-
-    Args:
-        text: The text.
-        where: Option or variable that it comes from, for the message.
-
-    Raises:
-        ConfigError: If it is no style.
-    """
+    """Return a text as a style; errors name `where`, the option or variable."""
     style: Style = _choice(text, Style, where)
     return style
 

@@ -8,9 +8,9 @@ _ANGLE = re.compile("([<>])")
 
 
 def clean_cot(cot: str) -> str:
-    """Remove what may not enter a prompt: special tokens (a sampled image token corrupts it) and tags.
+    """Remove special tokens (a sampled image token corrupts a prompt) and tags, also those made by a removal.
 
-    What is left holds none, also where removing one has made another; the time is linear in the length.
+    Time is linear in the length.
     """
     kept: list[str] = []
     opened: list[list[str]] = []  # pieces from each "<" on that has met no ">" yet

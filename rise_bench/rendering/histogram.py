@@ -24,12 +24,7 @@ def bin_counts(rewards: Sequence[float]) -> list[int]:
 
 
 def reward_histogram(rewards: Sequence[float], tau: float) -> bytes:
-    """Draw a histogram of rewards with the threshold tau; returns a PNG.
-
-    Args:
-        rewards: Rewards in [0, 1].
-        tau: Rewards from here on are `high`.
-    """
+    """Return a PNG histogram of rewards in [0, 1] with the threshold tau."""
     from PIL import Image, ImageDraw, ImageFont
 
     counts = bin_counts(rewards)

@@ -21,8 +21,8 @@ def line_chart(series: Mapping[str, Points], *, low: float | None = None, high: 
 
     Args:
         series: Name to (step, value) in order of steps; values that are not finite are left out.
-        low: Lower end of the y axis; taken from the data if None.
-        high: Upper end of the y axis; taken from the data if None.
+        low: Lower end of the y axis; from the data if None.
+        high: Upper end of the y axis; from the data if None.
     """
     values = [y for points in series.values() for _, y in points if math.isfinite(y)]
     steps = [x for points in series.values() for x, _ in points]
@@ -91,7 +91,7 @@ def moving_average(values: Sequence[float], window: int) -> list[float]:
 
 
 def nice_ticks(low: float, high: float, *, count: int = 4) -> list[float]:
-    """Round numbers that cover [low, high], about `count` steps.
+    """Return round numbers that cover [low, high] in about `count` steps.
 
     >>> nice_ticks(0.02, 0.93)
     [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -107,7 +107,7 @@ def nice_ticks(low: float, high: float, *, count: int = 4) -> list[float]:
 
 
 def _short(value: float) -> str:
-    """Label of a tick, short enough for the margin.
+    """Return the label of a tick, short enough for the margin.
 
     >>> _short(0.000105)
     '1.05e-4'

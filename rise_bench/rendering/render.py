@@ -19,14 +19,14 @@ PACKAGE = "rise_bench.rendering"
 
 
 def render(template: str, /, *, package: str = PACKAGE, **values: Any) -> str:
-    """Render a template, without secrets; the result is markup, so another template does not escape it again.
+    """Render a template without secrets; the result is markup, which other templates do not escape again.
 
     In Markdown a text in the template's own braces is a value too: it loses its outer blanks.
 
     Args:
         template: File name, e.g. "run_report.html.j2".
-        package: Package that holds the template; those of `rendering` are found from each.
-        values: What the template names; a name that is missing is an error.
+        package: Package of the template; templates of `rendering` are available in each.
+        values: Variables of the template; a missing variable is an error.
 
     >>> str(render("legend.html.j2", lines=[("<b>", 0, 0.25, 1.0)])).count("&lt;b&gt;")
     1

@@ -21,13 +21,13 @@ def strip_chart(
     ours: str = "",
     baselines: Mapping[str, float] | None = None,
 ) -> str:
-    """Draw panels beside one another over one scale.
+    """Draw panels side by side on a common scale.
 
     Args:
-        title: Above everything.
-        axis: What the values are, with the direction that is better.
-        panels: Heading of a panel -> its methods, top to bottom; one that a panel lacks has an empty row.
-        ours: Method to stand out.
+        title: Title of the chart.
+        axis: Label of the axis, with the better direction.
+        panels: Heading of a panel -> its methods, top to bottom; a method without values has an empty row.
+        ours: Highlighted method.
         baselines: Name -> value of the dashed lines across all panels.
 
     Raises:

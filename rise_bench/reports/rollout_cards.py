@@ -27,13 +27,13 @@ Remark = Callable[[Rollout], Sequence[Badge]]
 def sample_cards(
     rollouts: Sequence[Rollout], dataset: BenchmarkDataset | None, config: Mapping[str, Any], count: int
 ) -> str:
-    """Cards of a few rollouts of the last steps, from the best reward to the worst.
+    """Return cards of `count` rollouts of the last steps, from the best reward to the worst.
 
     Args:
         rollouts: Rollouts in order of steps.
-        dataset: The benchmark, for images and ground truth; None shows the texts alone.
-        config: The run's settings as a tree.
-        count: How many cards.
+        dataset: Benchmark for images and ground truth; None shows the texts alone.
+        config: Settings of the run as a tree.
+        count: Number of cards.
     """
     model = config["model"]
     answer_format = AnswerFormat(unit=model["box_unit"], max_pixels=model["max_pixels"])
@@ -49,13 +49,13 @@ def cards(
     split: str = "train",
     remark: Remark = lambda _: (),
 ) -> str:
-    """Cards of rollouts, in their order.
+    """Return cards of rollouts in their order.
 
     Args:
         titled: Title of each card, and the rollout.
-        dataset: The benchmark, for images and ground truth; None shows the texts alone.
-        answer_format: How boxes were asked for; the style follows from the rollout.
-        split: Split that the samples are of.
+        dataset: Benchmark for images and ground truth; None shows the texts alone.
+        answer_format: Format of boxes; the style follows from the rollout.
+        split: Split of the samples.
         remark: Further badges of a rollout: ("good" | "bad" | "", text).
     """
     golds: dict[str, Gold] = {}

@@ -30,13 +30,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart.
+    """Chart of a report.
 
     Attributes:
-        title: What is drawn.
-        meaning: How to read it.
-        metrics: Name in the log to label in the legend.
-        share: A share or a score, drawn on 0 to 1.
+        title: Title of the chart.
+        meaning: Explanation.
+        metrics: Label in the legend by name in the log.
+        share: Whether it is a share or a score, drawn on 0 to 1.
     """
 
     title: str
@@ -85,16 +85,7 @@ PANELS = (
 
 
 def write_report(run: Path, out: Path | None = None, *, samples: int = 12) -> Path:
-    """Write the report of a run folder and return its path.
-
-    Args:
-        run: Run folder.
-        out: File to write; `RUN/report.html` if None.
-        samples: How many rollouts to show.
-
-    Raises:
-        DataError: The folder is no run folder.
-    """
+    """Write the report of a run folder with `samples` rollouts, to `RUN/report.html` if `out` is None."""
     path = out or run / "report.html"
     atomic_write_text(path, render_report(run, samples=samples))
     return path

@@ -13,13 +13,7 @@ from rise_bench.synthetic.statements import Statement, statements
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How much of what texts say is false.
-
-    Attributes:
-        texts: Number of texts.
-        statements: Checkable statements in them.
-        false: Those that do not hold.
-    """
+    """Number of texts, of checkable statements in them, and of false statements."""
 
     texts: int
     statements: int
@@ -44,12 +38,12 @@ class Counted:
 def check_texts(
     texts: Iterable[tuple[str, str]], dataset: BenchmarkDataset, split: str
 ) -> list[tuple[Statement, ...]]:
-    """Return the statements of each text, each true or false of its picture.
+    """Return the true and false statements of each text about a picture.
 
     Args:
-        texts: Pairs of sample id and text; a sample may come more than once.
+        texts: Pairs of sample id and text; ids may repeat.
         dataset: A drawn benchmark (moods, scenes, kinds).
-        split: Split that the samples are of.
+        split: Split of the samples.
 
     Raises:
         DataError: The dataset was not drawn, or by another version.

@@ -94,10 +94,10 @@ def sample_cues(rng: random.Random, held_out: bool | None = None) -> dict[str, s
 
 
 def mood(cues: Mapping[str, str], table: Table = TABLE, classes: tuple[str, ...] = MOODS) -> Distribution:
-    """Return the annotation that follows from the cues, in twentieths that sum to 1.
+    """Return the annotation of cues, in twentieths that sum to 1.
 
     Args:
-        cues: Values of the relevant cues; one that is missing is averaged over its values.
+        cues: Values of the relevant cues; a missing cue is averaged over its values.
         table: Weights of each cue value on each class.
         classes: Classes of the columns of the table.
     """

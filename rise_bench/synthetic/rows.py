@@ -26,15 +26,15 @@ _SOURCE_ID = re.compile(r"(moods|scenes|kinds)-v(\w+)-(-?\d+)-(train|validation|
 
 @dataclass(frozen=True, slots=True)
 class DrawnRow:
-    """A row before it is written.
+    """Row of a drawn benchmark, before rendering.
 
     Attributes:
-        source_id: Coordinates of the row; `truth_of` draws its cues again from them.
-        picture: What is drawn.
-        truth: Every cue: name to value for moods and kinds, the things for scenes.
-        question: What is asked of this picture; empty where the benchmark asks one thing of all.
+        source_id: Coordinates of the row, from which `truth_of` draws its cues again.
+        picture: Drawn picture.
+        truth: All cues: name to value for moods and kinds, the things for scenes.
+        question: Question about this picture; empty if the benchmark has a common question.
         category: Shape of the targets (scenes), else empty.
-        targets: Which things are asked for (scenes), else empty.
+        targets: Positions of the targets (scenes), else empty.
     """
 
     source_id: str
@@ -99,11 +99,7 @@ def drawn_rows(benchmark: DrawnBenchmark, split: Split, count: int, seed: int = 
 
 
 def truth_of(source: str) -> Truth:
-    """Return every cue of a row from its `source_id`, for example "moods-v1-0-train-000012".
-
-    Raises:
-        DataError: If the id is not one of a drawn benchmark of this version.
-    """
+    """Return all cues of a row from its `source_id`, for example "moods-v1-0-train-000012"."""
     match = _SOURCE_ID.fullmatch(source)
     if match is None or match[2] != VERSIONS[match[1]]:
         raise DataError(

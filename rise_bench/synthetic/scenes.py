@@ -30,9 +30,9 @@ def sample_scene(rng: random.Random, *, one_target: bool, held_out: bool | None 
 
     Args:
         rng: Random stream of the row.
-        one_target: Ask for one object by what is said of it, else for every object of a shape.
-        held_out: True if the targets show a held-out (shape, colour) pair; False if no thing may show one;
-            None for no restriction.
+        one_target: Ask for a single object by a description, else for all objects of a shape.
+        held_out: True for targets with a held-out (shape, colour) pair; False to avoid such pairs; None for
+            no restriction.
     """
     while True:
         scene = _attempt(rng, one_target, held_out)

@@ -69,11 +69,11 @@ def pattern(texture: str, x: Array, y: Array, period: float, softness: float) ->
     """Return a texture in [0, 1] at the given points.
 
     Args:
-        texture: one of `cues.TEXTURES`.
-        x: coordinates, any unit.
-        y: coordinates, same unit and shape.
-        period: distance between two repeats in that unit.
-        softness: width of an edge as a share of the period.
+        texture: Name in `cues.TEXTURES`.
+        x: Coordinates in any unit.
+        y: Coordinates in the same unit and shape.
+        period: Distance between repeats in that unit.
+        softness: Width of an edge as a share of the period.
     """
     wave = np.float32(2 * np.pi / period)
     if texture == "plain":

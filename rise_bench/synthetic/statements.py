@@ -90,9 +90,9 @@ def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[S
     """Return the checkable statements of a text, in order.
 
     Args:
-        text: A chain of thought, or any text.
-        truth: The cues of a `moods` or `kinds` picture, or the things of a `scenes` picture. A statement
-            about a cue that the picture's kind does not have is not counted.
+        text: Any text.
+        truth: Cues of a `moods` or `kinds` picture, or the things of a `scenes` picture. Statements about
+            cues that its kind does not have are not counted.
     """
     placed: list[tuple[int, Statement]] = []
     if isinstance(truth, Mapping):

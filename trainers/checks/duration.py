@@ -25,7 +25,7 @@ _BYTES_A_SECOND = {"cuda": 1e12, "cpu": 2e10}  #: of memory
 
 
 def guessed_hours(config: TrainConfig, phase: Phase, model: Any, *, prompt_tokens: int) -> float:
-    """Guess the hours of a phase on this machine; right within a factor of a few, no better.
+    """Estimate the hours of a phase on this machine, within a factor of a few.
 
     Args:
         config: Resolved config.
@@ -54,12 +54,7 @@ def guessed_hours(config: TrainConfig, phase: Phase, model: Any, *, prompt_token
 
 
 def measured_hours(steps: int, logged: list[dict[str, Any]]) -> float | None:
-    """Hours that are left of a phase, by the times of its logged steps; None with fewer than three.
-
-    Args:
-        steps: Steps of the phase.
-        logged: Rows of metrics.jsonl of the phase, in order.
-    """
+    """Return the remaining hours of a phase from its rows of metrics.jsonl; None with fewer than three."""
     times = [(row["step"], row["time"]) for row in logged if "step" in row and "time" in row]
     paces = [(u - t) / (n - m) for (m, t), (n, u) in pairwise(times) if n > m]
     if len(paces) < 2:

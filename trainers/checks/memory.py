@@ -26,7 +26,7 @@ class Need:
     Attributes:
         states: Weights, gradients, optimiser state.
         frozen: Weights of the reference model (`grpo.beta` above 0) and of the judge (`reward.grounded`).
-        activations: Kept for the backward pass, and one layer's recompute.
+        activations: Activations of the backward pass, and a layer's recompute.
         sampling: Key-value cache, and gathered weights under ZeRO-3 (GRPO without vLLM).
     """
 
@@ -48,14 +48,7 @@ class Need:
 
 
 def shape_of(model: ModelConfig) -> Any:
-    """The model without weights, from its config.json.
-
-    Args:
-        model: Model section of the config, of a supported family.
-
-    Raises:
-        ConfigError: Its config.json describes no model.
-    """
+    """Return the model without weights, from its config.json."""
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -80,14 +73,7 @@ def device_bytes(use_cpu: bool) -> int | None:
 
 
 def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -> Need:
-    """Estimate the memory of one process.
-
-    Args:
-        config: Resolved config.
-        phase: `sft` or `grpo`.
-        model: The loaded model, sharded or not.
-        processes: World size.
-    """
+    """Estimate the memory of a process; `processes` is the world size."""
     parameters = _parameters(model)
     text = model.config.get_text_config()
     zero = SHARDED.get(config.compute.accelerate, 0)
@@ -107,12 +93,7 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
 
 
 def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
-    """Bytes of a checkpoint on disk, all processes together: the weights as trained and AdamW's state.
-
-    Args:
-        config: Resolved config.
-        model: The loaded model, sharded or not.
-    """
+    """Return the bytes of a checkpoint of all processes: the trained weights and AdamW's state."""
     sharded = config.compute.accelerate in SHARDED
     weights = 2 if sharded and config.compute.bf16 else 4
     optimizer = 0 if config.run.save_only_model else 12 if sharded else 8

@@ -33,7 +33,7 @@ class Preflight:
         findings: Problems that would waste the run, each with its fix; empty if it may start.
         warnings: Problems that may waste it.
         facts: Lines for the user.
-        needs: The facts in numbers: `phases` by name, `disk_bytes`, `disk_free_bytes`.
+        needs: Facts in numbers: `phases` by name, `disk_bytes`, `disk_free_bytes`.
         command: Command that starts the processes of the run; None if this process trains.
     """
 
@@ -58,11 +58,7 @@ class Preflight:
             self.warnings.append(text)
 
     def refuse(self) -> None:
-        """Raise the findings, if there are any.
-
-        Raises:
-            ConfigError: There are findings.
-        """
+        """Raise `ConfigError` with the findings, if any."""
         if len(self.findings) == 1:
             raise ConfigError(self.findings[0])
         if self.findings:
@@ -72,12 +68,7 @@ class Preflight:
 
 
 def inspect(config: TrainConfig, arguments: list[str] | None = None) -> Preflight:
-    """Check everything that a run needs.
-
-    Args:
-        config: Resolved config.
-        arguments: What follows `rise-bench`, for the command that starts the processes.
-    """
+    """Check all needs of a run; `arguments` follow `rise-bench` in the command that starts the processes."""
     seen, processes = Preflight(), 1
     with seen.collecting():
         processes = check_environment()
@@ -160,11 +151,7 @@ def _needs(
     tokens: int,
     seen: Preflight,
 ) -> dict[str, Any]:
-    """Needs of a phase, as facts and in numbers.
-
-    Raises:
-        ConfigError: Weights, gradients and optimiser state alone do not fit.
-    """
+    """Return the needs of a phase as facts and in numbers; raise if its states alone do not fit."""
     from rise_bench.trainers.checks.duration import guessed_hours, measured_hours
     from rise_bench.trainers.checks.memory import checkpoint_bytes, device_bytes, estimate
 
@@ -204,11 +191,7 @@ def _needs(
 
 
 def _check_disk(config: TrainConfig, folder: Path, size: int, seen: Preflight) -> None:
-    """Report the disk space that checkpoints take.
-
-    Raises:
-        ConfigError: Not even one fits.
-    """
+    """Report the disk space of checkpoints; raise if not even one fits."""
     every, keep = config.run.save_steps, config.run.save_total_limit
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     needed, free = size * (keep + 1), shutil.disk_usage(existing).free
@@ -228,7 +211,7 @@ def _check_disk(config: TrainConfig, folder: Path, size: int, seen: Preflight) -
 
 
 def spoken_bytes(size: float) -> str:
-    """A size to read.
+    """Return a size as text.
 
     >>> spoken_bytes(3 * 2**20), spoken_bytes(1.5 * 2**30)
     ('3 MiB', '1.5 GiB')
@@ -237,7 +220,7 @@ def spoken_bytes(size: float) -> str:
 
 
 def spoken_hours(hours: float) -> str:
-    """A time to read.
+    """Return a time as text.
 
     >>> spoken_hours(0.005), spoken_hours(0.5), spoken_hours(30)
     ('18 s', '30 min', '30 h')

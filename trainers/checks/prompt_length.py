@@ -53,17 +53,14 @@ def check_prompts(
     cot_tokens: int = 0,
     warn: Callable[[str], None] = _log.warning,
 ) -> int:
-    """Count the tokens of every prompt, image tokens included, without opening an image.
+    """Return the tokens of the longest prompt, image tokens included, without opening an image.
 
     Args:
         config: Resolved config.
         processor: The model's processor.
         prompts: Samples and the text of their prompts.
-        cot_tokens: What a chain of thought may add (the prompt of a reconstruction).
-        warn: Called if the unit of boxes is not the one that the family was trained on.
-
-    Returns:
-        Tokens of the longest prompt.
+        cot_tokens: Tokens reserved for a chain of thought (prompt of a reconstruction).
+        warn: Called if the unit of boxes is not the family's.
 
     Raises:
         ConfigError: The processor pads on the right, or a prompt exceeds `data.max_prompt_length`.

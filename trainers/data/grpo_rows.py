@@ -19,23 +19,20 @@ def prompt_rows(
     *,
     minimum: int,
 ) -> Dataset:
-    """A dataset whose rows are made when read, so that a million images need no memory.
+    """Return a dataset with rows made on access, so that a million images need no memory.
 
-    The rows of a batch that show one sample share one decoded image. TRL's sampler drops the last incomplete
-    generation batch, so that a dataset smaller than one (LISA 4-shot has four samples) would train on
-    nothing; it is repeated until it fills one.
+    Rows of a batch with the same sample share a decoded image. TRL's sampler drops the last incomplete
+    generation batch, so that a smaller dataset (LISA 4-shot has four samples) would train on nothing; it is
+    repeated until it fills a batch.
 
     Args:
         golds: The samples.
         image_of: Position in `golds` to image.
         prompt_of: Sample to the text of its prompt.
-        minimum: Rows of one generation batch, in prompts.
+        minimum: Rows of a generation batch, in prompts.
 
     Returns:
         Rows `prompt` (one message, which carries the id too), `image`, `id`, `copy`.
-
-    Raises:
-        DataError: There is no sample.
     """
     if not golds:
         raise DataError("no training samples; check data.benchmark and data.shots")

@@ -39,12 +39,7 @@ def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str,
 
 
 def open_training_data(data: DataConfig) -> TrainingData:
-    """Open what a run trains on.
-
-    Raises:
-        DataError: There is no such dataset, it holds no images, or it breaks the schema.
-        PrerequisiteError: The disk is full.
-    """
+    """Open the training data of a run."""
     benchmark = find_benchmark(data.benchmark)
     files = [str(path) for path in benchmark.files("train", data.shots)]
     cache = arrow_cache(benchmark.manifest)
@@ -55,16 +50,16 @@ def open_training_data(data: DataConfig) -> TrainingData:
 
 
 def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict[str, str] | None:
-    """Chains of thought by sample id that the SFT phase may train on; None if it trains on none.
+    """Return the chains of thought of the SFT phase by sample id; None without any.
 
     Args:
         config: Resolved config.
-        data: The samples, one of which must have a chain of thought; None to leave that open.
+        data: Samples, at least one with a chain of thought; None skips that check.
 
     Raises:
-        ConfigError: No CoT dataset is named, it is of another benchmark, or to be filtered where the stage
-            trains on all of it.
-        DataError: There is no such CoT dataset.
+        ConfigError: No CoT dataset is named, it is of another benchmark, or `tau` filters a stage that trains
+            on all of it.
+        DataError: The CoT dataset does not exist.
     """
     stage = config.declared_stage
     name = getattr(config.data, stage.cots) if stage.cots else ""

@@ -44,17 +44,14 @@ NOT_OF_THE_MODEL = (*TRAINER_STATE, *DEEPSPEED_STATE, MARK)
 def run_phase(
     config: TrainConfig, run: RunFolder, phase: Phase, start: str | Path, build: Callable[[str, str], Any]
 ) -> Path:
-    """Train one phase to its end, going on from its last checkpoint if there is one.
+    """Train a phase to its end, from its last checkpoint if any; return the folder of its model.
 
     Args:
         config: Resolved config.
         run: The run folder.
-        phase: Which phase.
-        start: Checkpoint from which the phase starts.
+        phase: Name of the phase.
+        start: Initial checkpoint of the phase.
         build: Makes the TRL trainer of a checkpoint, `start` or the one to resume from, and of `start`.
-
-    Returns:
-        Folder of the trained model.
     """
     checkpoint = run.last_checkpoint(phase)
     run.refuse_to_resume(config)
@@ -102,10 +99,10 @@ def attempt_name(rollouts: Path) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what transformers says beside the steps: checkpoint bars, its own deprecations, missing keys.
+    """Hide output of transformers beside the steps: checkpoint bars, deprecations, missing keys.
 
-    When it resumes, the list of missing keys (transformers#43701) reads as if the weights were lost; they are
-    there, as the model was loaded from the checkpoint.
+    On resuming, the list of missing keys (transformers#43701) reads as if the weights were lost; they come
+    from the checkpoint.
     """
 
     def other(record: logging.LogRecord) -> bool:

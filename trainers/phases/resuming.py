@@ -29,9 +29,9 @@ class ResumableGRPOTrainer(GRPOTrainer):
 
         Args:
             model: Checkpoint of the policy.
-            start: Checkpoint that the phase started from, the reference model of `beta` above 0.
+            start: Initial checkpoint of the phase, the reference model of `beta` above 0.
             args: A GRPOConfig.
-            arguments: The other arguments of `GRPOTrainer`.
+            arguments: Other arguments of `GRPOTrainer`.
         """
         policy: Any = model if model == start else _named(model, start, args)
         super().__init__(model=policy, args=args, **arguments)

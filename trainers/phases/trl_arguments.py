@@ -29,16 +29,7 @@ DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.
 
 
 def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
-    """The processor of a checkpoint: left padding, image size bounds of the config.
-
-    Args:
-        model: Model section of the config.
-        source: Folder of a checkpoint of the same model; None means the model itself.
-
-    Raises:
-        ConfigError: There is no such checkpoint, it is of a family that is not supported, or loading it could
-            run code of its author.
-    """
+    """Return the processor of a checkpoint (the model itself if None): left padding, image limits."""
     name = str(source or model.name)
     try:
         folder = supported_model(name, "" if source else model.revision, weights=False).folder

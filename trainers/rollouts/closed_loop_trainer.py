@@ -52,10 +52,10 @@ class ClosedLoopTrainer(ResumableGRPOTrainer):
         Args:
             loop: The closed loop.
             golds: Ground truth by sample id.
-            gradient: `both` segments are trained, or the `cot` only.
-            arguments: Those of `ResumableGRPOTrainer`, except `rollout_func`. The reward function receives,
-                beside the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and
-                `reconstruction_tokens`; a pair must get one reward.
+            gradient: Train `both` segments, or the `cot` only.
+            arguments: Those of `ResumableGRPOTrainer`, except `rollout_func`. The reward function receives
+                the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and `reconstruction_tokens`;
+                a pair must get one reward.
         """
         self.loop, self.golds, self.gradient = loop, golds, gradient
         self._reconstruction_prompts: list[Messages] = []

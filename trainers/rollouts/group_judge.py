@@ -30,9 +30,9 @@ class GroupJudge:
         Args:
             judge: The frozen model.
             ids: Ids of all samples.
-            pictures: What tells the picture of each from others, e.g. its hash; samples may share one.
+            pictures: Identity of each sample's picture, e.g. its hash; samples may share one.
             image_of: Position in `ids` to picture.
-            swaps: Other pictures of a sample, drawn from all samples.
+            swaps: Number of other pictures per sample, drawn from all samples.
             seed: Seed of their choice.
 
         Raises:

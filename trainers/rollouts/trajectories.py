@@ -28,14 +28,7 @@ from rise_bench.trainers.settings.config import TrainConfig
 def sample_trajectories(
     config: TrainConfig, run: RunFolder, benchmark: BenchmarkDataset, model: Path
 ) -> dict[str, list[Rollout]]:
-    """Sample `metis.samples` responses to every prompt and return them by sample id.
-
-    Args:
-        config: Resolved config.
-        run: The run folder.
-        benchmark: The benchmark.
-        model: Checkpoint to sample from.
-    """
+    """Sample `metis.samples` responses of a checkpoint to every prompt and return them by sample id."""
     folder, state = run.path / "trajectories", PartialState()
     done = read_trajectories(folder, config.metis.samples)
     share = Share(state.process_index, state.num_processes)

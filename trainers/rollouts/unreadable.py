@@ -50,16 +50,16 @@ class UnreadableGuard(TrainerCallback):
 
 
 def refuse_unreadable(config: TrainConfig, run: RunFolder, phase: Phase, *, stopped_at: int = 0) -> None:
-    """Refuse a phase that was stopped, or of whose logged steps no answer could be read.
+    """Refuse a phase that was stopped, or had no readable answer in its logged steps.
 
     Args:
         config: Resolved config.
         run: The run folder.
         phase: The phase; SFT has no answers.
-        stopped_at: Step after which the guard stopped it; 0 if it did not.
+        stopped_at: Step at which the guard stopped it; 0 if it did not.
 
     Raises:
-        ConfigError: It is one, and `run.on_unreadable` is `stop`.
+        ConfigError: It is refused, and `run.on_unreadable` is `stop`.
     """
     if config.run.on_unreadable == "warn":
         return

@@ -9,10 +9,9 @@ from rise_bench.errors import ConfigError
 
 
 def is_heard(*pairs: tuple[str, str]) -> bool:
-    """Whether this process speaks to the user: rank 0, or an impossible rank, which pre-flight reports.
+    """Whether this process prints: rank 0, or an impossible rank, which pre-flight reports.
 
-    Args:
-        pairs: Names of the variables with rank and number of processes; by default those of the whole run.
+    `pairs` are the variables of rank and number of processes, by default those of the whole run.
     """
     try:
         return place_among_processes(*pairs)[0] == 0

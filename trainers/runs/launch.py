@@ -22,16 +22,16 @@ ACCELERATE_DIR = Path(__file__).parents[1] / "accelerate"
 
 
 def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | None = None) -> list[str] | None:
-    """The command that starts one process a GPU, or None if this process is to train.
+    """Return the command that starts a process per GPU, or None if this process is to train.
 
     Args:
         config: Resolved config.
-        arguments: What follows `rise-bench`, passed on to every process.
+        arguments: Arguments after `rise-bench`, passed to every process.
         gpus: GPUs of this machine; counted if None.
 
     Raises:
         ConfigError: No such accelerate config, or a multi-node launch without its environment.
-        PrerequisiteError: The config wants GPUs and there is none.
+        PrerequisiteError: The config needs GPUs and there is none.
     """
     if (
         config.compute.accelerate == "none"
@@ -65,11 +65,7 @@ def _gpus() -> int:
 
 
 def check_environment() -> int:
-    """Number of processes of this run, as a launcher told this one; 1 without a launcher.
-
-    Raises:
-        ConfigError: The launcher's variables hold no such thing, or one that it needs is missing.
-    """
+    """Return the number of processes of this run by the launcher's variables; 1 without a launcher."""
     _, processes = place_among_processes()
     place_among_processes(("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]

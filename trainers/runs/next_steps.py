@@ -13,14 +13,7 @@ from rise_bench.trainers.settings.config import TrainConfig
 
 
 def next_steps(config: TrainConfig, benchmark: BenchmarkDataset, run: RunFolder, final: Path) -> list[str]:
-    """Command lines, the most useful last.
-
-    Args:
-        config: Resolved config.
-        benchmark: What was trained on.
-        run: The run folder.
-        final: The trained model.
-    """
+    """Return the next command lines after a run, the most useful last."""
     folder = shlex.quote(str(run.path))
     then = (
         f"rise-bench collect {folder}"

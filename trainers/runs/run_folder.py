@@ -60,9 +60,9 @@ class RunFolder:
         """Open the run folder of `config`, new or to be resumed.
 
         Args:
-            config: Resolved config; `run.output_dir` names the folder.
-            prompt_hashes: Hash of each prompt template that the run uses, by name.
-            benchmark_sha256: Identity of the benchmark's content; empty if it is not to be compared.
+            config: Resolved config; `run.output_dir` is the folder.
+            prompt_hashes: Hash of each prompt template of the run, by name.
+            benchmark_sha256: Identity of the benchmark's content; empty skips the comparison.
 
         Raises:
             ConfigError: The folder holds a run with other settings, of which the message names the first
@@ -95,14 +95,10 @@ class RunFolder:
         return max(self._checkpoints(phase, complete=True), key=step_of, default=None)
 
     def complete_checkpoint(self, phase: Phase, step: int, *, keep: int) -> None:
-        """Mark a checkpoint that every process has written, then delete all but the newest (rank 0 only).
+        """Mark a checkpoint of all processes, then delete all but the newest `keep` (rank 0 only).
 
-        A mark comes last and goes first, so that at any moment what bears one is whole.
-
-        Args:
-            phase: The phase.
-            step: Optimiser step of the checkpoint.
-            keep: Checkpoints to keep; 0 keeps all.
+        The mark is written last and deleted first, so that a marked checkpoint is always complete. 0 keeps
+        all.
         """
         if not is_main_process():
             return
@@ -158,11 +154,7 @@ class RunFolder:
                 file.write(f"{line}\n".encode())
 
     def refuse_other_config(self, config: TrainConfig) -> None:
-        """Refuse a folder with a run of other settings, or a file.
-
-        Raises:
-            ConfigError: The settings differ, or the path is a file.
-        """
+        """Raise `ConfigError` for a file, or a folder with a run of other settings."""
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file. Choose another run.output_dir.")
         path = self.path / "config.yaml"
@@ -180,11 +172,7 @@ class RunFolder:
             )
 
     def refuse_other_benchmark(self, sha256: str) -> None:
-        """Refuse a benchmark whose content is not what the run was trained on, as far as that is known.
-
-        Raises:
-            ConfigError: The content differs.
-        """
+        """Raise `ConfigError` for a benchmark with other content than the run's, if known."""
         before = self._record().get("benchmark_sha256")
         if before and sha256 and before != sha256:
             raise ConfigError(
@@ -193,11 +181,7 @@ class RunFolder:
             )
 
     def refuse_to_resume(self, config: TrainConfig) -> None:
-        """Refuse a folder with checkpoints where the run must not resume.
-
-        Raises:
-            ConfigError: A phase left a checkpoint or model, and `run.resume` is `never`.
-        """
+        """Raise `ConfigError` for a folder with checkpoints or models if `run.resume` is `never`."""
         for phase in config.active_phases if config.run.resume == "never" else ():
             left = self.last_checkpoint(phase) or self.final_dir(phase)
             if left.exists():
@@ -207,11 +191,7 @@ class RunFolder:
                 )
 
     def start_of(self, config: TrainConfig, phase: Phase) -> str:
-        """Checkpoint from which a phase starts: the phase before it in this run folder, else the base model.
-
-        Raises:
-            ConfigError: The phase before was begun and not finished.
-        """
+        """Return the initial checkpoint of a phase: that of the phase before it, else the base model."""
         phases = config.declared_stage.phases
         for before in phases[: phases.index(phase)]:
             if self.final_dir(before).exists():

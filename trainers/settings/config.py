@@ -100,9 +100,9 @@ class SftConfig(OptimConfig):
 
 @dataclass(frozen=True, slots=True)
 class GrpoConfig(OptimConfig):
-    """The GRPO phase. A rollout is one response, or in rise_cot one pair of CoT and reconstruction.
+    """GRPO phase. A rollout is a response, or in rise_cot a pair of CoT and reconstruction.
 
-    The paper's batch size 1 is one prompt a device, hence `rollouts_per_device` = `num_generations`.
+    The paper's batch size 1 is a prompt per device, hence `rollouts_per_device` = `num_generations`.
     """
 
     num_generations: int = 8
@@ -162,11 +162,7 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """All settings of a run.
-
-    Raises:
-        ConfigError: A combination that makes no sense.
-    """
+    """All settings of a run; invalid combinations raise `ConfigError`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Return `; did you mean …?`, or the sections of the names where none is near.
-
-    Args:
-        name: Unknown name, dotted or not.
-        names: The known ones.
+    """Return `; did you mean …?` for an unknown name, or the sections of the known names.
 
     >>> nearest("grpo.step", ["sft.steps", "grpo.steps"]), nearest("x", ["sft.steps", "grpo.steps"])
     ("; did you mean 'grpo.steps'?", '; there is: sft, grpo')

@@ -41,12 +41,12 @@ def load_config(
 
     Args:
         recipe: Name of a shipped recipe or path of a YAML file; None starts from the paper's defaults.
-        overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML, but a text
-            without quotes is taken literally.
+        overrides: Dotted assignments such as `data.shots=4-shot`; values are YAML, but unquoted texts are
+            literal.
         trees: Settings between recipe and overrides, each with its source for messages.
 
     Raises:
-        ConfigError: Unknown key, wrong type, or a combination that makes no sense.
+        ConfigError: Unknown key, wrong type, or an invalid combination.
     """
     layers = [] if recipe is None else [_recipe_layer(str(recipe))]
     layers += list(trees)
@@ -66,11 +66,7 @@ def load_config(
 
 
 def resolve(stage: str, overrides: Sequence[str], recipe: str) -> tuple[str, TrainConfig]:
-    """Return the name of the recipe and the config, where the stage, the recipe or both are named.
-
-    Raises:
-        ConfigError: Neither is, or the recipe is for another stage.
-    """
+    """Return the name of the recipe and the config, from the stage, the recipe or both."""
     given = dict(text.partition("=")[::2] for text in overrides)
     stage = given.get("stage", stage)
     if not recipe and not stage:

@@ -27,13 +27,13 @@ _SCALES = Path(__file__).parents[1] / "recipes" / "scales.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A composed recipe.
+    """Composed recipe.
 
     Attributes:
         name: `PLACE/STAGE`, or `PLACE/VARIANT`.
         title: What it trains.
         notes: Hardware, commands before and after, switches; by label.
-        settings: What it sets, as the tree of a recipe file.
+        settings: Its settings, as the tree of a recipe file.
     """
 
     name: str
@@ -53,11 +53,7 @@ def recipe_names() -> list[str]:
 
 
 def compose(name: str) -> Recipe:
-    """Compose the recipe of a name.
-
-    Raises:
-        ConfigError: There is none; the message names the nearest one.
-    """
+    """Compose the recipe of a name, or raise `ConfigError` with the nearest name."""
     name = name.removesuffix(".yaml")
     place, _, last = name.partition("/")
     if name not in recipe_names():
@@ -81,15 +77,7 @@ def compose(name: str) -> Recipe:
 
 
 def default_recipe(stage: str, benchmark: str) -> str:
-    """Name of the recipe of a stage for a benchmark.
-
-    Args:
-        stage: A stage.
-        benchmark: Name or folder; one of your own takes the scale of the paper.
-
-    Raises:
-        ConfigError: There is no such stage.
-    """
+    """Return the recipe of a stage for a benchmark (name or folder); own ones have the paper's scale."""
     name = Path(benchmark).name
     if (Path(benchmark) / MANIFEST_NAME).is_file():
         with suppress(DataError):  # pre-flight reports what is wrong with it

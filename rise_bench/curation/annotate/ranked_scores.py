@@ -13,7 +13,7 @@ from rise_bench.curation.annotate.formats import json_lines
 from rise_bench.curation.annotate.records import AnnotationRun, Answer
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
-from rise_bench.evaluation.score_run import ScoredRun, score_floors
+from rise_bench.evaluation.score_run import ScoredRun, score_baselines
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.scoring.bootstrap import RESAMPLES
 from rise_bench.scoring.response import Reading
@@ -63,11 +63,11 @@ def score_annotations(
     scores = [_score(gold, answers[gold.id]) for gold in golds]
     reference = win_rate_reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
-    floors = score_floors(dataset, split, reference=reference, resamples=0)
+    baselines = score_baselines(dataset, split, reference=reference, resamples=0)
     ranked = KINDS[dataset.spec.kind].ranked_scores(
         golds, [score.stated for score in scores], [answers[gold.id].parts for gold in golds]
     )
-    return ScoredAnnotations(ScoredRun(dataset.spec, dataset.sha256, report, floors), ranked)
+    return ScoredAnnotations(ScoredRun(dataset.spec, dataset.sha256, report, baselines), ranked)
 
 
 def _score(gold: Gold, answer: Answer) -> SampleScore:

@@ -68,12 +68,12 @@ def _table(dataset: BenchmarkDataset, models: Sequence[ScoredModel]) -> dict[str
     known = {metric.name: metric for metric in KINDS[spec.kind].metrics}
     names = [spec.metric, *(name for name in known if name != spec.metric)]
     reports = {_TITLES[model.name]: model.run.report for model in models}
-    baselines = {f"baseline: {name}": report for name, report in models[0].run.floors.items()}
+    baselines = {f"baseline: {name}": report for name, report in models[0].run.baselines.items()}
     return {
         "pictures": models[0].run.report.samples,
         "headings": ["", *(f"{name} {known[name].arrow}" for name in names)],
         "rows": [
-            ("best" if title == _TITLES[TRAINED] else "" if title in reports else "floor", title, cells)
+            ("best" if title == _TITLES[TRAINED] else "" if title in reports else "baseline", title, cells)
             for title, report in (reports | baselines).items()
             for cells in [[_cell(report.metrics.get(name)) for name in names]]
         ],
