@@ -1,9 +1,9 @@
-"""Run a module that loads an untrusted model in a process of its own: no tokens, no network, bounded.
+"""Run a module that loads an untrusted model in a confined process: no tokens, no network, limits.
 
     python -m rise_bench.evaluation.confined REPORT MEMORY_BYTES MODULE ARGUMENT...
 
-The process leaves the network (Linux), bounds its memory, refuses to import classes of model repositories,
-records in the file REPORT which of these worked, and runs the module.
+The process leaves the network (Linux), limits its memory, refuses to import classes of model repositories,
+records the limits in force in the file REPORT, and runs the module.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # <sched.h>
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Bounds of a process that loads an untrusted model.
+    """Limits of a process that loads an untrusted model.
 
     Attributes:
-        folder: Folder for its home, temporary files and report; created if needed.
-        time_s: Seconds after which it and its children are killed.
+        folder: Folder of its home, temporary files and report; created if needed.
+        time_s: Time limit of it and its children.
         memory_bytes: Data limit of each of its processes.
     """
 
@@ -65,7 +65,7 @@ class Confinement:
         return kept | own | {"HF_HOME": f"{own['HOME']}/hf"} | dict.fromkeys(_OFFLINE, "1")
 
     def outcome(self) -> Mapping[str, Any]:
-        """Return `network` ("closed" or "open") and the bounds that were in force."""
+        """Return `network` ("closed" or "open") and the limits in force."""
         try:
             held: dict[str, Any] = json.loads(self._report.read_bytes())
         except (OSError, ValueError):
@@ -81,11 +81,7 @@ def kill_all(leader: int) -> None:
 
 @contextlib.contextmanager
 def ended_in_time(leader: int, confinement: Confinement | None) -> Iterator[threading.Event]:
-    """Kill a confined process and its children when its time is over.
-
-    Yields:
-        Set when its time is over; never for a process that is not confined.
-    """
+    """Kill a confined process and its children at its time limit; the event is set then."""
     expired = threading.Event()
 
     def expire() -> None:
@@ -108,7 +104,7 @@ def memory_of_machine() -> int:
 
 
 def leave_network() -> bool:
-    """Move this process into a network of its own without any interface but loopback; False if refused."""
+    """Move this process into a network with only a loopback interface; False if refused."""
     user, group = os.getuid(), os.getgid()
     for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK):
         if _libc("unshare", flags):
@@ -137,7 +133,7 @@ def _bound_memory(limit: int) -> None:
 
 
 def _refuse_code() -> None:
-    """Refuse to import classes of a model repository, whatever an engine passes as trust_remote_code."""
+    """Refuse to import classes of a model repository, also with trust_remote_code."""
     from transformers import dynamic_module_utils
 
     def refuse(*_arguments: Any, **_named: Any) -> None:

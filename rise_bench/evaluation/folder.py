@@ -1,4 +1,4 @@
-"""A folder for each evaluation, so that simultaneous ones cannot mix their files.
+"""Folder of an evaluation, so that simultaneous evaluations cannot mix their files.
 
     OUTPUT/RUN.unfinished   running, or killed; the next evaluation removes it if it is not locked
     OUTPUT/RUN.refused      ended without a valid result; kept for inspection
@@ -27,10 +27,10 @@ def is_result(path: Path) -> bool:
 
 @contextlib.contextmanager
 def fresh_folder(output: Path) -> Iterator[Path]:
-    """Make an empty folder for one evaluation below `output`.
+    """Make an empty folder for an evaluation below `output`.
 
-    When the block ends, also by a `RiseError`, the folder is the one that `refused_folder` names, until
-    `accept` makes it a result. Anything else, such as Ctrl-C, removes it.
+    After the block, also after a `RiseError`, it is `refused_folder`, until `accept` makes it a result. Other
+    exceptions, such as Ctrl-C, remove it.
 
     Raises:
         ConfigError: If the folder cannot be made.

@@ -1,7 +1,7 @@
-"""Resolution in which a model sees images: that of its checkpoint, and that of lmms-eval.
+"""Image resolution of a checkpoint, and of lmms-eval.
 
-Some of lmms-eval's models (qwen2_vl, qwen2_5_vl, qwen3_vl) replace the limits of the checkpoint's processor
-with their own. A model that was trained on small images then gets large ones, is slower and scores worse.
+Some models of lmms-eval (qwen2_vl, qwen2_5_vl, qwen3_vl) replace the limits of the checkpoint's processor. A
+model that was trained on small images then gets large images, is slower and scores worse.
 """
 
 import json
@@ -26,11 +26,11 @@ _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """The smallest and the largest image of a processor, in pixels.
+    """Smallest and largest image of a processor, in pixels.
 
     Attributes:
-        smallest: Smaller images are enlarged to it.
-        largest: Larger images are shrunk to it.
+        smallest: Size to which smaller images are enlarged.
+        largest: Size to which larger images are shrunk.
         source: Origin of the limits, for messages.
         trained: Whether they are those of the training run.
         stated: Whether `--model_args` contain the largest.
@@ -49,15 +49,12 @@ class ImageLimits:
 
 
 def checkpoint_limits(checkpoint: str, revision: str = "", *, local_only: bool = False) -> ImageLimits | None:
-    """Return the limits of a checkpoint; None if unknown.
+    """Return the limits of a checkpoint (folder or Hub id); None if unknown.
 
     Args:
         checkpoint: Folder or Hub id.
         revision: Revision on the Hub; the head of main if empty.
-        local_only: Look in the local Hub cache only.
-
-    Raises:
-        PrerequisiteError: If the Hub refuses its files.
+        local_only: Search only the local Hub cache.
     """
     folder = Path(checkpoint).expanduser()
     if folder.is_dir():
@@ -68,15 +65,12 @@ def checkpoint_limits(checkpoint: str, revision: str = "", *, local_only: bool =
 
 
 def lmms_limits(model: str, model_args: str, otherwise: tuple[int, int] | None = None) -> ImageLimits | None:
-    """Return the limits that lmms-eval gives the processor.
+    """Return the limits of lmms-eval for the processor; `otherwise` if it sets none.
 
     Args:
         model: `--model`.
         model_args: `--model_args`.
-        otherwise: Limits if lmms-eval keeps those of the checkpoint or server.
-
-    Returns:
-        The limits; `otherwise` if lmms-eval sets none.
+        otherwise: Limits of the checkpoint or server.
 
     Raises:
         ConfigError: If a limit in `model_args` is not a whole number.
@@ -102,7 +96,7 @@ def missing_arguments(model_args: str, limits: ImageLimits) -> dict[str, int]:
 def check_frames(
     sizes_px: Iterable[tuple[int, int]], model: str, model_args: str, *, max_pixels: int
 ) -> None:
-    """Check that a run with boxes in `resized_px` keeps images at the size that the prompts state.
+    """Check that a run with boxes in `resized_px` keeps images at the size in the prompts.
 
     Args:
         sizes_px: (width, height) of the original images.
@@ -111,7 +105,7 @@ def check_frames(
         max_pixels: Limit in the prompts.
 
     Raises:
-        ConfigError: If the processor's limits would resize one of the stated sizes again.
+        ConfigError: If the processor's limits would resize such an image again.
     """
     limits = lmms_limits(model, model_args, otherwise=(0, max_pixels))
     smallest, largest = (limits.smallest, limits.largest) if limits else (0, max_pixels)

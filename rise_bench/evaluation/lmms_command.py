@@ -1,4 +1,4 @@
-"""The command line of lmms-eval as `rise-bench eval` sees it."""
+"""Command line of lmms-eval for `rise-bench eval`."""
 
 import argparse
 import difflib
@@ -15,13 +15,13 @@ from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.errors import ConfigError
 from rise_bench.models.names import local_model
 
-#: Our tasks: name -> name of the dataset.
+#: Tasks of rise-bench: name -> name of the dataset.
 TASKS = {f"rise_{name}": name for name in (*BENCHMARKS, "custom")}
 
 #: Environment variable with the name of the dataset that `rise_custom` reads; `custom` by default.
 CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
 
-#: Our groups: name -> tasks.
+#: Groups of rise-bench: name -> tasks.
 GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub")}
 
 #: Names of a checkpoint in `--model_args`.
@@ -75,11 +75,9 @@ class LmmsCommand:
         return stated.get("pretrained") or own or ""
 
     def passed_on(self, folder: Path, model_args: str) -> list[str]:
-        """Return the command line of lmms-eval, in which the last of equal flags counts.
+        """Return the command line of lmms-eval with another output folder and other `--model_args`.
 
-        Args:
-            folder: Where it writes.
-            model_args: What stands in place of `--model_args`.
+        The last of repeated flags counts.
         """
         flags = ["--log_samples", "--output_path", str(folder)]
         flags += ["--model_args", model_args] if model_args else []
@@ -102,7 +100,7 @@ def stated_in(model_args: str) -> dict[str, str]:
 
 
 def dataset_of(task: str) -> str:
-    """Return the name of the dataset of one of our tasks."""
+    """Return the name of the dataset of a task."""
     return os.environ.get(CUSTOM_VARIABLE, "custom") if task == "rise_custom" else TASKS[task]
 
 
@@ -179,11 +177,7 @@ def _one_line(model_args: Any) -> str:
 
 
 def _tasks(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split `--tasks` into tasks of rise-bench and others.
-
-    Raises:
-        ConfigError: If a name looks like ours and is not, or nothing is to be run but a list shown.
-    """
+    """Split `--tasks` into tasks of rise-bench and others; unknown names like those of rise-bench raise."""
     asked: dict[str, None] = {}
     others: dict[str, None] = {}
     for name in filter(None, (name.strip() for name in names.split(","))):

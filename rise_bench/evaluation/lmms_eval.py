@@ -156,11 +156,7 @@ def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
 def _image_limits(
     command: LmmsCommand, unit: BoxUnit, datasets: Mapping[str, BenchmarkDataset], tell: Tell
 ) -> tuple[str, dict[str, str]]:
-    """Return the model arguments with the checkpoint's own image limits, and variables for the prompts.
-
-    Raises:
-        ConfigError: If boxes are asked for in pixels of an image that the processor would resize again.
-    """
+    """Return the model arguments with the checkpoint's own image limits, and variables for the prompts."""
     model_args, largest = command.model_args, max_pixels()
     limits = None
     if command.checkpoint and lmms_limits(command.model, model_args):
@@ -183,11 +179,7 @@ def _image_limits(
 
 
 def _results_file(folder: Path, ended: Ended) -> Path:
-    """Return the results file of a run.
-
-    Raises:
-        PrerequisiteError: If there is none, or lmms-eval reports a failure.
-    """
+    """Return the results file of a run, or raise if there is none or lmms-eval reports a failure."""
     results = list(folder.glob("**/*_results.json"))
     if ended.code or len(results) != 1:
         code = f"ended with exit code {ended.code}" if ended.code else f"left {len(results)} results files"

@@ -37,7 +37,7 @@ def check_model(name: str, model_args: str = "") -> None:
         model_args: `--model_args`, which may select an attention kernel.
 
     Raises:
-        ConfigError: If there is no such model; the message has the nearest names.
+        ConfigError: If the model does not exist; the message has the nearest names.
         PrerequisiteError: If a package is missing; the message has the command that installs it.
     """
     if not name:

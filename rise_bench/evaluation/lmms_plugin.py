@@ -21,13 +21,9 @@ _TASKS_MODULE = "lmms_eval.tasks"
 
 
 def task_folders(model: object) -> list[str]:
-    """Return the task folders for a model: tasks without boxes, and those in its unit of boxes.
+    """Return the task folders for `--model`: tasks without boxes, and those in its unit of boxes.
 
-    Args:
-        model: Model name as given to `--model`; anything but a string (an object, None) has the default unit.
-
-    Raises:
-        ConfigError: If `RISE_BENCH_BOX_UNIT` is not a unit.
+    Anything but a name (an object, None) has the default unit.
     """
     unit = box_unit_of(model if isinstance(model, str) else "")
     spec = importlib.util.find_spec("rise_bench.tasks")

@@ -35,12 +35,7 @@ _BAR = re.compile(r"^\w[\w ().-]*:\s+\d{1,3}%")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How lmms-eval ended.
-
-    Attributes:
-        code: Exit code; 0 proves nothing.
-        reason: Reason of a failure in its output; empty if there is none.
-    """
+    """End of lmms-eval: its exit code, of which 0 proves nothing, and the reason of a failure, or ""."""
 
     code: int
     reason: str
@@ -126,7 +121,7 @@ def _pass_on(output: int, log: IO[str], tail: deque[str], bar: "_Bar") -> None:
 
 
 def _passed_on(line: str) -> str:
-    """Return a line of lmms-eval's output that is safe to show."""
+    """Return a line of lmms-eval's output, redacted and printable."""
     return safe_text(_COLOUR.sub("", line).strip("\r\n"))
 
 
@@ -175,7 +170,7 @@ class _Bar:
 
 
 def _reason(tail: Iterable[str]) -> str:
-    """Return the most informative exception: one of ours, else the last that wraps no other."""
+    """Return the most informative exception: of rise-bench, else the last that wraps no other."""
     lines = [line.strip() for line in tail]
     raised = [line for line in lines if _EXCEPTION.match(line)]
     ours = [line for line in raised if line.startswith("rise_bench.errors.")]

@@ -1,7 +1,6 @@
 """Raw responses of a run, from lmms-eval's samples file or from lines of `{"id", "response"}`.
 
-Whatever the model wrote is a response and is scored. A failed request and a missing sample are no responses:
-such a run is incomplete and has no score.
+Every text of a model is scored. A run with failed requests or missing samples is incomplete and has no score.
 """
 
 import json
@@ -28,14 +27,14 @@ _ROW_METRICS = tuple(kind.metrics[0].name for kind in KINDS.values())
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """Responses of one run on one benchmark.
+    """Responses of a run on a benchmark.
 
     Attributes:
         path: Samples file.
         texts: Raw response by sample id, without failed requests.
-        failed: Sample id -> failure text.
-        answer_format: How they were asked for.
-        dataset_sha256: Dataset that the run names; empty if it names none.
+        failed: Failure text by sample id.
+        answer_format: Format of the answers.
+        dataset_sha256: Dataset of the run, or "".
     """
 
     path: Path
@@ -46,7 +45,7 @@ class Responses:
 
 
 def is_failed_request(text: str) -> bool:
-    """Whether a text of lmms-eval stands for a failed request."""
+    """Whether a text of lmms-eval means a failed request."""
     return text.lstrip().startswith(FAILURE_PREFIXES)
 
 
@@ -97,11 +96,7 @@ def _max_pixels(stated: Mapping[str, Any], path: Path) -> int:
 
 
 def require_complete(responses: Responses, ids: list[str]) -> None:
-    """Check that there is exactly one response to every sample.
-
-    Raises:
-        DataError: If a request failed, a sample is missing or unknown; the message counts and shows them.
-    """
+    """Raise `DataError` unless there is exactly one response to every sample; counts and shows others."""
     unknown = sorted((responses.texts.keys() | responses.failed.keys()) - set(ids))
     missing = sorted(set(ids) - responses.texts.keys() - responses.failed.keys())
     problems = [
@@ -121,11 +116,7 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
 
 
 def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
-    """Score every response of a complete run, in the order of the ground truth.
-
-    Raises:
-        DataError: If the run is incomplete or used another version of the dataset.
-    """
+    """Score all responses of a complete run, in the order of the ground truth."""
     if responses.dataset_sha256 and responses.dataset_sha256 != dataset_sha256:
         raise DataError(
             f"{responses.path} belongs to dataset {responses.dataset_sha256[:12]}, not to "

@@ -1,4 +1,4 @@
-"""Scores of a run and of the baselines, as `rise-bench score`, `eval` and `floors` print them."""
+"""Scores of a run and of the baselines, for `rise-bench score`, `eval` and `floors`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from rise_bench.scoring.scores import Reference, Report, aggregate, score_annota
 
 @dataclass(frozen=True, slots=True)
 class ScoredRun:
-    """Scores of one run.
+    """Scores of a run.
 
     Attributes:
         spec: The benchmark.

@@ -28,12 +28,7 @@ def win_rate_reference(dataset: BenchmarkDataset, split: str = "test") -> Refere
 
 
 def reference_from_samples(path: Path, dataset: BenchmarkDataset, split: str = "test") -> Reference:
-    """Return a complete run as the reference; its name has the first 12 digits of the file's sha256.
-
-    Raises:
-        ConfigError: If the kind of annotation has no win-rate.
-        DataError: If the run is incomplete or belongs to another version of the dataset.
-    """
+    """Return a complete run as the reference; its name has the first 12 digits of the file's sha256."""
     spec = dataset.spec
     if not KINDS[spec.kind].references:
         raise ConfigError(f"{spec.name} has no win-rate, because {spec.kind} have none; drop --reference")

@@ -1,4 +1,4 @@
-"""The texts of exported rows, each as its trainer documents it, and the note on how to train with them."""
+"""Texts of exported rows in the documented form of each trainer, and the note on training with them."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def answer_text(gold: Gold, cot: str, answer_format: AnswerFormat) -> str:
 
 
 def visual_rft_problem(spec: BenchmarkSpec, gold: Gold) -> str:
-    """Return a prompt that asks for the form which Visual-RFT's rewards read; ours where they read none."""
+    """Return a prompt for the form of Visual-RFT's rewards, or the project's own if they have none."""
     if (forms := _forms(spec)) is None:
         return think_answer_prompt(spec, gold)
     ask, _, form = forms.visual_rft(gold, spec.classes)
@@ -35,7 +35,7 @@ def visual_rft_problem(spec: BenchmarkSpec, gold: Gold) -> str:
 
 
 def visual_rft_solution(spec: BenchmarkSpec, gold: Gold) -> str:
-    """Return the solution in Visual-RFT's form; ours where its rewards read none."""
+    """Return the solution in Visual-RFT's form, or the project's own."""
     forms = _forms(spec)
     return forms.visual_rft(gold, spec.classes).answer if forms else answer_only_text(render_gold(gold))
 
@@ -48,19 +48,19 @@ def vlm_r1_question(spec: BenchmarkSpec, gold: Gold) -> str:
 
 
 def vlm_r1_answer(spec: BenchmarkSpec, gold: Gold) -> str:
-    """Return the answer that VLM-R1 compares with."""
+    """Return the answer for the comparison of VLM-R1."""
     forms = _forms(spec)
     return forms.vlm_r1(gold, spec.classes).answer if forms else render_gold(gold)
 
 
 def vlm_r1_fields(spec: BenchmarkSpec) -> dict[str, str]:
-    """Return the fields of a row that choose VLM-R1's reward."""
+    """Return the fields of a row that select VLM-R1's reward."""
     forms = _forms(spec)
     return {"accu_reward_method": forms.vlm_r1_reward} if forms and forms.vlm_r1_reward else {}
 
 
 def _forms(spec: BenchmarkSpec) -> TrainerForms | None:
-    """Return the forms that the rewards of other trainers compare, if there are any."""
+    """Return the forms of other trainers' rewards, or None."""
     return KINDS[spec.kind].trainer_forms.get(spec.metric)
 
 
@@ -82,7 +82,7 @@ def llama_factory_entry(spec: BenchmarkSpec, file_name: str) -> dict[str, Any]:
 
 
 def readme(form: str, spec: BenchmarkSpec, config: str, rows: int, content_sha256: str) -> str:
-    """Return the note that lies beside the exported rows."""
+    """Return the note beside the exported rows."""
     use = _USE[form].replace("NAME", f"rise_{spec.name}_cot")
     own_reward = (
         f"\nThe solutions are of kind {spec.kind}; use `rise_bench.scoring.rewards.r1_reward` as the reward, "

@@ -1,4 +1,4 @@
-"""Exporting a CoT dataset for other trainers, in the form that each of them documents.
+"""Export of a CoT dataset in the documented form of other trainers.
 
 | format | for | folder |
 |---|---|---|
@@ -7,8 +7,8 @@
 | `visual_rft` | Visual-RFT | `DatasetDict` on disk: `image`, `problem`, `solution` |
 | `vlm_r1` | VLM-R1 | `train.jsonl` of `conversations`, `images/` |
 
-The first two teach a model the chain of thought and the answer; the last two are prompts with a checkable
-solution. Image files are the original bytes.
+The first two are targets of SFT; the last two are prompts with a checkable solution. Image files are the
+original bytes.
 """
 
 import json
@@ -61,15 +61,15 @@ _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"GI": "gif", b"RI": "webp", b
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """A row to export.
+    """Row to export.
 
     Attributes:
         spec: The benchmark.
         gold: Ground truth, boxes in pixels.
-        cot: The chain of thought.
-        image: The image's original bytes.
-        file_name: Name for the image's file; equal images share it.
-        answer_format: How a model is asked to think and answer.
+        cot: Chain of thought.
+        image: Original bytes of the image.
+        file_name: File name of the image, shared by equal images.
+        answer_format: Format of the answer.
     """
 
     spec: BenchmarkSpec
@@ -91,21 +91,21 @@ def export(
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> int:
-    """Write a CoT dataset in another trainer's form; returns the number of rows.
+    """Write a CoT dataset in another trainer's format; return the number of rows.
 
     Args:
         name: Folder of a CoT dataset, or its name on the Hub, as in `rise_bench.load`.
         out: Folder to make.
         form: Name of the format.
         config: `high` (reward at least tau) or `default` (all rows).
-        unit: Unit of boxes in `trl` and `messages`: what the model to be trained states. `visual_rft` has
+        unit: Unit of boxes in `trl` and `messages`, that of the model to be trained. `visual_rft` has
             thousandths and `vlm_r1` pixels, as these projects do.
         revision: Commit, tag or branch on the Hub.
-        overwrite: Replace what `out` holds.
-        progress: Called with (rows done, rows in all) after each row.
+        overwrite: Replace other content of `out`.
+        progress: Called with (finished rows, all rows) after each row.
 
     Raises:
-        ConfigError: If it is no CoT dataset, has no images or no rows, or `out` may not be written.
+        ConfigError: If it is not a CoT dataset, has no images or no rows, or `out` may not be written.
     """
     source = find(name, config=config, revision=revision)
     folder, manifest = source.folder, source.manifest
@@ -170,7 +170,7 @@ def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:
 
 
 def _front_matter(sha256: str) -> str:
-    """What `load_dataset` reads; the hash keeps its cache of this folder apart from that of others."""
+    """Return the front matter for `load_dataset`; its hash separates caches of equal folder names."""
     config = {"config_name": "default", "description": f"sha256 {sha256}", "data_files": _TRL_FILE}
     return f"---\n{yaml.safe_dump({'configs': [config]}, sort_keys=False)}---\n\n"
 
