@@ -18,7 +18,7 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
     """Read a COCO instances file of the user's own.
 
     Args:
-        source: Folder of the pictures; one that is in a folder inside it is found by its name.
+        source: Folder of the pictures; pictures in its subfolders are found by name.
         path: The file.
         problems: Takes what is wrong with an entry; raised when None.
 
@@ -56,5 +56,5 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
 
 
 def _file(index: PictureIndex, name: str) -> str:
-    found = index.candidates(name)
-    return found[0] if len(found) == 1 else name
+    files = index.candidates(name)
+    return files[0] if len(files) == 1 else name

@@ -1,4 +1,4 @@
-"""Pictures of a source, found by names that leave out folders."""
+"""Pictures of a source by names without folders."""
 
 import contextlib
 import functools
@@ -50,12 +50,12 @@ class PictureIndex:
         Raises:
             DataError: If there is none, or several.
         """
-        found = self.candidates(name)
-        if len(found) > 1:
-            raise DataError(f"{where}: {name!r} may be {found[0]} or {found[1]}; rename one of them")
-        if not found:
+        files = self.candidates(name)
+        if len(files) > 1:
+            raise DataError(f"{where}: {name!r} may be {files[0]} or {files[1]}; rename one of them")
+        if not files:
             picture_file(self._source, name, where)
-        return found[0] if found else name
+        return files[0] if files else name
 
     def candidates(self, name: str) -> list[str]:
         """Return the picture of that path; without one, those whose path ends so."""
@@ -70,13 +70,13 @@ class PictureIndex:
 
     def find_stem(self, stem: str) -> str:
         """Return the only picture of a name without its suffix; empty if there is none, or several."""
-        found = self._by_stem.get(stem, [])
-        return found[0] if len(found) == 1 else ""
+        files = self._by_stem.get(stem, [])
+        return files[0] if len(files) == 1 else ""
 
     def named(self, name: str) -> str:
         """Return the only picture of a name, in whatever folder; empty if there is none, or several."""
-        found = self._by_name.get(name, [])
-        return found[0] if len(found) == 1 else ""
+        files = self._by_name.get(name, [])
+        return files[0] if len(files) == 1 else ""
 
 
 def folder_splits(files: list[str]) -> dict[str, str]:

@@ -44,7 +44,7 @@ def read_voc(
         raise DataError(f"{annotations} holds no XML file; give the folder Annotations as --annotations")
     index, lists = PictureIndex(source), _lists(annotations, source)
     collector = BoxCollector(annotations, classes)
-    found: dict[str, str] = {}
+    file_names: dict[str, str] = {}
     folders = folder_splits([path.relative_to(annotations).as_posix() for path in paths])
     for path in paths:
         name = path.relative_to(annotations).as_posix()
@@ -55,14 +55,14 @@ def read_voc(
                     f"{path} holds <{root.tag}>, expected <annotation>; give a folder of VOC files only"
                 )
             file = _picture(root, path, index)
-            found[file] = name
+            file_names[file] = name
             split = lists.get(path.stem, "") if lists else folders.get(name, "")
             if lists and not split:
                 collector.leave_out(IN_NO_LIST, file)
             else:
                 collector.add(file, _boxes(root, path.name), path.name, _size(root, path.name), split=split)
     for file in index.files:
-        if file not in found:
+        if file not in file_names:
             collector.leave_out(NO_XML, file)
     return collector.table()
 

@@ -57,12 +57,12 @@ def figures_of(suspicion: NDArray[np.float64], wrong: NDArray[np.bool_]) -> NDAr
     values, hits = suspicion[order], wrong[order].astype(float)
     ends = np.flatnonzero(np.append(np.diff(values) != 0, True)) + 1  # ends of runs of equal scores
     starts = np.concatenate(([0], ends[:-1]))
-    found = np.concatenate(([0.0], np.cumsum(hits)[ends - 1]))
-    in_run, sizes = np.diff(found), ends - starts
-    total = found[-1]
-    right_after = (len(hits) - total) - (ends - found[1:])
+    hits_so_far = np.concatenate(([0.0], np.cumsum(hits)[ends - 1]))
+    in_run, sizes = np.diff(hits_so_far), ends - starts
+    total = hits_so_far[-1]
+    right_after = (len(hits) - total) - (ends - hits_so_far[1:])
     auroc = (in_run * (right_after + (sizes - in_run) / 2)).sum() / (total * (len(hits) - total))
-    precision = (in_run / total * found[1:] / ends).sum()
+    precision = (in_run / total * hits_so_far[1:] / ends).sum()
     expected = np.concatenate(([0.0], np.cumsum(np.repeat(in_run / sizes, sizes))))
     tops = [max(1, round(share * len(hits))) for share in TOP]
     return np.array([auroc, precision, *(expected[top] / top for top in tops)])
