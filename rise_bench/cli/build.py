@@ -26,7 +26,7 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Threads that read and decode; one a CPU by default.")
 ]
 AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Build from an incomplete source.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the content of the folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 

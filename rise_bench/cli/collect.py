@@ -78,7 +78,7 @@ def collect(
     min_groundedness: Annotated[
         float, typer.Option(help="Of the least grounded sentence, in nats per token; for --select.")
     ] = 0.0,
-    overwrite: Annotated[bool, typer.Option(help="Replace what is at --out; sample anew.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace --out, and sample again.")] = False,
     keep_rollouts: Annotated[
         bool, typer.Option("--keep-rollouts", help="With --overwrite: choose from the rollouts there are.")
     ] = False,

@@ -24,7 +24,9 @@ def export(
     config: Annotated[str, typer.Option(help="high (reward at least tau) or default (all rows).")] = "high",
     box_unit: BoxUnitChoice = None,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the Hub.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the content of the folder.")
+    ] = False,
 ) -> None:
     """Write a CoT dataset for other trainers: one flag per format, with its output folder."""
     from rich.console import Console

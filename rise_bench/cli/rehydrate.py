@@ -27,7 +27,7 @@ def rehydrate(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out rows whose image is missing.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the content of --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Join images back; every hash is checked, and missing images are listed, one row per line."""

@@ -20,7 +20,7 @@ def stopping(kept: Callable[[], str]) -> Iterator[None]:
     The block must survive `kill -9`, which is what a second Ctrl-C, or the end of the grace time, comes to.
 
     Args:
-        kept: Called when it happens for what is kept and how to go on; an empty text says nothing.
+        kept: Returns what is kept and how to continue; nothing is printed for an empty text.
     """
     if threading.current_thread() is not threading.main_thread() or _ignored():
         yield

@@ -49,13 +49,13 @@ def study(
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
     test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
     jobs: Annotated[
-        int, typer.Option(min=0, help="Trainings and evaluations side by side; 0 to measure what is done.")
+        int, typer.Option(min=0, help="Concurrent trainings and evaluations; 0 only measures finished ones.")
     ] = 2,
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what is left and how long it takes.")
+        bool, typer.Option("--dry-run", help="List the remaining jobs and their time.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
