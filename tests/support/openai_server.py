@@ -80,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
         self._reply(200, about | {"choices": [choice], "usage": usage})
 
+    def do_GET(self) -> None:
+        self._reply(200, {"object": "list", "data": [{"id": "canned", "object": "model"}]})
+
     def _reply(self, status: int, content: object) -> None:
         data = json.dumps(content).encode()
         self.send_response(status)

@@ -92,13 +92,14 @@ class CvatFunction:
         least, run = context.conf_threshold or 0.0, self._job.run
         shapes: list[Any] = []
         for answer in self._answers(context.frame_name, image):
-            with_reason = {"attributes": _attributes(answer.reason)}
             for label, (x, y, w, h), confidence in run.boxes(answer):
                 if confidence >= least:
                     corners = [x, y, x + w, y + h]
-                    shapes.append(cvat.rectangle(self._ids[label], corners, **with_reason))
+                    shapes.append(
+                        cvat.rectangle(self._ids[label], corners, attributes=_attributes(answer.reason))
+                    )
             if (label := run.label(answer)) and (answer.confidence or 0.0) >= least:
-                shapes.append(cvat.tag(self._ids[label], **with_reason))
+                shapes.append(cvat.tag(self._ids[label], attributes=_attributes(answer.reason)))
         return shapes
 
     def _answers(self, name: str, image: Any) -> Sequence[Answer]:
@@ -121,6 +122,7 @@ class CvatFunction:
 
 
 def _attributes(reason: str) -> list[Any]:
+    """Return attributes of one shape; CVAT changes them in place."""
     from cvat_sdk.models import AttributeValRequest
 
     return [AttributeValRequest(spec_id=_REASON_ID, value=reason[:_LONGEST_TEXT])]

@@ -77,16 +77,19 @@ def _score(gold: Gold, answer: Answer) -> SampleScore:
 
 
 def answers_by_row(path: Path, dataset: BenchmarkDataset, split: str) -> dict[str, Answer]:
-    """Return the answers to rows of a split, by row id; a row is known by the hash of its image's file.
+    """Return the answers to rows of a split, by row id.
+
+    A row is known by the hash of its image's file, its class and its question.
 
     Raises:
         DataError: If the file is not what `annotate` writes.
     """
-    rows = dataset.rows(split, columns=["id", "source_sha256", "category"])
-    ids = {(row["source_sha256"], row["category"]): row["id"] for row in rows}
+    names = ("source_sha256", "category", "question")
+    rows = dataset.rows(split, columns=["id", *names])
+    ids = {tuple(row[name] for name in names): row["id"] for row in rows}
     answers = {}
-    for sha256, answer in _read(path, dataset):
-        if (row_id := ids.get((sha256, answer.category))) is not None:
+    for asked, answer in _read(path, dataset):
+        if (row_id := ids.get(asked)) is not None:
             answers[row_id] = answer
     return answers
 
@@ -98,20 +101,23 @@ def _require_all(
     if missing:
         raise DataError(
             f"{path} has no answer to {len(missing)} of {len(golds)} {split} samples of {dataset.spec.name}, "
-            f"e.g. {missing[0]!r}; annotate the pictures that the benchmark was built from, with its classes"
+            f"e.g. {missing[0]!r}; annotate the pictures that the benchmark was built from, as it asks"
         )
 
 
-def _read(path: Path, dataset: BenchmarkDataset) -> Iterator[tuple[str, Answer]]:
+def _read(path: Path, dataset: BenchmarkDataset) -> Iterator[tuple[tuple[str, str, str], Answer]]:
+    """Yield what was asked (hash of the picture, class, question), and the answer."""
     spec = dataset.spec
     run = AnnotationRun(Path(), spec, dataset.manifest.categories, "", 1, "")
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
-                picture, answer = json_lines.answer_of(run, json.loads(line))
+                values = json.loads(line)
+                picture, answer = json_lines.answer_of(run, values)
+                asked = picture.sha256, answer.category, values["question"]
             except (LookupError, TypeError, ValueError) as error:
                 raise DataError(
                     f"{path}, line {number}: not an annotation of {spec.kind} ({error!r}); give the file "
                     "that `rise-bench annotate` wrote for this benchmark"
                 ) from error
-            yield picture.sha256, answer
+            yield asked, answer

@@ -31,6 +31,7 @@ def line_of(run: AnnotationRun, picture: Picture, answer: Answer) -> dict[str, A
     annotation = answer.annotation
     shares = {} if annotation is None else run.kind.shares(annotation)
     return fields | {
+        "question": run.question,
         "annotation": None if annotation is None else run.kind.to_json(annotation),
         **({"label": run.label(answer), "shares": shares} if shares else {}),
     }
