@@ -23,6 +23,8 @@ from rise_bench.catalog.spec import BenchmarkSpec, ImagePolicy
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.splits import by_rank
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.files.plain_text import text_problem
+from rise_bench.rendering.markdown import web_address
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _BOXES_QUESTION = "Locate every {category} in this image."
@@ -43,6 +45,9 @@ def plan(
     test_fraction: float = 0.3,
     images: ImagePolicy = "reference",
     license_id: str = "other",
+    title: str = "",
+    citation: str = "",
+    source_url: str = "",
 ) -> SourcePlan:
     """Read a folder of images and its annotations.
 
@@ -61,6 +66,9 @@ def plan(
         test_fraction: Share of the images in the test split, 0 to 1, of a source without splits.
         images: Whether the images may be republished (`embed`) or not (`reference`).
         license_id: Licence identifier for the card.
+        title: Title of the card; from the name if empty.
+        citation: How to cite the source, in a line.
+        source_url: Web address of the source.
 
     Raises:
         ConfigError: If an option is invalid.
@@ -72,8 +80,15 @@ def plan(
         )
     if not 0 <= test_fraction <= 1:
         raise ConfigError(f"test fraction {test_fraction} is not between 0 and 1; correct --test-fraction")
+    _check_about(title=title, citation=citation, source_url=source_url, licence=license_id)
     table = read_source(source, annotations, format_name, classes)
-    about: dict[str, Any] = {"images": images, "license": license_id}
+    about: dict[str, Any] = {
+        "images": images,
+        "license": license_id,
+        "title": title,
+        "citation": citation,
+        "source_url": source_url,
+    }
     if isinstance(table, BoxTable):
         if "{question}" in question:
             raise ConfigError("boxes have no questions of their own; write --question without {question}")
@@ -88,6 +103,15 @@ def plan(
     default = "accuracy" if table.labelled else "jsd"
     spec = BenchmarkSpec(name, table.kind, metric or default, template, classes=table.classes, **about)
     return _split(spec, rows, table.splits, seed, test_fraction, drops=table.drops)
+
+
+def _check_about(**texts: str) -> None:
+    """Refuse texts of the card that a manifest could not hold."""
+    for name, text in texts.items():
+        if problem := text_problem(text) or ("it has several lines" if "\n" in text else ""):
+            raise ConfigError(f"--{name.replace('_', '-')}: {problem}; write one line of plain text")
+    if texts["source_url"] and not web_address(texts["source_url"]):
+        raise ConfigError(f"--source-url {texts['source_url']!r} is no address of the web; write https://…")
 
 
 def _split(

@@ -166,6 +166,10 @@ class AnnotationKind(ABC, Generic[A]):
         """Return why a ground truth that can be scored against is still refused by `build`; empty if not."""
         return ""
 
+    def is_empty(self, annotation: A) -> bool:
+        """Whether an annotation states that there is nothing to annotate."""
+        return False
+
     def group(self, annotation: A, category: str) -> str:
         """Return the class that "4 of a class" counts."""
         return category

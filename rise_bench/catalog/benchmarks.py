@@ -120,6 +120,11 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
 }
 
 
+def is_own(spec: BenchmarkSpec) -> bool:
+    """Whether a benchmark is a user's own rather than one of the catalogue."""
+    return spec.name not in BENCHMARKS
+
+
 def get_benchmark(name: str) -> BenchmarkSpec:
     """Return a benchmark of the catalogue, or raise `ConfigError`."""
     try:

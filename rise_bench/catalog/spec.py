@@ -34,6 +34,7 @@ class BenchmarkSpec:
         citation: BibTeX key facts of the source.
         paper_counts: (train, test) rows in the paper; None for datasets that it does not use.
         shots_per: Whether "4-shot" means 4 per class or 4 in all (LISA).
+        title: Title of the card; from the name if empty. A manifest has it only where there is one.
     """
 
     name: str
@@ -48,6 +49,7 @@ class BenchmarkSpec:
     citation: str = ""
     paper_counts: tuple[int, int] | None = None
     shots_per: ShotUnit = "class"
+    title: str = ""
 
     def __post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -77,7 +79,8 @@ class BenchmarkSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON for a manifest."""
-        return dataclasses.asdict(self)
+        data = dataclasses.asdict(self)
+        return data if self.title else {name: value for name, value in data.items() if name != "title"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BenchmarkSpec":
@@ -96,6 +99,7 @@ class BenchmarkSpec:
                 spec.license_note,
                 spec.source_url,
                 spec.citation,
+                spec.title,
             )
             for problem in filter(None, (name_problem(spec.name), *map(text_problem, texts))):
                 raise ValueError(problem)

@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -74,8 +74,7 @@ def custom(
     annotations: Annotated[
         Path | None,
         typer.Option(
-            help="CSV (probabilities or labels) or COCO json; in --source, or a path. Without it each folder "
-            "of --source is a class."
+            help="File or folder of the annotations, in --source or a path; by default looked for there."
         ),
     ] = None,
     format_name: Annotated[
@@ -104,14 +103,19 @@ def custom(
     images: Annotated[
         Literal["embed", "reference"], typer.Option(help="Whether the images may be republished.")
     ] = "reference",
-    license_id: Annotated[str, typer.Option("--license", help="Licence identifier for the card.")] = "other",
+    license_id: Annotated[
+        str, typer.Option("--licence", "--license", help="Licence identifier for the card, e.g. cc-by-4.0.")
+    ] = "other",
+    title: Annotated[str, typer.Option(help="Title of the card.")] = "",
+    citation: Annotated[str, typer.Option(help="How to cite the source, in a line.")] = "",
+    source_url: Annotated[str, typer.Option(help="Web address of the source.")] = "",
     seed: Seed = 0,
     workers: Workers = None,
     allow_partial: AllowPartial = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Your own: images with a CSV of probabilities or labels, a COCO json, or one folder per class."""
+    """Your own: images with a CSV, folders as classes, COCO, YOLO, Pascal VOC, Label Studio or CVAT."""
     plan = _plan(
         "custom",
         source=source,
@@ -126,6 +130,9 @@ def custom(
         test_fraction=test_fraction,
         images=images,
         license_id=license_id,
+        title=title,
+        citation=citation,
+        source_url=source_url,
     )
     _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
@@ -206,12 +213,13 @@ def _build(
     as_json: bool,
 ) -> None:
     """Write with a progress bar on stderr, and print a summary on stdout."""
+    from rise_bench.cli.build_summary import print_summary
     from rise_bench.data.writer import write_dataset
     from rise_bench.files.paths import cache_folder
 
     name = plan.spec.name
     folder = (out or cache_folder(name)).expanduser()
-    manifest = _with_progress(
+    _with_progress(
         f"building {name}",
         lambda progress: write_dataset(
             plan,
@@ -223,7 +231,7 @@ def _build(
             progress=progress,
         ),
     )
-    _print_summary(folder, manifest, as_json)
+    print_summary(folder, as_json)
 
 
 def _with_progress(label: str, work: "Callable[[Callable[[int, int], None]], Manifest]") -> "Manifest":
@@ -234,42 +242,3 @@ def _with_progress(label: str, work: "Callable[[Callable[[int, int], None]], Man
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=None)
         return work(lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _print_summary(folder: Path, manifest: "Manifest", as_json: bool) -> None:
-    summary = {
-        "folder": str(folder),
-        "benchmark": manifest.spec["name"],
-        "counts": manifest.counts,
-        "paper_counts": manifest.paper_counts,
-        "differences": list(manifest.differences),
-        "drops": {reason: len(names) for reason, names in manifest.drops.items()},
-        "near_duplicate_pairs": manifest.near_duplicate_pairs,
-        "partial": manifest.partial,
-        "content_sha256": manifest.content_sha256,
-        "bytes": sum(entry.bytes for entry in manifest.files.values()),
-    }
-    if as_json:
-        from rise_bench.cli.tables import print_json
-
-        print_json(summary)
-        return
-    paper = manifest.paper_counts or {}
-    counts = ", ".join(
-        f"{rows} {split}" + (f" (paper {paper[split]})" if split in paper else "")
-        for split, rows in manifest.counts.items()
-    )
-    lines = [f"{summary['benchmark']}: {counts}", *(f"- {line}" for line in manifest.differences)]
-    if not manifest.differences:
-        lines += [f"- {len(names)} left out: {reason}" for reason, names in manifest.drops.items()]
-    lines += [*_uses(manifest.counts), f"{folder} is complete; check it with: rise-bench check {folder}"]
-    typer.echo("\n".join(lines))
-
-
-def _uses(counts: Mapping[str, int]) -> list[str]:
-    """Explain what the existing splits can be used for."""
-    if "train" not in counts:
-        return ["no train split: it can be evaluated on, and neither trained on nor given chains of thought"]
-    if "test" not in counts:
-        return ["no test split: it can be trained on, and not evaluated on (see --test-fraction)"]
-    return ["chains of thought are collected for the train split only; test is for evaluation"]

@@ -9,6 +9,7 @@ import yaml
 
 from rise_bench.annotations.kinds import KINDS, fit_baselines
 from rise_bench.annotations.metric import Metric
+from rise_bench.catalog.benchmarks import is_own
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
@@ -32,7 +33,7 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     spec = manifest.benchmark
     body = render(
         "dataset_card.md.j2",
-        title=_title(spec),
+        title=card_title(spec),
         spec=spec,
         kind=KINDS[spec.kind],
         metric_text=_metric_text(spec.ranking),
@@ -41,6 +42,7 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         listed=_LISTED_DROPS,
         baselines=_baselines(BenchmarkDataset(folder, spec, manifest)),
         source_line=source_line(spec),
+        own=is_own(spec),
     )
     atomic_write_text(folder / CARD_NAME, joined_card(_metadata(spec, manifest), body, manifest))
 
@@ -84,7 +86,7 @@ def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     spec = manifest.benchmark
     task = {"id": f"rise_{spec.name}", "config": "full", "split": "test"}
     content = {
-        "name": _title(spec),
+        "name": card_title(spec),
         "description": f"{_metric_text(spec.ranking)}; task `rise_{spec.name}`.",
         "evaluation_framework": "lmms-eval",
         "tasks": [task] if "test" in manifest.counts else [],
@@ -96,8 +98,10 @@ def _metric_text(metric: Metric) -> str:
     return metric.description if metric.higher_is_better else f"{metric.description}, {metric.direction}"
 
 
-def _title(spec: BenchmarkSpec) -> str:
-    return f"RISE {spec.name.replace('_', ' ')}"
+def card_title(spec: BenchmarkSpec) -> str:
+    """Return the title of a dataset; the benchmarks of the catalogue are named after RISE."""
+    name = spec.name.replace("_", " ")
+    return spec.title or (name if is_own(spec) else f"RISE {name}")
 
 
 def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
         address = web_address(spec.source_url) or "LICENSE"
         licence |= {"license_name": f"{spec.name}-terms", "license_link": address}
     return {
-        "pretty_name": _title(spec),
+        "pretty_name": card_title(spec),
         **licence,
         "task_categories": list(dict.fromkeys([KINDS[spec.kind].task_category, "image-text-to-text"])),
         "size_categories": [size_category(rows)],

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.data.card import joined_card, size_category, source_line, split_card
+from rise_bench.catalog.benchmarks import is_own
+from rise_bench.data.card import card_title, joined_card, size_category, source_line, split_card
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
 from rise_bench.data.hub_files import check_repo_id
 from rise_bench.data.manifest import Manifest, checked_file
@@ -39,7 +40,7 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     """
     (metadata, body), spec = split_card(base), manifest.benchmark
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
-    metadata.setdefault("pretty_name", f"RISE {spec.name.replace('_', ' ')}")
+    metadata.setdefault("pretty_name", card_title(spec))
     metadata.setdefault("language", ["en"])
     metadata.setdefault("size_categories", [size_category(sum(manifest.counts.values()))])
     if spec.license == "other":
@@ -58,6 +59,7 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
         cots=cots,
         histogram=Markdown(HISTOGRAM_PATH),
         source_line=source_line(spec),
+        own=is_own(spec),
         rows=[(row, _picture_of(number, pictures)) for number, row in enumerate(rows, 1)],
         limits=[Markdown(limit) for limit in KINDS[spec.kind].limits],
     )
@@ -78,7 +80,8 @@ def with_section(body: str, section: str) -> str:
 def _tags(manifest: Manifest) -> list[str]:
     spec = manifest.benchmark
     kind = "chain-of-thought" if manifest.holds_cots else "benchmark"
-    return ["rise-bench", kind, "vision-language", spec.kind, spec.name.replace("_", "-"), "arxiv:2508.13229"]
+    tags = ["rise-bench", kind, "vision-language", spec.kind, spec.name.replace("_", "-")]
+    return tags if is_own(spec) and not manifest.holds_cots else [*tags, "arxiv:2508.13229"]
 
 
 def _cots(dataset: BenchmarkDataset) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def stage(
 
 def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, asked: bool) -> None:
     if asked and policy == "reference":
-        why = spec.license_note or "its spec does not name a licence that allows it."
+        why = spec.license_note or "it was built with --images reference; build it with embed if they may."
         raise ConfigError(
             f"the images of {spec.name} may not be republished: {why} Publish without --embed: ids, hashes "
             "and annotations go out, and `rise-bench rehydrate` joins everyone's own copy of the images back"

@@ -288,7 +288,7 @@ def test_folders_that_are_no_classes(
     [
         ("1", "no train split: it can be evaluated on"),
         ("0", "no test split: it can be trained on"),
-        ("0.5", "chains of thought are collected for the train split only"),
+        ("0.5", "`collect` writes chains of thought for train unless --splits"),
     ],
 )
 def test_command_says_what_the_splits_are_good_for(tmp_path: Path, fraction: str, said: str) -> None:

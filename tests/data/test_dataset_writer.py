@@ -180,7 +180,11 @@ def test_card_and_eval_yaml(tmp_path: Path, plan: SourcePlan) -> None:
 
 def test_card_warns_where_images_may_not_be_republished(tmp_path: Path, plan: SourcePlan) -> None:
     write_dataset(plan, tmp_path / "out")
-    assert "Do not publish this folder" in (tmp_path / "out" / "README.md").read_text()
+    own = (tmp_path / "out" / "README.md").read_text()
+    assert "if they may be republished, build with `--images embed`" in own and "Do not publish" not in own
+    listed = dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, name="emotion6"))
+    write_dataset(listed, tmp_path / "listed")
+    assert "Do not publish this folder" in (tmp_path / "listed" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])

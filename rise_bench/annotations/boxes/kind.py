@@ -119,6 +119,10 @@ class BoxesKind(AnnotationKind[Boxes]):
                 )
         return ""
 
+    def is_empty(self, annotation: Boxes) -> bool:
+        """Whether there is no box."""
+        return not annotation.xywh
+
     def group(self, annotation: Boxes, category: str) -> str:
         """Return the category; all images without the object asked for are a class of their own."""
         return category if annotation.xywh else NO_OBJECT
