@@ -12,12 +12,12 @@ Style = Literal["think_answer", "answer_only"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """How answers were asked for.
+    """Format of answers.
 
     Attributes:
         style: With a chain of thought before the answer, or the answer only.
         unit: Unit of boxes.
-        max_pixels: Largest image of the processor in pixels; matters for `resized_px` only.
+        max_pixels: Largest image of the processor in pixels, for `resized_px` only.
     """
 
     style: Style = "think_answer"

@@ -26,18 +26,10 @@ def all_metrics() -> dict[str, Metric]:
 
 
 def fit_baselines(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:
-    """Return the baselines of a kind, fitted to the training ground truth.
+    """Return the baselines of a kind, constant predictors by name, fitted to the training ground truth.
 
-    Args:
-        train: Training samples, all of one kind.
-        like: Samples of the same kind, where there are no training samples.
-
-    Returns:
-        Constant predictors by name; without training samples, those that need none. Boxes are in pixels
-        of the sample's image.
-
-    Raises:
-        DataError: If there is no sample at all.
+    Without training samples, those that need none are fitted to the kind of `like`. Boxes are in pixels of
+    the sample's image.
     """
     samples = train or like
     if not samples:
@@ -48,12 +40,10 @@ def fit_baselines(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str,
 
 
 def render_annotation(annotation: Annotation, *, digits: int | None = None) -> str:
-    """Write an annotation as a model is asked to.
+    """Return an annotation in the format of an answer, in its own frame.
 
-    Args:
-        annotation: Annotation in whatever frame it is.
-        digits: Decimals; 3 for a distribution (rounded so that the sum is kept) and 0 for boxes (sides at
-            least 1) when None.
+    `digits` are decimals; if None, 3 for a distribution (rounded so that the sum is kept) and 0 for boxes
+    (sides at least 1).
 
     >>> from rise_bench.annotations.boxes.values import Boxes
     >>> from rise_bench.annotations.distribution.values import Distribution
@@ -76,15 +66,10 @@ def render_gold(
 
 
 def similarity(gold: Annotation, stated: Annotation, variant: SimilarityVariant = "paper") -> float:
-    """Return how well a stated annotation matches the ground truth; finite on any finite input.
+    """Return the similarity of a stated annotation to the ground truth, in [0, 1] (`literal` may exceed 1).
 
-    Args:
-        gold: Ground truth.
-        stated: What a model stated, in the same frame (boxes) and class order (distribution).
-        variant: Which form of eqs. 2-6; see docs/decisions/similarity.md.
-
-    Returns:
-        A number in [0, 1] (`literal` may exceed 1).
+    Both have the same frame (boxes) or class order (distribution); it is finite on any finite input. The
+    variants of eqs. 2-6 are in docs/decisions/similarity.md.
     """
     if gold.kind != stated.kind:
         raise TypeError(f"cannot compare {type(gold).__name__} with {type(stated).__name__}")

@@ -59,21 +59,21 @@ class RankedScore:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that judges responses.
+    """Metric of responses.
 
     Attributes:
         name: Name in manifests, results and submissions.
-        title: Name as people write it.
+        title: Display name.
         description: What it measures, without its direction.
         higher_is_better: Direction.
         best: Value of the ground truth itself.
-        worst: Value of responses that cannot be read.
-        scale: Factor of a value that is shown to people: 100 for percentage points.
-        digits: Decimals of a value that is shown to people.
+        worst: Value of unreadable responses.
+        scale: Factor of displayed values: 100 for percentage points.
+        digits: Decimals of displayed values.
         ranks: Whether a benchmark may rank models by it.
-        sample: Value of one sample from its ground truth and a readable annotation; the metric is the mean,
+        sample: Value of a sample from its ground truth and a readable annotation; the metric is the mean,
             unreadable samples have `worst`. None if the metric needs all samples, or `scoring` computes it.
-        pool: Collects all samples, if the metric is not the mean of values of single samples.
+        pool: Collects all samples, if the metric is not a mean over samples.
         labels: Names of the worst and the best value of a sample, if it has no other.
     """
 
@@ -97,11 +97,7 @@ class Metric:
         return self.worst if stated is None else self.sample(gold, stated)
 
     def win_and_tie(self, value: float, reference: float) -> tuple[float, float]:
-        """Count a sample for the win-rate and the tie-rate; their means over the samples are the two rates.
-
-        Returns:
-            1.0 if the value is strictly better, else 0.0; 1.0 if both are equal, else 0.0.
-        """
+        """Return 1.0 or 0.0 for a strict win and for a tie of a sample; their means are the two rates."""
         return float(self.cost(value) < self.cost(reference)), float(value == reference)
 
     def cost(self, value: float) -> float:

@@ -7,12 +7,12 @@ from rise_bench.annotations.base import Gold
 
 
 class TrainerForm(NamedTuple):
-    """How a trainer asks for an annotation.
+    """Form of an annotation for a trainer.
 
     Attributes:
         ask: Sentence of the prompt.
-        answer: The ground truth as the trainer's reward compares it.
-        form: Form of the answer, where the prompt has to show it.
+        answer: Ground truth in the comparison of the trainer's reward.
+        form: Form of the answer, if the prompt has to show it.
     """
 
     ask: str

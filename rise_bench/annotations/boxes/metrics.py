@@ -31,12 +31,12 @@ _HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Outcome of COCO's matching for one sample: enough to accumulate AP over any set of samples.
+    """Outcome of COCO's matching for a sample, for the accumulation of AP over any set of samples.
 
     Attributes:
-        category: Category that was asked for.
+        category: Category of the question.
         gold: Number of true boxes.
-        hit: For each stated box (at most 100), in emission order, whether it matched; shape (N,).
+        hit: Whether each stated box (at most 100), in order of the answer, matched; shape (N,).
     """
 
     category: str
@@ -45,7 +45,7 @@ class Matches:
 
 
 def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list[Matches]:
-    """Match the stated boxes of every sample by COCOeval at IoU 0.5; unreadable (None) states no box.
+    """Match the stated boxes of every sample by COCOeval at IoU 0.5; unreadable (None) has no boxes.
 
     A sample has one category, so all are matched as one, over one threshold and one area range: the same
     outcome as COCOeval's own loop over 80 categories, 10 thresholds and 4 ranges (tested), far faster.
@@ -53,9 +53,6 @@ def match_samples(golds: Sequence[Gold], stated: Sequence[Boxes | None]) -> list
     Args:
         golds: Ground truth with boxes in pixels.
         stated: Stated boxes in pixels of the original image, paired with `golds`.
-
-    Returns:
-        One `Matches` per sample, in the order given.
     """
     truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
     boxes = [answer.xywh[:MAX_STATED] if answer else () for answer in stated]
@@ -171,17 +168,14 @@ def ap_of_category(hit: NDArray[np.bool_], gold: int) -> float:
 
 
 def resample_ap50(matches: Sequence[Matches], picks: NDArray[np.intp]) -> NDArray[np.float64]:
-    """AP50 of resampled sets of samples.
+    """Return AP50 of resampled sets of samples, shape (resamples,); NaN without a true box.
 
-    A sample drawn m times weighs m: its boxes keep their place in the order (id, then emission) and their
-    copies follow them at once, another order among equal scores and as good as any.
+    A sample drawn m times has weight m: its boxes keep their place in the order (id, then answer), followed
+    by their copies, a valid order of equal scores.
 
     Args:
-        matches: One per sample, in order of ids.
+        matches: Matches of each sample, in order of ids.
         picks: Indices into `matches`, shape (resamples, N).
-
-    Returns:
-        Shape (resamples,); NaN for a resample without a true box.
     """
     resamples = len(picks)
     offsets = np.arange(resamples)[:, None] * len(matches)

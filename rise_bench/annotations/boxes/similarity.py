@@ -49,11 +49,7 @@ def _summed_iou(gold: Boxes, stated: Boxes) -> float:
 
 
 def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:
-    """Match boxes one to one so that the summed IoU is greatest (Hungarian algorithm, eq. 6).
-
-    Returns:
-        `(index of gold, index of stated, IoU)` for each pair that overlaps, by index of gold.
-    """
+    """Return (gold index, stated index, IoU) of overlapping pairs with the greatest summed IoU (eq. 6)."""
     if not gold.xywh or not stated.xywh:
         return []
     iou = iou_matrix(gold.xywh, stated.xywh)

@@ -12,8 +12,8 @@ LN2 = math.log(2.0)
 def jsd(gold: Sequence[float], stated: Sequence[float]) -> float:
     """Jensen-Shannon divergence in nats (eq. 11), in [0, ln 2].
 
-    Both sides are normalised first, negative numbers count as 0. A side without any mass states nothing and
-    gets the worst value, ln 2. Natural log: docs/decisions/jsd.md.
+    Both sides are normalised first, negative numbers count as 0. A side without mass has the worst value, ln
+    2. Natural log: docs/decisions/jsd.md.
 
     >>> jsd([1, 0], [1, 0]), round(jsd([1, 0], [0, 1]), 6)
     (0.0, 0.693147)

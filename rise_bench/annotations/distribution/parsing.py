@@ -51,13 +51,13 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Class names as they are looked up.
+    """Class names for lookups.
 
     Attributes:
         index: Folded name to position.
         endings: The last word of each name, the last two, and so on.
         most_words: Number of words of the longest name.
-        reach: Characters before a separator in which a name is looked for.
+        reach: Characters before a separator that can contain a name.
     """
 
     index: dict[str, int]
@@ -68,12 +68,12 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What an answer states of a class.
+    """Statement about a class in an answer.
 
     Attributes:
-        position: Which class.
-        number: The number, or None if none can be read.
-        digits: There are digits where the number was expected.
+        position: Position of the class.
+        number: The number; None if it is unreadable.
+        digits: Whether there are digits in place of the number.
         braced: Whether it is inside braces.
     """
 
@@ -84,13 +84,7 @@ class Statement:
 
 
 def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
-    """Return the distribution that an answer states, or None and the reason.
-
-    Args:
-        answer: Text of the answer.
-        classes: Class names.
-        closed: Whether the end of the answer was marked; if not, it may be truncated.
-    """
+    """Return the distribution of an answer, or None and the reason; see `AnnotationKind.parse`."""
     text = plain(answer)
     if "\\" in text:
         text = plain(_ESCAPES.sub(_resolved, text))
