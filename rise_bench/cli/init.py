@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -77,6 +78,7 @@ def init(
     if not as_json:
         typer.echo("\n".join(_seen(detected, wanted)))
     _refuse(detected, as_json=as_json)
+    wanted = replace(wanted, labels=detected.annotations, format=detected.format)
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Write {wanted.folder}?", default=True, abort=True)
     with _bar() as progress:

@@ -56,12 +56,12 @@ def teacher(photos):
 
 def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = invoke("init", photos, "--yes")
-    assert "8 pictures, distribution (folders)" in said and "2 classes: cat 4, dog 4" in said
-    assert "publish` sends ids, hashes and chains of thought, and no picture" in said
+    printed = invoke("init", photos, "--yes")
+    assert "8 pictures, distribution (folders)" in printed and "2 classes: cat 4, dog 4" in printed
+    assert "publish` sends ids, hashes and chains of thought, and no picture" in printed
     out = tmp_path / "my_photos-rise"
     assert check_folder(out / "data" / "my_photos") == []
-    commands = [line for line in said.splitlines() if line.startswith("  ") and "rise-bench" in line]
+    commands = [line for line in printed.splitlines() if line.startswith("  ") and "rise-bench" in line]
     assert [command.split()[2] for command in commands] == ["collect", "run", "publish"]
     with pytest.raises(ConfigError, match=r"rise\.yaml is there already"):
         invoke("init", photos, "--yes")
@@ -111,10 +111,10 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
             invoke("run", recipe, "--stage", "collect")
     assert not (out / "cots").exists()
 
-    said = invoke("run", recipe)
+    printed = invoke("run", recipe)
     asked = teacher.answered
     rows = sum(open_cots(out / "cots").manifest.counts.values())
-    assert f"{rows} have a reward of at least" in said and (out / "report.html").is_file()
+    assert f"{rows} have a reward of at least" in printed and (out / "report.html").is_file()
     assert asked <= rows * 8 + 8, "four rollouts of two requests, and those of one sample again"
     assert "done before" in invoke_err("run", recipe) and teacher.answered == asked
 
