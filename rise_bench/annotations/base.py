@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
 
+#: How a person edits the values of `AnnotationKind.to_json`: `boxes`, lists `[x, y, w, h]` dragged over the
+#: image; `shares`, a slider for each class that keep their sum 1; `text`, any values as JSON.
+Editor = Literal["boxes", "shares", "text"]
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -91,6 +95,7 @@ class AnnotationKind(ABC, Generic[A]):
         min_classes: Classes that a benchmark needs at least.
         trainer_forms: Forms of an answer that other trainers compare, by ranking metric.
         limits: What a reader of scores has to know, in sentences.
+        editor: How a person edits an annotation.
     """
 
     name: ClassVar[str]
@@ -107,6 +112,7 @@ class AnnotationKind(ABC, Generic[A]):
     min_classes: ClassVar[int] = 0
     trainer_forms: ClassVar[Mapping[str, TrainerForms]] = {}
     limits: ClassVar[tuple[str, ...]] = ()
+    editor: ClassVar[Editor] = "text"
 
     # Text
 

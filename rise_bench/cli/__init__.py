@@ -39,7 +39,7 @@ COMMAND_FILES: tuple[str, ...] = (
     *("init", "run"),
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "report"),
-    *("annotate", "audit"),
+    *("annotate", "audit", "review"),
     *("publish", "rehydrate", "export", "publish_model"),
     *("submit", "leaderboard"),
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset, parquet_row
 from rise_bench.errors import DataError
 from rise_bench.files import strict_json
 from rise_bench.files.atomic import atomic_text_file, atomic_write_text
@@ -63,7 +63,7 @@ class ReviewItem:
         given: Label that the data has; None for a new picture.
         suggested: What the model says; None if it gave nothing that can be read.
         reason: Why the model says so.
-        scores: Name of a score -> value.
+        scores: Name of a score -> value; the first is what the queue is sorted by.
         why: Why the item is in the queue, in sentences.
     """
 
@@ -108,6 +108,7 @@ class ReviewQueue:
         folder: The folder.
         header: What the items have in common.
         ids: Ids of the items, in order.
+        ranks: First score of each item; None where it has none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -130,7 +131,7 @@ class ReviewQueue:
             lists = {name: tuple(record[name]) for name in ("classes", "categories")}
             self.header = QueueHeader(**record | lists)
             KINDS[self.header.kind]
-            self._offsets, self.ids = self._scan()
+            self._offsets, self.ids, self.ranks = self._scan()
             if len(self.ids) != count:
                 raise ValueError(f"{ITEMS_NAME} has {len(self.ids)} items, expected {count}")
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
@@ -138,16 +139,18 @@ class ReviewQueue:
         self._dataset: BenchmarkDataset | None = None
         self._places: dict[str, tuple[Path, int]] = {}
 
-    def _scan(self) -> tuple[list[int], list[str]]:
-        offsets, ids, offset = [], [], 0
+    def _scan(self) -> tuple[list[int], list[str], list[float | None]]:
+        offsets, ids, ranks, offset = [], [], [], 0
         with (self.folder / ITEMS_NAME).open("rb") as file:
             for line in file:
+                fields = strict_json.loads(line)
                 offsets.append(offset)
-                ids.append(str(strict_json.loads(line)["id"]))
+                ids.append(str(fields["id"]))
+                ranks.append(next(iter(fields["scores"].values()), None))
                 offset += len(line)
         if len(set(ids)) != len(ids):
             raise ValueError("two items have one id")
-        return offsets, ids
+        return offsets, ids, ranks
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -179,33 +182,31 @@ class ReviewQueue:
 
     def _row_image(self, row_id: str) -> bytes:
         if self._dataset is None:
-            self._dataset = dataset = open_dataset(self.header.dataset)
+            dataset = open_dataset(self.header.dataset)
             if dataset.sha256 != self.header.dataset_sha256:
                 raise DataError(
                     f"{dataset.root} is not the dataset that the queue is of; run the audit again, or put "
                     "the dataset back"
                 )
-            for split in dataset.manifest.counts:
-                for path in dataset.files(split):
-                    for position, row in enumerate(dataset.file_rows(path, columns=["id"])):
-                        self._places[row["id"]] = path, position
+            self._places = {
+                row["id"]: (path, position)
+                for split in dataset.manifest.counts
+                for path in dataset.files(split)
+                for position, row in enumerate(dataset.file_rows(path, columns=["id"]))
+            }
+            self._dataset = dataset
         if row_id not in self._places:
             raise DataError(f"{self._dataset.root} has no row {row_id!r}; run the audit again")
-        image = _read_image(*self._places[row_id])
-        if image is None:
-            raise DataError(f"{self._dataset.root} holds no images; run `rise-bench rehydrate` on it first")
-        return image
+        return row_image(self._dataset.root, *self._places[row_id])
 
 
-def _read_image(path: Path, position: int) -> bytes | None:
-    """Read the image of one row, of which only its row group is loaded."""
-    import pyarrow.parquet as pq
+def row_image(root: Path, file: Path, position: int) -> bytes:
+    """Read the encoded image of a dataset's row.
 
-    with pq.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            rows = file.metadata.row_group(number).num_rows
-            if position < rows:
-                image = file.read_row_group(number, columns=["image"])["image"][position].as_py()
-                return None if image is None else bytes(image["bytes"])
-            position -= rows
-    raise IndexError(position)
+    Raises:
+        DataError: If the dataset is published by reference.
+    """
+    image = parquet_row(file, position, ["image"])["image"]
+    if image is None or image["bytes"] is None:
+        raise DataError(f"{root} holds no images; run `rise-bench rehydrate` on it first")
+    return bytes(image["bytes"])

@@ -111,6 +111,29 @@ def parquet_rows(
         raise DataError(f"{path} is not a readable parquet file ({error}); copy it again") from error
 
 
+def parquet_row(path: Path, position: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Read one row of a parquet file, of which only its row group is loaded.
+
+    Raises:
+        DataError: If the file cannot be read or has no such row.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                rows = file.metadata.row_group(number).num_rows
+                if position < rows:
+                    group = file.read_row_group(number, columns=columns, use_threads=False)
+                    row: dict[str, Any] = group.slice(position, 1).to_pylist()[0]
+                    return row
+                position -= rows
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no parquet file that can be read ({error}); copy it again") from error
+    raise DataError(f"{path} has fewer rows than when it was opened; open it again")
+
+
 def open_dataset(folder: Path | str) -> BenchmarkDataset:
     """Open a dataset folder.
 

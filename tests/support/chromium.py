@@ -25,15 +25,19 @@ def find_chromium() -> str | None:
 
 
 class Browser:
-    """One tab. Commands go to file descriptor 3 of Chromium, answers and events come from its 4."""
+    """A tab. Commands go to file descriptor 3 of Chromium, answers and events come from its 4."""
 
     def __init__(self, process: subprocess.Popen[bytes], write_fd: int, read_fd: int) -> None:
         self.process, self._write, self._read = process, write_fd, read_fd
         self._buffer, self._number, self.events, self._session = b"", 0, [], None
+        self._session = self._attach()
+
+    def _attach(self) -> str:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        return self._session
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a command and return its result."""
@@ -49,6 +53,9 @@ class Browser:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
             self.events.append(answer)
+            if answer.get("method") == "Page.javascriptDialogOpening":  # nothing goes on while one is open
+                accept = {"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}
+                os.write(self._write, json.dumps(accept | {"sessionId": self._session}).encode() + b"\0")
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
@@ -85,10 +92,46 @@ class Browser:
     def press(self, key: str) -> None:
         """Press and release a key."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
-        codes = {"Enter": 13, "Tab": 9, "Escape": 27}
+        codes = {
+            "Enter": 13,
+            "Tab": 9,
+            "Escape": 27,
+            "ArrowLeft": 37,
+            "ArrowRight": 39,
+            "Delete": 46,
+            ".": 190,
+        }
         common = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper()))}
         self.send("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at a place of the window, move it and release it at another."""
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        steps = [("mousePressed", start), *(("mouseMoved", place) for place in (middle, end, end))]
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=start[0], y=start[1])
+        for kind, (x, y) in [*steps, ("mouseReleased", end)]:
+            held = {"button": "left", "buttons": int(kind != "mouseReleased"), "clickCount": 1}
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
+            time.sleep(0.1)  # what is let go at once is a click to many a page
+
+    def new_tab(self) -> str:
+        """Open another tab of the same browser, turn to it, and return the name of the one before."""
+        before, self._session = self._session, None
+        self._session = self._attach()
+        return before
+
+    def turn_to(self, tab: str) -> str:
+        """Turn to a tab and return the name of the one before."""
+        before, self._session = self._session, tab
+        self.send("Page.bringToFront")
+        return before
+
+    def close_tab(self, tab: str) -> None:
+        """Close a tab that is not the present one."""
+        present = self.turn_to(tab)
+        self.send("Page.close")
+        self.turn_to(present)
 
     def screen(self, width: int, height: int, *, dark: bool = False, media: str = "") -> None:
         """Set the size of the window, the colour scheme and the medium."""
@@ -113,7 +156,7 @@ class Browser:
         """Errors, refused resources and dialogs since the page was opened."""
         self.run("1")
         found = []
-        for event in self.events:
+        for event in (event for event in self.events if "method" in event):
             params = event.get("params", {})
             if event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
                 found.append(params["entry"]["text"])
@@ -126,7 +169,7 @@ class Browser:
     def bytes_received(self) -> int:
         """Bytes of bodies and headers that the network gave since the page was opened."""
         self.run("1")
-        finished = [e for e in self.events if e["method"] == "Network.loadingFinished"]
+        finished = [e for e in self.events if e.get("method") == "Network.loadingFinished"]
         return int(sum(event["params"]["encodedDataLength"] for event in finished))
 
 

@@ -44,6 +44,7 @@ class BoxesKind(AnnotationKind[Boxes]):
     audit_variant = "f1"
     trainer_forms = {"ap50": CornerForms()}  # noqa: RUF012
     limits = ("Extra boxes cost nothing in the similarity of eq. 6; see `precision_iou`.",)
+    editor = "boxes"
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Boxes | None, str]:
         """Read boxes in the unit of the answer."""

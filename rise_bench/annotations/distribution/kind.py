@@ -39,6 +39,7 @@ class DistributionKind(AnnotationKind[Distribution]):
     min_classes = 2
     trainer_forms = {"accuracy": ClassForms()}  # noqa: RUF012
     limits = ("A constant predictor scores well here: read results beside the baselines.",)
+    editor = "shares"
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
         """Read a number for each class, 0 where none is stated."""

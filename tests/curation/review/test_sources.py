@@ -1,0 +1,83 @@
+"""Rows of a CoT dataset as a queue; folders that hold nothing to review."""
+
+import json
+
+import pytest
+
+from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.kinds import KINDS, render_gold
+from rise_bench.cot.check import check_folder
+from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.rollout_groups import Group
+from rise_bench.cot.rollout_log import Rollout
+from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.curation.decisions import read_decisions
+from rise_bench.curation.review.session import Review
+from rise_bench.curation.review.sources import open_source
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.schema import row_to_gold
+from rise_bench.data.writer import write_dataset
+from rise_bench.errors import ConfigError, DataError
+from rise_bench.prompts.templates import answer_only_text
+from rise_bench.scoring.rewards import cot_reward
+
+from ...data.test_hostile_datasets import write_small_cots
+from ...support.made_sources import boxes_plan, distribution_plan
+
+
+@pytest.fixture(params=[distribution_plan, boxes_plan], ids=["distribution", "boxes"])
+def cots(request, tmp_path):
+    write_dataset(request.param(tmp_path / "source"), tmp_path / "benchmark", workers=1)
+    write_small_cots(tmp_path / "benchmark", tmp_path / "cots", tmp_path / "rollouts", rewards=(0.9, 0.2))
+    return tmp_path / "cots"
+
+
+def test_rows_of_a_cot_dataset_come_lowest_reward_first(cots):
+    source, dataset = open_source(cots), open_cots(cots)
+    rows = {row["id"]: row for row in dataset.rows()}
+    assert sorted(source.ids) == sorted(rows) and len(source.ids) > 2
+    assert source.ranks == sorted(source.ranks) == [rows[uid]["reward"] for uid in source.ids]
+    for index, uid in enumerate(source.ids):
+        item, row = source.item(index), rows[uid]
+        assert item.given == row_to_gold(dataset.spec, row).annotation
+        assert item.reason == row["cot"] and item.scores["reward"] == row["reward"]
+        assert any("not trained on" in why for why in item.why) == (row["reward"] < dataset.manifest.tau)
+        assert source.image_bytes(item) == row["image"]["bytes"]
+
+
+def test_what_was_reconstructed_is_the_label_of_the_model_in_pixels(cots, tmp_path):
+    """Each row's reconstruction is its own truth, written in the unit of a family with pixels of its own."""
+    dataset, answer_format = open_dataset(tmp_path / "benchmark"), AnswerFormat("answer_only", "resized_px")
+    best = {}
+    for number, gold in enumerate(dataset.train_golds()):
+        text = answer_only_text(render_gold(gold, answer_format, digits=6)) if number else "I cannot tell."
+        verdict = cot_reward(gold, "The light is soft.", text, answer_format)
+        rollout = Rollout.of(
+            verdict, id=gold.id, step=1, group=0, cot="The light is soft.", reconstruction=text
+        )
+        log = tmp_path / f"{number}.jsonl"
+        log.write_text(json.dumps(rollout.to_json()) + "\n")
+        best[gold.id] = Group(step=1, attempt="a", rewards=[verdict.reward], path=log, offset=0)
+    plan = CotPlan(dataset, "full", best, lambda group: {"model": "tiny", "box_unit": "resized_px"})
+    write_cots(plan, cots, overwrite=True)
+    source, kind = open_source(cots), KINDS[dataset.spec.kind]
+    first, *others = (source.item(index) for index in range(len(source.ids)))
+    assert first.suggested is None and "cannot be read (no_" in first.why[0]
+    for item in others:
+        assert kind.similarity(item.given, item.suggested) == pytest.approx(item.scores["similarity"])
+        assert item.scores["similarity"] > 0.99
+
+
+def test_decisions_on_a_cot_dataset_leave_it_sound(cots):
+    review = Review(cots)
+    review.decide(0, 0, "accept", note="fine")
+    assert read_decisions(cots / "decisions.csv")[review.source.ids[0]].note == "fine"
+    assert check_folder(cots) == []
+
+
+def test_folders_with_nothing_to_review_say_what_to_do(cots, tmp_path):
+    with pytest.raises(ConfigError, match="rise-bench audit"):
+        open_source(tmp_path / "benchmark")
+    with pytest.raises(DataError, match="holds nothing to review"):
+        open_source(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
