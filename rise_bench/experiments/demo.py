@@ -118,7 +118,7 @@ def next_steps(demo: Demo) -> str:
     return "\n".join(
         (
             "Next:",
-            "  your data:  rise-bench build custom --name mine --source IMAGES --annotations labels.csv",
+            "  your data:  rise-bench init IMAGES --labels labels.csv",
             "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
             "compute.accelerate=none model.attn_implementation=sdpa",
             f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "

@@ -14,7 +14,7 @@ from rise_bench.reports.run_report import read_metrics
 
 from .conftest import Run, Start, finish
 
-ASKED = ("rise_bench", "demo", "--steps", "60")
+ASKED = ("rise_bench", "demo", "--steps", "40")
 COMMAND = (*ASKED, "--test", "60", "--json", "--out")
 MINUTES = 25
 
@@ -80,7 +80,7 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
         "Visual-RFT",
         "baseline: train_mean",
         "Bayes optimum",
-        "rise-bench build custom",
+        "rise-bench init IMAGES",
         "submit",
     ):
         assert words in done.stdout
@@ -102,9 +102,9 @@ def test_the_steps_that_it_names_next_can_be_pasted(
     rows: dict[str, dict], run: Run, out: Path, tmp_path: Path
 ) -> None:
     steps = [line.partition(":")[2].split() for line in next_steps(Demo(out)).splitlines()[1:]]
-    build, train, submit = (words[words.index("rise-bench") + 1 :] for words in steps)
-    known = run("rise_bench", *build[:2], "--help").stdout
-    assert all(word in known for word in build if word.startswith("--"))
+    init, train, submit = (words[words.index("rise-bench") + 1 :] for words in steps)
+    known = run("rise_bench", init[0], "--help").stdout
+    assert all(word in known for word in init if word.startswith("--"))
     assert run("rise_bench", *train, "--dry-run").returncode == 0
     submit[submit.index("ORG/NAME@COMMIT")] = f"org/name@{'0' * 40}"
     submit[submit.index("submission")] = str(tmp_path)
