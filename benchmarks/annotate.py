@@ -92,8 +92,8 @@ def start(arguments, folder, endpoint):
 def memory_mb(process):
     """Resident memory of a process, in MB."""
     text = Path(f"/proc/{process.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", text)
-    return int(found[1]) / 1024 if found else 0.0
+    resident = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(resident[1]) / 1024 if resident else 0.0
 
 
 def watch(process, endpoint, marks):
