@@ -2,7 +2,7 @@
 // nothing in these files parses markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ACTIONS = { accept: "label accepted", model: "the model’s taken", edit: "edited", skip: "skipped" };
+const ACTIONS = { accept: "label accepted", model: "model’s label taken", edit: "edited", skip: "skipped" };
 
 export function el(tag, attributes = {}, ...children) {
   const node = ["svg", "rect"].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
