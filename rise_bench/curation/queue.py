@@ -156,10 +156,22 @@ class ReviewQueue:
         return len(self.ids)
 
     def item(self, index: int) -> ReviewItem:
-        """Read the item at a place of the queue."""
+        """Read the item at a place of the queue.
+
+        Raises:
+            DataError: If the queue was written again since it was opened.
+        """
         with (self.folder / ITEMS_NAME).open("rb") as file:
             file.seek(self._offsets[index])
-            fields: dict[str, Any] = strict_json.loads(file.readline())
+            line = file.readline()
+        try:
+            fields: dict[str, Any] = strict_json.loads(line)
+            if fields["id"] != self.ids[index]:
+                raise ValueError(f"expected the item {self.ids[index]!r}")
+        except (LookupError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{self.folder / ITEMS_NAME} is not what it was when it was opened ({error}); start again"
+            ) from error
         kind = KINDS[self.header.kind]
         for name in ("given", "suggested"):
             if fields[name] is not None:

@@ -49,6 +49,13 @@ def test_what_is_written_is_read_back(queue):
     assert Image.open(BytesIO(queue.image_bytes(queue.item(0)))).size == (64, 48)
 
 
+def test_a_queue_that_is_written_again_is_noticed(queue):
+    write_queue(queue.folder, queue.header, reversed(items()))
+    for index in range(2):
+        with pytest.raises(DataError, match="start again"):
+            queue.item(index)
+
+
 def test_no_picture_outside_the_folder_is_read(queue):
     with pytest.raises(DataError, match="no picture in"):
         queue.image_bytes(queue.item(1))
