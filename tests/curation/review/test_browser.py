@@ -111,6 +111,16 @@ def test_a_queue_is_decided_by_keys_alone(browser, boxes_folder):
         assert browser.run("document.querySelector('#counts').textContent") == "3 of 5 decided"
 
 
+def test_a_key_pressed_twice_decides_once(browser, boxes_folder):
+    with serving(boxes_folder) as address:
+        visit(browser, address)
+        key = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'a', bubbles: true}));"
+        browser.run(key * 2)
+        at(browser, "001")
+        browser.run("new Promise(done => setTimeout(done, 300))")
+        assert browser.run(ID) == "001" and browser.run(PROBLEM) == "" and set(saved(boxes_folder)) == {"000"}
+
+
 def test_a_box_is_edited_by_keys(browser, boxes_folder):
     with serving(boxes_folder) as address:
         visit(browser, address)

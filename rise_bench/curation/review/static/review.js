@@ -12,6 +12,7 @@ let review = null;
 let item = null;
 let editor = null;
 let asked = 0;
+let busy = false;
 let start = 0;
 
 const query = (values) => new URLSearchParams({ ...view, ...values });
@@ -192,11 +193,17 @@ const go = guarded(async (index) => {
   if (leave() && index !== null) await open(index);
 });
 
+// A key that is pressed before the next item is there would decide about what nobody has seen: it is dropped.
 const act = guarded(async (action) => {
-  if (!item || !leave()) return;
-  if (action === "edit") await edit();
-  else if (action === "undo") await undo();
-  else if (!document.querySelector(`[data-action=${action}]`).disabled) await decide(action);
+  if (!item || busy || !leave()) return;
+  busy = true;
+  try {
+    if (action === "edit") await edit();
+    else if (action === "undo") await undo();
+    else if (!document.querySelector(`[data-action=${action}]`).disabled) await decide(action);
+  } finally {
+    busy = false;
+  }
 });
 
 const noted = guarded(async () => {
