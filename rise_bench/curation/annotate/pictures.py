@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rise_bench.builders.formats.picture_files import IMAGE_ENDINGS
 from rise_bench.curation.annotate.records import Picture
 from rise_bench.data.image_facts import inspect_image
 from rise_bench.errors import ConfigError, DataError
@@ -12,14 +13,8 @@ from rise_bench.files.images import MAX_DECODED_BYTES
 from rise_bench.files.plain_text import id_problem
 from rise_bench.models.families import MAX_ASPECT_RATIO
 
-#: Endings of files that are meant to be pictures, in small letters; the last ones are named as skipped.
-ENDINGS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"),
-        *(".ppm", ".pgm", ".pbm", ".pnm"),
-        *(".heic", ".heif", ".jxl", ".jp2", ".dcm"),
-    )
-)
+#: Endings of files that are meant to be pictures; the last ones are not opened, and named as skipped.
+ENDINGS = IMAGE_ENDINGS | {".heic", ".heif", ".jxl", ".jp2", ".dcm"}
 
 
 @dataclass(frozen=True, slots=True)

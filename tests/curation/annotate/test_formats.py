@@ -13,11 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.builders import custom
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.annotate.annotate import annotate
 from rise_bench.curation.annotate.job import formats_of
 from rise_bench.errors import ConfigError
-from rise_bench.hub.find import find_benchmark
 
 from ...support.scripted_model import ScriptedModel
 from .conftest import think
@@ -160,21 +161,23 @@ def rows_of(folder):
 
 def test_csv_of_boxes_has_a_row_for_each_box_and_for_nothing_there(boxes):
     cat, dog, *_ = rows_of(boxes)
-    assert (cat["file"], cat["class"], cat["x_px"], cat["width_px"]) == ("a.png", "cat", "10.0", "50.0")
+    assert (cat["file"], cat["class"], cat["x"], cat["width"]) == ("a.png", "cat", "10.0", "50.0")
     assert cat["box_confidence"] == "0.75" and cat["reason"] == "Ears and a tail."
-    assert (dog["class"], dog["x_px"], dog["confidence"]) == (CATEGORIES[1], "", "1.0")
+    assert (dog["class"], dog["x"], dog["confidence"]) == (CATEGORIES[1], "", "1.0")
 
 
-def test_csv_of_shares_is_built_into_a_dataset(shares, pictures, tmp_path, monkeypatch):
-    from rise_bench.builders import custom
-    from rise_bench.data.writer import write_dataset
-
-    table = pictures / "labels.csv"
-    table.write_bytes((shares / "annotations.csv").read_bytes())
-    plan = custom.plan(pictures, name="mine", annotations=table, classes=MOODS.classes, test_fraction=0.34)
-    write_dataset(plan, tmp_path / "mine", workers=1)
-    golds = [gold for split in ("train", "test") for gold in find_benchmark(tmp_path / "mine").golds(split)]
-    assert [gold.annotation.probs for gold in golds] == [(0.25, 0.75)] * 3
+@pytest.mark.parametrize("kind", ["boxes", "shares"])
+def test_csv_is_what_build_custom_reads(kind, pictures, request):
+    file = request.getfixturevalue(kind) / "annotations.csv"
+    classes = CATEGORIES if kind == "boxes" else MOODS.classes
+    empty = kind == "boxes"
+    plan = custom.plan(pictures, name="mine", annotations=file, classes=classes, keep_empty=empty)
+    built = {(row.image.name, row.category): row.annotation for row in plan.rows}
+    if kind == "boxes":
+        cat, dog = Boxes(((10.0, 5.0, 50.0, 25.0),)), Boxes(())
+        assert built["a.png", "cat"] == cat and built["c.png", CATEGORIES[1]] == dog and len(built) == 6
+    else:
+        assert [annotation.probs for annotation in built.values()] == [(0.25, 0.75)] * 3
 
 
 def test_json_lines_of_shares_name_the_classes(shares):

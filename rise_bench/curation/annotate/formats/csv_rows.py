@@ -1,4 +1,4 @@
-"""CSV: a row for each box, or for each picture with the shares of the classes, which `build custom` reads.
+"""CSV, as `build custom` reads it: a row for each box in pixels, or the shares of the classes of a picture.
 
 Pictures without an annotation have no row; those where nothing was found have one without numbers.
 """
@@ -31,7 +31,7 @@ def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPictu
 
 def _columns(run: AnnotationRun) -> tuple[str, ...]:
     if run.has_boxes:
-        return "class", "x_px", "y_px", "width_px", "height_px", "box_confidence"
+        return "class", "x", "y", "width", "height", "box_confidence"
     return run.labels if run.has_shares else ("annotation",)
 
 
