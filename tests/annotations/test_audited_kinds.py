@@ -29,6 +29,7 @@ def gold(annotation):
         (SOFT, {"swapped", "shifted"}),
         (HARD, {"swapped"}),
         (TWO, {"dropped", "shifted", "added", "swapped"}),
+        (Boxes(TWO.xywh[:1]), {"shifted", "added", "swapped"}),
         (Boxes(()), {"added"}),
     ],
 )
@@ -40,8 +41,18 @@ def test_planted_errors_are_seen_by_the_similarity_of_audits(annotation, names, 
     assert errors.keys() == names
     for name, wrong in errors.items():
         assert kind.similarity(annotation, wrong, kind.audit_variant) < 0.9, name
-        if name != "dropped" or len(annotation.xywh) > 1:
-            assert kind.problem(gold(wrong), CLASSES) == ""
+        assert kind.problem(gold(wrong), CLASSES) == ""
+
+
+def test_shifted_shares_of_votes_stay_shares_of_votes():
+    votes = Distribution(CLASSES, (0.45, 0.35, 0.2))
+    shifted = KINDS["distribution"].planted_errors(gold(votes), gold(votes), Random(1))["shifted"].probs
+    assert shifted[0] == pytest.approx(0.25) and sum(shifted) == pytest.approx(1)
+    assert sorted(round(after - before, 6) for before, after in zip(votes.probs, shifted, strict=True)) == [
+        -0.2,
+        0.0,
+        0.2,
+    ]
 
 
 def test_the_similarity_of_the_paper_does_not_see_a_dropped_box():

@@ -15,7 +15,7 @@ _TRIES = 50
 def planted_errors(annotation: Boxes, frame: Frame, rng: random.Random) -> dict[str, Boxes]:
     """Return wrong labels by the name of their error, inside the frame.
 
-    - `dropped`: a box is missing;
+    - `dropped`: one of several boxes is missing;
     - `shifted`: a box is moved by 0.3 to 0.7 of its width and height;
     - `added`: a box of the size of a true one is put where there is none;
     - `swapped`: a box is put where there is none.
@@ -26,7 +26,9 @@ def planted_errors(annotation: Boxes, frame: Frame, rng: random.Random) -> dict[
         return {"added": Boxes((added,))} if added else {}
     index = rng.randrange(len(boxes))
     box, rest = boxes[index], boxes[:index] + boxes[index + 1 :]
-    errors = {"dropped": Boxes(tuple(rest)), "shifted": Boxes((*rest, _shifted(box, frame, rng)))}
+    errors = {"shifted": Boxes((*rest, _shifted(box, frame, rng)))}
+    if rest:  # an empty label would stand out where the data have none
+        errors["dropped"] = Boxes(tuple(rest))
     if (other := _elsewhere(box, boxes, frame, rng)) is not None:
         errors |= {"added": Boxes((*boxes, other)), "swapped": Boxes((*rest, other))}
     return errors

@@ -36,7 +36,7 @@ SCORES: Mapping[str, Score] = {
 }
 
 #: What `suspicion` is the mean rank of; chosen on planted errors, the same for every dataset (docs/audit.md).
-COMBINED = ("answer_similarity", "reward_gap")
+COMBINED = ("reward", "group_mean", "answer_similarity")
 
 
 @dataclass(frozen=True, slots=True)
