@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import ttest_rel
 
 from rise_bench.curation.audit.folds import Folds
 from rise_bench.curation.audit.measure import FIGURES, RANDOM, figures_of
@@ -92,6 +93,23 @@ def table(out, seeds):
     return "\n".join(lines)
 
 
+def tests(out, seeds):
+    """Two-sided t-tests over the finished seeds, paired by seed: AUROC of r_i and of the combination."""
+    contests = {
+        "r_i against chance": (("reward",), None),
+        "r_i against cleanlab": (("reward",), ("cleanlab",)),
+        "combined against cleanlab": (COMBINED, ("cleanlab",)),
+        "combined against r_i": (COMBINED, ("reward",)),
+    }
+    for world in WORLDS:
+        cells = [cell(out, world, s) for s in seeds if (out / f"{world}-{s}/scores.json").is_file()]
+        for title, (ours, theirs) in contests.items() if len(cells) > 1 else ():
+            first = [figures(rows, ours)[0] for rows in cells]
+            second = [figures(rows, theirs)[0] if theirs else 0.5 for rows in cells]
+            gain = statistics.mean(np.subtract(first, second))
+            yield f"{world}: {title} {gain:+.3f} AUROC, p = {ttest_rel(first, second).pvalue:.2g}"
+
+
 def choose(out, seeds):
     """AUROC and AP of every combination, the mean over benchmarks and seeds, the best first."""
     names = [name for name in SCORES if name not in ("cleanlab", "groundedness")]
@@ -120,6 +138,7 @@ def main():
         print("\n".join(text for _, text in sorted(choose(arguments.out, arguments.seeds), reverse=True)))
         return
     print(table(arguments.out, arguments.seeds))
+    print("\n".join(tests(arguments.out, arguments.seeds)))
 
 
 if __name__ == "__main__":

@@ -78,9 +78,17 @@ def _tasks(path: Path) -> list[Mapping[str, Any]]:
     except StrictJsonError as error:
         raise DataError(f"{path} is not JSON ({error}); export it again") from error
     if not isinstance(tasks, list) or not tasks:
-        raise DataError(f"{path} is no list of tasks; export it as JSON")
+        raise DataError(
+            f"{path} is an empty list, neither an export of Label Studio nor COCO, which begins with {{ and "
+            "has images, annotations and categories; export it again"
+        )
     for position, task in enumerate(tasks):
         where = _where(task if isinstance(task, dict) else {}, position, path)
+        if isinstance(task, dict) and "bbox" in task:
+            raise DataError(
+                f"{where}: a list of detections does not say which picture an image_id is; give the COCO "
+                "file with images, annotations and categories"
+            )
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
             raise DataError(f"{where}: it has no data, as in an export of JSON-MIN; export it as JSON")
         for annotation in _list(task, "annotations"):

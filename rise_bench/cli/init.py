@@ -40,7 +40,12 @@ def init(
     images: Annotated[
         Literal["embed", "reference"], typer.Option(help="Whether you may republish the pictures.")
     ] = "reference",
-    license_id: Annotated[str, typer.Option("--license", help="Licence of the pictures.")] = "other",
+    license_id: Annotated[
+        str, typer.Option("--licence", "--license", help="Licence of the pictures.")
+    ] = "other",
+    title: Annotated[str, typer.Option(help="Title of the dataset's card.")] = "",
+    citation: Annotated[str, typer.Option(help="How to cite the pictures, in a line.")] = "",
+    source_url: Annotated[str, typer.Option(help="Web address of the pictures.")] = "",
     model: Annotated[str, typer.Option(help="Model to train; with --endpoint, its name there.")] = "",
     endpoint: Annotated[
         list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1, instead of a GPU.")
@@ -70,6 +75,9 @@ def init(
         keep_empty,
         images,
         license_id,
+        title,
+        citation,
+        source_url,
         model,
         tuple(endpoint or ()),
     )

@@ -21,7 +21,10 @@ def publish_model(
         typer.Option(help="ORG/NAME@COMMIT it was trained or scored on; repeatable."),
     ] = None,
     license_id: Annotated[
-        str, typer.Option("--license", help="Licence of the model; its base model's by default, if known.")
+        str,
+        typer.Option(
+            "--licence", "--license", help="Licence of the model; its base model's by default, if known."
+        ),
     ] = "",
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,

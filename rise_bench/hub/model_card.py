@@ -8,7 +8,7 @@ import yaml
 
 from rise_bench.annotations.kinds import all_metrics
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.data.card import source_line
+from rise_bench.data.card import card_title, source_line
 from rise_bench.data.hub_files import check_repo_id
 from rise_bench.hub.run_example import RunFacts
 from rise_bench.rendering.markdown import Markdown
@@ -59,6 +59,7 @@ def model_card(facts: ModelFacts) -> str:
         base=_base(facts),
         license=facts.license,
         spec=facts.of_run.spec,
+        data_title=card_title(facts.of_run.spec) if facts.of_run.spec else "",
         source=_source(facts.of_run.spec),
         example=facts.of_run.example,
         recipe=facts.recipe,

@@ -1,6 +1,7 @@
 """A COCO json of the user's own: what is wrong in it is named, and what is left out is counted."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
         content(annotations=[content({"iscrowd": 1})["annotations"][1]]),
         "all annotations are crowds",
     ),
-    "list of detections": ("[]", "not the expected JSON near character 0: found '.', expected one of '{'"),
+    "empty list": ("[]", "an empty list, neither an export of Label Studio nor COCO, which begins with {"),
+    "list of detections": (
+        '[{"image_id": 0, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]',
+        "does not say which picture an image_id is; give the COCO file",
+    ),
     "empty file": ("", "not the expected JSON near character 0"),
     "number of 5,000 digits": ('{"images": [' + "1" * 5000 + "]}", "not the expected JSON"),
 }
@@ -231,9 +236,15 @@ def test_files_that_differ_in_their_ending_keep_apart(source: Path) -> None:
     assert set(manifest.images_sha256) == {"mine/0/cat", "mine/1.jpg/cat", "mine/1.png/cat"}
 
 
-def test_image_in_a_folder_below_is_pointed_to(source: Path) -> None:
+def test_image_in_a_folder_below_is_found_unless_two_may_be_meant(source: Path) -> None:
+    expected = build(source, content()).images_sha256
+    shutil.rmtree(source.parent / "out")
     (source / "images").mkdir()
     (source / "0.jpg").rename(source / "images" / "0.jpg")
+    assert set(build(source, content()).images_sha256.values()) == set(expected.values())
+    shutil.rmtree(source.parent / "out")
+    (source / "more").mkdir()
+    (source / "more" / "0.jpg").write_bytes(b"another")
     with pytest.raises(DataError, match=r"0\.jpg is missing; it is in .*images; give that folder"):
         build(source, content())
 

@@ -131,6 +131,9 @@ class Plan:
             "--format": data.format,
             "--question": data.question,
             "--classes": ",".join(data.classes),
+            "--title": data.title,
+            "--citation": data.citation,
+            "--source-url": data.source_url,
         }
         arguments = (
             *("build", "custom", "--source", str(self.pictures), "--name", self.recipe.name),

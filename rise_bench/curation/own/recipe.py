@@ -39,6 +39,9 @@ class DataSection:
     keep_empty: bool = False
     images: ImagePolicy = "reference"
     license: Text = "other"
+    title: Text = ""
+    citation: Text = ""
+    source_url: Text = ""
 
 
 @dataclass(frozen=True, slots=True)

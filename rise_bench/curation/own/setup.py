@@ -42,6 +42,9 @@ class Wanted:
         keep_empty: Whether pictures without an object are rows.
         images: Whether the pictures may be republished.
         license: Licence of the pictures.
+        title: Title of the dataset's card.
+        citation: How to cite the pictures.
+        source_url: Web address of the pictures.
         model: Model to train, or, with `endpoint`, that is asked; empty for a choice by the machine.
         endpoint: Base URLs of an OpenAI-compatible API.
     """
@@ -57,6 +60,9 @@ class Wanted:
     keep_empty: bool = False
     images: ImagePolicy = "reference"
     license: str = "other"
+    title: str = ""
+    citation: str = ""
+    source_url: str = ""
     model: str = ""
     endpoint: tuple[str, ...] = ()
 
@@ -134,6 +140,9 @@ def initialise(
         test_fraction=wanted.test_fraction,
         images=wanted.images,
         license_id=wanted.license,
+        title=wanted.title,
+        citation=wanted.citation,
+        source_url=wanted.source_url,
     )
     plan = Plan(wanted.folder / RECIPE_NAME, _recipe(wanted))
     manifest = write_dataset(source, plan.dataset, overwrite=True, progress=progress)
@@ -166,6 +175,9 @@ def _recipe(wanted: Wanted) -> Recipe:
         keep_empty=wanted.keep_empty,
         images=wanted.images,
         license=wanted.license,
+        title=wanted.title,
+        citation=wanted.citation,
+        source_url=wanted.source_url,
     )
     return Recipe(wanted.dataset_name, section)
 
