@@ -141,3 +141,4 @@ def _report(job: "AnnotateJob", summary: dict[str, Any], as_json: bool) -> None:
     if job.run.samples == 1:
         typer.echo(summary["confidence"])
     typer.echo(f"files: {', '.join(summary['files'].values())}")
+    typer.echo(f"look at them: rise-bench review {job.out}")
