@@ -1,8 +1,8 @@
 """Tokens and price of a sweep before it is started: counted from the prompts and pictures, nothing is asked.
 
-Text is counted by a rule that stays within 17 % of the tokenizers of Qwen, GPT-4 and GPT-4o on the prompts of
-this project, and counts long lists of boxes up to a third too high; a picture by its area; the reconstruction
-by the length of the ground truth. What a chain of thought will be like is a guess until there are logs.
+Text is counted by a rough rule that needs no tokenizer and counts long lists of boxes too high; a picture by
+its area; the reconstruction by the length of the ground truth. What a chain of thought will be like is a guess
+until there are logs.
 """
 
 import re
@@ -18,7 +18,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.schema import row_to_gold
 from rise_bench.prompts.templates import answer_only_text
 
-#: Side of the square of pixels that is a token of Qwen2-VL; of Claude it is 27, and GPT-4o takes fewer.
+#: Side of the square of pixels that is a token of Qwen2-VL.
 TOKEN_PX = 28
 
 #: Tokens that a chat format puts around a message.
