@@ -1,8 +1,8 @@
 """Tokens and price of a sweep before it is started: counted from the prompts and pictures, nothing is asked.
 
 Text is counted by a rough rule that needs no tokenizer and counts long lists of boxes too high; a picture by
-its area; the reconstruction by the length of the ground truth. What a chain of thought will be like is a guess
-until there are logs.
+its area; the reconstruction by the length of the ground truth. What a chain of thought will be like is a
+guess until there are logs.
 """
 
 import re
