@@ -180,7 +180,7 @@ def _progress() -> Iterator["Progress"]:
 
 def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from rise_bench.cli.tables import print_json
     from rise_bench.curation.audit.measure import FIGURES
@@ -189,7 +189,7 @@ def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: b
         print_json({"out": str(out), **summary})
         return
     if audited.measured:
-        table = Table("score", "labels", *FIGURES.values())
+        table = Table(Column("score", no_wrap=True), "labels", *FIGURES.values())
         for name, of in audited.measured.items():
             figures = (f"{f.value:.3f} ({f.low:.2f} to {f.high:.2f})" for f in of.figures.values())
             table.add_row(name, f"{of.rows} ({of.wrong} wrong)", *figures)

@@ -24,6 +24,10 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+class PageGoneError(RuntimeError):
+    """The page was left for another one while it was asked."""
+
+
 class Browser:
     """A tab. Commands go to file descriptor 3 of Chromium, answers and events come from its 4."""
 
@@ -50,7 +54,8 @@ class Browser:
             answer = self._next()
             if answer.get("id") == self._number:
                 if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
+                    gone = any(word in str(answer["error"]) for word in ("navigated", "context"))
+                    raise (PageGoneError if gone else RuntimeError)(f"{method}: {answer['error']}")
                 return answer["result"]
             self.events.append(answer)
             if answer.get("method") == "Page.javascriptDialogOpening":  # nothing goes on while one is open
@@ -84,10 +89,16 @@ class Browser:
     def wait(self, expression: str, seconds: float = 20) -> None:
         """Wait until an expression is true."""
         end = time.monotonic() + seconds
-        while not self.run(f"Boolean({expression})"):
+        while not self._holds(expression):
             if time.monotonic() > end:
                 raise TimeoutError(expression)
             time.sleep(0.02)
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(self.run(f"Boolean({expression})"))
+        except PageGoneError:
+            return False
 
     def press(self, key: str) -> None:
         """Press and release a key."""
