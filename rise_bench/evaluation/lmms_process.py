@@ -67,6 +67,7 @@ def run_lmms_eval(
         try:
             _pass_on(output.fileno(), file, tail, _Bar(everything=everything))
             code = process.wait()
+            assert code is not None
         except BaseException:
             kill_all(process.pid)
             process.wait()
@@ -77,7 +78,7 @@ def run_lmms_eval(
     elif confinement and _NO_MEMORY.search(reason):
         gib = confinement.memory_bytes / 2**30
         reason += f", at its limit of {gib:.1f} GiB of memory; raise it if the model needs more"
-    return Ended(code if code is not None else 1, reason)
+    return Ended(code, reason)
 
 
 def _start(

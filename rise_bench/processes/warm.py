@@ -57,6 +57,7 @@ class Warm:
             self._process: Any = _context(environment).Process(target=_run, args=target)
             self._process.start()
         self.pid: int = self._process.pid
+        self._starter = os.getpid()
         atexit.register(self.kill)  # multiprocessing would wait for its end
 
     def poll(self) -> int | None:
@@ -70,9 +71,9 @@ class Warm:
         return self.poll()
 
     def kill(self) -> None:
-        """Kill it with all that it started, and wait for its end."""
-        if self.poll() is not None:
-            return
+        """Kill it with all that it started, and wait for its end; only its starter can."""
+        if os.getpid() != self._starter or self.poll() is not None:
+            return  # a fork of the starter has the same exit handlers
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()  # before it led its session

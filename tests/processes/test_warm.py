@@ -49,6 +49,22 @@ def test_a_killed_one_says_so(probe):
         assert command.wait(10) == -signal.SIGKILL
 
 
+NESTED = """
+import os, time
+from pathlib import Path
+from rise_bench.processes.warm import Warm
+start = lambda module: Warm(module, ["0"], environment=os.environ, stdout=Path("out"), stderr=Path("err"))
+server, other = start("http.server"), start("probe_of_warm")
+print(other.wait(30), server.poll(), flush=True)
+"""
+
+
+def test_one_that_ends_leaves_the_others_of_its_starter_alone(probe, tmp_path):
+    """Both are forks of a warm process, and so is what that process does when it exits."""
+    (tmp_path / "nested_warm.py").write_text(NESTED)
+    assert run_command("nested_warm", env={**os.environ}).stdout == "0 None\n"
+
+
 def test_beside_a_gpu_nothing_is_forked(tmp_path, monkeypatch):
     assert _context(os.environ).get_start_method() == "forkserver"
     monkeypatch.setattr(warm, "_GPU_DEVICES", (tmp_path,))
