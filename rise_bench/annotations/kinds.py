@@ -25,6 +25,12 @@ def all_metrics() -> dict[str, Metric]:
     return {metric.name: metric for metric in (*of_kinds, *SHARED)}
 
 
+def label_problem(gold: Gold, classes: tuple[str, ...]) -> str:
+    """Return why an annotation cannot become the ground truth of its image; empty if it can."""
+    kind = kind_of(gold.annotation)
+    return kind.problem(gold, classes) or kind.build_problem(gold)
+
+
 def fit_baselines(train: Sequence[Gold], like: Sequence[Gold] = ()) -> dict[str, Predictor]:
     """Return the baselines of a kind, constant predictors by name, fitted to the training ground truth.
 

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.curation.queue import QueueHeader, ReviewItem
+from rise_bench.curation.queue import QueueHeader
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
 
@@ -57,12 +57,6 @@ class Decision:
                 "decide it again in `rise-bench review`"
             ) from error
         return annotation
-
-
-def decision_problem(header: QueueHeader, item: ReviewItem, annotation: Annotation) -> str:
-    """Return why an annotation cannot be the ground truth of an item; empty if it can."""
-    kind, gold = KINDS[header.kind], item.gold(annotation)
-    return kind.problem(gold, header.classes) or kind.build_problem(gold)
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:

@@ -8,9 +8,9 @@ from PIL import Image
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import label_problem
 from rise_bench.curation.decisions import (
     Decision,
-    decision_problem,
     read_decisions,
     write_decisions,
 )
@@ -122,5 +122,5 @@ def test_decisions_that_are_none_are_refused(tmp_path, text):
 
 def test_an_annotation_that_cannot_be_the_truth_is_named():
     item = ReviewItem("a", 64, 48)
-    assert not decision_problem(BOXES, item, Boxes(((1, 1, 10, 10),)))
-    assert "leaves the image" in decision_problem(BOXES, item, Boxes(((60, 1, 10, 10),)))
+    assert not label_problem(item.gold(Boxes(((1, 1, 10, 10),))), BOXES.classes)
+    assert "leaves the image" in label_problem(item.gold(Boxes(((60, 1, 10, 10),))), BOXES.classes)

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.curation.decisions import Decision
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
-from rise_bench.data.schema import validate_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
 
@@ -55,7 +55,8 @@ def apply_decisions(
     labels: dict[str, Annotation] = {}
     for uid, decision in decisions.items():
         if (label := decision.read(header)) is not None:
-            _require_valid(dataset, golds[uid][1], label, source)
+            if problem := label_problem(replace(golds[uid][1], annotation=label), spec.classes):
+                raise DataError(f"{source}: row {uid!r}: {problem}; decide it again in `rise-bench review`")
             labels[uid] = KINDS[spec.kind].stored(label)
     changed = {uid: label for uid, label in labels.items() if label != golds[uid][1].annotation}
     if not changed:
@@ -93,16 +94,6 @@ def _earlier(dataset: BenchmarkDataset) -> str:
     """Return the corrections that the dataset itself came from; empty if there are none."""
     path = dataset.root / CORRECTIONS_NAME
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _require_valid(dataset: BenchmarkDataset, gold: Gold, label: Annotation, source: Path) -> None:
-    wrong = Gold(gold.id, label, gold.width_px, gold.height_px, gold.category, gold.question)
-    try:
-        validate_gold(dataset.spec, wrong)
-    except DataError as error:
-        raise DataError(f"{source}: {error}") from error
-    if problem := KINDS[gold.kind].build_problem(wrong):
-        raise DataError(f"{source}: row {gold.id!r}: {problem}; decide it again in `rise-bench review`")
 
 
 def _line(row: tuple[str, Gold], label: Annotation, decision: Decision) -> str:

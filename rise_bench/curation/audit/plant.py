@@ -3,16 +3,14 @@
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
-from rise_bench.data.ground_truth import truth_problem
 from rise_bench.data.manifest import MANIFEST_NAME
-from rise_bench.data.schema import validate_gold
 from rise_bench.data.splits import by_rank
 from rise_bench.errors import ConfigError, DataError
 
@@ -108,16 +106,8 @@ def _errors(dataset: BenchmarkDataset, gold: Gold, other: Gold, rng: random.Rand
     """Return the errors of a kind that matter and that a dataset can hold."""
     kind, errors = KINDS[gold.kind], {}
     for name, label in kind.planted_errors(gold, other, rng).items():
-        wrong = Gold(gold.id, label, gold.width_px, gold.height_px, gold.category, gold.question)
         similar = kind.similarity(gold.annotation, label, kind.audit_variant)
-        if similar <= MOST_SIMILAR and not _problem(dataset, wrong):
+        wrong = replace(gold, annotation=label)
+        if similar <= MOST_SIMILAR and not label_problem(wrong, dataset.spec.classes):
             errors[name] = label
     return errors
-
-
-def _problem(dataset: BenchmarkDataset, gold: Gold) -> str:
-    try:
-        validate_gold(dataset.spec, gold)
-    except DataError as error:
-        return str(error)
-    return truth_problem(dataset.spec, gold)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.base import Annotation, Gold
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.cot.dataset import CotDataset
 from rise_bench.curation.annotate.ranked_scores import annotations_file
 from rise_bench.curation.audit.answers import Answers, ask, medoid, read_answers
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What is asked of an audit.
+    """Settings of an audit.
 
     Attributes:
         dataset: Dataset with images.
@@ -217,7 +217,7 @@ def own_labels(dataset: BenchmarkDataset, golds: Mapping[str, Gold], answers: An
         if label is None:
             continue
         stated = replace(gold, annotation=label)
-        if not (kind.problem(stated, dataset.spec.classes) or kind.build_problem(stated)):
+        if not label_problem(stated, dataset.spec.classes):
             own[uid] = stated
     return own
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.decisions import (
     DECISIONS_NAME,
     Action,
     Decision,
-    decision_problem,
     read_decisions,
     write_decisions,
 )
@@ -147,7 +146,7 @@ class Review:
             chosen = item.suggested if action == "model" else self._parsed(values)
             if chosen is None:
                 raise DataError("the model gave no label for this item; edit it, or skip it")
-            problem = decision_problem(header, item, chosen)
+            problem = label_problem(item.gold(chosen), header.classes)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise DataError(
                 f"this is no annotation of kind {header.kind} ({error}); edit it again"
