@@ -1,7 +1,7 @@
 """A built dataset folder: its files, rows and ground truth."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,15 +100,25 @@ def parquet_rows(
     Raises:
         DataError: If it is not a readable parquet file.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with _opened(path) as file:
+        for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
+            yield from batch.to_pylist()
 
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a readable parquet file ({error}); copy it again") from error
+
+def parquet_rows_with(
+    path: Path, ids: Collection[str], *, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Stream the rows with the ids, a row group in memory at a time; groups without any are not read.
+
+    Raises:
+        DataError: If it is not a readable parquet file.
+    """
+    with _opened(path) as file:
+        for number in range(file.num_row_groups):
+            names = file.read_row_group(number, columns=["id"], use_threads=False)["id"].to_pylist()
+            if places := [place for place, uid in enumerate(names) if uid in ids]:
+                group = file.read_row_group(number, columns=columns, use_threads=False)
+                yield from group.take(places).to_pylist()
 
 
 def parquet_row(path: Path, position: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
@@ -117,21 +127,27 @@ def parquet_row(path: Path, position: int, columns: Sequence[str] | None = None)
     Raises:
         DataError: If the file cannot be read or has no such row.
     """
+    with _opened(path) as file:
+        for number in range(file.num_row_groups):
+            rows = file.metadata.row_group(number).num_rows
+            if position < rows:
+                group = file.read_row_group(number, columns=columns, use_threads=False)
+                row: dict[str, Any] = group.slice(position, 1).to_pylist()[0]
+                return row
+            position -= rows
+    raise DataError(f"{path} has fewer rows than when it was opened; open it again")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                rows = file.metadata.row_group(number).num_rows
-                if position < rows:
-                    group = file.read_row_group(number, columns=columns, use_threads=False)
-                    row: dict[str, Any] = group.slice(position, 1).to_pylist()[0]
-                    return row
-                position -= rows
+            yield file
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no parquet file that can be read ({error}); copy it again") from error
-    raise DataError(f"{path} has fewer rows than when it was opened; open it again")
+        raise DataError(f"{path} is not a readable parquet file ({error}); copy it again") from error
 
 
 def open_dataset(folder: Path | str) -> BenchmarkDataset:

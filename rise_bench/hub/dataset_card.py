@@ -14,7 +14,7 @@ from typing import Any
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.benchmarks import is_own
 from rise_bench.data.card import card_title, joined_card, size_category, source_line, split_card
-from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
+from rise_bench.data.dataset import BenchmarkDataset, parquet_rows, parquet_rows_with
 from rise_bench.data.hub_files import check_repo_id
 from rise_bench.data.manifest import Manifest, checked_file
 from rise_bench.errors import DataError
@@ -142,21 +142,9 @@ def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]
     if dataset.manifest.images == "embed":
         columns.append("image")
     for path in sorted(dataset.manifest.files):
-        _read_rows(dataset.root / path, columns, wanted)
+        for row in parquet_rows_with(dataset.root / path, wanted, columns=columns):
+            wanted[row["id"]].update(row)
     return list(wanted.values())
-
-
-def _read_rows(path: Path, columns: Sequence[str], wanted: Mapping[str, dict[str, Any]]) -> None:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            ids = file.read_row_group(number, columns=["id"])["id"].to_pylist()
-            places = [place for place, uid in enumerate(ids) if uid in wanted]
-            if places:
-                group = file.read_row_group(number, columns=list(columns)).take(places)
-                for row in group.to_pylist():
-                    wanted[row["id"]].update(row)
 
 
 def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 from rise_bench.annotations.base import Gold
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.sweep import batches, in_parallel
-from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.dataset import BenchmarkDataset, parquet_rows_with
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.models.sampler import SampleError, Sampler
@@ -23,12 +23,8 @@ def items(dataset: BenchmarkDataset, splits: Iterable[str], ids: Collection[str]
     Raises:
         DataError: The dataset has no images.
     """
-    if not ids:
-        return
-    for split in splits:
-        for row in dataset.rows(split):
-            if row["id"] not in ids:
-                continue
+    for path in (path for split in splits for path in dataset.files(split)):
+        for row in parquet_rows_with(path, ids):
             if row["image"] is None:
                 raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
             yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
