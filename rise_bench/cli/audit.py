@@ -1,7 +1,5 @@
 """`rise-bench audit`: which labels are probably wrong, and the dataset with those that people corrected."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +8,12 @@ import typer
 from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.cli import app
+from rise_bench.cli.bars import step_bars
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.curation.audit.run import Audited, Progress
+    from rise_bench.curation.audit.run import Audited
     from rise_bench.data.dataset import BenchmarkDataset
 
 
@@ -122,7 +121,7 @@ def audit(
         planted=planted,
     )
     kept = f"what is done is kept in {asked.work}; the same command goes on from there"
-    with stopping(lambda: kept), _progress() as progress:
+    with stopping(lambda: kept), step_bars() as progress:
         audited = run_audit(asked, progress)
     summary = write_output(asked, audited, tasks=tasks)
     _print(out, audited, summary, as_json=as_json)
@@ -144,7 +143,7 @@ def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: b
     if not source.is_file():
         raise ConfigError(f"{source} does not exist; name the decisions.csv that `rise-bench review` wrote")
     decisions = read_export(source, dataset) if source.suffix == ".json" else read_decisions(source)
-    with _progress() as progress:
+    with step_bars() as progress:
         manifest = apply_decisions(
             dataset,
             decisions,
@@ -159,23 +158,6 @@ def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: b
         return
     typer.echo(f"{out}: {count} labels corrected; the old ones are in {out / CORRECTIONS_NAME}")
     typer.echo(f"next: rise-bench check {out}")
-
-
-@contextmanager
-def _progress() -> Iterator["Progress"]:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show
 
 
 def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: bool) -> None:

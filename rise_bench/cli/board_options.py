@@ -1,8 +1,6 @@
 """What the commands of `rise-bench leaderboard` share: options, opening a board, reports, progress."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -66,14 +64,3 @@ def report(outcomes: list[Any], out: Path | None, as_json: bool) -> None:
     if as_json:
         reports = [outcome.to_json() for outcome in outcomes]
         typer.echo(json.dumps(reports, indent=2, sort_keys=True))
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Any]:
-    """Show a bar; yields what to call with (done, total)."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

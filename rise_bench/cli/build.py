@@ -2,17 +2,16 @@
 
 import ast
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import progress_bar
 
 if TYPE_CHECKING:
     from rise_bench.data.build_plan import SourcePlan
-    from rise_bench.data.manifest import Manifest
 
 build_app = typer.Typer(no_args_is_help=True)
 app.add_typer(build_app, name="build", help="Build a benchmark from its raw files, or draw one.")
@@ -219,9 +218,8 @@ def _build(
 
     name = plan.spec.name
     folder = (out or cache_folder(name)).expanduser()
-    _with_progress(
-        f"building {name}",
-        lambda progress: write_dataset(
+    with progress_bar(f"building {name}", transient=False) as progress:
+        write_dataset(
             plan,
             folder,
             seed=seed,
@@ -229,16 +227,5 @@ def _build(
             allow_partial=allow_partial,
             overwrite=overwrite,
             progress=progress,
-        ),
-    )
+        )
     print_summary(folder, as_json)
-
-
-def _with_progress(label: str, work: "Callable[[Callable[[int, int], None]], Manifest]") -> "Manifest":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=None)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import progress_bar
 from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.errors import ConfigError
 
@@ -29,9 +30,6 @@ def export(
     ] = False,
 ) -> None:
     """Write a CoT dataset for other trainers: one flag per format, with its output folder."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from rise_bench.cot.dataset import COT_CONFIGS
     from rise_bench.export.writers import ExportFormat
     from rise_bench.export.writers import export as write
@@ -49,12 +47,10 @@ def export(
             break
     else:
         raise ConfigError(f"no configuration {config!r}; choose one of {', '.join(COT_CONFIGS)}")
-    console = Console(stderr=True)
     for form, out in asked.items():
         if out is None:
             continue
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(f"Writing {form}", total=None)
+        with progress_bar(f"Writing {form}") as progress:
             rows = write(
                 name,
                 out,
@@ -63,6 +59,6 @@ def export(
                 unit=box_unit or "norm1000",
                 revision=revision,
                 overwrite=overwrite,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
+                progress=progress,
             )
         typer.echo(f"{rows} rows for {form}: {out}")

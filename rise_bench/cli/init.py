@@ -1,8 +1,7 @@
 """`rise-bench init`: own pictures to a dataset and one recipe."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import progress_bar
 from rise_bench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def init(
     wanted = replace(wanted, labels=detected.annotations, format=detected.format)
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Write {wanted.folder}?", default=True, abort=True)
-    with _bar() as progress:
+    with progress_bar("building") as progress:
         made = initialise(wanted, progress=progress)
     _print(detected, made, as_json=as_json)
 
@@ -167,15 +167,3 @@ def _print_json(detected: "Detected", made: "Made | None" = None) -> None:
             "next": made.next_commands(),
         }
     print_json({"found": seen, **written})
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; the function inside shows (done, total)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("building", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import progress_bar
 from rise_bench.cli.board_options import (
     DataOption,
     ResultsOption,
@@ -14,7 +15,6 @@ from rise_bench.cli.board_options import (
     boards_of,
     open_board,
     part,
-    progress_bar,
     report,
 )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import progress_bar
 from rise_bench.errors.redaction import printable
 
 if TYPE_CHECKING:
@@ -31,14 +32,10 @@ def rehydrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Join images back; every hash is checked, and missing images are listed, one row per line."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
     try:
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("Hashing images", total=None)
+        with progress_bar("Hashing images") as progress:
             done = rehydrate_folder(
                 name,
                 source,
@@ -46,7 +43,7 @@ def rehydrate(
                 revision=revision,
                 allow_missing=allow_missing,
                 overwrite=overwrite,
-                progress=lambda hashed, files: bar.update(task, completed=hashed, total=files),
+                progress=progress,
             )
     except MissingImagesError as error:
         _show(error.missing, None, as_json)
