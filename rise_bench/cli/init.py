@@ -58,35 +58,32 @@ def init(
     Problems are listed by file and row, and nothing is written then.
     """
     from rise_bench.builders.formats.detect import detect
+    from rise_bench.curation.own.recipe import DataSection
     from rise_bench.curation.own.setup import Wanted, initialise, refuse_taken
 
     if labels and coco:
         raise ConfigError("--labels and --coco both name the annotations; give one of them")
     named = tuple(part.strip() for part in classes.split(",") if part.strip())
-    wanted = Wanted(
-        pictures,
-        labels or coco,
-        "coco" if coco else "",
-        name,
-        out,
-        question,
-        named,
-        test_fraction,
-        keep_empty,
-        images,
-        license_id,
-        title,
-        citation,
-        source_url,
-        model,
-        tuple(endpoint or ()),
+    data = DataSection(
+        str(pictures),
+        format="coco" if coco else "",
+        question=question,
+        classes=named,
+        test_fraction=test_fraction,
+        keep_empty=keep_empty,
+        images=images,
+        license=license_id,
+        title=title,
+        citation=citation,
+        source_url=source_url,
     )
+    wanted = Wanted(pictures, labels or coco, data, name, out, model, tuple(endpoint or ()))
     refuse_taken(wanted)
     detected = detect(pictures, labels or coco, named)
     if not as_json:
         typer.echo("\n".join(_seen(detected, wanted)))
     _refuse(detected, as_json=as_json)
-    wanted = replace(wanted, labels=detected.annotations, format=detected.format)
+    wanted = replace(wanted, labels=detected.annotations, data=replace(data, format=detected.format))
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Write {wanted.folder}?", default=True, abort=True)
     with progress_bar("building") as progress:
@@ -105,16 +102,18 @@ def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
     if detected.splits:
         yield "- splits: " + ", ".join(f"{count} {split}" for split, count in detected.splits.items())
     if detected.empty:
-        fate = "kept" if wanted.keep_empty else "left out; --keep-empty keeps them as pictures of nothing"
+        fate = (
+            "kept" if wanted.data.keep_empty else "left out; --keep-empty keeps them as pictures of nothing"
+        )
         yield f"- {detected.empty} without an object: {fate}"
     yield from (f"- {count} left out: {reason}" for reason, count in detected.left_out.items())
-    if wanted.images == "reference":
+    if wanted.data.images == "reference":
         yield (
             "- images: reference. `publish` sends ids, hashes and chains of thought, and no picture; "
             "--images embed if you may republish them"
         )
     else:
-        yield f"- images: embed. `publish` sends the pictures too, under the licence {wanted.license}"
+        yield f"- images: embed. `publish` sends the pictures too, under the licence {wanted.data.license}"
 
 
 def _refuse(detected: "Detected", *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import recipe_tree
 from rise_bench.errors import ConfigError
-from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.json_text import json_text
 
 #: Settings that choose among rollouts, so that those that were sampled stay good.
@@ -125,7 +125,7 @@ def _fingerprint(plan: Plan) -> dict[str, Any]:
     ]
     if labels:
         files = [labels] if labels.is_file() else sorted(p for p in labels.rglob("*") if p.is_file())
-        listed += [sha256_file(path) for path in files]
+        listed += [sha256_once(path) for path in files]
     return tree | {_CONTENT: sha256_bytes("\n".join(listed).encode())[:16]}
 
 

@@ -15,9 +15,6 @@ from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
 
-#: Stages in order; a recipe has those that its sections ask for. `report` starts no command of its own.
-STAGES = ("build", "rise_cot", "collect", "check", "rise_r1", "eval", "report")
-
 #: Names of the two models that are scored.
 TRAINED, UNTRAINED = "trained", "untrained"
 
@@ -180,8 +177,7 @@ class Plan:
 
     def _evaluate(self, name: str, model: str, config: TrainConfig) -> Job:
         section = self.recipe.eval
-        if section is None:
-            raise AssertionError("no eval section")
+        assert section is not None
         place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
         arguments = (
             *("eval", "--tasks", "rise_custom", "--model", family_of(config.model.name).name),

@@ -7,11 +7,10 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
-from rise_bench.catalog.spec import ImagePolicy
 from rise_bench.curation.own.changes import record
 from rise_bench.curation.own.choice import Choice, choose
 from rise_bench.curation.own.machine import this_machine
@@ -28,41 +27,23 @@ RECIPE_NAME = "rise.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What `init` was told.
+    """Settings of `init`.
 
     Attributes:
         pictures: Folder of the pictures.
         labels: File or folder of the annotations; None if it is looked for.
-        format: Format of the annotations; empty if it is seen.
+        data: Settings of the dataset; its places are filled in by the recipe, from the two above.
         name: Name of the dataset; made of the folder's name if empty.
         out: Folder to write; `NAME-rise` in the current folder if None.
-        question: Task sentence of the prompts; empty for a default.
-        classes: Class names in order.
-        test_fraction: Share of the test split, where the source has none.
-        keep_empty: Whether pictures without an object are rows.
-        images: Whether the pictures may be republished.
-        license: Licence of the pictures.
-        title: Title of the dataset's card.
-        citation: How to cite the pictures.
-        source_url: Web address of the pictures.
         model: Model to train, or, with `endpoint`, that is asked; empty for a choice by the machine.
         endpoint: Base URLs of an OpenAI-compatible API.
     """
 
     pictures: Path
-    labels: Path | None = None
-    format: str = ""
+    labels: Path | None
+    data: DataSection
     name: str = ""
     out: Path | None = None
-    question: str = ""
-    classes: tuple[str, ...] = ()
-    test_fraction: float = 0.3
-    keep_empty: bool = False
-    images: ImagePolicy = "reference"
-    license: str = "other"
-    title: str = ""
-    citation: str = ""
-    source_url: str = ""
     model: str = ""
     endpoint: tuple[str, ...] = ()
 
@@ -129,27 +110,23 @@ def initialise(
 
     refuse_taken(wanted)
     started = time.monotonic()
+    options = asdict(wanted.data)
+    for name in ("pictures", "labels"):
+        del options[name]
     source = custom.plan(
         wanted.pictures,
         name=wanted.dataset_name,
         annotations=wanted.labels,
-        format_name=wanted.format,
-        keep_empty=wanted.keep_empty,
-        question=wanted.question,
-        classes=wanted.classes,
-        test_fraction=wanted.test_fraction,
-        images=wanted.images,
-        license_id=wanted.license,
-        title=wanted.title,
-        citation=wanted.citation,
-        source_url=wanted.source_url,
+        format_name=options.pop("format"),
+        license_id=options.pop("license"),
+        **options,
     )
     plan = Plan(wanted.folder / RECIPE_NAME, _recipe(wanted))
     manifest = write_dataset(source, plan.dataset, overwrite=True, progress=progress)
     if "train" not in manifest.counts:
         raise DataError(
             f"{wanted.pictures} has no picture to train on; name a smaller --test-fraction than "
-            f"{wanted.test_fraction:g}, or mark some as train"
+            f"{wanted.data.test_fraction:g}, or mark some as train"
         )
     seconds = time.monotonic() - started
     choice = choose(plan, manifest, wanted.model, wanted.endpoint, this_machine())
@@ -165,19 +142,10 @@ def _recipe(wanted: Wanted) -> Recipe:
     labels = wanted.labels
     if labels is not None and not labels.exists():
         labels = wanted.pictures / labels
-    section = DataSection(
+    section = replace(
+        wanted.data,
         pictures=os.path.relpath(wanted.pictures.absolute(), wanted.folder),
         labels=os.path.relpath(labels.absolute(), wanted.folder) if labels else "",
-        format=wanted.format,
-        question=wanted.question,
-        classes=wanted.classes,
-        test_fraction=wanted.test_fraction,
-        keep_empty=wanted.keep_empty,
-        images=wanted.images,
-        license=wanted.license,
-        title=wanted.title,
-        citation=wanted.citation,
-        source_url=wanted.source_url,
     )
     return Recipe(wanted.dataset_name, section)
 
