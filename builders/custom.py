@@ -111,7 +111,7 @@ def _check_about(**texts: str) -> None:
         if problem := text_problem(text) or ("it has several lines" if "\n" in text else ""):
             raise ConfigError(f"--{name.replace('_', '-')}: {problem}; write one line of plain text")
     if texts["source_url"] and not web_address(texts["source_url"]):
-        raise ConfigError(f"--source-url {texts['source_url']!r} is no address of the web; write https://…")
+        raise ConfigError(f"--source-url {texts['source_url']!r} is not a web address; write https://…")
 
 
 def _split(

@@ -101,7 +101,9 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
         if isinstance(given, dict) and sorted(given, key=str) == sorted(range(len(given)), key=str):
             given = [given[number] for number in range(len(given))]
         if not isinstance(given, list):
-            raise DataError(f"{path}: names is no list of classes, and no mapping from 0, 1, …; write one")
+            raise DataError(
+                f"{path}: names is neither a list of classes nor a mapping from 0, 1, …; write one"
+            )
         names = [name if isinstance(name, str) else str(name) for name in given]
     for number, name in enumerate(names):
         if not name.strip() or name in names[:number]:
@@ -207,7 +209,7 @@ def _box(values: list[str], names: tuple[str, ...], size_px: tuple[int, int], wh
     x, y, w, h = map(float, values[1:])
     if max(x, y, w, h) > 1.5:
         raise DataError(
-            f"{where}: {' '.join(values[1:])} are no shares of the image; divide pixels by its size"
+            f"{where}: {' '.join(values[1:])} are not shares of the image; divide pixels by its size"
         )
     width, height = size_px
     box = ((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)

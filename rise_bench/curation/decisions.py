@@ -45,7 +45,7 @@ class Decision:
         """Return the annotation that was chosen; None if nothing changes.
 
         Raises:
-            DataError: If the text is no annotation of the queue's kind.
+            DataError: If the text is not an annotation of the queue's kind.
         """
         if self.action in ("accept", "skip"):
             return None
@@ -53,8 +53,8 @@ class Decision:
             annotation: Annotation = KINDS[header.kind].from_json(json.loads(self.annotation), header.classes)
         except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise DataError(
-                f"decision of {self.id!r}: {self.annotation[:80]!r} is no annotation of kind {header.kind}; "
-                "decide it again in `rise-bench review`"
+                f"decision of {self.id!r}: {self.annotation[:80]!r} is not an annotation of kind "
+                f"{header.kind}; decide it again in `rise-bench review`"
             ) from error
         return annotation
 
@@ -84,7 +84,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
                 raise DataError(f"{where}: {row['id']!r} is decided twice; remove one line")
             decisions[row["id"]] = Decision(**{name: row.get(name) or "" for name in _COLUMNS})  # type: ignore[arg-type]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no CSV in UTF-8 ({error}); save it as one") from error
+        raise DataError(f"{path} is not CSV in UTF-8 ({error}); save it as one") from error
     return decisions
 
 

@@ -135,7 +135,9 @@ class ReviewQueue:
             if len(self.ids) != count:
                 raise ValueError(f"{ITEMS_NAME} has {len(self.ids)} items, expected {count}")
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-            raise DataError(f"{path} is no queue ({error!r}); run the command that wrote it again") from error
+            raise DataError(
+                f"{path} is not a queue ({error!r}); run the command that wrote it again"
+            ) from error
         self._dataset: BenchmarkDataset | None = None
         self._places: dict[str, tuple[Path, int]] = {}
 
@@ -189,7 +191,7 @@ class ReviewQueue:
         root = Path(self.header.pictures).resolve()
         path = (root / item.image).resolve()
         if not path.is_relative_to(root) or not path.is_file():
-            raise DataError(f"{path} is no picture in {root}; put it back, or run `annotate` again")
+            raise DataError(f"{path} is not a picture in {root}; put it back, or run `annotate` again")
         return path.read_bytes()
 
     def _row_image(self, row_id: str) -> bytes:

@@ -1,6 +1,6 @@
 """`rise-bench demo`: all of RISE, with a table and a report, without a download.
 
-Draw a benchmark; train RISE-CoT on the embedded base model, collect the verified chains of thought, train
+Draw a benchmark; train RISE-CoT on the base model that ships, collect the verified chains of thought, train
 RISE-R1, SFT and Visual-RFT; score all by lmms-eval. The recipes are `world/…`, the commands those of a real
 model. Finished jobs are skipped, so the same command continues after a crash.
 """

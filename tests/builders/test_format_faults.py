@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         r"0\.txt line 1: unknown class 1; .* from 0 to 0",
     ),
     "class by name": ({"classes.txt": "cup", "0.txt": "cup .5 .5 .5 .5"}, "line 1: 'cup' is not a number"),
-    "pixels": ({"classes.txt": "cup", "0.txt": "0 32 24 10 10"}, "line 1: 32 24 10 10 are no shares"),
+    "pixels": ({"classes.txt": "cup", "0.txt": "0 32 24 10 10"}, "line 1: 32 24 10 10 are not shares"),
     "outside": (
         {"classes.txt": "cup", "0.txt": "\n0 .9 .5 .5 .5"},
         "line 2: box .* leaves the image of 64 x 48 px by 9.6",
@@ -70,7 +70,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         "data.yaml: images/x is missing",
     ),
     "names twice": ({"data.yaml": "names: [cup, cup]", "0.txt": ""}, "name of class 1 'cup' appears twice"),
-    "names with a gap": ({"data.yaml": "names: {0: a, 2: b}", "0.txt": ""}, "names is no list of classes"),
+    "names with a gap": (
+        {"data.yaml": "names: {0: a, 2: b}", "0.txt": ""},
+        "names is neither a list of classes",
+    ),
     "no YAML": ({"data.yaml": "names: [a", "0.txt": ""}, "data.yaml is not YAML"),
     # Pascal VOC
     "unknown picture": (

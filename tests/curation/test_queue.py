@@ -57,7 +57,7 @@ def test_a_queue_that_is_written_again_is_noticed(queue):
 
 
 def test_no_picture_outside_the_folder_is_read(queue):
-    with pytest.raises(DataError, match="no picture in"):
+    with pytest.raises(DataError, match="not a picture in"):
         queue.image_bytes(queue.item(1))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.chromium import Browser, find_chromium, launch
+from ..support.chromium import Browser, browser, running  # noqa: F401  (fixtures)
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SAMPLES = "document.querySelectorAll('.sample').length"
@@ -33,24 +33,6 @@ def address(site: Path) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium: install the package chromium")
-    with launch(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(running: Browser) -> Iterator[Browser]:
-    """The browser at desk size; a test that left an error, a refused resource or a dialog fails."""
-    running.screen(1280, 900)
-    running.events.clear()
-    yield running
-    assert running.complaints() == []
 
 
 def seen(browser: Browser, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Headless Chromium over its debugging pipe: enough to open a page, act on it and look at it. Stdlib only."""
+"""Headless Chromium over its debugging pipe: enough to open a page, act on it and look at it."""
 
 import base64
 import contextlib
@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 #: Longest wait for an answer.
 PATIENCE_S = 30
@@ -220,3 +222,21 @@ def launch(chromium: str) -> Iterator[Browser]:
             process.wait()
             os.close(to_write)
             os.close(from_read)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("no Chromium: install the package chromium")
+    with launch(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(running: Browser) -> Iterator[Browser]:
+    """The browser at desk size; a test that left an error, a refused resource or a dialog fails."""
+    running.screen(1280, 900)
+    running.events.clear()
+    yield running
+    assert running.complaints() == []

@@ -38,7 +38,7 @@ def picture_paths(folder: Path, leave_out: Path) -> Iterator[str]:
         ConfigError: If there is no such folder.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; name the folder of your pictures")
+        raise ConfigError(f"{folder} is not a folder; name the folder of your pictures")
     for root, folders, files in os.walk(folder):
         place = Path(root)
         folders[:] = sorted(n for n in folders if n[0] != "." and (place / n).resolve() != leave_out)

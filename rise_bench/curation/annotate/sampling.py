@@ -7,6 +7,7 @@ before it counts, under the hash of the picture and the class that was asked for
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import TextIO
 
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
@@ -58,17 +59,12 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
             first = next(questions, None)
             if first is not None:
                 sampler = job.load()
-                _ask_all(job, sampler, _chain(first, questions), asked, log, progress)
+                _ask_all(job, sampler, chain((first,), questions), asked, log, progress)
     finally:
         log.close()
         if sampler is not None:
             sampler.close()
     return asked
-
-
-def _chain(first: _Question, rest: Iterator[_Question]) -> Iterator[_Question]:
-    yield first
-    yield from rest
 
 
 def _ask_all(

@@ -96,13 +96,13 @@ def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
         for task in tasks:
             uid = task["data"]["id"]
             if uid not in golds:
-                raise ValueError(f"task {uid!r} is no row of {dataset.root}")
+                raise ValueError(f"task {uid!r} is not a row of {dataset.root}")
             done = [of["result"] for of in task.get("annotations", ()) if not of.get("was_cancelled")]
             decisions[uid] = _decision(run, golds[uid], done)
     except (AttributeError, LookupError, OSError, TypeError, ValueError, RecursionError) as error:
         raise DataError(
-            f"{path} is no JSON export of the tasks of this audit ({error}); export the project as JSON, and "
-            "name the dataset that was audited"
+            f"{path} is not a JSON export of the tasks of this audit ({error}); export the project as JSON, "
+            "and name the dataset that was audited"
         ) from error
     return decisions
 

@@ -8,10 +8,10 @@ from typing import Any
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
 from rise_bench.catalog.stages import stages
+from rise_bench.curation.annotate.model_choice import answer_format_of
 from rise_bench.models.loading import load_endpoints, load_local
 from rise_bench.models.sampler import Sampler, Sampling
 from rise_bench.models.trained_model import final_model, recipe_of, run_of
-from rise_bench.prompts.asked_format import box_unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,12 @@ def asked_model(
         settings: Further attributes of `AskedModel`.
 
     Raises:
-        ConfigError: The folder is a run that is not finished.
+        ConfigError: The folder is a run that is not finished, or there is no such model.
     """
-    answer_format = replace(DEFAULT_FORMAT, unit=box_unit_of(name))
     run = None if endpoints else run_of(Path(name))
-    if run is not None:
+    if run is None:
+        answer_format = answer_format_of(name, "", bool(endpoints), None, None)
+    else:
         answer_format, min_pixels = _of_run(run)
         settings = {"min_pixels": min_pixels} | settings
         name = str(final_model(run)) if Path(name) == run else name

@@ -148,7 +148,7 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read ({error}). Write one with `rise-bench init`.") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} is no mapping of keys. Write one with `rise-bench init`.")
+        raise ConfigError(f"{path} is not a mapping of keys. Write one with `rise-bench init`.")
     # A section that is there and empty has the usual settings; one that is not there is left out.
     tree = {name: {} if value is None and name != "endpoint" else value for name, value in tree.items()}
     try:

@@ -149,7 +149,7 @@ class Review:
             problem = label_problem(item.gold(chosen), header.classes)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise DataError(
-                f"this is no annotation of kind {header.kind} ({error}); edit it again"
+                f"this is not an annotation of kind {header.kind} ({error}); edit it again"
             ) from error
         if problem:
             raise DataError(f"this cannot be the label: {problem}; edit it")

@@ -202,7 +202,7 @@ def test_folders_that_cannot_be_annotated_or_written(make_job, pictures, tmp_pat
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="expected a folder; choose another --out"):
         annotate(make_job(always(), out=tmp_path / "file"))
-    with pytest.raises(ConfigError, match="is no folder; name the folder of your pictures"):
+    with pytest.raises(ConfigError, match="is not a folder; name the folder of your pictures"):
         annotate(make_job(always(), pictures=tmp_path / "absent"))
     shutil.rmtree(pictures / "sub")
     for path in pictures.iterdir():

@@ -10,6 +10,7 @@ from rise_bench.curation.audit.folds import Folds, cross_fit, fold_of_rows
 from rise_bench.curation.audit.model import AskedModel, asked_model
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError
+from rise_bench.models.tiny import make_tiny_model
 
 SPLITS = ("train", "test")
 
@@ -85,6 +86,11 @@ def test_a_run_is_asked_as_it_was_taught(tmp_path):
     assert asked.name == str(run / "sft" / "final") and asked.min_pixels == 784
     assert asked.answer_format.to_json() == {"style": "answer_only", "box_unit": "px", "max_pixels": 12544}
     assert asked_model(str(run), style="think_answer").answer_format.style == "think_answer"
+
+
+def test_a_checkpoint_is_asked_as_its_family_was_taught_whatever_its_folder_is_called(tmp_path):
+    folder = make_tiny_model(tmp_path / "mine", "qwen2_5_vl")
+    assert asked_model(str(folder)).answer_format.unit == "resized_px"
 
 
 @pytest.mark.slow  # two trainings of two steps: a minute

@@ -70,7 +70,7 @@ IMPOSSIBLE = {
     recipe_text(ASKED) + "eval:\n": "eval scores the model of rise_r1",
     recipe_text(ASKED).replace("teacher", "''"): r"endpoint\.model is empty",
     ": :": "cannot be read",
-    "- a": "no mapping",
+    "- a": "not a mapping",
 }
 
 

@@ -130,7 +130,7 @@ def test_an_image_outside_the_pictures_is_not_sent(boxes_folder, tmp_path):
         client = connect(boxes_folder)
         client.get(f"/?token={TOKEN}")
         answer = client.get("/images/x/0")
-        assert answer.status_code == 422 and "is no picture in" in answer.json()["problem"]
+        assert answer.status_code == 422 and "is not a picture in" in answer.json()["problem"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ $RISE_BENCH_SCREENSHOTS if that is set.
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.decisions import Decision, read_decisions
 from rise_bench.curation.queue import ReviewQueue
 
-from ...support.chromium import Browser, find_chromium, launch
+from ...support.chromium import Browser, browser, running  # noqa: F401  (fixtures)
 from ...support.toy_kind import Word, WordKind
 from .conftest import COT, HOSTILE, boxes, serving, write
 
@@ -25,24 +24,6 @@ ID = "document.querySelector('.name code')?.textContent"
 STATUS = "document.querySelector('#status').textContent"
 PROBLEM = "document.querySelector('#problem').textContent"
 EDITING = "!document.querySelector('#editing').hidden"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium: install the package chromium")
-    with launch(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(running: Browser) -> Iterator[Browser]:
-    """The browser at desk size; a test that left an error, a refused resource or a dialog fails."""
-    running.screen(1280, 900)
-    running.events.clear()
-    yield running
-    assert running.complaints() == []
 
 
 def visit(browser: Browser, address: str) -> None:

@@ -104,7 +104,7 @@ def annotation_of(
         (label,) = values[-1]["choices"]
         shares = [float(name == label) for name in run.spec.classes]
         if not any(shares):
-            raise ValueError(f"{label!r} is no class of {run.spec.name}")
+            raise ValueError(f"{label!r} is not a class of {run.spec.name}")
         return run.kind.from_json(shares, run.spec.classes)
     annotation, reading = run.kind.parse("".join(values[-1]["text"]), run.spec.classes, True)
     if annotation is None:
