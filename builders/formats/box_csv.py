@@ -41,8 +41,6 @@ def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems |
     """
     problems = problems or Problems()
     records = csv_records(path, classes, problems)
-    if not records:
-        raise DataError(f"{path} has no row under its header; add the annotations")
     columns = _columns(path, list(records[0][1]))
     label = columns[1]
     classes = classes or tuple(sorted({record[label] for _, record in records} - {""}))

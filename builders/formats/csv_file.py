@@ -33,7 +33,7 @@ def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> lis
     """Return ("labels.csv line 2", column -> text) of each row.
 
     Raises:
-        DataError: If the file has another layout, or a row has too few or too many cells.
+        DataError: If the file has another layout or no rows, or a row has too few or too many cells.
     """
     with path.open("rb") as raw:
         start = raw.read(4)
@@ -54,6 +54,8 @@ def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> lis
                     records.append((where, {name: text for name, text in texts if name}))
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path} near line {reader.line_num}: {error}; save it as UTF-8 CSV") from error
+    if not records:
+        raise DataError(f"{path} has no row under its header; add the annotations")
     return records
 
 

@@ -49,8 +49,6 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems
     """
     problems = problems or Problems()
     records = csv_records(path, classes, problems)
-    if not records:
-        raise DataError(f"{path} has no row under its header; add the annotations")
     columns = _columns(path, list(records[0][1]), classes)
     if columns.label:
         labels = {record[columns.label] for _, record in records}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -94,8 +94,7 @@ def run_loops(
 
 def _row(rollout: Rollout) -> dict[str, Any]:
     texts = {name: response_text(getattr(rollout, name)) for name in ("cot", "reconstruction")}
-    kept = ("id", "step", "group", "reward", "similarity", "format_ok", "reason")
-    return {name: value for name, value in asdict(rollout).items() if name in kept} | texts
+    return rollout.to_json() | texts
 
 
 def loops_of_cots(cots: CotDataset, golds: Mapping[str, Gold], benchmark_sha256: str) -> dict[str, Loop]:
