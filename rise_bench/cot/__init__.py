@@ -1,1 +1,1 @@
-"""Chains of thought: the closed loop, rollouts, CoT datasets."""
+"""Chains of thought: closed loop, rollouts, CoT datasets."""

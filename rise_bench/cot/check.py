@@ -1,4 +1,4 @@
-"""Checking chains of thought: that each row is what its manifest, its shard and its own columns say."""
+"""Check of a CoT dataset: its rows against the manifest, the shards and each other's columns."""
 
 import json
 import math
@@ -28,11 +28,14 @@ _NUMBERS = ("reward", "similarity", "prior_score")
 
 
 def check_folder(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Finding]:
-    """Check a dataset folder, of a benchmark or of chains of thought.
+    """Check the folder of a benchmark or of a CoT dataset.
 
     Args:
-        folder: The folder.
-        advance: Called once a row.
+        folder: The dataset folder.
+        advance: Called after each row.
+
+    Returns:
+        The problems; empty if there are none.
     """
     try:
         dataset = open_dataset(folder)
@@ -42,22 +45,22 @@ def check_folder(folder: Path, advance: Callable[[], None] = lambda: None) -> li
 
 
 def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: None) -> list[Finding]:
-    """Check a folder of chains of thought; rows are streamed.
+    """Check a CoT dataset; rows are streamed.
 
-    Checked: the files against the manifest, the columns, each row (truth, image, solution; reward, its group
-    and its shard; provenance), unique ids, the rows that the manifest lists, and the card's configurations.
+    Checked: the files against the manifest, the columns, each row (ground truth, image, solution, reward,
+    group, shard, provenance), unique ids, the rows that the manifest lists, and the card's configurations.
 
     Args:
         dataset: The opened folder.
-        advance: Called once a row.
+        advance: Called after each row.
 
     Returns:
-        The findings; empty if all is well.
+        The problems; empty if there are none.
     """
     manifest = dataset.manifest
     findings = list(check_files(dataset, cot_features(dataset.spec, manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):
-        return findings  # rows of a file that is not the manifest's say nothing
+        return findings  # the rows of a changed file are not checked
     ids: set[str] = set()
     golds: dict[str, list[Gold]] = {}
     for name, entry in manifest.files.items():
@@ -84,7 +87,7 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
 
 
 def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
-    """Say what is wrong with the chain of thought of a row and with its reward."""
+    """Yield the problems of a row's chain of thought and reward."""
     for name in ("cot", "reconstruction"):
         if not isinstance(row[name], str) or (name == "cot" and not row[name].strip()):
             yield f"{name} holds no text"
@@ -94,17 +97,17 @@ def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
             return
     for name in GROUNDED:
         if row[name] is not None and not math.isfinite(row[name]):
-            yield f"{name} is {row[name]}, expected a number or nothing"
+            yield f"{name} is {row[name]}, expected a number or null"
     if (row["reward"] >= tau) != (shard == "high"):
         yield f"reward {row['reward']:.4g} does not belong to shard {shard} (tau is {tau:g})"
     if not any(abs(reward - row["reward"]) <= _TOLERANCE for reward in row["group_rewards"] or ()):
-        yield f"reward {row['reward']:.4g} is none of its group's"
+        yield f"reward {row['reward']:.4g} is not among its group's rewards"
     try:
         known = isinstance(json.loads(row["provenance"]), dict)
     except (TypeError, ValueError):
         known = False
     if not known:
-        yield "provenance is no JSON object"
+        yield "provenance is not a JSON object"
 
 
 def _check_card(dataset: BenchmarkDataset) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The closed loop: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
+"""Closed loop: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,15 +16,15 @@ from rise_bench.scoring.rewards import RewardRule, cot_reward
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How a sample is annotated.
+    """Settings of the closed loop.
 
     Attributes:
-        samples: Rollouts of each sample (G).
-        max_cot_length: Tokens of a chain of thought.
-        max_reconstruction_length: Tokens of a reconstruction.
-        answer_format: How the model states boxes.
-        rule: The reward.
-        step: Optimiser step of the sampled policy; 0 for a model that was not trained here.
+        samples: Rollouts per sample (G).
+        max_cot_length: Largest length of a chain of thought in tokens.
+        max_reconstruction_length: Largest length of a reconstruction in tokens.
+        answer_format: Style and unit of the answers.
+        rule: Rule of the reward.
+        step: Optimiser step of the sampled policy; 0 for a model that was not trained by this project.
     """
 
     samples: int = 8
@@ -35,7 +35,7 @@ class LoopSettings:
     step: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The settings by the names that the record of a sweep keeps them under."""
+        """Return the settings by the names under which a sweep records them."""
         data = asdict(self)
         del data["answer_format"]
         return data | {"unit": self.answer_format.unit, "max_pixels": self.answer_format.max_pixels}
@@ -43,17 +43,17 @@ class LoopSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """The closed loop on a benchmark; training samples by its own means, `annotate` by a sampler."""
+    """Closed loop on a benchmark; training samples by itself, `annotate` uses a sampler."""
 
     spec: BenchmarkSpec
     settings: LoopSettings
 
     def reason_text(self, gold: Gold) -> str:
-        """Prompt of a chain of thought."""
+        """Return the prompt for a chain of thought."""
         return reason_prompt(self.spec, gold, self.settings.answer_format)
 
     def reconstruct_text(self, gold: Gold, cot: str) -> str:
-        """Prompt of the reconstruction from a chain of thought."""
+        """Return the prompt for a reconstruction from a chain of thought."""
         return reconstruct_prompt(self.spec, gold, cot, self.settings.answer_format)
 
     def judge(
@@ -64,9 +64,9 @@ class ClosedLoop:
         Args:
             gold: Ground truth of the sample.
             cot: The chain of thought.
-            reconstruction: What the model answered to image and chain of thought.
-            grounded: Groundedness of the chain of thought, where it was judged.
-            known: Further fields of the rollout: its step and group, lengths.
+            reconstruction: Response of the model to image and chain of thought.
+            grounded: Groundedness of the chain of thought; None if it was not judged.
+            known: Further fields of the rollout, such as step, group and lengths.
         """
         verdict = cot_reward(
             gold,
@@ -82,7 +82,7 @@ class ClosedLoop:
         return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
 
     def annotate(self, sampler: Sampler, batch: Sequence[tuple[Gold, bytes]]) -> list[Rollout]:
-        """Reason, reconstruct and judge for a batch of samples."""
+        """Sample and reward the rollouts of a batch of (ground truth, image bytes)."""
         settings = self.settings
         prompts = [Prompt(image, self.reason_text(gold)) for gold, image in batch]
         cots = sampler.sample(prompts, settings.samples, settings.max_cot_length)

@@ -1,4 +1,4 @@
-"""From rollouts to a CoT dataset: best-of-G of the training logs, a sweep over what they lack, the join."""
+"""Collection of a CoT dataset: best-of-G of the training logs, and a sweep over the samples they lack."""
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
@@ -25,26 +25,26 @@ from rise_bench.prompts.templates import prompt_hash
 
 @dataclass(frozen=True, slots=True)
 class CollectJob:
-    """What is collected.
+    """Job of a collection.
 
     Attributes:
         benchmark: Benchmark with images.
-        config: 4-shot, 16-shot or full.
+        config: Configuration: 4-shot, 16-shot or full.
         out: Folder of the CoT dataset.
         sweep_log: Folder of the sweep's logs, shared by all processes.
-        settings: How a sample is annotated in the sweep.
-        splits: Splits whose samples get a chain of thought.
-        train_log: Folder of the rollouts of a training run; None for a sweep over everything.
-        sampler: Loads the model of the sweep; None to leave uncovered samples out.
-        model: What names that model and its sampling; a rerun must name the same.
-        tau: Rewards of at least tau are `high`.
-        only: Ids to collect; None for all.
-        provenance: Model and versions of the training run, for the rows of its log.
-        sweep_provenance: The same for rows of the sweep; None for what the sampler says of itself.
-        allow_missing: Leave samples out that the model refuses.
-        overwrite: Replace `out`, and sample anew.
-        keep_rollouts: With `overwrite`: choose from the rollouts of the sweep that there are.
-        judging: How groundedness is judged; None leaves its columns null.
+        settings: Settings of the closed loop in the sweep.
+        splits: Splits to collect chains of thought for.
+        train_log: Folder of a training run's rollouts; None to sweep over all samples.
+        sampler: Function that loads the model of the sweep; None to skip samples without rollouts.
+        model: Name and sampling settings of that model; a rerun must have the same.
+        tau: Smallest reward of the shard `high`.
+        only: Ids of the samples to collect; None for all.
+        provenance: Model and versions of the training run, for rows from its log.
+        sweep_provenance: The same for rows from the sweep; None takes the sampler's own description.
+        allow_missing: Skip samples that the model refuses.
+        overwrite: Replace `out`, and sample again.
+        keep_rollouts: With `overwrite`: choose from the existing rollouts of the sweep.
+        judging: Settings of the groundedness judge; None leaves its columns null.
     """
 
     benchmark: BenchmarkDataset
@@ -68,14 +68,14 @@ class CollectJob:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """State after a process did its share.
+    """State of a collection after a process has done its share.
 
     Attributes:
-        manifest: The dataset, if this process wrote it.
-        swept: Samples that this process annotated.
-        left: Samples that other processes have not done yet.
-        reused: Samples that training, or an earlier start of the sweep, had annotated before.
-        asked: Samples that are collected; 0 if the same command had written the dataset before.
+        manifest: Manifest of the dataset, if this process wrote it.
+        swept: Number of samples that this process annotated.
+        left: Number of samples that other processes still have to annotate.
+        reused: Number of samples that training, or an earlier start of the sweep, had annotated.
+        asked: Number of samples to collect; 0 if the same command had already written the dataset.
     """
 
     manifest: Manifest | None
@@ -85,7 +85,7 @@ class Collected:
     asked: int = 0
 
 
-#: Samples that a model may refuse before the first one is annotated.
+#: Samples that a model may refuse before it has annotated any.
 _PATIENCE = 20
 
 
@@ -97,18 +97,19 @@ def collect(
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
     judged: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> Collected:
-    """Do this process's share, and write the dataset if nothing is left.
+    """Do this process's share, and write the dataset if no sample is left.
 
     Args:
-        job: What is collected.
-        share: Which of how many processes this is.
-        started: Called with the number of samples that this process has to annotate.
-        progress: Called with the number of samples just done.
-        judged: Called with (chains of thought judged, all), by the process that writes.
+        job: The job.
+        share: Rank of this process and number of processes.
+        started: Called with the number of samples that this process will annotate.
+        progress: Called with the number of samples just annotated.
+        judged: Called by the writing process with (number of samples judged, number in all).
 
     Raises:
-        ConfigError: `out` is taken, the sweep's folder holds another sweep, or somebody else collects there.
-        DataError: The model refused samples, and `allow_missing` is not set; or the sweep left samples out.
+        ConfigError: `out` holds something else, the sweep's folder holds another sweep, or another
+            process collects there.
+        DataError: The model refused samples and `allow_missing` is not set, or the sweep skipped samples.
     """
     if job.out.is_file():
         raise ConfigError(f"{job.out} is a file, expected a folder; choose another --out")
@@ -119,7 +120,7 @@ def collect(
 
 
 def _prepare(job: CollectJob, busy: bool) -> None:
-    """Clear the sweep's folder where it has to be, and check that it holds the sweep that is asked for."""
+    """Clear the sweep's folder if the job asks for that, and check that it holds the job's sweep."""
     asked = {"config": job.config, "loop": job.settings.to_json(), "model": redacted(job.model)}
     asked["benchmark_sha256"] = job.benchmark.sha256
     if job.overwrite and not job.keep_rollouts:
@@ -166,7 +167,7 @@ def _collect(
         uid, reason = next(iter(swept.refused.items()))
         raise DataError(
             f"the model refused {len(swept.refused)} of {to_sweep} samples, first {uid}: {reason}. Start the "
-            "same command again, or pass --allow-missing to leave them out."
+            "same command again, or pass --allow-missing to skip them."
         )
     left = set(ids) - covered(job) - (refused_ids(job.sweep_log) if job.allow_missing else set())
     counts = {"reused": len(ids) - len(todo), "asked": len(ids)}
@@ -174,14 +175,14 @@ def _collect(
         if share.of == 1:
             raise DataError(
                 f"{len(left)} samples, first {min(left)}, have fewer than {job.settings.samples} rollouts in "
-                f"{job.sweep_log} though they were just sampled. Pass --overwrite to sample anew."
+                f"{job.sweep_log} though they were just sampled. Pass --overwrite to sample again."
             )
         return Collected(None, swept.done, len(left), **counts)
     return Collected(_write(job, ids, share, judged), swept.done, 0, **counts)
 
 
 def covered(job: CollectJob) -> set[str]:
-    """Ids with a rollout of the training run, or with a whole group of the sweep."""
+    """Return the ids with a rollout of the training run or a complete group of the sweep."""
     trained = set(groups([job.train_log])) if job.train_log else set()
     return trained | set(complete(groups([job.sweep_log]), job.settings.samples))
 
@@ -192,7 +193,7 @@ def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
 
 
 def _finished(job: CollectJob) -> Manifest | None:
-    """The dataset, if the same command wrote it before."""
+    """Return the manifest if the same command has already written the dataset."""
     if job.overwrite or not job.out.exists() or not any(job.out.iterdir()):
         return None
     if not (job.out / MANIFEST_NAME).is_file():
@@ -201,17 +202,17 @@ def _finished(job: CollectJob) -> Manifest | None:
     asked = cot_options(job.benchmark, job.config, job.tau, job.only, job.splits) | _options(job)
     for name in sorted(manifest.options.keys() | asked.keys()):
         before, now = manifest.options.get(name), asked.get(name)
-        if before != now and (name, before, now) != ("config", "default", "full"):  # as 0.1.0 called it
+        if before != now and (name, before, now) != ("config", "default", "full"):  # name in 0.1.0
             raise ConfigError(
                 f"{job.out} holds another collection ({name} was {before}, is {now}); "
-                "pass --overwrite to sample anew, --overwrite --keep-rollouts to choose from the same "
+                "pass --overwrite to sample again, --overwrite --keep-rollouts to choose from the same "
                 "rollouts, or choose another --out"
             )
     return manifest
 
 
 def _options(job: CollectJob) -> dict[str, str]:
-    """What the manifest says of the judging, and of how much training had sampled."""
+    """Return the manifest's options for the judge and for the number of training rollouts."""
     trained = {}
     if job.train_log:
         trained = {"training_rollouts": str(sum(1 for _ in read_rows([job.train_log])))}
@@ -260,7 +261,7 @@ def _write(
     except ConfigError:
         if share.of == 1:
             raise
-        return None  # another process found everything done at the same moment, and writes it
+        return None  # another process finished at the same moment, and writes the dataset
 
 
 def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""Tokens and price of a sweep before it is started: counted from the prompts and pictures, nothing is asked.
+"""Tokens and price of a sweep, estimated from prompts and pictures before any request.
 
-Text is counted by a rough rule that needs no tokenizer and counts long lists of boxes too high; a picture by
-its area; the reconstruction by the length of the ground truth. What a chain of thought will be like is a
-guess until there are logs.
+Texts are counted by a rough rule that needs no tokenizer and counts too many tokens for long lists of boxes.
+A picture is counted by its area, a reconstruction by the length of the ground truth. The length of a chain of
+thought is a guess until there are logs.
 """
 
 import re
@@ -18,13 +18,13 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.schema import row_to_gold
 from rise_bench.prompts.templates import answer_only_text
 
-#: Side of the square of pixels that is a token of Qwen2-VL.
+#: Side of a Qwen2-VL image token in px.
 TOKEN_PX = 28
 
-#: Tokens that a chat format puts around a message.
+#: Tokens that a chat template adds to a message.
 _CHAT_TOKENS = 12
 
-#: Share of their limit that chains of thought are assumed to be long, before there are any.
+#: Assumed length of a chain of thought as a share of its limit, until there are logs.
 _ASSUMED_SHARE = 0.5
 
 _PIECE = re.compile(r"\d|[^\W\d_]+|[^\w\s]+|_+|\n")
@@ -32,7 +32,7 @@ _PIECE = re.compile(r"\d|[^\W\d_]+|[^\w\s]+|_+|\n")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Price of a million tokens, in any currency."""
+    """Prices per million tokens, in any currency."""
 
     input: float
     output: float
@@ -40,19 +40,19 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class SweepCost:
-    """What a sweep will read and write.
+    """Estimated size of a sweep.
 
     Attributes:
-        samples: Samples that are annotated.
-        pictures: Distinct pictures among them.
-        requests: Requests to the model.
-        text_tokens: Tokens of the prompts.
-        picture_tokens: Tokens of the pictures in the prompts.
-        input_tokens_at_most: Tokens of both where the server gives one text for each request.
-        answer_tokens: Tokens that the model writes, by the assumed length of a chain of thought.
-        answer_tokens_at_most: Tokens that it may write, by the limits.
-        cot_tokens: Assumed length of a chain of thought.
-        measured: Whether that is the mean of chains of thought that are there, and no guess.
+        samples: Number of samples.
+        pictures: Number of distinct pictures.
+        requests: Number of requests to the model.
+        text_tokens: Tokens of the prompts' texts.
+        picture_tokens: Tokens of the prompts' pictures.
+        input_tokens_at_most: Tokens of both if the server returns one text per request.
+        answer_tokens: Tokens that the model writes if chains of thought have the assumed length.
+        answer_tokens_at_most: Tokens that it writes if every text reaches its limit.
+        cot_tokens: Assumed length of a chain of thought in tokens.
+        measured: Whether that length is the mean of existing chains of thought, not a guess.
     """
 
     samples: int
@@ -79,11 +79,11 @@ class SweepCost:
         return self.text_tokens + self.picture_tokens
 
     def per_1000_pictures(self, value: float) -> float:
-        """Return what a total comes to for a thousand pictures."""
+        """Scale a total to a thousand pictures."""
         return value * 1000 / max(1, self.pictures)
 
     def to_json(self, prices: Prices | None) -> dict[str, Any]:
-        """Return the counts, and the prices where they are known, as plain JSON values."""
+        """Return the counts, and the prices if known, as JSON values."""
         data = asdict(self)
         data["input_tokens_per_1000_pictures"] = round(self.per_1000_pictures(self.input_tokens))
         data["answer_tokens_per_1000_pictures"] = round(self.per_1000_pictures(self.answer_tokens))
@@ -95,7 +95,7 @@ class SweepCost:
 
 
 def count_tokens(text: str) -> int:
-    """Return about how many tokens a text has.
+    """Estimate the number of tokens of a text.
 
     >>> count_tokens('{"joy": 0.25}'), count_tokens("Warm light falls on the faces.")
     (8, 7)
@@ -112,15 +112,15 @@ def sweep_cost(
     tokens_per_picture: int | None = None,
     known_cots: Sequence[str] = (),
 ) -> SweepCost:
-    """Count what a sweep over rows will read and write.
+    """Estimate the tokens of a sweep over rows.
 
     Args:
         benchmark: The benchmark.
-        settings: How a sample is annotated.
+        settings: Settings of the closed loop.
         rows: Rows to annotate, with the columns of the ground truth and `source_sha256`.
-        max_pixels: Area that a larger picture is shrunk to; None for pictures as they are.
-        tokens_per_picture: Tokens of each picture, where that is known; None to count its area.
-        known_cots: Chains of thought of the same model, whose mean length is taken.
+        max_pixels: Area to which larger pictures are resized; None for the original size.
+        tokens_per_picture: Tokens per picture, if known; None estimates them from the area.
+        known_cots: Chains of thought of the same model; their mean length is used.
     """
     loop = ClosedLoop(benchmark.spec, settings)
     thought = round(fmean(map(count_tokens, known_cots))) if known_cots else 0

@@ -1,7 +1,7 @@
-"""CoT datasets: the rows of a benchmark, each with its best chain of thought, and how good that is.
+"""CoT datasets: the rows of a benchmark, each with its best chain of thought and that one's scores.
 
-Shards are split by reward: `high` holds the rows with reward >= tau, `low` the rest, so that the
-configuration `high` is the first kind of shard and `default` is both, without a row stored twice.
+Shards are split by reward: `high` holds the rows with reward >= tau, `low` the rest. The configuration
+`high` reads the first, `default` both, so no row is stored twice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,22 +26,21 @@ Subset = Literal["high", "default"]
 COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("high", "low")}
 
 
-#: Columns that a judge fills.
+#: Columns that hold the judge's scores.
 GROUNDED = ("groundedness", "groundedness_worst_sentence")
 
 
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
-    """Columns of a CoT row: those of the benchmark, and these.
+    """Return the columns of a CoT row: those of the benchmark, and the following.
 
-    - `cot`, `reconstruction`: the chain of thought and what was reconstructed from it, as written;
-    - `reward`, `similarity`: eq. 1 and its S, in [0, 1];
+    - `cot`, `reconstruction`: the chain of thought and its reconstruction, unchanged;
+    - `reward`, `similarity`: R and S of eq. 1, in [0, 1];
     - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
-    - `prior_score`: similarity that the mean of the training annotations gets, a baseline for `reward`;
-    - `group_rewards`: rewards of the whole group that the row was chosen from;
-    - `groundedness`, `groundedness_worst_sentence`: how much the chain of thought is about its picture, to a
-      frozen judge that never saw the annotation, in nats per token (docs/groundedness.md); null without one;
-    - `provenance`: JSON with the model, its revision and step, prompt hash, reward rule, sampling, versions,
-      and the judge.
+    - `prior_score`: similarity of the mean of the training annotations, a baseline for `reward`;
+    - `group_rewards`: rewards of the group from which the row was chosen;
+    - `groundedness`, `groundedness_worst_sentence`: groundedness of the chain of thought and of its worst
+      sentence by a frozen judge, in nats per token (docs/groundedness.md); null without a judge;
+    - `provenance`: JSON with model, revision, step, prompt hash, reward rule, sampling, versions and judge.
     """
     from datasets import Features, List, Value
 
@@ -53,10 +52,10 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
 
 
 def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> None:
-    """Compare the columns of files with those that the manifest's spec gives.
+    """Compare the columns of files with those of the manifest's benchmark.
 
     Raises:
-        DataError: If a file is not the one that was built, or has other columns, types or class names.
+        DataError: A file differs from the manifest, or has other columns, types or class names.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -79,17 +78,17 @@ def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> Non
 
 @dataclass(frozen=True, slots=True)
 class CotDataset:
-    """A complete CoT dataset folder."""
+    """Folder of a complete CoT dataset."""
 
     root: Path
     spec: BenchmarkSpec
     manifest: Manifest
 
     def files(self, subset: Subset = "default", split: str | None = None) -> list[Path]:
-        """Parquet files of a configuration, `high` first; of every split if None.
+        """Return the Parquet files of a configuration, `high` first; of every split if None.
 
         Raises:
-            DataError: If a file is not the one that was collected.
+            DataError: A file differs from the manifest.
         """
         return [
             checked_file(self.root, path, self.manifest)
@@ -112,16 +111,15 @@ class CotDataset:
     def texts(
         self, *, min_reward: float | None = None, min_groundedness: float | None = None
     ) -> dict[str, str]:
-        """Chains of thought of the train split, by sample id.
+        """Return the chains of thought of the train split by sample id.
 
         Args:
-            min_reward: Leave out rows below this reward (tau of the paper); None takes all.
-            min_groundedness: Leave out rows whose least grounded sentence is below this, in nats per token;
-                None takes all.
+            min_reward: Smallest reward (tau of the paper); None takes all rows.
+            min_groundedness: Smallest groundedness of the worst sentence, in nats per token; None takes all.
 
         Raises:
             ConfigError: No row is left.
-            DataError: Rows have no groundedness where it is asked for.
+            DataError: `min_groundedness` is given, but a row has no groundedness.
         """
         columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
         texts = {
@@ -143,7 +141,7 @@ class CotDataset:
         if worst is None:
             raise DataError(
                 f"{self.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
-                "leave data.min_groundedness out."
+                "remove data.min_groundedness."
             )
         return worst
 
@@ -152,16 +150,16 @@ def open_cots(folder: Path | str) -> CotDataset:
     """Open a CoT dataset folder.
 
     Raises:
-        DataError: It is no complete CoT dataset.
+        DataError: The folder is not a complete CoT dataset.
     """
     root = Path(folder).expanduser()
     manifest = read_manifest(root)
     if not manifest.files or not manifest.holds_cots:
-        raise DataError(f"{root} is no CoT dataset; make chains of thought with `rise-bench collect`")
+        raise DataError(f"{root} is not a CoT dataset; make one with `rise-bench collect`")
     if missing := [name for name in manifest.files if not (root / name).is_file()]:
         raise DataError(f"{root} lacks {missing[0]}; copy the folder again or collect again")
     return CotDataset(root, manifest.benchmark, manifest)
 
 
-#: Threshold of the paper for chains of thought to train on.
+#: The paper's threshold for chains of thought to train on.
 TAU = 0.75

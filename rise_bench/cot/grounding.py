@@ -1,8 +1,8 @@
-"""Groundedness of the rows of a CoT dataset: which rollouts are judged, and which is kept for it.
+"""Groundedness of a CoT dataset: judges rollouts and chooses the one to keep for each sample.
 
-The judge is a frozen model that is shown pictures and texts, never an annotation. The other pictures of a
-row come from a pool that is drawn by seed from the same configuration of the benchmark. Every score is on
-disk when it is used, so that a killed run asks for none twice.
+The judge is a frozen model that sees pictures and texts, never an annotation. A text is compared with other
+pictures, which come from a seeded sample of the same configuration. Scores are written to disk before they
+are used, so a run that was killed does not repeat them.
 """
 
 import json
@@ -27,31 +27,31 @@ _BATCH = 16
 
 
 class Judge(Protocol):
-    """A frozen model that scores texts about pictures."""
+    """Frozen model that scores how much texts are about their pictures."""
 
     def ground(
         self, images: Sequence[Any], texts: Sequence[str], others: Sequence[Sequence[Any]]
     ) -> list[Grounded]:
-        """Score texts against their pictures, beside other pictures."""
+        """Score texts against their own pictures and against other pictures."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Name, revision and prompt."""
+        """Return name, revision and prompt."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """How rows are judged.
+    """Settings of the judge.
 
     Attributes:
-        name: The judge, as it was asked for.
-        load: Loads it.
-        swaps: Other pictures that a text is held against.
-        seed: Seed of their choice.
-        min_groundedness: None keeps the best rollout by reward. A number keeps, of the rollouts with a reward
-            of at least tau, the best one whose least grounded sentence has at least this many nats per token;
-            where there is none, the best by reward.
+        name: Name of the judge, as given by the user.
+        load: Function that loads the judge.
+        swaps: Number of other pictures to compare a text with.
+        seed: Seed that chooses them.
+        min_groundedness: Smallest groundedness of the worst sentence in nats per token. The best rollout that
+            reaches it and has a reward of at least tau is kept; if there is none, or the threshold is None,
+            the best by reward.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Judging:
 
     @property
     def options(self) -> dict[str, str]:
-        """What a manifest says of it."""
+        """Options for the manifest."""
         options = {"judge": self.name, "judge_swaps": str(self.swaps), "judge_seed": str(self.seed)}
         if self.min_groundedness is not None:
             options["select"] = f"reward, worst sentence >= {self.min_groundedness:g}"
@@ -71,7 +71,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The rollout that is kept for a sample, and its groundedness in nats per token."""
+    """Rollout that is kept for a sample, and its groundedness in nats per token."""
 
     group: Group
     score: float
@@ -89,23 +89,23 @@ def judge_rollouts(
     process: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[dict[str, Judged], dict[str, Any]]:
-    """Judge samples' rollouts in the given order, until one is grounded enough; keep that, or the first.
+    """Judge each sample's rollouts in order until one is grounded enough; keep that one, or the first.
 
     Args:
         dataset: Benchmark with images.
         config: 4-shot, 16-shot or full.
-        candidates: Sample id to rollouts, the best first.
-        judging: How.
-        log_folder: Where scores are kept; one folder inside for each judge.
+        candidates: Rollouts by sample id, best first.
+        judging: Settings of the judge.
+        log_folder: Folder of the scores, with one folder inside per judge.
         splits: Splits of the samples.
         process: Number of this process.
-        progress: Called with (samples done, all).
+        progress: Called with (number of samples judged, number in all).
 
     Returns:
-        What is kept by sample id, and what the judge says of itself.
+        The kept rollouts by sample id, and the judge's description of itself.
 
     Raises:
-        DataError: There are no pictures, or only one.
+        DataError: The dataset holds no pictures, or too few to compare with.
     """
     judge = judging.load()
     described = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
@@ -168,7 +168,7 @@ def _pictures(
 
 
 def _pool(dataset: BenchmarkDataset, config: str, splits: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Pictures that texts are held against, decoded: a sample by seed, no picture twice."""
+    """Return decoded pictures to compare texts with: a seeded sample, each picture once."""
     ids = [row["id"] for row in dataset.rows_of(splits, config, columns=["id"])]
     chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
     distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, splits, chosen)}
@@ -181,7 +181,7 @@ def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judgin
     rest = [other["picture"] for other in pool if other["source_sha256"] != row["source_sha256"]]
     if len(rest) < judging.swaps:
         raise DataError(
-            f"groundedness holds {row['id']} against {judging.swaps} other pictures, there are {len(rest)}; "
+            f"groundedness compares {row['id']} with {judging.swaps} other pictures, there are {len(rest)}; "
             "pass --judge none, or a smaller --judge-swaps"
         )
     return random.Random(f"{judging.seed}:{row['id']}").sample(rest, judging.swaps)

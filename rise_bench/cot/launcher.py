@@ -1,4 +1,4 @@
-"""Which of how many processes this one is, as accelerate, torchrun or Slurm tell it by the environment."""
+"""Rank of this process and number of processes, from the environment of accelerate, torchrun or Slurm."""
 
 import os
 
@@ -6,16 +6,16 @@ from rise_bench.errors import ConfigError
 
 
 def place_among_processes(*pairs: tuple[str, str]) -> tuple[int, int]:
-    """Return rank and number of processes.
+    """Return rank and number of processes from the environment.
 
     Args:
-        pairs: Names of the variables with rank and number; the first pair that is set counts.
+        pairs: Names of the variables for rank and number; the first pair that is set is used.
 
     Returns:
-        (0, 1) if none is set.
+        Rank from 0, and number of processes; (0, 1) if no pair is set.
 
     Raises:
-        ConfigError: What they hold is no rank among so many processes.
+        ConfigError: The variables hold no valid rank and number.
     """
     for rank, size in pairs or (("RANK", "WORLD_SIZE"),):
         if rank in os.environ:
@@ -38,4 +38,4 @@ def _whole_number(name: str, least: int) -> int:
 
 
 def _remedy(*names: str) -> str:
-    return f"Unset it (unset {' '.join(names)}), or start by torchrun, accelerate or srun, which set it."
+    return f"Unset it (unset {' '.join(names)}), or start with torchrun, accelerate or srun, which set it."

@@ -1,6 +1,6 @@
-"""The best chain of thought of each sample (best-of-G by reward), from any number of rollout logs.
+"""Best chain of thought of each sample (best-of-G by reward) from any number of rollout logs.
 
-Memory holds a few numbers for each group of rollouts and the place of its best line, not the texts.
+Memory holds a few numbers per group and the position of its best line, not the texts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,15 +12,15 @@ from rise_bench.cot.rollout_log import Located, Rollout, read_rollouts, rollout_
 
 @dataclass(slots=True)
 class Group:
-    """Rollouts of one prompt by one policy.
+    """Group of rollouts: one prompt, one policy.
 
     Attributes:
         step: Optimiser step of the policy.
-        attempt: Start of the program that sampled them.
-        rewards: Reward of each, in the order of the logs.
-        path: Log that holds the best one.
-        offset: Where its line begins.
-        picked: Reward of the rollout at `offset` where another than the best was chosen; None for the best.
+        attempt: Start of the program that sampled the group.
+        rewards: Rewards in the order of the logs.
+        path: Log that holds the chosen rollout.
+        offset: Byte offset of its line.
+        picked: Reward of the chosen rollout if it is not the best; None for the best.
     """
 
     step: int
@@ -32,18 +32,18 @@ class Group:
 
     @property
     def reward(self) -> float:
-        """Reward of the chosen rollout: the best one, unless another was picked."""
+        """Reward of the chosen rollout."""
         return max(self.rewards) if self.picked is None else self.picked
 
     def read(self) -> Rollout:
-        """The chosen rollout."""
+        """Read the chosen rollout from its log."""
         return rollout_at(self.path, self.offset)
 
 
 def groups(folders: Iterable[Path | str]) -> dict[str, list[Group]]:
-    """Every group of rollouts in the logs, by sample id.
+    """Return every group of rollouts in the logs by sample id.
 
-    A resumed run samples some steps again; the later attempt counts. Of equal rewards the first line counts.
+    If a resumed run sampled a step again, the later attempt counts. Of equal rewards the first line counts.
     """
     return _by_id(_by_key(folders))
 
@@ -70,14 +70,14 @@ def _by_key(folders: Iterable[Path | str]) -> dict[tuple[str, int, int], Group]:
 
 
 def best_of(by_id: dict[str, list[Group]]) -> dict[str, Group]:
-    """The group with the best rollout of each sample; of equal rewards the later policy's."""
+    """Return the group with the best rollout of each sample; of equal rewards, the later policy's."""
     return {uid: max(all_, key=lambda g: (g.reward, g.step, g.attempt)) for uid, all_ in by_id.items()}
 
 
 def best_first(folders: Sequence[Path | str], at_least: float) -> dict[str, list[Group]]:
-    """Every rollout of each sample with a reward of at least `at_least`, the best first.
+    """Return each sample's rollouts with a reward of at least `at_least`, best first.
 
-    Where a sample has none, its best rollout alone. Of a chain of thought that comes again, the best counts.
+    A sample without any gets its best rollout alone. Of equal chains of thought, the best rollout counts.
     """
     by_key = _by_key(folders)
     chosen: dict[str, dict[int, Group]] = {}
@@ -97,7 +97,7 @@ def _merit(group: Group) -> tuple[float, int]:
 
 
 def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:
-    """Ids of the samples with at least one whole group; a kill may leave a truncated one."""
+    """Yield the ids of samples with at least one complete group; a kill may leave a truncated one."""
     return (uid for uid, all_ in by_id.items() if any(len(g.rewards) >= samples for g in all_))
 
 

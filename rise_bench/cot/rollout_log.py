@@ -1,4 +1,4 @@
-"""Rollouts, and the logs that keep them."""
+"""Rollouts and their logs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,35 +9,34 @@ from rise_bench.cot.row_log import read_at, read_rows
 from rise_bench.errors import DataError
 from rise_bench.scoring.rewards import Verdict
 
-#: What only a rollout of the closed loop has.
+#: Fields that only rollouts of the closed loop have.
 _LOOP_ONLY = ("cot", "reconstruction", "leak_numbers", "leak_strict")
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A sampled text and its reward: chain of thought and reconstruction (eq. 1), or a response (eq. 9).
+    """Sampled text and its reward: chain of thought and reconstruction (eq. 1), or a response (eq. 9).
 
     Attributes:
         id: Id of the sample.
         step: Optimiser step of the policy that sampled it.
-        group: Copy of the prompt; the rollouts of a group were sampled from one prompt by one policy.
-        reward: Eq. 1 or 9.
+        group: Number of the copy of the prompt in its step; rollouts of a group share prompt and policy.
+        reward: R of eq. 1 or 9.
         similarity: S of the equation.
         format_ok: F of the equation.
         reason: "ok", or why the answer is unreadable.
-        leak_numbers: Whether the chain of thought has a number in it.
-        leak_strict: Whether it has a number or a class name in it.
+        leak_numbers: Whether the chain of thought contains a number.
+        leak_strict: Whether it contains a number or a class name.
         cot: Chain of thought; empty for eq. 9.
-        reconstruction: What the model answered to image and chain of thought; empty for eq. 9.
-        response: Response of eq. 9; None for eq. 1.
-        cot_tokens: Length of the chain of thought, where it is known.
-        reconstruction_tokens: Length of the reconstruction.
-        response_tokens: Length of the response.
-        groundedness: Of the chain of thought, in nats per token; None without a judge.
-        groundedness_worst_sentence: Of its least grounded sentence.
-        paid: What groundedness leaves of the reward; None without a judge.
-        attempt: Start of the program that sampled it; a resumed run samples the steps after its checkpoint
-            again.
+        reconstruction: Response to image and chain of thought; empty for eq. 9.
+        response: Response to the image (eq. 9); None for eq. 1.
+        cot_tokens: Length of the chain of thought in tokens, if known.
+        reconstruction_tokens: Length of the reconstruction in tokens.
+        response_tokens: Length of the response in tokens.
+        groundedness: Groundedness of the chain of thought in nats per token; None without a judge.
+        groundedness_worst_sentence: Groundedness of its worst sentence.
+        paid: Reward after the groundedness rule; None without a judge.
+        attempt: Start of the program that sampled it; a resumed run repeats the steps after its checkpoint.
     """
 
     id: str
@@ -62,22 +61,22 @@ class Rollout:
 
     @property
     def answer(self) -> str:
-        """Text that states the annotation."""
+        """Text that contains the annotation."""
         return self.reconstruction if self.response is None else self.response
 
     @property
     def earned(self) -> float:
-        """What the policy is paid."""
+        """Reward that the policy receives."""
         return self.reward if self.paid is None else self.paid
 
     @classmethod
     def of(cls, verdict: Verdict, **known: Any) -> Self:
-        """Rollout with a verdict and the fields that are known beside it."""
+        """Make a rollout from a verdict and further fields."""
         judged = ("reward", "similarity", "format_ok", "reason", "leak_numbers", "leak_strict")
         return cls(**{name: getattr(verdict, name) for name in judged}, **known)
 
     def to_json(self) -> dict[str, Any]:
-        """Row of the log, without what does not apply."""
+        """Return the row of the log, without fields that do not apply."""
         left_out = {"attempt", *(() if self.response is None else _LOOP_ONLY)}
         return {
             name: value for name, value in asdict(self).items() if value is not None and name not in left_out
@@ -85,7 +84,7 @@ class Rollout:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Inverse of `to_json`; unknown names are ignored.
+        """Read a row of the log; unknown names are ignored.
 
         Raises:
             KeyError, TypeError, ValueError: The row lacks its step, group or reward.
@@ -99,7 +98,7 @@ _NAMES = tuple(field.name for field in fields(Rollout))
 
 
 class Located(NamedTuple):
-    """A rollout and where its line begins, so that a reader of millions need not hold their texts."""
+    """Rollout and the byte offset of its line, so that a reader of millions need not hold their texts."""
 
     rollout: Rollout
     path: Path
@@ -107,17 +106,17 @@ class Located(NamedTuple):
 
 
 def read_rollouts(folders: Iterable[Path | str]) -> Iterator[Located]:
-    """Every whole rollout of every log in the folders; truncated lines are skipped.
+    """Yield every rollout of the logs in the folders; truncated lines are skipped.
 
     Raises:
-        DataError: A row is no rollout.
+        DataError: A row is not a rollout.
     """
     for row, path, offset in read_rows(folders):
         yield Located(_rollout(row, path, offset), path, offset)
 
 
 def latest_rollouts(folders: Iterable[Path | str]) -> list[Rollout]:
-    """Every rollout in order of steps; of a group that a resumed run sampled again, the later attempt."""
+    """Return the rollouts in order of steps; of a group that was sampled again, the later attempt."""
     rollouts = [located.rollout for located in read_rollouts(folders)]
     latest: dict[tuple[str, int, int], str] = {}
     for r in rollouts:
@@ -128,7 +127,7 @@ def latest_rollouts(folders: Iterable[Path | str]) -> list[Rollout]:
 
 
 def rollout_at(path: Path, offset: int) -> Rollout:
-    """The rollout whose line begins at `offset`."""
+    """Return the rollout whose line begins at byte `offset`."""
     return _rollout(read_at(path, offset), path, offset)
 
 

@@ -1,12 +1,11 @@
-"""Append-only JSONL log of rows: one file for each process, nothing shared.
+"""Append-only JSONL log of rows with one file per process.
 
-Every process writes only its own file, so that any number of processes on any number of machines log to one
-folder without talking to each other; a reader joins the files. A line is on disk when `append` returns, so
-`kill -9` loses at most the rows in flight; readers skip the line that it may truncate, and the next writer
-ends it.
+A process writes only its own file, so processes on several machines can log to one folder without talking to
+each other; a reader joins the files. A line is on disk when `append` returns, so `kill -9` loses at most the
+rows that are being written. Readers skip a truncated last line, and the next writer ends it.
 
-Each row has the `id` of its sample and an `attempt`, the name of a start of the program, which sorts after
-those of earlier starts.
+Each row has the `id` of its sample and an `attempt`, the name of a start of the program. Later starts have
+names that sort after earlier ones.
 """
 
 import json
@@ -23,26 +22,26 @@ _TEXTS = ("cot", "reconstruction", "response")
 
 
 def next_attempt(*folders: Path | str) -> str:
-    """Name of this start of the program, which sorts after every attempt in the logs whatever the clock says.
+    """Return a name for this start of the program that sorts after every attempt in the logs.
 
     Args:
-        *folders: Folders of the logs that are read together.
+        *folders: Folders of the logs.
     """
     last = max((located.row["attempt"] for located in read_rows(folders)), default="")
     now = f"{time.time_ns():020d}"
-    return now if now > last else f"{last}0"  # any text sorts before itself with something after it
+    return now if now > last else f"{last}0"  # the clock went back; a longer text sorts after its beginning
 
 
 class RowLog:
-    """Writer of one process; the file is opened at the first row, and kept open."""
+    """Log writer of one process; the file is opened at the first row and stays open."""
 
     def __init__(self, folder: Path | str, rank: int, *, attempt: str) -> None:
-        """Prepare `folder`/rankNNNNN.jsonl.
+        """Prepare to write `folder`/rankNNNNN.jsonl.
 
         Args:
             folder: Folder of the logs, made if absent.
-            rank: Number of this process among those that write to the folder.
-            attempt: Name of this start of the program, of `next_attempt`: later ones sort after earlier ones.
+            rank: Rank of this process, from 0.
+            attempt: Name of this start of the program, from `next_attempt`.
         """
         self.path = Path(folder) / f"rank{rank:05d}.jsonl"
         self.attempt = attempt
@@ -73,7 +72,7 @@ class RowLog:
 
 
 class LocatedRow(NamedTuple):
-    """A row, and where its line begins."""
+    """Row and the byte offset of its line."""
 
     row: dict[str, Any]
     path: Path
@@ -81,10 +80,10 @@ class LocatedRow(NamedTuple):
 
 
 def read_rows(folders: Iterable[Path | str]) -> Iterator[LocatedRow]:
-    """Every whole row of every log in the folders; truncated lines are skipped.
+    """Yield every row of the logs in the folders; truncated lines are skipped.
 
     Raises:
-        DataError: A row lacks the id of its sample, or its attempt is no text.
+        DataError: A row has no text for `id` or `attempt`.
     """
     for folder in folders:
         for path in sorted(Path(folder).glob("rank*.jsonl")):
@@ -101,7 +100,7 @@ def read_rows(folders: Iterable[Path | str]) -> Iterator[LocatedRow]:
 
 
 def read_at(path: Path, offset: int) -> dict[str, Any]:
-    """The row whose line begins at `offset`."""
+    """Return the row whose line begins at byte `offset`."""
     with path.open("rb") as file:
         file.seek(offset)
         row = _parse(file.readline())

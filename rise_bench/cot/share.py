@@ -1,4 +1,4 @@
-"""Which of several processes this one is, and the claim on its share of the work."""
+"""Share of the work of one of several processes, and the lock that claims it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,31 +14,31 @@ _START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which of how many processes this one is."""
+    """Rank of a process, from 0, and number of processes."""
 
     rank: int = 0
     of: int = 1
 
     @classmethod
     def of_environment(cls) -> "Share":
-        """Rank and size as accelerate, torchrun or Slurm set them; one process if nobody did."""
+        """Return rank and number as accelerate, torchrun or Slurm set them; one process if they are unset."""
         return cls(*place_among_processes(("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")))
 
 
 @contextmanager
 def claimed(folder: Path, share: Share, prepare: Callable[[bool], None]) -> Iterator[None]:
-    """Hold this process's share of the work in a folder, so that nobody else does it at the same time.
+    """Hold a lock on this process's share of the work in a folder.
 
-    Processes of one start have the same size and different ranks, and work side by side. Locks are released
-    by the kernel, however a process ends; the files of dead ones are removed.
+    Processes that were started together have the same `of` and different ranks, and work at the same time.
+    The kernel releases the lock of a process that ends for any reason; its file is removed by the next start.
 
     Args:
         folder: Folder of the work, made if absent and removed if it stays empty.
-        share: The share to hold.
-        prepare: Called before the claim is held, by one process at a time, with whether others are at work.
+        share: The share to lock.
+        prepare: Called by one process at a time after locking, with whether other processes are at work.
 
     Raises:
-        ConfigError: A process with this share is at work, or one of another size.
+        ConfigError: A process with this share, or one with another number of processes, is at work.
     """
     from filelock import FileLock, Timeout
 
@@ -69,7 +69,7 @@ def claimed(folder: Path, share: Share, prepare: Callable[[bool], None]) -> Iter
 
 
 def _at_work(folder: Path, own: Path) -> list[Path]:
-    """Lock files of other processes that live; those of dead ones are removed."""
+    """Return the lock files of running processes; those of ended ones are removed."""
     from filelock import FileLock, Timeout
 
     living = []

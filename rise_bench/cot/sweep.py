@@ -1,8 +1,8 @@
-"""Sampling rollouts for the samples of a benchmark without training, split over processes.
+"""Sweep: rollouts for the samples of a benchmark without training, split over processes.
 
-Each process takes the samples whose position in the dataset leaves its rank when divided by the number of
-processes, skips those that any log holds already, and appends to its own log; nobody waits for anybody.
-A rerun of the same command, with as many processes or fewer, finishes what a killed one left.
+Each process takes the samples with position % processes == rank, skips those that are in a log already, and
+appends to its own log; no process waits for another. A rerun of the same command, with as many processes or
+fewer, finishes the sweep of a killed one.
 """
 
 import json
@@ -31,7 +31,7 @@ _SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", "refused"
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did: samples annotated, and the refused ones with the reason."""
+    """Number of samples that a sweep annotated, and the reason for each refused id."""
 
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -55,14 +55,14 @@ def sweep(
     Args:
         dataset: Benchmark with images.
         config: 4-shot, 16-shot or full.
-        sampler: The model.
-        annotate: Samples and judges the rollouts of a batch of samples.
+        sampler: Sampler of the model.
+        annotate: Function that samples and rewards the rollouts of a batch.
         log_folder: Folder of the logs, shared by all processes.
         splits: Splits of the samples.
-        covered: Ids to leave out.
-        share: Which part is this process's; all of it if None.
-        patience: Samples that may be refused before the first one is annotated; None sets no limit.
-        progress: Called with the number of samples just done.
+        covered: Ids to skip.
+        share: Share of this process; None for all samples.
+        patience: Samples that the model may refuse before it has annotated any; None for no limit.
+        progress: Called with the number of samples just annotated.
 
     Raises:
         PrerequisiteError: The model cannot be reached.
@@ -93,7 +93,7 @@ def sweep(
 
 
 def refused_ids(log_folder: Path) -> set[str]:
-    """Ids of the samples that the model refused, whichever process asked."""
+    """Return the ids of samples that the model refused, of all processes."""
     return {row["id"] for row, *_ in read_rows([log_folder / _REFUSED])}
 
 
@@ -118,7 +118,7 @@ def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def in_parallel(
     call: Callable[[Any], Any], items: Iterator[Any], workers: int
 ) -> Iterator[tuple[Any, Future[Any]]]:
-    """Calls as they finish, at most `workers` at a time; items are taken only when there is room."""
+    """Yield calls as they finish, at most `workers` at a time; an item is taken when a worker is free."""
     if workers == 1:  # in this thread, where Ctrl-C interrupts the call
         for item in items:
             yield item, _called(call, item)
@@ -134,7 +134,7 @@ def in_parallel(
             for future in finished:
                 yield running.pop(future), future
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # calls that still run end when the sampler is closed
+        pool.shutdown(wait=False, cancel_futures=True)  # running calls end when the sampler is closed
 
 
 def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
@@ -147,16 +147,16 @@ def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
 
 
 def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, *, busy: bool) -> None:
-    """Delete the rollouts in a folder unless they were sampled, so far, to replace that very dataset.
+    """Delete the rollouts in a folder, unless they were sampled to replace this same dataset.
 
     Args:
         folder: Folder of the logs.
-        settings: What is asked now.
-        replaces: Hash of the manifest of the dataset that is to be overwritten; empty if there is none.
-        busy: Whether other processes work in the folder.
+        settings: Settings of the new sweep.
+        replaces: Hash of the manifest of the dataset to overwrite; empty if there is none.
+        busy: Whether other processes are at work in the folder.
 
     Raises:
-        ConfigError: They have to be deleted while others work with them.
+        ConfigError: The rollouts have to be deleted, but other processes use them.
     """
     kept = {SETTINGS_NAME: settings_text(settings), _REPLACES: replaces}
     before = {name: _text_of(folder / name) for name in kept}
@@ -176,12 +176,12 @@ def _text_of(path: Path) -> str:
 
 
 def read_sampler(folder: Path) -> dict[str, Any]:
-    """What the sampler of a sweep said of itself; empty if there was no sweep."""
+    """Return the description of a sweep's sampler; empty if there was no sweep."""
     path = folder / _SAMPLER
     try:
         sampler = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except ValueError as error:
         raise DataError(
-            f"{path} is no JSON ({error}). Delete it, and start the same command again."
+            f"{path} is not JSON ({error}). Delete it, and start the same command again."
         ) from error
     return dict(sampler)

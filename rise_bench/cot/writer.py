@@ -1,4 +1,4 @@
-"""Writing a CoT dataset: the rows of a benchmark joined with the best rollout of each sample."""
+"""Writer of CoT datasets: joins the rows of a benchmark with the best rollout of each sample."""
 
 import json
 from collections import Counter
@@ -27,20 +27,20 @@ _ROWS_PER_GROUP = 50
 
 @dataclass(frozen=True, slots=True)
 class CotPlan:
-    """What is written.
+    """Contents of a CoT dataset.
 
     Attributes:
-        benchmark: Benchmark whose rows get a chain of thought.
+        benchmark: Benchmark of the rows.
         config: Its configuration: 4-shot, 16-shot or full.
-        best: Sample id to the group with its best rollout; samples without one are left out and named.
-        provenance: Group to model, prompt hash, reward rule, sampling and versions.
-        tau: Rewards of at least tau are `high`.
-        variant: Similarity of `prior_score`.
-        only: Ids that were asked for; None for all.
+        best: Group with the best rollout by sample id; samples without one are skipped and listed.
+        provenance: Function from group to model, prompt hash, reward rule, sampling and versions.
+        tau: Smallest reward of the shard `high`.
+        variant: Variant of the similarity in `prior_score`.
+        only: Ids of the samples to collect; None for all.
         splits: Splits of the rows.
-        grounded: Sample id to groundedness and that of the worst sentence; absent where nobody judged.
-        judge: What the judge says of itself, for the provenance.
-        options: What the manifest says of the collection beyond these.
+        grounded: Groundedness of the chain of thought and of its worst sentence by sample id.
+        judge: The judge's description of itself, for the provenance.
+        options: Further options for the manifest.
     """
 
     benchmark: BenchmarkDataset
@@ -57,11 +57,11 @@ class CotPlan:
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
-    """Write the folder: parquet shards `high` and `low`, card and, last, the manifest.
+    """Write the folder: Parquet shards `high` and `low`, then the card, then the manifest.
 
     Raises:
         DataError: No sample has a rollout.
-        ConfigError: `out` may not be written.
+        ConfigError: `out` exists and may not be replaced.
     """
     if not plan.best:
         raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
@@ -183,7 +183,7 @@ def cot_options(
     only: frozenset[str] | None,
     splits: tuple[str, ...] = ("train",),
 ) -> dict[str, str]:
-    """What decides which rows a CoT dataset has, and where they stand."""
+    """Return the options that decide which rows a CoT dataset has, and in which shard."""
     options = {"cots_of": benchmark.sha256, "config": config, "tau": f"{tau:g}"}
     if only is not None:
         options["only_ids_sha256"] = sha256_bytes("\n".join(sorted(only)).encode())
@@ -193,7 +193,7 @@ def cot_options(
 
 
 def card(plan: CotPlan, manifest: Manifest) -> str:
-    """The dataset card, with the configurations that `load_dataset` reads."""
+    """Return the dataset card with the configurations for `load_dataset`."""
     spec = plan.benchmark.spec
     counts = {s: sum(e.rows for e in manifest.files.values() if e.shard == s) for s in ("high", "low")}
     metadata = {
@@ -222,7 +222,7 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
 
 
 def _configurations(manifest: Manifest) -> list[dict[str, Any]]:
-    """Files of each configuration by split; `datasets` cannot load one without rows."""
+    """Return the files of each configuration by split, without empty ones, which `datasets` cannot load."""
     held = {(entry.split, entry.shard) for entry in manifest.files.values()}
     configurations = []
     for name, pattern in (("default", ""), ("high", "high-")):
