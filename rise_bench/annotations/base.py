@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from rise_bench.annotations.leak_rule import Secrets
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from rise_bench.annotations.metric import Metric, RankedScore
     from rise_bench.annotations.trainer_form import TrainerForms
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"]
+SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered"]
 
 #: How a person edits the values of `AnnotationKind.to_json`: `boxes`, lists `[x, y, w, h]` dragged over the
 #: image; `shares`, a slider for each class that keep their sum 1; `text`, any values as JSON.
@@ -86,6 +88,7 @@ class AnnotationKind(ABC, Generic[A]):
         columns: Columns of a row that hold the annotation.
         task_category: Task of the Hub that it belongs to.
         secret: What a chain of thought may not write, as the prompt says it.
+        answer_form: What prompts write between the tags of an answer.
         fitted: Baselines that need training samples.
         prior: Baseline that a chain of thought has to beat.
         references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
@@ -103,6 +106,7 @@ class AnnotationKind(ABC, Generic[A]):
     columns: ClassVar[tuple[str, ...]]
     task_category: ClassVar[str] = "image-text-to-text"
     secret: ClassVar[str] = "the annotation"
+    answer_form: ClassVar[str] = "JSON"
     fitted: ClassVar[tuple[str, ...]] = ()
     prior: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
@@ -156,13 +160,9 @@ class AnnotationKind(ABC, Generic[A]):
         """Return the class names that an annotation is over."""
         return ()
 
-    def leak_names(self, annotation: A, category: str) -> tuple[str, ...]:
-        """Return the names that a chain of thought may not write under the strict leak rule."""
-        return tuple(filter(None, (*self.classes_of(annotation), category)))
-
-    def leak_texts(self, annotation: A) -> tuple[str, ...]:
-        """Return the texts without a number that a chain of thought may not write under either leak rule."""
-        return ()
+    def secrets(self, annotation: A, category: str) -> Secrets:
+        """Return what a chain of thought may not write: any number, and class names under the strict rule."""
+        return Secrets(classes=tuple(filter(None, (*self.classes_of(annotation), category))))
 
     def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
         """Return why a ground truth cannot be scored against; empty if it can."""

@@ -74,6 +74,8 @@ class Metric:
         sample: Value of a sample from its ground truth and a readable annotation; the metric is the mean,
             unreadable samples have `worst`. None if the metric needs all samples, or `scoring` computes it.
         pool: Collects all samples, if the metric is not a mean over samples.
+        response: Value of a sample from its ground truth and the raw response, for a score that reads
+            responses in its own way; `sample` is then the value of an annotation without a response.
         labels: Names of the worst and the best value of a sample, if it has no other.
     """
 
@@ -88,12 +90,15 @@ class Metric:
     ranks: bool = False
     sample: Callable[[Any, Any], float] | None = None
     pool: Callable[[Sequence[Gold], Sequence[Annotation | None]], Pool] | None = None
+    response: Callable[[Any, str], float] | None = None
     labels: tuple[str, str] | None = None
 
-    def score(self, gold: Annotation, stated: Annotation | None) -> float:
-        """Return the value of one sample."""
+    def score(self, gold: Annotation, stated: Annotation | None, response: str | None = None) -> float:
+        """Return the value of one sample; `response` is the text that states the annotation, if any."""
         if self.sample is None:
             raise ValueError(f"{self.name} has no value of a single sample")
+        if self.response is not None and response is not None:
+            return self.response(gold, response)
         return self.worst if stated is None else self.sample(gold, stated)
 
     def win_and_tie(self, value: float, reference: float) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def reconstruct_prompt(
     return (
         f"Question: {task_sentence(spec, gold)}\nReasoning: {clean_cot(cot)}\n"
         f"Follow this reasoning. {answer_form(spec, gold, answer_format)}\n"
-        "Write only <answer>JSON</answer>."
+        f"Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
     )
 
 
@@ -57,7 +57,7 @@ def think_answer_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFo
     return (
         f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
         "First describe the visual cues and reason from them, then answer. "
-        "Write <think>reasoning</think><answer>JSON</answer>."
+        f"Write <think>reasoning</think><answer>{KINDS[spec.kind].answer_form}</answer>."
     )
 
 
@@ -65,7 +65,7 @@ def answer_only_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFor
     """Ask for the annotation at once."""
     return (
         f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
-        "Write only <answer>JSON</answer>."
+        f"Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
     )
 
 

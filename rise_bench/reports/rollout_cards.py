@@ -11,6 +11,7 @@ from typing import Any
 from rise_bench.annotations.answer_format import AnswerFormat, Style
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import kind_of
+from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.files.images import decode_rgb
@@ -89,24 +90,22 @@ def _card(
     stated: Annotation | None = None
     if gold:
         stated, _ = read_stated(gold, rollout.answer, replace(answer_format, style=style))
-    kind = kind_of(gold.annotation) if gold else None
-    classes = kind.leak_names(gold.annotation, gold.category) if kind and gold else ()
-    texts = kind.leak_texts(gold.annotation) if kind and gold else ()
+    secrets = kind_of(gold.annotation).secrets(gold.annotation, gold.category) if gold else Secrets()
     return {
         "id": rollout.id,
         "badges": _badges(rollout, remarks),
-        "cot": mark_leaks(rollout.cot, classes, texts) if looped else None,
+        "cot": mark_leaks(rollout.cot, secrets) if looped else None,
         "text": rollout.answer,
         "readable": stated is not None,
         **(_shown(gold, stated) if gold else {"layers": (), "caption": (), "bars": {}}),
     }
 
 
-def mark_leaks(cot: str, classes: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+def mark_leaks(cot: str, secrets: Secrets) -> list[tuple[str, str]]:
     """Cut a chain of thought, as it enters a prompt, into pieces: text, and the reason if it is a leak."""
     cot = clean_cot(cot)
     pieces, position = [], 0
-    for span in sorted(find_leaks(cot, classes=classes, texts=texts), key=lambda s: s.start):
+    for span in sorted(find_leaks(cot, **secrets._asdict()), key=lambda s: s.start):
         if span.start >= position:
             pieces += [(cot[position : span.start], ""), (cot[span.start : span.end], span.reason)]
             position = span.end

@@ -77,11 +77,7 @@ def explain_response(
         frame=answer_format.frame(gold),
         verdict=verdict,
         score=score,
-        leaks=find_leaks(
-            text,
-            classes=kind.leak_names(gold.annotation, gold.category),
-            texts=kind.leak_texts(gold.annotation),
-        ),
+        leaks=find_leaks(text, **kind.secrets(gold.annotation, gold.category)._asdict()),
         matches=() if verdict.stated is None else kind.matches(gold.annotation, verdict.stated),
         equation=9 if cot is None else 1,
     )

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from rise_bench.annotations.characters import look, marks
+from rise_bench.annotations.leak_rule import stated
 from rise_bench.scoring.class_forms import split_forms
 from rise_bench.scoring.number_words import has_number_words, number_word_spans
 
@@ -44,13 +45,22 @@ class LeakSpan(NamedTuple):
     reason: str
 
 
-def find_leaks(text: str, *, classes: Iterable[str] = (), texts: Iterable[str] = ()) -> tuple[LeakSpan, ...]:
-    """Return the leaks of a text, in order.
+def find_leaks(
+    text: str,
+    *,
+    classes: Iterable[str] = (),
+    texts: Iterable[str] = (),
+    statements: tuple[re.Pattern[str], ...] = (),
+    numbers: bool = True,
+) -> tuple[LeakSpan, ...]:
+    """Return the leaks of a text, in order; `**kind.secrets(…)._asdict()` are those of an annotation.
 
     Args:
         text: A chain of thought.
         classes: Class names that count as leaks (`leak="strict"`); empty for the paper's rule.
         texts: Texts of the annotation that count as leaks under both rules.
+        statements: Patterns of statements that count under both rules; see `Secrets`.
+        numbers: Whether any number counts.
 
     >>> [(leak.text, leak.reason) for leak in find_leaks("joy at 80%, two dogs, eighty per cent")]
     [('80%', 'percentage'), ('eighty per cent', 'number_word')]
@@ -59,21 +69,39 @@ def find_leaks(text: str, *, classes: Iterable[str] = (), texts: Iterable[str] =
     """
     names = tuple(classes)
     seen, places = look(text)
-    spans = [*_number_leaks(seen, names), *_class_leaks(seen, names), *_text_leaks(seen, texts)]
+    spans = [
+        *(_number_leaks(seen, names) if numbers else ()),
+        *_class_leaks(seen, names),
+        *_text_leaks(seen, texts),
+        *stated(seen, statements),
+    ]
     return tuple(_span(text, places, *span) for span in sorted(spans))
 
 
-def leak_verdicts(text: str, classes: Iterable[str], texts: Iterable[str] = ()) -> tuple[bool, bool]:
-    """Return whether a text leaks by the paper's rule, and by the strict rule."""
+def leak_verdicts(
+    text: str,
+    classes: Iterable[str],
+    texts: Iterable[str] = (),
+    statements: tuple[re.Pattern[str], ...] = (),
+    numbers: bool = True,
+) -> tuple[bool, bool]:
+    """Return whether a text leaks by the paper's rule (`leak="numbers"`), and by the strict rule."""
     names = tuple(classes)
     seen, _ = look(text)
-    numbers = (
-        _DIGIT.search(seen) is not None
-        or has_number_words(seen, names)
-        or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
+    leaks = (
+        (numbers and _has_number(seen, names))
         or any(True for _ in _text_leaks(seen, texts))
+        or any(True for _ in stated(seen, statements))
     )
-    return numbers, numbers or any(True for _ in _class_leaks(seen, names))
+    return leaks, leaks or any(True for _ in _class_leaks(seen, names))
+
+
+def _has_number(seen: str, classes: tuple[str, ...]) -> bool:
+    return (
+        _DIGIT.search(seen) is not None
+        or has_number_words(seen, classes)
+        or (not seen.isascii() and _HAN_NUMBER.search(seen) is not None)
+    )
 
 
 def _span(text: str, places: list[int] | None, start: int, end: int, reason: str) -> LeakSpan:

@@ -34,7 +34,8 @@ class RewardRule:
         variant: Similarity variant.
         leak_term: Whether a CoT that leaks gets no reward (L of eq. 1).
         format_term: Whether a wrong format gets no reward (F of eqs. 1 and 9).
-        leak: What counts as a leak: the paper's `numbers`, or `strict` (class names too).
+        leak: What counts as a leak: the paper's `numbers` (or what a kind has in their place), or `strict`
+            (class names too).
         upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
         grounded: Effect of groundedness on eq. 1, beyond the paper: `none`; `gate` gives no reward below the
             threshold; `multiply` gives a share that rises from 0 at the threshold to 1 one scale above it.
@@ -75,8 +76,8 @@ class Verdict:
     Attributes:
         reward: Eq. 1 or 9, a number in [0, 1] (`literal` may exceed 1).
         similarity: S without the other terms; 0 if unreadable.
-        leak_numbers: Whether the CoT contains a number (always False for eq. 9).
-        leak_strict: Whether the CoT contains a number or a class name (always False for eq. 9).
+        leak_numbers: Whether the CoT contains a number, or what else is secret (always False for eq. 9).
+        leak_strict: The same, or a class name (always False for eq. 9).
         format_ok: F of eqs. 1 and 9.
         reason: "ok", or why the stated annotation was unreadable.
         stated: The stated annotation, boxes in pixels of the original image; None if unreadable.
@@ -157,9 +158,8 @@ def cot_reward(
     if rule.grounded != "none" and groundedness is None:
         raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
     stated, reading = read_stated(gold, reconstruction_text, replace(answer_format, style="answer_only"))
-    kind = kind_of(gold.annotation)
-    names, texts = kind.leak_names(gold.annotation, gold.category), kind.leak_texts(gold.annotation)
-    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), names, texts)
+    secrets = kind_of(gold.annotation).secrets(gold.annotation, gold.category)
+    leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), *secrets)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok and cot_format_ok(cot)
     reward = score

@@ -99,7 +99,7 @@ class Report:
 def score_response(gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT) -> SampleScore:
     """Score a raw response; no text raises an error."""
     stated, reading = read_stated(gold, text, answer_format)
-    return _score(gold, reading, stated)
+    return _score(gold, reading, stated, text)
 
 
 def score_annotation(gold: Gold, stated: Annotation) -> SampleScore:
@@ -112,9 +112,9 @@ def score_unreadable(gold: Gold, reading: Reading) -> SampleScore:
     return _score(gold, reading, None)
 
 
-def _score(gold: Gold, reading: Reading, stated: Annotation | None) -> SampleScore:
+def _score(gold: Gold, reading: Reading, stated: Annotation | None, text: str | None = None) -> SampleScore:
     metrics = (metric for metric in KINDS[gold.kind].metrics if metric.sample)
-    values = {metric.name: metric.score(gold.annotation, stated) for metric in metrics}
+    values = {metric.name: metric.score(gold.annotation, stated, text) for metric in metrics}
     score = SIMILARITY.worst if stated is None else similarity(gold.annotation, stated)
     return SampleScore(gold.id, reading, stated, score, values)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cli import app
 from rise_bench.cot.rollout_log import Rollout, latest_rollouts
@@ -170,7 +171,7 @@ def test_the_samples_span_best_to_worst_of_the_last_steps():
 
 
 def test_leaks_are_marked_where_they_are(boxes_run):
-    pieces = mark_leaks("About 40% <joy> is here", ("joy", "fear"))
+    pieces = mark_leaks("About 40% <joy> is here", Secrets(("joy", "fear")))
     assert [text for text, _ in pieces] == ["About ", "40%", " <", "joy", "> is here"]
     assert [bool(reason) for _, reason in pieces] == [False, True, False, True, False]
     RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row(cot="<b>It is</b> 40% of it")])

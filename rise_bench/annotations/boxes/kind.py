@@ -17,6 +17,7 @@ from rise_bench.annotations.boxes.ranked import ranked_scores
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
+from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.annotations.metric import RankedScore
 
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
@@ -81,13 +82,15 @@ class BoxesKind(AnnotationKind[Boxes]):
         """Say what the four numbers are."""
         return "boxes, [x, y, w, h] in pixels"
 
-    def leak_names(self, annotation: Boxes, category: str) -> tuple[str, ...]:
-        """Return the category; none where there is no such object, which cannot be said without its name."""
-        return (category,) if category and annotation.xywh else ()
+    def secrets(self, annotation: Boxes, category: str) -> Secrets:
+        """Return any number, and the category under the strict rule.
 
-    def leak_texts(self, annotation: Boxes) -> tuple[str, ...]:
-        """Return the empty list, where it is the annotation; that there is none may be said in words."""
-        return () if annotation.xywh else ("[]", "empty list")
+        Without such an object they are any number and the empty list: that there is none may be said in
+        words, which needs its name.
+        """
+        if annotation.xywh:
+            return Secrets(classes=(category,) if category else ())
+        return Secrets(texts=("[]", "empty list"))
 
     def problem(self, gold: Gold, classes: tuple[str, ...]) -> str:
         """Find too many boxes, and boxes that are empty, not finite or outside the image."""
