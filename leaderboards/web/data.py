@@ -73,11 +73,13 @@ def _sample(metric: Metric, score: SampleScore, response: str) -> dict[str, Any]
 
 
 def _drawing(annotation: Annotation) -> dict[str, list[Any]]:
-    """Return boxes over the image and bars in the order of the classes."""
+    """Return outlines over the image, and bars in the order of the classes."""
     kind = kind_of(annotation)
-    boxes = [[_rounded(side) for side in box] for box in kind.overlay(annotation)[:MAX_STATED]]
+    outlines = [
+        [[_rounded(x), _rounded(y)] for x, y in outline] for outline in kind.outlines(annotation)[:MAX_STATED]
+    ]
     shares = [_rounded(share) for share in kind.shares(annotation).values()]
-    return {name: values for name, values in (("boxes", boxes), ("shares", shares)) if values}
+    return {name: values for name, values in (("outlines", outlines), ("shares", shares)) if values}
 
 
 def _rounded(number: float) -> float:

@@ -27,6 +27,9 @@ SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1"
 #: image; `shares`, a slider for each class that keep their sum 1; `text`, any values as JSON.
 Editor = Literal["boxes", "shares", "text"]
 
+#: Closed outline: points (x, y), of which the last is joined to the first.
+Outline = tuple[tuple[float, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -93,6 +96,7 @@ class AnnotationKind(ABC, Generic[A]):
         prior: Baseline that a chain of thought has to beat.
         references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
         in_frame: Whether its numbers mean something only in a frame.
+        outlined: Whether `outlines` say more of the parts than the boxes of `overlay`.
         variants: Variants of the similarity that differ for this kind.
         audit_variant: Variant that an error on either side lowers.
         min_classes: Classes that a benchmark needs at least.
@@ -111,6 +115,7 @@ class AnnotationKind(ABC, Generic[A]):
     prior: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
     in_frame: ClassVar[bool] = False
+    outlined: ClassVar[bool] = False
     variants: ClassVar[tuple[SimilarityVariant, ...]] = ("paper",)
     audit_variant: ClassVar[SimilarityVariant] = "paper"
     min_classes: ClassVar[int] = 0
@@ -303,8 +308,14 @@ class AnnotationKind(ABC, Generic[A]):
         return ()
 
     def overlay(self, annotation: A) -> tuple[Box, ...]:
-        """Return the boxes that show an annotation over its image."""
+        """Return the boxes around the parts of an annotation over its image."""
         return ()
+
+    def outlines(self, annotation: A) -> tuple[Outline, ...]:
+        """Return the outlines of the parts, as they are drawn; filled by the even-odd rule."""
+        return tuple(
+            ((x, y), (x + w, y), (x + w, y + h), (x, y + h)) for x, y, w, h in self.overlay(annotation)
+        )
 
     def shares(self, annotation: A) -> dict[str, float]:
         """Return numbers in [0, 1] that show an annotation as bars."""

@@ -129,14 +129,14 @@ def _badges(rollout: Rollout, remarks: Sequence[Badge]) -> list[Badge]:
 
 
 def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
-    """Ground truth and, where it can be read, the statement: bars, boxes over the image, or text."""
+    """Ground truth and, where it can be read, the statement: bars, outlines over the image, or text."""
     kind, annotations = kind_of(gold.annotation), {"gold": gold.annotation}
     if stated is not None:
         annotations["stated"] = stated
     shares = {name: kind.shares(annotation) for name, annotation in annotations.items()}
-    layers = {name: kind.overlay(annotation) for name, annotation in annotations.items()}
+    layers = {name: kind.outlines(annotation) for name, annotation in annotations.items()}
     texts = {
-        name: f"{len(layers[name])} box(es)" if layers["gold"] else kind.render(annotation)
+        name: f"{len(layers[name])} {kind.name}" if layers["gold"] else kind.render(annotation)
         for name, annotation in annotations.items()
     }
     caption = (
@@ -147,7 +147,7 @@ def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
     return {
         "width_px": gold.width_px,
         "height_px": gold.height_px,
-        "layers": [(name, boxes) for name, boxes in layers.items() if layers["gold"]],
+        "layers": [(name, outlines) for name, outlines in layers.items() if layers["gold"]],
         "caption": () if shares["gold"] else caption,
         "bars": {key: [(name, of[key]) for name, of in shares.items()] for key in shares["gold"]},
     }

@@ -176,16 +176,16 @@ def test_samples_are_worst_first_with_boxes_on_the_picture(browser: Browser, add
     run = json.loads((site / "runs" / "rise--coco-sub-0.json").read_text())
     worst = min(run["samples"], key=lambda sample: sample["similarity"])
     assert browser.run("document.querySelector('.sample h3 a').textContent") == worst["id"]
-    stated = browser.run("document.querySelectorAll('.sample')[0].querySelectorAll('rect.stated').length")
-    assert stated == len(worst["stated"]["boxes"])
+    stated = browser.run("document.querySelectorAll('.sample')[0].querySelectorAll('polygon.stated').length")
+    assert stated == len(worst["stated"]["outlines"])
     box = browser.run(
-        "(() => { const [img, rect] = ['img', 'rect.stated'].map(s => document.querySelector('.sample ' + s)"
-        ".getBoundingClientRect()); return [(rect.x - img.x) / img.width, rect.width / img.width]; })()"
+        "(() => { const [img, drawn] = ['img', 'polygon.stated'].map(name => document"
+        ".querySelector('.sample ' + name).getBoundingClientRect());"
+        " return [(drawn.x - img.x) / img.width, drawn.width / img.width]; })()"
     )
     width = json.loads((site / "gold" / "coco_sub.json").read_text())["samples"][worst["id"]]["width"]
-    assert box == pytest.approx(
-        [worst["stated"]["boxes"][0][0] / width, worst["stated"]["boxes"][0][2] / width], abs=0.02
-    )
+    (left, _), _, (right, _), _ = worst["stated"]["outlines"][0]
+    assert box == pytest.approx([left / width, (right - left) / width], abs=0.02)
     assert browser.run(SAMPLES) == 20
     click(browser, "#more")
     assert browser.run(SAMPLES) == 40

@@ -106,10 +106,12 @@ def test_boxes_are_drawn_in_pixels_of_the_image_whatever_unit_the_model_writes(b
     Balanced(page)
     layer = (
         r'<svg class="overlay {}" viewBox="0 0 200 100"[^>]*>'
-        r'<rect x="{}" y="{}" width="{}" height="{}"/></svg>'
+        r'<polygon points="{}"/></svg>'
     )
-    assert re.search(layer.format("gold", "20.0", "30.0", "40.0", "50.0"), page)
-    assert re.search(layer.format("stated", "20.0", "25.0", "40.0", "50.0"), page)  # thousandths -> pixels
+    assert re.search(layer.format("gold", "20.0,30.0 60.0,30.0 60.0,80.0 20.0,80.0"), page)
+    assert re.search(
+        layer.format("stated", "20.0,25.0 60.0,25.0 60.0,75.0 20.0,75.0"), page
+    )  # thousandths -> pixels
     assert "What is &lt;round&gt;?" in page
 
 

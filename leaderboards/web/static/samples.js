@@ -11,7 +11,7 @@ let drawn = 0;
 let more = null;
 
 function el(tag, attributes = {}, ...children) {
-  const svg = ["svg", "rect", "text", "line"].includes(tag);
+  const svg = ["svg", "rect", "polygon", "text", "line"].includes(tag);
   const node = svg ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, value);
   node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
@@ -73,24 +73,24 @@ function facts(run, benchmark) {
   return parts;
 }
 
-function boxes(annotation, kind) {
-  return (annotation?.boxes || []).map(([x, y, w, h]) => el("rect", { class: `box ${kind}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }));
+function outlines(annotation, kind) {
+  return (annotation?.outlines || []).map((points) => el("polygon", { class: `outline ${kind}`, points: points.join(" ") }));
 }
 
 function picture(item, stated, other) {
   const { width, height } = item.truth;
-  const hasBoxes = Boolean(item.truth.gold.boxes);
-  if (!item.truth.image && !hasBoxes) return null;
+  const hasParts = Boolean(item.truth.gold.outlines);
+  if (!item.truth.image && !hasParts) return null;
   const figure = el("figure", { class: "picture" });
-  const frame = { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "true and stated boxes" };
-  const marks = hasBoxes ? [...boxes(item.truth.gold, "gold"), ...boxes(stated, "stated"), ...boxes(other, "other")] : [];
+  const frame = { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "true and stated annotation" };
+  const marks = hasParts ? [...outlines(item.truth.gold, "gold"), ...outlines(stated, "stated"), ...outlines(other, "other")] : [];
   if (item.truth.image) {
     const image = el("img", { src: item.truth.image, width, height, loading: "lazy", decoding: "async", alt: item.truth.category || "sample" });
     figure.append(el("div", { class: "frame" }, image, marks.length ? el("svg", { class: "over", preserveAspectRatio: "none", ...frame }, ...marks) : null));
     if (item.truth.license) figure.append(el("figcaption", {}, `Licence ${item.truth.license}`));
   } else {
     figure.append(el("svg", { class: "blank", ...frame }, ...marks));
-    figure.append(el("figcaption", {}, "The image may not be republished; boxes are drawn on an empty frame."));
+    figure.append(el("figcaption", {}, "The image may not be republished; annotations are drawn on an empty frame."));
   }
   return figure;
 }
@@ -214,9 +214,9 @@ function setUpControls(view, others) {
 }
 
 function legend(view) {
-  const boxesOfTwo = view.second && view.items.some((item) => item.truth.gold.boxes);
-  const keys = [el("span", { class: "key" }, "truth"), el("span", { class: "key stated" }, boxesOfTwo ? view.first.run.model.name : "answer")];
-  if (boxesOfTwo) keys.push(el("span", { class: "key other" }, view.second.run.model.name));
+  const partsOfTwo = view.second && view.items.some((item) => item.truth.gold.outlines);
+  const keys = [el("span", { class: "key" }, "truth"), el("span", { class: "key stated" }, partsOfTwo ? view.first.run.model.name : "answer")];
+  if (partsOfTwo) keys.push(el("span", { class: "key other" }, view.second.run.model.name));
   return el("p", { class: "legend" }, ...keys);
 }
 

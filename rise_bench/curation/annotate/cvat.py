@@ -44,7 +44,7 @@ def create(
     """Make the function; the parameters are the options of `rise-bench annotate`.
 
     Raises:
-        ConfigError: The annotations are neither boxes nor shares of classes, or a parameter makes no sense.
+        ConfigError: The annotations have neither parts nor shares of classes, or a parameter makes no sense.
     """
     require_extra("cvat")
     urls, name = endpoint_of(model, [endpoint] if endpoint else [], api_key_env)
@@ -75,7 +75,8 @@ class CvatFunction:
         """Labels, each with the reason as an attribute of text."""
         from cvat_sdk import auto_annotation as cvat
 
-        kind = "rectangle" if self._job.run.has_boxes else "tag"
+        run = self._job.run
+        kind = "polygon" if run.has_outlines else "rectangle" if run.has_boxes else "tag"
         reason = cvat.text_attribute_spec("reason", _REASON_ID)
         labels = [cvat.label_spec(name, n, type=kind, attributes=[reason]) for name, n in self._ids.items()]
         return cvat.DetectionFunctionSpec(labels=labels)
@@ -92,11 +93,14 @@ class CvatFunction:
         least, run = context.conf_threshold or 0.0, self._job.run
         shapes: list[Any] = []
         for answer in self._answers(context.frame_name, image):
-            for label, (x, y, w, h), confidence in run.boxes(answer):
-                if confidence >= least:
-                    corners = [x, y, x + w, y + h]
+            for part in run.parts(answer):
+                if part.confidence >= least:
+                    attributes, label_id = _attributes(answer.reason), self._ids[part.label]
+                    (x, y, w, h), points = part.box, [side for point in part.outline for side in point]
                     shapes.append(
-                        cvat.rectangle(self._ids[label], corners, attributes=_attributes(answer.reason))
+                        cvat.polygon(label_id, points, attributes=attributes)
+                        if run.has_outlines
+                        else cvat.rectangle(label_id, [x, y, x + w, y + h], attributes=attributes)
                     )
             if (label := run.label(answer)) and (answer.confidence or 0.0) >= least:
                 shapes.append(cvat.tag(self._ids[label], attributes=_attributes(answer.reason)))

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from rise_bench.annotations.base import Annotation, AnnotationKind
+from rise_bench.annotations.base import Annotation, AnnotationKind, Outline
 from rise_bench.annotations.boxes.values import TARGET, Box
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -73,6 +74,21 @@ class AnnotatedPicture:
         return min((a.confidence for a in self.answers if a.confidence is not None), default=None)
 
 
+class Part(NamedTuple):
+    """A part of an annotation: its label, the box around it, its outline, and its confidence."""
+
+    label: str
+    box: Box
+    outline: Outline
+    confidence: float
+
+    @property
+    def area_px(self) -> float:
+        """Area of the outline in pixels, by the shoelace formula."""
+        points = zip(self.outline, (*self.outline[1:], self.outline[0]), strict=True)
+        return abs(sum(x * y_next - x_next * y for (x, y), (x_next, y_next) in points)) / 2
+
+
 @dataclass(frozen=True)
 class AnnotationRun:
     """What all pictures of a run have in common.
@@ -100,8 +116,13 @@ class AnnotationRun:
 
     @cached_property
     def has_boxes(self) -> bool:
-        """Whether annotations are shown as boxes."""
+        """Whether annotations have parts, with boxes around them."""
         return any(map(self.kind.overlay, self.kind.examples(self.spec.classes)))
+
+    @property
+    def has_outlines(self) -> bool:
+        """Whether the outlines of the parts say more than their boxes."""
+        return self.kind.outlined
 
     @cached_property
     def has_shares(self) -> bool:
@@ -115,12 +136,12 @@ class AnnotationRun:
             return self.categories or (TARGET,)
         return self.spec.classes if self.has_shares else ()
 
-    def boxes(self, answer: Answer) -> Iterator[tuple[str, Box, float]]:
-        """Yield label, box and confidence of each box of an answer."""
+    def parts(self, answer: Answer) -> Iterator[Part]:
+        """Yield the parts of an answer."""
         if answer.annotation is not None:
-            boxes = self.kind.overlay(answer.annotation)
-            for box, confidence in zip(boxes, answer.parts, strict=True):
-                yield answer.category or TARGET, box, confidence
+            boxes, outlines = self.kind.overlay(answer.annotation), self.kind.outlines(answer.annotation)
+            for box, outline, confidence in zip(boxes, outlines, answer.parts, strict=True):
+                yield Part(answer.category or TARGET, box, outline, confidence)
 
     def label(self, answer: Answer) -> str:
         """Return the class with the largest share, the first of equals; empty without shares."""

@@ -67,7 +67,7 @@ def _card(item: ReviewItem, rank: int, error: str) -> dict[str, Any]:
         "asked": item.question or item.category,
         "width_px": item.width_px,
         "height_px": item.height_px,
-        "layers": [(name, kind.overlay(annotation)) for name, annotation in annotations.items()],
+        "layers": [(name, kind.outlines(annotation)) for name, annotation in annotations.items()],
         "bars": {name: pairs for name, pairs in bars.items() if any(share >= 0.005 for _, share in pairs)},
         "given": kind.render(item.given),
         "model": "no readable answer" if item.suggested is None else kind.render(item.suggested),

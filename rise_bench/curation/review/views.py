@@ -71,13 +71,13 @@ def decision_view(review: Review, index: int) -> dict[str, Any]:
 
 
 def _annotation(annotation: Annotation | None) -> dict[str, Any] | None:
-    """Return the values of an annotation, and what shows them: boxes over the image, bars and text."""
+    """Return the values of an annotation, and what shows them: outlines over the image, bars and text."""
     if annotation is None:
         return None
     kind = KINDS[annotation.kind]
     return {
         "values": kind.to_json(annotation),
-        "overlay": kind.overlay(annotation),
+        "outlines": kind.outlines(annotation),
         "shares": list(kind.shares(annotation).items()),
         "text": kind.render(annotation),
     }

@@ -160,7 +160,9 @@ def test_a_broken_image_says_what_is_wrong(client, boxes_folder):
 
 def test_an_item_is_told_with_what_shows_it(client):
     item = client.get("/api/items/0?show=undecided").json()
-    assert item["given"]["values"] == item["given"]["overlay"] == [list(box) for box in boxes().xywh]
+    assert item["given"]["values"] == [list(box) for box in boxes().xywh]
+    corners = [[outline[0], outline[2]] for outline in item["given"]["outlines"]]
+    assert corners == [[[x, y], [x + w, y + h]] for x, y, w, h in boxes().xywh]
     assert item["scores"] == [["suspicion", 1.0]] and HOSTILE in item["why"][0]
     assert [item[name] for name in ("before", "after", "undecided", "place", "total")] == [None, 1, 0, 0, 5]
     assert client.get("/api/items/2").json()["given"] is None

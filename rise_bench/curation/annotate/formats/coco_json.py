@@ -1,4 +1,7 @@
-"""COCO json: boxes with `score`, and the reason in `attributes`; what FiftyOne, CVAT and Datumaro read."""
+"""COCO json: boxes and outlines with `score`, and the reason in `attributes`.
+
+FiftyOne, CVAT and Datumaro read it.
+"""
 
 import json
 import shutil
@@ -34,17 +37,18 @@ def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPictu
             image |= {"width": shown.width_px, "height": shown.height_px}
             images.write(("\n" if image_id == 1 else ",\n") + json.dumps(image))
             for answer in picture.annotated:
-                for label, box, confidence in run.boxes(answer):
-                    box_id, (x, y, w, h) = next(box_ids), (round(side, 2) for side in box)
+                for part in run.parts(answer):
+                    box_id, (x, y, w, h) = next(box_ids), (round(side, 2) for side in part.box)
+                    outline = [round(number, 2) for point in part.outline for number in point]
                     annotation = {
                         "id": box_id,
                         "image_id": image_id,
-                        "category_id": ids[label],
+                        "category_id": ids[part.label],
                         "bbox": [x, y, w, h],
-                        "area": round(w * h, 2),
+                        "area": round(part.area_px if run.has_outlines else w * h, 2),
                         "iscrowd": 0,
-                        "segmentation": [],
-                        "score": confidence,
+                        "segmentation": [outline] if run.has_outlines else [],
+                        "score": part.confidence,
                         "attributes": {"reason": answer.reason},
                     }
                     boxes.write(("\n" if box_id == 1 else ",\n") + json.dumps(annotation))

@@ -19,7 +19,8 @@ from rise_bench.files.atomic import atomic_text_file, atomic_write_text
 TASKS_NAME, CONFIG_NAME = "label-studio.json", "label-studio.xml"
 
 #: Names of the controls in the labelling config.
-_BOX, _LABEL, _TEXT, _REASON, _IMAGE = "box", "label", "annotation", "reason", "image"
+_BOX, _OUTLINE, _LABEL, _TEXT, _REASON = "box", "outline", "label", "annotation", "reason"
+_IMAGE = "image"
 
 
 @contextmanager
@@ -42,7 +43,9 @@ def labelling_config(run: AnnotationRun) -> str:
     """Return the XML of a project whose annotations these are."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name=_IMAGE, value=f"${_IMAGE}")
-    if run.has_boxes:
+    if run.has_outlines:
+        _choices(view, "PolygonLabels", "Label", _OUTLINE, run.labels)
+    elif run.has_boxes:
         _choices(view, "RectangleLabels", "Label", _BOX, run.labels)
     elif run.has_shares:
         _choices(view, "Choices", "Choice", _LABEL, run.labels)
@@ -91,7 +94,12 @@ def annotation_of(
     Raises:
         KeyError, TypeError, ValueError: A result is not of the labelling config.
     """
-    values = [result["value"] for result in results if result["from_name"] in (_BOX, _LABEL, _TEXT)]
+    values = [result["value"] for result in results if result["from_name"] in (_BOX, _OUTLINE, _LABEL, _TEXT)]
+    if run.has_outlines:
+        outlines = [
+            [[x / 100 * width_px, y / 100 * height_px] for x, y in value["points"]] for value in values
+        ]
+        return run.kind.from_json(outlines, run.spec.classes)
     if run.has_boxes:
         if any(value.get("rotation") for value in values):
             raise ValueError("a box is rotated, which a label cannot hold")
@@ -115,17 +123,23 @@ def annotation_of(
 def _results(run: AnnotationRun, picture: Picture, answer: Answer) -> Iterator[dict[str, Any]]:
     assert answer.annotation is not None
     size = {"original_width": picture.width_px, "original_height": picture.height_px, "image_rotation": 0}
-    if run.has_boxes:
-        for label, (x, y, w, h), confidence in run.boxes(answer):
+    if run.has_outlines:
+        for part in run.parts(answer):
+            points = [[100 * x / picture.width_px, 100 * y / picture.height_px] for x, y in part.outline]
+            value = {"points": points, "closed": True, "polygonlabels": [part.label]}
+            yield _result(_OUTLINE, "polygonlabels", value) | size | {"score": part.confidence}
+    elif run.has_boxes:
+        for part in run.parts(answer):
+            x, y, w, h = part.box
             value = {
                 "x": 100 * x / picture.width_px,
                 "y": 100 * y / picture.height_px,
                 "width": 100 * w / picture.width_px,
                 "height": 100 * h / picture.height_px,
                 "rotation": 0,
-                "rectanglelabels": [label],
+                "rectanglelabels": [part.label],
             }
-            yield _result(_BOX, "rectanglelabels", value) | size | {"score": confidence}
+            yield _result(_BOX, "rectanglelabels", value) | size | {"score": part.confidence}
     elif run.has_shares:
         yield _result(_LABEL, "choices", {"choices": [run.label(answer)]})
     else:

@@ -1,15 +1,15 @@
-"""YOLO: a text file of boxes for each picture, as Ultralytics trains on, without confidences.
+"""YOLO: a text file of boxes or outlines for each picture, as Ultralytics trains on, without confidences.
 
 The pictures are not copied: `images` is a link to their folder.
 """
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Picture
+from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Part, Picture
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory
 
@@ -28,6 +28,8 @@ def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPictu
         paths = "train: images\nval: images\n"
         (work / "data.yaml").write_text(f"{paths}nc: {len(ids)}\nnames: {names}\n", encoding="utf-8")
 
+        relative = _outline if run.has_outlines else _box
+
         def add(picture: AnnotatedPicture) -> None:
             if not picture.annotated:
                 return
@@ -39,19 +41,27 @@ def write(folder: Path, run: AnnotationRun) -> Iterator[Callable[[AnnotatedPictu
                 )
             file.parent.mkdir(parents=True, exist_ok=True)
             lines = [
-                f"{ids[label]} {_relative(box, picture.picture)}"
+                f"{ids[part.label]} {relative(part, picture.picture)}"
                 for answer in picture.annotated
-                for label, box, _ in run.boxes(answer)
+                for part in run.parts(answer)
             ]
             file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
         yield add
 
 
-def _relative(box: tuple[float, float, float, float], picture: Picture) -> str:
+def _box(part: Part, picture: Picture) -> str:
     """Centre and size of a box as shares of the picture's sides."""
-    x, y, w, h = box
+    x, y, w, h = part.box
     width, height = picture.width_px, picture.height_px
-    return " ".join(
-        f"{share:.6f}" for share in ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
-    )
+    return _shares(((x + w / 2) / width, (y + h / 2) / height, w / width, h / height))
+
+
+def _outline(part: Part, picture: Picture) -> str:
+    """Points as shares of the picture's sides."""
+    width, height = picture.width_px, picture.height_px
+    return _shares(share for x, y in part.outline for share in (x / width, y / height))
+
+
+def _shares(shares: Iterable[float]) -> str:
+    return " ".join(f"{share:.6f}" for share in shares)

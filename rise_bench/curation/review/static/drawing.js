@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ACTIONS = { accept: "label accepted", model: "model’s label taken", edit: "edited", skip: "skipped" };
 
 export function el(tag, attributes = {}, ...children) {
-  const node = ["svg", "rect"].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  const node = ["svg", "polygon"].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, value);
   node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
@@ -23,7 +23,7 @@ const layers = (item) =>
     ["your edit", item.decision?.action === "edit" ? item.decision.chosen : null, "chosen"],
   ].filter(([, annotation]) => annotation);
 
-const boxes = (annotation, kind) => annotation.overlay.map(([x, y, width, height]) => el("rect", { class: `box ${kind}`, x, y, width: Math.max(width, 0), height: Math.max(height, 0) }));
+const outlines = (annotation, kind) => annotation.outlines.map((points) => el("polygon", { class: `outline ${kind}`, points: points.join(" ") }));
 
 const nameOf = (item) => item.question || (item.category ? `every ${item.category}` : item.id);
 
@@ -32,7 +32,7 @@ export function picture(item, address, failed) {
   image.addEventListener("error", () => failed(image));
   const frame = el("div", { class: "frame" }, image);
   frame.style.setProperty("--ratio", item.width_px / item.height_px);
-  const marks = layers(item).flatMap(([, annotation, kind]) => boxes(annotation, kind));
+  const marks = layers(item).flatMap(([, annotation, kind]) => outlines(annotation, kind));
   if (marks.length) frame.append(el("svg", { class: "over", viewBox: `0 0 ${item.width_px} ${item.height_px}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...marks));
   return el("figure", { class: "picture" }, frame);
 }
@@ -71,7 +71,7 @@ function texts(item) {
   if (!shown.length) return null;
   const list = el("dl", { class: "texts" });
   for (const [label, annotation, kind] of shown) list.append(el("dt", { class: `key ${kind}` }, label), el("dd", { class: "raw" }, annotation.text));
-  return shown.some(([, annotation]) => annotation.overlay.length) ? el("details", {}, el("summary", {}, "Coordinates"), list) : list;
+  return shown.some(([, annotation]) => annotation.outlines.length) ? el("details", {}, el("summary", {}, "Coordinates"), list) : list;
 }
 
 function scores(item) {
