@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rise_bench.annotations.boxes.metrics import MAX_STATED
+from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.builders.formats.box_table import NO_BOX, BoxTable

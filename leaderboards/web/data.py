@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.boxes.metrics import MAX_STATED
 from rise_bench.annotations.kinds import KINDS, kind_of
 from rise_bench.annotations.metric import SHARED, SIMILARITY, Metric
 from rise_bench.files.atomic import sha256_bytes

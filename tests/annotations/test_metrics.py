@@ -14,8 +14,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.spatial.distance import jensenshannon
 
+from rise_bench.annotations.average_precision import ap50, resample_ap50
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.metrics import ap50, match_samples, resample_ap50
+from rise_bench.annotations.boxes.metrics import match_samples
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.metrics import LN2, is_correct, jsd
 from rise_bench.annotations.kinds import all_metrics

@@ -8,8 +8,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from rise_bench.annotations.average_precision import ap50
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.metrics import ap50, match_samples
+from rise_bench.annotations.boxes.metrics import match_samples
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import KINDS
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from rise_bench.annotations.average_precision import MAX_STATED, coco_outcomes
 from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
 from rise_bench.annotations.boxes.label_quality import label_quality
-from rise_bench.annotations.boxes.metrics import MAX_STATED, METRICS
+from rise_bench.annotations.boxes.metrics import METRICS, match_samples
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
 from rise_bench.annotations.boxes.planted_errors import planted_errors
-from rise_bench.annotations.boxes.ranked import ranked_scores
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
 from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.annotations.metric import RankedScore
+from rise_bench.annotations.ranked import ranked_scores
 
 #: How far a gold box may leave the image: annotation tools round to the nearest pixel.
 EDGE_TOLERANCE_PX = 1.0
@@ -193,7 +194,9 @@ class BoxesKind(AnnotationKind[Boxes]):
         self, golds: Sequence[Gold], stated: Sequence[Boxes | None], confidences: Sequence[Sequence[float]]
     ) -> dict[str, RankedScore]:
         """Return AP and F1 at IoU 0.5."""
-        return ranked_scores(golds, stated, confidences)
+        truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
+        boxes = [answer.xywh if answer else () for answer in stated]
+        return ranked_scores(match_samples(golds, stated), coco_outcomes(truth, boxes, confidences))
 
     def planted_errors(self, gold: Gold, other: Gold, rng: Random) -> dict[str, Boxes]:
         """Drop, shift, add or swap a box."""

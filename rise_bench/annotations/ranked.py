@@ -1,62 +1,43 @@
-"""AP and F1 at IoU 0.5 of boxes that have a confidence."""
+"""AP and F1 at IoU 0.5 of parts that have a confidence."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.metrics import (
-    ap50,
-    ap_of_category,
-    coco_outcomes,
-    hits_of,
-    match_samples,
-)
-from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.average_precision import Matches, ap50, ap_of_category, hits_of
 from rise_bench.annotations.metric import RankedScore
 
 _Floats = NDArray[np.float64]
 
 
-def ranked_scores(
-    golds: Sequence[Gold], stated: Sequence[Boxes | None], confidences: Sequence[Sequence[float]]
-) -> dict[str, RankedScore]:
+def ranked_scores(unranked: Sequence[Matches], outcomes: Sequence[Any]) -> dict[str, RankedScore]:
     """Return AP50 as COCOeval computes it, and the F1 of the threshold at which it is greatest.
 
     Args:
-        golds: Ground truth with boxes in pixels, in order of ids.
-        stated: Stated boxes of each; None states no box.
-        confidences: Confidence of each stated box.
+        unranked: Matches of each sample with all parts alike, in order of ids.
+        outcomes: COCOeval's record of each sample with the confidence of each stated part.
     """
-    truth = [gold.annotation.xywh if isinstance(gold.annotation, Boxes) else () for gold in golds]
-    boxes = [answer.xywh if answer else () for answer in stated]
-    outcomes = coco_outcomes(truth, boxes, confidences)
     hits = [hits_of(outcome) for outcome in outcomes]
     scores = [np.array(outcome["dtScores"] if outcome else (), dtype=np.float64) for outcome in outcomes]
-    unranked = match_samples(golds, stated)
-    total = sum(map(len, truth))
+    total = sum(sample.gold for sample in unranked)
     order = _order(np.concatenate([np.zeros(0), *scores]))
     hit, score = np.concatenate([np.zeros(0, bool), *hits])[order], np.concatenate([np.zeros(0), *scores])
     best, threshold = _best_f1(hit, score[order], total)
     plain = np.concatenate([np.zeros(0, bool), *(sample.hit for sample in unranked)])
     return {
-        "ap50": RankedScore("AP50", _ap50(golds, truth, hits, scores), ap50(unranked)),
+        "ap50": RankedScore("AP50", _ap50(unranked, hits, scores), ap50(unranked)),
         "f1_50": RankedScore("F1 at IoU 0.5", best, _f1(plain.sum(), len(plain), total), threshold),
     }
 
 
-def _ap50(
-    golds: Sequence[Gold],
-    truth: Sequence[Sequence[object]],
-    hits: Sequence[NDArray[np.bool_]],
-    scores: Sequence[_Floats],
-) -> float:
-    """AP of each category that has a true box, averaged."""
+def _ap50(samples: Sequence[Matches], hits: Sequence[NDArray[np.bool_]], scores: Sequence[_Floats]) -> float:
+    """AP of each category that has a true part, averaged."""
     values = []
-    for category in dict.fromkeys(gold.category for gold in golds):
-        of = [i for i, gold in enumerate(golds) if gold.category == category]
-        if total := sum(len(truth[i]) for i in of):
+    for category in dict.fromkeys(sample.category for sample in samples):
+        of = [i for i, sample in enumerate(samples) if sample.category == category]
+        if total := sum(samples[i].gold for i in of):
             order = _order(np.concatenate([scores[i] for i in of]))
             values.append(ap_of_category(np.concatenate([hits[i] for i in of])[order], total))
     return float(np.mean(values)) if values else float("nan")
@@ -68,7 +49,7 @@ def _order(scores: _Floats) -> NDArray[np.intp]:
 
 
 def _best_f1(hit: NDArray[np.bool_], score: _Floats, total: int) -> tuple[float, float | None]:
-    """Greatest F1 over all thresholds, and the threshold: boxes of one confidence are kept together."""
+    """Greatest F1 over all thresholds, and the threshold: parts of one confidence are kept together."""
     if not len(hit):
         return _f1(0, 0, total), None
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
@@ -78,5 +59,5 @@ def _best_f1(hit: NDArray[np.bool_], score: _Floats, total: int) -> tuple[float,
 
 
 def _f1(true: int, stated: int, total: int) -> float:
-    """F1 over all boxes; 1 where there is nothing to find and nothing is stated."""
+    """F1 over all parts; 1 where there is nothing to find and nothing is stated."""
     return float(2 * true / (stated + total)) if stated + total else 1.0
