@@ -1,4 +1,4 @@
-"""What of a chain of thought may enter a prompt."""
+"""Text of a chain of thought without special tokens and tags, as it may enter a prompt."""
 
 import itertools
 import re
@@ -12,6 +12,8 @@ def clean_cot(cot: str) -> str:
 
     Time is linear in the length.
     """
+    if "<" not in cot:
+        return cot.strip()
     kept: list[str] = []
     opened: list[list[str]] = []  # pieces from each "<" on that has met no ">" yet
     for piece in _ANGLE.split(cot):

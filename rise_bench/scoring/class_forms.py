@@ -105,7 +105,7 @@ def _before_a_vowel(root: str) -> str:
     return root + root[-1] if closed and syllables == 1 else root
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
     """Return, for each form that can end a class name, the word sequences that may precede it."""
     before: dict[str, set[tuple[str, ...]]] = {}
@@ -119,7 +119,7 @@ def class_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ..
     return {form: tuple(sequences) for form, sequences in before.items()}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def split_forms(classes: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
     """Return `class_forms`, and one-word names written in two parts: "tooth brush" for toothbrush."""
     split: dict[str, tuple[tuple[str, ...], ...]] = dict(class_forms(classes))

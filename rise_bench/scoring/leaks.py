@@ -24,7 +24,7 @@ _DIGITS = re.compile(
     r"|(?P<decimal>\d++[.,]\d++|\B\.\d++)"
     r"|(?P<digits>\d++)"
 )
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile("[0-9]")  # `look` writes digits of any script in ASCII
 _HAN = r"[零〇一二三四五六七八九十百千万两兩壹贰叁肆伍陆柒捌玖拾佰仟]"
 _HAN_NUMBER = re.compile(
     rf"百分之{_HAN}++|{_HAN}++分之{_HAN}++|{_HAN}++[点點・·]{_HAN}++|{_HAN}++[成割]"
@@ -125,7 +125,10 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
         return
     endings = split_forms(classes)
     pattern = _word_pattern(seen.isascii())
-    letters = {word: _letters(word) for word in set(pattern.findall(seen))}
+    letters = {
+        word: word if word.isalnum() and word.isascii() else _joined(word)
+        for word in set(pattern.findall(seen))
+    }
     tokens = [] if endings.keys().isdisjoint(letters.values()) else list(pattern.finditer(seen))
     texts = [letters[match[0]] for match in tokens]
     for i, word in enumerate(texts):
@@ -134,10 +137,9 @@ def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int
             if first >= 0 and tuple(texts[first:i]) == before and _adjacent(seen, tokens[first : i + 1]):
                 yield tokens[first].start(), tokens[i].end(), "class_name"
                 break
-    for name in (look(name)[0] for name in classes):
-        if _UNSPACED.search(name):
-            for match in re.finditer(rf"{re.escape(name)}(?![{marks()}])", seen):
-                yield match.start(), match.end(), "class_name"
+    for name in _unspaced_names(classes):
+        for match in name.finditer(seen):
+            yield match.start(), match.end(), "class_name"
 
 
 def _text_leaks(seen: str, texts: Iterable[str]) -> Iterator[tuple[int, int, str]]:
@@ -151,12 +153,20 @@ def _text_leaks(seen: str, texts: Iterable[str]) -> Iterator[tuple[int, int, str
 @lru_cache(maxsize=2)
 def _word_pattern(ascii_only: bool) -> re.Pattern[str]:
     """Return the pattern of a word, also spelt in single letters."""
-    inside = r"[^\W_]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
-    return re.compile(rf"\b[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}++")
+    inside = "[A-Za-z0-9]" if ascii_only else rf"(?:[^\W_]|[{marks()}])"
+    return re.compile(rf"{inside}{{2,}}+|\b[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{inside})){{2,}}+|{inside}")
 
 
-def _letters(word: str) -> str:
-    return word if word.isalnum() and word.isascii() else "".join(re.split(r"[ \-—.*_]+", word)).casefold()
+@lru_cache(maxsize=256)
+def _unspaced_names(classes: tuple[str, ...]) -> list[re.Pattern[str]]:
+    """Return the patterns of names in scripts without spaces, which count anywhere."""
+    names = (look(name)[0] for name in classes)
+    return [re.compile(rf"{re.escape(name)}(?![{marks()}])") for name in names if _UNSPACED.search(name)]
+
+
+def _joined(word: str) -> str:
+    """Return the letters of a word, also of one that is spelt in single letters."""
+    return "".join(re.split(r"[ \-—.*_]+", word)).casefold()
 
 
 def _adjacent(seen: str, tokens: list[re.Match[str]]) -> bool:

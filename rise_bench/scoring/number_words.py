@@ -7,6 +7,7 @@ the corner") matches none of them.
 
 import re
 from collections.abc import Container
+from functools import lru_cache
 
 from rise_bench.scoring.class_forms import class_forms
 
@@ -120,10 +121,14 @@ _IN_NUMBERS = frozenset("nTBo0hfFpect")
 _STATES = re.compile("[:=→|]")
 _PAUSES = re.compile(r"[,;()\[\]{}]")
 
-TOKEN = re.compile(
-    r"(?<![^\W_])[a-z]{2,12}-[a-z]{1,12}(?![^\W_])"  # eighty-five, eigh-ty
-    r"|(?<![^\W_])[a-z](?:[ \-—.*_]{1,2}[a-z](?![^\W_])){2,}+"  # e-i-g-h-t-y
-    r"|\bp\.\s?c\b\.?|[^\W_]+|%|—|(?<=\s)-{1,3}(?=\s)|[,.;:!?()\[\]{}=→|]+"
+_TOKEN, _ASCII_TOKEN = (
+    re.compile(
+        rf"(?=\S)(?:[a-z]{{2,}}+(?!-|{w})"  # most words, for speed
+        rf"|(?<!{w})[a-z]{{2,12}}+-[a-z]{{1,12}}+(?!{w})"  # eighty-five, eigh-ty
+        rf"|(?<!{w})[a-z](?:[ \-—.*_]{{1,2}}[a-z](?!{w})){{2,}}+"  # e-i-g-h-t-y
+        rf"|\bp\.\s?c\b\.?|{w}++|%|—|(?<=\s)-{{1,3}}(?=\s)|[,.;:!?()\[\]{{}}=→|]++)"
+    )
+    for w in (r"[^\W_]", "[A-Za-z0-9]")
 )
 _N = r"(?:a?[nTBo0](?:&?[nTBo0]){0,8}+)"
 _BIG = r"(?:a?[no0]{0,2}+[TB](?:&?[nTBo0]){0,8}+)"
@@ -192,7 +197,7 @@ def number_word_spans(seen: str, classes: tuple[str, ...] = ()) -> list[tuple[in
     if not leaks:
         return []
     owners = [i for i, code in enumerate(codes) for _ in code]
-    places = [match.span() for match in TOKEN.finditer(seen)]
+    places = [match.span() for match in _token_pattern(seen).finditer(seen)]
     return [(places[owners[m.start()]][0], places[owners[m.end() - 1]][1]) for m in leaks]
 
 
@@ -206,14 +211,34 @@ def _without_cues(codes: list[str]) -> str:
     return _CUES.sub(lambda cue: "w" * len(cue[0]), "".join(codes))
 
 
+def _token_pattern(seen: str) -> re.Pattern[str]:
+    return _ASCII_TOKEN if seen.isascii() else _TOKEN
+
+
+class _LetterTable(dict[str, str]):
+    """Letters of a token by the token, filled as tokens come."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._names = class_forms(classes)
+
+    def __missing__(self, token: str) -> str:
+        letters = _code(token, class_forms(_FEELINGS), self._names)
+        if len(self) < 2_000 and len(token) <= 40:
+            self[token] = letters
+        return letters
+
+
+@lru_cache(maxsize=128)
+def _letter_table(classes: tuple[str, ...]) -> _LetterTable:
+    return _LetterTable(classes)
+
+
 def _codes(seen: str, classes: tuple[str, ...]) -> list[str]:
     """Return the letters of each token; empty if no token is a number."""
-    tokens = TOKEN.findall(seen)
-    feelings, names = class_forms(_FEELINGS), class_forms(classes)
-    code_of_token = {token: _code(token, feelings, names) for token in set(tokens)}
-    if _NUMERIC.isdisjoint("".join(code_of_token.values())):
+    table = _letter_table(classes)
+    codes = [table[token] for token in _token_pattern(seen).findall(seen)]
+    if _NUMERIC.isdisjoint("".join(codes)):
         return []
-    codes = [code_of_token[token] for token in tokens]
     for i, (code, after) in enumerate(zip(codes, [*codes[1:], ""], strict=True) if "~" in codes else ()):
         if code == "~":  # "eighty - per cent", but "joy - eighty"
             inside = i and codes[i - 1][-1:] in _IN_NUMBERS and after[:1] in _IN_NUMBERS

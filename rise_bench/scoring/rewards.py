@@ -118,6 +118,8 @@ def grounded_factor(groundedness: float, rule: RewardRule) -> float:
 def cot_format_ok(cot: str) -> bool:
     """Whether a CoT is a narrative: at least three words, no tags, special tokens or JSON (F of eq. 1)."""
     three_words = len(list(islice(_WORDS.finditer(cot), 3))) == 3
+    if "<" not in cot and "{" not in cot:
+        return three_words
     return three_words and _MARKUP.search(cot) is None and clean_cot(cot) == cot.strip()
 
 

@@ -131,6 +131,12 @@ def test_iou_by_hand():
     ]
 
 
+@given(box_lists.filter(lambda boxes: boxes.xywh), box_lists.filter(lambda boxes: boxes.xywh))
+def test_few_and_many_pairs_have_the_same_iou_to_the_bit(gold, stated):
+    many = iou_matrix(gold.xywh, stated.xywh * 13)
+    assert many[:, : len(stated.xywh)].tolist() == iou_matrix(gold.xywh, stated.xywh).tolist()
+
+
 @given(box_lists, box_lists)
 def test_matching_is_the_best_of_all_assignments(gold, stated):
     """Against brute force: the Hungarian algorithm maximises the summed IoU."""

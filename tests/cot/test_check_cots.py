@@ -78,8 +78,14 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit_manifest(f, lambda m: m["options"].update(tau="x")),
         "manifest.json",
     ),
-    "reward of no rollout": (lambda f: edit_rows(f, HIGH, set_first("reward", 0.8)), "not among its group's rewards"),
-    "no group": (lambda f: edit_rows(f, HIGH, set_first("group_rewards", None)), "not among its group's rewards"),
+    "reward of no rollout": (
+        lambda f: edit_rows(f, HIGH, set_first("reward", 0.8)),
+        "not among its group's rewards",
+    ),
+    "no group": (
+        lambda f: edit_rows(f, HIGH, set_first("group_rewards", None)),
+        "not among its group's rewards",
+    ),
     "no provenance": (lambda f: edit_rows(f, HIGH, set_first("provenance", "[1]")), "not a JSON object"),
     "null provenance": (lambda f: edit_rows(f, HIGH, set_first("provenance", None)), "not a JSON object"),
     "other truth": (

@@ -21,6 +21,7 @@ EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
         ("joy at 80 per cent", "80 per cent", "percentage"),
         ("joy at eighty per cent", "eighty per cent", "number_word"),
         ("joy at eighty-five percent", "eighty-five percent", "number_word"),
+        ("joy at eigh-ty percent", "eigh-ty percent", "number_word"),
         ("zero point eight", "zero point eight", "number_word"),
         ("a probability of one half", "probability of one half", "number_word"),
         ("half of the probability", "half of the probability", "number_word"),
@@ -93,3 +94,21 @@ def test_finding_is_linear(text):
 
     short = min(seconds(text[: len(text) // 20]) for _ in range(3))
     assert min(seconds(text) for _ in range(2)) < 20 * 4 * max(short, 0.002)
+
+
+pieces = st.sampled_from(
+    ["the", "eighty", "eighty-five", "eigh-ty", "e-i-g-h-t-y", "n", "i", "e", "p.c.", "percent", "per",
+     "cent", "0.8", "3rd", "joy", "joyful", "sad-ness", "half", "of", "a_b", "zero", "point", "-", ",",
+     ".", ":", "=", "(", "%", "width"]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=12))
+def test_ascii_texts_leak_as_texts_with_other_letters_do(words):
+    """ASCII texts have faster patterns."""
+    text = " ".join(words)
+    assert find_leaks(text, classes=EMOTIONS) == find_leaks(f"{text} . é", classes=EMOTIONS)
+    assert leak_verdicts(text, EMOTIONS) == (
+        any(leak.reason != "class_name" for leak in find_leaks(text)),
+        bool(find_leaks(text, classes=EMOTIONS)),
+    )

@@ -248,3 +248,19 @@ def test_reading_never_raises(text):
                 assert all(math.isfinite(side) for box in reading.annotation.xywh for side in box)
             else:
                 assert all(map(math.isfinite, reading.annotation.probs))
+
+
+numbers = st.one_of(
+    st.integers(-20, 900).map(str),
+    st.floats(-20, 900).map("{:.2f}".format),
+    st.sampled_from(["-0", "0", "1" * 400, "05", ".5", "5.", "+3"]),
+)
+lists = st.lists(st.lists(numbers, min_size=3, max_size=5) | st.tuples(*[numbers] * 4), max_size=5)
+
+
+@given(lists, st.sampled_from([", ", ",", " ,\n", " "]), st.sampled_from([", ", ",\n", " "]))
+def test_a_json_list_of_boxes_reads_as_the_same_list_in_a_sentence(boxes, comma, between):
+    """A JSON list takes a fast way, and a sentence the general one."""
+    text = f"[{between.join('[' + comma.join(box) + ']' for box in boxes)}]"
+    alone, inside = (read_response(f"<answer>{t}</answer>", "boxes") for t in (text, f"Here: {text}"))
+    assert repr((alone.annotation, alone.reason)) == repr((inside.annotation, inside.reason))

@@ -5,9 +5,10 @@ that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token. Boxe
 beside others.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from rise_bench.annotations.boxes.values import Box, Boxes
@@ -30,6 +31,8 @@ _KEY = re.compile(
     r"|</box>|<\|box_end\|>)"
     rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx))"
 )
+_JSON = json.JSONDecoder(parse_int=float)
+_JSON_LIST = re.compile(r"\s*+\[\s*+(?:\[[\d.,\s-]++\]\s*+,?+\s*+)++\]\s*+")
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
 _SHAPE = re.compile(
     rf"(?P<points>{_POINT}(?:(?:\s*+,\s*+|[^\S\n]*+){_POINT})*+)"
@@ -78,6 +81,8 @@ _NOTHING = re.compile(
 
 def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
+    if as_asked := _json_boxes(answer):
+        return _positive(as_asked)
     text = plain(answer).lower()
     outside = _REMARK.sub("", text)
     stated = list(islice(_stated_boxes(outside), MAX_BOXES))
@@ -85,10 +90,29 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
         stated = list(islice(_stated_boxes(text), MAX_BOXES))
     if None in stated:
         return None, "unclear_number"
-    boxes = [box for box in stated if box and all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0]
     if stated:
-        return (Boxes(tuple(boxes)), "ok") if boxes else (None, "no_valid_boxes")
+        return _positive(box for box in stated if box)
     return (Boxes(()), "ok") if _says_none(text) else (None, "no_boxes")
+
+
+def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
+    """Return the boxes with a finite area above 0."""
+    boxes = tuple(box for box in stated if box[2] > 0 and box[3] > 0 and all(map(math.isfinite, box)))
+    return (Boxes(boxes), "ok") if boxes else (None, "no_valid_boxes")
+
+
+def _json_boxes(answer: str) -> list[Box]:
+    """Return the boxes of an answer that is just a JSON list of them; empty for any other answer.
+
+    This reads the usual answer fast; the general way reads the same boxes from it.
+    """
+    if not _JSON_LIST.fullmatch(answer):
+        return []
+    try:
+        lists = _JSON.decode(answer)
+        return [(x, y, w, h) for x, y, w, h in lists[:MAX_BOXES]]
+    except ValueError:
+        return []
 
 
 def _stated_boxes(text: str) -> Iterator[Box | None]:

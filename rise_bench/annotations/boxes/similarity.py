@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,15 @@ def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.flo
     """Intersection over union of every pair; shape (N_gold, N_stated), values in [0, 1]."""
     if len(gold) * len(stated) <= _FEW_PAIRS and all(abs(n) <= _FAR for box in gold + stated for n in box):
         return np.array([[_iou(true_box, box) for box in stated] for true_box in gold])
-    a, b = np.array(gold, dtype=np.float64), np.array(stated, dtype=np.float64)
-    if max(np.abs(a).max(), np.abs(b).max()) > _FAR:
-        a, b = np.clip(a, -_FAR, _FAR), np.clip(b, -_FAR, _FAR)  # else an area overflows
-    ax, ay, aw, ah = a.T[:, :, None]
-    bx, by, bw, bh = b.T
-    overlap_w = np.minimum(ax + aw, bx + bw) - np.maximum(ax, bx)
-    overlap_h = np.minimum(ay + ah, by + bh) - np.maximum(ay, by)
+    boxes = np.fromiter(chain.from_iterable(gold + stated), np.float64).reshape(-1, 4)
+    if boxes.max() > _FAR or boxes.min() < -_FAR:
+        boxes = np.clip(boxes, -_FAR, _FAR)  # else an area overflows
+    x, y, w, h = boxes.T
+    right, bottom, area, n = x + w, y + h, w * h, len(gold)
+    overlap_w = np.minimum(right[:n, None], right[n:]) - np.maximum(x[:n, None], x[n:])
+    overlap_h = np.minimum(bottom[:n, None], bottom[n:]) - np.maximum(y[:n, None], y[n:])
     overlap = np.maximum(overlap_w, 0.0) * np.maximum(overlap_h, 0.0)
-    union = aw * ah + bw * bh - overlap
+    union = area[:n, None] + area[n:] - overlap
     iou: NDArray[np.float64] = np.minimum(overlap / np.maximum(union, _TINY), 1.0)
     return iou
 
@@ -54,7 +55,8 @@ def match_boxes(gold: Boxes, stated: Boxes) -> list[tuple[int, int, float]]:
         return []
     iou = iou_matrix(gold.xywh, stated.xywh)
     rows, columns = linear_sum_assignment(iou, maximize=True)
-    return [(int(i), int(j), float(iou[i, j])) for i, j in zip(rows, columns, strict=True) if iou[i, j] > 0]
+    pairs = zip(rows.tolist(), columns.tolist(), iou[rows, columns].tolist(), strict=True)
+    return [pair for pair in pairs if pair[2] > 0]
 
 
 def precision_iou(gold: Boxes, stated: Boxes) -> float:
