@@ -15,6 +15,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.value.values import Value
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.ground_truth import empty_answer, right_answer
 from rise_bench.rendering.render import render
@@ -43,6 +44,9 @@ ANNOTATIONS = {
     "boxes": st.lists(st.tuples(_side, _side, _side, _side), max_size=4, unique=True).map(
         lambda boxes: Boxes(tuple(boxes))
     ),
+    "value": st.one_of(
+        st.integers(0, 99).map(str), st.sampled_from("ABCD"), st.sampled_from(("left", "red cube", "12.5%"))
+    ).map(Value),
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")

@@ -1,0 +1,1 @@
+"""Annotations that are one number, letter or short word."""

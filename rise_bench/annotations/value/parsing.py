@@ -1,0 +1,199 @@
+r"""Read one number, letter or short word out of an answer.
+
+A number is in digits (with a sign, decimals, marks of thousands, a percent sign, or as a fraction) or in
+words; a letter is that of a choice, with or without brackets and dots. Where an answer states several
+numbers, the one counts that it calls the result ("3 + 4 = 7", "the answer is 7", "7 in all"); without such a
+word it is not read. Nothing is computed but fractions: roots, powers and pi are not read.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rise_bench.annotations.characters import plain
+from rise_bench.annotations.value.spelt_numbers import spelt_numbers
+from rise_bench.annotations.value.values import Value, number_value
+
+#: Characters of an answer that are read; an answer is one value.
+MAX_LENGTH = 4_000
+
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
+_UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
+_NUMBER = re.compile(
+    rf"(?<![\w.])(?<!\d,)(?P<whole>\d++[ ]++(?=\d++/))?(?P<sign>[-+]?+)"
+    rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
+    rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
+)
+#: What turns a number into another one, or into a name: "1,5", "8th", "0x1", "3 million", "4 fifths".
+_PARTS = (
+    r"\s++(?:hundred|thousand|[mb]illion|dozen|point|hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?"
+    r"|sevenths?|eighths?|ninths?|tenths?|hundredths?)\b"
+)
+_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
+_IN_PARTS = re.compile(_PARTS)
+_SYMBOLS = re.compile(r"[√π^×÷]|\\(?:sqrt|pi|times|cdot|pm)\b|\d\s*+\*\s*+\d")
+_FRACTIONS = dict(
+    zip("½⅓⅔¼¾⅛⅜⅝⅞", ["1/2", "1/3", "2/3", "1/4", "3/4", "1/8", "3/8", "5/8", "7/8"], strict=True)
+)
+_LATEX = (
+    (re.compile(r"\\[dt]?frac\s*+\{\s*+([\d.,]++)\s*+\}\s*+\{\s*+([\d.,]++)\s*+\}"), r"\1/\2"),
+    (re.compile(r"\\(?:text|mathrm|mathbf|textbf|operatorname)\s*+\{([^{}]{0,200}+)\}"), r"\1"),
+    (re.compile(r"\\(?:left|right|,|;|!|quad|displaystyle)"), " "),
+    (re.compile(r"\\?+%"), "%"),
+    (re.compile(r"\^?+\s*+\{?+\\(?:circ|degree)\b\}?+|°"), " degrees"),
+    (re.compile(rf"(?<=\d)(\s*+)({_UNITS[:-2]}|units?)(?:\s*+\^\s*+\{{?+[23]\}}?+|[²³])"), r"\1\2"),
+    (re.compile(r"\\[()\[\]]|[$*`#]++(?![\d(])|[$`]++|(?<!\d)\*++"), " "),
+)
+_BOXED = re.compile(r"\\boxed\s*+\{")
+_IS = r"(?:\s++(?:is|are|was|equals|would\s+be|should\s+be|must\s+be)\b\s*+:?+|\s*+(?:[:=]|->))"
+_NOUN = r"(?:answers?|result|solution|value|choice|option|number|count|total(?:\s++(?:number|count))?+)"
+_LEAD = re.compile(
+    rf"[\s\"'{{\[(]*+(?:(?:so|thus|hence|therefore|then)\b,?+\s*+)?+(?:(?:the|my|a|final|correct|right)\s++)*+"
+    rf"{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+[\"']?+{_IS}\s*+"
+    r"(?:(?:just|exactly|about|option|choice)\s++)*+[\"']?+\s*+",
+    re.IGNORECASE,
+)
+_BEFORE_RESULT = re.compile(
+    rf"(?:[=≈]|->|{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+{_IS}|\btotal\s++of\b)\s*+"
+    r"(?:(?:just|exactly|about)\s++)?+\Z",
+    re.IGNORECASE,
+)
+_AFTER_RESULT = re.compile(
+    r"\s++(?:[^\W\d_]++\s++){0,3}?(?:in\s++all|in\s++total|altogether|overall)\b", re.IGNORECASE
+)
+#: What makes a number a part of what is stated: "= 3 + 4", "the answer is 7 or 8", "3 red and 4 blue in all".
+_MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b)\s*+[-+]?+\d")
+_MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
+_ONLY_LETTER = re.compile(
+    r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
+)
+_MARKED_LETTER = re.compile(
+    r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
+    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since)\b))"
+)
+_CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
+_SEVERAL_LETTERS = re.compile(
+    r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b)\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])", re.IGNORECASE
+)
+_NONE = re.compile(
+    r"(?:there\s++(?:is|are)\s++)?+(?:none|nothing|no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
+    r"[^\W\d_]++(?:\s++[^\W\d_]++){0,3}+)"
+)
+_WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
+_SHORT = re.compile(rf"{_WORD}(?:[ \t]++{_WORD}){{0,2}}+")
+_PRONOUN = re.compile(r"(?:\A|\b(?:is|are|only|exactly|just|about|of|there|:|=))\s*+\Z", re.IGNORECASE)
+
+
+def read_value(answer: str) -> tuple[Value | None, str]:
+    """Return the value that an answer states, or None and the reason.
+
+    >>> [read_value(text)[0] for text in ("about 1,234 m", "(b)", "3 or 4")]
+    [Value(text='1234'), Value(text='B'), None]
+    """
+    text = _unwrapped(plain(answer[:MAX_LENGTH]))
+    lead = _LEAD.match(text)
+    rest = (text[lead.end() :] if lead else text).strip(" \t\n\"'{}")
+    letter, reason = _letter(rest)
+    if letter or reason:
+        return (letter, "ok") if letter else (None, reason)
+    if any(sign.isdigit() for sign in text):
+        return _number(text)
+    return _in_words(rest)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text without LaTeX, Markdown and code fences; the last box alone if there is one."""
+    boxes = list(_BOXED.finditer(text))
+    if boxes:
+        text = text[boxes[-1].end() :]
+        depth = 1
+        for i, sign in enumerate(text):
+            depth += (sign == "{") - (sign == "}")
+            if depth == 0:
+                text = text[:i]
+                break
+    for sign, digits in _FRACTIONS.items():
+        text = text.replace(sign, f" {digits}" if sign in text else digits)
+    for pattern, written in _LATEX:
+        text = pattern.sub(written, text)
+    return text.strip()
+
+
+def _letter(text: str) -> tuple[Value | None, str]:
+    """Return the letter of a choice, or why there are several; neither if there is none."""
+    if _SEVERAL_LETTERS.match(text):
+        return None, "several_values"
+    match = _ONLY_LETTER.fullmatch(text)
+    if match is None and (match := _MARKED_LETTER.match(text)) is None:
+        match = _CALLED_LETTER.match(text)
+    if match is None:
+        return None, ""
+    letter = next(group for group in match.groups() if group)
+    return Value(letter.upper()), ""
+
+
+def _number(text: str) -> tuple[Value | None, str]:
+    """Return the one number of a text with digits, or the one that it calls its result."""
+    if _SYMBOLS.search(text):
+        return None, "unclear_number"
+    stated = list(_numbers(text))
+    if not stated:
+        return None, "unclear_number"
+    if len({value for value, _ in stated}) > 1:
+        stated = [pair for pair in stated if pair[1]]
+    values = {value for value, _ in stated}
+    if len(values) != 1:
+        return None, "several_values"
+    (value,) = values
+    return (value, "ok") if isinstance(value, Value) else (None, value)
+
+
+def _numbers(text: str) -> Iterator[tuple[Value | str, bool]]:
+    """Yield each number in digits, or why it cannot be read, and whether it is called the result."""
+    for match in _NUMBER.finditer(text):
+        before = text[max(0, match.start() - 120) : match.start()]
+        is_result = _MORE_AFTER.match(text, match.end()) is None and (
+            _BEFORE_RESULT.search(before) is not None
+            or (_AFTER_RESULT.match(text, match.end()) is not None and not _MORE_BEFORE.search(before))
+        )
+        yield ("unclear_number" if _GOES_ON.match(text, match.end()) else _value(match)), is_result
+
+
+def _value(match: re.Match[str]) -> Value | str:
+    number = float(re.sub(r"[,'’ ]", "", match["number"]))
+    if match["below"]:
+        below = float(re.sub(r"[,'’ ]", "", match["below"]))
+        if not below:
+            return "not_finite"
+        number = number / below + float(match["whole"] or 0)
+    if match["sign"] == "-":
+        number = -number
+    try:
+        return number_value(number, percentage=bool(match["percent"]))
+    except ValueError:
+        return "not_finite"
+
+
+def _in_words(text: str) -> tuple[Value | None, str]:
+    """Return the number in words, else the short word, of a text without a digit."""
+    text = text.strip(" \t\n.!;:,()[]").casefold()
+    if not text:
+        return None, "no_value"
+    if _NONE.fullmatch(text):
+        return Value("0"), "ok"
+    spelt = [
+        (start, None if _IN_PARTS.match(text, end) else number)
+        for start, end, number in spelt_numbers(text)
+        if text[start:end] != "one" or _PRONOUN.search(text[max(0, start - 20) : start])
+    ]
+    if spelt:
+        numbers = {number for _, number in spelt}
+        (start, number), *_ = spelt
+        if None in numbers:
+            return None, "unclear_number"
+        if len(numbers) > 1:
+            return None, "several_values"
+        negative = re.search(r"\b(?:minus|negative)\s++\Z", text[:start]) is not None
+        percentage = re.search(r"\bper\s?cent\b|%", text) is not None
+        assert number is not None
+        return number_value(float(-number if negative else number), percentage=percentage), "ok"
+    return (Value(" ".join(text.split())), "ok") if _SHORT.fullmatch(text) else (None, "no_value")

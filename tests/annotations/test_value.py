@@ -1,0 +1,321 @@
+"""The kind `value`: what is read, what is equal, what gives the answer away, and how values are scored."""
+
+import math
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.kinds import KINDS, fit_baselines
+from rise_bench.annotations.value.parsing import read_value
+from rise_bench.annotations.value.similarity import are_equal
+from rise_bench.annotations.value.spelt_numbers import spell, spelt_numbers
+from rise_bench.annotations.value.values import Value, number_value
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.scoring.leaks import find_leaks, leak_verdicts
+from rise_bench.scoring.rewards import RewardRule, cot_reward
+from rise_bench.scoring.scores import aggregate, score_response
+
+KIND = KINDS["value"]
+
+
+def table(rows):
+    """Pairs of a row's name and each of its texts, which are separated by " ~ " or a line break."""
+    return [
+        (name, text.strip())
+        for name, texts in rows.items()
+        for text in texts.strip().replace("\n", " ~ ").split(" ~ ")
+    ]
+
+
+READ = table(
+    {
+        "7": r"""
+            7 ~ 7. ~ ７ ~ 007 ~ 7.0 ~ +7 ~ #7 ~ [7] ~ **7** ~ $7$ ~ 7 cubes ~ 7cm ~ 7 (seven) ~ {"answer": 7}
+            Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
+            3 + 4 = 7 ~ 3 red and 4 blue, so 7 in all ~ x = 7 ~ \boxed{7} ~ so \(3 + 4\) is \boxed{7}
+            about 7
+        """,
+        "0": r"0 ~ zero ~ none ~ no cubes ~ There are no red cubes.",
+        "1": r"1 ~ one ~ one cube ~ there is only one",
+        "21": r"twenty-one ~ twenty one cubes",
+        "1234": r"1,234 ~ 1 234 ~ 1'234 ~ 1234",
+        "1234.5": r"1,234.5",
+        "200000": r"two hundred thousand",
+        "105": r"one hundred and five",
+        "-3": r"-3 ~ −3 ~ minus three",
+        "0.75": r"0.75 ~ .75 ~ 3/4 ~ ¾ ~ \frac{3}{4} ~ \dfrac{3}{4}",
+        "1.5": r"1.5 ~ 1 1/2 ~ 1½",
+        "12.5%": r"12.5% ~ 12.5 % ~ 12.5\% ~ 12.5 percent",
+        "50%": r"fifty per cent",
+        "45": r"45° ~ $45^\circ$ ~ 45 degrees",
+        "12": r"12 cm^2 ~ 12 cm²",
+        "A": r"A ~ a ~ (A) ~ A. ~ A: 45 ~ A is correct ~ A (7 cm)",
+        "B": r"""
+            B ~ (b) ~ b) ~ [B] ~ B. 45° ~ **B** ~ \boxed{B} ~ \boxed{\text{B}} ~ Option B ~ The answer is B.
+            The correct option is (B). ~ B because it is the largest ~ {"answer": "B"}
+        """,
+        "left": r"""
+            left ~ Left. ~ "left" ~ The answer is left.
+        """,
+        "red cube": r"Red  cube",
+        "a cube": r"A cube",
+        "the left one": r"the left one",
+        "no": r"no ~ No.",
+    }
+)
+
+UNREAD = table(
+    {
+        "no_value": r"??? ~ I am not sure what this picture shows",
+        "several_values": r"""
+            7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
+            the answer is 7 or 8 ~ 3 red and 4 blue in all
+        """,
+        "unclear_number": r"""
+            1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
+        """,
+        "not_finite": r"1e999 ~ 1/0",
+    }
+)
+
+LEAKS = table(
+    {
+        "7": r"""
+            There are 7 in all. ~ the answer is 7 ~ Answer: 7 ~ so the total is seven.
+            In total there are 7 cubes. ~ I count seven cubes. ~ 3 + 4 = 7 ~ 3 plus 4 makes 7.
+            which gives 7. ~ a total of 7 cubes ~ 7 cubes in total ~ There are seven small cubes altogether.
+            the final count is 8 ~ The number of cubes is 7 ~ Total: 7 ~ **7**
+            Counting them: 1, 2, 3. So 7. ~ \boxed{7} ~ The answer is: **7** ~ there are VII in all
+            the result equals 7 ~ 7 is the answer ~ 7.0 in all ~ After removing them, 7 remain.
+            That leaves 7 objects. ~ adding up to 7 ~ 7 ~ There are therefore 7 objects left.
+            The total number of cubes in the picture is 7 ~ there are ７ in all
+        """,
+        "0": r"There are no cubes left. ~ zero in all ~ the answer is 0 ~ there are 0.",
+        "12.5%": r"The answer is 12.5% ~ that makes 12.5 %. ~ 12.5 percent in all",
+        "0.5": r"the answer is 0.5 ~ which gives 0.5.",
+        "B": r"""
+            The answer is B. ~ the answer is (b) ~ Option B is correct. ~ So I choose B. ~ Therefore B.
+            Answer: B ~ the correct choice is B ~ This matches option B. ~ (B) is the correct answer
+            The answer is option C.
+        """,
+        "red": r"""
+            The answer is red. ~ so the answer: red ~ red is the answer ~ Red is correct.
+            It is small. Red.
+        """,
+    }
+)
+
+STEPS_ON_THE_WAY = table(
+    {
+        "7": r"""
+            There are 3 red cubes and 4 blue ones. ~ First I count 3 on the left, then 4 on the right.
+            one, two, three ~ There are 7 on the left and 2 on the right. ~ Cube 7 is behind cube 3.
+            The seven shades of grey are hard to see. ~ The answer lies in the shadows.
+            The answer depends on 3 things. ~ The number of sides is large. ~ I add 3 and 4.
+            7 cubes touch the edge, the others do not. ~ there are 17 in all ~ 1.7 in all
+            the total of the three rows ~ 7. the small cube ~ The answer is 3 + 4
+            There are three groups of cubes.
+        """,
+        "0": r"There are no shadows here, and no cube is missing on the left ~ nothing is in front of it",
+        "12.5%": r"an eighth of it",
+        "0.5": r"half of it is red ~ 0.5 cm of the side is hidden",
+        "A": r"""
+            The answer is a matter of counting. ~ A cube is left of the ball. ~ a is the length of the side
+            Option A shows a cube, option B a ball. ~ The answer is as follows.
+        """,
+        "B": r"""
+            Option B shows a ball, but the ball is blue. ~ Angle B is right above C.
+            Side B and side C are equal.
+        """,
+        "red": r"The cube is red. ~ A red cube stands left. ~ The answer depends on the red cube.",
+    }
+)
+
+
+def gold(text, uid="a"):
+    return Gold(uid, Value(text), 64, 64)
+
+
+@pytest.mark.parametrize(("text", "answer"), READ)
+def test_a_value_is_read(text, answer):
+    assert read_value(answer) == (Value(text), "ok")
+
+
+@pytest.mark.parametrize(("reason", "answer"), UNREAD)
+def test_what_is_not_one_value_is_not_read(reason, answer):
+    assert read_value(answer) == (None, reason)
+
+
+def test_blanks_and_long_numbers():
+    assert read_value(" 7\n") == read_value("```json\n7\n```") == (Value("7"), "ok")
+    assert read_value("") == (None, "no_value") and read_value("9" * 400) == (None, "not_finite")
+
+
+def test_a_number_that_is_cut_off_is_not_read():
+    assert KIND.parse("1,", (), closed=False) == (None, "truncated")
+    assert KIND.parse("1,", (), closed=True)[0] == Value("1")
+    assert KIND.parse("12", (), closed=False)[0] == Value("12")  # an answer without tags
+
+
+@given(st.integers(0, 999))
+def test_numbers_in_words_are_read_back(number):
+    written = spell(number)
+    assert list(spelt_numbers(written)) == [(0, len(written), number)]
+
+
+@given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**12), 10**12)))
+def test_a_written_number_is_read_back(number):
+    value = number_value(float(number))
+    assert read_value(value.text) == (value, "ok")
+    assert KIND.problem(gold(value.text), ()) == ""
+
+
+@pytest.mark.parametrize("text", ["7 cubes", "seven", "b", "1,234", "07", "", "3 or 4", "what is this thing"])
+def test_a_ground_truth_is_written_as_it_is_read(text):
+    assert "expected one number, letter or short word" in KIND.problem(gold(text), ())
+
+
+def test_values_have_no_classes():
+    assert "no classes" in KIND.class_problem(("A", "B")) and KIND.class_problem(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ("7", "7", True),
+        ("7", "8", False),
+        ("1000000", "1000001", False),  # counts have to be the same
+        ("45.5", "45.52", True),  # others within a thousandth
+        ("45.5", "45.6", False),
+        ("45", "45.04", True),
+        ("0.001", "0.002", False),
+        ("50%", "0.5", True),
+        ("50", "50%", True),
+        ("50%", "5", False),
+        ("B", "B", True),
+        ("B", "C", False),
+        ("B", "7", False),
+        ("red", "blue", False),
+    ],
+)
+def test_equality(a, b, equal):
+    assert are_equal(Value(a), Value(b)) is equal
+    assert KIND.similarity(Value(a), Value(b)) == float(equal)
+
+
+def test_the_graded_variant_falls_with_the_distance():
+    assert KIND.similarity(Value("8"), Value("6"), "graded") == pytest.approx(math.exp(-2 / 8))
+    assert KIND.similarity(Value("0"), Value("2"), "graded") == pytest.approx(math.exp(-2))
+    assert KIND.similarity(Value("8"), Value("8"), "graded") == 1
+    assert 0 < KIND.similarity(Value("1"), number_value(1e300), "graded") < 1e-300
+    assert KIND.similarity(Value("B"), Value("7"), "graded") == 0
+
+
+def leaks(text, cot):
+    return find_leaks(cot, **KIND.secrets(Value(text), "")._replace(classes=())._asdict())
+
+
+@pytest.mark.parametrize(("text", "cot"), LEAKS)
+def test_a_sentence_that_states_the_answer_leaks(text, cot):
+    assert {leak.reason for leak in leaks(text, cot)} == {"final_answer"}
+    assert leak_verdicts(cot, *KIND.secrets(Value(text), ""))[0]
+
+
+@pytest.mark.parametrize(("text", "cot"), STEPS_ON_THE_WAY)
+def test_a_number_on_the_way_does_not_leak(text, cot):
+    assert leaks(text, cot) == ()
+    assert not leak_verdicts(cot, *KIND.secrets(Value(text), ""))[0]
+
+
+def test_the_strict_rule_finds_the_value_wherever_it_is():
+    for text, cot in (
+        ("7", "cube 7"),
+        ("7", "seven of them"),
+        ("red", "a red cube"),
+        ("21", "cube twenty-one there"),
+    ):
+        assert leak_verdicts(cot, *KIND.secrets(Value(text), "")) == (False, True)
+    assert leak_verdicts("option B is small", *KIND.secrets(Value("B"), "")) == (False, False)
+
+
+@pytest.mark.parametrize("text", ["7", "B", "red", "12.5%"])
+@pytest.mark.parametrize(
+    "piece", ["7 ", "the answer is ", "number of a b c ", "\n", "one hundred and ", "(((", "= "]
+)
+def test_time_is_linear(text, piece):
+    leaks(text, piece * (20_000 // len(piece)))
+    read_value(piece * (60_000 // len(piece)))
+
+
+def test_a_chain_of_thought_may_count_and_may_not_conclude():
+    count = "There are 3 red cubes on the left. Behind them are 4 blue ones."
+    paid = cot_reward(gold("7"), count, "<answer>7</answer>")
+    leaked = cot_reward(gold("7"), f"{count} So there are 7 in all.", "<answer>7</answer>")
+    assert (paid.reward, leaked.reward, leaked.similarity, leaked.leak_numbers) == (1.0, 0.0, 1.0, True)
+    graded = cot_reward(gold("7"), count, "<answer>6</answer>", rule=RewardRule(variant="graded"))
+    assert graded.reward == pytest.approx(math.exp(-1 / 7))
+
+
+def test_metrics_have_intervals():
+    spec = BenchmarkSpec("counts", "value", "accuracy", "How many cubes are there?")
+    golds = [gold(str(n), f"{n:02}") for n in range(10)]
+    answers = [f"<answer>{n + (n % 2)}</answer>" for n in range(9)] + ["no idea what this is"]
+    scores = [score_response(g, text) for g, text in zip(golds, answers, strict=True)]
+    metrics = aggregate(spec, golds, scores, resamples=200).metrics
+    assert metrics["accuracy"].value == 0.5 and metrics["accuracy"].low < 0.5 < metrics["accuracy"].high
+    assert metrics["mae"].value == pytest.approx((4 + 10) / 10)
+    far = score_response(golds[0], "<answer>1e300</answer>")
+    assert far.values["mae"] == 10.0
+
+
+def test_baselines_are_the_most_frequent_and_the_median():
+    baselines = fit_baselines([gold(text) for text in ("3", "9", "3", "8", "7", "B")])
+    assert {name: predict(gold("1")).text for name, predict in baselines.items()} == {
+        "most_frequent": "3",
+        "median": "7",
+    }
+    assert set(fit_baselines([gold("B")])) == {"most_frequent"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("0", {"shifted"}),
+        ("7", {"shifted", "swapped"}),
+        ("2.5", {"shifted", "swapped"}),
+        ("B", {"swapped"}),
+        ("red", {"swapped"}),
+    ],
+)
+@given(seed=st.integers(0, 10**6))
+def test_planted_errors_are_wrong_values(text, names, seed):
+    errors = KIND.planted_errors(gold(text), gold("0"), Random(seed))
+    assert errors.keys() == names
+    for wrong in errors.values():
+        assert not are_equal(Value(text), wrong) and KIND.problem(gold(wrong.text), ()) == ""
+        assert wrong.number is None or wrong.number >= 0
+
+
+def test_cleanlab_prefers_the_label_that_the_answers_state():
+    pytest.importorskip("cleanlab")
+    seven, eight = Value("7"), Value("8")
+    right, wrong, unknown = KIND.label_quality(
+        [seven, eight, seven], [[seven, seven], [seven, seven, eight], []]
+    )
+    assert 1 >= right > unknown > wrong > 0
+    assert KIND.label_quality([seven], [[seven]]) == [1.0]
+
+
+def test_a_person_may_write_a_number():
+    assert KIND.from_json([7], ()) == Value("7") and KIND.from_json(["B"], ()) == Value("B")
+
+
+def test_coordinates_tell_values_apart():
+    rows = [KIND.coordinates(gold("8"), Value(text)) for text in ("8", "4", "B", "C")]
+    assert rows[:2] == [(1.0,), (0.5,)] and rows[2] != rows[3]
+    assert np.array(rows).shape == (4, 1) and KIND.landmarks(gold("8"), Value("8")) == ()
+    assert KIND.compare(Value("8"), Value("6"))[1] == [("8", "6", "-2")]
