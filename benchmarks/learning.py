@@ -16,6 +16,7 @@ from pathlib import Path
 from rise_bench.catalog.plugins import load_component
 from rise_bench.cot.closed_loop import LoopSettings, closed_loop
 from rise_bench.data.dataset import open_dataset
+from rise_bench.data.pictures import pictures_of
 from rise_bench.data.schema import row_to_gold
 from rise_bench.data.writer import write_dataset
 from rise_bench.models.local import LocalModel
@@ -30,8 +31,7 @@ def mean_reward(model, moods, config):
     """Mean reward (eq. 1) of the closed loop over the training pictures."""
     dataset = open_dataset(moods)
     samples = [
-        (row_to_gold(dataset.spec, row), row["image"]["bytes"])
-        for row in dataset.rows("train", config.data.shots)
+        (row_to_gold(dataset.spec, row), pictures_of(row)) for row in dataset.rows("train", config.data.shots)
     ]
     grpo = config.grpo
     settings = LoopSettings(

@@ -99,7 +99,7 @@ def rows(setup, prompt):
     samples = setup.samples
     return prompt_rows(
         samples.golds,
-        lambda i: samples.images[i],
+        lambda i: [samples.images[i]],
         lambda gold: prompt(samples.spec, gold),
         minimum=setup.prompts,
     )

@@ -12,6 +12,7 @@ from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit, frame_of
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.pictures import pictures_of
 from rise_bench.data.schema import row_to_gold
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
@@ -36,12 +37,12 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
         The dataset, its images still encoded, with the columns `prompt`, `target`, `spec` (JSON),
         `dataset_sha256`, `box_unit`, `max_pixels`, `style` and `reference` (NaN without a win-rate).
     """
-    from datasets import Dataset, Image, concatenate_datasets
+    from datasets import Dataset, Image, List, concatenate_datasets
 
     dataset = find_benchmark(benchmark)
     spec, answer_format = dataset.spec, asked_format(unit)
     ask = answer_only_prompt if answer_format.style == "answer_only" else think_answer_prompt
-    golds = [row_to_gold(spec, row) for row in documents.remove_columns("image")]
+    golds = [row_to_gold(spec, row) for row in documents.remove_columns(spec.image_column)]
     reference = win_rate_reference(dataset)
     values = reference.values if reference else {}
     constant = {
@@ -53,20 +54,23 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
     added["prompt"] = [ask(spec, gold, answer_format) for gold in golds]
     added["target"] = [render_gold(gold, answer_format) for gold in golds]
     added["reference"] = [values.get(gold.id, float("nan")) for gold in golds]
-    documents = documents.cast_column("image", Image(decode=False))
+    encoded = Image(decode=False)
+    documents = documents.cast_column(
+        spec.image_column, encoded if spec.images_per_row == 1 else List(encoded)
+    )
     return concatenate_datasets([documents, Dataset.from_dict(added)], axis=1)
 
 
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
-    """Return the image in RGB, upright.
+    """Return the images of a row in RGB, upright, in order.
 
-    For `resized_px` it has the size in the prompt, by the filter of the Qwen processors, which keep it.
+    For `resized_px` they have the size in the prompt, by the filter of the Qwen processors, which keep it.
     """
-    image = decode_rgb(doc["image"]["bytes"], doc["id"])
+    images = [decode_rgb(picture, doc["id"]) for picture in pictures_of(doc)]
     if doc["box_unit"] != "resized_px":
-        return [image]
+        return images
     frame = frame_of("resized_px", doc["width"], doc["height"], max_pixels=doc["max_pixels"])
-    return [image.resize((int(frame.width), int(frame.height)))]
+    return [image.resize((int(frame.width), int(frame.height))) for image in images]
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> dict[str, Any]:

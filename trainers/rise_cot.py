@@ -55,7 +55,7 @@ def build(
     reward = CotReward(loop, golds, log, rows_per_rollout=rows, judge=judge)
     prompts = prompt_rows(
         data.golds,
-        data.image,
+        data.pictures,
         loop.reason_text,
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
@@ -85,4 +85,4 @@ def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJu
         device=device,
     )
     swaps, pictures = config.reward.grounded_swaps, list(data.images["source_sha256"])
-    return GroupJudge(frozen, ids, pictures, data.image, swaps=swaps, seed=config.seed)
+    return GroupJudge(frozen, ids, pictures, data.pictures, swaps=swaps, seed=config.seed)

@@ -100,14 +100,14 @@ def train_sft(
 
 
 def sft_rows(data: TrainingData, examples: Sequence[Example]) -> Dataset:
-    """Return rows `image`, `prompt`, `completion`, made on access; images stay on disk until then."""
+    """Return rows `images`, `prompt`, `completion`, made on access; images stay on disk until then."""
     if not examples:
         raise DataError("no SFT examples; lower data.tau, or check data.cots and data.shots")
 
     def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [examples[i] for i in batch["index"]]
         return {
-            "image": [data.image(example.position) for example in chosen],
+            "images": [list(data.pictures(example.position)) for example in chosen],
             "prompt": [[{"role": "user", "content": example.prompt}] for example in chosen],
             "completion": [[{"role": "assistant", "content": example.completion}] for example in chosen],
         }

@@ -50,7 +50,7 @@ def build(
     log = RowLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     prompts = prompt_rows(
         data.golds,
-        data.image,
+        data.pictures,
         lambda gold: think_answer_prompt(data.spec, gold, answer_format),
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )

@@ -13,7 +13,9 @@ from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS, kind_of
 from rise_bench.annotations.metric import SHARED, SIMILARITY, Metric
+from rise_bench.data.pictures import pictures_of
 from rise_bench.files.atomic import sha256_bytes
+from rise_bench.files.side_by_side import one_picture
 from rise_bench.leaderboards.ranking.entries import Entry, key_of
 from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, read_samples
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
@@ -95,7 +97,7 @@ def write_gold(board: GoldBoard, out: Path) -> None:
         for gold in board.golds
     }
     if board.spec.images == "embed":
-        for row in board.dataset.rows("test", columns=["id", "image", "license"]):
+        for row in board.dataset.rows("test", columns=["id", board.spec.image_column, "license"]):
             if name := _write_image(row, out / "images" / board.spec.name):
                 samples[row["id"]] |= {
                     "image": f"images/{board.spec.name}/{name}",
@@ -116,7 +118,8 @@ def write_gold(board: GoldBoard, out: Path) -> None:
 
 
 def _write_image(row: dict[str, Any], folder: Path) -> str:
-    data: bytes = (row["image"] or {}).get("bytes") or b""
+    pictures = pictures_of(row)
+    data = one_picture(pictures) if pictures else b""
     suffix = next((s for start, s in _SUFFIXES.items() if data.startswith(start)), "")
     if not suffix:
         return ""

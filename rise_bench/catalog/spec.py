@@ -16,6 +16,9 @@ ImagePolicy = Literal["embed", "reference"]
 
 ShotUnit = Literal["class", "dataset"]
 
+#: Most pictures of a row.
+MAX_IMAGES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSpec:
@@ -35,6 +38,7 @@ class BenchmarkSpec:
         paper_counts: (train, test) rows in the paper; None for datasets that it does not use.
         shots_per: Whether "4-shot" means 4 per class or 4 in all (LISA).
         title: Title of the card; from the name if empty. A manifest has it only where there is one.
+        images_per_row: Pictures that a row shows. A manifest has it only where there are several.
     """
 
     name: str
@@ -50,6 +54,7 @@ class BenchmarkSpec:
     paper_counts: tuple[int, int] | None = None
     shots_per: ShotUnit = "class"
     title: str = ""
+    images_per_row: int = 1
 
     def __post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -66,6 +71,21 @@ class BenchmarkSpec:
                 f"benchmark {self.name!r}: metric {self.metric!r} does not fit kind {self.kind!r}; choose "
                 f"{' or '.join(ranking)}"
             )
+        if self.images_per_row > 1 and kind.in_frame:
+            raise DataError(
+                f"benchmark {self.name!r}: annotations of kind {self.kind!r} are places in one picture, and "
+                f"its rows have {self.images_per_row}; set images_per_row to 1"
+            )
+        if not 1 <= self.images_per_row <= MAX_IMAGES:
+            raise DataError(
+                f"benchmark {self.name!r}: images_per_row is {self.images_per_row}, expected 1 to "
+                f"{MAX_IMAGES}"
+            )
+
+    @property
+    def image_column(self) -> str:
+        """Name of the column that holds the picture of a row, or its pictures."""
+        return "image" if self.images_per_row == 1 else "images"
 
     @property
     def ranking(self) -> Metric:
@@ -79,8 +99,9 @@ class BenchmarkSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON for a manifest."""
+        usual = {"title": "", "images_per_row": 1}
         data = dataclasses.asdict(self)
-        return data if self.title else {name: value for name, value in data.items() if name != "title"}
+        return {name: value for name, value in data.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BenchmarkSpec":

@@ -13,6 +13,9 @@ from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import Grounded
 from rise_bench.scoring.rewards import RewardRule, cot_reward
 
+#: Ground truth of a row, and its encoded pictures in order.
+Sample = tuple[Gold, tuple[bytes, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
@@ -81,13 +84,13 @@ class ClosedLoop:
             known["paid"] = verdict.paid
         return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
 
-    def annotate(self, sampler: Sampler, batch: Sequence[tuple[Gold, bytes]]) -> list[Rollout]:
-        """Sample and reward the rollouts of a batch of (ground truth, image bytes)."""
+    def annotate(self, sampler: Sampler, batch: Sequence[Sample]) -> list[Rollout]:
+        """Sample and reward the rollouts of a batch of (ground truth, encoded images)."""
         settings = self.settings
-        prompts = [Prompt(image, self.reason_text(gold)) for gold, image in batch]
+        prompts = [Prompt(images, self.reason_text(gold)) for gold, images in batch]
         cots = sampler.sample(prompts, settings.samples, settings.max_cot_length)
         triples = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
-        prompts = [Prompt(image, self.reconstruct_text(gold, cot)) for gold, image, cot in triples]
+        prompts = [Prompt(images, self.reconstruct_text(gold, cot)) for gold, images, cot in triples]
         answers = sampler.sample(prompts, 1, settings.max_reconstruction_length)
         return [
             self.judge(gold, cot, texts[0], step=settings.step, group=0)

@@ -15,6 +15,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.pictures import picture_hashes
 from rise_bench.data.schema import row_to_gold
 from rise_bench.prompts.templates import answer_only_text
 
@@ -129,14 +130,14 @@ def sweep_cost(
     pictures: set[str] = set()
     for row in rows:
         gold = row_to_gold(benchmark.spec, row)
-        shown = tokens_per_picture or _picture_tokens(gold, max_pixels)
+        shown = (tokens_per_picture or _picture_tokens(gold, max_pixels)) * benchmark.spec.images_per_row
         prompts = (count_tokens(loop.reason_text(gold)), count_tokens(loop.reconstruct_text(gold, "")))
         text += prompts[0] + _CHAT_TOKENS + settings.samples * (prompts[1] + thought + _CHAT_TOKENS)
         picture += shown * (1 + settings.samples)
         again += (settings.samples - 1) * (prompts[0] + _CHAT_TOKENS + shown)
         stated = count_tokens(answer_only_text(render_gold(gold, settings.answer_format)))
         answer += settings.samples * (thought + min(stated, settings.max_reconstruction_length))
-        pictures.add(row["source_sha256"])
+        pictures.update(picture_hashes(row["source_sha256"]))
         samples += 1
     limit = settings.samples * (settings.max_cot_length + settings.max_reconstruction_length)
     requests = samples * (1 + settings.samples)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.pictures import held_pictures, pictures_of
 from rise_bench.data.splits import rank
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
@@ -134,7 +135,7 @@ def _judge_batch(
     log: RowLog,
 ) -> dict[str, Judged]:
     rows = {row["id"]: row for row in batch}
-    shown: dict[str, Any] = {uid: decode_rgb(row["image"]["bytes"], uid) for uid, row in rows.items()}
+    shown: dict[str, Any] = {uid: _decoded(row) for uid, row in rows.items()}
     others: dict[str, Any] = {uid: _others(row, pool, judging) for uid, row in rows.items()}
     first: dict[str, Judged] = {}
     kept: dict[str, Judged] = {}
@@ -160,11 +161,15 @@ def _judge_batch(
 def _pictures(
     dataset: BenchmarkDataset, config: str, splits: Sequence[str], wanted: Mapping[str, Any] | set[str]
 ) -> Iterator[dict[str, Any]]:
-    for row in dataset.rows_of(splits, config, columns=["id", "image", "source_sha256"]):
+    columns = ["id", dataset.spec.image_column, "source_sha256"]
+    for row in dataset.rows_of(splits, config, columns=columns):
         if row["id"] in wanted:
-            if row["image"] is None:
-                raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+            held_pictures(row, dataset.root)
             yield row
+
+
+def _decoded(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(decode_rgb(picture, row["id"]) for picture in pictures_of(row))
 
 
 def _pool(dataset: BenchmarkDataset, config: str, splits: Sequence[str], seed: int) -> list[dict[str, Any]]:
@@ -172,13 +177,11 @@ def _pool(dataset: BenchmarkDataset, config: str, splits: Sequence[str], seed: i
     ids = [row["id"] for row in dataset.rows_of(splits, config, columns=["id"])]
     chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
     distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, splits, chosen)}
-    return [
-        {"source_sha256": key, "picture": decode_rgb(row["image"]["bytes"])} for key, row in distinct.items()
-    ]
+    return [{"source_sha256": key, "pictures": _decoded(row)} for key, row in distinct.items()]
 
 
 def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judging) -> list[Any]:
-    rest = [other["picture"] for other in pool if other["source_sha256"] != row["source_sha256"]]
+    rest = [other["pictures"] for other in pool if other["source_sha256"] != row["source_sha256"]]
     if len(rest) < judging.swaps:
         raise DataError(
             f"groundedness compares {row['id']} with {judging.swaps} other pictures, there are {len(rest)}; "

@@ -14,11 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rise_bench.annotations.base import Gold
+from rise_bench.cot.closed_loop import Sample
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.pictures import held_pictures
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.errors.redaction import redacted
@@ -41,7 +42,7 @@ def sweep(
     dataset: BenchmarkDataset,
     config: str,
     sampler: Sampler,
-    annotate: Callable[[Sequence[tuple[Gold, bytes]]], list[Rollout]],
+    annotate: Callable[[Sequence[Sample]], list[Rollout]],
     log_folder: Path,
     *,
     splits: Sequence[str] = ("train",),
@@ -99,13 +100,11 @@ def refused_ids(log_folder: Path) -> set[str]:
 
 def _own_rows(
     dataset: BenchmarkDataset, config: str, splits: Sequence[str], share: Share, covered: Collection[str]
-) -> Iterator[tuple[Gold, bytes]]:
+) -> Iterator[Sample]:
     for position, row in enumerate(dataset.rows_of(splits, config)):
         if position % share.of != share.rank or row["id"] in covered:
             continue
-        if row["image"] is None:
-            raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
-        yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
+        yield row_to_gold(dataset.spec, row), held_pictures(row, dataset.root)
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

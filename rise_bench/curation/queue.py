@@ -13,10 +13,13 @@ from typing import Any
 
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.cot.dataset import CotDataset
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset, parquet_row
+from rise_bench.data.pictures import held_pictures
 from rise_bench.errors import DataError
 from rise_bench.files import strict_json
 from rise_bench.files.atomic import atomic_text_file, atomic_write_text
+from rise_bench.files.side_by_side import one_picture
 
 QUEUE_NAME, ITEMS_NAME = "queue.json", "queue.jsonl"
 _FORMAT = 1
@@ -211,16 +214,14 @@ class ReviewQueue:
             self._dataset = dataset
         if row_id not in self._places:
             raise DataError(f"{self._dataset.root} has no row {row_id!r}; run the audit again")
-        return row_image(self._dataset.root, *self._places[row_id])
+        return row_image(self._dataset, *self._places[row_id])
 
 
-def row_image(root: Path, file: Path, position: int) -> bytes:
-    """Read the encoded image of a dataset's row.
+def row_image(dataset: BenchmarkDataset | CotDataset, file: Path, position: int) -> bytes:
+    """Read the encoded image of a dataset's row; several are joined side by side.
 
     Raises:
         DataError: If the dataset is published by reference.
     """
-    image = parquet_row(file, position, ["image"])["image"]
-    if image is None or image["bytes"] is None:
-        raise DataError(f"{root} holds no images; run `rise-bench rehydrate` on it first")
-    return bytes(image["bytes"])
+    row = parquet_row(file, position, ["id", dataset.spec.image_column])
+    return one_picture(held_pictures(row, dataset.root), row["id"])

@@ -43,6 +43,7 @@ class SourceRow:
         license: Licence of the image, where it differs between rows.
         where: Place in the source that errors name, e.g. "ground_truth.txt line 17".
         size_px: Width and height that the source states; the image must agree. None where it states none.
+        more_images: Further images of the row, in order, where the benchmark has several a row.
     """
 
     id: str
@@ -54,6 +55,12 @@ class SourceRow:
     license: str = ""
     where: str = ""
     size_px: tuple[int, int] | None = None
+    more_images: tuple[Path | bytes, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path | bytes, ...]:
+        """All images of the row, in order."""
+        return (self.image, *self.more_images)
 
     @property
     def shot_class(self) -> str:
@@ -63,7 +70,13 @@ class SourceRow:
     @property
     def file_name(self) -> str:
         """File name in the image column."""
-        return self.image.name if isinstance(self.image, Path) else self.id.rpartition("/")[2]
+        return self.file_names[0]
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """File name of each image."""
+        own = self.id.rpartition("/")[2]
+        return tuple(image.name if isinstance(image, Path) else own for image in self.images)
 
     def __str__(self) -> str:
         """Name the row for an error message: its file or id, and its place in the source."""

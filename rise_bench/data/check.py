@@ -21,8 +21,9 @@ from rise_bench.data.ground_truth import (
     spec_problem,
     truth_problem,
 )
-from rise_bench.data.image_facts import inspect_image
+from rise_bench.data.image_facts import facts_of_row, inspect_image
 from rise_bench.data.manifest import FileEntry, rows_sha256
+from rise_bench.data.pictures import picture_hashes, pictures_of
 from rise_bench.data.schema import features, gold_text, has_columns, row_to_gold
 from rise_bench.data.splits import CONFIGS, shard_of
 from rise_bench.errors import DataError
@@ -122,7 +123,7 @@ def _check_rows(
 ) -> list[Finding]:
     findings: list[Finding] = []
     names = features(dataset.spec, dataset.manifest.categories)
-    columns = None if decode else [name for name in names if name != "image"]
+    columns = None if decode else [name for name in names if name != dataset.spec.image_column]
     for row in dataset.file_rows(dataset.root / path, columns=columns):
         advance()
         problems = list(_row_problems(dataset, entry, row, decode))
@@ -141,7 +142,8 @@ def _check_rows(
         image_sha256 = row["source_sha256"]
         seen.golds[entry.split].append(gold)
         seen.images_sha256[gold.id] = image_sha256
-        seen.image_splits[image_sha256].setdefault(entry.split, gold.id)
+        for sha256 in picture_hashes(image_sha256):
+            seen.image_splits[sha256].setdefault(entry.split, gold.id)
         seen.content.append((entry.split, entry.shard, gold.id, image_sha256, gold_text(gold)))
         if entry.split == "train" and row["shot_rank"] is not None:
             seen.shots[_shot_class(dataset, gold)].append(row["shot_rank"])
@@ -170,19 +172,19 @@ def _column_problems(row: dict[str, Any], gold: Gold, categories: tuple[str, ...
 
 
 def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
-    """Yield the problems of the image of a row."""
+    """Yield the problems of the images of a row."""
     if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
         yield "source_sha256 is not the manifest's"
-    image = row["image"]
+    pictures, expected = pictures_of(row), dataset.spec.images_per_row
     if dataset.manifest.images == "reference":
-        if image is not None:
+        if row[dataset.spec.image_column] is not None:
             yield "holds an image in a dataset by reference"
         return
-    if image is None or image["bytes"] is None:
-        yield "has no image"
+    if len(pictures) != expected:
+        yield f"has {len(pictures)} images, expected {expected}" if pictures else "has no image"
         return
     try:
-        facts = inspect_image(image["bytes"], "the image")
+        facts = facts_of_row([inspect_image(data, "the image") for data in pictures], "the images")
     except DataError as error:
         yield str(error)
         return

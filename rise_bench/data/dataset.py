@@ -58,7 +58,8 @@ class BenchmarkDataset:
         Args:
             split: "train" or "test".
             config: "4-shot", "16-shot" or "full"; decides the train rows only.
-            columns: Columns to read; None reads all. `image` is `{"bytes", "path"}`, or None by reference.
+            columns: Columns to read; None reads all. `image` is `{"bytes", "path"}`, `images` a list of them,
+                None by reference.
         """
         for path in self.files(split, config):
             yield from self.file_rows(path, columns=columns)

@@ -1,66 +1,70 @@
-"""The image column of a parquet file: emptied for publishing by reference, and filled from a local source.
+"""Images of the rows of a parquet file: removed for publishing by reference, and filled from a local source.
 
 All other columns are copied value by value, a row group at a time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rise_bench.data.pictures import IMAGE_COLUMNS, image_column, pictures_of
 from rise_bench.files.atomic import sync_folder
 
 _BATCH_ROWS = 256
 GROUP_BYTES = 8 << 20
 
-#: Gives the image (`{"bytes", "path"}`) of a row, or None to leave the row out.
-ImageOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+#: Gives the images (`{"bytes", "path"}`) of a row, or None to leave the row out.
+ImagesOf = Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]] | None]
 
 
 def write_without_images(source: Path, target: Path) -> int:
     """Copy a parquet file with null images, without reading them; return the number of rows."""
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
-        others = [name for name in schema.names if name != "image"]
+        shown = image_column(schema.names)
+        others = [name for name in schema.names if name != shown]
         rows = 0
         with image_writer(target, schema) as writer:
             for batch in file.iter_batches(_BATCH_ROWS, columns=others, use_threads=False):
-                empty = pa.nulls(batch.num_rows, schema.field("image").type)
-                columns = [empty if name == "image" else batch.column(name) for name in schema.names]
+                empty = pa.nulls(batch.num_rows, schema.field(shown).type)
+                columns = [empty if name == shown else batch.column(name) for name in schema.names]
                 writer.write_table(pa.Table.from_arrays(columns, schema=schema))
                 rows += batch.num_rows
     sync_folder(target.parent)
     return rows
 
 
-def write_with_images(source: Path, target: Path, image_of: ImageOf) -> int:
-    """Copy a parquet file with the images that `image_of` gives; returns the number of rows written.
+def write_with_images(source: Path, target: Path, images_of: ImagesOf) -> int:
+    """Copy a parquet file with the images that `images_of` gives; returns the number of rows written.
 
     Args:
         source: File whose image column is null.
         target: File to write.
-        image_of: Called with each row (without its image), in order; memory holds about `GROUP_BYTES`.
+        images_of: Called with each row (without its images), in order; memory holds about `GROUP_BYTES`.
     """
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
         rows = 0
         with image_writer(target, schema) as writer:
-            for group in _groups(_filled(file, image_of)):
+            for group in _groups(_filled(file, images_of)):
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
                 rows += len(group)
     sync_folder(target.parent)
     return rows
 
 
-def _filled(file: pq.ParquetFile, image_of: ImageOf) -> Iterator[dict[str, Any]]:
-    names = [name for name in file.schema_arrow.names if name != "image"]
+def _filled(file: pq.ParquetFile, images_of: ImagesOf) -> Iterator[dict[str, Any]]:
+    shown = image_column(file.schema_arrow.names)
+    names = [name for name in file.schema_arrow.names if name != shown]
     for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
         for row in batch.to_pylist():
-            image = image_of(row)
-            if image is not None:
-                yield row | {"image": dict(image)}
+            images = images_of(row)
+            if images is not None:
+                held = [dict(image) for image in images]
+                yield row | {shown: held if shown == "images" else held[0]}
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -68,7 +72,7 @@ def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     size = 0
     for row in rows:
         group.append(row)
-        size += len(row["image"]["bytes"])
+        size += sum(map(len, pictures_of(row)))
         if size >= GROUP_BYTES or len(group) >= _BATCH_ROWS:
             yield group
             group, size = [], 0
@@ -78,7 +82,7 @@ def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def image_writer(target: Path | IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     """Open a parquet writer: images without compression, dictionary or statistics, other columns compact."""
-    others = [name for name in schema.names if name != "image"]
+    others = [name for name in schema.names if name not in IMAGE_COLUMNS]
     return pq.ParquetWriter(
         target,
         schema,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from rise_bench.data.pictures import joined_sha256
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.images import decoded, open_image, shown_size
@@ -25,7 +26,8 @@ _FLAT_STD = 4.0
 class ImageFacts:
     """Hash of the bytes, size as shown (EXIF orientation applied), and difference hash of an image.
 
-    `look` has 64 bits as 16 hex digits, for near-duplicates; empty for a flat image.
+    `look` has 64 bits as 16 hex digits, for near-duplicates; empty for a flat image. The facts of several
+    images of a row (`facts_of_row`) have the hashes and the looks of all, with blanks between them.
     """
 
     sha256: str
@@ -49,6 +51,26 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
         if image.format == "JPEG" and not _jpeg_ends(data):
             raise DataError(f"{name}: the JPEG is truncated (its end marker is missing); get the file again")
     return ImageFacts(sha256_bytes(data), width, height, look)
+
+
+def facts_of_row(facts: Sequence[ImageFacts], name: str) -> ImageFacts:
+    """Return the facts of the images of a row, at least one. Errors call the row `name`.
+
+    Raises:
+        DataError: If the images have different sizes.
+    """
+    first = facts[0]
+    for number, image in enumerate(facts[1:], 2):
+        if (image.width_px, image.height_px) != (first.width_px, first.height_px):
+            raise DataError(
+                f"{name}: picture {number} is {image.width_px} x {image.height_px} px, the first "
+                f"{first.width_px} x {first.height_px}; the pictures of a row have one size: "
+                "scale or pad them"
+            )
+    looks = " ".join(image.look for image in facts if image.look)
+    return ImageFacts(
+        joined_sha256([image.sha256 for image in facts]), first.width_px, first.height_px, looks
+    )
 
 
 def _jpeg_ends(data: bytes) -> bool:

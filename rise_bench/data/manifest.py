@@ -40,6 +40,7 @@ def _plain_id(uid: str) -> str:
 _Text = Annotated[str, AfterValidator(_plain)]
 _Id = Annotated[str, AfterValidator(_plain_id)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_ImagesSha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}( [0-9a-f]{64})*$")]
 _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 _Split = Annotated[str, Field(pattern=r"^(train|test)$")]
 _Shard = Annotated[str, Field(pattern=r"^(4-shot|16-shot|rest|test|high|low)$")]
@@ -95,7 +96,7 @@ class Manifest(_Strict):
         content_sha256: The dataset's identity: `identity_sha256` of its rows, classes, question and metric;
             in a dataset of version 0.1.0 of its rows alone; in chains of thought `files_sha256`.
         files: Path in the folder -> entry; each is named after its split, shard and number.
-        images_sha256: Row id -> sha256 of the image's original bytes.
+        images_sha256: Row id -> sha256 of the image's original bytes; of several, with blanks between them.
     """
 
     schema_version: int
@@ -115,7 +116,7 @@ class Manifest(_Strict):
     rows_sha256: _Sha256 | None = None
     content_sha256: _Sha256
     files: dict[str, FileEntry]
-    images_sha256: dict[_Id, _Sha256]
+    images_sha256: dict[_Id, _ImagesSha256]
 
     @property
     def benchmark(self) -> BenchmarkSpec:

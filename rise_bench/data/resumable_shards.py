@@ -12,7 +12,7 @@ from pathlib import Path
 from rise_bench.data.build_plan import SourcePlan
 from rise_bench.data.image_facts import ImageFacts
 from rise_bench.data.manifest import FileEntry
-from rise_bench.data.shards import Shard, fingerprint, read_ahead, write_shard
+from rise_bench.data.shards import LoadedImages, Shard, fingerprint, read_ahead, write_shard
 from rise_bench.files.atomic import atomic_write_text, sha256_file
 from rise_bench.files.images import load_decoders
 
@@ -85,7 +85,7 @@ def _write(
     shard: Shard,
     mark: str,
     plan: SourcePlan,
-    images: Iterator[tuple[bytes, ImageFacts]],
+    images: Iterator[LoadedImages],
     advance: Callable[[], None],
 ) -> WrittenShard:
     """Write a parquet file and then its note."""

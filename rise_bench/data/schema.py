@@ -1,10 +1,10 @@
 """Columns of a benchmark row, and conversion between a row and a `Gold`.
 
 `image` holds the original bytes (`{"bytes", "path"}`, the Hub's image feature), or null in a dataset
-published by reference. `width` and `height` are the size as shown, EXIF orientation applied, which is what
-`datasets` hands to a model. `problem` and `solution` are the think-answer prompt and the answer in
-thousandths of the image, so that loaders written for Visual-RFT read a row unchanged; the typed gold is
-`probs` or `objects`.
+published by reference; where rows have several images of one size, `images` is a list of them, in order.
+`width` and `height` are the size as shown, EXIF orientation applied, which is what `datasets` hands to a
+model. `problem` and `solution` are the think-answer prompt and the answer in thousandths of the image, so
+that loaders written for Visual-RFT read a row unchanged; the typed gold is in the columns of the kind.
 """
 
 import json
@@ -27,11 +27,12 @@ SCHEMA_VERSION = 1
 
 def features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
     """Return the columns of a benchmark as `datasets` features; `.arrow_schema` is the parquet schema."""
-    from datasets import Features, Image, Value
+    from datasets import Features, Image, List, Value
 
     text = {name: Value("string") for name in ("problem", "solution", "question", "category")}
+    shown = Image() if spec.images_per_row == 1 else List(Image())
     return Features(
-        {"id": Value("string"), "image": Image(), "width": Value("int32"), "height": Value("int32")}
+        {"id": Value("string"), spec.image_column: shown, "width": Value("int32"), "height": Value("int32")}
         | text
         | KINDS[spec.kind].features(spec.classes, categories)
         | {"shot_rank": Value("int32")}

@@ -22,13 +22,16 @@ from rise_bench.annotations.base import Gold
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.ground_truth import sample_problem
 from rise_bench.data.image_column import GROUP_BYTES, image_writer
-from rise_bench.data.image_facts import ImageFacts, inspect_image
+from rise_bench.data.image_facts import ImageFacts, facts_of_row, inspect_image
 from rise_bench.data.schema import features, gold_columns
 from rise_bench.data.splits import TRAIN_SHARDS, rank_order, shard_of, shot_ranks
 from rise_bench.errors import DataError
 
 #: Size of its images at which a file is closed; a killed run repeats at most one file.
 SHARD_BYTES = 64 << 20
+
+#: Encoded images of a row, and their facts.
+LoadedImages = tuple[tuple[bytes, ...], ImageFacts]
 
 _AHEAD_BYTES = 16 << 20
 _AHEAD_ROWS = 256
@@ -59,11 +62,9 @@ class Shard:
 
 
 def size_bytes(row: SourceRow) -> int:
-    """Return the size of a row's image."""
-    if isinstance(row.image, bytes):
-        return len(row.image)
+    """Return the size of a row's images."""
     try:
-        return row.image.stat().st_size
+        return sum(len(image) if isinstance(image, bytes) else image.stat().st_size for image in row.images)
     except OSError as error:
         raise DataError(f"{row}: the image is missing ({error.strerror}); complete the source") from None
 
@@ -102,21 +103,24 @@ def fingerprint(shard: Shard, plan: SourcePlan, versions: dict[str, str]) -> str
     digest = hashlib.sha256(json.dumps([plan.spec.to_json(), plan.categories, versions]).encode())
     for placed in shard.rows:
         row = placed.row
-        if isinstance(row.image, Path):
-            stat = row.image.stat()
-            image = f"{row.image.absolute()}:{stat.st_size}:{stat.st_mtime_ns}"
-        else:
-            image = hashlib.sha256(row.image).hexdigest()
-        fields = (row.id, row.source_id, image, row.annotation, row.category, row.question, row.license)
+        images = tuple(map(_mark, row.images))
+        fields = (row.id, row.source_id, images, row.annotation, row.category, row.question, row.license)
         digest.update(repr((fields, row.size_px, placed.shot_rank)).encode())
     return digest.hexdigest()
+
+
+def _mark(image: Path | bytes) -> str:
+    if isinstance(image, bytes):
+        return hashlib.sha256(image).hexdigest()
+    stat = image.stat()
+    return f"{image.absolute()}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def write_shard(
     path: Path,
     shard: Shard,
     plan: SourcePlan,
-    images: Iterator[tuple[bytes, ImageFacts]],
+    images: Iterator[LoadedImages],
     advance: Callable[[], None] = lambda: None,
 ) -> list[ImageFacts]:
     """Write one parquet file, flushed to the disk; return the facts of its images in row order.
@@ -141,7 +145,7 @@ def write_shard(
                 data, image = next(images)
                 facts.append(image)
                 group.append(_row(placed, data, image, plan))
-                group_bytes += len(data)
+                group_bytes += sum(map(len, data))
                 advance()
                 if group_bytes >= GROUP_BYTES:
                     writer.write_table(pa.Table.from_pylist(group, schema=schema))
@@ -153,9 +157,9 @@ def write_shard(
     return facts
 
 
-def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[bytes, ImageFacts]]:
-    """Yield images in row order; the pool decodes ahead, bounded in number and bytes."""
-    waiting: deque[tuple[Future[tuple[bytes, ImageFacts]], int]] = deque()
+def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[LoadedImages]:
+    """Yield the images of each row in order; the pool decodes ahead, bounded in number and bytes."""
+    waiting: deque[tuple[Future[LoadedImages], int]] = deque()
     waiting_bytes = 0
     for placed in itertools.chain(rows, [None]):
         while waiting and (placed is None or len(waiting) >= _AHEAD_ROWS or waiting_bytes >= _AHEAD_BYTES):
@@ -168,16 +172,23 @@ def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[tuple[byte
             waiting_bytes += size
 
 
-def _load(row: SourceRow) -> tuple[bytes, ImageFacts]:
+def _load(row: SourceRow) -> LoadedImages:
     try:
-        data = row.image if isinstance(row.image, bytes) else row.image.read_bytes()
+        data = tuple(image if isinstance(image, bytes) else image.read_bytes() for image in row.images)
     except OSError as error:
         raise DataError(f"{row}: the image cannot be read ({error.strerror}); fix the source") from error
-    return data, inspect_image(data, str(row))
+    names = [str(image) if isinstance(image, Path) else str(row) for image in row.images]
+    names[0] = str(row)
+    facts = [inspect_image(image, name) for image, name in zip(data, names, strict=True)]
+    return data, facts_of_row(facts, str(row))
 
 
-def _row(placed: PlacedRow, data: bytes, image: ImageFacts, plan: SourcePlan) -> dict[str, Any]:
+def _row(placed: PlacedRow, data: tuple[bytes, ...], image: ImageFacts, plan: SourcePlan) -> dict[str, Any]:
     row = placed.row
+    if len(data) != plan.spec.images_per_row:
+        raise DataError(
+            f"{row} has {len(data)} images, {plan.spec.name} has {plan.spec.images_per_row} a row"
+        )
     if row.size_px and row.size_px != (image.width_px, image.height_px):
         raise DataError(
             f"{row}: the image is {image.width_px} x {image.height_px} px, the source says "
@@ -190,8 +201,9 @@ def _row(placed: PlacedRow, data: bytes, image: ImageFacts, plan: SourcePlan) ->
         raise DataError(f"{row}: {error}") from error
     if problem := sample_problem(plan.spec, gold):
         raise DataError(f"{row}: {problem}; fix or remove it in the source")
+    shown = [{"bytes": file, "path": name} for file, name in zip(data, row.file_names, strict=True)]
     return columns | {
-        "image": {"bytes": data, "path": row.file_name},
+        plan.spec.image_column: shown if plan.spec.images_per_row > 1 else shown[0],
         "shot_rank": placed.shot_rank,
         "source_id": row.source_id,
         "source_sha256": image.sha256,

@@ -7,6 +7,7 @@ from typing import Any
 
 from rise_bench.annotations.kinds import kind_of
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.pictures import picture_hashes
 
 #: Name of the rows of a benchmark without classes.
 ALL_ROWS = "all rows"
@@ -43,7 +44,8 @@ def summarize(dataset: BenchmarkDataset) -> Summary:
         for gold in dataset.golds(split):
             kind = kind_of(gold.annotation)
             counts[kind.group(gold.annotation, gold.category) or ALL_ROWS][split] += 1
-            shown[manifest.images_sha256[gold.id]] |= not kind.is_empty(gold.annotation)
+            for sha256 in picture_hashes(manifest.images_sha256[gold.id]):
+                shown[sha256] |= not kind.is_empty(gold.annotation)
         images[split] = len(shown)
         empty_images[split] = sum(not any_object for any_object in shown.values())
     classes = {name: {split: rows[split] for split in manifest.counts} for name, rows in counts.items()}

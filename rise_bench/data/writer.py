@@ -7,7 +7,7 @@ The manifest is the last file; then the folder is renamed into place, so no inco
 import dataclasses
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from rise_bench.data.manifest import (
     rows_sha256,
     write_manifest,
 )
+from rise_bench.data.pictures import picture_hashes
 from rise_bench.data.resumable_shards import Progress, WrittenShard, versions, write_shards
 from rise_bench.data.schema import SCHEMA_VERSION, gold_text
 from rise_bench.data.shards import Shard, plan_shards, size_bytes
@@ -74,7 +75,7 @@ def write_dataset(
     _check_plan(plan, allow_partial)
     plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
-    images = {row.image.parent for row in plan.rows if isinstance(row.image, Path)}
+    images = {image.parent for row in plan.rows for image in row.images if isinstance(image, Path)}
     with atomic_directory(out, overwrite=overwrite, resume=True, sources=images) as work:
         written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
         manifest = _manifest(plan, seed, written)
@@ -128,19 +129,22 @@ def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
 
 def _without_shared_images(plan: SourcePlan) -> SourcePlan:
     """Drop training rows whose image is also in test; only files of equal size are read."""
-    sizes: defaultdict[int, list[SourceRow]] = defaultdict(list)
+    sizes: defaultdict[int, list[Path | bytes]] = defaultdict(list)
     for row in plan.test:
-        sizes[size_bytes(row)].append(row)
+        size_bytes(row)  # names the row of an image that is missing
+        for image in row.images:
+            sizes[_size(image)].append(image)
     hashes: dict[int, set[str]] = {}
-    shared: list[SourceRow] = []
-    for row in plan.train:
-        size = size_bytes(row)
+
+    def is_in_test(image: Path | bytes) -> bool:
+        size = _size(image)
         if size not in sizes:
-            continue
+            return False
         if size not in hashes:
-            hashes[size] = {_image_sha256(other) for other in sizes[size]}
-        if _image_sha256(row) in hashes[size]:
-            shared.append(row)
+            hashes[size] = set(map(_image_sha256, sizes[size]))
+        return _image_sha256(image) in hashes[size]
+
+    shared = [row for row in plan.train if size_bytes(row) and any(map(is_in_test, row.images))]
     if not shared:
         return plan
     ids = {row.id for row in shared}
@@ -151,8 +155,12 @@ def _without_shared_images(plan: SourcePlan) -> SourcePlan:
     )
 
 
-def _image_sha256(row: SourceRow) -> str:
-    return sha256_file(row.image) if isinstance(row.image, Path) else sha256_bytes(row.image)
+def _size(image: Path | bytes) -> int:
+    return len(image) if isinstance(image, bytes) else image.stat().st_size
+
+
+def _image_sha256(image: Path | bytes) -> str:
+    return sha256_file(image) if isinstance(image, Path) else sha256_bytes(image)
 
 
 def _remove_leftovers(work: Path, manifest: Manifest, files: Iterable[str]) -> None:
@@ -175,9 +183,10 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
     _refuse_shared_images((shard.split, row, image) for shard, row, image in rows)
     looks: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for shard, row, image in rows:
-        looks[shard.split].append((row.id, image.look))
+        looks[shard.split] += [(row.id, look) for look in image.look.split()]
     near, near_pairs = near_duplicates(looks["train"], looks["test"])
-    counts = {split: len(looks[split]) for split in ("train", "test") if looks[split]}
+    in_split = Counter(shard.split for shard, _, _ in rows)
+    counts = {split: in_split[split] for split in ("train", "test") if in_split[split]}
     paper = plan.spec.paper_counts
     spec = json.loads(json.dumps(plan.spec.to_json()))
     content = rows_sha256(
@@ -215,8 +224,10 @@ def _gold(row: SourceRow, image: ImageFacts) -> Gold:
 def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> None:
     """Refuse an image in both splits, e.g. of a file that changed while it was read."""
     first: dict[str, tuple[str, SourceRow]] = {}
-    for split, row, image in rows:
-        other_split, other = first.setdefault(image.sha256, (split, row))
+    for split, row, sha256 in (
+        (s, row, sha) for s, row, image in rows for sha in picture_hashes(image.sha256)
+    ):
+        other_split, other = first.setdefault(sha256, (split, row))
         if other_split != split:
             raise DataError(f"{row} and {other} are one image in both splits; build again")
 

@@ -25,6 +25,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.dataset import CotDataset, Subset, require_columns
+from rise_bench.data.pictures import joined_sha256, pictures_of
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.export.texts import (
@@ -67,16 +68,14 @@ class ExportRow:
         spec: The benchmark.
         gold: Ground truth, boxes in pixels.
         cot: Chain of thought.
-        image: Original bytes of the image.
-        file_name: File name of the image, shared by equal images.
+        images: File name, shared by equal images, and original bytes of each image.
         answer_format: Format of the answer.
     """
 
     spec: BenchmarkSpec
     gold: Gold
     cot: str
-    image: bytes
-    file_name: str
+    images: tuple[tuple[str, bytes], ...]
     answer_format: AnswerFormat
 
 
@@ -121,6 +120,11 @@ def export(
             "DIR` and export the folder that it writes"
         )
     dataset = CotDataset(folder, manifest.benchmark, manifest)
+    if form == "visual_rft" and dataset.spec.images_per_row > 1:
+        raise ConfigError(
+            f"{name} has {dataset.spec.images_per_row} images a row, and Visual-RFT reads one; export it as "
+            "trl, messages or vlm_r1"
+        )
     wanted = dataset.files(config, "train")
     require_columns(folder, manifest, [name for name in manifest.files if folder / name in wanted])
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
@@ -146,18 +150,21 @@ def _told(rows: Iterable[ExportRow], total: int, progress: Callable[[int, int], 
 
 def _rows(dataset: CotDataset, config: Subset, answer_format: AnswerFormat) -> Iterator[ExportRow]:
     for row in dataset.rows(config, "train"):
-        data = (row["image"] or {}).get("bytes") or b""
-        if (sha256 := sha256_bytes(data)) != row["source_sha256"]:
+        pictures = pictures_of(row)
+        hashes = [sha256_bytes(data) for data in pictures]
+        if joined_sha256(hashes) != row["source_sha256"]:
             raise DataError(
                 f"{dataset.root}: row {row['id']!r} does not hold the image that its source_sha256 names; "
                 "collect again, or ask its publisher"
             )
-        suffix = _SUFFIXES.get(data[:2], "img")
         gold = row_to_gold(dataset.spec, row)
         # A question may come from a stranger: no placeholder of an image may be in it.
         gold = replace(gold, question=clean_cot(gold.question))
-        file_name = f"{sha256[:32]}.{suffix}"
-        yield ExportRow(dataset.spec, gold, row["cot"], data, file_name, answer_format)
+        images = tuple(
+            (f"{sha256[:32]}.{_SUFFIXES.get(data[:2], 'img')}", data)
+            for sha256, data in zip(hashes, pictures, strict=True)
+        )
+        yield ExportRow(dataset.spec, gold, row["cot"], images, answer_format)
 
 
 def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:
@@ -179,18 +186,27 @@ def _trl_row(row: ExportRow) -> dict[str, Any]:
     return {
         "prompt": [{"role": "user", "content": prompt_text(row.spec, row.gold, row.answer_format)}],
         "completion": [{"role": "assistant", "content": answer_text(row.gold, row.cot, row.answer_format)}],
-        "images": [{"bytes": row.image, "path": row.file_name}],
+        "images": _files(row),
     }
+
+
+def _files(row: ExportRow) -> list[dict[str, Any]]:
+    return [{"bytes": data, "path": name} for name, data in row.images]
+
+
+def _marks(row: ExportRow) -> str:
+    """Return a place-holder for each image."""
+    return "<image>" * len(row.images)
 
 
 def _write_messages(rows: Iterable[ExportRow], out: Path) -> int:
     def line(row: ExportRow) -> dict[str, Any]:
         return {
             "messages": [
-                {"role": "user", "content": "<image>" + prompt_text(row.spec, row.gold, row.answer_format)},
+                {"role": "user", "content": _marks(row) + prompt_text(row.spec, row.gold, row.answer_format)},
                 {"role": "assistant", "content": answer_text(row.gold, row.cot, row.answer_format)},
             ],
-            "images": [f"images/{row.file_name}"],
+            "images": [f"images/{name}" for name, _ in row.images],
         }
 
     return _write_jsonl(rows, out, line)
@@ -198,11 +214,12 @@ def _write_messages(rows: Iterable[ExportRow], out: Path) -> int:
 
 def _write_vlm_r1(rows: Iterable[ExportRow], out: Path) -> int:
     def line(row: ExportRow) -> dict[str, Any]:
+        names = [name for name, _ in row.images]
         return {
             "id": row.gold.id,
-            "image": row.file_name,
+            "image": names if len(names) > 1 else names[0],
             "conversations": [
-                {"from": "human", "value": "<image>" + vlm_r1_question(row.spec, row.gold)},
+                {"from": "human", "value": _marks(row) + vlm_r1_question(row.spec, row.gold)},
                 {"from": "gpt", "value": vlm_r1_answer(row.spec, row.gold)},
             ],
             **vlm_r1_fields(row.spec),
@@ -216,7 +233,8 @@ def _write_jsonl(rows: Iterable[ExportRow], out: Path, line: Callable[[ExportRow
     written = 0
     with (out / "train.jsonl").open("w", encoding="utf-8") as file:
         for row in rows:
-            (out / "images" / row.file_name).write_bytes(row.image)
+            for name, data in row.images:
+                (out / "images" / name).write_bytes(data)
             file.write(json.dumps(line(row), ensure_ascii=False) + "\n")
             written += 1
     return written
@@ -236,7 +254,7 @@ def _write_visual_rft(rows: Iterable[ExportRow], out: Path) -> int:
 
 def _visual_rft_row(row: ExportRow) -> dict[str, Any]:
     return {
-        "image": {"bytes": row.image, "path": row.file_name},
+        "image": _files(row)[0],
         "problem": visual_rft_problem(row.spec, row.gold),
         "solution": visual_rft_solution(row.spec, row.gold),
     }

@@ -17,7 +17,9 @@ from rise_bench.data.card import card_title, joined_card, size_category, source_
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows, parquet_rows_with
 from rise_bench.data.hub_files import check_repo_id
 from rise_bench.data.manifest import Manifest, checked_file
+from rise_bench.data.pictures import pictures_of
 from rise_bench.errors import DataError
+from rise_bench.files.side_by_side import one_picture
 from rise_bench.rendering.histogram import reward_histogram
 from rise_bench.rendering.markdown import Markdown, web_address
 from rise_bench.rendering.render import render
@@ -140,7 +142,7 @@ def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]
     columns = ["id", "problem", "solution", "source_id", "license"]
     columns += ["cot", "reward", "prior_score"] if cot else []
     if dataset.manifest.images == "embed":
-        columns.append("image")
+        columns.append(dataset.spec.image_column)
     for path in sorted(dataset.manifest.files):
         for row in parquet_rows_with(dataset.root / path, wanted, columns=columns):
             wanted[row["id"]].update(row)
@@ -150,7 +152,8 @@ def _sample_rows(dataset: BenchmarkDataset, *, cot: bool) -> list[dict[str, Any]
 def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     pictures: dict[str, bytes] = {}
     for number, row in enumerate(rows, 1):
-        data: bytes = (row.get("image") or {}).get("bytes") or b""
+        held = pictures_of(row)
+        data = one_picture(held) if held else b""
         if suffix := _SUFFIXES.get(data[:2]):
             pictures[f"assets/sample-{number}.{suffix}"] = data
     return pictures

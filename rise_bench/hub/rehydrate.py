@@ -16,6 +16,7 @@ from rise_bench.data.card import CARD_NAME, joined_card, split_card, write_card,
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.image_column import write_with_images
 from rise_bench.data.manifest import FileEntry, Manifest, read_manifest, write_manifest
+from rise_bench.data.pictures import picture_hashes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.paths import cache_folder
@@ -34,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class WantedImage:
-    """Image of a row."""
+    """Image of a row; a row with several images has one entry for each."""
 
     id: str
     source_id: str
@@ -210,7 +211,12 @@ def _wanted(root: Path, manifest: Manifest) -> Iterator[WantedImage]:
                     f"{root / path}: row {row['id']!r} and the manifest name different images; "
                     "download the dataset again, or ask its publisher"
                 )
-            yield WantedImage(row["id"], row["source_id"] or "", row["source_sha256"])
+            hashes = picture_hashes(row["source_sha256"])
+            names = (row["source_id"] or "").split() if len(hashes) > 1 else [row["source_id"] or ""]
+            if len(names) != len(hashes):
+                names = [row["source_id"] or ""] * len(hashes)
+            for name, sha256 in zip(names, hashes, strict=True):
+                yield WantedImage(row["id"], name, sha256)
 
 
 def _already(target: Path, manifest: Manifest) -> Rehydrated | None:
@@ -237,19 +243,22 @@ def _missing_text(missing: Sequence[MissingImage], rows: int, source: Path) -> s
 def _fill(
     root: Path, work: Path, manifest: Manifest, places: Mapping[str, Path], missing: Sequence[MissingImage]
 ) -> Manifest:
-    def image_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
-        path = places.get(row["source_sha256"])
-        if path is None:
-            return None
-        data = path.read_bytes()
-        if sha256_bytes(data) != row["source_sha256"]:
-            raise DataError(f"{path} changed while it was read; leave the folder alone and run again")
-        return {"bytes": data, "path": path.name}
+    def images_of(row: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        images = []
+        for sha256 in picture_hashes(row["source_sha256"]):
+            path = places.get(sha256)
+            if path is None:
+                return None
+            data = path.read_bytes()
+            if sha256_bytes(data) != sha256:
+                raise DataError(f"{path} changed while it was read; leave the folder alone and run again")
+            images.append({"bytes": data, "path": path.name})
+        return images
 
     (work / "data").mkdir()
     files: dict[str, FileEntry] = {}
     for path, entry in sorted(manifest.files.items()):
-        rows = write_with_images(root / path, work / path, image_of)
+        rows = write_with_images(root / path, work / path, images_of)
         size = (work / path).stat().st_size
         files[path] = entry.model_copy(
             update={"sha256": sha256_file(work / path), "rows": rows, "bytes": size}

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from PIL import Image
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
 from rise_bench.errors import ConfigError
 from rise_bench.models.image_dedup import deduplicated_images
-from rise_bench.models.likelihood import DESCRIBE, ground
+from rise_bench.models.likelihood import DESCRIBE, Shown, ground
 from rise_bench.models.local import load_checkpoint
 from rise_bench.scoring.groundedness import Grounded
 
@@ -57,7 +56,7 @@ class FrozenJudge:
         return {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
 
     def ground(
-        self, images: Sequence[Image.Image], texts: Sequence[str], others: Sequence[Sequence[Image.Image]]
+        self, images: Sequence[Shown], texts: Sequence[str], others: Sequence[Sequence[Shown]]
     ) -> list[Grounded]:
         """Score texts against their pictures, beside other pictures; see `likelihood.ground`."""
         with deduplicated_images(self._model):

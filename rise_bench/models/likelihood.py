@@ -11,6 +11,9 @@ from PIL import Image
 
 from rise_bench.scoring.groundedness import Grounded, groundedness, sentence_spans, token_information
 
+#: A picture, or the pictures of a row in order.
+Shown = Image.Image | Sequence[Image.Image]
+
 DESCRIBE = "Describe the picture."
 """Prompt before the text, without the annotation."""
 
@@ -19,7 +22,7 @@ DESCRIBE = "Describe the picture."
 def token_log_probs(
     model: Any,
     processor: Any,
-    images: Sequence[Image.Image],
+    images: Sequence[Shown],
     texts: Sequence[str],
     *,
     prompt: str = DESCRIBE,
@@ -30,7 +33,7 @@ def token_log_probs(
     Args:
         model: Qwen-VL model in evaluation mode.
         processor: Its processor, padding on the left.
-        images: Picture of each text.
+        images: Picture or pictures of each text.
         texts: Texts without special tokens.
         prompt: Text between picture and text.
         batch: Texts per forward pass.
@@ -43,11 +46,11 @@ def token_log_probs(
 
 
 def _batch_log_probs(
-    model: Any, processor: Any, images: Sequence[Image.Image], texts: Sequence[str], prompt: str
+    model: Any, processor: Any, images: Sequence[Shown], texts: Sequence[str], prompt: str
 ) -> list[list[float]]:
     conversations = [
-        [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt}]}]
-        for image in images
+        [{"role": "user", "content": [*_image_parts(shown), {"type": "text", "text": prompt}]}]
+        for shown in images
     ]
     inputs = processor.apply_chat_template(
         conversations,
@@ -75,12 +78,17 @@ def _batch_log_probs(
     return [log_probs[row, : len(reply)].tolist() for row, reply in enumerate(replies)]
 
 
+def _image_parts(shown: Shown) -> list[dict[str, Any]]:
+    pictures = [shown] if isinstance(shown, Image.Image) else shown
+    return [{"type": "image", "image": picture} for picture in pictures]
+
+
 def ground(
     model: Any,
     processor: Any,
-    images: Sequence[Image.Image],
+    images: Sequence[Shown],
     texts: Sequence[str],
-    others: Sequence[Sequence[Image.Image]],
+    others: Sequence[Sequence[Shown]],
     *,
     prompt: str = DESCRIBE,
     batch: int = 32,
@@ -90,7 +98,7 @@ def ground(
     Args:
         model: Frozen base model that was not trained on the annotations.
         processor: Its processor.
-        images: Picture of each text.
+        images: Picture or pictures of each text.
         texts: Chains of thought.
         others: Other pictures of each text, equally many and at least one.
         prompt: Text between picture and text.

@@ -118,7 +118,7 @@ class LocalModel:
         """Draw `n` texts for each prompt, reproducibly; at temperature 0 all `n` are the greedy text."""
         import torch
 
-        asked = b"".join(prompt.text.encode() + prompt.image for prompt in prompts)
+        asked = b"".join(prompt.text.encode() + b"".join(prompt.images) for prompt in prompts)
         torch.manual_seed(self._sampling.seed ^ zlib.crc32(asked))
         how: dict[str, Any] = {"do_sample": False}
         if self._sampling.temperature > 0:
@@ -126,8 +126,8 @@ class LocalModel:
             how = {"do_sample": True, "num_return_sequences": n, **drawing}
         drawn = how.get("num_return_sequences", 1)
         inputs = self._processor(
-            text=[self._chat(prompt.text) for prompt in prompts],
-            images=[decode_rgb(prompt.image) for prompt in prompts],
+            text=[self._chat(prompt) for prompt in prompts],
+            images=[decode_rgb(image) for prompt in prompts for image in prompt.images],
             padding=True,
             return_tensors="pt",
         ).to(self._device)
@@ -150,8 +150,8 @@ class LocalModel:
         """Free the memory of the model."""
         self._model = None
 
-    def _chat(self, text: str) -> str:
-        content = [{"type": "image"}, {"type": "text", "text": text}]
+    def _chat(self, prompt: Prompt) -> str:
+        content = [*({"type": "image"} for _ in prompt.images), {"type": "text", "text": prompt.text}]
         chat: str = self._processor.apply_chat_template(
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )

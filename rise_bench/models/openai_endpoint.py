@@ -94,7 +94,9 @@ class Endpoints:
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
         """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
-        return [self._run(self._texts(data_url(p.image), p.text, n, max_tokens)) for p in prompts]
+        return [
+            self._run(self._texts([data_url(i) for i in p.images], p.text, n, max_tokens)) for p in prompts
+        ]
 
     def close(self) -> None:
         """Cancel the requests in flight and the calls that wait for them."""
@@ -115,9 +117,9 @@ class Endpoints:
         finally:
             future.cancel()  # of an interrupted call; without effect on a finished call
 
-    async def _texts(self, image_url: str, text: str, n: int, max_tokens: int) -> list[str]:
+    async def _texts(self, image_urls: Sequence[str], text: str, n: int, max_tokens: int) -> list[str]:
         content = [
-            {"type": "image_url", "image_url": {"url": image_url}},
+            *({"type": "image_url", "image_url": {"url": url}} for url in image_urls),
             {"type": "text", "text": response_text(text)},
         ]
         body = {

@@ -13,9 +13,9 @@ class SampleError(RiseError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """User message: the bytes of an image file, then a text."""
+    """User message: the bytes of image files, in order, then a text."""
 
-    image: bytes
+    images: tuple[bytes, ...]
     text: str
 
 

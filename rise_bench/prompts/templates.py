@@ -32,10 +32,11 @@ def reason_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat =
     """Ask for a chain of thought that justifies the sample's annotation without giving it away."""
     kind = KINDS[spec.kind]
     annotation = render_gold(gold, answer_format) + kind.explained(gold.annotation)
+    shown = "image" if spec.images_per_row == 1 else "images"
     return (
         f"Question: {task_sentence(spec, gold)}\nThe correct annotation is {annotation}.\n"
-        "Explain step by step which visual cues in the image lead to this annotation, so well that a reader "
-        f"who sees the image and your explanation can work the annotation out. Do not write "
+        f"Explain step by step which visual cues in the {shown} lead to this annotation, so well that a "
+        f"reader who sees the {shown} and your explanation can work the annotation out. Do not write "
         f"{kind.secret}. "
         "Write only the explanation."
     )

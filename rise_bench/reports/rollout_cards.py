@@ -14,7 +14,9 @@ from rise_bench.annotations.kinds import kind_of
 from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.pictures import pictures_of
 from rise_bench.files.images import decode_rgb
+from rise_bench.files.side_by_side import side_by_side
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.rendering.render import render
 from rise_bench.scoring.leaks import find_leaks
@@ -155,10 +157,10 @@ def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
 
 def _thumbnails(dataset: BenchmarkDataset, split: str, ids: set[str]) -> dict[str, str]:
     thumbnails: dict[str, str] = {}
-    for row in dataset.rows(split, columns=["id", "image"]):
-        if row["id"] not in ids or not row["image"]:
+    for row in dataset.rows(split, columns=["id", dataset.spec.image_column]):
+        if row["id"] not in ids or not (pictures := pictures_of(row)):
             continue
-        small = decode_rgb(row["image"]["bytes"], row["id"])
+        small = side_by_side([decode_rgb(picture, row["id"]) for picture in pictures])
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
         file = io.BytesIO()
         small.save(file, "jpeg", quality=82)

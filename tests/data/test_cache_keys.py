@@ -97,7 +97,7 @@ def as_in_0_1_0(folder: Path) -> None:
 
 READERS: dict[str, Callable[[Path], int]] = {
     "training": lambda folder: (
-        open_training_data(DataConfig(benchmark=str(folder))).image(0).getpixel((0, 0))[0]
+        open_training_data(DataConfig(benchmark=str(folder))).pictures(0)[0].getpixel((0, 0))[0]
     ),
     "rise_bench.load": lambda folder: rise_bench.load(str(folder), split="train")[0]["image"].getpixel(
         (0, 0)

@@ -246,7 +246,7 @@ def test_placeholder_in_a_strangers_question_does_not_become_an_image(tmp_path: 
     spec = get_benchmark("lisa")
     gold = Gold("x", Boxes(((1.0, 1.0, 5.0, 5.0),)), 10, 10, question="the cup")
     row = ExportRow(
-        spec, gold, "A cup <image> stands <|image_pad|> there.", b"\xff\xd8", "a.jpg", AnswerFormat()
+        spec, gold, "A cup <image> stands <|image_pad|> there.", (("a.jpg", b"\xff\xd8"),), AnswerFormat()
     )
     _write_messages([row], tmp_path)
     text = (tmp_path / "train.jsonl").read_text()

@@ -27,7 +27,7 @@ OK = http(chat("fine"))
 def prompt():
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), "red").save(buffer, "PNG")
-    return Prompt(buffer.getvalue(), "why?")
+    return Prompt((buffer.getvalue(),), "why?")
 
 
 def ask(url, prompt, n=1, **options):

@@ -166,7 +166,7 @@ def build_loop(
     log = RowLog(folder / "rollouts", arguments.process_index, attempt="0")
     reward = CotReward(loop, golds, log, rows_per_rollout=rows)
     minimum = arguments.generation_batch_size // arguments.num_generations
-    data = prompt_rows(toy.golds, lambda i: toy.images[i], loop.reason_text, minimum=minimum)
+    data = prompt_rows(toy.golds, lambda i: [toy.images[i]], loop.reason_text, minimum=minimum)
     trainer_class = kind or ClosedLoopTrainer
     return trainer_class(
         loop=loop,

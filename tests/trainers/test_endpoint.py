@@ -78,7 +78,7 @@ def test_what_is_sent_and_what_comes_back(serve, monkeypatch):
     monkeypatch.setenv("TEACHER_KEY", "secret")
     server = serve(lambda text: ["a"])
     teacher = Endpoints([server.url], "big", sampling=Sampling(temperature=0.7), api_key_env="TEACHER_KEY")
-    assert teacher.sample([Prompt(picture(), "why?")], 3, 50) == [["a"] * 3]
+    assert teacher.sample([Prompt((picture(),), "why?")], 3, 50) == [["a"] * 3]
     ((path, headers, body),) = server.seen
     assert path == "/v1/chat/completions" and headers["Authorization"] == "Bearer secret"
     assert (body["model"], body["n"], body["temperature"], body["max_tokens"]) == ("big", 3, 0.7, 50)
@@ -89,20 +89,20 @@ def test_what_is_sent_and_what_comes_back(serve, monkeypatch):
 
 def test_a_server_that_gives_one_choice_at_a_time_is_asked_again(serve):
     server = serve(lambda text: ["a"], choices=1)
-    assert Endpoints([server.url], "m").sample([Prompt(picture(), "x")], 3, 9) == [["a"] * 3]
+    assert Endpoints([server.url], "m").sample([Prompt((picture(),), "x")], 3, 9) == [["a"] * 3]
     assert len(server.seen) == 3
 
 
 def test_passing_failures_are_tried_again(serve):
     server = serve(lambda text: [503, 429, "ok"])
-    assert Endpoints([server.url], "m", pause_s=0.01).sample([Prompt(picture(), "x")], 1, 9) == [["ok"]]
+    assert Endpoints([server.url], "m", pause_s=0.01).sample([Prompt((picture(),), "x")], 1, 9) == [["ok"]]
     assert len(server.seen) == 3
 
 
 def test_a_dead_server_among_others_costs_tries_but_no_sample(serve):
     server = serve(lambda text: ["ok"])
     both = Endpoints(["http://127.0.0.1:9/v1", server.url], "m", pause_s=0.01)
-    assert both.sample([Prompt(picture(), f"x{i}") for i in range(4)], 1, 9) == [["ok"]] * 4
+    assert both.sample([Prompt((picture(),), f"x{i}") for i in range(4)], 1, 9) == [["ok"]] * 4
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_dead_server_among_others_costs_tries_but_no_sample(serve):
 def test_lasting_failures_say_how_to_mend_them(serve, status, error, message):
     server = serve(lambda text: [status])
     with pytest.raises(error, match=message):
-        Endpoints([server.url], "m", pause_s=0.001, tries=2).sample([Prompt(picture(), "x")], 1, 9)
+        Endpoints([server.url], "m", pause_s=0.001, tries=2).sample([Prompt((picture(),), "x")], 1, 9)
     assert len(server.seen) == (2 if status == 503 else 1)
 
 

@@ -33,16 +33,18 @@ def longest_prompt(
 ) -> int:
     """Tokens of the longest prompt of a run, image tokens included; raises as `check_prompts` does."""
     answer_format = config.model.answer_format
-    second = 0
+    second, images = 0, spec.images_per_row
     prompt_of = think_answer_prompt
     if config.declared_stage.asks == "answer_only":
         prompt_of = answer_only_prompt
     elif config.declared_stage.is_closed_loop:
         prompt_of = reason_prompt
         again = ((gold, reconstruct_prompt(spec, gold, "", answer_format)) for gold in golds)
-        second = check_prompts(config, processor, again, cot_tokens=config.grpo.max_cot_length, warn=warn)
+        second = check_prompts(
+            config, processor, again, cot_tokens=config.grpo.max_cot_length, images=images, warn=warn
+        )
     prompts = ((gold, prompt_of(spec, gold, answer_format)) for gold in golds)
-    return max(second, check_prompts(config, processor, prompts, warn=warn))
+    return max(second, check_prompts(config, processor, prompts, images=images, warn=warn))
 
 
 def check_prompts(
@@ -51,6 +53,7 @@ def check_prompts(
     prompts: Iterable[tuple[Gold, str]],
     *,
     cot_tokens: int = 0,
+    images: int = 1,
     warn: Callable[[str], None] = _log.warning,
 ) -> int:
     """Return the tokens of the longest prompt, image tokens included, without opening an image.
@@ -60,6 +63,7 @@ def check_prompts(
         processor: The model's processor.
         prompts: Samples and the text of their prompts.
         cot_tokens: Tokens reserved for a chain of thought (prompt of a reconstruction).
+        images: Images of a prompt.
         warn: Called if the unit of boxes is not the family's.
 
     Raises:
@@ -77,12 +81,12 @@ def check_prompts(
             f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
             f"Set model.box_unit={trained_on}."
         )
-    longest = max(_lengths(processor, prompts, cot_tokens), default=None)
+    longest = max(_lengths(processor, prompts, cot_tokens, images), default=None)
     if longest is None:
         raise DataError("there is nothing to train on; check data.benchmark and data.shots")
     limit = config.data.max_prompt_length
     if longest.tokens > limit:
-        raise ConfigError(_too_long(processor, longest, limit, cot_tokens))
+        raise ConfigError(_too_long(processor, longest, limit, cot_tokens, images))
     return longest.tokens
 
 
@@ -93,7 +97,9 @@ class _Length:
     where: str
 
 
-def _lengths(processor: Any, prompts: Iterable[tuple[Gold, str]], extra: int) -> Iterable[_Length]:
+def _lengths(
+    processor: Any, prompts: Iterable[tuple[Gold, str]], extra: int, images: int
+) -> Iterable[_Length]:
     sizes: dict[tuple[int, int], int] = {}
     batch: list[tuple[Gold, str]] = []
 
@@ -105,10 +111,11 @@ def _lengths(processor: Any, prompts: Iterable[tuple[Gold, str]], extra: int) ->
                 patches = processor.image_processor.get_number_of_image_patches(*size, {})
                 sizes[size] = patches // processor.image_processor.merge_size**2
             where = f"{gold.id} ({gold.width_px} x {gold.height_px} px)"
-            yield _Length(len(tokens) - 1 + sizes[size] + extra, sizes[size], where)  # -1: place-holder
+            shown = images * sizes[size]
+            yield _Length(len(tokens) - images + shown + extra, shown, where)  # without the place-holders
 
     for gold, text in prompts:
-        content = [{"type": "image"}, {"type": "text", "text": text}]
+        content = [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
         message = [{"role": "user", "content": content}]
         batch.append((gold, processor.apply_chat_template(message, add_generation_prompt=True)))
         if len(batch) == _BATCH:
@@ -118,11 +125,12 @@ def _lengths(processor: Any, prompts: Iterable[tuple[Gold, str]], extra: int) ->
         yield from counted()
 
 
-def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int) -> str:
+def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int, images: int) -> str:
     text_tokens = longest.tokens - longest.image_tokens - cot_tokens
     side = processor.image_processor.patch_size * processor.image_processor.merge_size
-    room = limit - text_tokens - cot_tokens
-    parts = f"{longest.image_tokens} of the image, {text_tokens} of text"
+    room = (limit - text_tokens - cot_tokens) // images
+    seen = "image" if images == 1 else f"{images} images"
+    parts = f"{longest.image_tokens} of the {seen}, {text_tokens} of text"
     ways = [f"raise data.max_prompt_length to {longest.tokens}"]
     if cot_tokens:
         parts += f", up to {cot_tokens} of the chain of thought"

@@ -1,4 +1,4 @@
-"""Samples as TRL's GRPO wants them: prompt, image, and an id by which the reward finds the truth."""
+"""Samples as TRL's GRPO wants them: prompt, images, and an id by which the reward finds the truth."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from rise_bench.errors import DataError
 
 def prompt_rows(
     golds: Sequence[Gold],
-    image_of: Callable[[int], Image.Image],
+    pictures_of: Callable[[int], Sequence[Image.Image]],
     prompt_of: Callable[[Gold], str],
     *,
     minimum: int,
 ) -> Dataset:
     """Return a dataset with rows made on access, so that a million images need no memory.
 
-    Rows of a batch with the same sample share a decoded image. TRL's sampler drops the last incomplete
+    Rows of a batch with the same sample share decoded images. TRL's sampler drops the last incomplete
     generation batch, so that a smaller dataset (LISA 4-shot has four samples) would train on nothing; it is
     repeated until it fills a batch.
 
     Args:
         golds: The samples.
-        image_of: Position in `golds` to image.
+        pictures_of: Position in `golds` to images.
         prompt_of: Sample to the text of its prompt.
         minimum: Rows of a generation batch, in prompts.
 
     Returns:
-        Rows `prompt` (one message, which carries the id too), `image`, `id`, `copy`.
+        Rows `prompt` (one message, which carries the id too), `images`, `id`, `copy`.
     """
     if not golds:
         raise DataError("no training samples; check data.benchmark and data.shots")
@@ -45,12 +45,12 @@ def prompt_rows(
     )
 
     def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        images = {i: image_of(i) for i in set(batch["index"])}
+        images = {i: list(pictures_of(i)) for i in set(batch["index"])}
         chosen = [golds[i] for i in batch["index"]]
         texts = {gold.id: prompt_of(gold) for gold in chosen}
         return {
             "prompt": [[{"role": "user", "content": texts[gold.id], "id": gold.id}] for gold in chosen],
-            "image": [images[i] for i in batch["index"]],
+            "images": [images[i] for i in batch["index"]],
             "id": [gold.id for gold in chosen],
             "copy": batch["copy"],
         }

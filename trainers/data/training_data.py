@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from datasets import Dataset
+from datasets import Dataset, List
 from datasets import Image as ImageFeature
 from PIL import Image
 
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache, full_cache_named
+from rise_bench.data.pictures import pictures_of
 from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
 from rise_bench.hub.find import find_benchmark, find_cots
@@ -27,9 +28,9 @@ class TrainingData:
     golds: list[Gold]
     images: Dataset  #: memory-mapped, images still encoded; row i belongs to golds[i]
 
-    def image(self, index: int) -> Image.Image:
-        """Decode the image of `golds[index]`, in RGB and upright."""
-        return decode_rgb(self.images[index]["image"]["bytes"], self.golds[index].id)
+    def pictures(self, index: int) -> tuple[Image.Image, ...]:
+        """Decode the images of `golds[index]`, in RGB and upright."""
+        return tuple(decode_rgb(picture, self.golds[index].id) for picture in pictures_of(self.images[index]))
 
 
 def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
@@ -43,9 +44,11 @@ def open_training_data(data: DataConfig) -> TrainingData:
     benchmark = find_benchmark(data.benchmark)
     files = [str(path) for path in benchmark.files("train", data.shots)]
     cache = arrow_cache(benchmark.manifest)
+    column = benchmark.spec.image_column
     with full_cache_named(cache):
-        images = Dataset.from_parquet(files, columns=["image", "source_sha256"], cache_dir=cache)
-    images = images.cast_column("image", ImageFeature(decode=False))
+        images = Dataset.from_parquet(files, columns=[column, "source_sha256"], cache_dir=cache)
+    encoded = ImageFeature(decode=False)
+    images = images.cast_column(column, encoded if benchmark.spec.images_per_row == 1 else List(encoded))
     return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", data.shots), images)
 
 

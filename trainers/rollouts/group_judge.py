@@ -20,7 +20,7 @@ class GroupJudge:
         judge: FrozenJudge,
         ids: Sequence[str],
         pictures: Sequence[str],
-        image_of: Callable[[int], Image.Image],
+        pictures_of: Callable[[int], Sequence[Image.Image]],
         *,
         swaps: int,
         seed: int,
@@ -30,8 +30,8 @@ class GroupJudge:
         Args:
             judge: The frozen model.
             ids: Ids of all samples.
-            pictures: Identity of each sample's picture, e.g. its hash; samples may share one.
-            image_of: Position in `ids` to picture.
+            pictures: Identity of each sample's pictures, e.g. their hashes; samples may share them.
+            pictures_of: Position in `ids` to pictures.
             swaps: Number of other pictures per sample, drawn from all samples.
             seed: Seed of their choice.
 
@@ -44,14 +44,14 @@ class GroupJudge:
                 "Train on more samples, or set reward.grounded=none."
             )
         self._pictures = pictures
-        self._judge, self._image_of, self._swaps, self._seed = judge, image_of, swaps, seed
+        self._judge, self._pictures_of, self._swaps, self._seed = judge, pictures_of, swaps, seed
         self._position = {uid: i for i, uid in enumerate(ids)}
 
     def __call__(self, ids: Sequence[str], texts: Sequence[str], *, step: int) -> list[Grounded]:
         """Score texts about samples; `step` draws new other pictures."""
         chosen = {uid: self._others(uid, step) for uid in dict.fromkeys(ids)}
         needed = {i for uid, others in chosen.items() for i in (self._position[uid], *others)}
-        images = {i: self._image_of(i) for i in sorted(needed)}
+        images = {i: self._pictures_of(i) for i in sorted(needed)}
         return self._judge.ground(
             [images[self._position[uid]] for uid in ids],
             texts,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from rise_bench.annotations.base import Gold
+from rise_bench.cot.closed_loop import Sample
 from rise_bench.cot.rollout_log import Rollout, read_rollouts
 from rise_bench.cot.share import Share
 from rise_bench.cot.sweep import sweep
@@ -43,7 +43,7 @@ def sample_trajectories(
             attn_implementation=config.model.attn_implementation,
         )
 
-        def respond(batch: Sequence[tuple[Gold, bytes]]) -> list[Rollout]:
+        def respond(batch: Sequence[Sample]) -> list[Rollout]:
             return _respond(config, benchmark, sampler, batch)
 
         sweep(benchmark, config.data.shots, sampler, respond, folder, covered=done, share=share)
@@ -61,11 +61,11 @@ def read_trajectories(folder: Path, samples: int) -> dict[str, list[Rollout]]:
 
 
 def _respond(
-    config: TrainConfig, benchmark: BenchmarkDataset, sampler: LocalModel, batch: Sequence[tuple[Gold, bytes]]
+    config: TrainConfig, benchmark: BenchmarkDataset, sampler: LocalModel, batch: Sequence[Sample]
 ) -> list[Rollout]:
     answer_format, grpo = config.model.answer_format, config.grpo
     prompts = [
-        Prompt(image, think_answer_prompt(benchmark.spec, gold, answer_format)) for gold, image in batch
+        Prompt(images, think_answer_prompt(benchmark.spec, gold, answer_format)) for gold, images in batch
     ]
     responses = sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)
     return [

@@ -75,7 +75,7 @@ class AnnotateJob:
     def prompt(self, picture: Picture, data: bytes, category: str) -> Prompt:
         """Return what is asked of a picture."""
         return Prompt(
-            data, think_answer_prompt(self.run.spec, self.gold(picture, category), self.answer_format)
+            (data,), think_answer_prompt(self.run.spec, self.gold(picture, category), self.answer_format)
         )
 
 

@@ -62,5 +62,14 @@ def _spec_of(benchmark: str) -> tuple[BenchmarkSpec, tuple[str, ...]]:
     except DataError:
         if benchmark not in BENCHMARKS:
             raise
-        return BENCHMARKS[benchmark], ()
-    return dataset.spec, dataset.manifest.categories
+        return _of_one_picture(BENCHMARKS[benchmark]), ()
+    return _of_one_picture(dataset.spec), dataset.manifest.categories
+
+
+def _of_one_picture(spec: BenchmarkSpec) -> BenchmarkSpec:
+    if spec.images_per_row > 1:
+        raise ConfigError(
+            f"{spec.name} asks about {spec.images_per_row} pictures at once, and `annotate` shows one at a "
+            "time; name a benchmark with one picture a row"
+        )
+    return spec

@@ -88,7 +88,7 @@ def ask(
     form, text = model.answer_format, _PROMPTS[model.answer_format.style]
 
     def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
-        prompts = [Prompt(image, text(spec, gold, form)) for gold, image in batch]
+        prompts = [Prompt(images, text(spec, gold, form)) for gold, images in batch]
         responses = sampler.sample(prompts, samples, _MAX_TOKENS[form.style])
         return [
             {"id": gold.id, "responses": list(map(response_text, of))}

@@ -29,6 +29,7 @@ from rise_bench.errors import DataError
 from rise_bench.files import strict_json
 from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text
 from rise_bench.files.images import open_image
+from rise_bench.files.side_by_side import one_picture
 
 PICTURES_NAME = "pictures"
 
@@ -47,7 +48,8 @@ def write_tasks(out: Path, audited: Audited, items: Sequence[ReviewItem]) -> Non
     run = _run(audited.dataset, out / PICTURES_NAME)
     rank = {item.id: number for number, item in enumerate(items, start=1)}
     names: dict[str, str] = {}
-    for gold, image in stream(audited.dataset, audited.dataset.manifest.counts, rank):
+    for gold, images in stream(audited.dataset, audited.dataset.manifest.counts, rank):
+        image = one_picture(images, gold.id)
         with open_image(image, gold.id) as opened:
             names[gold.id] = f"{rank[gold.id]:06d}.{(opened.format or 'image').lower()}"
         atomic_write_bytes(out / PICTURES_NAME / names[gold.id], image)

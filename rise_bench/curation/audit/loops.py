@@ -76,7 +76,7 @@ def run_loops(
     loop = ClosedLoop(spec, LoopSettings(samples=samples, answer_format=model.answer_format))
 
     def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
-        rollouts = loop.annotate(sampler, [(labels[gold.id], image) for gold, image in batch])
+        rollouts = loop.annotate(sampler, [(labels[gold.id], images) for gold, images in batch])
         return [
             {"id": gold.id, "rollouts": [_row(r) for r in rollouts[i * samples : (i + 1) * samples]]}
             for i, (gold, _) in enumerate(batch)

@@ -14,6 +14,7 @@ from rise_bench.curation.audit.scores import SCORES
 from rise_bench.curation.queue import ReviewItem
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.images import decode_rgb
+from rise_bench.files.side_by_side import side_by_side
 from rise_bench.rendering.render import render
 
 _THUMBNAIL_PX = 440
@@ -83,8 +84,8 @@ def _thumbnails(audited: Audited, ids: Collection[str]) -> dict[str, str]:
     if audited.dataset.manifest.images == "reference":
         return {}
     thumbnails = {}
-    for gold, image in stream(audited.dataset, audited.dataset.manifest.counts, ids):
-        small = decode_rgb(image, gold.id)
+    for gold, images in stream(audited.dataset, audited.dataset.manifest.counts, ids):
+        small = side_by_side([decode_rgb(image, gold.id) for image in images])
         small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
         file = io.BytesIO()
         small.save(file, "jpeg", quality=82)

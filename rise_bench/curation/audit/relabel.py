@@ -9,9 +9,9 @@ from rise_bench.annotations.base import Annotation
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
+from rise_bench.data.pictures import held_pictures, named_pictures
 from rise_bench.data.schema import row_to_gold
 from rise_bench.data.writer import INCOMPLETE, write_dataset
-from rise_bench.errors import DataError
 from rise_bench.files.locks import scratch_folder
 
 
@@ -80,8 +80,9 @@ def _plan(
                 if train is None or train(row.id):
                     label = change.labels.get(row.id, row.annotation)
                     rows["train" if train else split].append(replace(row, annotation=label))
-                elif isinstance(row.image, Path):
-                    row.image.unlink()
+                else:
+                    for image in row.images:
+                        image.unlink()  # type: ignore[union-attr]
         shortfalls = [
             text.removeprefix(INCOMPLETE) for text in manifest.differences if text.startswith(INCOMPLETE)
         ]
@@ -100,19 +101,21 @@ def _plan(
 
 def _source_rows(dataset: BenchmarkDataset, split: str, folder: Path) -> Iterator[SourceRow]:
     for number, row in enumerate(dataset.rows(split)):
-        if row["image"] is None:
-            raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
+        held_pictures(row, dataset.root)
         gold = row_to_gold(dataset.spec, row)
-        image = folder / f"{split}-{number}" / Path(row["image"]["path"] or "image").name
-        image.parent.mkdir()
-        image.write_bytes(row["image"]["bytes"])
+        images = []
+        for place, picture in enumerate(named_pictures(row)):
+            images.append(folder / f"{split}-{number}-{place}" / Path(picture["path"] or "image").name)
+            images[-1].parent.mkdir()
+            images[-1].write_bytes(picture["bytes"])
         yield SourceRow(
             gold.id,
             row["source_id"],
-            image,
+            images[0],
             gold.annotation,
             gold.category,
             gold.question,
             row["license"] or "",
             where=f"{dataset.root}, {split}",
+            more_images=tuple(images[1:]),
         )

@@ -5,16 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rise_bench.annotations.base import Gold
+from rise_bench.cot.closed_loop import Sample
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.sweep import batches, in_parallel
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows_with
+from rise_bench.data.pictures import held_pictures
 from rise_bench.data.schema import row_to_gold
-from rise_bench.errors import DataError
 from rise_bench.models.sampler import SampleError, Sampler
 
-#: A row with its label, and its image as the bytes of a file.
-Item = tuple[Gold, bytes]
+#: A row with its label, and its images as the bytes of files.
+Item = Sample
 
 
 def items(dataset: BenchmarkDataset, splits: Iterable[str], ids: Collection[str]) -> Iterator[Item]:
@@ -25,9 +25,7 @@ def items(dataset: BenchmarkDataset, splits: Iterable[str], ids: Collection[str]
     """
     for path in (path for split in splits for path in dataset.files(split)):
         for row in parquet_rows_with(path, ids):
-            if row["image"] is None:
-                raise DataError(f"{dataset.root} holds no images; run `rise-bench rehydrate` on it first")
-            yield row_to_gold(dataset.spec, row), row["image"]["bytes"]
+            yield row_to_gold(dataset.spec, row), held_pictures(row, dataset.root)
 
 
 def sample_rows(

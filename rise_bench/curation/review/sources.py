@@ -78,7 +78,7 @@ class CotSource:
             dataset_sha256=cots.manifest.content_sha256,
         )
         columns = cot_features(spec, cots.manifest.categories)
-        self._columns = [name for name in columns if name != "image"]
+        self._columns = [name for name in columns if name != spec.image_column]
 
     def item(self, index: int) -> ReviewItem:
         """Read the item at a place."""
@@ -114,7 +114,7 @@ class CotSource:
 
     def image_bytes(self, item: ReviewItem) -> bytes:
         """Read the encoded image of an item."""
-        return row_image(self._cots.root, *self._places[item.id])
+        return row_image(self._cots, *self._places[item.id])
 
 
 def open_source(folder: Path) -> Source:

@@ -36,7 +36,7 @@ class Oracle:
         )
 
     def sample(self, prompts, n, max_tokens):
-        keys = [picture_key_of(prompt.image) for prompt in prompts]
+        keys = [picture_key_of(prompt.images[0]) for prompt in prompts]
         if refused := self.refuses.intersection(keys):
             raise SampleError(f"refused {refused}")
         if len(self.asked) + len(prompts) > self.dies_after:

@@ -31,6 +31,8 @@ export function picture(item, address, failed) {
   const image = el("img", { src: address, alt: `Picture of ${item.id}`, width: item.width_px, height: item.height_px, decoding: "async" });
   image.addEventListener("error", () => failed(image));
   const frame = el("div", { class: "frame" }, image);
+  // Several pictures of a row come side by side as one, wider than the row says.
+  image.addEventListener("load", () => frame.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight));
   frame.style.setProperty("--ratio", item.width_px / item.height_px);
   const marks = layers(item).flatMap(([, annotation, kind]) => outlines(annotation, kind));
   if (marks.length) frame.append(el("svg", { class: "over", viewBox: `0 0 ${item.width_px} ${item.height_px}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...marks));
