@@ -90,7 +90,7 @@ def _coco_of(
     ]
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": image_id} for image_id in range(len(parts_of_samples))],
+        "images": [{"id": i, "height": 0, "width": 0} for i in range(len(parts_of_samples))],
         "categories": [{"id": 1}],
         "annotations": [
             {

@@ -10,6 +10,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.polygons.values import Polygons, corners
 
 from ..support.toy_kind import Word, WordKind
 
@@ -17,6 +18,10 @@ CLASSES = ("calm", "tense", "merry")
 SOFT = Distribution(CLASSES, (0.7, 0.2, 0.1))
 HARD = Distribution(CLASSES, (0.0, 1.0, 0.0))
 TWO = Boxes(((10.0, 10.0, 40.0, 30.0), (120.0, 80.0, 40.0, 40.0)))
+
+REGIONS = Polygons(
+    (((10.0, 10.0), (50.0, 10.0), (10.0, 40.0)), ((120.0, 80.0), (160.0, 100.0), (140.0, 120.0)))
+)
 
 
 def gold(annotation):
@@ -31,6 +36,10 @@ def gold(annotation):
         (TWO, {"dropped", "shifted", "added", "swapped"}),
         (Boxes(TWO.xywh[:1]), {"shifted", "added", "swapped"}),
         (Boxes(()), {"added"}),
+        (REGIONS, {"dropped", "shifted", "added", "swapped", "boxed"}),
+        (Polygons(REGIONS.outlines[:1]), {"shifted", "added", "swapped", "boxed"}),
+        (Polygons(tuple(map(corners, TWO.xywh))), {"dropped", "shifted", "added", "swapped"}),
+        (Polygons(()), {"added"}),
     ],
 )
 @settings(max_examples=20)
@@ -73,6 +82,7 @@ def test_a_kind_without_errors_of_its_own_swaps_labels(monkeypatch):
     [
         (SOFT, HARD, [SOFT, SOFT]),
         (TWO, Boxes(TWO.xywh[:1]), [TWO, TWO]),
+        (REGIONS, Polygons(REGIONS.outlines[:1]), [REGIONS, REGIONS]),
     ],
 )
 def test_cleanlab_prefers_the_right_label(right, wrong, answers):

@@ -15,6 +15,8 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.polygons.masks import covers
+from rise_bench.annotations.polygons.values import Polygons
 from rise_bench.annotations.value.values import Value
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.data.ground_truth import empty_answer, right_answer
@@ -36,6 +38,7 @@ HOSTILE = (
 )
 
 _side = st.floats(1, 100)
+_point = st.tuples(_side, _side)
 #: Ground truth of the kinds whose examples say too little of them.
 ANNOTATIONS = {
     "distribution": st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
@@ -44,6 +47,9 @@ ANNOTATIONS = {
     "boxes": st.lists(st.tuples(_side, _side, _side, _side), max_size=4, unique=True).map(
         lambda boxes: Boxes(tuple(boxes))
     ),
+    "polygons": st.lists(st.lists(_point, min_size=3, max_size=6).map(tuple), max_size=3, unique=True)
+    .map(lambda outlines: Polygons(tuple(outlines)))
+    .filter(lambda polygons: all(map(covers, polygons.outlines))),
     "value": st.one_of(
         st.integers(0, 99).map(str), st.sampled_from("ABCD"), st.sampled_from(("left", "red cube", "12.5%"))
     ).map(Value),
@@ -127,6 +133,9 @@ def scaled(annotation, factor):
     """The same with all numbers larger or smaller, so that it is no ground truth."""
     if isinstance(annotation, Boxes):
         return Boxes(tuple(tuple(side * factor - 20 for side in box) for box in annotation.xywh))
+    if isinstance(annotation, Polygons):
+        outlines = annotation.outlines
+        return Polygons(tuple(tuple((x * factor - 20, y * factor) for x, y in of) for of in outlines))
     if isinstance(annotation, Distribution):
         return Distribution(annotation.classes, tuple(p * factor for p in annotation.probs))
     return annotation

@@ -59,7 +59,9 @@ _CORNER_KEYS = (
 
 _EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
 _FILLED = re.compile(r"[\[\(][^\[\]()]*?(?<!\w)\d")
-_EMPTY_KEY = re.compile(r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections)\W*+(?:null|none)\W*+\Z")
+_EMPTY_KEY = re.compile(
+    r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections|polygons?|outlines|regions|segmentation)\W*+(?:null|none)\W*+\Z"
+)
 _NOUNS = (
     r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
     r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
@@ -84,7 +86,7 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     if as_asked := _json_boxes(answer):
         return _positive(as_asked)
     text = plain(answer).lower()
-    outside = _REMARK.sub("", text)
+    outside = without_remarks(text)
     stated = list(islice(_stated_boxes(outside), MAX_BOXES))
     if not stated and outside != text:
         stated = list(islice(_stated_boxes(text), MAX_BOXES))
@@ -92,7 +94,7 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
         return None, "unclear_number"
     if stated:
         return _positive(box for box in stated if box)
-    return (Boxes(()), "ok") if _says_none(text) else (None, "no_boxes")
+    return (Boxes(()), "ok") if says_none(text) else (None, "no_boxes")
 
 
 def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
@@ -165,8 +167,13 @@ def _from_corners(x1: float, y1: float, x2: float, y2: float) -> Box:
     return x1, y1, x2 - x1, y2 - y1
 
 
-def _says_none(text: str) -> bool:
-    """Whether an answer that states no box says that there is none: an empty list, or in words."""
+def without_remarks(text: str) -> str:
+    """Leave out strings that say something before their first bracket."""
+    return _REMARK.sub("", text)
+
+
+def says_none(text: str) -> bool:
+    """Whether an answer that states no part says that there is none: an empty list, or in words."""
     if _EMPTY_LIST.search(text):
         return not _FILLED.search(text)
     first, _, rest = text[:2_000].strip(" \n\t`'\"").partition(".")

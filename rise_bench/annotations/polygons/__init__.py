@@ -1,0 +1,1 @@
+"""Closed outlines of regions."""
