@@ -9,12 +9,13 @@ from rise_bench.annotations.boxes.kind import BoxesKind
 from rise_bench.annotations.distribution.kind import DistributionKind
 from rise_bench.annotations.metric import SHARED, Metric
 from rise_bench.annotations.polygons.kind import PolygonsKind
+from rise_bench.annotations.steps.kind import StepsKind
 from rise_bench.annotations.value.kind import ValueKind
 from rise_bench.errors import DataError
 
 #: The kinds by name.
 KINDS: dict[str, AnnotationKind[Any]] = {
-    kind.name: kind for kind in (DistributionKind(), BoxesKind(), ValueKind(), PolygonsKind())
+    kind.name: kind for kind in (DistributionKind(), BoxesKind(), ValueKind(), PolygonsKind(), StepsKind())
 }
 
 

@@ -1,0 +1,1 @@
+"""Annotations that are ordered lists of calls from a closed vocabulary."""

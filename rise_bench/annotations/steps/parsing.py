@@ -1,0 +1,46 @@
+"""Read calls out of an answer: `name(object, value)`, with or without quotes and names of arguments."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from rise_bench.annotations.characters import plain
+from rise_bench.annotations.steps.values import Call, Steps, folded, folded_call, vocabulary
+
+#: Calls beyond this number are not read.
+MAX_CALLS = 100
+
+_CALL = re.compile(r"(?<!\w)([^\W\d]\w{0,60})(\s{0,4})\(([^()\n]{0,200})(\)?)")
+_ARGUMENT = re.compile(r"(?:[^\W\d]\w{0,30}\s*+[=:](?!=)\s*+)?+(\"[^\"]*+\"|'[^']*+'|`[^`]*+`|[^\"'`,=:;]*+)")
+
+
+def read_steps(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Steps | None, str]:
+    """Return the calls that an answer states, or None and the reason.
+
+    A call of a function or value that the vocabulary has not is read, and matches nothing. What begins like a
+    call of the vocabulary and has not two arguments makes the answer unclear.
+
+    >>> read_steps("change_size(1, 'Large')", ("change_size(small|large)",), True)[0].calls
+    (Call(name='change_size', object='1', value='large'),)
+    """
+    calls = list(islice(_calls(plain(answer), frozenset(vocabulary(classes))), MAX_CALLS))
+    if None in calls:
+        return None, "unclear_call" if closed else "truncated"
+    stated = tuple(call for call in calls if call is not None)
+    return (Steps(classes, stated), "ok") if stated else (None, "no_calls")
+
+
+def _calls(text: str, names: frozenset[str]) -> Iterator[Call | None]:
+    """Yield the calls of a text in order, None for one that cannot be read."""
+    for match in _CALL.finditer(text):
+        name, blank, arguments, close = match.groups()
+        is_known = folded(name) in names
+        if blank and not is_known:
+            continue  # a remark: "the cube (small, red)"
+        parts = [part.strip() for part in arguments.split(",")]
+        read = [_ARGUMENT.fullmatch(part) for part in parts]
+        if close and len(parts) == 2 and all(part and folded(part[1]) for part in read):
+            object_, value = (part[1] for part in read if part)
+            yield folded_call(name, object_, value)
+        elif is_known:
+            yield None
