@@ -65,6 +65,7 @@ def build(
         gradient=config.grpo.gradient,
         model=source,
         start=start,
+        share_prefill=config.grpo.shared_prefill,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

@@ -60,6 +60,7 @@ def build(
     return ResumableGRPOTrainer(
         model=source,
         start=start,
+        share_prefill=config.grpo.shared_prefill,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

@@ -89,6 +89,8 @@ class LocalModel:
         require_extra("train")
         import torch
 
+        from rise_bench.models.shared_prefill import SharedPrefill
+
         self.batch_rows = batch_rows
         self.tokens = TokenCount()
         self._name = name
@@ -102,6 +104,7 @@ class LocalModel:
             attn_implementation=attn_implementation,
         )
         self._model = model.to(self._device).eval()
+        self._generate: Any = SharedPrefill(self._model).generate
         self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
 
     def describe(self) -> dict[str, Any]:
@@ -132,7 +135,7 @@ class LocalModel:
             return_tensors="pt",
         ).to(self._device)
         with torch.inference_mode():
-            output = self._model.generate(
+            output = self._generate(
                 **inputs,
                 **how,
                 max_new_tokens=max_tokens,
@@ -148,7 +151,7 @@ class LocalModel:
 
     def close(self) -> None:
         """Free the memory of the model."""
-        self._model = None
+        self._model = self._generate = None
 
     def _chat(self, prompt: Prompt) -> str:
         content = [*({"type": "image"} for _ in prompt.images), {"type": "text", "text": prompt.text}]

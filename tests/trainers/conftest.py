@@ -126,7 +126,17 @@ def make_loop(tiny, toy, tmp_path):
 
 
 def build_loop(
-    tiny, toy, folder, *, family="qwen2_vl", gradient="both", generations=4, model=None, kind=None, **changes
+    tiny,
+    toy,
+    folder,
+    *,
+    family="qwen2_vl",
+    gradient="both",
+    generations=4,
+    model=None,
+    kind=None,
+    share_prefill=True,
+    **changes,
 ):
     from trl import GRPOConfig
 
@@ -174,6 +184,7 @@ def build_loop(
         gradient=gradient,
         model=source,
         start=source,
+        share_prefill=share_prefill,
         reward_funcs=reward,
         args=arguments,
         train_dataset=data,
