@@ -21,10 +21,10 @@ from transformers import TrainerCallback
 
 from rise_bench.catalog.plugins import load_component
 from rise_bench.data.writer import write_dataset
-from rise_bench.models.image_dedup import deduplicated_images
 from rise_bench.models.names import local_model
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import load_config
 
@@ -92,7 +92,7 @@ def profile(config, folder):
     with ExitStack() as stack:
         for owner, method, part in parts(trainer):
             stack.enter_context(watch.wrap(owner, method, part))
-        stack.enter_context(deduplicated_images(trainer.model, config.grpo.dedup_images))
+        stack.enter_context(trained_positions_only())
         trainer.train()
     each = {part: 1000 * seconds / watch.steps for part, seconds in watch.seconds.items()}
     total = 1000 * watch.total / watch.steps

@@ -4,6 +4,7 @@
     python benchmarks/train_step.py --shape qwen2-vl-2b        on a GPU: bf16, FlashAttention-2 if installed
 
 - ours: the closed loop as `rise-bench train rise_cot` runs it, gradient on both segments;
+- padded: the same without the prefix tree (`grpo.prefix_tree=false`);
 - grpo: stock TRL GRPO, think-answer, with completions as long as CoT and reconstruction together, so that as
   many tokens are sampled and trained on;
 - authors: the way the authors' released trainer is written, extended to the paper's objective: one prompt at
@@ -25,7 +26,7 @@ from types import SimpleNamespace
 import torch
 from train_step_authors import authors
 from train_step_model import SHAPES, make_model, make_samples
-from train_step_trl import grpo, ours
+from train_step_trl import grpo, ours, padded
 
 from rise_bench.trainers.phases.trl_arguments import load_processor
 from rise_bench.trainers.settings.config import ModelConfig
@@ -42,7 +43,7 @@ def measure(setup, rounds, folder):
     """Fastest step of each loop, and its peak memory on a GPU."""
     seconds, memory = {}, {}
     for number in range(rounds):
-        for loop in (ours, grpo, authors):
+        for loop in (ours, padded, grpo, authors):
             if setup.gpu:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()

@@ -5,10 +5,11 @@ from train_step_clock import now
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from rise_bench.models.image_dedup import deduplicated_images
-from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt, think_answer_prompt
+from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+from rise_bench.prompts.templates import reason_prompt, think_answer_prompt
 from rise_bench.trainers.data.grpo_rows import prompt_rows
-from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoop, ClosedLoopTrainer
+from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
+from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer
 
 
 class StepTimer(TrainerCallback):
@@ -54,32 +55,40 @@ def random_reward(completions, **_):
     return torch.rand(len(completions)).tolist()
 
 
-def time_trainer(trainer, dedup):
+def time_trainer(trainer):
     """Seconds of each step after the first."""
     timer = StepTimer()
     trainer.add_callback(timer)
-    with deduplicated_images(trainer.model, dedup):
-        trainer.train()
+    trainer.train()
     return timer.seconds[1:]
 
 
-def ours(setup, folder):
+def ours(setup, folder, *, prefix_tree=True):
     """The closed loop of rise_bench."""
     golds = {gold.id: gold for gold in setup.samples.golds}
-    loop = ClosedLoop(
-        lambda uid, cot: reconstruct_prompt(setup.samples.spec, golds[uid], cot),
-        setup.shape.cot,
-        setup.shape.reconstruction,
+    settings = LoopSettings(
+        setup.generations,
+        max_cot_length=setup.shape.cot,
+        max_reconstruction_length=setup.shape.reconstruction,
     )
     trainer = ClosedLoopTrainer(
-        loop=loop,
+        loop=ClosedLoop(setup.samples.spec, settings),
+        golds=golds,
         model=str(setup.model),
+        start=str(setup.model),
         reward_funcs=lambda cot, **_: torch.rand(len(cot) // 2).repeat_interleave(2).tolist(),
         args=trl_arguments(setup, folder, 2),
         train_dataset=rows(setup, reason_prompt),
         processing_class=setup.processor,
+        prefix_tree=prefix_tree,
     )
-    return time_trainer(trainer, dedup=True)
+    with trained_positions_only():
+        return time_trainer(trainer)
+
+
+def padded(setup, folder):
+    """The closed loop without the prefix tree."""
+    return ours(setup, folder, prefix_tree=False)
 
 
 def grpo(setup, folder):
@@ -91,7 +100,7 @@ def grpo(setup, folder):
         train_dataset=rows(setup, think_answer_prompt),
         processing_class=setup.processor,
     )
-    return time_trainer(trainer, dedup=False)
+    return time_trainer(trainer)
 
 
 def rows(setup, prompt):

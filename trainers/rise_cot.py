@@ -70,6 +70,7 @@ def build(
         args=arguments,
         train_dataset=prompts,
         processing_class=processor,
+        prefix_tree=config.grpo.prefix_tree,
     )
 
 

@@ -65,4 +65,5 @@ def build(
         args=arguments,
         train_dataset=prompts,
         processing_class=processor,
+        prefix_tree=config.grpo.prefix_tree,
     )

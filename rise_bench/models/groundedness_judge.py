@@ -9,7 +9,6 @@ import torch
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
 from rise_bench.errors import ConfigError
-from rise_bench.models.image_dedup import deduplicated_images
 from rise_bench.models.likelihood import DESCRIBE, Shown, ground
 from rise_bench.models.local import load_checkpoint
 from rise_bench.scoring.groundedness import Grounded
@@ -59,5 +58,4 @@ class FrozenJudge:
         self, images: Sequence[Shown], texts: Sequence[str], others: Sequence[Sequence[Shown]]
     ) -> list[Grounded]:
         """Score texts against their pictures, beside other pictures; see `likelihood.ground`."""
-        with deduplicated_images(self._model):
-            return ground(self._model, self._processor, images, texts, others, batch=self._batch_rows)
+        return ground(self._model, self._processor, images, texts, others, batch=self._batch_rows)

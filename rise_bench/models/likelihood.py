@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from PIL import Image
 
+from rise_bench.errors import ConfigError
+from rise_bench.models.prefix_tree import IGNORED_LABEL, Rows, pack
+from rise_bench.models.tree_attention import use_tree_attention
 from rise_bench.scoring.groundedness import Grounded, groundedness, sentence_spans, token_information
 
 #: A picture, or the pictures of a row in order.
@@ -30,13 +33,18 @@ def token_log_probs(
 ) -> list[list[float]]:
     """Return log p of every token of each text, given its picture and the prompt.
 
+    Texts beside one picture share its forward pass if they follow each other in the lists.
+
     Args:
         model: Qwen-VL model in evaluation mode.
-        processor: Its processor, padding on the left.
+        processor: Its processor.
         images: Picture or pictures of each text.
         texts: Texts without special tokens.
         prompt: Text between picture and text.
         batch: Texts per forward pass.
+
+    Raises:
+        ConfigError: The model is of a family that cannot judge.
     """
     results: list[list[float]] = []
     for start in range(0, len(texts), batch):
@@ -48,39 +56,51 @@ def token_log_probs(
 def _batch_log_probs(
     model: Any, processor: Any, images: Sequence[Shown], texts: Sequence[str], prompt: str
 ) -> list[list[float]]:
-    conversations = [
-        [{"role": "user", "content": [*_image_parts(shown), {"type": "text", "text": prompt}]}]
-        for shown in images
-    ]
-    inputs = processor.apply_chat_template(
-        conversations,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        add_generation_prompt=True,
-        processor_kwargs={"padding": True},
-    ).to(model.device)
     replies = [processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    length = max(1, *map(len, replies))
-    ids = torch.full((len(texts), length), processor.tokenizer.pad_token_id, device=model.device)
-    mask = torch.zeros_like(ids)
-    for row, reply in enumerate(replies):
-        ids[row, : len(reply)] = torch.tensor(reply, dtype=ids.dtype, device=model.device)
-        mask[row, : len(reply)] = 1
-    begin = inputs["input_ids"].shape[1]
-    inputs["input_ids"] = torch.cat([inputs["input_ids"], ids], 1)
-    inputs["attention_mask"] = torch.cat([inputs["attention_mask"], mask], 1)
-    if "mm_token_type_ids" in inputs:
-        kinds = inputs["mm_token_type_ids"]
-        inputs["mm_token_type_ids"] = torch.cat([kinds, torch.zeros_like(ids, dtype=kinds.dtype)], 1)
-    logits = model(**inputs).logits[:, begin - 1 : -1].float()
-    log_probs = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
-    return [log_probs[row, : len(reply)].tolist() for row, reply in enumerate(replies)]
+    asked = _asked(processor, images, prompt)
+    prompts = [asked[_identity(shown)] for shown in images]
+    before, after = max(len(p["input_ids"][0]) for p in prompts), max(map(len, replies))
+    shape = (len(texts), before + after)
+    ids, seen, kinds = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
+    for row, (question, reply) in enumerate(zip(prompts, replies, strict=True)):
+        words = slice(before - len(question["input_ids"][0]), before)
+        ids[row, words], kinds[row, words] = question["input_ids"][0], question["mm_token_type_ids"][0]
+        ids[row, before : before + len(reply)] = torch.tensor(reply, dtype=torch.long)
+        seen[row, words.start : before + len(reply)] = 1
+    pixels, grids = (torch.cat([p[name] for p in prompts]) for name in ("pixel_values", "image_grid_thw"))
+    on = model.device
+    rows = Rows(ids.to(on), seen.to(on), after, kinds.to(on), pixels.to(on), grids.to(on))
+    if not use_tree_attention(model) or not (packed := pack(model, rows)):
+        raise ConfigError(f"{type(model).__name__} cannot judge texts. Name a Qwen-VL model.")
+    labels = packed.inputs.pop("shift_labels")[0]
+    scored = (labels != IGNORED_LABEL).nonzero()[:, 0]
+    logits = model(**packed.inputs, logits_to_keep=scored, use_cache=False).logits[0].float()
+    log_probs = torch.zeros(1, packed.tokens, device=model.device)
+    log_probs[0, scored] = logits.log_softmax(-1).gather(-1, labels[scored, None])[:, 0]
+    values = packed.unpack(log_probs)
+    return [values[row, : len(reply)].tolist() for row, reply in enumerate(replies)]
 
 
-def _image_parts(shown: Shown) -> list[dict[str, Any]]:
-    pictures = [shown] if isinstance(shown, Image.Image) else shown
-    return [{"type": "image", "image": picture} for picture in pictures]
+def _asked(processor: Any, images: Sequence[Shown], prompt: str) -> dict[tuple[int, ...], Any]:
+    """Return the processor's output for the prompt beside each distinct picture, by `_identity`."""
+    asked: dict[tuple[int, ...], Any] = {}
+    for shown in images:
+        if (key := _identity(shown)) in asked:
+            continue
+        pictures = _pictures(shown)
+        content = [*({"type": "image"} for _ in pictures), {"type": "text", "text": prompt}]
+        turns = [{"role": "user", "content": content}]
+        chat = processor.apply_chat_template(turns, add_generation_prompt=True)
+        asked[key] = processor(text=[chat], images=[pictures], return_tensors="pt")
+    return asked
+
+
+def _pictures(shown: Shown) -> list[Image.Image]:
+    return [shown] if isinstance(shown, Image.Image) else list(shown)
+
+
+def _identity(shown: Shown) -> tuple[int, ...]:
+    return tuple(map(id, _pictures(shown)))
 
 
 def ground(

@@ -96,9 +96,9 @@ def test_one_batch_of_eight_is_eight_of_one(trained, whole_batch, base):
     assert_same(whole_batch, single, base)
 
 
-def test_shared_image_encodings_change_nothing(trained, whole_batch, base):
-    stock = trained("stock", "grpo.rollouts_per_device=8", "grpo.dedup_images=false")
-    assert_same(whole_batch, stock, base)
+def test_the_prefix_tree_changes_nothing(trained, whole_batch, base):
+    padded = trained("padded", "grpo.rollouts_per_device=8", "grpo.prefix_tree=false")
+    assert_same(whole_batch, padded, base)
 
 
 def test_one_process_is_two_even_with_a_group_spread_over_both(trained, whole_batch, base):

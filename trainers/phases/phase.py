@@ -26,7 +26,6 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from rise_bench.catalog.stages import Phase
 from rise_bench.cot.row_log import next_attempt
 from rise_bench.models.families import supported_model
-from rise_bench.models.image_dedup import deduplicated_images
 from rise_bench.models.local import keep_end_tokens_only
 from rise_bench.models.model_files import DEEPSPEED_STATE, TRAINER_STATE
 from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
@@ -78,8 +77,7 @@ def run_phase(
     trainer.add_callback(CheckpointMark(run, phase, config.run.save_total_limit))
     guard = UnreadableGuard(config)
     trainer.add_callback(guard)
-    once = deduplicated_images(trainer.model, phase == "grpo" and config.grpo.dedup_images)
-    with once, trained_positions_only(), _quiet():
+    with trained_positions_only(), _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     refuse_unreadable(config, run, phase, stopped_at=guard.stopped_at)
     final = run.save_final(phase, partial(_save, trainer))

@@ -21,9 +21,10 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import RepeatSampler, create_model_from_path
 
 from rise_bench.models.shared_prefill import shared_prefill
+from rise_bench.trainers.rollouts.prefix_tree_trainer import PrefixTreeGRPOTrainer
 
 
-class ResumableGRPOTrainer(GRPOTrainer):
+class ResumableGRPOTrainer(PrefixTreeGRPOTrainer):
     """GRPO whose data order, reference model and checkpoints do not depend on where it was interrupted."""
 
     def __init__(
@@ -36,7 +37,7 @@ class ResumableGRPOTrainer(GRPOTrainer):
             start: Initial checkpoint of the phase, the reference model of `beta` above 0.
             args: A GRPOConfig.
             share_prefill: Read each prompt once for all its samples (without vLLM).
-            arguments: Other arguments of `GRPOTrainer`.
+            arguments: Other arguments of `PrefixTreeGRPOTrainer`.
         """
         policy: Any = model if model == start else _named(model, start, args)
         self._share_prefill = share_prefill

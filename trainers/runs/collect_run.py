@@ -20,7 +20,7 @@ def _run_config(run: Path | None) -> Any:
         raise ConfigError(
             f"{run} is no run folder: it has no config.yaml. Name the folder that `train` wrote."
         )
-    return load_component("trainers", "settings.recipe_loader").load_config(str(run / "config.yaml"))
+    return load_component("trainers", "settings.recipe_loader").load_recorded(run / "config.yaml")
 
 
 def _plan(

@@ -32,7 +32,7 @@ from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.settings.config import RunConfig, TrainConfig
-from rise_bench.trainers.settings.recipe_loader import dump_config, load_config
+from rise_bench.trainers.settings.recipe_loader import dump_config, load_recorded
 
 #: Empty file in a checkpoint that is whole.
 MARK = "complete"
@@ -160,7 +160,7 @@ class RunFolder:
         path = self.path / "config.yaml"
         if not path.exists():
             return
-        before = yaml.safe_load(dump_config(load_config(path)))  # a setting that it lacks has its default
+        before = yaml.safe_load(dump_config(load_recorded(path)))  # a setting that it lacks has its default
         after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
         for section, values in after.items():
             if section in ("run", "compute", "phases") or before.get(section) == values:

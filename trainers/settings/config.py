@@ -118,7 +118,7 @@ class GrpoConfig(OptimConfig):
     loss_type: Text = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     gradient: Literal["both", "cot"] = "both"  #: rise_cot: the segments that get gradient
-    dedup_images: bool = True  #: encode each distinct image of a forward once
+    prefix_tree: bool = True  #: compute what the rows of a micro-batch share once
     shared_prefill: bool = True  #: without vLLM: read each prompt once for all its samples
     vllm: Literal["none", "server", "colocate"] = "none"
     vllm_server_url: Text = ""  #: server mode, e.g. http://10.0.0.5:8000

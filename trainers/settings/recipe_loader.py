@@ -25,6 +25,9 @@ _CONFIG = TypeAdapter(TrainConfig)
 #: Beginning of pydantic's name of an error -> the type that was expected.
 _TYPES = {"string": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
+#: A setting of earlier versions -> the one that replaced it.
+_REPLACED = {"grpo.dedup_images": "grpo.prefix_tree"}
+
 #: Sections in which the scales differ.
 _OF_SCALE = ("model", "reward", "sft", "grpo", "compute")
 
@@ -63,6 +66,16 @@ def load_config(
             "\n".join(setting_problem(e, layers, all_keys()) for e in error.errors())
         ) from error
     return _filled_in(config)
+
+
+def load_recorded(path: Path) -> TrainConfig:
+    """Read the config that a run recorded, with settings of earlier versions under their present names."""
+    tree = _recipe_layer(str(path))[1]
+    for old, new in _REPLACED.items():
+        section, key = old.split(".")
+        if isinstance(tree, dict) and key in (values := tree.get(section) or {}):
+            values[new.split(".")[1]] = values.pop(key)
+    return load_config(None, trees=[(str(path), tree)])
 
 
 def resolve(stage: str, overrides: Sequence[str], recipe: str) -> tuple[str, TrainConfig]:
@@ -162,6 +175,8 @@ def setting_problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]], know
     where = next((where for where, tree in reversed(layers) if _sets(tree, names)), layers[-1][0])
     if kind == "missing":
         return f"{where}: {key} is missing. Give it."
+    if key in _REPLACED:
+        return f"{where}: {key} was replaced by {_REPLACED[key]}. Set that instead."
     if kind == "unexpected_keyword_argument":
         return f"{where}: unknown key {key!r}{nearest(key, known)}"
     if kind == "dataclass_type":

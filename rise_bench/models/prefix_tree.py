@@ -1,0 +1,244 @@
+"""Rows that begin alike, packed so that every shared token is computed once.
+
+The rows of a GRPO group repeat the system text, the picture and the question; in RISE-CoT both the chains of
+thought and the reconstructions do. A radix tree over the rows holds each shared start once. Its nodes,
+in depth-first order, are the segments of one packed row: a token attends to the segments above its own and to
+its own segment up to itself, at the position (M-RoPE) that it has in a row by itself. Log-probabilities and
+gradients are those of the separate rows up to rounding.
+
+A token of which several rows need different successors is repeated in each branch, so that every position of
+the packed row has one label and a loss that reads one label a position works unchanged.
+
+Works on models with `get_rope_index` whose decoder has full attention in every layer: Qwen2-VL, Qwen2.5-VL,
+Qwen3-VL. Shared prompts of text models: unslothai/unsloth#6871, NVIDIA-NeMo/RL#4008.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rise_bench.models.tree_attention import Segment, TreeLayout
+
+IGNORED_LABEL = -100
+_END = np.iinfo(np.int64).min  # behind the last token of a row; image tokens are small negative numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Padded rows: prompts, padded on the left, then completions, padded on the right.
+
+    Attributes:
+        input_ids: Token ids, shape (rows, prompt + completion).
+        attention_mask: 1 for a token, 0 for padding, the same shape.
+        completion: Width of the completions.
+        image_tokens: 1 for an image token, else 0, the same shape.
+        pixel_values: Patches of the images of all rows, shape (patches, values).
+        image_grid_thw: Grid of each image, shape (images, 3).
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    completion: int
+    image_tokens: Tensor
+    pixel_values: Tensor
+    image_grid_thw: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRows:
+    """Rows as one packed row.
+
+    Attributes:
+        inputs: Arguments of the model; `shift_labels` holds the label of each position.
+        at: Position that predicts each completion token, -1 for padding, shape (rows, completion).
+    """
+
+    inputs: dict[str, Any]
+    at: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens that are computed."""
+        return int(self.inputs["input_ids"].shape[1])
+
+    def unpack(self, values: Tensor) -> Tensor:
+        """Return a value of each completion token from one of each position; 0 for padding.
+
+        Args:
+            values: Shape (1, tokens).
+        """
+        taken = values[0][self.at.clamp(min=0)]
+        return taken.masked_fill(self.at < 0, 0)
+
+
+def pack(model: Any, rows: Rows) -> PackedRows | None:
+    """Pack rows for a model; None if an image token would have to be repeated.
+
+    Args:
+        model: Unwrapped model with `get_rope_index` in its backbone.
+        rows: The rows.
+    """
+    device = rows.input_ids.device
+    merged = model.config.vision_config.spatial_merge_size**2
+    patches = rows.image_grid_thw.prod(-1)
+    images = torch.split(rows.pixel_values, patches.tolist())
+    distinct = first_copies(images, rows.image_grid_thw)
+    seen = rows.attention_mask.bool()
+    is_image = rows.image_tokens.bool() & seen
+    keys = rows.input_ids.clone()
+    numbers = torch.tensor(distinct, device=device).repeat_interleave(patches // merged)
+    keys[is_image] = -1 - numbers
+    starts, lengths = seen.int().argmax(1), seen.sum(1)
+    prompts = seen[:, : seen.shape[1] - rows.completion].sum(1)
+    texts = [row[on].numpy() for row, on in zip(keys.cpu(), seen.cpu(), strict=True)]
+    tree = PrefixTree(texts, prompts.tolist())
+    if tree.repeats_image:
+        return None
+    owner, column = (torch.tensor(part, device=device) for part in zip(*tree.source, strict=True))
+    positions, _ = model.model.get_rope_index(
+        rows.input_ids,
+        mm_token_type_ids=rows.image_tokens,
+        image_grid_thw=rows.image_grid_thw,
+        attention_mask=rows.attention_mask,
+    )
+    at, labels = tree.predictions(rows.completion, len(tree.source), lengths.tolist())
+    taken = starts[owner] + column
+    packed_ids = rows.input_ids[owner, taken]
+    packed_keys = keys[owner, taken]
+    shown = _images_in_order(packed_keys, (patches // merged).tolist())
+    inputs = {
+        "input_ids": packed_ids[None],
+        "attention_mask": None,
+        "position_ids": positions[:, owner, taken][:, None],
+        "mm_token_type_ids": rows.image_tokens[owner, taken][None],
+        "pixel_values": torch.cat([images[i] for i in shown]) if shown else None,
+        "image_grid_thw": rows.image_grid_thw[shown] if shown else None,
+        "shift_labels": torch.tensor(labels, device=device)[None],
+        "prefix_tree": TreeLayout(tree.segments, device),
+    }
+    return PackedRows(inputs, torch.tensor(at, device=device))
+
+
+@dataclass(slots=True)
+class PrefixTree:
+    """The radix tree of rows of keys, in which an image token is a negative number.
+
+    Attributes:
+        texts: Keys of each row.
+        prompts: Number of prompt tokens of each row.
+        segments: Nodes in depth-first order.
+        source: A row and its token, for each packed position.
+        paths: Packed positions of each row's tokens.
+        repeats_image: Whether a branch would repeat an image token.
+    """
+
+    texts: Sequence[npt.NDArray[np.int64]]
+    prompts: Sequence[int]
+    segments: list[Segment] = field(default_factory=list)
+    source: list[tuple[int, int]] = field(default_factory=list)
+    paths: list[list[int]] = field(default_factory=list)
+    repeats_image: bool = False
+
+    def __post_init__(self) -> None:
+        self.paths = [[] for _ in self.texts]
+        width = max(map(len, self.texts)) + 1
+        padded = np.full((len(self.texts), width), _END)
+        for row, text in enumerate(self.texts):
+            padded[row, : len(text)] = text
+        self._grow(padded, list(range(len(self.texts))), 0, ())
+
+    def _grow(
+        self,
+        keys: npt.NDArray[np.int64],
+        rows: list[int],
+        depth: int,
+        above: tuple[tuple[int, int], ...],
+    ) -> None:
+        """Add the node of rows that share their tokens before `depth` and the next one, and its branches."""
+        alike = (keys[rows, depth:] == keys[rows[0], depth:]) & (keys[rows, depth:] != _END)
+        differs = ~alike.all(0)
+        end = depth + int(differs.argmax())
+        branches = self._branches(keys, rows, end)
+        predicted = sum(any(self._predicts(row, end) for row in branch) for branch in branches)
+        if predicted > 1:  # the last shared token needs as many labels: each branch repeats it
+            end -= 1
+            self.repeats_image |= bool(keys[rows[0], end] < 0)
+        start = len(self.source)
+        if end > depth:
+            self.source += [(rows[0], token) for token in range(depth, end)]
+            self.segments.append(Segment(start, len(self.source), above))
+            above = (*above, (start, len(self.source)))
+            for row in rows:
+                self.paths[row] += range(start, len(self.source))
+        for branch in branches:
+            self._grow(keys, branch, end, above)
+
+    @staticmethod
+    def _branches(keys: npt.NDArray[np.int64], rows: list[int], end: int) -> list[list[int]]:
+        """Rows that have not ended, by their next token."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            groups[int(keys[row, end])].append(row)
+        return [branch for key, branch in groups.items() if key != _END]
+
+    def _predicts(self, row: int, token: int) -> bool:
+        """Whether a row needs the probability of its token."""
+        return self.prompts[row] <= token < len(self.texts[row])
+
+    def predictions(
+        self, width: int, tokens: int, lengths: Sequence[int]
+    ) -> tuple[list[list[int]], list[int]]:
+        """Return `PackedRows.at` and the label of each packed position."""
+        labels = [IGNORED_LABEL] * tokens
+        at = []
+        for row, (prompt, length) in enumerate(zip(self.prompts, lengths, strict=True)):
+            before = self.paths[row][prompt - 1 : length - 1]
+            for position, key in zip(before, self.texts[row][prompt:].tolist(), strict=True):
+                labels[position] = key
+            at.append(before + [-1] * (width - len(before)))
+        return at, labels
+
+
+def _images_in_order(keys: Tensor, tokens: Sequence[int]) -> list[int]:
+    """Return the images of a packed row in the order of their tokens; `tokens` is how many each has."""
+    found = (-1 - keys[keys < 0]).tolist()
+    shown, position = [], 0
+    while position < len(found):
+        shown.append(found[position])
+        position += tokens[found[position]]
+    return shown
+
+
+def first_copies(images: Sequence[Tensor], image_grid_thw: Tensor) -> list[int]:
+    """Return, for each image, the position of its first exact copy (its own position if it is the first).
+
+    A random projection proposes pairs, and equality of all values decides, so that images that differ in one
+    pixel or in the order of their patches stay distinct.
+
+    Args:
+        images: Patches of each image, shape (t*h*w, values of a patch).
+        image_grid_thw: Grid of each image, shape (images, 3).
+    """
+    longest = max(len(image) for image in images)
+    generator = torch.Generator().manual_seed(0)
+    over_patches = torch.randn(longest, generator=generator).to(images[0].device)
+    over_values = torch.randn(images[0].size(1), generator=generator).to(images[0].device)
+    codes = torch.stack([over_patches[: len(i)] @ (i.float() @ over_values) for i in images]).tolist()
+    first: dict[tuple[Any, ...], int] = {}
+    keys = zip(map(tuple, image_grid_thw.tolist()), codes, strict=True)
+    source = [first.setdefault(key, position) for position, key in enumerate(keys)]
+    copies = [(position, of) for position, of in enumerate(source) if of != position]
+    if copies:
+        same = torch.stack([(images[a] == images[b]).all() for a, b in copies]).tolist()
+        for (position, _), equal in zip(copies, same, strict=True):
+            if not equal:
+                source[position] = position
+    return source
