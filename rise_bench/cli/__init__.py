@@ -19,8 +19,19 @@ from rise_bench.errors import RiseError, of_os_error
 from rise_bench.errors.redaction import safe_text
 
 
-class _Commands(TyperGroup):
-    """The commands; what the system refuses (a full disk, an unreadable file) becomes a `RiseError`."""
+class Commands(TyperGroup):
+    """Group of commands whose help is quick."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """Give flags the default False; typer loads pydantic, which is slow, for the default None."""
+        params: list[Any] = super().get_params(ctx)
+        for flag in (param for param in params if getattr(param, "is_flag", False) and param.default is None):
+            flag.default = False
+        return params
+
+
+class _AllCommands(Commands):
+    """All commands; what the system refuses (a full disk, an unreadable file) becomes a `RiseError`."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command."""
@@ -32,7 +43,7 @@ class _Commands(TyperGroup):
             raise of_os_error(error) from error
 
 
-app = typer.Typer(name="rise-bench", cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(name="rise-bench", cls=_AllCommands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = (

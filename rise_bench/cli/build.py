@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rise_bench.cli import app
+from rise_bench.cli import Commands, app
 from rise_bench.cli.bars import progress_bar
 
 if TYPE_CHECKING:
     from rise_bench.data.build_plan import SourcePlan
 
-build_app = typer.Typer(no_args_is_help=True)
+build_app = typer.Typer(cls=Commands, no_args_is_help=True)
 app.add_typer(build_app, name="build", help="Build a benchmark from its raw files, or draw one.")
 
 Source = Annotated[Path, typer.Option(help="Folder of the raw files.", exists=True, file_okay=False)]

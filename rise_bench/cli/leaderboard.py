@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rise_bench.cli import app
+from rise_bench.cli import Commands, app
 from rise_bench.cli.bars import progress_bar
 from rise_bench.cli.board_options import (
     DataOption,
@@ -18,7 +18,9 @@ from rise_bench.cli.board_options import (
     report,
 )
 
-board_app = typer.Typer(no_args_is_help=True, help="Verify submissions, build the site, run models again.")
+board_app = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="Verify submissions, build the site, run models again."
+)
 app.add_typer(board_app, name="leaderboard")
 
 #: Exit codes of `verify`; 1 means that it could not verify.

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from rise_bench.catalog.extras import require_extra
 from rise_bench.catalog.plugins import load_component
 from rise_bench.cli import app
 from rise_bench.cli.stopping import stopping
@@ -52,6 +51,8 @@ def train(
     if dry_run:
         typer.echo(loader.describe(chosen, config), nl=False)
         return
+    from rise_bench.catalog.extras import require_extra
+
     require_extra("train")
     run = load_component("trainers", "runs.run_folder").RunFolder.of(config)
     console = load_component("trainers", "runs.console")
