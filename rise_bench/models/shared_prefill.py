@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from rise_bench.models.generate_settings import PROMPT_ARGUMENTS, not_covered, samples_per_prompt
-from rise_bench.models.image_dedup import first_copies
+from rise_bench.models.image_copies import first_copies
 from rise_bench.models.prompt_groups import (
     PromptGroup,
     TokenizedPrompt,

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from trl.trainer.utils import add_fused_lm_head
 
 from rise_bench.models import tree_attention
-from rise_bench.models.prefix_tree import PrefixTree, Rows, first_copies, pack
+from rise_bench.models.prefix_tree import PrefixTree, Rows, pack
 from rise_bench.models.tree_attention import Segment, TreeLayout, use_tree_attention
 from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
 
@@ -229,16 +229,3 @@ def test_a_repeated_picture_cannot_be_packed():
 def test_a_prompt_that_two_rows_leave_is_cut_one_token_early():
     tree = PrefixTree([np.array([1, 2, 3]), np.array([1, 2, 4])], [2, 2])
     assert tree.segments == [Segment(0, 1, ()), Segment(1, 3, ((0, 1),)), Segment(3, 5, ((0, 1),))]
-
-
-def test_same_patches_in_another_order_are_another_image():
-    image = torch.arange(24.0).view(4, 6)
-    grids = torch.tensor([[1, 2, 2]] * 3 + [[1, 4, 1]])
-    assert first_copies((image, image.flip(0), image.clone(), image), grids) == [0, 1, 0, 3]
-
-
-def test_a_single_changed_value_is_another_image():
-    image = torch.zeros(4, 6)
-    changed = image.clone()
-    changed[3, 5] = 1e-30  # lost in any sum, seen by the comparison
-    assert first_copies((image, changed), torch.tensor([[1, 2, 2]] * 2)) == [0, 1]
