@@ -61,10 +61,11 @@ def test_autocast_to_bfloat16_reads_prompts_once_too(make_loop, graded):
 @pytest.mark.parametrize("temperature", [1.0, 0.0])
 def test_a_local_model_samples_the_same_texts(tiny, toy, family, temperature):
     model = LocalModel(str(tiny(family)), sampling=Sampling(temperature), max_pixels=28 * 28 * 16)
-    images = [png(image) for image in toy.images[:2]]
-    cots = [Prompt(image, "Which colours does it show?" + " Say more." * i) for i, image in enumerate(images)]
-    answers = [Prompt(image, "Which colours? Reasoning: " + "red " * i) for image in images for i in range(3)]
-    calls = [(cots, 3, 8), (answers, 1, 8)]
+    red, blue = (png(image) for image in toy.images[:2])
+    pictures = [(red,), (blue,), (red, blue)]
+    cots = [Prompt(shown, "Which colours does it show?" + " Say." * len(shown)) for shown in pictures]
+    answers = [Prompt(shown, "Which colours? Reasoning: " + "red " * i) for shown in pictures for i in (1, 3)]
+    calls = [(cots, 2, 8), (answers, 1, 8)]
     shared = [model.sample(*call) for call in calls]
     model._generate = model._model.generate
     assert shared == [model.sample(*call) for call in calls]
