@@ -20,7 +20,7 @@ def check(
 
     from rise_bench.cli.tables import print_json
     from rise_bench.cot.check import check_folder
-    from rise_bench.data.check import Finding
+    from rise_bench.data.folder_checks import Finding
     from rise_bench.errors import DataError
     from rise_bench.hub.find import find
 

@@ -10,15 +10,15 @@ from typing import Any
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, CotDataset, cot_features
-from rise_bench.data.check import (
+from rise_bench.data.check import check_dataset
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.folder_checks import (
     Finding,
     check_configurations,
-    check_dataset,
     check_files,
     check_scores,
     image_problems,
 )
-from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.prompts.templates import answer_only_text

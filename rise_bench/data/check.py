@@ -1,46 +1,31 @@
-"""Check of a built dataset: everything that a score relies on, without trust in the manifest."""
+"""Check of the dataset of a benchmark: rows, splits, few-shot ranks, counts and card."""
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import kind_of, render_gold
-from rise_bench.data.card import split_card
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
-from rise_bench.data.ground_truth import (
-    TOLERANCE,
-    answers_problem,
-    empty_answer,
-    right_answer,
-    spec_problem,
-    truth_problem,
+from rise_bench.data.folder_checks import (
+    Finding,
+    check_configurations,
+    check_files,
+    check_scores,
+    config_name,
+    image_problems,
 )
-from rise_bench.data.image_facts import facts_of_row, inspect_image
+from rise_bench.data.ground_truth import spec_problem
 from rise_bench.data.manifest import FileEntry, rows_sha256
-from rise_bench.data.pictures import picture_hashes, pictures_of
-from rise_bench.data.schema import features, gold_text, has_columns, row_to_gold
+from rise_bench.data.pictures import picture_hashes
+from rise_bench.data.schema import features, gold_text, row_to_gold
 from rise_bench.data.splits import CONFIGS, shard_of
 from rise_bench.errors import DataError
-from rise_bench.files.atomic import sha256_file
 from rise_bench.prompts.templates import answer_only_text
-from rise_bench.scoring.scores import aggregate
-
-if TYPE_CHECKING:
-    from datasets import Features
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Problem of a dataset: its place (a file, a row id, or "dataset") and what is wrong."""
-
-    where: str
-    problem: str
 
 
 @dataclass(slots=True)
@@ -57,7 +42,7 @@ class _Seen:
 def check_dataset(
     folder: Path, advance: Callable[[], None] = lambda: None, *, decode: bool = True
 ) -> list[Finding]:
-    """Check the folder of a benchmark; rows are streamed. `check_cots.check_folder` takes CoT datasets too.
+    """Check the folder of a benchmark; rows are streamed (`rise_bench.cot.check` checks CoT datasets).
 
     Checked: the manifest against the files (presence, hash, rows, nothing else there), the columns, each row
     (annotation, image hash, decoding, size, solution), unique ids, no image in two splits, few-shot nesting,
@@ -79,38 +64,13 @@ def check_dataset(
     seen = _Seen()
     findings = list(check_files(dataset, features(dataset.spec, dataset.manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):
-        return findings  # rows of a file that is not the manifest's say nothing
+        return findings  # the rows of a changed file are not checked
     for path, entry in dataset.manifest.files.items():
         findings += _check_rows(dataset, path, entry, seen, advance, decode)
     findings += _check_whole(dataset, seen)
     for split, golds in seen.golds.items():
         findings += check_scores(dataset, split, golds)
     return findings + list(_check_card(dataset))
-
-
-def check_files(dataset: BenchmarkDataset, expected: "Features") -> Iterator[Finding]:
-    """Compare the files with the manifest and the expected columns."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for name, entry in dataset.manifest.files.items():
-        path = dataset.root / name
-        if sha256_file(path) != entry.sha256:
-            yield Finding(name, "its sha256 is not the manifest's; rebuild the dataset")
-            continue
-        try:
-            schema, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
-        except (pa.ArrowException, OSError) as error:
-            yield Finding(name, f"not a parquet file ({error}); rebuild the dataset")
-            continue
-        if not has_columns(schema, expected):
-            yield Finding(name, "its columns are not those of the schema; rebuild with this rise-bench")
-        if rows != entry.rows:
-            yield Finding(name, f"holds {rows} rows, the manifest says {entry.rows}")
-    for path in sorted((dataset.root / "data").glob("*")):
-        name = path.relative_to(dataset.root).as_posix()
-        if name not in dataset.manifest.files:
-            yield Finding(name, "is not in the manifest; remove it")
 
 
 def _check_rows(
@@ -171,30 +131,6 @@ def _column_problems(row: dict[str, Any], gold: Gold, categories: tuple[str, ...
             yield f"the column {name} is not the ground truth"
 
 
-def image_problems(dataset: BenchmarkDataset, row: dict[str, Any]) -> Iterator[str]:
-    """Yield the problems of the images of a row."""
-    if dataset.manifest.images_sha256.get(row["id"]) != row["source_sha256"]:
-        yield "source_sha256 is not the manifest's"
-    pictures, expected = pictures_of(row), dataset.spec.images_per_row
-    if dataset.manifest.images == "reference":
-        if row[dataset.spec.image_column] is not None:
-            yield "holds an image in a dataset by reference"
-        return
-    if len(pictures) != expected:
-        yield f"has {len(pictures)} images, expected {expected}" if pictures else "has no image"
-        return
-    try:
-        facts = facts_of_row([inspect_image(data, "the image") for data in pictures], "the images")
-    except DataError as error:
-        yield str(error)
-        return
-    if facts.sha256 != row["source_sha256"]:
-        yield "the image is not the one that source_sha256 names"
-    if (facts.width_px, facts.height_px) != (row["width"], row["height"]):
-        stated = f"{row['width']} x {row['height']}"
-        yield f"the image is {facts.width_px} x {facts.height_px} px, the row says {stated}"
-
-
 def _shot_class(dataset: BenchmarkDataset, gold: Gold) -> str:
     if dataset.spec.shots_per == "dataset":
         return ""
@@ -220,36 +156,6 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
             yield Finding("dataset", f"shot ranks of class {name!r} are not 0, 1, 2, …")
 
 
-def check_scores(dataset: BenchmarkDataset, split: str, golds: list[Gold]) -> Iterator[Finding]:
-    """Score correct and empty answers like responses of a model."""
-    spec = dataset.spec
-    scored: list[Gold] = []
-    for gold in golds:
-        if problem := truth_problem(spec, gold):
-            yield Finding(f"row {gold.id!r}", problem)
-        else:
-            scored.append(gold)
-    if not scored:
-        return
-    true = [right_answer(gold) for gold in scored]
-    empty = [empty_answer(gold) for gold in scored]
-    for gold, best, worst in zip(scored, true, empty, strict=True):
-        if problem := answers_problem(spec, best, worst):
-            yield Finding(f"row {gold.id!r}", problem)
-    cases = ((true, spec.ranking.best, "the true answers"), (empty, spec.ranking.worst, "empty answers"))
-    for scores, expected, name in cases:
-        value = aggregate(spec, scored, scores, resamples=0).metrics[spec.metric].value
-        if math.isnan(value):
-            yield Finding(
-                f"split {split}",
-                f"{spec.metric} is not defined on it: none of its {len(scored)} rows has what it "
-                "counts (boxes: an object); give it some, or another --seed or --test-fraction",
-            )
-            return
-        if not abs(value - expected) <= TOLERANCE:
-            yield Finding(f"split {split}", f"{name} have {spec.metric} {value:g}, expected {expected:g}")
-
-
 def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
     """Check that the card's configurations and the task of eval.yaml name the files."""
     wanted: dict[tuple[str, str], set[str]] = {
@@ -263,43 +169,10 @@ def _check_card(dataset: BenchmarkDataset) -> Iterator[Finding]:
         return
     try:
         tasks = yaml.safe_load((dataset.root / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
-        asked = [(_config(task["config"]), task["split"]) for task in tasks]
+        asked = [(config_name(task["config"]), task["split"]) for task in tasks]
         known = all(config in configs and split in dataset.manifest.counts for config, split in asked)
     except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         yield Finding("eval.yaml", f"is not readable ({error!r}); rebuild the dataset")
         return
     if not known:
         yield Finding("eval.yaml", "names a configuration or split that is not there")
-
-
-def check_configurations(
-    dataset: BenchmarkDataset, wanted: Mapping[tuple[str, str], set[str]]
-) -> tuple[list[Finding], set[str]]:
-    """Compare the card's configurations with (configuration, split) -> names of files.
-
-    Returns:
-        The problems, and the names of the configurations.
-    """
-    try:
-        metadata, _ = split_card(dataset.root)
-        named = {
-            (_config(entry["config_name"], dataset.manifest.holds_cots), part["split"]): {
-                path.name
-                for pattern in ([part["path"]] if isinstance(part["path"], str) else part["path"])
-                for path in dataset.root.glob(pattern)
-            }
-            for entry in metadata["configs"]
-            for part in entry["data_files"]
-        }
-    except (DataError, KeyError, TypeError, ValueError, NotImplementedError) as error:
-        return [Finding("README.md", f"has no readable configurations ({error}); rebuild the dataset")], set()
-    return [
-        Finding("README.md", f"configuration {config!r} does not name the files of {split}")
-        for (config, split), files in wanted.items()
-        if named.get((config, split), set()) != files
-    ], {config for config, _ in named}
-
-
-def _config(name: str, of_cots: bool = False) -> str:
-    """Name of a configuration today; version 0.1.0 called `full` `default`."""
-    return "full" if name == "default" and not of_cots else name
