@@ -1,6 +1,7 @@
 """Metrics of steps: matched calls, with and without their order, and samples with every call right."""
 
 from rise_bench.annotations.metric import Metric
+from rise_bench.annotations.reason_rft_score import reason_rft_metric, steps_score
 from rise_bench.annotations.steps.similarity import steps_similarity
 from rise_bench.annotations.steps.values import Steps
 
@@ -32,4 +33,5 @@ METRICS = (
         sample=lambda gold, stated: float(step_score(gold, stated) == 1.0),
         labels=("wrong", "right"),
     ),
+    reason_rft_metric(steps_score, lambda steps: ", ".join(map(str, steps.calls))),
 )

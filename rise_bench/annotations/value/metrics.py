@@ -1,6 +1,7 @@
 """Metrics of values: accuracy, and mean absolute error for counts."""
 
 from rise_bench.annotations.metric import Metric
+from rise_bench.annotations.reason_rft_score import reason_rft_metric, value_score
 from rise_bench.annotations.value.similarity import are_equal
 from rise_bench.annotations.value.values import Value
 
@@ -39,4 +40,5 @@ METRICS = (
         digits=2,
         sample=absolute_error,
     ),
+    reason_rft_metric(value_score, lambda value: value.text),
 )
