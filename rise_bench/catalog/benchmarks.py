@@ -37,6 +37,16 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
             shots_per="dataset",
         ),
         BenchmarkSpec(
+            name="lisa_polygons",
+            kind="polygons",
+            metric="giou",
+            question="{question} Outline that object.",
+            license_note="ReasonSeg images come from OpenImages and ScanNetv2; not to be republished.",
+            source_url="https://github.com/dvlab-research/LISA",
+            citation="Lai et al., LISA: Reasoning Segmentation via Large Language Model, CVPR 2024",
+            shots_per="dataset",
+        ),
+        BenchmarkSpec(
             name="imagenet_sub",
             kind="distribution",
             metric="accuracy",

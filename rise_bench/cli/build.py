@@ -37,14 +37,21 @@ def lisa(
         Literal["union", "largest", "first", "split"],
         typer.Option(help="Box of an image with several target polygons; split makes a row of each."),
     ] = "union",
+    kind: Annotated[
+        str, typer.Option(help="Kind of annotation: boxes, or polygons for the outlines of the masks.")
+    ] = "boxes",
+    tolerance_px: Annotated[
+        float, typer.Option(min=0, help="Largest distance of the masks' borders from the outlines.")
+    ] = 1.0,
     seed: Seed = 0,
     workers: Workers = None,
     allow_partial: AllowPartial = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """LISA: the object that a question is about, from ReasonSeg (`train/`, `val/`)."""
-    plan = _plan("lisa", source=source, seed=seed, targets=targets)
+    """LISA: the object that a question is about, from ReasonSeg (`train/`, `val/`), as box or outline."""
+    options = {"targets": targets, "kind": kind, "tolerance_px": tolerance_px}
+    plan = _plan("lisa", source=source, seed=seed, **options)
     _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 

@@ -98,6 +98,7 @@ class SourcePlan:
         notes: Decisions that explain counts unlike the paper's, in sentences.
         options: Options of the builder, for the manifest.
         files: Texts that lie beside the manifest, by file name.
+        ranked_as: Benchmark with the same few-shot sets, whose name ranks the rows; its own name if empty.
     """
 
     spec: BenchmarkSpec
@@ -109,6 +110,7 @@ class SourcePlan:
     notes: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    ranked_as: str = ""
 
     @property
     def rows(self) -> list[SourceRow]:

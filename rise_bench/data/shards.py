@@ -73,14 +73,15 @@ def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
     """Assign rows to shards: train in rank order within each few-shot shard, test in id order."""
     source_ids = [row.source_id for row in plan.train]
     classes = [row.shot_class for row in plan.train] if plan.spec.shots_per == "class" else None
-    ranks = shot_ranks(seed, plan.spec.name, source_ids, classes)
-    groups: dict[tuple[str, str], list[PlacedRow]] = {("train", name): [] for name in TRAIN_SHARDS}
-    for i in rank_order(seed, plan.spec.name, source_ids):
+    name = plan.ranked_as or plan.spec.name
+    ranks = shot_ranks(seed, name, source_ids, classes)
+    groups: dict[tuple[str, str], list[PlacedRow]] = {("train", shard): [] for shard in TRAIN_SHARDS}
+    for i in rank_order(seed, name, source_ids):
         groups["train", shard_of(ranks[i])].append(PlacedRow(plan.train[i], ranks[i]))
     groups["test", "test"] = [PlacedRow(row, None) for row in sorted(plan.test, key=lambda row: row.id)]
     return [
-        Shard(split, name, index, rows)
-        for (split, name), placed in groups.items()
+        Shard(split, shard, index, rows)
+        for (split, shard), placed in groups.items()
         for index, rows in enumerate(_cut(placed))
     ]
 

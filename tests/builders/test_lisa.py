@@ -1,4 +1,4 @@
-"""LISA: the box is the half-open bounds of ReasonSeg's official mask."""
+"""LISA: the box is the half-open bounds of ReasonSeg's official mask, the outlines go around it."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco
+from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.polygons.masks import areas_of
+from rise_bench.annotations.polygons.values import Polygons, corners
 from rise_bench.builders import lisa as builder
+from rise_bench.builders import lisa_polygons as builder_polygons
 from rise_bench.builders.lisa import NO_IMAGE, NO_TARGET, boxes_xywh_px, read_annotation
+from rise_bench.cli import app
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
@@ -104,16 +110,22 @@ def test_odd_polygons(tmp_path: Path, points: list[Any], expected: list[Any]) ->
 
 def official_box(shapes: list[dict[str, Any]], size: tuple[int, int]) -> list[Any]:
     """The official mask by OpenCV, written from its rules: int32 points, outline and fill, largest first."""
+    mask = official_mask(shapes, size)
+    ys, xs = np.nonzero(mask == 1)
+    if not xs.size:
+        return []
+    return [(xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min())]
+
+
+def official_mask(shapes: list[dict[str, Any]], size: tuple[int, int]) -> Any:
+    """1 for targets, 255 for what is to be ignored, 0 elsewhere."""
     used = [shape for shape in shapes if shape["label"].lower() != "flag"]
     blank = np.zeros(size[::-1], dtype=np.uint8)
     areas = [opencv_paint(blank.copy(), shape["points"], 1).sum() for shape in used]
     mask = blank.copy()
     for i in np.argsort(areas)[::-1]:
         opencv_paint(mask, used[i]["points"], 255 if "ignore" in used[i]["label"].lower() else 1)
-    ys, xs = np.nonzero(mask == 1)
-    if not xs.size:
-        return []
-    return [(xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min())]
+    return mask
 
 
 def opencv_paint(mask: Any, points: Any, value: int) -> Any:
@@ -251,3 +263,85 @@ def test_bad_image_and_wrong_layout_are_errors(tmp_path: Path) -> None:
         builder.plan(root)
     with pytest.raises(DataError, match=r"train holds no \*\.json"):
         builder.plan(tmp_path / "elsewhere")
+
+
+def test_outlines_are_of_the_same_rows_and_shots_as_boxes(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    ids = {}
+    for kind in ("boxes", "polygons"):
+        write_dataset(builder.plan(root, kind=kind), tmp_path / kind, allow_partial=True)
+        assert check_dataset(tmp_path / kind) == []
+        dataset = open_dataset(tmp_path / kind)
+        ids[kind] = [
+            [gold.id for gold in dataset.golds(*of)] for of in (("train", "4-shot"), ("test", "full"))
+        ]
+    assert ids["boxes"] == ids["polygons"]
+    assert dataset.spec.name == "lisa_polygons" and dataset.manifest.options["tolerance_px"] == "1"
+    (note,) = (text for text in dataset.manifest.differences if "simplified" in text)
+    assert "IoU with the official masks 1.0000 on average" in note  # rectangles lose nothing
+
+
+@pytest.mark.parametrize("targets", builder.TARGETS)
+def test_outlines_go_around_the_boxes_targets(tmp_path: Path, targets: builder.Targets) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    lisa_sample(root / "val", "val0", TWO, seed=77)
+    boxes_plan, outlined = (builder.plan(root, targets=targets, kind=kind) for kind in ("boxes", "polygons"))
+    assert [row.id for row in outlined.rows] == [row.id for row in boxes_plan.rows]
+    for row, other in zip(boxes_plan.rows, outlined.rows, strict=True):
+        assert isinstance(row.annotation, Boxes) and isinstance(other.annotation, Polygons)
+        if targets != "union":
+            assert other.annotation == Polygons(tuple(map(corners, row.annotation.xywh)))
+    if targets == "union":
+        outlines = {corners((1, 1, 5, 5)), corners((10, 10, 21, 11))}
+        assert set(outlined.test[0].annotation.outlines) == outlines  # type: ignore[attr-defined]
+
+
+def test_an_ignored_region_is_a_hole_of_the_outline(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    shapes = rectangle("target", 0, 0, 29, 29), rectangle("ignore", 10, 10, 19, 19)
+    lisa_sample(root / "val", "val0", shapes)
+    annotation = builder.plan(root, kind="polygons").test[0].annotation
+    assert isinstance(annotation, Polygons)
+    assert len(annotation.outlines) == 1 and areas_of(annotation, None).union == 800
+
+
+def test_outlines_of_real_masks_lose_little(shared_data: Path) -> None:
+    for tolerance_px, least in ((0.0, 1.0), (0.5, 0.98), (1.0, 0.95)):
+        plan = builder.plan(shared_data / "reasonseg", kind="polygons", tolerance_px=tolerance_px)
+        for row in plan.rows:
+            assert isinstance(row.image, Path) and isinstance(row.annotation, Polygons)
+            content = json.loads(row.image.with_suffix(".json").read_bytes().decode())
+            with Image.open(row.image) as image:
+                official = official_mask(content["shapes"], image.size) == 1
+            assert mask_iou(row.annotation, official) >= least
+
+
+def mask_iou(annotation: Polygons, official: Any) -> float:
+    drawn = np.zeros(official.shape, dtype=bool)
+    for outline in annotation.outlines:
+        (filled,) = coco.frPyObjects([[side for point in outline for side in point]], *official.shape)
+        drawn |= coco.decode(filled).astype(bool)
+    return float((drawn & official).sum() / (drawn | official).sum())
+
+
+def test_the_command_prints_the_loss(tmp_path: Path) -> None:
+    root = source(tmp_path / "ReasonSeg")
+    lisa_sample(root / "val", "val0", [polygon("target", [(5, 5), (50, 9), (30, 35)])])
+    options = ["build", "lisa", "--source", str(root), "--allow-partial", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*options, "--kind", "polygons", "--tolerance-px", "2"])
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert "outlines are simplified to 2 px" in text and "at the least (lisa/val/val0)" in text
+    assert builder_polygons.plan(root).train == builder.plan(root, kind="polygons").train
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"kind": "distribution"}, "boxes, polygons"),
+        ({"kind": "polygons", "tolerance_px": -1.0}, "0 or more"),
+    ],
+)
+def test_options_that_make_no_outline(tmp_path: Path, options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        builder.plan(tmp_path, **options)
