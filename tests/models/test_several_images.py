@@ -39,8 +39,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkDataset:
 def test_a_checkpoint_reads_every_picture_of_a_prompt(tiny, family: str) -> None:
     model = LocalModel(str(tiny(family)), sampling=Sampling(temperature=0), max_pixels=28 * 28 * 16)
     seen = []
-    generate = model._model.generate
-    model._model.generate = lambda **inputs: seen.append(inputs) or generate(**inputs)
+    generate = model._generate
+    model._generate = lambda **inputs: seen.append(inputs) or generate(**inputs)
     texts = model.sample([Prompt((ONE, OTHER), "What changed?"), Prompt((ONE, ONE), "Here?")], 1, 3)
     assert [len(of) for of in texts] == [1, 1]
     grids = seen[0]["image_grid_thw"]
