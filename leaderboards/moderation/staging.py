@@ -81,10 +81,11 @@ def write_part(board: GoldBoard, chosen: Sequence[str], folder: Path) -> None:
         table = pq.read_table(dataset.root / name)
         part = table.filter(pa.compute.is_in(table["id"], value_set=wanted))
         if part.num_rows:
-            pq.write_table(part, folder / name, row_group_size=16)
-            size = (folder / name).stat().st_size
-            changed = {"rows": part.num_rows, "bytes": size, "sha256": sha256_file(folder / name)}
-            files[name] = entry.model_copy(update=changed)
+            target = f"data/test-{name.rpartition('-')[2]}"  # a further test has the name of its split
+            pq.write_table(part, folder / target, row_group_size=16)
+            size = (folder / target).stat().st_size
+            changed = {"rows": part.num_rows, "bytes": size, "sha256": sha256_file(folder / target)}
+            files[target] = entry.model_copy(update=changed)
     rows = hashlib.sha256(f"{manifest.content_sha256}:{','.join(chosen)}".encode()).hexdigest()
     counts = manifest.counts | {"test": len(chosen)}
     write_manifest(folder, manifest.of_rows(rows, files=files, counts=counts, partial=True))

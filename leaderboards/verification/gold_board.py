@@ -22,7 +22,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.strict_json import StrictJsonError, loads
-from rise_bench.hub.find import find, find_benchmark
+from rise_bench.hub.find import find, find_benchmark, open_part
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
@@ -178,6 +178,8 @@ def _find(name: str, pin: Pin) -> BenchmarkDataset:
     """Open a dataset for its ground truth; a pinned commit needs no images."""
     if not pin.revision:
         return find_benchmark(name)
+    if (part := open_part(name, revision=pin.revision)) is not None:
+        return part
     return open_dataset(find(pin.dataset, revision=pin.revision).folder)
 
 

@@ -93,7 +93,7 @@ def write_gold(board: GoldBoard, out: Path) -> None:
     samples = {
         gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _drawing(gold.annotation)}
         | ({"category": gold.category} if gold.category else {})
-        | ({"question": gold.question} if gold.question else {})
+        | ({"question": gold.question} if gold.question and board.spec.texts == "embed" else {})
         for gold in board.golds
     }
     if board.spec.images == "embed":

@@ -39,6 +39,8 @@ class BenchmarkSpec:
         shots_per: Whether "4-shot" means 4 per class or 4 in all (LISA).
         title: Title of the card; from the name if empty. A manifest has it only where there is one.
         images_per_row: Pictures that a row shows. A manifest has it only where there are several.
+        texts: `embed` if questions and answers may be republished. A manifest has it only where they may not.
+        part_of: Dataset whose further test this is; empty of a dataset.
     """
 
     name: str
@@ -55,6 +57,8 @@ class BenchmarkSpec:
     shots_per: ShotUnit = "class"
     title: str = ""
     images_per_row: int = 1
+    texts: ImagePolicy = "embed"
+    part_of: str = ""
 
     def __post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -95,11 +99,12 @@ class BenchmarkSpec:
     @property
     def hub_id(self) -> str:
         """Dataset id on the Hub; the namespace is `RISE_BENCH_ORG`, `rise-bench` by default."""
-        return f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{self.name.replace('_', '-')}"
+        name = (self.part_of or self.name).replace("_", "-")
+        return f"{os.environ.get('RISE_BENCH_ORG', 'rise-bench')}/rise-{name}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON for a manifest."""
-        usual = {"title": "", "images_per_row": 1}
+        usual = {"title": "", "images_per_row": 1, "texts": "embed", "part_of": ""}
         data = dataclasses.asdict(self)
         return {name: value for name, value in data.items() if name not in usual or value != usual[name]}
 

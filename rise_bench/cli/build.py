@@ -143,6 +143,44 @@ def custom(
     _build(plan, seed, out, workers, allow_partial, overwrite, as_json)
 
 
+@build_app.command("reason_rft")
+def reason_rft(
+    source: Source,
+    task: Annotated[
+        Literal["counting", "structure", "transformation"],
+        typer.Option(help="Task to build: its training rows, its test, and its out-of-domain tests."),
+    ],
+    out: Out = None,
+    also: Annotated[
+        str, typer.Option(help="Further training files, by name or its beginning, with commas between them.")
+    ] = "",
+    cots: Annotated[
+        bool,
+        typer.Option(help="Write the unverified chains of thought beside it too, as OUT-cot."),
+    ] = True,
+    seed: Seed = 0,
+    workers: Workers = None,
+    allow_partial: AllowPartial = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Reason-RFT: counting, structure or transformation (`train_jsons/`, `test_jsons/`, `images/`)."""
+    from rise_bench.catalog.plugins import load_component
+    from rise_bench.cot.unverified import write_unverified
+    from rise_bench.data.dataset import open_dataset
+
+    builder = load_component("builders", "reason_rft")
+    files = tuple(filter(None, (name.strip() for name in also.split(","))))
+    official = builder.read(source, task=task, seed=seed, also=files)
+    folder = _build(official.plan, seed, out, workers, allow_partial, overwrite, as_json)
+    if cots and official.cots:
+        target = folder.with_name(f"{folder.name}-cot")
+        manifest = write_unverified(
+            open_dataset(folder), official.cots, builder.PROVENANCE, target, overwrite=overwrite
+        )
+        typer.echo(f"{target}: {manifest.counts['train']} unverified chains of thought", err=True)
+
+
 def _from_source(benchmark: str, about: str) -> None:
     """Add the command of a benchmark whose builder takes only its source and a seed."""
 
@@ -217,8 +255,8 @@ def _build(
     allow_partial: bool,
     overwrite: bool,
     as_json: bool,
-) -> None:
-    """Write with a progress bar on stderr, and print a summary on stdout."""
+) -> Path:
+    """Write with a progress bar on stderr, print a summary on stdout, and return the folder."""
     from rise_bench.cli.build_summary import print_summary
     from rise_bench.data.writer import write_dataset
     from rise_bench.files.paths import cache_folder
@@ -236,3 +274,4 @@ def _build(
             progress=progress,
         )
     print_summary(folder, as_json)
+    return folder

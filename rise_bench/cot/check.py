@@ -19,6 +19,7 @@ from rise_bench.data.folder_checks import (
     check_scores,
     image_problems,
 )
+from rise_bench.data.manifest import Manifest
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.prompts.templates import answer_only_text
@@ -66,7 +67,7 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
     for name, entry in manifest.files.items():
         for row in dataset.file_rows(dataset.root / name):
             advance()
-            problems = [*image_problems(dataset, row), *_problems(row, manifest.tau, entry.shard)]
+            problems = [*image_problems(dataset, row), *_problems(row, manifest, entry.shard)]
             try:
                 gold = row_to_gold(dataset.spec, row)
             except DataError as error:
@@ -86,11 +87,29 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
     return findings + _check_card(dataset)
 
 
-def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
+def _problems(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterator[str]:
     """Yield the problems of a row's chain of thought and reward."""
     for name in ("cot", "reconstruction"):
         if not isinstance(row[name], str) or (name == "cot" and not row[name].strip()):
             yield f"{name} holds no text"
+    yield from _unrewarded(row, shard) if manifest.unverified else _rewarded(row, manifest.tau, shard)
+    try:
+        known = isinstance(json.loads(row["provenance"]), dict)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        yield "provenance is not a JSON object"
+
+
+def _unrewarded(row: Mapping[str, Any], shard: str) -> Iterator[str]:
+    for name in (*_NUMBERS, *GROUNDED):
+        if row[name] is not None:
+            yield f"{name} is {row[name]}, expected null in unverified chains of thought"
+    if shard != "low":
+        yield f"unverified chains of thought do not belong to shard {shard}"
+
+
+def _rewarded(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
     for name in _NUMBERS:
         if row[name] is None or not math.isfinite(row[name]) or row[name] < 0:
             yield f"{name} is {row[name]}, expected a number of at least 0"
@@ -102,12 +121,6 @@ def _problems(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
         yield f"reward {row['reward']:.4g} does not belong to shard {shard} (tau is {tau:g})"
     if not any(abs(reward - row["reward"]) <= _TOLERANCE for reward in row["group_rewards"] or ()):
         yield f"reward {row['reward']:.4g} is not among its group's rewards"
-    try:
-        known = isinstance(json.loads(row["provenance"]), dict)
-    except (TypeError, ValueError):
-        known = False
-    if not known:
-        yield "provenance is not a JSON object"
 
 
 def _check_card(dataset: BenchmarkDataset) -> list[Finding]:

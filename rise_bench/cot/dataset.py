@@ -121,6 +121,8 @@ class CotDataset:
             ConfigError: No row is left.
             DataError: `min_groundedness` is given, but a row has no groundedness.
         """
+        if min_reward is not None or min_groundedness is not None:
+            self.require_rewards("Train on all of them: data.cot_subset=all without data.min_groundedness.")
         columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
         texts = {
             row["id"]: row["cot"]
@@ -135,6 +137,11 @@ class CotDataset:
             lower = "Lower tau." if min_groundedness is None else "Lower tau or data.min_groundedness."
             raise ConfigError(f"{self.root} has no chain of thought with {asked}. {lower}")
         return texts
+
+    def require_rewards(self, advice: str) -> None:
+        """Raise `DataError`, with advice, if the chains of thought are unverified."""
+        if self.manifest.unverified:
+            raise DataError(f"{self.root} holds unverified chains of thought, without rewards. {advice}")
 
     def _worst_sentence(self, row: dict[str, Any]) -> float:
         worst: float | None = row.get(GROUNDED[1])

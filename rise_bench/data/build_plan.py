@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from rise_bench.annotations.base import Annotation
@@ -99,6 +100,7 @@ class SourcePlan:
         options: Options of the builder, for the manifest.
         files: Texts that lie beside the manifest, by file name.
         ranked_as: Benchmark with the same few-shot sets, whose name ranks the rows; its own name if empty.
+        more_tests: Rows of further tests, by the name of their split ("ood").
     """
 
     spec: BenchmarkSpec
@@ -111,8 +113,14 @@ class SourcePlan:
     options: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     ranked_as: str = ""
+    more_tests: Mapping[str, Sequence[SourceRow]] = field(default_factory=dict)
+
+    @property
+    def tests(self) -> dict[str, Sequence[SourceRow]]:
+        """Rows of all tests by split."""
+        return {"test": self.test, **self.more_tests}
 
     @property
     def rows(self) -> list[SourceRow]:
         """All rows, training first."""
-        return [*self.train, *self.test]
+        return [*self.train, *chain.from_iterable(self.tests.values())]

@@ -10,6 +10,7 @@ import yaml
 from rise_bench.annotations.kinds import KINDS, fit_baselines
 from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.benchmarks import is_own
+from rise_bench.catalog.reason_rft import parts_of
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
@@ -84,12 +85,16 @@ def size_category(rows: int) -> str:
 def write_eval_yaml(folder: Path, manifest: Manifest) -> None:
     """Write `eval.yaml`, which registers a dataset as a benchmark of the Hub."""
     spec = manifest.benchmark
-    task = {"id": f"rise_{spec.name}", "config": "full", "split": "test"}
+    tasks = [
+        {"id": f"rise_{name}", "config": "full", "split": split}
+        for name, split in parts_of(spec.name).items()
+        if split in manifest.counts
+    ]
     content = {
         "name": card_title(spec),
         "description": f"{_metric_text(spec.ranking)}; task `rise_{spec.name}`.",
         "evaluation_framework": "lmms-eval",
-        "tasks": [task] if "test" in manifest.counts else [],
+        "tasks": tasks,
     }
     atomic_write_text(folder / EVAL_NAME, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
@@ -130,7 +135,7 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
 
 def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
     """Return the patterns of a configuration; shards that hold no row are left out."""
-    wanted = {"train": CONFIGS[config], "test": ("test",)}
+    wanted = {split: CONFIGS[config] if split == "train" else (split,) for split in manifest.counts}
     parts: list[dict[str, Any]] = []
     for split, shards in wanted.items():
         stems = [

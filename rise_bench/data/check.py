@@ -149,7 +149,7 @@ def _check_whole(dataset: BenchmarkDataset, seen: _Seen) -> Iterator[Finding]:
     if rows_sha256(seen.content) != (manifest.rows_sha256 or manifest.content_sha256):
         yield Finding("manifest.json", "the hash of its content is not that of the rows")
     for splits in seen.image_splits.values():
-        if len(splits) > 1:
+        if "train" in splits and len(splits) > 1:  # two tests may ask about one image
             yield Finding("dataset", f"one image is in two splits: {', '.join(sorted(splits.values()))}")
     for name, ranks in sorted(seen.shots.items()):
         if sorted(ranks) != list(range(len(ranks))):

@@ -8,6 +8,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.reason_rft import as_part
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.manifest import Manifest, checked_file, read_manifest
 from rise_bench.data.schema import row_to_gold
@@ -29,6 +30,20 @@ class BenchmarkDataset:
     def sha256(self) -> str:
         """Hash of rows, classes, question and metric, independent of the file layout."""
         return self.manifest.content_sha256
+
+    def part(self, name: str, split: str) -> "BenchmarkDataset":
+        """Return a further test as the benchmark `name`, with the same training split.
+
+        Raises:
+            DataError: If the dataset has no such split.
+        """
+        if split not in self.manifest.counts:
+            raise DataError(
+                f"{self.root} has no split {split!r}, which {name} is; it has "
+                f"{', '.join(self.manifest.counts)}. Build it again from a complete source."
+            )
+        spec = as_part(self.spec, name)
+        return BenchmarkDataset(self.root, spec, self.manifest.of_test(split, spec))
 
     def files(self, split: str, config: str = "full") -> list[Path]:
         """Return the parquet files of a split in a configuration ("4-shot", "16-shot" or "full"), checked.
@@ -56,7 +71,7 @@ class BenchmarkDataset:
         """Stream the rows of a split; memory holds `_BATCH_ROWS` images at a time.
 
         Args:
-            split: "train" or "test".
+            split: "train", "test" or a further test.
             config: "4-shot", "16-shot" or "full"; decides the train rows only.
             columns: Columns to read; None reads all. `image` is `{"bytes", "path"}`, `images` a list of them,
                 None by reference.

@@ -22,6 +22,9 @@ MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"
 
 #: Fields of the spec that decide what a score is; its licence and citation may be corrected.
+#: Option of chains of thought from elsewhere that were not rewarded.
+UNVERIFIED = "unverified"
+
 _SCORED = ("name", "kind", "metric", "question", "classes", "shots_per")
 
 
@@ -42,8 +45,8 @@ _Id = Annotated[str, AfterValidator(_plain_id)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _ImagesSha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}( [0-9a-f]{64})*$")]
 _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-_Split = Annotated[str, Field(pattern=r"^(train|test)$")]
-_Shard = Annotated[str, Field(pattern=r"^(4-shot|16-shot|rest|test|high|low)$")]
+_Split = Annotated[str, Field(pattern=r"^(train|test|ood(_[a-z]+)?)$")]
+_Shard = Annotated[str, Field(pattern=r"^(4-shot|16-shot|rest|test|ood(_[a-z]+)?|high|low)$")]
 
 
 class _Strict(BaseModel):
@@ -51,7 +54,7 @@ class _Strict(BaseModel):
 
 
 class FileEntry(_Strict):
-    """Parquet file: split, shard ("4-shot", "16-shot", "rest"; "test"), hash, rows and bytes."""
+    """Parquet file: split, shard ("4-shot", "16-shot", "rest"; "test", "ood…"), hash, rows and bytes."""
 
     split: _Split
     shard: _Shard
@@ -129,9 +132,33 @@ class Manifest(_Strict):
         return {entry.shard for entry in self.files.values()} <= {"high", "low"}
 
     @property
+    def unverified(self) -> bool:
+        """Whether it holds chains of thought that no closed loop has rewarded: rewards are null."""
+        return self.options.get(UNVERIFIED) == "yes"
+
+    @property
     def tau(self) -> float:
         """Threshold of the reward of `high` chains of thought."""
         return float(self.options.get("tau", "0.75"))
+
+    def of_test(self, split: str, spec: BenchmarkSpec) -> "Manifest":
+        """Return the manifest of a further test as a benchmark of its own: the split is its test split."""
+        test = {"split": "test", "shard": "test"}
+        files = {
+            name: entry if entry.split == "train" else entry.model_copy(update=test)
+            for name, entry in self.files.items()
+            if entry.split in ("train", split)
+        }
+        train = {name: rows for name, rows in self.counts.items() if name == "train"}
+        written, rows = spec.to_json(), self.rows_sha256 or self.content_sha256
+        return self.model_copy(
+            update={
+                "spec": written,
+                "counts": train | {"test": self.counts[split]},
+                "files": files,
+                "content_sha256": identity_sha256(rows, written, self.categories),
+            }
+        )
 
     @property
     def files_sha256(self) -> str:

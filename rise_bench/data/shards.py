@@ -78,7 +78,8 @@ def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
     groups: dict[tuple[str, str], list[PlacedRow]] = {("train", shard): [] for shard in TRAIN_SHARDS}
     for i in rank_order(seed, name, source_ids):
         groups["train", shard_of(ranks[i])].append(PlacedRow(plan.train[i], ranks[i]))
-    groups["test", "test"] = [PlacedRow(row, None) for row in sorted(plan.test, key=lambda row: row.id)]
+    for split, rows in plan.tests.items():
+        groups[split, split] = [PlacedRow(row, None) for row in sorted(rows, key=lambda row: row.id)]
     return [
         Shard(split, shard, index, rows)
         for (split, shard), placed in groups.items()

@@ -5,6 +5,7 @@ The manifest is the last file; then the folder is renamed into place, so no inco
 """
 
 import dataclasses
+import itertools
 import json
 import os
 from collections import Counter, defaultdict
@@ -120,17 +121,21 @@ def _check_plan(plan: SourcePlan, allow_partial: bool) -> None:
 
 def _at_stored_precision(plan: SourcePlan) -> SourcePlan:
     """Round each annotation to the precision of its column, so that it is the same after reading."""
-    train, test = (
-        [dataclasses.replace(row, annotation=kind_of(row.annotation).stored(row.annotation)) for row in rows]
-        for rows in (plan.train, plan.test)
-    )
-    return dataclasses.replace(plan, train=train, test=test)
+
+    def stored(rows: Iterable[SourceRow]) -> list[SourceRow]:
+        return [
+            dataclasses.replace(row, annotation=kind_of(row.annotation).stored(row.annotation))
+            for row in rows
+        ]
+
+    more = {split: stored(rows) for split, rows in plan.more_tests.items()}
+    return dataclasses.replace(plan, train=stored(plan.train), test=stored(plan.test), more_tests=more)
 
 
 def _without_shared_images(plan: SourcePlan) -> SourcePlan:
-    """Drop training rows whose image is also in test; only files of equal size are read."""
+    """Drop training rows with an image that is also in a test; only files of equal size are read."""
     sizes: defaultdict[int, list[Path | bytes]] = defaultdict(list)
-    for row in plan.test:
+    for row in itertools.chain.from_iterable(plan.tests.values()):
         size_bytes(row)  # names the row of an image that is missing
         for image in row.images:
             sizes[_size(image)].append(image)
@@ -184,9 +189,11 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
     looks: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for shard, row, image in rows:
         looks[shard.split] += [(row.id, look) for look in image.look.split()]
-    near, near_pairs = near_duplicates(looks["train"], looks["test"])
+    near, near_pairs = near_duplicates(
+        looks["train"], [look for split in plan.tests for look in looks[split]]
+    )
     in_split = Counter(shard.split for shard, _, _ in rows)
-    counts = {split: in_split[split] for split in ("train", "test") if in_split[split]}
+    counts = {split: in_split[split] for split in ("train", *plan.tests) if in_split[split]}
     paper = plan.spec.paper_counts
     spec = json.loads(json.dumps(plan.spec.to_json()))
     content = rows_sha256(
@@ -222,13 +229,13 @@ def _gold(row: SourceRow, image: ImageFacts) -> Gold:
 
 
 def _refuse_shared_images(rows: Iterable[tuple[str, SourceRow, ImageFacts]]) -> None:
-    """Refuse an image in both splits, e.g. of a file that changed while it was read."""
+    """Refuse an image in train and a test, e.g. of a file that changed while it was read."""
     first: dict[str, tuple[str, SourceRow]] = {}
     for split, row, sha256 in (
         (s, row, sha) for s, row, image in rows for sha in picture_hashes(image.sha256)
     ):
         other_split, other = first.setdefault(sha256, (split, row))
-        if other_split != split:
+        if (other_split == "train") != (split == "train"):
             raise DataError(f"{row} and {other} are one image in both splits; build again")
 
 

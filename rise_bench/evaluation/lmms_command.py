@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.reason_rft import REASON_RFT
 from rise_bench.errors import ConfigError
 from rise_bench.models.names import local_model
 
@@ -22,7 +23,10 @@ TASKS = {f"rise_{name}": name for name in (*BENCHMARKS, "custom")}
 CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
 
 #: Groups of rise-bench: name -> tasks.
-GROUPS = {"rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub")}
+GROUPS = {
+    "rise": ("rise_emotion6", "rise_lisa", "rise_imagenet_sub", "rise_coco_sub"),
+    "rise_reason": tuple(f"rise_{spec.name}" for spec in REASON_RFT),
+}
 
 #: Names of a checkpoint in `--model_args`.
 _PRETRAINED = re.compile(r"(?:^|(?<=[,=]))pretrained=([^,]+)")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
+from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, get_benchmark
+from rise_bench.catalog.reason_rft import TEST_PARTS
 from rise_bench.cot.dataset import COT_CONFIGS, CotDataset, open_cots
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.hub_client import is_offline
@@ -84,15 +85,23 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
     Raises:
         DataError: If it does not exist, or lacks its images and `images` is True.
     """
-    dataset = open_dataset(find(name).folder)
+    dataset = open_part(name) or open_dataset(find(name).folder)
     if images and dataset.manifest.images == "reference":
         benchmark = dataset.spec
         raise DataError(
             f"{dataset.root} holds {benchmark.name} without its images, which may not be republished; run "
-            f"`rise-bench build {benchmark.name} --source DIR` or `rise-bench rehydrate {benchmark.hub_id} "
-            "--source DIR`"
+            f"`{build_command(benchmark.name)}` or `rise-bench rehydrate {benchmark.hub_id} --source DIR`"
         )
     return dataset
+
+
+def open_part(name: Path | str, *, revision: str | None = None) -> BenchmarkDataset | None:
+    """Open the further test of a dataset that a name stands for; None if it stands for something else."""
+    part = TEST_PARTS.get(str(name))
+    if part is None or (Path(name) / MANIFEST_NAME).is_file() or _built(str(name)):
+        return None
+    task, split = part
+    return open_dataset(find(task, revision=revision).folder).part(str(name), split)
 
 
 def find_cots(name: Path | str) -> CotDataset:
@@ -134,8 +143,9 @@ def pinned_revision(repo_id: str) -> str | None:
 def paths_of(where: Path | str, manifest: Manifest, config: str) -> list[str]:
     """Return the parquet files of a configuration."""
     if not manifest.holds_cots:
-        wanted = (*CONFIGS[as_shots(config)], "test")
-    elif config in COT_CONFIGS:
+        train = CONFIGS[as_shots(config)]
+        return [p for p, e in sorted(manifest.files.items()) if e.split != "train" or e.shard in train]
+    if config in COT_CONFIGS:
         wanted = COT_CONFIGS[config]
     else:
         known = ", ".join(COT_CONFIGS)
@@ -238,7 +248,4 @@ def _looked(name: str) -> str:
 
 def _build(name: str) -> str:
     """Return the command for making a dataset; drawn benchmarks have no source."""
-    if name.endswith("-cot"):
-        return "rise-bench collect"
-    drawn = name in BENCHMARKS and not BENCHMARKS[name].source_url
-    return f"rise-bench build {name}" + ("" if drawn else " --source DIR")
+    return "rise-bench collect" if name.endswith("-cot") else build_command(name)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.benchmarks import BENCHMARKS, build_command
 from rise_bench.catalog.spec import BenchmarkSpec, ImagePolicy
 from rise_bench.cot.dataset import require_columns
 from rise_bench.data.card import write_card, write_eval_yaml
-from rise_bench.data.dataset import open_dataset
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.image_column import write_without_images
 from rise_bench.data.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
 from rise_bench.errors import ConfigError
@@ -99,6 +99,7 @@ def stage(
     Files that differ from those of `folder` are written to the empty folder `work`.
     """
     dataset = open_dataset(find(folder).folder)
+    _check_texts(dataset)
     policy = image_policy(dataset.spec)
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)
     require_columns(dataset.root, dataset.manifest, dataset.manifest.files)
@@ -114,6 +115,22 @@ def stage(
     manifest = _public(dataset.manifest, entries, "reference" if strip else dataset.manifest.images)
     rest = _texts(dataset.root, repo_id, work, manifest)
     return manifest, (*(Outgoing.of(path, data) for path, data in rest.items()), *shards)
+
+
+def _check_texts(dataset: BenchmarkDataset) -> None:
+    """Refuse texts that may not be republished."""
+    spec = dataset.spec
+    known = BENCHMARKS.get(spec.name)
+    if "reference" in (spec.texts, known.texts if known else "embed"):
+        raise ConfigError(
+            f"the questions and answers of {spec.name} may not be republished: {spec.license_note} Everyone "
+            f"builds it from the source: {build_command(spec.name)}"
+        )
+    if dataset.manifest.unverified:
+        raise ConfigError(
+            f"the chains of thought in {dataset.root} were made elsewhere, under terms of their own, and are "
+            f"unverified. Everyone builds them from the source: {build_command(spec.name)}"
+        )
 
 
 def _check_embed(spec: BenchmarkSpec, policy: ImagePolicy, has: ImagePolicy, *, asked: bool) -> None:

@@ -437,7 +437,7 @@ def test_table_of_the_catalogue_is_buildable() -> None:
     from rise_bench.data.schema import features
 
     for spec in BENCHMARKS.values():
-        assert set(features(spec)) >= {"id", "image", "problem", "solution", "shot_rank", "license"}
+        assert set(features(spec)) >= {"id", spec.image_column, "problem", "solution", "shot_rank", "license"}
 
 
 def test_parquet_metadata_has_no_image_statistics(tmp_path: Path, plan: SourcePlan) -> None:

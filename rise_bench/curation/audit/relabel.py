@@ -73,7 +73,7 @@ def _plan(
 ) -> Iterator[SourcePlan]:
     """Give the plan of a copy; its images lie in a temporary folder, so that memory does not hold them."""
     manifest = dataset.manifest
-    rows: dict[str, list[SourceRow]] = {"train": [], "test": []}
+    rows: dict[str, list[SourceRow]] = {split: [] for split in ("train", "test", *manifest.counts)}
     with scratch_folder("copy") as folder:
         for split in manifest.counts:
             for row in _source_rows(dataset, split, folder):
@@ -96,6 +96,7 @@ def _plan(
             notes=(*manifest.differences, *change.notes),
             options={**manifest.options, **change.options},
             files=change.files,
+            more_tests={split: of for split, of in rows.items() if of and split not in ("train", "test")},
         )
 
 

@@ -54,8 +54,9 @@ class CotSource:
         """Open the rows.
 
         Raises:
-            DataError: If a file is not the one that was collected.
+            DataError: If a file is not the one that was collected, or the rows have no rewards.
         """
+        cots.require_rewards("A review sorts by reward; collect chains of thought for the benchmark instead.")
         self._cots = cots
         rows = [
             (row["reward"], row["id"], path, position)
