@@ -49,7 +49,7 @@ app = typer.Typer(name="rise-bench", cls=_AllCommands, no_args_is_help=True, pre
 COMMAND_FILES: tuple[str, ...] = (
     *("init", "run"),
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
-    *("train", "collect", "report"),
+    *("train", "collect", "verify", "report"),
     *("annotate", "audit", "review"),
     *("publish", "rehydrate", "export", "publish_model"),
     *("submit", "leaderboard"),

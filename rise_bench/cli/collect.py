@@ -140,7 +140,7 @@ def collect(
         if endpoint:
             sampler = load_endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
         else:
-            _check_local(job, source, revision)
+            check_local(job, source, revision)
             largest = job.settings.answer_format.max_pixels
             sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
@@ -166,7 +166,7 @@ def collect(
     with stopping(
         lambda: f"what was sampled is kept in {job.sweep_log}; the same command goes on from there"
     ):
-        _report(job, _with_progress(do_collect, job, share), as_json)
+        _report(job, with_progress(do_collect, job, share), as_json)
 
 
 def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
@@ -179,7 +179,7 @@ def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
     return tuple(split for split in held if split in asked)
 
 
-def _check_local(job: "CollectJob", name: str, revision: str) -> None:
+def check_local(job: "CollectJob", name: str, revision: str) -> None:
     """Refuse a model or images that cannot be sampled, before anything is written or loaded."""
     from rise_bench.models.families import check_pictures, supported_model
 
@@ -195,13 +195,16 @@ def _high_ids(folder: Path | None) -> frozenset[str] | None:
     return frozenset(row["id"] for row in find_cots(folder).rows("high", columns=["id"]))
 
 
-def _with_progress(run: Callable[..., "Collected"], job: "CollectJob", share: "Share") -> "Collected":
+def with_progress(
+    run: Callable[..., "Collected"], job: "CollectJob", share: "Share", label: str = "annotating"
+) -> "Collected":
+    """Collect with a bar of the samples, and one of what is judged."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
-        task = bar.add_task("annotating", total=None)
+        task = bar.add_task(label, total=None)
         judging = bar.add_task("judging", total=None, visible=False)
         return run(
             job,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
-from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, CotDataset, cot_features
+from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, VIEWS, CotDataset, known_features
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.folder_checks import (
@@ -59,7 +59,7 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
         The problems; empty if there are none.
     """
     manifest = dataset.manifest
-    findings = list(check_files(dataset, cot_features(dataset.spec, manifest.categories)))
+    findings = list(check_files(dataset, *known_features(dataset.spec, manifest.categories)))
     if any(finding.where.startswith("data/") for finding in findings):
         return findings  # the rows of a changed file are not checked
     ids: set[str] = set()
@@ -114,8 +114,8 @@ def _rewarded(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
         if row[name] is None or not math.isfinite(row[name]) or row[name] < 0:
             yield f"{name} is {row[name]}, expected a number of at least 0"
             return
-    for name in GROUNDED:
-        if row[name] is not None and not math.isfinite(row[name]):
+    for name in (*GROUNDED, *VIEWS):
+        if row.get(name) is not None and not math.isfinite(row[name]):
             yield f"{name} is {row[name]}, expected a number or null"
     if (row["reward"] >= tau) != (shard == "high"):
         yield f"reward {row['reward']:.4g} does not belong to shard {shard} (tau is {tau:g})"

@@ -1,17 +1,19 @@
 """Closed loop: image + annotation -> CoT; image + CoT -> annotation; reward (eq. 1)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import Grounded
-from rise_bench.scoring.rewards import RewardRule, cot_reward
+from rise_bench.scoring.rewards import RewardRule, cot_reward, r1_reward
 
 #: Ground truth of a row, and its encoded pictures in order.
 Sample = tuple[Gold, tuple[bytes, ...]]
@@ -83,6 +85,54 @@ class ClosedLoop:
             known["groundedness"], known["groundedness_worst_sentence"] = grounded.score, grounded.worst
             known["paid"] = verdict.paid
         return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
+
+    def verify(self, sampler: Sampler, given: GivenCots, batch: Sequence[Sample]) -> list[Rollout]:
+        """Reward the given chains of thought of a batch of (ground truth, encoded images).
+
+        Reward and similarity are means over the reconstructions; the text of the first is kept.
+        """
+        texts = [self.reconstruct_text(gold, given.texts[gold.id]) for gold, _ in batch]
+        seen = self._reconstruct(sampler, given, [images for _, images in batch], texts)
+        unseen = self._reconstruct(sampler, given, [()] * len(batch), texts) if given.blind else None
+        empty = None
+        if given.lift:
+            asked = [self.reconstruct_text(gold, "") for gold, _ in batch]
+            empty = self._reconstruct(sampler, given, [images for _, images in batch], asked)
+        return [
+            self._verified(
+                gold,
+                given.texts[gold.id],
+                seen[i],
+                unseen[i] if unseen else None,
+                empty[i] if empty else None,
+            )
+            for i, (gold, _) in enumerate(batch)
+        ]
+
+    def _reconstruct(
+        self,
+        sampler: Sampler,
+        given: GivenCots,
+        images: Sequence[tuple[bytes, ...]],
+        texts: Sequence[str],
+    ) -> list[list[str]]:
+        prompts = [Prompt(shown, text) for shown, text in zip(images, texts, strict=True)]
+        return sampler.sample(prompts, given.reconstructions, self.settings.max_reconstruction_length)
+
+    def _verified(
+        self, gold: Gold, cot: str, seen: list[str], unseen: list[str] | None, empty: list[str] | None
+    ) -> Rollout:
+        rollouts = [self.judge(gold, cot, text, step=self.settings.step, group=0) for text in seen]
+        reward = fmean(rollout.reward for rollout in rollouts)
+        blind = lift = None
+        if unseen:
+            blind = fmean(self.judge(gold, cot, text, step=0, group=0).reward for text in unseen)
+        if empty:
+            form = replace(self.settings.answer_format, style="answer_only")
+            rule = self.settings.rule
+            lift = reward - fmean(r1_reward(gold, text, form, rule=rule).reward for text in empty)
+        similarity = fmean(rollout.similarity for rollout in rollouts)
+        return replace(rollouts[0], reward=reward, similarity=similarity, reward_blind=blind, lift=lift)
 
     def annotate(self, sampler: Sampler, batch: Sequence[Sample]) -> list[Rollout]:
         """Sample and reward the rollouts of a batch of (ground truth, encoded images)."""

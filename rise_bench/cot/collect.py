@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.rollout_groups import Group, best_first, best_of, complete, groups
 from rise_bench.cot.row_log import read_rows
@@ -45,6 +46,7 @@ class CollectJob:
         overwrite: Replace `out`, and sample again.
         keep_rollouts: With `overwrite`: choose from the existing rollouts of the sweep.
         judging: Settings of the groundedness judge; None leaves its columns null.
+        given: Chains of thought to verify; None lets the model of the sweep write them.
     """
 
     benchmark: BenchmarkDataset
@@ -64,6 +66,7 @@ class CollectJob:
     overwrite: bool = False
     keep_rollouts: bool = False
     judging: Judging | None = None
+    given: GivenCots | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ def _prepare(job: CollectJob, busy: bool) -> None:
     """Clear the sweep's folder if the job asks for that, and check that it holds the job's sweep."""
     asked = {"config": job.config, "loop": job.settings.to_json(), "model": redacted(job.model)}
     asked["benchmark_sha256"] = job.benchmark.sha256
+    if job.given is not None:
+        asked["given"] = job.given.options
     if job.overwrite and not job.keep_rollouts:
         manifest = job.out / MANIFEST_NAME
         discard_old_rollouts(
@@ -147,13 +152,13 @@ def _collect(
     to_sweep = sum(position[uid] % share.of == share.rank for uid in todo)
     if job.sampler is not None and to_sweep:
         started(to_sweep)
-        sampler = job.sampler()
+        sampler, loop = job.sampler(), ClosedLoop(job.benchmark.spec, job.settings)
         try:
             swept = sweep(
                 job.benchmark,
                 job.config,
                 sampler,
-                partial(ClosedLoop(job.benchmark.spec, job.settings).annotate, sampler),
+                partial(loop.verify, sampler, job.given) if job.given else partial(loop.annotate, sampler),
                 job.sweep_log,
                 splits=job.splits,
                 covered=set(position) - set(todo),
@@ -216,7 +221,7 @@ def _options(job: CollectJob) -> dict[str, str]:
     trained = {}
     if job.train_log:
         trained = {"training_rollouts": str(sum(1 for _ in read_rows([job.train_log])))}
-    return trained | (job.judging.options if job.judging else {})
+    return trained | (job.judging.options if job.judging else {}) | (job.given.options if job.given else {})
 
 
 def _write(
@@ -235,6 +240,7 @@ def _write(
         job.only,
         job.splits,
         options=options,
+        verified=job.given is not None,
     )
     if job.judging is not None and best:
         candidates = {uid: [group] for uid, group in best.items()}
@@ -272,6 +278,7 @@ def _provenance(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
         "box_unit": settings.answer_format.unit,
         "benchmark": job.benchmark.spec.name,
         "benchmark_sha256": job.benchmark.sha256,
+        **(job.given.options if job.given else {}),
     }
     swept = job.sweep_provenance
     if swept is None:

@@ -30,6 +30,10 @@ COT_CONFIGS: dict[Subset, tuple[str, ...]] = {"high": ("high",), "default": ("hi
 GROUNDED = ("groundedness", "groundedness_worst_sentence")
 
 
+#: Columns of other views of the closed loop; CoT datasets of version 0.1.0 do not have them.
+VIEWS = ("reward_blind", "lift")
+
+
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
     """Return the columns of a CoT row: those of the benchmark, and the following.
 
@@ -40,15 +44,25 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     - `group_rewards`: rewards of the group from which the row was chosen;
     - `groundedness`, `groundedness_worst_sentence`: groundedness of the chain of thought and of its worst
       sentence by a frozen judge, in nats per token (docs/groundedness.md); null without a judge;
+    - `reward_blind`: R of eq. 1 if the reconstruction is made without the images; null if there is none;
+    - `lift`: R minus the reward of a reconstruction beside an empty chain of thought; null if there is none;
     - `provenance`: JSON with model, revision, step, prompt hash, reward rule, sampling, versions and judge.
     """
     from datasets import Features, List, Value
 
     texts = {name: Value("string") for name in ("cot", "reconstruction")}
-    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score", *GROUNDED)}
+    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score", *GROUNDED, *VIEWS)}
     verdicts = {name: Value("bool") for name in ("leak_numbers", "leak_strict", "format_ok")}
     rest = {"group_rewards": List(Value("float64")), "provenance": Value("string")}
     return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
+
+
+def known_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> tuple["Features", "Features"]:
+    """Return the columns of CoT rows as they are written now, and as version 0.1.0 wrote them."""
+    from datasets import Features
+
+    now = cot_features(spec, categories)
+    return now, Features({name: feature for name, feature in now.items() if name not in VIEWS})
 
 
 def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> None:
@@ -60,8 +74,8 @@ def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    of = cot_features if manifest.holds_cots else features
-    expected = of(manifest.benchmark, manifest.categories)
+    parts = manifest.benchmark, manifest.categories
+    expected = known_features(*parts) if manifest.holds_cots else (features(*parts),)
     for name in files:
         try:
             schema = pq.read_schema(checked_file(root, name, manifest))
@@ -69,7 +83,7 @@ def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> Non
             raise DataError(
                 f"{root / name} is not a readable parquet file ({error}); copy the folder again"
             ) from error
-        if not has_columns(schema, expected):
+        if not any(has_columns(schema, columns) for columns in expected):
             raise DataError(
                 f"{root / name} has other columns than a dataset of {manifest.benchmark.name}; "
                 "build it again, or ask its publisher"

@@ -36,6 +36,8 @@ class Rollout:
         groundedness: Groundedness of the chain of thought in nats per token; None without a judge.
         groundedness_worst_sentence: Groundedness of its worst sentence.
         paid: Reward after the groundedness rule; None without a judge.
+        reward_blind: Eq. 1 with the reconstruction made without the images; None if there is none.
+        lift: Reward minus that of a reconstruction beside an empty chain of thought; None if there is none.
         attempt: Start of the program that sampled it; a resumed run repeats the steps after its checkpoint.
     """
 
@@ -57,6 +59,8 @@ class Rollout:
     groundedness: float | None = None
     groundedness_worst_sentence: float | None = None
     paid: float | None = None
+    reward_blind: float | None = None
+    lift: float | None = None
     attempt: str = ""
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 
 from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS, fit_baselines, similarity
-from rise_bench.cot.dataset import GROUNDED, cot_features
+from rise_bench.cot.dataset import GROUNDED, VIEWS, cot_features
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.data.card import joined_card
 from rise_bench.data.dataset import BenchmarkDataset
@@ -40,6 +40,7 @@ class CotPlan:
         splits: Splits of the rows.
         grounded: Groundedness of the chain of thought and of its worst sentence by sample id.
         judge: The judge's description of itself, for the provenance.
+        verified: Whether the chains of thought were written elsewhere.
         options: Further options for the manifest.
     """
 
@@ -54,6 +55,7 @@ class CotPlan:
     grounded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     judge: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
+    verified: bool = False
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -121,6 +123,7 @@ def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tu
                 "leak_numbers",
                 "leak_strict",
                 "format_ok",
+                *VIEWS,
             )
             provenance = plan.provenance(group) | {"step": group.step}
             if plan.judge:
@@ -209,6 +212,7 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
         split_of=spec.name,
         splits=plan.splits,
         config=plan.config,
+        verified=plan.verified,
         models=sorted({plan.provenance(group).get("model", "") for group in plan.best.values()}),
         tau=plan.tau,
         high=counts["high"],

@@ -130,7 +130,7 @@ class LocalModel:
         drawn = how.get("num_return_sequences", 1)
         inputs = self._processor(
             text=[self._chat(prompt) for prompt in prompts],
-            images=[decode_rgb(image) for prompt in prompts for image in prompt.images],
+            images=[decode_rgb(image) for prompt in prompts for image in prompt.images] or None,
             padding=True,
             return_tensors="pt",
         ).to(self._device)

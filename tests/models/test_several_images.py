@@ -1,4 +1,4 @@
-"""Messages with several pictures: checkpoint, endpoint, judge and closed loop get them in order."""
+"""Messages with several pictures, or none: checkpoint, endpoint, judge and closed loop get them in order."""
 
 import dataclasses
 import io
@@ -48,6 +48,22 @@ def test_a_checkpoint_reads_every_picture_of_a_prompt(tiny, family: str) -> None
     merged = model._processor.image_processor.merge_size**2
     marks = (seen[0]["input_ids"] == model._processor.image_token_id).sum(1)
     assert marks.tolist() == [int(grids[i : i + 2].prod(1).sum()) // merged for i in (0, 2)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_reads_a_text_without_a_picture(tiny, family: str) -> None:
+    """Alone, and after the same text beside a picture, as `verify` asks."""
+    greedy = {"sampling": Sampling(temperature=0), "max_pixels": 28 * 28 * 16}
+    plain = LocalModel(str(tiny(family)), **greedy)
+    plain._generate = plain._model.generate
+    blind = [Prompt((), "What changed? It is red."), Prompt((), "What changed? It is blue.")]
+    expected = plain.sample(blind, 1, 6)
+    model, seen = LocalModel(str(tiny(family)), **greedy), []
+    generate = model._generate
+    model._generate = lambda **inputs: seen.append(inputs) or generate(**inputs)
+    model.sample([Prompt((ONE,), prompt.text) for prompt in blind], 1, 6)
+    assert model.sample(blind, 1, 6) == expected
+    assert ["pixel_values" in inputs for inputs in seen] == [True, False]
 
 
 def test_an_endpoint_is_sent_the_pictures_and_then_the_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.cot.dataset import GROUNDED, CotDataset, cot_features, open_cots
+from rise_bench.cot.dataset import GROUNDED, VIEWS, CotDataset, cot_features, open_cots
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, row_image
 from rise_bench.data.dataset import parquet_row, parquet_rows
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
@@ -16,7 +16,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.prompts.templates import task_sentence
 from rise_bench.scoring.rewards import read_stated
 
-_SCORES = ("reward", "similarity", "prior_score", *GROUNDED)
+_SCORES = ("reward", "similarity", "prior_score", *GROUNDED, *VIEWS)
 
 
 class Source(Protocol):
@@ -96,7 +96,7 @@ class CotSource:
             given=gold.annotation,
             suggested=None if stated is None else KINDS[gold.kind].tidied(stated, gold.frame_px),
             reason=row["cot"],
-            scores={name: row[name] for name in _SCORES if row[name] is not None},
+            scores={name: row[name] for name in _SCORES if row.get(name) is not None},
             why=tuple(self._why(row, reading.reason)),
         )
 

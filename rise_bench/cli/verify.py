@@ -1,0 +1,149 @@
+"""`rise-bench verify`: chains of thought that were written elsewhere, scored by the closed loop."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rise_bench.annotations.boxes.values import MIN_PIXELS
+from rise_bench.cli import app
+from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.collect import check_local, with_progress
+from rise_bench.cli.judging import check_judge, judging_of
+from rise_bench.cli.stopping import stopping
+from rise_bench.data.splits import Shots
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.cot.collect import Collected, CollectJob
+
+
+@app.command()
+def verify(
+    cots: Annotated[
+        Path, typer.Argument(help="File of jsonl or parquet with id and cot, or the folder of a CoT dataset.")
+    ],
+    benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark that has the samples.")],
+    model: Annotated[
+        str, typer.Option(help="A training run, a folder, ORG/NAME, or the URL of an endpoint.")
+    ],
+    revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: COTS.verified beside it.")
+    ] = None,
+    shots: Annotated[Shots, typer.Option(help="Configuration that has the samples.")] = "full",
+    reconstructions: Annotated[
+        int, typer.Option(min=1, help="Reconstructions from each chain of thought; the reward is their mean.")
+    ] = 1,
+    blind: Annotated[
+        bool, typer.Option("--blind/--no-blind", help="Reconstruct without the picture too: reward_blind.")
+    ] = True,
+    lift: Annotated[
+        bool, typer.Option("--lift/--no-lift", help="Reconstruct beside an empty chain of thought too: lift.")
+    ] = True,
+    tau: Annotated[float, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")] = 0.75,
+    box_unit: BoxUnitChoice = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="Default: 0 for one reconstruction, 1 for several.")
+    ] = None,
+    max_reconstruction_length: Annotated[int, typer.Option(min=1, help="Tokens.")] = 256,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Samples a batch of a local model.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
+    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
+    judge: Annotated[
+        str, typer.Option(help="Frozen local model that judges groundedness; none by default.")
+    ] = "none",
+    judge_swaps: Annotated[
+        int, typer.Option(min=1, help="Number of other images that a text is compared on.")
+    ] = 4,
+    judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
+    overwrite: Annotated[bool, typer.Option(help="Replace --out, and verify again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score the chains of thought of any model: reward, blind reward, lift, leaks, groundedness.
+
+    Writes a CoT dataset like `collect`. Start it once, or as several processes; after an interruption the
+    same command continues.
+    """
+    from rise_bench.cot.closed_loop import LoopSettings
+    from rise_bench.cot.collect import CollectJob, collect
+    from rise_bench.cot.given_cots import GivenCots, read_cots
+    from rise_bench.cot.share import Share
+    from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
+    from rise_bench.hub.find import find_benchmark
+    from rise_bench.models.loading import load_endpoints, load_local
+    from rise_bench.models.sampler import Sampling
+
+    dataset = find_benchmark(benchmark)
+    given = GivenCots(read_cots(cots), cots.name, reconstructions, blind, lift)
+    splits = given.splits(dataset, shots)
+    urls, name = endpoint_of(model, endpoint or [], api_key_env)
+    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
+    sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
+    target = out or cots.with_name(f"{cots.name}.verified")
+    settings = LoopSettings(1, max_reconstruction_length=max_reconstruction_length, answer_format=form)
+    job = CollectJob(
+        dataset,
+        shots,
+        target,
+        target.with_name(f"{target.name}.rollouts"),
+        settings,
+        splits,
+        model={"model": name, "revision": revision, "endpoint": bool(urls), **asdict(sampling)},
+        tau=tau,
+        only=frozenset(given.texts),
+        allow_missing=allow_missing,
+        overwrite=overwrite,
+        given=given,
+    )
+    if urls:
+        load = load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
+    else:
+        check_local(job, name, revision)
+        load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
+    job = replace(job, sampler=load)
+    if judge != "none":
+        pinned = revision if judge == model else ""
+        check_judge(judge, pinned)
+        shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
+        job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
+    if target.resolve() == cots.resolve():
+        raise ConfigError(f"--out {target} is what is verified; choose another folder")
+    with stopping(
+        lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"
+    ):
+        _report(job, with_progress(collect, job, Share.of_environment(), "verifying"), as_json)
+
+
+def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
+    """Print means and shares of the rows, or what is left to other processes."""
+    from rise_bench.cli.tables import print_json, print_rows
+    from rise_bench.cot.verified_summary import summarize
+
+    counts = {"out": str(job.out), "verified": result.swept, "reused": result.reused, "left": result.left}
+    if result.manifest is None:
+        if as_json:
+            print_json(counts)
+        else:
+            typer.echo(f"{result.swept} verified; {result.left} are left to other processes or a rerun")
+        return
+    if not result.asked:
+        typer.echo(f"{job.out} was verified before, by the same command; nothing was done", err=True)
+    summary = summarize(job.out)
+    if as_json:
+        print_json(counts | summary)
+        return
+    rows = [(name.replace("_", " "), _text(value)) for name, value in summary.items()]
+    print_rows("means and shares of the chains of thought", ("column", "value"), rows)
+    typer.echo(f"{job.out} is complete: a CoT dataset, which check, review, export and train take")
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, int) else "–" if value is None else f"{value:.4f}"
