@@ -59,13 +59,14 @@ def write_records(path: Path, content: Any) -> None:
 
 def reason_rft(folder: Path, task: Task, rows: int = 3) -> Path:
     """Write the files of a task and its images; training rows have chains of thought with their tags."""
+    base = 10_000 * (1 + list(FILES).index(task))  # no two tasks show the same picture
     train = records(task, "train", 1000, rows)
     for row in train:
         row["cot"] = COT
     write_records(folder / "train_jsons" / f"{FILES[task].train}.json", train)
-    write_images(folder / "images" / "train_images", train, 1000)
+    write_images(folder / "images" / "train_images", train, base + 1000)
     for number, (name, _) in enumerate(FILES[task].tests.values(), 2):
         content = records(task, name.split("-test")[0].lower(), 1000 * number, rows)
         write_records(folder / "test_jsons" / f"{name}.json", content)
-        write_images(folder / "images" / "test_images", content, 1000 * number)
+        write_images(folder / "images" / "test_images", content, base + 1000 * number)
     return folder
