@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rise_bench.annotations.characters import look, marks
 from rise_bench.annotations.leak_rule import stated
-from rise_bench.scoring.class_forms import split_forms
+from rise_bench.scoring.class_forms import class_forms, split_forms
 from rise_bench.scoring.number_words import has_number_words, number_word_spans
 
 _DIGITS = re.compile(
@@ -34,6 +34,10 @@ _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
+_NO_GAPS = {code: None for code in range(128) if _GAP.fullmatch(chr(code))}
+
+#: Forms of names whose common parts are looked for; the search takes the square of their number.
+_MOST_FORMS = 500
 
 
 class LeakSpan(NamedTuple):
@@ -121,7 +125,7 @@ def _number_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, in
 
 
 def _class_leaks(seen: str, classes: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
-    if not classes:
+    if not classes or (seen.isascii() and not _may_name(seen, classes)):
         return
     endings = split_forms(classes)
     pattern = _word_pattern(seen.isascii())
@@ -148,6 +152,24 @@ def _text_leaks(seen: str, texts: Iterable[str]) -> Iterator[tuple[int, int, str
         signs = r"\s*".join(re.escape(sign) for sign in text if not sign.isspace())
         for match in re.finditer(signs, seen):
             yield match.start(), match.end(), "annotation"
+
+
+def _may_name(seen: str, classes: tuple[str, ...]) -> bool:
+    """Whether an ASCII text may name a class; a fast check that most texts fail."""
+    joined = seen.translate(_NO_GAPS)
+    return any(part in joined for part in _parts_of_names(classes))
+
+
+@lru_cache(maxsize=256)
+def _parts_of_names(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return strings of which every form of a name, its words joined, contains at least one."""
+    whole = {
+        "".join((*before, form)) for form, sequences in class_forms(classes).items() for before in sequences
+    }
+    if len(whole) > _MOST_FORMS:
+        return ("",)
+    parts = (form for form in whole if not any(other in form for other in whole - {form}))
+    return tuple(sorted(parts))
 
 
 @lru_cache(maxsize=2)

@@ -235,8 +235,7 @@ def _letter_table(classes: tuple[str, ...]) -> _LetterTable:
 
 def _codes(seen: str, classes: tuple[str, ...]) -> list[str]:
     """Return the letters of each token; empty if no token is a number."""
-    table = _letter_table(classes)
-    codes = [table[token] for token in _token_pattern(seen).findall(seen)]
+    codes = list(map(_letter_table(classes).__getitem__, _token_pattern(seen).findall(seen)))
     if _NUMERIC.isdisjoint("".join(codes)):
         return []
     for i, (code, after) in enumerate(zip(codes, [*codes[1:], ""], strict=True) if "~" in codes else ()):

@@ -17,7 +17,7 @@ from rise_bench.annotations.kinds import KINDS
 _TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
 _INSIDE = r"[^<]*+(?:<(?!(?i:/?(?:think|answer)\s*+>))[^<]*+)*+"
 _THINK_ANSWER = re.compile(rf"\s*+<think>(?P<think>{_INSIDE})</think>\s*+<answer>{_INSIDE}</answer>\s*+")
-_ANSWER_ONLY = re.compile(rf"\s*+<answer>{_INSIDE}</answer>\s*+")
+_ANSWER_ONLY = re.compile(rf"\s*+<answer>(?P<answer>{_INSIDE})</answer>\s*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def read_response(
     """
     if not text.strip():
         return Reading(None, "empty", False, "", "")
-    think, answer, closed = _split(text)
+    whole = _ANSWER_ONLY.fullmatch(text)
+    think, answer, closed = ("", whole["answer"], True) if whole else _split(text)
     if answer is None:
         return Reading(None, "no_answer", False, think, "")
     annotation, reason = KINDS[kind].parse(answer, classes, closed)

@@ -6,6 +6,7 @@ the quality score of a CoT row and `rise-bench explain` share the same verdict.
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
@@ -99,6 +100,14 @@ class Verdict:
         return self.reward * self.grounded
 
 
+_PAPER_RULE = RewardRule()
+
+
+@lru_cache
+def _answer_only(answer_format: AnswerFormat) -> AnswerFormat:
+    return replace(answer_format, style="answer_only")
+
+
 def grounded_factor(groundedness: float, rule: RewardRule) -> float:
     """Return the factor of a reward by groundedness, in [0, 1].
 
@@ -156,10 +165,10 @@ def cot_reward(
     Raises:
         ValueError: The rule uses groundedness and none is given.
     """
-    rule = rule or RewardRule()
+    rule = rule or _PAPER_RULE
     if rule.grounded != "none" and groundedness is None:
         raise ValueError(f"the reward rule is grounded={rule.grounded}: it needs the groundedness of the CoT")
-    stated, reading = read_stated(gold, reconstruction_text, replace(answer_format, style="answer_only"))
+    stated, reading = read_stated(gold, reconstruction_text, _answer_only(answer_format))
     secrets = kind_of(gold.annotation).secrets(gold.annotation, gold.category)
     leak_numbers, leak_strict = leak_verdicts(clean_cot(cot), *secrets)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
@@ -181,7 +190,7 @@ def r1_reward(
     rule: RewardRule | None = None,
 ) -> Verdict:
     """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0."""
-    rule = rule or RewardRule()
+    rule = rule or _PAPER_RULE
     stated, reading = read_stated(gold, response, answer_format)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     reward = 0.0 if rule.format_term and not reading.format_ok else score

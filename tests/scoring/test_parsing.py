@@ -250,17 +250,37 @@ def test_reading_never_raises(text):
                 assert all(map(math.isfinite, reading.annotation.probs))
 
 
+integers = st.integers(-20, 900).map(str)
 numbers = st.one_of(
-    st.integers(-20, 900).map(str),
+    integers,
     st.floats(-20, 900).map("{:.2f}".format),
-    st.sampled_from(["-0", "0", "1" * 400, "05", ".5", "5.", "+3"]),
+    st.sampled_from(["-0", "0", "1" * 400, "1" * 400 + ".5", "05", ".5", "5.", "+3"]),
 )
 lists = st.lists(st.lists(numbers, min_size=3, max_size=5) | st.tuples(*[numbers] * 4), max_size=5)
 
 
+def read_twice(text, kind, classes=()):
+    """Read an answer that is JSON, which takes a fast way, and the same in a sentence, which does not."""
+    return [
+        repr((reading.annotation, reading.reason))
+        for answer in (text, f"Here: {text}")
+        for reading in [read_response(f"<answer>{answer}</answer>", kind, classes)]
+    ]
+
+
 @given(lists, st.sampled_from([", ", ",", " ,\n", " "]), st.sampled_from([", ", ",\n", " "]))
 def test_a_json_list_of_boxes_reads_as_the_same_list_in_a_sentence(boxes, comma, between):
-    """A JSON list takes a fast way, and a sentence the general one."""
-    text = f"[{between.join('[' + comma.join(box) + ']' for box in boxes)}]"
-    alone, inside = (read_response(f"<answer>{t}</answer>", "boxes") for t in (text, f"Here: {text}"))
-    assert repr((alone.annotation, alone.reason)) == repr((inside.annotation, inside.reason))
+    alone, inside = read_twice(f"[{between.join('[' + comma.join(box) + ']' for box in boxes)}]", "boxes")
+    assert alone == inside
+
+
+keys = st.sampled_from([*OBJECTS, *OBJECTS, "band-aid", "no beer glass", "label"])
+
+
+@given(
+    st.lists(st.tuples(keys, numbers), max_size=6), st.sampled_from([": ", ":", " : ", " "]), st.booleans()
+)
+def test_a_json_object_reads_as_the_same_object_in_a_sentence(pairs, colon, comma):
+    text = (", " if comma else ",\n").join(f'"{key}"{colon}{number}' for key, number in pairs)
+    alone, inside = read_twice(f"{{{text}}}", "distribution", OBJECTS)
+    assert alone == inside

@@ -5,12 +5,12 @@ that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token. Boxe
 beside others.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from rise_bench.annotations.boxes.json_answer import json_boxes
 from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.characters import plain
 from rise_bench.annotations.plain_numbers import NUMBER
@@ -31,8 +31,6 @@ _KEY = re.compile(
     r"|</box>|<\|box_end\|>)"
     rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx))"
 )
-_JSON = json.JSONDecoder(parse_int=float)
-_JSON_LIST = re.compile(r"\s*+\[\s*+(?:\[[\d.,\s-]++\]\s*+,?+\s*+)++\]\s*+")
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
 _SHAPE = re.compile(
     rf"(?P<points>{_POINT}(?:(?:\s*+,\s*+|[^\S\n]*+){_POINT})*+)"
@@ -83,8 +81,8 @@ _NOTHING = re.compile(
 
 def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
-    if as_asked := _json_boxes(answer):
-        return _positive(as_asked)
+    if boxes := json_boxes(answer):
+        return _positive(boxes[:MAX_BOXES])
     text = plain(answer).lower()
     outside = without_remarks(text)
     stated = list(islice(_stated_boxes(outside), MAX_BOXES))
@@ -99,22 +97,8 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
 
 def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
     """Return the boxes with a finite area above 0."""
-    boxes = tuple(box for box in stated if box[2] > 0 and box[3] > 0 and all(map(math.isfinite, box)))
-    return (Boxes(boxes), "ok") if boxes else (None, "no_valid_boxes")
-
-
-def _json_boxes(answer: str) -> list[Box]:
-    """Return the boxes of an answer that is just a JSON list of them; empty for any other answer.
-
-    This reads the usual answer fast; the general way reads the same boxes from it.
-    """
-    if not _JSON_LIST.fullmatch(answer):
-        return []
-    try:
-        lists = _JSON.decode(answer)
-        return [(x, y, w, h) for x, y, w, h in lists[:MAX_BOXES]]
-    except ValueError:
-        return []
+    boxes = [box for box in stated if box[2] > 0 and box[3] > 0 and all(map(math.isfinite, box))]
+    return (Boxes(tuple(boxes)), "ok") if boxes else (None, "no_valid_boxes")
 
 
 def _stated_boxes(text: str) -> Iterator[Box | None]:

@@ -23,7 +23,7 @@ def iou_matrix(gold: tuple[Box, ...], stated: tuple[Box, ...]) -> NDArray[np.flo
     if len(gold) * len(stated) <= _FEW_PAIRS and all(abs(n) <= _FAR for box in gold + stated for n in box):
         return np.array([[_iou(true_box, box) for box in stated] for true_box in gold])
     boxes = np.fromiter(chain.from_iterable(gold + stated), np.float64).reshape(-1, 4)
-    if boxes.max() > _FAR or boxes.min() < -_FAR:
+    if np.abs(boxes).max() > _FAR:
         boxes = np.clip(boxes, -_FAR, _FAR)  # else an area overflows
     x, y, w, h = boxes.T
     right, bottom, area, n = x + w, y + h, w * h, len(gold)

@@ -7,12 +7,13 @@ What counts, in this order: statements inside braces, outside of them, inside st
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
 
 from rise_bench.annotations.characters import fold, fold_word, marks, plain, split_words
+from rise_bench.annotations.distribution.json_answer import json_numbers
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
 
@@ -55,12 +56,14 @@ class Names:
 
     Attributes:
         index: Folded name to position.
+        exact: Name to position, without names that fold as a later one.
         endings: The last word of each name, the last two, and so on.
         most_words: Number of words of the longest name.
         reach: Characters before a separator that can contain a name.
     """
 
     index: dict[str, int]
+    exact: dict[str, int]
     endings: frozenset[str]
     most_words: int
     reach: int
@@ -85,10 +88,12 @@ class Statement:
 
 def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
     """Return the distribution of an answer, or None and the reason; see `AnnotationKind.parse`."""
+    names = _names(classes)
+    if answer.count(":") <= MAX_STATEMENTS and (stated := json_numbers(answer, names.exact)):
+        return _distribution(classes, stated), "ok"
     text = plain(answer)
     if "\\" in text:
         text = plain(_ESCAPES.sub(_resolved, text))
-    names = _names(classes)
     strings: list[str] = []
     statements = list(_statements(text, names, strings))
     if all(statement.number is None for statement in statements):
@@ -106,7 +111,11 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
         return None, "no_class_numbers"
     if unclear:
         return None, "unclear_number"
-    return Distribution(classes, tuple(numbers.get(i, 0.0) for i in range(len(classes)))), "ok"
+    return _distribution(classes, numbers), "ok"
+
+
+def _distribution(classes: tuple[str, ...], numbers: Mapping[int, float]) -> Distribution:
+    return Distribution(classes, tuple(numbers.get(i, 0.0) for i in range(len(classes))))
 
 
 def _resolved(escape: re.Match[str]) -> str:
@@ -139,8 +148,10 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
 @lru_cache(maxsize=64)
 def _names(classes: tuple[str, ...]) -> Names:
     split = [split_words(plain(name)) for name in classes]
+    index = {fold(name): i for i, name in enumerate(classes)}
     return Names(
-        index={fold(name): i for i, name in enumerate(classes)},
+        index=index,
+        exact={name: i for i, name in enumerate(classes) if index[fold(name)] == i},
         endings=frozenset("".join(map(fold_word, parts[i:])) for parts in split for i in range(len(parts))),
         most_words=max(map(len, split), default=1),
         reach=3 * max(map(len, classes), default=0) + 24,
