@@ -102,8 +102,8 @@ def _problems(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterato
 
 
 def _unrewarded(row: Mapping[str, Any], shard: str) -> Iterator[str]:
-    for name in (*_NUMBERS, *GROUNDED):
-        if row[name] is not None:
+    for name in (*_NUMBERS, *GROUNDED, *VIEWS):
+        if row.get(name) is not None:
             yield f"{name} is {row[name]}, expected null in unverified chains of thought"
     if shard != "low":
         yield f"unverified chains of thought do not belong to shard {shard}"

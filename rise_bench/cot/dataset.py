@@ -136,7 +136,7 @@ class CotDataset:
             DataError: `min_groundedness` is given, but a row has no groundedness.
         """
         if min_reward is not None or min_groundedness is not None:
-            self.require_rewards("Train on all of them: data.cot_subset=all without data.min_groundedness.")
+            self.require_rewards("Or train on all: data.cot_subset=all, without data.min_groundedness.")
         columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
         texts = {
             row["id"]: row["cot"]
@@ -155,7 +155,10 @@ class CotDataset:
     def require_rewards(self, advice: str) -> None:
         """Raise `DataError`, with advice, if the chains of thought are unverified."""
         if self.manifest.unverified:
-            raise DataError(f"{self.root} holds unverified chains of thought, without rewards. {advice}")
+            raise DataError(
+                f"{self.root} holds unverified chains of thought, without rewards; give them some with "
+                f"`rise-bench verify`. {advice}"
+            )
 
     def _worst_sentence(self, row: dict[str, Any]) -> float:
         worst: float | None = row.get(GROUNDED[1])

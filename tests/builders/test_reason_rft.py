@@ -14,7 +14,11 @@ from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
 from rise_bench.catalog.reason_rft import TEST_PARTS, parts_of
 from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
+from rise_bench.cot.closed_loop import LoopSettings
+from rise_bench.cot.collect import CollectJob, collect
 from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.given_cots import GivenCots, read_cots
+from rise_bench.cot.share import Share
 from rise_bench.cot.unverified import write_unverified
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.pictures import pictures_of
@@ -25,6 +29,7 @@ from rise_bench.hub.find import find_benchmark
 from rise_bench.hub.publish import preview
 
 from ..support.made_reason_rft import COT, ROWS, reason_rft, records, write_images, write_records
+from ..support.scripted_model import ScriptedModel
 
 TASKS = tuple(FILES)
 
@@ -332,3 +337,31 @@ def test_a_name_of_a_test_says_how_its_dataset_is_built(
     write_dataset(builder.plan(source, task="counting"), tmp_path / "counting", allow_partial=True)
     with pytest.raises(DataError, match="has no split 'ood', which counting_ood is; it has train, test"):
         find_benchmark("counting_ood")
+
+
+def test_the_closed_loop_verifies_them_with_both_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = built(tmp_path, "transformation", monkeypatch)
+    dataset = open_dataset(folder)
+    golds = {pictures_of(row): row["solution"] for row in dataset.rows("train")}
+    model = ScriptedModel(lambda prompt, number: golds.get(prompt.images, "<answer>nothing</answer>"))
+    given = GivenCots(read_cots(tmp_path / "transformation-cot"), "transformation-cot")
+    job = CollectJob(
+        dataset,
+        "full",
+        tmp_path / "verified",
+        tmp_path / "logs",
+        LoopSettings(samples=1),
+        given.splits(dataset, "full"),
+        sampler=lambda: model,
+        model={"model": "scripted"},
+        only=frozenset(given.texts),
+        given=given,
+    )
+    collect(job, Share())
+    assert check_folder(tmp_path / "verified") == []
+    rows = list(open_cots(tmp_path / "verified").rows())
+    assert [row["reward"] for row in rows] == [1.0] * 3
+    assert [row["reward_blind"] for row in rows] == [0.0] * 3, "without the pictures nothing is known"
+    assert not open_cots(tmp_path / "verified").manifest.unverified

@@ -114,7 +114,7 @@ def loops_of_cots(cots: CotDataset, golds: Mapping[str, Gold], benchmark_sha256:
             f"{cots.root} explains the labels of dataset {made_of[:12]}, not those of "
             f"{benchmark_sha256[:12]}; collect chains of thought for this version"
         )
-    cots.require_rewards("An audit needs rewards; leave --cots out, or collect chains of thought.")
+    cots.require_rewards("Or leave --cots out.")
     rollouts = _best_groups(cots.root)
     columns = ["id", "cot", "reward", "group_rewards", "groundedness_worst_sentence", "provenance"]
     loops = {}

@@ -56,7 +56,7 @@ class CotSource:
         Raises:
             DataError: If a file is not the one that was collected, or the rows have no rewards.
         """
-        cots.require_rewards("A review sorts by reward; collect chains of thought for the benchmark instead.")
+        cots.require_rewards("A review sorts by reward.")
         self._cots = cots
         rows = [
             (row["reward"], row["id"], path, position)
