@@ -77,8 +77,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     """Score the first response to a document; null counts as empty.
 
     Returns:
-        Metric -> value of this sample, None for a failed request. The value of the kind's main metric is a
-        row with sample id, ground truth and stated annotation.
+        Metric -> value of this sample, None for a failed request. The value of the kind's main metric, and of
+        those that need all samples, is a row with sample id, ground truth and stated annotation.
     """
     spec = BenchmarkSpec.from_json(json.loads(doc["spec"]))
     gold = row_to_gold(spec, doc)
@@ -94,12 +94,13 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     if kind.in_frame:
         size = {"width": gold.width_px, "height": gold.height_px, "category": gold.category}
         row |= size | {"box_unit": doc["box_unit"], "max_pixels": doc["max_pixels"]}
+    with_row = [metric.name for metric in kind.metrics if metric is main or metric.pool]
     text = response_text(results[0])
     if results[0] is None:
         row["no_response"] = True  # lmms-eval writes it as the text "None"
     if is_failed_request(text):
         unscored: dict[str, Any] = {metric["metric"]: None for metric in metric_list(spec.kind)}
-        return unscored | {main.name: row | {"failed": True}, "failed_requests": 1.0}
+        return unscored | dict.fromkeys(with_row, row | {"failed": True}) | {"failed_requests": 1.0}
     score = score_response(gold, text, AnswerFormat.from_json(doc))
     row |= {
         "reason": score.reading.reason,
@@ -115,4 +116,4 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
         row["score"] = score.values[main.name]
     if kind.references:
         shared["win_rate"], shared["tie_rate"] = main.win_and_tie(score.values[main.name], doc["reference"])
-    return {**score.values, main.name: row, **shared}
+    return {**score.values, **dict.fromkeys(with_row, row), **shared}

@@ -12,6 +12,8 @@ import pytest
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import render_gold
+from rise_bench.builders import lisa
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.models.base_model import base_model_folder
@@ -20,6 +22,7 @@ from rise_bench.tasks import data
 from rise_bench.tasks.documents import doc_to_visual, process_results
 
 from ..support.drawn_data import write_drawn
+from ..support.made_sources import lisa_sample, polygon
 
 FAILED = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Connection error."
 
@@ -29,6 +32,13 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     write_drawn(root / "moods", "moods")
     write_drawn(root / "scenes", "scenes")
+    for split, count in (("train", 4), ("val", 3)):
+        (root / "ReasonSeg" / split).mkdir(parents=True)
+        for i in range(count):
+            triangle = polygon("target", [(5 + i, 6), (40 + i, 9), (20, 30)])
+            lisa_sample(root / "ReasonSeg" / split, f"{split}{i}", [triangle], seed=10 * len(split) + i)
+    plan = lisa.plan(root / "ReasonSeg", kind="polygons")
+    write_dataset(plan, root / "lisa_polygons", workers=1, allow_partial=True)
     return root
 
 
@@ -65,7 +75,7 @@ def _aggregate(metrics, values, args=None):
     return numbers
 
 
-@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons"])
 def test_gold_answers_score_best_and_equal_the_library(root, tmp_path, name):
     documents = _documents(f"{name}__norm1000", tmp_path)
     dataset, golds = _golds(root, name)
@@ -83,7 +93,7 @@ def test_gold_answers_score_best_and_equal_the_library(root, tmp_path, name):
     assert numbers.get("jsd", 0) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons"])
 def test_numbers_do_not_depend_on_the_order_of_samples(root, tmp_path, name):
     documents = _documents(f"{name}__norm1000", tmp_path)
     rng = random.Random(0)
@@ -103,7 +113,7 @@ def test_numbers_do_not_depend_on_the_order_of_samples(root, tmp_path, name):
         assert _aggregate(metrics, _run(*zip(*pairs, strict=True))) == numbers
 
 
-@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons"])
 @pytest.mark.parametrize("failure", [FAILED, "[LMMS_EVAL_BUDGET_EXCEEDED]"])
 def test_a_failed_request_is_no_answer_and_leaves_the_run_without_score(tmp_path, name, failure):
     documents = _documents(f"{name}__norm1000", tmp_path)
@@ -113,7 +123,7 @@ def test_a_failed_request_is_no_answer_and_leaves_the_run_without_score(tmp_path
     assert set(numbers.values()) == {"N/A"}
 
 
-@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons"])
 def test_a_null_is_no_response_and_scored_as_the_empty_one(tmp_path, name):
     doc = _documents(f"{name}__norm1000", tmp_path)[0]
     primary = getattr(data, f"metrics__{name}")[0]["metric"]
@@ -123,7 +133,7 @@ def test_a_null_is_no_response_and_scored_as_the_empty_one(tmp_path, name):
     assert null["parse_rate"] == 0
 
 
-@pytest.mark.parametrize("name", ["moods", "scenes"])
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons"])
 def test_values_of_a_sample_are_strict_json(tmp_path, name):
     for doc in _documents(f"{name}__norm1000", tmp_path)[:2]:
         for text in (FAILED, "", '<answer>{"joy": 1}</answer>', "<answer>[[1, 2, 3, 4]]</answer>"):
