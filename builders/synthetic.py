@@ -1,11 +1,12 @@
-"""Source plans of the drawn benchmarks, for `rise-bench build moods|scenes|kinds`."""
+"""Source plans of the drawn benchmarks, for `rise-bench build moods|scenes|kinds|drawn_counting`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.parts import parts_of
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.errors import ConfigError
 from rise_bench.synthetic.drawing import SIDE_PX
@@ -16,6 +17,9 @@ _NOTES = {
     "test": "Test pictures are about (shape, colour) pairs that no training picture shows.",
     "validation": "Drawn to choose settings: its test rows are pictures like those of training, but others.",
 }
+_OTHER_SHAPES = (
+    "Test rows are pictures like those of training, but others; the out-of-domain test shows other shapes."
+)
 
 
 def plan(
@@ -31,9 +35,9 @@ def plan(
     """Draw a benchmark.
 
     Args:
-        benchmark: moods, scenes or kinds.
+        benchmark: moods, scenes, kinds or drawn_counting.
         train: Number of training rows; None for the default of `DEFAULT_COUNTS`.
-        test: Number of test rows; None for the default.
+        test: Number of test rows, and of each out-of-domain test; None for the default.
         seed: Seed of the pictures.
         side_px: Width and height of the pictures.
         test_split: Kind of test rows: `validation` draws new pictures like those of training, for choices
@@ -52,8 +56,12 @@ def plan(
     if not 56 <= side_px <= 2048:
         raise ConfigError(f"{benchmark}: pictures of {side_px} px; choose a side from 56 to 2048")
     spec, done = get_benchmark(benchmark), 0
-    rows: dict[Split, list[SourceRow]] = {"train": [], test_split: []}
-    for split, count in zip(rows, counts, strict=True):
+    others = parts_of(benchmark).values() if test_split == "test" else ()
+    more_tests = tuple(split for split in others if split != "test")
+    splits: tuple[Split, ...] = ("train", test_split, *cast(tuple[Split, ...], more_tests))
+    sizes = (counts[0], *(counts[1] for _ in splits[1:]))
+    rows: dict[Split, list[SourceRow]] = {split: [] for split in splits}
+    for split, count in zip(splits, sizes, strict=True):
         for row in drawn_rows(benchmark, split, count, seed):
             image, annotation = row.render(side_px)
             rows[split].append(
@@ -70,7 +78,7 @@ def plan(
                 )
             )
             done += 1
-            progress(done, sum(counts))
+            progress(done, sum(sizes))
     return SourcePlan(
         spec,
         train=rows["train"],
@@ -78,7 +86,8 @@ def plan(
         categories=SHAPES if benchmark == "scenes" else (),
         notes=(
             "Drawn by rise-bench; `source_id` gives back every cue of a picture (docs/world.md).",
-            _NOTES[test_split],
+            _OTHER_SHAPES if more_tests else _NOTES[test_split],
         ),
         options={"world_version": world_version(benchmark), "side_px": str(side_px)},
+        more_tests={split: rows[split] for split in splits[2:]},
     )

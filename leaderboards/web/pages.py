@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from rise_bench import __version__
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.annotations.metric import Metric
 from rise_bench.leaderboards.ranking.tables import Row, Table
 from rise_bench.rendering.render import render
@@ -75,6 +76,11 @@ class Board:
     def metric(self) -> Metric:
         """Ranking metric."""
         return self.table.spec.ranking
+
+    @property
+    def beside(self) -> list[Metric]:
+        """Metrics that are shown below the ranking metric."""
+        return [metric for metric in KINDS[self.table.spec.kind].metrics if metric.beside]
 
     @property
     def count(self) -> int:

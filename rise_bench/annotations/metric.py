@@ -77,6 +77,7 @@ class Metric:
         response: Value of a sample from its ground truth and the raw response, for a score that reads
             responses in its own way; `sample` is then the value of an annotation without a response.
         labels: Names of the worst and the best value of a sample, if it has no other.
+        beside: Whether a board shows it below the ranking metric.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Metric:
     pool: Callable[[Sequence[Gold], Sequence[Annotation | None]], Pool] | None = None
     response: Callable[[Any, str], float] | None = None
     labels: tuple[str, str] | None = None
+    beside: bool = False
 
     def score(self, gold: Annotation, stated: Annotation | None, response: str | None = None) -> float:
         """Return the value of one sample; `response` is the text that states the annotation, if any."""

@@ -86,4 +86,5 @@ def reason_rft_metric(score: Callable[[str, str], float], render: Callable[[Any]
         "Score of Reason-RFT's script, defects included",
         sample=lambda gold, stated: score(render(gold), f"<answer>{render(stated)}</answer>"),
         response=lambda gold, response: score(render(gold), response),
+        beside=True,
     )

@@ -5,6 +5,7 @@ same code as ours. The folders beside this package (`builders`, `tasks`, `traine
 by name through `load_component` and never imported statically.
 """
 
+from rise_bench.catalog.parts import with_parts
 from rise_bench.catalog.reason_rft import REASON_RFT
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import ConfigError
@@ -127,6 +128,20 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
             license_note="Drawn by this project; free to use.",
             citation="Drawn by rise-bench, docs/world.md",
         ),
+        *with_parts(
+            (
+                BenchmarkSpec(
+                    name="drawn_counting",
+                    kind="value",
+                    metric="accuracy",
+                    question="{question}",
+                    images="embed",
+                    license="cc0-1.0",
+                    license_note="Drawn by this project; free to use.",
+                    citation="Drawn by rise-bench, docs/world.md",
+                ),
+            )
+        ),
         *REASON_RFT,
     )
 }
@@ -135,11 +150,12 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
 def build_command(name: str) -> str:
     """Return the command that builds a benchmark; a drawn one has no source.
 
-    >>> build_command("structure_ood"), build_command("moods")
-    ('rise-bench build reason_rft --task structure --source DIR', 'rise-bench build moods')
+    >>> build_command("structure_ood"), build_command("drawn_counting_ood")
+    ('rise-bench build reason_rft --task structure --source DIR', 'rise-bench build drawn_counting')
     """
     spec = BENCHMARKS.get(name)
-    builder = f"reason_rft --task {spec.part_of or name}" if spec in REASON_RFT and spec else name
+    dataset = (spec and spec.part_of) or name
+    builder = f"reason_rft --task {dataset}" if spec in REASON_RFT else dataset
     return f"rise-bench build {builder}" + ("" if spec and not spec.source_url else " --source DIR")
 
 

@@ -4,8 +4,7 @@ A task is one dataset: its training split, its in-domain test (`test`), and its 
 splits. Each of these tests is a benchmark of its own, so that it has a task, baselines and a board.
 """
 
-import dataclasses
-
+from rise_bench.catalog.parts import with_parts
 from rise_bench.catalog.spec import BenchmarkSpec
 
 _SOURCE = "https://huggingface.co/datasets/tanhuajie2001/Reason-RFT-CoT-Dataset"
@@ -61,33 +60,4 @@ _TASKS = (
     ),
 )
 
-#: Test of a task as a benchmark of its own -> the task, and the split of its dataset.
-TEST_PARTS = {
-    "counting_ood": ("counting", "ood"),
-    "structure_ood": ("structure", "ood"),
-    "transformation_left": ("transformation", "ood_left"),
-    "transformation_right": ("transformation", "ood_right"),
-}
-
-
-def parts_of(name: str) -> dict[str, str]:
-    """Return the tests of a dataset, name of the benchmark -> split.
-
-    >>> parts_of("counting"), parts_of("emotion6")
-    ({'counting': 'test', 'counting_ood': 'ood'}, {'emotion6': 'test'})
-    """
-    return {name: "test"} | {part: split for part, (task, split) in TEST_PARTS.items() if task == name}
-
-
-def as_part(spec: BenchmarkSpec, name: str) -> BenchmarkSpec:
-    """Return the spec of a test of a task as a benchmark of its own."""
-    return dataclasses.replace(spec, name=name, part_of=spec.name)
-
-
-def _all() -> tuple[BenchmarkSpec, ...]:
-    tasks = {spec.name: spec for spec in _TASKS}
-    parts = (as_part(tasks[task], name) for name, (task, _) in TEST_PARTS.items())
-    return (*_TASKS, *parts)
-
-
-REASON_RFT = _all()
+REASON_RFT = with_parts(_TASKS)

@@ -10,7 +10,7 @@ import yaml
 from rise_bench.annotations.kinds import KINDS, fit_baselines
 from rise_bench.annotations.metric import Metric
 from rise_bench.catalog.benchmarks import is_own
-from rise_bench.catalog.reason_rft import parts_of
+from rise_bench.catalog.parts import parts_of
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest

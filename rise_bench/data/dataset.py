@@ -8,7 +8,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.catalog.reason_rft import as_part
+from rise_bench.catalog.parts import as_part
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.manifest import Manifest, checked_file, read_manifest
 from rise_bench.data.schema import row_to_gold

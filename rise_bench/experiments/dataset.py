@@ -46,7 +46,8 @@ def draw(
         write_dataset(plan, data, seed=seed)
     dataset = open_dataset(data)
     version = vocabulary.world_version(data.name)
-    made = (dataset.manifest.counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
+    counts = {split: dataset.manifest.counts.get(split, 0) for split in ("train", "test")}
+    made = (counts, dataset.manifest.seed, dataset.manifest.options.get("world_version"))
     if made != ({"train": train, "test": test}, seed, version):
         raise ConfigError(
             f"{data} holds {made[0]} rows of seed {made[1]} and version {made[2]}, unlike this run; "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, get_benchmark
-from rise_bench.catalog.reason_rft import TEST_PARTS
+from rise_bench.catalog.parts import TEST_PARTS
 from rise_bench.cot.dataset import COT_CONFIGS, CotDataset, open_cots
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.hub_client import is_offline

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -17,22 +18,29 @@ from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import fit_baselines, kind_of, similarity
+from rise_bench.annotations.value.values import Value
 from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.parts import parts_of
 from rise_bench.scoring.scores import aggregate, score_annotation
 from rise_bench.synthetic import moods
 from rise_bench.synthetic.drawing import SIDE_PX, draw
-from rise_bench.synthetic.rows import DEFAULT_COUNTS, DrawnBenchmark, DrawnRow, Split, drawn_rows
+from rise_bench.synthetic.rows import (
+    DEFAULT_COUNTS,
+    DrawnBenchmark,
+    DrawnRow,
+    Split,
+    drawn_rows,
+)
 from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS
 
-BENCHMARKS: tuple[DrawnBenchmark, ...] = ("moods", "scenes", "kinds")
-SPLITS: tuple[Split, ...] = ("train", "test")
+BENCHMARKS: tuple[DrawnBenchmark, ...] = ("moods", "scenes", "kinds", "drawn_counting")
 
 Reader = Callable[[DrawnRow, Gold], Annotation]
 
 
 def golds(benchmark: DrawnBenchmark, split: Split) -> list[tuple[DrawnRow, Gold]]:
     """Return the rows of a default-sized split with their ground truth."""
-    count = DEFAULT_COUNTS[benchmark][split == "test"]
+    count = DEFAULT_COUNTS[benchmark][split != "train"]
     pairs = []
     for row in drawn_rows(benchmark, split, count):
         boxes = draw(row.picture).boxes_xywh_px if benchmark == "scenes" else ()
@@ -69,6 +77,8 @@ def readers(benchmark: DrawnBenchmark) -> dict[str, Reader]:
         best["boxes every object, whatever is asked"] = lambda row, _gold: Boxes(
             draw(row.picture).boxes_xywh_px
         )
+    elif benchmark == "drawn_counting":
+        best["counts every object, whatever is asked"] = lambda row, _gold: Value(str(len(row.truth)))
     else:
         best["sees the texture, not the shape"] = lambda row, gold: _flat(gold, dict(row.truth)["texture"], 0)  # type: ignore[arg-type]
         best["sees the shape, not the texture"] = lambda row, gold: _flat(gold, dict(row.truth)["shape"], 1)  # type: ignore[arg-type]
@@ -80,9 +90,9 @@ def _flat(gold: Gold, word: str, position: int) -> Distribution:
     return Distribution(classes, tuple(float(name.split()[position] == word) for name in classes))
 
 
-def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
-    """Return name, metric and mean similarity of each reader and baseline on the default test split."""
-    test = golds(benchmark, "test")
+def figures(benchmark: DrawnBenchmark, split: Split = "test") -> list[tuple[str, float, float]]:
+    """Return name, metric and mean similarity of each reader and baseline on a default-sized test split."""
+    test = golds(benchmark, split)
     truth = [gold for _, gold in test]
     baselines = fit_baselines([gold for _, gold in golds(benchmark, "train")])
     answers = {name: [read(row, gold) for row, gold in test] for name, read in readers(benchmark).items()}
@@ -97,12 +107,17 @@ def figures(benchmark: DrawnBenchmark) -> list[tuple[str, float, float]]:
     ]
 
 
+def tests(benchmark: DrawnBenchmark) -> tuple[Split, ...]:
+    """Return the test splits of a benchmark."""
+    return cast(tuple[Split, ...], tuple(parts_of(benchmark).values()))
+
+
 def sheet(columns: int = 8) -> Image.Image:
-    """Return a contact sheet: a row of training and a row of test pictures of each benchmark, as drawn."""
+    """Return a contact sheet: a row of training pictures of each benchmark and one of its last test."""
     rows = [
         np.hstack([draw(row.picture).pixels for row in drawn_rows(benchmark, split, columns)])
         for benchmark in BENCHMARKS
-        for split in SPLITS
+        for split in ("train", tests(benchmark)[-1])
     ]
     return Image.fromarray(np.vstack(rows))
 
@@ -119,9 +134,11 @@ def main() -> None:
     lines = [f"held-out pairs: {held_out}"]
     for benchmark in BENCHMARKS:
         train, test = DEFAULT_COUNTS[benchmark]
-        lines += ["", f"{benchmark}: {train} training and {test} test rows, seed 0"]
-        lines.append(f"  {'reader':<52} {get_benchmark(benchmark).ranking.title:>8} {'S':>6}")
-        lines += [f"  {n:<52} {v:8.3f} {s:6.3f}" for n, v, s in figures(benchmark)]
+        for split in tests(benchmark):
+            rows = f"{train} training and {test} {'out-of-domain ' if split == 'ood' else ''}test rows"
+            lines += ["", f"{benchmark}: {rows}, seed 0"]
+            lines.append(f"  {'reader':<52} {get_benchmark(benchmark).ranking.title:>8} {'S':>6}")
+            lines += [f"  {n:<52} {v:8.3f} {s:6.3f}" for n, v, s in figures(benchmark, split)]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.value.values import Value
 from rise_bench.errors import DataError
-from rise_bench.synthetic import kinds, moods, scenes
+from rise_bench.synthetic import counting, kinds, moods, scenes
 from rise_bench.synthetic.drawing import SIDE_PX, draw, encode_jpeg
 from rise_bench.synthetic.vocabulary import VERSIONS, Picture, Thing, row_random, source_id
 
-DrawnBenchmark = Literal["moods", "scenes", "kinds"]
-Split = Literal["train", "validation", "test"]
+DrawnBenchmark = Literal["moods", "scenes", "kinds", "drawn_counting"]
+Split = Literal["train", "validation", "test", "ood"]
 Truth = dict[str, str] | tuple[Thing, ...]
 
-DEFAULT_COUNTS: dict[str, tuple[int, int]] = {"moods": (700, 200), "scenes": (500, 200), "kinds": (500, 200)}
+DEFAULT_COUNTS: dict[str, tuple[int, int]] = {
+    "moods": (700, 200),
+    "scenes": (500, 200),
+    "kinds": (500, 200),
+    "drawn_counting": (700, 210),
+}
 """(train, test) rows that `rise-bench build` draws unless told otherwise."""
 
-_SOURCE_ID = re.compile(r"(moods|scenes|kinds)-v(\w+)-(-?\d+)-(train|validation|test)-(\d+)")
+_SOURCE_ID = re.compile(rf"({'|'.join(VERSIONS)})-v(\w+)-(-?\d+)-({'|'.join(get_args(Split))})-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,11 @@ class DrawnRow:
     Attributes:
         source_id: Coordinates of the row, from which `truth_of` draws its cues again.
         picture: Drawn picture.
-        truth: All cues: name to value for moods and kinds, the things for scenes.
+        truth: All cues: name to value for moods and kinds, the things for others.
         question: Question about this picture; empty if the benchmark has a common question.
         category: Shape of the targets (scenes), else empty.
-        targets: Positions of the targets (scenes), else empty.
+        targets: Positions of the targets (scenes) or of what is counted (drawn_counting), else empty.
+        answer: The annotation, if it is no boxes and does not follow from the cues.
     """
 
     source_id: str
@@ -43,6 +50,7 @@ class DrawnRow:
     question: str = ""
     category: str = ""
     targets: tuple[int, ...] = ()
+    answer: Annotation | None = None
 
     def render(self, side_px: int = SIDE_PX) -> tuple[bytes, Annotation]:
         """Draw the row: JPEG bytes of a square image and its annotation (boxes in pixels of that image)."""
@@ -51,6 +59,8 @@ class DrawnRow:
 
     def annotation(self, boxes_xywh_px: Sequence[tuple[float, float, float, float]]) -> Annotation:
         """Return the annotation, given the boxes of all drawn things."""
+        if self.answer is not None:
+            return self.answer
         if isinstance(self.truth, tuple):
             return Boxes(tuple(boxes_xywh_px[i] for i in self.targets))
         return moods.mood(self.truth) if "layout" in self.truth else kinds.kind(self.truth)
@@ -81,10 +91,25 @@ def _scenes_row(seed: int, split: Split, index: int) -> DrawnRow:
     )
 
 
+def _counting_row(seed: int, split: Split, index: int) -> DrawnRow:
+    rng = row_random("drawn_counting", seed, split, index)
+    shapes = counting.OTHER_SHAPES if split == "ood" else counting.SEEN_SHAPES
+    count = counting.sample_count(rng, index % (counting.LARGEST_COUNT + 1), shapes)
+    return DrawnRow(
+        source_id("drawn_counting", seed, split, index),
+        count.picture,
+        count.picture.things,
+        count.question,
+        targets=count.counted,
+        answer=Value(str(len(count.counted))),
+    )
+
+
 _ROW: dict[str, Callable[[int, Split, int], DrawnRow]] = {
     "moods": _moods_row,
     "scenes": _scenes_row,
     "kinds": _kinds_row,
+    "drawn_counting": _counting_row,
 }
 
 
@@ -105,7 +130,7 @@ def truth_of(source: str) -> Truth:
         raise DataError(
             f"{source!r} is not a row of a drawn benchmark of today's versions "
             f"({', '.join(f'{name} {version}' for name, version in VERSIONS.items())}); "
-            "rebuild it with `rise-bench build moods|scenes|kinds`"
+            "rebuild it with `rise-bench build {'|'.join(VERSIONS)}`"
         )
     benchmark, _, seed, split, index = match.groups()
     return _ROW[benchmark](int(seed), cast(Split, split), int(index)).truth

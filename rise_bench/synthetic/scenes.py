@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rise_bench.synthetic.placing import free_spots
 from rise_bench.synthetic.vocabulary import FRAMES, GROUNDS, LIGHTS, TEXTURES, Picture, Thing, pair
 
 PLURALS = {"disc": "discs", "star": "stars", "ring": "rings", "cross": "crosses", "moon": "moons"}
@@ -68,22 +69,15 @@ def _attempt(rng: random.Random, one_target: bool, held_out: bool | None) -> Sce
 
 def _place(rng: random.Random, pairs: list[tuple[str, str]]) -> tuple[Thing, ...] | None:
     """Put the things where none touches another; None if the dice leave no room."""
+    spots = free_spots(
+        rng, lambda: rng.uniform(0.15, 0.19) if rng.random() < 0.6 else rng.uniform(0.1, 0.115)
+    )
     things: list[Thing] = []
-    for shape, colour in pairs:
-        for _ in range(30):
-            radius = rng.uniform(0.15, 0.19) if rng.random() < 0.6 else rng.uniform(0.1, 0.115)
-            x, y = (rng.uniform(0.07 + radius, 0.93 - radius) for _ in "xy")
-            if all(_apart(x - t.x, y - t.y, 1.2 * (radius + t.radius)) for t in things):
-                angle = rng.uniform(-0.25, 0.25)
-                things.append(Thing(shape, colour, rng.choice(TEXTURES), x, y, radius, angle))
-                break
-        else:
+    for (shape, colour), spot in zip(pairs, spots, strict=False):
+        if spot is None:
             return None
+        things.append(Thing(shape, colour, rng.choice(TEXTURES), *spot))
     return tuple(things)
-
-
-def _apart(dx: float, dy: float, distance: float) -> bool:
-    return dx * dx + dy * dy > distance * distance  # not `**`, which the C library rounds in its own way
 
 
 def _question(rng: random.Random, things: tuple[Thing, ...]) -> str | None:

@@ -11,7 +11,8 @@ from rise_bench.builders import reason_rft as builder
 from rise_bench.builders.formats.reason_rft_files import plain_cot, plain_question
 from rise_bench.builders.reason_rft import FILES, NO_IMAGE, UNREADABLE, Task
 from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
-from rise_bench.catalog.reason_rft import TEST_PARTS, parts_of
+from rise_bench.catalog.parts import parts_of
+from rise_bench.catalog.reason_rft import REASON_RFT
 from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
@@ -320,7 +321,7 @@ def test_texts_and_chains_of_thought_that_are_not_ours_are_not_published(
 
 
 def test_all_specs_are_by_reference() -> None:
-    names = {*TASKS, *TEST_PARTS}
+    names = {spec.name for spec in REASON_RFT}
     assert {BENCHMARKS[name].images for name in names} == {"reference"}
     assert {name for name in names if BENCHMARKS[name].texts == "reference"} == {"structure", "structure_ood"}
     assert get_benchmark("transformation_left").part_of == "transformation"
