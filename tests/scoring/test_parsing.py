@@ -4,7 +4,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rise_bench.annotations.boxes.parsing import MAX_BOXES
@@ -268,6 +268,7 @@ def read_twice(text, kind, classes=()):
     ]
 
 
+@example([["-0", "1", "2", "3"]], ", ", ", ")
 @given(lists, st.sampled_from([", ", ",", " ,\n", " "]), st.sampled_from([", ", ",\n", " "]))
 def test_a_json_list_of_boxes_reads_as_the_same_list_in_a_sentence(boxes, comma, between):
     alone, inside = read_twice(f"[{between.join('[' + comma.join(box) + ']' for box in boxes)}]", "boxes")
@@ -277,6 +278,7 @@ def test_a_json_list_of_boxes_reads_as_the_same_list_in_a_sentence(boxes, comma,
 keys = st.sampled_from([*OBJECTS, *OBJECTS, "band-aid", "no beer glass", "label"])
 
 
+@example([(OBJECTS[0], "1" * 400 + ".5")], ": ", True)
 @given(
     st.lists(st.tuples(keys, numbers), max_size=6), st.sampled_from([": ", ":", " : ", " "]), st.booleans()
 )
