@@ -22,6 +22,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
+from rise_bench.trainers.phases.phase import start_of
 from rise_bench.trainers.rollouts.trajectories import sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import MetisConfig, TrainConfig
@@ -36,7 +37,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)
     for phase in config.active_phases:
-        start = run.start_of(config, phase)
+        start = start_of(config, run, phase)
         model = train_grpo(config, run, start) if phase == "grpo" else enhance(config, run, Path(start))
     return model
 

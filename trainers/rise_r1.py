@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rise_bench.catalog.stages import stage
 from rise_bench.trainers.data.training_data import open_training_data, training_cots
+from rise_bench.trainers.phases.phase import start_of
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.sft import think_answer_examples, train_sft
@@ -25,7 +26,7 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
     """Run the phases of the config and return the folder of the last phase's model."""
     model = Path(config.model.name)
     for phase in config.active_phases:
-        start = run.start_of(config, phase)
+        start = start_of(config, run, phase)
         model = train_on_cots(config, run, start) if phase == "sft" else train_grpo(config, run, start)
     return model
 

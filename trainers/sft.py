@@ -5,8 +5,8 @@
 The loss is on the completion only, image and prompt are masked, and nothing is cut to a length. Eq. 8 sums
 the negative log-probabilities of a sequence and averages over sequences. TRL divides the same sum, over all
 rows of an optimiser step on all devices, by its number of tokens: within a step every token weighs the same
-in both, and the scale that differs is one that AdamW divides out. The loss in the curves is therefore a mean
-per token, comparable between stages.
+in both; the scale differs, and with it what gradient clipping does (docs/decisions/training_loss.md). The
+loss in the curves is a mean per token, comparable between stages.
 """
 
 from __future__ import annotations

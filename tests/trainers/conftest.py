@@ -99,6 +99,7 @@ def make_config(tiny, built, tmp_path):
                 "compute.use_cpu=true",
                 f"run.output_dir={tmp_path / 'run'}",
                 "run.on_unreadable=warn",
+                "run.save_steps=1",
                 *overrides,
             ],
         )

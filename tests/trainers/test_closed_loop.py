@@ -16,8 +16,9 @@ from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.row_log import read_rows
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
-from rise_bench.trainers.rollouts.closed_loop_trainer import collapse_runs, reconstruction_prompt
+from rise_bench.trainers.rollouts.closed_loop_trainer import reconstruction_prompt
 from rise_bench.trainers.rollouts.cot_reward import CotReward
+from rise_bench.trainers.rollouts.sampling_trainer import collapse_runs
 
 
 @pytest.fixture

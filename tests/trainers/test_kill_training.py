@@ -1,4 +1,4 @@
-"""`kill -9` in training loses at most the step in flight, by default, wherever it strikes."""
+"""`kill -9` in training loses at most the steps since the last checkpoint, wherever it strikes."""
 
 import os
 import signal
@@ -13,7 +13,6 @@ from rise_bench.cot.rollout_groups import groups
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder, step_of
-from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config
 
 from ..support.commands import Command, run_command
@@ -31,10 +30,6 @@ def make_child(tmp_path):
         return Command(SUPPORT / "graded_training.py", recipe)
 
     return start
-
-
-def test_a_checkpoint_at_every_step_is_the_default():
-    assert TrainConfig().run.save_steps == 1
 
 
 def test_a_run_killed_in_a_step_goes_on_from_the_step_before(make_config, make_child, graded, tmp_path):

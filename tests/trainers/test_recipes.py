@@ -339,7 +339,7 @@ def test_the_recipe_reaches_trl(tiny, tmp_path, rows):
     assert (arguments.use_vllm, arguments.vllm_mode) == (True, "server")
     assert arguments.vllm_server_base_url == "http://a:1" and arguments.beta == 0.1
     assert arguments.report_to == ["tensorboard", "wandb"] and arguments.learning_rate == 1e-3
-    assert arguments.output_dir == str(run.phase_dir("grpo")) and arguments.save_steps == 1
+    assert arguments.output_dir == str(run.phase_dir("grpo")) and arguments.save_steps == 20
     banned = given["generation_kwargs"]["bad_words"]
     assert "<|image_pad|>" in banned and "<|im_end|>" not in banned
     plain = grpo_arguments(load_config("smoke/visual_rft"), run, processor)

@@ -31,6 +31,7 @@ from rise_bench.models.model_files import DEEPSPEED_STATE, TRAINER_STATE
 from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
 from rise_bench.trainers.phases.resuming import EpochOfData
 from rise_bench.trainers.rollouts.unreadable import UnreadableGuard, refuse_unreadable
+from rise_bench.trainers.runs.agreement import decided_by_rank_0, wait_until_all_see
 from rise_bench.trainers.runs.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.runs.console import say
 from rise_bench.trainers.runs.run_folder import MARK, RunFolder, is_main_process, step_of
@@ -52,11 +53,10 @@ def run_phase(
         start: Initial checkpoint of the phase.
         build: Makes the TRL trainer of a checkpoint, `start` or the one to resume from, and of `start`.
     """
-    checkpoint = run.last_checkpoint(phase)
-    run.refuse_to_resume(config)
-    if run.final_dir(phase).exists():
-        say(f"{phase}: finished before, its model is {run.final_dir(phase)}")
-        return run.final_dir(phase)
+    final, checkpoint = _left_before(config, run, phase)
+    if final is not None:
+        say(f"{phase}: finished before, its model is {final}")
+        return final
     steps = (config.sft if phase == "sft" else config.grpo).steps
     if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
         refuse_unreadable(config, run, phase)
@@ -88,6 +88,29 @@ def run_phase(
     del trainer
     release_memory()
     return final
+
+
+def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
+    """Return the initial checkpoint of a phase, the same in all processes, see `RunFolder.start_of`."""
+    use_cpu = config.compute.use_cpu
+    start = decided_by_rank_0(lambda: run.start_of(config, phase), use_cpu=use_cpu)
+    if start != config.model.name:
+        wait_until_all_see(Path(start))
+    return start
+
+
+def _left_before(config: TrainConfig, run: RunFolder, phase: Phase) -> tuple[Path | None, Path | None]:
+    """Return the finished model of a phase and its last checkpoint, the same in all processes."""
+
+    def look() -> tuple[Path | None, Path | None]:
+        run.refuse_to_resume(config)
+        final = run.final_dir(phase)
+        return (final if final.exists() else None), run.last_checkpoint(phase)
+
+    final, checkpoint = decided_by_rank_0(look, use_cpu=config.compute.use_cpu)
+    if (left := final or checkpoint) is not None:
+        wait_until_all_see(left)
+    return final, checkpoint
 
 
 def attempt_name(rollouts: Path) -> str:

@@ -1,6 +1,6 @@
-"""The GRPO trainer of all stages: resumed as if it had never stopped, prompts read once for all samples.
+"""A GRPO run that goes on from a checkpoint as if it had never stopped.
 
-TRL's own trainer does not go on from a checkpoint as if nothing had happened, in three ways:
+TRL's own trainer does not, in three ways, all dealt with here:
 
 - its sampler draws the order of an epoch from whatever it drew before, so that a resumed run repeats that of
   the first epoch;
@@ -20,34 +20,24 @@ from transformers import TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import RepeatSampler, create_model_from_path
 
-from rise_bench.models.shared_prefill import shared_prefill
-from rise_bench.trainers.rollouts.prefix_tree_trainer import PrefixTreeGRPOTrainer
+from rise_bench.trainers.rollouts.sampling_trainer import SamplingGRPOTrainer
 
 
-class ResumableGRPOTrainer(PrefixTreeGRPOTrainer):
+class ResumableGRPOTrainer(SamplingGRPOTrainer):
     """GRPO whose data order, reference model and checkpoints do not depend on where it was interrupted."""
 
-    def __init__(
-        self, *, model: str, start: str, args: Any, share_prefill: bool = True, **arguments: Any
-    ) -> None:
+    def __init__(self, *, model: str, start: str, args: Any, **arguments: Any) -> None:
         """Build the trainer.
 
         Args:
             model: Checkpoint of the policy.
             start: Initial checkpoint of the phase, the reference model of `beta` above 0.
             args: A GRPOConfig.
-            share_prefill: Read each prompt once for all its samples (without vLLM).
-            arguments: Other arguments of `PrefixTreeGRPOTrainer`.
+            arguments: Other arguments of `SamplingGRPOTrainer`.
         """
         policy: Any = model if model == start else _named(model, start, args)
-        self._share_prefill = share_prefill
         super().__init__(model=policy, args=args, **arguments)
         self.add_callback(WholeGenerations(self))
-
-    def _generate(self, prompts: list[Any]) -> Any:
-        policy = self.accelerator.unwrap_model(self.model)
-        with shared_prefill(policy, self._share_prefill and not self.use_vllm):
-            return super()._generate(prompts)
 
     def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
         return EpochSampler(

@@ -1,10 +1,10 @@
 """The closed loop of RISE-CoT on TRL: image + annotation -> CoT -> image + CoT -> annotation.
 
-Everything of TRL's rollouts that is experimental or private is in this module and nowhere else (what a
-resumed run needs of TRL is in `resuming`):
-`rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of `GRPOTrainer`, and an override of
-`_generate`. It is written against TRL 1.16; the tests compare log-probabilities, masks and advantages with
-an independent recompute, so a release that moves one of them is noticed.
+What is experimental or private in TRL is in this module, `sampling_trainer`, `prefix_tree_trainer` and
+`resuming`, and nowhere else: here `rollout_func`, `_tokenize_prompts` and `_generate_single_turn` of
+`GRPOTrainer`, and an override of `_generate`. It is written against TRL 1.16; the tests compare
+log-probabilities, masks and advantages with an independent recompute, so a release that moves one of them is
+noticed.
 
 A rollout is a pair of rows, CoT and reconstruction, which carry one reward. The policy gradient over both is
 that of pi(R, A' | I, A), eq. 7 of the paper; with `gradient="cot"` the reconstruction is sampled but not
@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
 from rise_bench.annotations.base import Gold
@@ -120,28 +120,15 @@ class _Segment:
 def _sample(trainer: Any, prompts: list[Messages], generations: int, limit: int) -> _Segment:
     """Sample one completion for each row; `generations` consecutive rows hold the same prompt."""
     prompt_ids, images, multimodal = trainer._tokenize_prompts(prompts)
-    sent = prompt_ids
     holder: Any
     if trainer.use_vllm:
         holder, name = trainer.vllm_generation, "max_completion_length"
-        if trainer.vllm_mode == "colocate":  # vLLM expands the image token itself
-            sent = [collapse_runs(ids, trainer._image_pad_token_id) for ids in prompt_ids]
     else:
         holder, name = trainer.generation_config, "max_new_tokens"
     usual = getattr(holder, name)
     setattr(holder, name, limit)
     try:
-        completion_ids, logprobs = trainer._generate_single_turn(sent, images, multimodal, generations)
+        completion_ids, logprobs = trainer._generate_single_turn(prompt_ids, images, multimodal, generations)
     finally:
         setattr(holder, name, usual)
     return _Segment(prompt_ids, completion_ids, logprobs)
-
-
-def collapse_runs(ids: Sequence[int], token: int | None) -> list[int]:
-    """Shorten every run of `token` to one.
-
-    >>> collapse_runs([1, 7, 7, 7, 2, 7], 7)
-    [1, 7, 2, 7]
-    """
-    runs = ((key, list(run)) for key, run in groupby(ids))
-    return [i for key, run in runs for i in (run[:1] if key == token else run)]

@@ -47,6 +47,8 @@ class UnreadableGuard(TrainerCallback):
         enough = self._groups >= self._config.run.unreadable_groups
         if enough and self._config.run.on_unreadable == "stop" and state.global_step < state.max_steps:
             self.stopped_at, control.should_training_stop = state.global_step, True
+            # so that `warn` goes on from here; rollouts that serve several steps are in no checkpoint
+            control.should_save |= self._config.grpo.num_iterations == 1
 
 
 def refuse_unreadable(config: TrainConfig, run: RunFolder, phase: Phase, *, stopped_at: int = 0) -> None:

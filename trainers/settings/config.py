@@ -151,7 +151,7 @@ class RunConfig:
 
     output_dir: Text = ""  #: empty means runs/<benchmark>-<shots>-<stage>
     logging_steps: int = 1
-    save_steps: int = 1  #: a crash loses at most this many optimiser steps; pre-flight says what one costs
+    save_steps: int = 20  #: a crash loses at most as many optimiser steps; pre-flight says what one costs
     save_total_limit: int = 2  #: newest checkpoints that are kept; 0 keeps all
     save_only_model: bool = False  #: no optimiser state: such a run cannot resume
     resume: Literal["auto", "never"] = "auto"  #: auto goes on from the last complete checkpoint

@@ -1,0 +1,74 @@
+"""Sampling of all GRPO stages: prompts read once without vLLM, prompts and pictures as vLLM expects them.
+
+Written against TRL 1.16, of which it overrides `_generate` and `_generate_single_turn`:
+
+- without vLLM, each prompt is read once for all its samples (`rise_bench.models.shared_prefill`);
+- a colocated vLLM expands the image token of each picture itself, and TRL hands it tokens that are expanded
+  already (trl#6294): there each picture gets one token again;
+- vLLM resizes pictures by the limits of the checkpoint, and TRL has no setting for others: vLLM gets pictures
+  in the size that training sees them in, which fits into the limits of a checkpoint that are wider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from PIL.Image import Image, Resampling
+
+from rise_bench.annotations.boxes.values import frame_of
+from rise_bench.models.shared_prefill import shared_prefill
+from rise_bench.trainers.rollouts.prefix_tree_trainer import PrefixTreeGRPOTrainer
+
+
+class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
+    """GRPO whose rollouts are sampled without needless work, and in one resolution."""
+
+    def __init__(self, *, share_prefill: bool = True, **arguments: Any) -> None:
+        """Build the trainer.
+
+        Args:
+            share_prefill: Read each prompt once for all its samples (without vLLM).
+            arguments: Those of `PrefixTreeGRPOTrainer`.
+        """
+        self._share_prefill = share_prefill
+        super().__init__(**arguments)
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        policy = self.accelerator.unwrap_model(self.model)
+        with shared_prefill(policy, self._share_prefill and not self.use_vllm):
+            return super()._generate(prompts)
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: list[Any] | None, *others: Any, **named: Any
+    ) -> Any:
+        if self.use_vllm and images is not None:
+            processor = self.processing_class.image_processor
+            images = [row and [fitted(image, processor) for image in row] for row in images]
+            if self.vllm_mode == "colocate":
+                prompt_ids = [collapse_runs(ids, self._image_pad_token_id) for ids in prompt_ids]
+        return super()._generate_single_turn(prompt_ids, images, *others, **named)
+
+
+def fitted(image: Image, processor: Any) -> Image:
+    """Return a picture in the size to which an image processor of the Qwen-VL families resizes it."""
+    frame = frame_of(
+        "resized_px",
+        *image.size,
+        max_pixels=processor.size["longest_edge"],
+        min_pixels=processor.size["shortest_edge"],
+        patch_px=processor.patch_size * processor.merge_size,
+    )
+    size = (round(frame.width), round(frame.height))
+    return image if image.size == size else image.convert("RGB").resize(size, Resampling.BICUBIC)
+
+
+def collapse_runs(ids: Sequence[int], token: int | None) -> list[int]:
+    """Shorten every run of `token` to one.
+
+    >>> collapse_runs([1, 7, 7, 7, 2, 7], 7)
+    [1, 7, 2, 7]
+    """
+    runs = ((key, list(run)) for key, run in groupby(ids))
+    return [i for key, run in runs for i in (run[:1] if key == token else run)]
