@@ -5,7 +5,7 @@
 
 Pictures of 64 x 48 pixels, each of another content, are annotated with boxes, 2 samples each. The first start
 is killed with SIGKILL at half, the second one ends. Prints JSON: questions that were asked once and more than
-once (what was in flight at the kill, at most --concurrency), pictures a second over both starts, and the
+once (what was in flight at the kill, at most --concurrency), pictures per second over both starts, and the
 resident memory of the command in MB, by the number of pictures asked about.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/train_profile.py
 
-4 prompts x 8 rollouts a step, a checkpoint at every step, logs and metrics as always. CPU seconds of this
+4 prompts x 8 rollouts per step, a checkpoint at every step, logs and metrics as always. CPU seconds of this
 process, so that other programs on the machine do not count; the first two steps are left out.
 """
 

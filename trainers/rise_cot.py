@@ -75,7 +75,7 @@ def build(
 
 
 def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJudge | None:
-    """The frozen base model that judges rollouts, one a process; None if the reward does not ask for it."""
+    """The frozen base model that judges rollouts, one per process; None if the reward does not ask for it."""
     if config.reward.grounded == "none":
         return None
     model, ids = config.model, [gold.id for gold in data.golds]

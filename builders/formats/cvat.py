@@ -34,7 +34,7 @@ def read_cvat(
         Boxes; classes if no image has a box, and some have tags.
 
     Raises:
-        DataError: If it is no such XML, a picture is missing, or a shape is no box; names the image.
+        DataError: The file is not such XML, a picture is missing, or a shape is not a box; names the image.
     """
     problems = problems or Problems()
     images, labels = _read(annotations)

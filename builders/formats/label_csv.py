@@ -142,6 +142,6 @@ def _probs(record: Mapping[str, str], classes: tuple[str, ...], where: str) -> t
         hundred = "; divide per cent by 100" if abs(total - 100) <= 100 * SUM_TOLERANCE else ""
         raise DataError(
             f"{where}: the probabilities {stated} must be at least 0 and sum to 1; correct the "
-            f"row{hundred}; if a column is no class, remove it or name the classes with --classes"
+            f"row{hundred}; if a column is not a class, remove it or name the classes with --classes"
         )
     return probs

@@ -42,7 +42,7 @@ def read_label_studio(
         Boxes; classes if the annotations are choices.
 
     Raises:
-        DataError: If it is no such JSON, a picture is missing, or an annotation is wrong; names the task.
+        DataError: The file is not such JSON, a picture is missing, or an annotation is wrong; names the task.
     """
     problems = problems or Problems()
     tasks = _tasks(annotations)

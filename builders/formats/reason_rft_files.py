@@ -68,7 +68,7 @@ def read_file(path: Path, source: Path) -> RecordFile:
     """Read a file of records.
 
     Raises:
-        DataError: If it is no list of records, or the first has not the keys that are expected; the error
+        DataError: The file is not a list of records, or the first lacks an expected key; the error
             names the keys that were found.
     """
     try:

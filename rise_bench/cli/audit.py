@@ -34,7 +34,7 @@ def audit(
         Path | None,
         typer.Option(help="Take the answers from annotations.jsonl of annotate, or a samples file."),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Answers a row; more are surer.")] = 4,
+    samples: Annotated[int, typer.Option(min=1, help="Answers per row; more are surer.")] = 4,
     cots: Annotated[str, typer.Option(help="CoT dataset that explains these labels.")] = "",
     reasoner: Annotated[
         str,
@@ -43,7 +43,7 @@ def audit(
     reasoner_endpoint: Annotated[
         list[str] | None, typer.Option(help="OpenAI-compatible base URL that serves --reasoner.")
     ] = None,
-    rollouts: Annotated[int, typer.Option(min=1, help="Chains of thought a label.")] = 4,
+    rollouts: Annotated[int, typer.Option(min=1, help="Chains of thought per label.")] = 4,
     stage: Annotated[str, typer.Option(help="Stage that trains the folds, e.g. sft or rise_r1.")] = "sft",
     recipe: Annotated[str, typer.Option(help="Its recipe, by name or path.")] = "",
     setting: Annotated[
@@ -56,7 +56,7 @@ def audit(
     style: Annotated[Style | None, typer.Option(help="Form of the answers of --model.")] = None,
     box_unit: Annotated[BoxUnit | None, typer.Option(help="Unit of boxes of --model and --reasoner.")] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
-    batch_rows: Annotated[int, typer.Option(min=1, help="Rows a batch of a local model.")] = 4,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Rows per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
     seed: Annotated[int, typer.Option(help="Seed of folds, training, sampling and planted errors.")] = 0,

@@ -22,7 +22,7 @@ Out = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the splits and the few-shot ranks.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Threads that read and decode; one a CPU by default.")
+    int | None, typer.Option(min=1, help="Threads that read and decode; one per CPU by default.")
 ]
 AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Build from an incomplete source.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the content of the folder.")]

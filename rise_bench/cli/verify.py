@@ -52,7 +52,7 @@ def verify(
     ] = None,
     max_reconstruction_length: Annotated[int, typer.Option(min=1, help="Tokens.")] = 256,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
-    batch_rows: Annotated[int, typer.Option(min=1, help="Samples a batch of a local model.")] = 4,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",

@@ -61,7 +61,7 @@ class GivenCots:
                 (gold.id for gold in benchmark.golds_of(tuple(benchmark.manifest.counts), config)), ""
             )
             raise DataError(
-                f"{self.source}: {len(unknown)} of {len(self.texts)} ids are no sample of "
+                f"{self.source}: {len(unknown)} of {len(self.texts)} ids are not samples of "
                 f"{benchmark.spec.name} ({config}), e.g. {next(iter(unknown))!r}; its ids look like "
                 f"{example!r}. Rename them, or leave them out"
             )
@@ -87,7 +87,7 @@ def read_cots(path: Path) -> dict[str, str]:
                 "and its chain of thought"
             )
         if uid in texts:
-            raise DataError(f"{where}: a second chain of thought for {uid!r}; keep one a file")
+            raise DataError(f"{where}: a second chain of thought for {uid!r}; keep one per file")
         texts[uid] = response_text(cot)
     if not texts:
         raise DataError(f"{path} holds no chain of thought; give a file with the columns id and cot")

@@ -63,7 +63,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     """Read decisions by id; none if there is no such file.
 
     Raises:
-        DataError: If a line is no decision, or an item is decided twice.
+        DataError: A line is not a decision, or an item is decided twice.
     """
     if not path.exists():
         return {}

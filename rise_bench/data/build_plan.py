@@ -12,7 +12,7 @@ from rise_bench.errors import DataError
 
 
 def inside(source: Path, path: Path) -> Path:
-    """Check that a file of a source is no pipe and no link out of the source, and return it.
+    """Return a file of a source; it must not be a pipe or a link out of the source.
 
     A source from elsewhere may hold a link to any file of this machine, which would be built in and sent.
 

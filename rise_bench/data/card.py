@@ -73,7 +73,7 @@ def split_card(folder: Path) -> tuple[dict[str, Any], str]:
         if not match or not all(isinstance(config, dict) for config in metadata["configs"]):
             raise ValueError("no front matter with configurations")
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"{path} is no card of a dataset ({error}); build the dataset again") from error
+        raise DataError(f"{path} is not a dataset card ({error}); build the dataset again") from error
     return metadata, match["body"]
 
 

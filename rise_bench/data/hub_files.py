@@ -39,7 +39,7 @@ def check_repo_id(repo_id: str) -> str:
         ConfigError: If it is not of that form.
     """
     if not _REPO_ID.fullmatch(repo_id) or ".." in repo_id or len(repo_id) > 96:
-        raise ConfigError(f"{repo_id!r} is no repository of the Hub; write it as ORG/NAME")
+        raise ConfigError(f"{repo_id!r} is not a repository name of the Hub; write it as ORG/NAME")
     return repo_id
 
 

@@ -54,7 +54,7 @@ def redact(text: str) -> str:
 
     Secrets are values of environment variables whose name ends in TOKEN, KEY, SECRET, PASSWORD and the like,
     the Hub's token files, what `remember_secret` was told, the userinfo of URLs, and whatever is named like a
-    key or looks like one. Values under 4 characters and placeholders such as EMPTY are no secrets; those
+    key or looks like one. Values under 4 characters and placeholders such as EMPTY are not secrets; those
     under 8 are replaced as whole words only.
 
     >>> redact("GET https://me:pass@host/v1?api_key=abc")
@@ -85,7 +85,7 @@ def printable(text: str) -> str:
     r"""Write out what would act on a terminal or cannot be encoded; line breaks and tabs stay.
 
     These are control characters (escape sequences begin with one), marks that reorder text, and lone
-    surrogates, which stand for the bytes of a file name that are no UTF-8.
+    surrogates, which stand for bytes of a file name that are not UTF-8.
 
     >>> printable("\x1b[31mred\r\n\u202e")
     '\\x1b[31mred\n\\u202e'

@@ -191,7 +191,7 @@ def _tasks(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             near = difflib.get_close_matches(name, [*TASKS, *GROUPS], n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"--tasks {name} is no task of rise-bench; {hint}There are {', '.join((*TASKS, *GROUPS))}; "
+                f"--tasks {name} is not a rise-bench task; {hint}There are {', '.join((*TASKS, *GROUPS))}; "
                 "all others are listed by `lmms-eval tasks list`"
             )
         if not members:

@@ -122,8 +122,8 @@ def export(
     dataset = CotDataset(folder, manifest.benchmark, manifest)
     if form == "visual_rft" and dataset.spec.images_per_row > 1:
         raise ConfigError(
-            f"{name} has {dataset.spec.images_per_row} images a row, and Visual-RFT reads one; export it as "
-            "trl, messages or vlm_r1"
+            f"{name} has {dataset.spec.images_per_row} images per row, but Visual-RFT reads one; export "
+            "it as trl, messages or vlm_r1"
         )
     wanted = dataset.files(config, "train")
     require_columns(folder, manifest, [name for name in manifest.files if folder / name in wanted])

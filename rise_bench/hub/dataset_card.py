@@ -109,7 +109,9 @@ def _provenance(root: Path, text: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise DataError(f"{root}: the provenance of a row is no JSON object; see `rise-bench check {root}`")
+        raise DataError(
+            f"{root}: the provenance of a row is not a JSON object; see `rise-bench check {root}`"
+        )
     return value
 
 

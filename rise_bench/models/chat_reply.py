@@ -65,5 +65,5 @@ def _text_of(choice: Any) -> str:
         raise OddReplyError(f"a message whose content is {type(content).__name__}, expected text")
     texts = [part.get("text") for part in content if part.get("type", "text") == "text"]
     if not all(isinstance(text, str) for text in texts):
-        raise OddReplyError("a message with a part whose text is no text")
+        raise OddReplyError("a message with a part whose text is not text")
     return response_text("".join(texts)) if texts else NO_RESPONSE

@@ -63,10 +63,13 @@ def _batch_log_probs(
     shape = (len(texts), before + after)
     ids, seen, kinds = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
     for row, (question, reply) in enumerate(zip(prompts, replies, strict=True)):
-        words = slice(before - len(question["input_ids"][0]), before)
-        ids[row, words], kinds[row, words] = question["input_ids"][0], question["mm_token_type_ids"][0]
+        question_at = slice(before - len(question["input_ids"][0]), before)
+        ids[row, question_at], kinds[row, question_at] = (
+            question["input_ids"][0],
+            question["mm_token_type_ids"][0],
+        )
         ids[row, before : before + len(reply)] = torch.tensor(reply, dtype=torch.long)
-        seen[row, words.start : before + len(reply)] = 1
+        seen[row, question_at.start : before + len(reply)] = 1
     pixels, grids = (torch.cat([p[name] for p in prompts]) for name in ("pixel_values", "image_grid_thw"))
     on = model.device
     rows = Rows(ids.to(on), seen.to(on), after, kinds.to(on), pixels.to(on), grids.to(on))

@@ -195,5 +195,5 @@ def _check_index(path: Path, content: Any, listed: set[str]) -> None:
     for name in set(map(str, shards.values())):
         if not name.endswith(".safetensors") or "/" in name or name not in listed:
             raise ConfigError(
-                f"{path} names {name!r:.120}, which is no safetensors file beside it; fetch the model again"
+                f"{path} names {name!r:.120}, not a safetensors file beside it; fetch the model again"
             )

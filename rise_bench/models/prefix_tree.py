@@ -210,9 +210,9 @@ class PrefixTree:
 
 def _images_in_order(keys: Tensor, tokens: Sequence[int]) -> list[int]:
     """Return the images of a packed row in the order of their tokens; `tokens` is how many each has."""
-    found = (-1 - keys[keys < 0]).tolist()
+    pictures = (-1 - keys[keys < 0]).tolist()
     shown, position = [], 0
-    while position < len(found):
-        shown.append(found[position])
-        position += tokens[found[position]]
+    while position < len(pictures):
+        shown.append(pictures[position])
+        position += tokens[pictures[position]]
     return shown

@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 def shared_prefill(model: Any, enabled: bool = True) -> Iterator[None]:
     """Let `model.generate` of an unwrapped model read each prompt once inside the block.
 
-    What was read is remembered from call to call, hence weights must not change inside the block.
+    What was read is remembered from call to call, so weights must not change inside the block.
     """
     if not enabled:
         yield
@@ -280,4 +280,4 @@ def _placeholders(config: Any) -> tuple[int, ...]:
 
 @cache
 def _say_once(reason: str) -> None:
-    _log.warning("each sample reads its prompt anew: %s", reason)
+    _log.warning("each sample reads its prompt again: %s", reason)

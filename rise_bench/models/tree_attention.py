@@ -128,8 +128,8 @@ def _usual_attention(usual: str, module: Any) -> Callable[..., Any]:
         family: Any = sys.modules[type(module).__module__]
         eager: Callable[..., Any] = family.eager_attention_forward
         return eager
-    found: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS[usual]
-    return found
+    attention: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS[usual]
+    return attention
 
 
 def by_segment(

@@ -1,7 +1,7 @@
 """Processes that start with torch and the other heavy libraries loaded, and end with their starter.
 
 They are forked from a server of `multiprocessing` that has imported them once (`preload`). Where that is not
-safe, on systems other than Linux and beside a GPU, each imports them anew: CUDA that was touched before a
+safe, on systems other than Linux and beside a GPU, each imports them again: CUDA that was touched before a
 fork cannot be used after it.
 """
 
@@ -102,7 +102,7 @@ def _context(environment: Mapping[str, str]) -> Any:
 
 @contextlib.contextmanager
 def _main_left_out() -> Iterator[None]:
-    """Keep multiprocessing from importing the main module of this process anew, as it need not allow that."""
+    """Keep multiprocessing from importing the main module again, which may not allow that."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

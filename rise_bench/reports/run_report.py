@@ -126,7 +126,9 @@ def read_metrics(run: Path) -> list[Row]:
 def _read_config(run: Path) -> Row:
     path = run / "config.yaml"
     if not path.is_file():
-        raise DataError(f"{run} is no run folder: it has no config.yaml. Give the run.output_dir of a run.")
+        raise DataError(
+            f"{run} is not a run folder: it has no config.yaml. Give the run.output_dir of a run."
+        )
     config: Row = yaml.safe_load(path.read_text(encoding="utf-8"))
     return config
 

@@ -141,7 +141,7 @@ _CUES = re.compile(
     rf"|{_N}[I@]D?µ"  # two thirty in the morning
 )
 _RULES = (
-    r"[nTBo0]{10,}+",  # a row of words that is no number
+    r"[nTBo0]{10,}+",  # a row of words that is not a number
     rf"{_N}(?:[aS]?(?:p|ec|eB)|[Qu]|F(?!X)|f(?![wXDC])"  # eighty per cent, two hundred pixels, seven tenths
     rf"|m?(?:IE?[nTB]|(?:&ah)?,?Ov[DaE]?{_N})|qI{_N}|P(?:[wK][2,&]{{1,2}}{_N}P|K)"  # nine in ten
     rf"|[Sŝ]?[4v]D?K|[wCGH](?:I(?:{_N}(?=[d,.]|\Z))|Ov{_N})|GI{_N}|[Uq]v?K"  # eight for joy
@@ -262,7 +262,7 @@ def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
         parts = token.split("-")
         if max(map(len, parts)) > 1:
             codes = "".join(_code(part, feelings, names) for part in parts)
-            return "w" if codes == "fw" else codes  # a third-grader is no third
+            return "w" if codes == "fw" else codes  # a third-grader is not a third
     if word in feelings or word in _FEELING_NOUNS:
         return "K"
     if word in names:

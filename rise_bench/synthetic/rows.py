@@ -41,7 +41,7 @@ class DrawnRow:
         question: Question about this picture; empty if the benchmark has a common question.
         category: Shape of the targets (scenes), else empty.
         targets: Positions of the targets (scenes) or of what is counted (drawn_counting), else empty.
-        answer: The annotation, if it is no boxes and does not follow from the cues.
+        answer: The annotation, if it is not boxes and does not follow from the cues.
     """
 
     source_id: str

@@ -205,7 +205,7 @@ def test_ground_truth_is_of_the_vocabulary(calls, problem):
 
 def test_classes_are_functions():
     assert KIND.class_problem(CLASSES) == "" and KIND.class_problem(()) == ""
-    assert "is no function" in KIND.class_problem(("change size",))
+    assert "is not a function" in KIND.class_problem(("change size",))
     assert "appears twice" in KIND.class_problem(("paint(red)", "paint(blue)"))
 
 

@@ -220,7 +220,7 @@ def test_what_cannot_be_read_is_named(tmp_path, name, content, problem):
 
 def test_ids_of_no_sample_are_refused(benchmark, golds):
     known = next(iter(golds))
-    with pytest.raises(DataError, match=r"c\.jsonl: 1 of 2 ids are no sample of moods .*'other'.*moods/"):
+    with pytest.raises(DataError, match=r"c\.jsonl: 1 of 2 ids are not samples of moods .*'other'.*moods/"):
         GivenCots({known: VAGUE, "other": VAGUE}, "c.jsonl").splits(benchmark, "full")
 
 

@@ -372,7 +372,7 @@ def test_a_card_that_cannot_be_read_is_named(made: dict[str, Path], tmp_path: Pa
     if card is not None:
         (folder / "README.md").write_text(card)
     (tmp_path / "work").mkdir()
-    with pytest.raises(DataError, match=r"README\.md is no card of a dataset"):
+    with pytest.raises(DataError, match=r"README\.md is not a dataset card"):
         stage(folder, "a/b", tmp_path / "work")
 
 

@@ -84,7 +84,7 @@ def test_our_tasks_among_those_asked_for(names, tasks):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("rise_mood", "rise_mood is no task of rise-bench; did you mean rise_moods?"),
+        ("rise_mood", "rise_mood is not a rise-bench task; did you mean rise_moods?"),
         ("rise_moods,rise_coco", "did you mean rise_coco_sub"),
         ("list", "There are rise_emotion6"),
         ("list_groups", "listed by `lmms-eval tasks list`"),

@@ -93,6 +93,6 @@ def test_exports_hold_both_pictures_and_a_mark_for_each(pairs: Source, tmp_path:
             assert said.startswith("<image><image>") and said.count("<image>") == 2
             names = row["images"] if text else [f"images/{name}" for name in row["image"]]
             assert len(set(names)) == 2 and all((tmp_path / form / name).is_file() for name in names)
-    with pytest.raises(ConfigError, match="2 images a row, and Visual-RFT reads one"):
+    with pytest.raises(ConfigError, match="2 images per row, but Visual-RFT reads one"):
         export(pairs.cots, tmp_path / "visual_rft", "visual_rft")
     assert not (tmp_path / "visual_rft").exists()

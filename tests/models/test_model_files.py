@@ -139,15 +139,15 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "escaped key": (write("config.json", b'{"\\u0061uto_map": {"A": "e.E"}}'), r"\(auto_map\)"),
     "shard outside": (
         write("model.safetensors.index.json", b'{"weight_map": {"a": "../../x.safetensors"}}'),
-        "is no safetensors file beside it",
+        "not a safetensors file beside it",
     ),
     "shard that is a pickle": (
         write("model.safetensors.index.json", b'{"weight_map": {"a": "weights.tensors"}}'),
-        "is no safetensors file beside it",
+        "not a safetensors file beside it",
     ),
     "shard that is missing": (
         write("model.safetensors.index.json", b'{"weight_map": {"a": "b.safetensors"}}'),
-        "is no safetensors file beside it",
+        "not a safetensors file beside it",
     ),
     "index without shards": (write("model.safetensors.index.json", b"{}"), "no weight_map"),
     "no object": (write("generation_config.json", b"[]"), "generation_config.json holds no JSON object"),

@@ -9,7 +9,7 @@ noticed.
 A rollout is a pair of rows, CoT and reconstruction, which carry one reward. The policy gradient over both is
 that of pi(R, A' | I, A), eq. 7 of the paper; with `gradient="cot"` the reconstruction is sampled but not
 trained on. The reconstruction starts from a fresh prompt that holds the image and the CoT, never the
-annotation. TRL rebuilds the image inputs of the forward from the prompts of the dataset, hence `_generate`
+annotation. TRL rebuilds the image inputs of the forward from the prompts of the dataset, so `_generate`
 writes the reconstruction prompts back into the caller's list.
 """
 

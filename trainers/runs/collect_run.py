@@ -18,7 +18,7 @@ def _run_config(run: Path | None) -> Any:
         return None
     if not (run / "config.yaml").is_file():
         raise ConfigError(
-            f"{run} is no run folder: it has no config.yaml. Name the folder that `train` wrote."
+            f"{run} is not a run folder: it has no config.yaml. Name the folder that `train` wrote."
         )
     return load_component("trainers", "settings.recipe_loader").load_recorded(run / "config.yaml")
 

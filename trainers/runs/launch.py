@@ -85,7 +85,7 @@ def accelerate_config(name: str) -> Path:
         if path.is_file():
             return path
     names = ", ".join(sorted(p.stem for p in ACCELERATE_DIR.glob("*.yaml")))
-    raise ConfigError(f"compute.accelerate = {name!r} is no file. Choose none, {names}, or a path.")
+    raise ConfigError(f"compute.accelerate = {name!r} is not a file. Choose none, {names}, or a path.")
 
 
 def _machines(gpus: int) -> list[str]:

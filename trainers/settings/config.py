@@ -102,7 +102,7 @@ class SftConfig(OptimConfig):
 class GrpoConfig(OptimConfig):
     """GRPO phase. A rollout is a response, or in rise_cot a pair of CoT and reconstruction.
 
-    The paper's batch size 1 is a prompt per device, hence `rollouts_per_device` = `num_generations`.
+    The paper's batch size 1 is a prompt per device, so `rollouts_per_device` = `num_generations`.
     """
 
     num_generations: int = 8

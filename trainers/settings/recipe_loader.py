@@ -190,7 +190,7 @@ def setting_problem(error: ErrorDetails, layers: Sequence[tuple[str, Any]], know
 
 
 def _sets(tree: Any, names: Sequence[str]) -> bool:
-    """Whether a tree has a value at this place, or one that is no mapping above it."""
+    """Whether a tree has a value at this place, or one above it that is not a mapping."""
     for name in names:
         if not isinstance(tree, dict):
             return True

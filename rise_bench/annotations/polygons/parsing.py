@@ -1,7 +1,7 @@
 """Read outlines out of an answer: nested lists of points, flat lists as in COCO, or none.
 
 Brackets of either form nest; `{"x": 1, "y": 2}` is a point. What is between the lists (keys, labels, prose)
-does not matter, but a list that holds anything but numbers is no outline, and one that is not closed is cut.
+does not matter, but a list with anything but numbers is not an outline, and one that is not closed is cut.
 """
 
 import math

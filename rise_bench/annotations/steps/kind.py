@@ -60,7 +60,7 @@ class StepsKind(AnnotationKind[Steps]):
         return f"calls of {len(classes)} functions" if classes else "calls"
 
     def class_problem(self, classes: Sequence[str]) -> str:
-        """Find what is no function with its values."""
+        """Find classes that are not functions with values."""
         return vocabulary_problem(tuple(classes))
 
     def classes_of(self, annotation: Steps) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class StepsKind(AnnotationKind[Steps]):
     def secrets(self, annotation: Steps, category: str) -> Secrets:
         """Return verbatim calls, and under the strict rule the names of the functions that are called.
 
-        Numbers are no secret: objects have numbers.
+        Numbers are not secret: objects have numbers.
         """
         names = tuple(dict.fromkeys(call.name for call in annotation.calls))
         return Secrets(names, statements=leak_statements(annotation), numbers=False)

@@ -58,7 +58,7 @@ def folded_call(name: str, object_: str, value: str) -> Call:
 
 @lru_cache(maxsize=64)
 def vocabulary(classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the values of each function, none where any value fits; what is no function is left out.
+    """Return the values of each function, none where any value fits; other classes are skipped.
 
     >>> vocabulary(("change_size(small|Large)", "remove"))
     {'change_size': ('small', 'large'), 'remove': ()}
@@ -67,13 +67,11 @@ def vocabulary(classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def vocabulary_problem(classes: tuple[str, ...]) -> str:
-    """Return why classes are no vocabulary; empty if they are one."""
+    """Return why classes are not a vocabulary; empty if they are one."""
     names = [name for name, _ in _functions(classes)]
     for text, name in zip(classes, names, strict=True):
         if not name:
-            return (
-                f"class {text!r} is no function; write it as name(value|value), like change_size(small|large)"
-            )
+            return f"class {text!r} is not a function; write name(value|value), like change_size(small|large)"
         if names.count(name) > 1:
             return f"function {name!r} appears twice; give all its values at once"
     return ""

@@ -67,7 +67,7 @@ class ValueKind(AnnotationKind[Value]):
     def secrets(self, annotation: Value, category: str) -> Secrets:
         """Return sentences that state the final answer, and under the strict rule the value wherever it is.
 
-        Numbers are no secret: a chain of thought that counts needs them. A letter alone is none under the
+        Numbers are not secret: a chain of thought that counts needs them. A letter alone is none under the
         strict rule either: it cannot be told from an article or a point of a figure.
         """
         return Secrets(_mentions(annotation), statements=leak_statements(annotation), numbers=False)

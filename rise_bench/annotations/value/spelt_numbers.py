@@ -18,7 +18,7 @@ _SPELT = re.compile(SPELT)
 
 
 def spelt_numbers(text: str) -> Iterator[tuple[int, int, int | None]]:
-    """Yield start, end and number of each number in words; None for a row of words that is no number.
+    """Yield start, end and number of each number in words; None for a row of words that is not a number.
 
     >>> list(spelt_numbers("twenty-one cubes, two four"))
     [(0, 10, 21), (18, 26, None)]

@@ -14,7 +14,7 @@ from rise_bench.scoring.response import read_response
 #: Overlap from which two samples have the same part.
 _SAME_PART = 0.5
 
-#: Why a readable answer is no annotation: no box inside the picture, no class with a probability.
+#: Why a readable answer gives no annotation: no box inside the picture, no class with a probability.
 NOTHING_VALID = "nothing_valid"
 
 

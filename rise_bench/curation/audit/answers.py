@@ -109,7 +109,7 @@ def read_answers(path: Path, dataset: BenchmarkDataset, splits: Iterable[str]) -
         splits: Splits of the rows.
 
     Raises:
-        DataError: It is no such file.
+        DataError: The file has another format.
     """
     if (annotations := annotations_file(path)) is not None:
         kind = KINDS[dataset.spec.kind]

@@ -28,9 +28,9 @@ class Folds:
         recipe: Recipe by name or path; empty for the default of the stage.
         overrides: Settings (`key=value`) after the recipe's.
         cots: CoT dataset, by folder or name, for a stage that trains on one.
-        samples: Answers a row.
+        samples: Answers per row.
         seed: Seed of the folds, of training and of sampling.
-        batch_rows: Rows a batch.
+        batch_rows: Rows per batch.
     """
 
     count: int = 3

@@ -89,7 +89,7 @@ def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
     choice that is the most probable class of the given label keeps it as it is.
 
     Raises:
-        DataError: It is no such export, or a task is of no row.
+        DataError: The file is not such an export, or a task belongs to no row.
     """
     golds = {gold.id: gold for split in dataset.manifest.counts for gold in dataset.golds(split)}
     run, decisions = _run(dataset, path.parent), {}

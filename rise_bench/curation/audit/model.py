@@ -24,7 +24,7 @@ class AskedModel:
         endpoints: Base URLs; none for a local model.
         api_key_env: Environment variable with the key of the endpoints.
         min_pixels: Smallest image of a local model.
-        batch_rows: Rows a batch of a local model.
+        batch_rows: Rows per batch of a local model.
         concurrency: Requests in flight.
         timeout_s: Seconds for a reply of an endpoint.
     """

@@ -40,7 +40,7 @@ class Audit:
         reasoner: Model of the closed loop; without `cots` for the given labels, and for the model's own.
         rollouts: Rollouts of each label.
         answerer: How image-only answers come about: by cross-fitting, by a ready model, from a file, or not.
-        samples: Answers a row of a ready model.
+        samples: Answers per row of a ready model.
         seed: Seed of sampling and of planted errors.
         planted: Share of the labels that are made wrong; 0 audits the labels as they are.
     """

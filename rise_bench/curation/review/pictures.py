@@ -16,7 +16,7 @@ def browser_image(data: bytes, name: str) -> tuple[bytes, str]:
         name: What an error calls it.
 
     Raises:
-        DataError: If it is no image that is opened.
+        DataError: The file is not an image that can be opened.
     """
     with open_image(data, name) as image:
         if image.format in ("JPEG", "MPO"):  # browsers turn it as EXIF says

@@ -26,7 +26,7 @@ from rise_bench.rendering.markdown import Markdown
 from rise_bench.rendering.render import render
 from rise_bench.rendering.strip_chart import strip_chart
 
-_BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the seconds a step that were measured"}
+_BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the measured seconds per step"}
 
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:

@@ -164,7 +164,9 @@ def read_results(path: Path) -> list[Result]:
     try:
         return [Result.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no file of results ({error}). Remove it; it is written anew.") from error
+        raise DataError(
+            f"{path} is not a file of results ({error}). Remove it; it is written again."
+        ) from error
 
 
 def write_results(path: Path, results: Iterable[Result]) -> list[Result]:

@@ -192,7 +192,7 @@ def test_a_kind_without_an_editor_of_its_own_is_edited_as_json(browser, tmp_path
         press(browser, "e", f"{EDITING} && document.activeElement.matches('#editor textarea')")
         browser.run("document.activeElement.value = '[\"stork\"'")
         browser.run("document.querySelector('#save').click()")
-        browser.wait(f"{PROBLEM}.startsWith('This is no JSON')")
+        browser.wait(f"{PROBLEM}.startsWith('This is not JSON')")
         browser.run("document.querySelector('#editor textarea').value = '[\"stork\"]'")
         browser.run("document.querySelector('#save').click()")
         browser.wait(f"{STATUS}.includes('edited')")

@@ -40,7 +40,7 @@ function boxes({ item, values, image, place }) {
   function type(id) {
     const annotation = annotator.getAnnotationById(id);
     const before = boxOf(annotation);
-    const box = fields.get(id).map((field, i) => (field.value === "" ? before[i] : Number(field.value))); // "" is no number
+    const box = fields.get(id).map((field, i) => (field.value === "" ? before[i] : Number(field.value))); // "" is not a number
     fields.get(id).forEach((field, i) => (field.value = number(box[i])));
     annotator.updateAnnotation({ ...annotation, target: { ...annotation.target, selector: { type: "RECTANGLE", geometry: geometry(box) } } });
   }
@@ -157,7 +157,7 @@ function text({ values, place }) {
       try {
         return JSON.parse(area.value);
       } catch (error) {
-        throw new Error(`This is no JSON: ${error.message}`);
+        throw new Error(`This is not JSON: ${error.message}`);
       }
     },
     close: () => {},
