@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered"]
 
 #: How a person edits the values of `AnnotationKind.to_json`: `boxes`, lists `[x, y, w, h]` dragged over the
-#: image; `shares`, a slider for each class that keep their sum 1; `text`, any values as JSON.
-Editor = Literal["boxes", "shares", "text"]
+#: image; `outlines`, lists of points `[x, y]` likewise; `shares`, a slider for each class that keep their sum
+#: 1; `text`, any values as JSON.
+Editor = Literal["boxes", "outlines", "shares", "text"]
 
 #: Closed outline: points (x, y), of which the last is joined to the first.
 Outline = tuple[tuple[float, float], ...]

@@ -118,6 +118,14 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
 
+    def click(self, x: float, y: float) -> None:
+        """Press and release the mouse at a place of the window."""
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            held = {"button": "left", "buttons": int(kind == "mousePressed"), "clickCount": 1}
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
+            time.sleep(0.1)
+
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press the mouse at a place of the window, move it and release it at another."""
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)

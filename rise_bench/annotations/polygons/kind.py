@@ -43,6 +43,7 @@ class PolygonsKind(AnnotationKind[Polygons]):
         "Extra outlines cost nothing in the similarity; gIoU and cIoU count what they cover.",
         "Regions that the source marks to be ignored count as background.",
     )
+    editor = "outlines"
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Polygons | None, str]:
         """Read outlines in the unit of the answer."""

@@ -13,6 +13,7 @@ import pytest
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.polygons.values import Polygons, corners
 from rise_bench.curation.decisions import Decision, read_decisions
 from rise_bench.curation.queue import ReviewQueue
 
@@ -155,6 +156,50 @@ def test_boxes_are_moved_drawn_and_removed_with_the_mouse(browser, boxes_folder)
         press(browser, "Delete", "document.querySelectorAll('.numbers tbody tr').length === 2")
         press(browser, "Enter", f"!({EDITING})")
         assert labels(boxes_folder)["000"] == Boxes((moved, kept))
+
+
+def test_outlines_are_shown_moved_drawn_and_removed(browser, tmp_path):
+    square, triangle = corners((20.25, 30.0, 60.0, 60.0)), ((120.5, 20.0), (160.0, 20.0), (140.0, 60.0))
+    given = Polygons((square, triangle))
+    folder = write(tmp_path, "polygons", [(given, Polygons((square,))), (given, None)])
+    with serving(folder) as address:
+        visit(browser, address)
+        drawn = "[...document.querySelectorAll('polygon.gold')].map(e => e.getAttribute('points'))"
+        assert browser.run(drawn)[1] == "120.5,20 160,20 140,60"
+        assert browser.run("document.querySelectorAll('polygon.stated').length") == 1
+        press(browser, "e", f"{EDITING} && document.querySelectorAll('.numbers tbody tr').length === 2")
+        left, top, scale = json.loads(
+            browser.run(
+                "(() => { const r = document.querySelector('.frame img').getBoundingClientRect(); "
+                "return JSON.stringify([r.x, r.y, r.width / 200]); })()"
+            )
+        )
+
+        def drag(start: tuple[float, float], end: tuple[float, float]) -> None:
+            browser.drag(*((left + x * scale, top + y * scale) for x, y in (start, end)))
+
+        browser.click(left + 50 * scale, top + 60 * scale)
+        browser.wait("document.querySelectorAll('tr.chosen').length === 1")
+        drag((50, 60), (60, 70))  # the square as a whole
+        seen(browser, "outlines_edit")
+        browser.run("document.querySelector('#editor > button').click()")
+        browser.wait("document.querySelectorAll('.numbers tbody tr').length === 3")
+        press(browser, "Enter", f"{ID} === '001'")
+        moved, kept, added = labels(folder)["000"].outlines
+        assert kept == triangle, "an outline that nobody touched keeps its numbers"
+        for point, before in zip(moved, square, strict=True):
+            assert point == pytest.approx((before[0] + 10, before[1] + 10), abs=1)
+        assert added == corners((50.0, 37.5, 100.0, 75.0))
+        press(browser, "e", f"{EDITING} && document.querySelectorAll('.numbers tbody tr').length === 2")
+        for x, y in ((10, 120), (40, 120), (40, 145), (10, 120)):
+            browser.click(left + x * scale, top + y * scale)
+        browser.wait("document.querySelectorAll('.numbers tbody tr').length === 3")
+        browser.run("document.querySelectorAll('.numbers tbody tr')[1].querySelectorAll('button')[1].click()")
+        browser.wait("document.querySelectorAll('.numbers tbody tr').length === 2")
+        press(browser, "Enter", f"{STATUS}.includes('Everything is decided')")
+        first, new = labels(folder)["001"].outlines
+        assert first == square and len(new) == 3
+        assert new[2] == pytest.approx((40, 145), abs=1)
 
 
 def test_sliders_keep_the_sum(browser, shares_folder):

@@ -106,6 +106,83 @@ function boxes({ item, values, image, place }) {
   };
 }
 
+// Closed outlines of points [x, y] in pixels, dragged over the picture or drawn point by point.
+function outlines({ item, values, image, place }) {
+  const start = new Map();
+  const annotator = globalThis.Annotorious.createImageAnnotator(image, { autoSave: true, drawingMode: "click" });
+  const make = (points) => {
+    const id = crypto.randomUUID();
+    const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+    const bounds = { minX: Math.min(...xs), minY: Math.min(...ys), maxX: Math.max(...xs), maxY: Math.max(...ys) };
+    return { id, bodies: [], target: { annotation: id, selector: { type: "POLYGON", geometry: { points, bounds } } } };
+  };
+  const list = el("tbody");
+  const rows = new Map();
+
+  // What the picture has now: an outline that nobody touched keeps its numbers, another one stays in the picture.
+  function outlineOf({ id, target }) {
+    const points = target.selector.geometry.points;
+    const before = start.get(id);
+    if (before && JSON.stringify(before) === JSON.stringify(points)) return before;
+    return points.map(([x, y]) => [[x, item.width_px], [y, item.height_px]].map(([side, limit]) => number(Math.min(limit, Math.max(0, side)))));
+  }
+
+  function add(id) {
+    const choose = el("button", { type: "button" });
+    choose.addEventListener("click", () => annotator.setSelected(id));
+    const remove = el("button", { type: "button", "aria-label": "Remove this outline" }, "×");
+    remove.addEventListener("click", () => annotator.removeAnnotation(id));
+    rows.set(id, choose);
+    list.append(el("tr", { "data-id": id }, el("td", {}, choose), el("td", {}, remove)));
+  }
+
+  function refresh() {
+    const there = new Map(annotator.getAnnotations().map((annotation) => [annotation.id, annotation]));
+    for (const row of [...list.children]) if (!there.has(row.dataset.id)) rows.delete(row.dataset.id), row.remove();
+    for (const [id, annotation] of there) {
+      if (!rows.has(id)) add(id);
+      rows.get(id).textContent = `Outline of ${outlineOf(annotation).length} points`;
+    }
+    const chosen = new Set(annotator.getSelected().map(({ id }) => id));
+    for (const row of list.children) row.classList.toggle("chosen", chosen.has(row.dataset.id));
+  }
+
+  function load(stated) {
+    const made = stated.map(make);
+    start.clear();
+    made.forEach(({ id }, i) => start.set(id, stated[i]));
+    annotator.setAnnotations(made);
+    refresh();
+  }
+
+  const more = el("button", { type: "button" }, "Add an outline");
+  more.addEventListener("click", () => {
+    const [width, height] = [item.width_px, item.height_px];
+    const annotation = make([[1, 1], [3, 1], [3, 3], [1, 3]].map(([x, y]) => [number((x * width) / 4), number((y * height) / 4)]));
+    annotator.addAnnotation(annotation);
+    refresh();
+    annotator.setSelected(annotation.id);
+  });
+  annotator.setDrawingTool("polygon");
+  place.append(el("p", { class: "note" }, "Click the corners of an outline on the picture, the first one again to close it, or choose one to move it and its corners:"), el("table", { class: "numbers" }, list), more);
+  annotator.state.store.observe(refresh);
+  annotator.on("selectionChanged", refresh);
+  load(values || []);
+  return {
+    load,
+    values() {
+      const order = [...rows.keys()];
+      return annotator.getAnnotations().sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id)).map(outlineOf);
+    },
+    close: () => annotator.destroy(),
+    key(event) {
+      if (event.key !== "Delete" && event.key !== "Backspace") return false;
+      for (const { id } of annotator.getSelected()) annotator.removeAnnotation(id);
+      return true;
+    },
+  };
+}
+
 // A share for each class; moving one scales the others, so that the sum stays 1.
 function shares({ classes, values, place }) {
   let now = [];
@@ -164,4 +241,4 @@ function text({ values, place }) {
   };
 }
 
-export const editorFor = (name) => ({ boxes, shares })[name] || text;
+export const editorFor = (name) => ({ boxes, outlines, shares })[name] || text;
