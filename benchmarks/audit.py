@@ -1,4 +1,4 @@
-"""How well audits find planted errors on the drawn benchmarks: r_i alone, our combination, cleanlab, chance.
+"""Measure how well audits find planted errors on drawn benchmarks: r_i alone, ours, cleanlab, chance.
 
     python benchmarks/audit.py --out DIR             # five seeds of each benchmark; a killed run goes on
     python benchmarks/audit.py --out DIR --table         # what is finished so far, as Markdown

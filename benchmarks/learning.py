@@ -1,4 +1,4 @@
-"""How far RISE-CoT raises its reward on the drawn moods, over several seeds.
+"""Measure how far RISE-CoT raises its reward on the drawn moods, over several seeds.
 
     python benchmarks/learning.py
 

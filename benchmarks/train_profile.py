@@ -1,4 +1,4 @@
-"""Where the time of a RISE-CoT step goes: the shipped recipe on the embedded base model and drawn moods.
+"""Profile a RISE-CoT step: the shipped recipe on the embedded base model and drawn moods.
 
     python benchmarks/train_profile.py
 

@@ -67,7 +67,7 @@ def plan(
         images: Whether the images may be republished (`embed`) or not (`reference`).
         license_id: Licence identifier for the card.
         title: Title of the card; from the name if empty.
-        citation: How to cite the source, in a line.
+        citation: Citation of the source, in one line.
         source_url: Web address of the source.
 
     Raises:

@@ -111,8 +111,8 @@ class _Reader:
     Attributes:
         source: Folder that no file may lead out of.
         targets: As for `plan`.
-        simplification: How outlines are made; None for boxes.
-        drops: Reason -> names of what is left out.
+        simplification: Settings of the outlines; None for boxes.
+        drops: Reason -> names of skipped samples.
     """
 
     source: Path

@@ -73,7 +73,7 @@ FILES: dict[Task, TaskFiles] = {
 
 @dataclass(slots=True)
 class Official:
-    """What was read: the plan, and the unverified chains of thought by the id of their training row."""
+    """Contents of an official folder: plan, and unverified chains of thought by id of the training row."""
 
     plan: SourcePlan
     cots: dict[str, str]
@@ -81,7 +81,7 @@ class Official:
 
 @dataclass(slots=True)
 class _Gathered:
-    """What reading adds to the plan."""
+    """Parts of the plan that reading collects."""
 
     spec: BenchmarkSpec
     source: Path

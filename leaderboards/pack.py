@@ -58,7 +58,7 @@ class Statement:
     Attributes:
         model: "ORG/NAME@COMMIT"; "@closed" for weights that are not public.
         shots: Training samples of the benchmark that the model saw.
-        by: Who ran it.
+        by: Name of the person or group that ran the model.
         name: Display name of the model; the name in its id if empty.
         method: Training method, e.g. "RISE".
         hardware: Hardware of the run; this machine if empty.

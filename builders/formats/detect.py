@@ -1,4 +1,4 @@
-"""Which format the annotations of a folder have, and what they hold."""
+"""Detection of the format of a folder's annotations, and a summary of their contents."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -26,13 +26,13 @@ Table = LabelTable | BoxTable
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a reader is given.
+    """Input of a reader.
 
     Attributes:
         folder: Folder of the pictures.
-        annotations: File or folder of the annotations; the folder of the pictures where that says it all.
-        classes: Class names in order; empty where the source names them.
-        problems: Takes what is wrong.
+        annotations: File or folder of the annotations; the folder of the pictures if it is enough.
+        classes: Class names in order; empty if the source names them.
+        problems: Collects the problems of the source.
     """
 
     folder: Path
@@ -43,20 +43,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What a folder of pictures and annotations holds.
+    """Contents of a folder of pictures and annotations.
 
     Attributes:
         format: "csv", "coco", "yolo", "voc", "label-studio", "cvat" or "folders", as `build custom --format`
             takes it; "" if there are pictures and no annotations.
         kind: Name of the kind of annotation; "" without annotations.
         annotations: File or folder to pass as `--annotations`; None for folders as classes.
-        classes: Class -> pictures that show it, in order; of probabilities, in which it is most probable.
-        pictures: Pictures that the annotations name; without annotations those that are there.
+        classes: Class -> pictures that show it, in order; for probabilities, pictures where it is highest.
+        pictures: Pictures that the annotations name; without annotations, all pictures.
         empty: Pictures without any object; `build custom --keep-empty` keeps them.
-        splits: Split -> pictures, where the source names splits.
-        left_out: Reason -> what `build` would leave out.
-        problems: What `build` would refuse, each with its file, its place there and the fix; the first 200.
-        problem_count: How many there are.
+        splits: Split -> pictures, if the source names splits.
+        left_out: Reason -> rows that `build` would skip.
+        problems: Errors that `build` would raise, with file, position and fix; the first 200.
+        problem_count: Number of problems.
     """
 
     format: str

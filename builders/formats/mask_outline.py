@@ -28,7 +28,7 @@ _WITH_DIAGONALS = np.ones((3, 3))
 
 @dataclass(slots=True)
 class Simplification:
-    """How masks become outlines, and what that lost.
+    """Settings of the simplification of masks to outlines, and its losses.
 
     Attributes:
         tolerance_px: As for `outlines_of`.
@@ -41,13 +41,13 @@ class Simplification:
     points: int = 0
 
     def summary(self) -> str:
-        """Return what the outlines are and lost, in a sentence."""
+        """Return a sentence on the outlines and their loss."""
         if not self.ious:
             return "there is no mask to outline"
         worst = min(self.ious, key=self.ious.__getitem__)
         return (
             f"outlines are simplified to {self.tolerance_px:g} px, with {self.points / len(self.ious):.0f} "
-            f"points a row: IoU with the official masks {fmean(self.ious.values()):.4f} on average, "
+            f"points per row: IoU with the official masks {fmean(self.ious.values()):.4f} on average, "
             f"{self.ious[worst]:.4f} at the least ({worst})"
         )
 
@@ -56,9 +56,9 @@ def simplify(simplification: Simplification, mask: _Mask, name: str) -> list[Out
     """Return the outlines of a mask, at most as many as AP looks at, and record what is lost.
 
     Args:
-        simplification: How; `ious` and `points` grow.
+        simplification: Settings; `ious` and `points` are added to.
         mask: True inside; shape (height, width), with a pixel or more.
-        name: What the record calls the mask.
+        name: Name of the mask in the record.
     """
     outlines = outlines_of(mask, simplification.tolerance_px)[:MAX_STATED]
     simplification.ious[name] = _iou(outlines, mask)

@@ -1,4 +1,4 @@
-"""What is wrong in a source: raised at once by `build`, gathered by `detect`."""
+"""Problems of a source: raised at once by `build`, gathered by `detect`."""
 
 from types import TracebackType
 
@@ -12,8 +12,8 @@ class Problems:
     """Problems of a source; `with problems:` surrounds a part that the other parts can do without.
 
     Attributes:
-        texts: What is wrong, each with its file, its place there and the fix; at most `MOST`.
-        count: How many there are.
+        texts: Messages with file, position and fix; at most `MOST`.
+        count: Number of problems.
     """
 
     def __init__(self, *, gather: bool = False) -> None:

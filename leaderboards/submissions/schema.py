@@ -52,7 +52,7 @@ class Reason:
 
     Attributes:
         code: Stable code, e.g. "claim_differs".
-        message: What is wrong, where, what was expected and how to fix it.
+        message: Problem, place, expectation and fix.
         severity: "reject", or "hold" if a maintainer has to decide.
     """
 
@@ -135,7 +135,7 @@ class Decoding(_Strict):
 
 
 class Run(_Strict):
-    """Who ran it, when (YYYY-MM-DD), on what, with which command and versions."""
+    """Run of a submission: its author, date (YYYY-MM-DD), hardware, command and versions."""
 
     by: _Name
     date: _Day

@@ -1,4 +1,4 @@
-"""How a run asks for answers: one value, without which no answer can be read or scored."""
+"""Format of answers: style, unit of boxes and largest image, which reading and scoring need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -112,7 +112,7 @@ def _coco_of(
 
 
 def hits_of(outcome: Mapping[str, Any] | None) -> NDArray[np.bool_]:
-    """Which stated parts of a sample were matched, the one with the largest score first."""
+    """Return whether each stated part of a sample was matched, largest score first."""
     return np.zeros(0, dtype=np.bool_) if outcome is None else np.array(outcome["dtMatches"][0] > 0)
 
 
@@ -192,7 +192,7 @@ def _weighted_ap(
 
 
 def _thresholds_reached(recall: NDArray[np.float64]) -> NDArray[np.intp]:
-    """How many of the 101 thresholds are at most each recall: `searchsorted`, several times faster."""
+    """Return the number of the 101 thresholds up to each recall; as `searchsorted`, but faster."""
     guess = np.minimum((recall * 100).astype(np.intp), 100)
     guess += (np.take(_RECALL_THRESHOLDS, np.minimum(guess + 1, 100)) <= recall) & (guess < 100)
     guess -= np.take(_RECALL_THRESHOLDS, guess) > recall

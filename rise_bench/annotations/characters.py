@@ -114,7 +114,7 @@ _TWINS = dict(
 
 
 class _LookAlikes(CharacterTable):
-    """What each character looks like to a reader: a small letter without accents, a digit, or nothing."""
+    """Look-alike of each character: a small letter without accents, a digit, or nothing."""
 
     def __missing__(self, code: int) -> str:
         value = super().__missing__(code)

@@ -1,4 +1,4 @@
-"""What a chain of thought may not write of an annotation."""
+"""Secrets of an annotation, which a chain of thought may not reveal."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Secrets(NamedTuple):
-    """What reveals an annotation in a text; the fields are the arguments of `scoring.leaks.find_leaks`.
+    """Texts that reveal an annotation; the fields are the arguments of `scoring.leaks.find_leaks`.
 
     Attributes:
         classes: Names that count under the strict rule, in any inflection.

@@ -64,7 +64,7 @@ class Metric:
     Attributes:
         name: Name in manifests, results and submissions.
         title: Display name.
-        description: What it measures, without its direction.
+        description: Measured quantity, without its direction.
         higher_is_better: Direction.
         best: Value of the ground truth itself.
         worst: Value of unreadable responses.

@@ -21,10 +21,10 @@ class TrainerForm(NamedTuple):
 
 
 class TrainerForms(Protocol):
-    """How Visual-RFT and VLM-R1 ask for annotations of a kind.
+    """Forms of a kind's annotations for Visual-RFT and VLM-R1.
 
     Attributes:
-        vlm_r1_reward: Name of VLM-R1's reward, where it is not the usual one.
+        vlm_r1_reward: Name of VLM-R1's reward, if it is not the usual one.
     """
 
     vlm_r1_reward: str

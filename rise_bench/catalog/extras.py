@@ -1,4 +1,4 @@
-"""Which extra a command needs, read from the package's own metadata, so pyproject.toml is the only list.
+"""Extras that commands need, read from the package's own metadata, so pyproject.toml is the only list.
 
 Presence is checked, not versions: a cluster's own torch carries a version that no specifier foresees.
 """

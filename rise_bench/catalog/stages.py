@@ -24,8 +24,8 @@ class Stage:
     Attributes:
         name: Name of the stage.
         phases: Its phases in order.
-        asks: What the policy writes: a chain of thought and an answer, the answer only, or a chain of thought
-            and from that the annotation (closed loop).
+        asks: Text that the policy writes: chain of thought and answer, answer only, or chain of thought and
+            from that the annotation (closed loop).
         cots: Setting of the chains of thought of its SFT phase; empty without any.
         cots_optional: Whether that setting may be empty.
         cots_unfiltered: Whether it trains on all chains of thought, independent of their reward.

@@ -1,4 +1,4 @@
-"""What the commands of `rise-bench leaderboard` share: options, opening a board, reports, progress."""
+"""Shared parts of `rise-bench leaderboard`: options, opening a board, reports, progress."""
 
 import json
 from pathlib import Path

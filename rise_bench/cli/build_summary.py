@@ -1,4 +1,4 @@
-"""What `rise-bench build` prints when a dataset is complete."""
+"""Summary that `rise-bench build` prints for a complete dataset."""
 
 from collections.abc import Mapping
 from pathlib import Path

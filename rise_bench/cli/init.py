@@ -92,7 +92,7 @@ def init(
 
 
 def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
-    """What the data is, in lines."""
+    """Yield lines that describe the data."""
     of = f", {detected.kind} ({detected.format})" if detected.kind else ""
     yield f"{wanted.pictures}: {detected.pictures} pictures{of}"
     if detected.classes:

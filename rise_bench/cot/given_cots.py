@@ -34,7 +34,7 @@ class GivenCots:
 
     @property
     def options(self) -> dict[str, str]:
-        """What a manifest says of them."""
+        """Options for the manifest."""
         content = json.dumps(sorted(self.texts.items())).encode()
         views = ["picture", *(["blind"] if self.blind else []), *(["empty"] if self.lift else [])]
         return {

@@ -35,8 +35,8 @@ def write_unverified(
 
     Args:
         benchmark: Benchmark with a train split, images included.
-        texts: Chain of thought by the id of its row; rows without one are left out.
-        provenance: How the texts were made.
+        texts: Chain of thought by the id of its row; rows without one are skipped.
+        provenance: Origin of the texts.
         out: Folder to make.
         overwrite: Replace other content of `out`.
 

@@ -1,1 +1,1 @@
-"""What people who own data do with it: start from pictures, annotate them, find wrong labels, review both."""
+"""Work on own data: start from pictures, annotate them, find wrong labels, review both."""

@@ -23,7 +23,7 @@ _COLUMNS = ("id", "action", "annotation", "note", "time_utc")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided of an item.
+    """Decision on an item.
 
     Attributes:
         id: Id of the item.
@@ -31,7 +31,7 @@ class Decision:
             decides nothing.
         annotation: The annotation that holds from now on, as JSON of `AnnotationKind.to_json`, in pixels of
             the original image; empty for `accept` and `skip`.
-        note: What the reviewer wrote.
+        note: Note of the reviewer.
         time_utc: When, in ISO 8601.
     """
 

@@ -27,13 +27,13 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class QueueHeader:
-    """What the items of a queue have in common.
+    """Header of a queue.
 
     Attributes:
         title: Title of the review, e.g. "Audit of pets".
         made_by: Command that wrote the queue: "audit", "annotate" or "collect".
         kind: Name of the kind of annotation.
-        order: What the items are sorted by, in words.
+        order: Sort order of the items, in words.
         classes: Class names of the annotations, if the kind has any.
         categories: Classes that are asked for one at a time, if there are any.
         pictures: Absolute folder that the items' images lie in; empty if they are rows of a dataset.
@@ -61,12 +61,12 @@ class ReviewItem:
         width_px: Width of the image as shown.
         height_px: Height of the image as shown.
         image: Path of the image inside `QueueHeader.pictures`; empty if it is that of the dataset's row.
-        question: What is asked of the image, as a sentence.
+        question: Question on the image.
         category: Class that is asked for; empty where there is none.
         given: Label that the data has; None for a new picture.
-        suggested: What the model says; None if it gave nothing that can be read.
-        reason: Why the model says so.
-        scores: Name of a score -> value; the first is what the queue is sorted by.
+        suggested: The model's annotation; None if it was unreadable.
+        reason: Chain of thought of the model.
+        scores: Name of a score -> value; the queue is sorted by the first.
         why: Why the item is in the queue, in sentences.
     """
 
@@ -109,7 +109,7 @@ class ReviewQueue:
 
     Attributes:
         folder: The folder.
-        header: What the items have in common.
+        header: Header of the queue.
         ids: Ids of the items, in order.
         ranks: First score of each item; None where it has none.
     """

@@ -87,8 +87,8 @@ class Manifest(_Strict):
         seed: Seed of the splits.
         counts: Split -> rows.
         paper_counts: Split -> rows that the paper states; None for datasets that it does not use.
-        differences: Where and why the counts differ from the paper's, in sentences.
-        drops: Reason -> source samples left out.
+        differences: Differences of the counts from the paper's with reasons, in sentences.
+        drops: Reason -> skipped source samples.
         partial: Whether the source was incomplete (`--allow-partial`).
         options: Options of the builder, e.g. `{"targets": "union"}`.
         versions: Versions of the packages that decide the bytes.

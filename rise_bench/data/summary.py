@@ -1,4 +1,4 @@
-"""What a built dataset holds: rows by class and split, images, and images that show nothing."""
+"""Summary of a built dataset: rows by class and split, images, and images that show nothing."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

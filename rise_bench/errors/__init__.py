@@ -46,11 +46,11 @@ class SubmissionError(RiseError):
 
 
 def of_os_error(error: OSError, path: object = None) -> PrerequisiteError:
-    """What the system refused, as an error that names the file and the way on.
+    """Return the error for a refusal of the operating system, with the file and the fix.
 
     Args:
         error: The refusal.
-        path: The file, where the refusal does not name it.
+        path: The file, if the refusal does not name it.
     """
     where = f"{error.filename or path}: " if error.filename or path else ""
     hint = _HINTS.get(error.errno or 0, "See to that")

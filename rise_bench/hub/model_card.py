@@ -97,7 +97,7 @@ def _base(facts: ModelFacts) -> str:
 
 
 def _source(spec: BenchmarkSpec | None) -> Markdown:
-    """Where the data is from; one of the user's own may not say."""
+    """Return the source of the data; empty if unknown."""
     return source_line(spec) if spec else Markdown("")
 
 

@@ -1,4 +1,4 @@
-"""What the card of a model shows of its own run: the data, the prompt, and one answer with its reward."""
+"""Example of a run for a model card: the data, the prompt, and one answer with its reward."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,9 +22,9 @@ class Example:
     """An answer of the model to a training sample.
 
     Attributes:
-        prompt: What it was asked beside the image.
-        answer: What it wrote; empty where the run logged no answers.
-        truth: The sample's annotation, as the model writes one.
+        prompt: Prompt beside the image.
+        answer: Answer of the model; empty if the run logged no answers.
+        truth: Ground truth of the sample, in the format of an answer.
         reward: Reward of the answer.
     """
 
@@ -36,7 +36,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run's data on this machine.
+    """Data of a run on this machine.
 
     Attributes:
         spec: The benchmark; None if it is not on this machine any more.

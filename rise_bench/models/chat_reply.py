@@ -19,7 +19,7 @@ def read_reply(body: bytes, tokens: TokenCount) -> list[str]:
 
     Args:
         body: Body of the reply.
-        tokens: What the reply says of its tokens is added here.
+        tokens: Counter to which the reply's token counts are added.
 
     Raises:
         OddReplyError: The body is not a chat completion.

@@ -1,4 +1,4 @@
-"""Which pictures of a batch are the same."""
+"""Equal pictures of a batch."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which prompts of a batch start alike: what can be read once, as lists of token ids."""
+"""Groups of prompts with the same start, which can be read once, as lists of token ids."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -16,7 +16,7 @@ class RaggedCache:
 
     Attributes:
         cache: Keys and values of each layer, shape (rows, heads, width, values of a head).
-        mask: Which places hold a token, bool, shape (rows, width).
+        mask: Whether each place holds a token, bool, shape (rows, width).
     """
 
     cache: Any
@@ -65,7 +65,7 @@ def read_tokens(
 
     Args:
         model: Model with a language-model head, unwrapped.
-        start: What the rows hold already, None for nothing; it is used up.
+        start: Cache of the rows so far, None for none; it is used up.
         tokens: Next token ids of each row, in any number.
         positions: Positions of these tokens in time, height and width, shape (3, tokens), for each row.
         padding: Token id in places without a token.

@@ -37,7 +37,7 @@ class Segment:
 
 
 class TreeLayout:
-    """Which packed positions see which."""
+    """Visibility between packed positions."""
 
     def __init__(self, segments: list[Segment], device: torch.device) -> None:
         self._segments, self._device = segments, device

@@ -35,7 +35,7 @@ class RewardRule:
         variant: Similarity variant.
         leak_term: Whether a CoT that leaks gets no reward (L of eq. 1).
         format_term: Whether a wrong format gets no reward (F of eqs. 1 and 9).
-        leak: What counts as a leak: the paper's `numbers` (or what a kind has in their place), or `strict`
+        leak: Rule for leaks: the paper's `numbers` (or what a kind has in their place), or `strict`
             (class names too).
         upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
         grounded: Effect of groundedness on eq. 1, beyond the paper: `none`; `gate` gives no reward below the
@@ -158,7 +158,7 @@ def cot_reward(
         gold: Ground truth of the sample.
         cot: Chain of thought R.
         reconstruction_text: Response of the model to the image and R alone.
-        answer_format: How the model states boxes; a reconstruction is always the answer only.
+        answer_format: Unit of boxes; a reconstruction is always the answer only.
         rule: Terms of the reward; the paper's if None.
         groundedness: Groundedness of the least grounded sentence, in nats per token, if the rule uses it.
 

@@ -1,4 +1,4 @@
-"""Which statements of chains of thought are true of their pictures, for any texts about rows of a dataset."""
+"""Check of statements in chains of thought against their pictures, for texts about rows of a dataset."""
 
 from __future__ import annotations
 

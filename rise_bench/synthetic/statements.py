@@ -1,4 +1,4 @@
-"""How cues are put into words, and which statements of a text are true of a picture.
+"""Statements: cues in words, and the check of a text's statements against a picture.
 
 A statement is a sentence of one of the forms below; other sentences state nothing that can be checked and are
 not counted. The check is case-insensitive and reads only what is drawn, so it is exact.

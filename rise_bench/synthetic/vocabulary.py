@@ -1,4 +1,4 @@
-"""What can be seen in a drawn picture: the vocabulary, the held-out pairs, and one seeded draw per row.
+"""Vocabulary of drawn pictures, held-out pairs, and one seeded draw per row.
 
 A cue is one visible property with a closed list of values. `shape` and `colour` exist in every benchmark, and
 five of their 25 pairs are held out: no training picture holds one, every test picture is about one.
@@ -48,7 +48,7 @@ class Thing:
 
     @property
     def place(self) -> str:
-        """Which ninth of the picture the centre lies in, for example "top left" or "centre"."""
+        """Ninth of the picture that contains the centre, for example "top left" or "centre"."""
         column = ("left", "", "right")[min(2, int(self.x * 3))]
         row = ("top", "", "bottom")[min(2, int(self.y * 3))]
         return f"{row} {column}".strip() or "centre"

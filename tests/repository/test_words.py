@@ -57,6 +57,22 @@ def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, text
 
 
+def docstrings(tree: ast.AST) -> Iterator[str]:
+    """Yield the docstrings of a module, its classes and functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def questions(docstring: str) -> list[str]:
+    """Return the first line and the lines of arguments that start with a question word."""
+    asking = r"(what|where|which|how|who|whose|told)\b"
+    argument = re.compile(rf"^ +\*{{0,2}}\w+: {asking}.*", re.IGNORECASE | re.MULTILINE)
+    first = docstring.partition("\n")[0]
+    asked = [first] if re.match(asking, first, re.IGNORECASE) else []
+    return asked + [match[0].strip() for match in argument.finditer(docstring)]
+
+
 def terms(text: str) -> list[str]:
     """Return the terms to write instead of what a text says."""
     prose = CODE.sub("", text)
@@ -84,6 +100,19 @@ def test_docstrings_and_messages_use_the_terms_of_the_field(trees: dict[Path, as
         if path != lexicon
         for line, text in texts(tree)
         for term in terms(text)
+    ]
+    assert not bad, "\n".join(bad)
+
+
+def test_docstrings_say_what_a_thing_is(trees: dict[Path, ast.AST]) -> None:
+    """First lines and arguments have no question word: "Settings of a study", not "What is asked for"."""
+    later = Path("rise_bench/annotations/base.py")
+    bad = [
+        f"{path}: {line}"
+        for path, tree in trees.items()
+        if path != later
+        for docstring in docstrings(tree)
+        for line in questions(docstring)
     ]
     assert not bad, "\n".join(bad)
 
@@ -138,6 +167,11 @@ def test_a_name_counts(code: str) -> None:
 )
 def test_a_term_counts(text: str) -> None:
     assert terms(text)
+
+
+@pytest.mark.parametrize("text", ["What is asked for.", "A.\n\nArgs:\n    progress: Told how far it is."])
+def test_a_question_counts(text: str) -> None:
+    assert questions(text)
 
 
 @pytest.mark.parametrize(

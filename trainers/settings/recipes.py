@@ -31,7 +31,7 @@ class Recipe:
 
     Attributes:
         name: `PLACE/STAGE`, or `PLACE/VARIANT`.
-        title: What it trains.
+        title: Title of the recipe.
         notes: Hardware, commands before and after, switches; by label.
         settings: Its settings, as the tree of a recipe file.
     """

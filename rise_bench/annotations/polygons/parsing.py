@@ -45,7 +45,7 @@ class _List:
 
     Attributes:
         numbers: Numbers directly in it.
-        inner: What the brackets in it state, in order; None for something between them.
+        inner: Outlines of the brackets in it, in order; None for something between them.
         pure: Whether all of it is numbers and lists of numbers.
         unclear: Whether one of the lists in it has a number beside something else.
     """

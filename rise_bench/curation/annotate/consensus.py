@@ -19,7 +19,7 @@ NOTHING_VALID = "nothing_valid"
 
 
 class Sample(NamedTuple):
-    """What one response states: an annotation or None, its reason, and "ok" or why it cannot be read."""
+    """Reading of one response: an annotation or None, its reason, and "ok" or why it is unreadable."""
 
     annotation: Annotation | None
     reason: str
@@ -33,7 +33,7 @@ def read_sample(spec: BenchmarkSpec, asked: Gold, text: str, answer_format: Answ
         spec: Benchmark whose question was asked.
         asked: The picture, with any annotation.
         text: The response.
-        answer_format: How the answer was asked for.
+        answer_format: Requested format of the answer.
     """
     kind = KINDS[spec.kind]
     reading = read_response(text, spec.kind, spec.classes, style=answer_format.style)
@@ -52,7 +52,7 @@ def consensus(kind: AnnotationKind[Annotation], samples: Sequence[Sample], categ
 
     Args:
         kind: The kind of annotation.
-        samples: What was read, at least one.
+        samples: Readings, at least one.
         category: Class that was asked for.
     """
     annotations = [sample.annotation for sample in samples]

@@ -59,7 +59,7 @@ def create(
 
 
 class CvatFunction:
-    """What `cvat_sdk.auto_annotation` calls a detection function."""
+    """Detection function, as `cvat_sdk.auto_annotation` defines it."""
 
     def __init__(self, job: AnnotateJob) -> None:
         """Load the model of a run, of which only question and model are used."""

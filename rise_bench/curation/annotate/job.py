@@ -1,4 +1,4 @@
-"""What an annotation run is asked for."""
+"""Job of an annotation run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,13 +24,13 @@ class AnnotateJob:
 
     Attributes:
         run: Pictures, question and model.
-        out: Folder of the results; the log of responses in it lets a rerun go on.
-        load: Loads the model.
-        sampling: What names the model and how tokens are drawn; a rerun must name the same.
-        max_length: Tokens of a response.
-        answer_format: How the model states boxes.
+        out: Folder of the results; its log of responses lets a rerun continue.
+        load: Function that loads the model.
+        sampling: Name of the model and sampling settings; a rerun must have the same.
+        max_length: Largest length of a response in tokens.
+        answer_format: Style and unit of the answers.
         formats: Names of the formats that are written beside `annotations.jsonl`.
-        judging: How groundedness is judged; None leaves it out.
+        judging: Settings of the groundedness judge; None for no judge.
     """
 
     run: AnnotationRun
@@ -53,7 +53,7 @@ class AnnotateJob:
         return self.run.categories or ("",)
 
     def settings(self) -> dict[str, Any]:
-        """What responses depend on."""
+        """Return the settings that responses depend on."""
         settings = {
             "benchmark": self.run.spec.to_json(),
             "question": self.run.question,

@@ -1,4 +1,4 @@
-"""Which model answers, and how it states boxes."""
+"""Choice of the model that answers, and its format of answers."""
 
 import json
 from dataclasses import replace

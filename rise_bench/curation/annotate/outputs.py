@@ -57,8 +57,8 @@ def write_outputs(
     Args:
         job: The run.
         answers: Its answers.
-        asked: What was asked now.
-        judge: What the judge of groundedness says of itself; empty without one.
+        asked: Counts of the questions.
+        judge: The groundedness judge's description of itself; empty without one.
         progress: Called with the number of pictures just written.
 
     Returns:

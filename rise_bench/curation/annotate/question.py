@@ -18,7 +18,7 @@ def annotation_run(
         pictures: Folder of the pictures.
         benchmark: Name or folder of the benchmark; one of the catalogue need not be built.
         categories: Classes to ask for one at a time, by commas; those of the benchmark if empty.
-        question: What stands for `{question}`.
+        question: Text for `{question}`.
         samples: Answers to each question.
         model: Name of the model.
 

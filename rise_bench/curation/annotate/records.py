@@ -1,4 +1,4 @@
-"""What an annotation run says of its pictures, as its outputs are given it."""
+"""Records of an annotation run: its pictures and their answers, for the outputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of a picture, for one class where classes are asked for one at a time.
+    """Answer of a model to a picture; to one class if classes are asked for one at a time.
 
     Attributes:
-        category: Class that was asked for; empty where there is none.
+        category: Class that was asked for; empty without classes.
         annotation: In pixels of the picture as shown; None if no sample could be read.
         reason: Chain of thought of the sample that was taken.
         reading: "ok", or why there is no annotation.
@@ -91,7 +91,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class AnnotationRun:
-    """What all pictures of a run have in common.
+    """Settings of an annotation run.
 
     Attributes:
         pictures: Absolute folder of the pictures.

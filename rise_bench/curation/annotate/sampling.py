@@ -28,7 +28,7 @@ _Question = tuple[str, Prompt]
 
 @dataclass(slots=True)
 class Asked:
-    """What a run asked.
+    """Counts of a run's questions.
 
     Attributes:
         answered: Questions that were answered now.

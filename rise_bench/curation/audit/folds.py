@@ -20,7 +20,7 @@ from rise_bench.experiments.jobs import Progress as JobProgress
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """How the models of the folds are trained and asked.
+    """Settings of the models of the folds.
 
     Attributes:
         count: Number of folds, at least 2.
@@ -70,13 +70,13 @@ def cross_fit(
 ) -> Answers:
     """Train a model for each fold on the others, and ask it about the fold.
 
-    What is finished is not done again; the training data of a fold are deleted when it is answered.
+    Finished folds are not repeated; the training data of a fold are deleted when it is answered.
 
     Args:
         dataset: Dataset with images.
         splits: Splits that the rows are of.
         ids: Rows to answer.
-        folds: How.
+        folds: Settings of the folds.
         work: Folder of runs and logs.
         progress: Called with (rows answered, rows in all).
         training: Called with the progress of a training.

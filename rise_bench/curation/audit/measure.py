@@ -1,4 +1,4 @@
-"""How well scores find planted errors."""
+"""Measures of how well scores find planted errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ FIGURES = {"auroc": "AUROC", "average_precision": "AP"} | {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How well a score finds the wrong labels.
+    """Result of a score on planted errors.
 
     Attributes:
         rows: Rows that have the score.

@@ -21,8 +21,8 @@ def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: 
     """Write the files of an audit and return its summary.
 
     Args:
-        audit: What was asked.
-        audited: What came out.
+        audit: Settings of the audit.
+        audited: Its results.
         page_rows: Labels on the page, the most suspicious first.
         tasks: Labels that become tasks of Label Studio; 0 writes none.
     """

@@ -21,9 +21,9 @@ class Change:
 
     Attributes:
         labels: New label by row id.
-        notes: What the copy's manifest says of them, in sentences.
-        options: What it says of them by name.
-        files: Texts that lie beside the manifest, by file name.
+        notes: Sentences on them for the copy's manifest.
+        options: Options on them for the copy's manifest, by name.
+        files: Further texts in the copy's folder, by file name.
     """
 
     labels: Mapping[str, Annotation] = field(default_factory=dict)
@@ -46,7 +46,7 @@ def write_copy(
     Args:
         dataset: Dataset with images.
         out: Folder to make.
-        change: What is changed.
+        change: The changes.
         train: Takes a row id: the copy has a train split of these rows, whatever split they are of, and
             nothing else. None keeps every row in its split.
         overwrite: Replace what is at `out`.

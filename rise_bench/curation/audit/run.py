@@ -39,7 +39,7 @@ class Audit:
         cots: Chains of thought that explain the labels.
         reasoner: Model of the closed loop; without `cots` for the given labels, and for the model's own.
         rollouts: Rollouts of each label.
-        answerer: How image-only answers come about: by cross-fitting, by a ready model, from a file, or not.
+        answerer: Source of image-only answers: cross-fitting, a ready model, a file, or None.
         samples: Answers per row of a ready model.
         seed: Seed of sampling and of planted errors.
         planted: Share of the labels that are made wrong; 0 audits the labels as they are.
@@ -105,7 +105,7 @@ class Audited:
         dataset: The dataset whose labels were scored: with planted errors, their copy.
         rows: Its rows, the most suspicious first.
         errors: Name of the planted error by row id.
-        measured: How well each score finds planted errors, by its name; empty without any.
+        measured: Results of each score on planted errors, by its name; empty without any.
     """
 
     dataset: BenchmarkDataset

@@ -17,7 +17,7 @@ class Score:
     """A score of labels.
 
     Attributes:
-        title: How tables call it.
+        title: Title in tables.
         low_is_suspicious: Direction.
     """
 
@@ -35,20 +35,20 @@ SCORES: Mapping[str, Score] = {
     "cleanlab": Score("cleanlab on the model's answers"),
 }
 
-#: What `suspicion` is the mean rank of; chosen on planted errors, the same for every dataset (docs/audit.md).
+#: Scores whose mean rank is `suspicion`; chosen on planted errors, for every dataset (docs/audit.md).
 COMBINED = ("reward", "group_mean", "answer_similarity")
 
 
 @dataclass(frozen=True, slots=True)
 class RowScores:
-    """What an audit says of a label.
+    """Scores of a label in an audit.
 
     Attributes:
         split: Split of the row.
         gold: The row with the label it has.
         own: The model's own label; None if no answer could be read.
         reason: Chain of thought of the best rollout that explains the given label.
-        scores: Score by name; those that a row lacks are left out.
+        scores: Score by name; scores that a row lacks are absent.
         suspicion: From 0 to 1, the most suspicious label last.
     """
 

@@ -1,4 +1,4 @@
-"""What changed in a recipe, or in the data, since its stages ran, and which stages that touches."""
+"""Changes of a recipe or its data since its stages ran, and the stages to repeat."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Changes:
 
     @property
     def text(self) -> str:
-        """What changed, in words."""
+        """Description of the changes."""
         parts = [f"{key} was {_shown(old)}, is {_shown(new)}" for key, (old, new) in self.settings.items()]
         return "; ".join(parts) or "the folder lies elsewhere, or rise-bench is another version"
 

@@ -1,4 +1,4 @@
-"""Which stages a recipe has, and with which settings: by the model that was named and by this machine."""
+"""Choice of a recipe's stages and settings, by the named model and this machine."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _trained(
 
 
 def _preflight(recipe: Recipe, plan: Plan) -> Iterator[str]:
-    """What pre-flight says of the first training: memory, disk, hours, problems."""
+    """Yield the pre-flight of the first training: memory, disk, hours, problems."""
     if not find_spec("trl"):
         yield "Trainings need the extra train: pip install 'rise-bench[train]'."
         return

@@ -1,4 +1,4 @@
-"""Which trainings this machine can do: its GPUs, and settings under which a model fits."""
+"""Trainings that this machine can do: its GPUs, and settings under which a model fits."""
 
 from __future__ import annotations
 

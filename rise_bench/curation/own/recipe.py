@@ -28,7 +28,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DataSection:
-    """What the dataset is built from."""
+    """Source of the dataset."""
 
     pictures: Text
     labels: Text = ""
@@ -79,10 +79,10 @@ class Recipe:
 
     Attributes:
         name: Name of the dataset.
-        data: What it is built from.
-        out: Folder of everything that is made, relative to the recipe.
+        data: Source of the dataset.
+        out: Folder of all results, relative to the recipe.
         seed: Seed of splits and trainings.
-        scale: Whose settings the trainings have where the recipe says nothing: `paper`, `world`, `smoke`.
+        scale: Scale of the trainings' default settings: `paper`, `world`, `smoke`.
         shots: Training pictures: 4-shot, 16-shot or full.
         endpoint: Model that writes the chains of thought; None if RISE-CoT trains one.
         model: Settings of the model that both trainings start from.
@@ -90,7 +90,7 @@ class Recipe:
         rise_cot: Settings of RISE-CoT; None without that training.
         collect: The dataset of chains of thought.
         rise_r1: Settings of RISE-R1; None without that training.
-        eval: How its model is scored; None for no scores.
+        eval: Settings of the evaluation; None for no scores.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -108,7 +108,7 @@ def _chains_of_thought(plan: Plan, dataset: BenchmarkDataset) -> dict[str, Any]:
 
 
 def _format(plan: Plan) -> AnswerFormat:
-    """How the model that wrote the chains of thought states boxes."""
+    """Return the format of answers of the model that wrote the chains of thought."""
     if plan.recipe.rise_cot is None:
         return DEFAULT_FORMAT
     return plan.recipe.training_config("rise_cot", str(plan.file)).model.answer_format

@@ -102,7 +102,7 @@ def states(plan: Plan) -> list[StageState]:
 
 
 def summary(plan: Plan) -> dict[str, Any]:
-    """What there is: the stages that are done, counts of chains of thought, scores, places."""
+    """Return the state of a run: finished stages, counts of chains of thought, scores, paths."""
     done = [state.stage for state in states(plan) if state.done]
     data: dict[str, Any] = {"out": str(plan.out), "done": done}
     if "collect" in done:

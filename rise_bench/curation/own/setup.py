@@ -64,7 +64,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What `init` wrote: the plan, the dataset's manifest, and why the recipe is as it is."""
+    """Results of `init`: the plan, the dataset's manifest, and the reasons for the recipe."""
 
     plan: Plan
     manifest: Manifest

@@ -43,7 +43,7 @@ def make_app(review: Review, *, token: str, cookie: str) -> Starlette:
     """Return the application of a review.
 
     Args:
-        review: What is reviewed.
+        review: The review.
         token: The secret in the address.
         cookie: Name of the cookie that holds it.
     """

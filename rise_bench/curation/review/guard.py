@@ -1,4 +1,4 @@
-"""Who may speak to the server: the browser that was given the token, on a page of this server.
+"""Access to the server: only for the browser that has the token, on a page of this server.
 
 The server listens on loopback, which any page in a browser and any user of the machine can reach. Every
 request needs the token, in a cookie that the first request exchanges it for; a host name that is not of

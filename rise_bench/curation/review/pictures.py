@@ -13,7 +13,7 @@ def browser_image(data: bytes, name: str) -> tuple[bytes, str]:
 
     Args:
         data: Encoded image; sent as it is where browsers agree on it, and as PNG if not.
-        name: What an error calls it.
+        name: Name of the image in errors.
 
     Raises:
         DataError: The file is not an image that can be opened.

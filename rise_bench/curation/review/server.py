@@ -41,7 +41,7 @@ def serve(
     """Serve the page of a review until Ctrl-C.
 
     Args:
-        review: What is reviewed.
+        review: The review.
         port: Port on loopback; any free one if 0.
         browser: Open the page in the browser.
         started: Called with the address once it can be opened.

@@ -35,7 +35,7 @@ class ConflictError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which items are looked at.
+    """Selection of items.
 
     Attributes:
         show: "all", "undecided", "decided" or an action.
@@ -112,9 +112,9 @@ class Review:
         Args:
             index: Place of the item.
             version: Version of the decision that the reader saw.
-            action: What is decided.
+            action: The action.
             values: The edited annotation, as `AnnotationKind.to_json` writes it.
-            note: What the reviewer wrote.
+            note: Note of the reviewer.
 
         Raises:
             ConflictError: If the decision was changed in the meantime.

@@ -1,4 +1,4 @@
-"""What can be reviewed: the queue of an audit or an annotation run, and the rows of a CoT dataset."""
+"""Sources of a review: the queue of an audit or an annotation run, and the rows of a CoT dataset."""
 
 import json
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ class Source(Protocol):
     """Items in the order in which they are looked at; `ReviewQueue` is one.
 
     Attributes:
-        header: What the items have in common.
+        header: Header of the queue.
         ids: Ids of the items, in order.
-        ranks: What each is sorted by, if there is a number.
+        ranks: Value that each item is sorted by; None without one.
     """
 
     header: QueueHeader
@@ -45,7 +45,7 @@ class CotSource:
     """The rows of a CoT dataset, lowest reward first; memory holds ids and rewards, and one row at a time.
 
     Attributes:
-        header: What the items have in common.
+        header: Header of the queue.
         ids: Ids of the rows, in order.
         ranks: Their rewards.
     """

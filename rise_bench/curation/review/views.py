@@ -1,4 +1,4 @@
-"""What the page is told, as JSON values: the review, a page of its list, an item."""
+"""JSON values for the page: the review, a page of its list, an item."""
 
 import math
 from dataclasses import asdict
