@@ -1,4 +1,4 @@
-"""Source plans of the drawn benchmarks, for `rise-bench build moods|scenes|kinds|drawn_counting`."""
+"""Source plans of the drawn benchmarks, for `rise-bench build moods` and the others."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ _NOTES = {
     "test": "Test pictures are about (shape, colour) pairs that no training picture shows.",
     "validation": "Drawn to choose settings: its test rows are pictures like those of training, but others.",
 }
-_OTHER_SHAPES = (
-    "Test rows are pictures like those of training, but others; the out-of-domain test shows other shapes."
+_LIKE_TRAINING = (
+    "Test rows are pictures like those of training, but others; the out-of-domain test shows other"
 )
+_FURTHER = {
+    "drawn_counting": f"{_LIKE_TRAINING} shapes.",
+    "drawn_changes": f"{_LIKE_TRAINING} shapes, the second picture seen by a camera that has moved.",
+}
 
 
 def plan(
@@ -35,7 +39,7 @@ def plan(
     """Draw a benchmark.
 
     Args:
-        benchmark: moods, scenes, kinds or drawn_counting.
+        benchmark: moods, scenes, kinds, drawn_counting or drawn_changes.
         train: Number of training rows; None for the default of `DEFAULT_COUNTS`.
         test: Number of test rows, and of each out-of-domain test; None for the default.
         seed: Seed of the pictures.
@@ -75,6 +79,7 @@ def plan(
                     license=spec.license,
                     where=row.source_id,
                     size_px=(side_px, side_px),
+                    more_images=row.render_further(side_px),
                 )
             )
             done += 1
@@ -86,7 +91,7 @@ def plan(
         categories=SHAPES if benchmark == "scenes" else (),
         notes=(
             "Drawn by rise-bench; `source_id` gives back every cue of a picture (docs/world.md).",
-            _OTHER_SHAPES if more_tests else _NOTES[test_split],
+            _FURTHER[benchmark] if more_tests else _NOTES[test_split],
         ),
         options={"world_version": world_version(benchmark), "side_px": str(side_px)},
         more_tests={split: rows[split] for split in splits[2:]},

@@ -140,6 +140,28 @@ BENCHMARKS: dict[str, BenchmarkSpec] = {
                     license_note="Drawn by this project; free to use.",
                     citation="Drawn by rise-bench, docs/world.md",
                 ),
+                BenchmarkSpec(
+                    name="drawn_changes",
+                    kind="steps",
+                    metric="step_score",
+                    question=(
+                        "The first image shows objects before, the second after one to four changes. "
+                        "{question} Which changes were made? A position is where an object moved to, as the "
+                        "first image is seen."
+                    ),
+                    classes=(
+                        "change_shape(disc|star|ring|cross|moon)",
+                        "change_colour(red|blue|white|black|yellow)",
+                        "change_texture(plain|striped|dotted|checked)",
+                        "change_size(small|large)",
+                        "change_position(left|right|up|down)",
+                    ),
+                    images="embed",
+                    license="cc0-1.0",
+                    license_note="Drawn by this project; free to use.",
+                    citation="Drawn by rise-bench, docs/world.md",
+                    images_per_row=2,
+                ),
             )
         ),
         *REASON_RFT,

@@ -15,6 +15,7 @@ TEST_PARTS = {
     "transformation_left": ("transformation", "ood_left"),
     "transformation_right": ("transformation", "ood_right"),
     "drawn_counting_ood": ("drawn_counting", "ood"),
+    "drawn_changes_ood": ("drawn_changes", "ood"),
 }
 
 

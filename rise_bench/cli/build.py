@@ -239,6 +239,7 @@ _drawn("moods", "Drawn here: the mood of a picture, a distribution over seven em
 _drawn("scenes", "Drawn here: the objects that a question is about, as boxes.")
 _drawn("kinds", "Drawn here: the kind of object in a picture, one of 20 classes.")
 _drawn("drawn_counting", "Drawn here: how many objects fit a description, from 0 to 6.")
+_drawn("drawn_changes", "Drawn here: what changed from one picture to another, one to four calls.")
 
 
 def _plan(builder: str, **options: Any) -> "SourcePlan":

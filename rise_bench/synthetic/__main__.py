@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,7 @@ from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import fit_baselines, kind_of, similarity
+from rise_bench.annotations.steps.values import Steps
 from rise_bench.annotations.value.values import Value
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.parts import parts_of
@@ -31,9 +33,9 @@ from rise_bench.synthetic.rows import (
     Split,
     drawn_rows,
 )
-from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS
+from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS, Picture
 
-BENCHMARKS: tuple[DrawnBenchmark, ...] = ("moods", "scenes", "kinds", "drawn_counting")
+BENCHMARKS: tuple[DrawnBenchmark, ...] = get_args(DrawnBenchmark)
 
 Reader = Callable[[DrawnRow, Gold], Annotation]
 
@@ -79,10 +81,18 @@ def readers(benchmark: DrawnBenchmark) -> dict[str, Reader]:
         )
     elif benchmark == "drawn_counting":
         best["counts every object, whatever is asked"] = lambda row, _gold: Value(str(len(row.truth)))
+    elif benchmark == "drawn_changes":
+        best["finds the first change only"] = lambda _row, gold: _calls(gold, slice(1))
+        best["finds what changes, not to what"] = lambda _row, gold: _calls(gold, slice(None), value="?")
     else:
         best["sees the texture, not the shape"] = lambda row, gold: _flat(gold, dict(row.truth)["texture"], 0)  # type: ignore[arg-type]
         best["sees the shape, not the texture"] = lambda row, gold: _flat(gold, dict(row.truth)["shape"], 1)  # type: ignore[arg-type]
     return best
+
+
+def _calls(gold: Gold, part: slice, **known: str) -> Steps:
+    truth = cast(Steps, gold.annotation)
+    return Steps(truth.classes, tuple(call._replace(**known) for call in truth.calls[part]))
 
 
 def _flat(gold: Gold, word: str, position: int) -> Distribution:
@@ -114,8 +124,13 @@ def tests(benchmark: DrawnBenchmark) -> tuple[Split, ...]:
 
 def sheet(columns: int = 8) -> Image.Image:
     """Return a contact sheet: a row of training pictures of each benchmark and one of its last test."""
+
+    def pictures(benchmark: DrawnBenchmark, split: Split) -> list[Picture]:
+        all_ = chain.from_iterable(row.pictures for row in drawn_rows(benchmark, split, columns))
+        return list(islice(all_, columns))
+
     rows = [
-        np.hstack([draw(row.picture).pixels for row in drawn_rows(benchmark, split, columns)])
+        np.hstack([draw(picture).pixels for picture in pictures(benchmark, split)])
         for benchmark in BENCHMARKS
         for split in ("train", tests(benchmark)[-1])
     ]

@@ -9,13 +9,14 @@ from typing import Literal, cast, get_args
 
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.steps.values import Steps
 from rise_bench.annotations.value.values import Value
 from rise_bench.errors import DataError
-from rise_bench.synthetic import counting, kinds, moods, scenes
+from rise_bench.synthetic import changes, counting, kinds, moods, scenes
 from rise_bench.synthetic.drawing import SIDE_PX, draw, encode_jpeg
 from rise_bench.synthetic.vocabulary import VERSIONS, Picture, Thing, row_random, source_id
 
-DrawnBenchmark = Literal["moods", "scenes", "kinds", "drawn_counting"]
+DrawnBenchmark = Literal["moods", "scenes", "kinds", "drawn_counting", "drawn_changes"]
 Split = Literal["train", "validation", "test", "ood"]
 Truth = dict[str, str] | tuple[Thing, ...]
 
@@ -24,6 +25,7 @@ DEFAULT_COUNTS: dict[str, tuple[int, int]] = {
     "scenes": (500, 200),
     "kinds": (500, 200),
     "drawn_counting": (700, 210),
+    "drawn_changes": (600, 200),
 }
 """(train, test) rows that `rise-bench build` draws unless told otherwise."""
 
@@ -42,6 +44,7 @@ class DrawnRow:
         category: Shape of the targets (scenes), else empty.
         targets: Positions of the targets (scenes) or of what is counted (drawn_counting), else empty.
         answer: The annotation, if it is not boxes and does not follow from the cues.
+        after: Second picture of the row, if it has one (drawn_changes); `truth` has the things of both.
     """
 
     source_id: str
@@ -51,11 +54,21 @@ class DrawnRow:
     category: str = ""
     targets: tuple[int, ...] = ()
     answer: Annotation | None = None
+    after: Picture | None = None
 
     def render(self, side_px: int = SIDE_PX) -> tuple[bytes, Annotation]:
         """Draw the row: JPEG bytes of a square image and its annotation (boxes in pixels of that image)."""
         drawing = draw(self.picture, side_px)
         return encode_jpeg(drawing.pixels), self.annotation(drawing.boxes_xywh_px)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Pictures of the row, in order."""
+        return (self.picture,) if self.after is None else (self.picture, self.after)
+
+    def render_further(self, side_px: int = SIDE_PX) -> tuple[bytes, ...]:
+        """Draw the pictures after the first, as JPEG bytes."""
+        return tuple(encode_jpeg(draw(picture, side_px).pixels) for picture in self.pictures[1:])
 
     def annotation(self, boxes_xywh_px: Sequence[tuple[float, float, float, float]]) -> Annotation:
         """Return the annotation, given the boxes of all drawn things."""
@@ -105,11 +118,25 @@ def _counting_row(seed: int, split: Split, index: int) -> DrawnRow:
     )
 
 
+def _changes_row(seed: int, split: Split, index: int) -> DrawnRow:
+    rng = row_random("drawn_changes", seed, split, index)
+    drawn = changes.sample_changes(rng, 1 + index % changes.MOST_CHANGES, out_of_domain=split == "ood")
+    return DrawnRow(
+        source_id("drawn_changes", seed, split, index),
+        drawn.before,
+        (*drawn.before.things, *drawn.changed),
+        drawn.question,
+        answer=Steps(changes.FUNCTIONS, drawn.calls),
+        after=drawn.after,
+    )
+
+
 _ROW: dict[str, Callable[[int, Split, int], DrawnRow]] = {
     "moods": _moods_row,
     "scenes": _scenes_row,
     "kinds": _kinds_row,
     "drawn_counting": _counting_row,
+    "drawn_changes": _changes_row,
 }
 
 

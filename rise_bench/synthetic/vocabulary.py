@@ -10,7 +10,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-VERSIONS = {"moods": "1", "scenes": "2", "kinds": "1", "drawn_counting": "1"}
+VERSIONS = {"moods": "1", "scenes": "2", "kinds": "1", "drawn_counting": "1", "drawn_changes": "1"}
 """Version of each benchmark; it is part of every row's random stream and id."""
 
 DRAWING_VERSION = "2"

@@ -1,6 +1,8 @@
-"""Reason-RFT's seven tasks, from the official layout through lmms-eval to the board."""
+"""Reason-RFT's seven tasks and a drawn stand-in, from the source through lmms-eval to the board."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +25,20 @@ from rise_bench.leaderboards.verification.gold_board import BoardSettings, load_
 from rise_bench.leaderboards.web.build import build_site
 
 from ..leaderboards.conftest import make_parts
-from ..support.drawn_data import picture_key_of
+from ..support.drawn_data import picture_key_of, write_drawn
 from ..support.made_reason_rft import reason_rft
 from ..support.openai_server import OpenAIServer, serve
 from .conftest import Run, think_answer
 
-NAMES = tuple(spec.name for spec in REASON_RFT)
+NAMES = (*(spec.name for spec in REASON_RFT), "drawn_changes", "drawn_changes_ood")
+
+#: Benchmarks whose first answer is one value, and wrong.
+VALUES = tuple(spec.name for spec in REASON_RFT if spec.images_per_row == 1)
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """The seven benchmarks, what a model says to each sample, and the results that lmms-eval wrote."""
+    """The benchmarks, what a model says to each sample, and the results that lmms-eval wrote."""
 
     benchmarks: dict[str, BenchmarkDataset]
     answers: dict[str, str]
@@ -49,7 +54,8 @@ def tasks(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Tasks:
     for task in FILES:
         plan = builder.plan(reason_rft(root / "sources" / task, task), task=task)
         write_dataset(plan, root / task, workers=1, allow_partial=True)
-        assert check_folder(root / task) == []
+    write_drawn(root / "drawn_changes", "drawn_changes", train=4, test=3)
+    assert [check_folder(root / name) for name in (*FILES, "drawn_changes")] == [[]] * 4
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RISE_BENCH_DATA", str(root))
         benchmarks = {name: find_benchmark(name) for name in NAMES}
@@ -61,7 +67,15 @@ def tasks(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Tasks:
         ids |= {picture_key_of(pictures_of(row)[-1]): row["id"] for row in dataset.rows("test")}
     with serve(OpenAIServer(lambda picture, prompt: answers[ids[picture]])) as server:
         done = run(
-            *("rise_bench", "eval", "--tasks", "rise_reason", "--model", "openai", "--json"),
+            *(
+                "rise_bench",
+                "eval",
+                "--tasks",
+                "rise_reason,rise_drawn_changes*",
+                "--model",
+                "openai",
+                "--json",
+            ),
             *("--model_args", server.model_args, "--output_path", root / "results"),
             RISE_BENCH_DATA=str(root),
         )
@@ -78,9 +92,7 @@ def test_every_task_is_scored_beside_its_floors(tasks: Tasks) -> None:
         floors = score_baselines(dataset, resamples=0)
         assert task["floors"].keys() == floors.keys() != set()
         assert all(report.metrics[metric].value < 1 for report in floors.values())
-    accuracies = [
-        tasks.printed[f"rise_{n}"]["metrics"]["accuracy"]["value"] for n in NAMES if "transf" not in n
-    ]
+    accuracies = [tasks.printed[f"rise_{name}"]["metrics"]["accuracy"]["value"] for name in VALUES]
     assert accuracies == pytest.approx([2 / 3] * 4)
 
 
@@ -98,16 +110,17 @@ def test_score_gives_the_numbers_of_lmms_eval(tasks: Tasks) -> None:
 
 
 def test_the_model_is_asked_what_the_row_asks(tasks: Tasks) -> None:
-    assert len(tasks.prompts) == 7 * 3
+    assert len(tasks.prompts) == 9 * 3
     changes = [prompt for prompt in tasks.prompts if "The first image shows objects before" in prompt]
-    assert len(changes) == 3 * 3
-    assert all("change_size(object, small|medium|large)" in prompt for prompt in changes)
+    assert len(changes) == 5 * 3
+    sizes = Counter(re.search(r"change_size\(object, ([a-z|]+)\)", prompt)[1] for prompt in changes)
+    assert sizes == {"small|medium|large": 9, "small|large": 6}
     assert not any("<think> </think>" in prompt for prompt in tasks.prompts)
 
 
 def test_each_test_has_a_board_and_no_question_of_geomath_is_on_it(tasks: Tasks, tmp_path: Path) -> None:
     boards = {name: load_gold(dataset) for name, dataset in tasks.benchmarks.items()}
-    assert len({board.pin.content_sha256 for board in boards.values()}) == 7
+    assert len({board.pin.content_sha256 for board in boards.values()}) == 9
     for name, board in boards.items():
         parts = make_parts(board, responses={gold.id: tasks.answers[gold.id] for gold in board.golds})
         said = Submission.model_validate(parts.submission)
@@ -120,5 +133,6 @@ def test_each_test_has_a_board_and_no_question_of_geomath_is_on_it(tasks: Tasks,
     assert all(f'"{name}"' in json.dumps(table) for name in NAMES)
     for name in NAMES:
         samples = json.loads((site / "gold" / f"{name}.json").read_text())["samples"].values()
-        assert len(samples) == 3 and not any("image" in sample for sample in samples)
+        shown = tasks.benchmarks[name].spec.images == "embed"
+        assert len(samples) == 3 and {"image" in sample for sample in samples} == {shown}
         assert any("question" in sample for sample in samples) != name.startswith("structure")

@@ -35,6 +35,7 @@ HASHES = {
     "scenes": "55253364cf46dacf3d89707cf287027343a11ad455b9ce694cc6f36faed89e80",
     "kinds": "228d46244f99515fa649f3486fc8482a89039971e6746b7f83d59c49eab78f27",
     "drawn_counting": "4ba18bc6b3a4cf5459e2d0c55b0039d334c62c5f32f4e222a75761ae67dddfa8",
+    "drawn_changes": "c1706140ad11d95c8bfaa8adcba3fa22d0ab969c2a45c79e70cce567358a09ac",
 }
 INEXACT = ("sin", "cos", "tan", "exp", "log", "pow", "hypot", "atan2", "arctan2", "power", "float_power")
 
@@ -50,6 +51,7 @@ def digest(name: str) -> str:
         for row in drawn_rows(name, split, count):
             jpeg, annotation = row.render()
             content.update(jpeg + repr((row.source_id, row.question, row.category, annotation)).encode())
+            content.update(b"".join(row.render_further()))
     return content.hexdigest()
 
 
@@ -77,7 +79,7 @@ PROBE = (
     + """
 import numpy as np
 print(hash(np.sin(np.linspace(-60, 60, 100_000, dtype=np.float32)).tobytes()))
-for name in ("moods", "scenes", "kinds", "drawn_counting"):
+for name in ("moods", "scenes", "kinds", "drawn_counting", "drawn_changes"):
     print(digest(name))
 """
 )
