@@ -18,7 +18,7 @@ from rise_bench.catalog.stages import stage
 from rise_bench.cot.row_log import RowLog
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.trainers.data.grpo_rows import prompt_rows
-from rise_bench.trainers.data.training_data import TrainingData, open_training_data
+from rise_bench.trainers.data.training_data import TrainingData, open_grpo_data
 from rise_bench.trainers.phases.phase import attempt_name, run_phase
 from rise_bench.trainers.phases.resuming import ResumableGRPOTrainer
 from rise_bench.trainers.phases.trl_arguments import grpo_arguments, load_processor
@@ -34,8 +34,8 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 
 
 def train_grpo(config: TrainConfig, run: RunFolder, start: str | Path) -> Path:
-    """Run the GRPO phase from the checkpoint `start` on all samples and return the trained model's folder."""
-    data = open_training_data(config.data)
+    """Run the GRPO phase from the checkpoint `start` and return the trained model's folder."""
+    data = open_grpo_data(config)
     return run_phase(config, run, "grpo", start, partial(build, config, run, data))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rise_bench.annotations.metric import Metric, RankedScore
     from rise_bench.annotations.trainer_form import TrainerForms
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered"]
+SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered", "full"]
 
 #: How a person edits the values of `AnnotationKind.to_json`: `boxes`, lists `[x, y, w, h]` dragged over the
 #: image; `outlines`, lists of points `[x, y]` likewise; `shares`, a slider for each class that keep their sum

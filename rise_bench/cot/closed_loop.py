@@ -43,6 +43,7 @@ class LoopSettings:
         """Return the settings by the names under which a sweep records them."""
         data = asdict(self)
         del data["answer_format"]
+        del data["rule"]["format_bonus"]  # of think-answer rewards only
         return data | {"unit": self.answer_format.unit, "max_pixels": self.answer_format.max_pixels}
 
 

@@ -35,6 +35,8 @@ class RewardRule:
         variant: Similarity variant.
         leak_term: Whether a CoT that leaks gets no reward (L of eq. 1).
         format_term: Whether a wrong format gets no reward (F of eqs. 1 and 9).
+        format_bonus: Reason-RFT's sum instead of eq. 9's product: a right format is paid this much beside the
+            similarity, and the sum is divided by its largest value. Needs `format_term` off; eq. 1 has none.
         leak: Rule for leaks: the paper's `numbers` (or what a kind has in their place), or `strict`
             (class names too).
         upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
@@ -45,12 +47,14 @@ class RewardRule:
         grounded_swaps: Number of other images that a CoT is compared on.
 
     Raises:
-        ConfigError: `grounded_scale` is not above 0, or `grounded_swaps` below 1.
+        ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` beside
+            `format_term`.
     """
 
     variant: SimilarityVariant = "paper"
     leak_term: bool = True
     format_term: bool = True
+    format_bonus: float = 0.0
     leak: LeakRule = "numbers"
     upstream_leak_factor: float = 0.0
     grounded: GroundedRule = "none"
@@ -59,6 +63,11 @@ class RewardRule:
     grounded_swaps: int = 2
 
     def __post_init__(self) -> None:
+        if self.format_bonus < 0 or (self.format_bonus and self.format_term):
+            raise ConfigError(
+                f"reward.format_bonus = {self.format_bonus}: a bonus of 0 or more replaces the format term. "
+                "Set reward.format_term=false beside it."
+            )
         if not self.grounded_scale > 0:
             raise ConfigError(
                 f"reward.grounded_scale = {self.grounded_scale}: expected nats per token above 0. Raise it."
@@ -189,9 +198,13 @@ def r1_reward(
     *,
     rule: RewardRule | None = None,
 ) -> Verdict:
-    """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0."""
+    """Reward of a think-answer response (eq. 9): its similarity if the format is right, else 0.
+
+    With `rule.format_bonus`, Reason-RFT's: (similarity + bonus of a right format) / (1 + bonus), in [0, 1].
+    """
     rule = rule or _PAPER_RULE
     stated, reading = read_stated(gold, response, answer_format)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     reward = 0.0 if rule.format_term and not reading.format_ok else score
+    reward = (reward + rule.format_bonus * reading.format_ok) / (1 + rule.format_bonus)
     return Verdict(reward, score, False, False, reading.format_ok, reading.reason, stated)

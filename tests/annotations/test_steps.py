@@ -134,6 +134,9 @@ def test_the_assignment_is_the_best_of_all(true, stated):
     a, b = Steps(CLASSES, tuple(true)), Steps(CLASSES, tuple(stated))
     assert KIND.similarity(a, b) == pytest.approx(best / len(long)) == KIND.similarity(b, a)
     assert KIND.similarity(a, b, "ordered") <= KIND.similarity(a, b) + 1e-12
+    rest = list(stated)
+    whole = sum(call in rest and not rest.remove(call) for call in true)
+    assert KIND.similarity(a, b, "full") == pytest.approx(whole / len(long))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import render_gold
+from rise_bench.annotations.kinds import KINDS, render_gold
+from rise_bench.errors import ConfigError
 from rise_bench.prompts.templates import answer_only_text, think_answer_text
 from rise_bench.scoring.rewards import RewardRule, cot_format_ok, cot_reward, r1_reward
 
@@ -144,3 +145,25 @@ def test_reward_of_any_text_is_finite_and_in_0_1(cot, text):
 )
 def test_a_cot_is_a_narrative(cot, ok):
     assert cot_format_ok(cot) is ok
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("<think>It shines.</think><answer>{right}</answer>", 1.0),
+        ("<think>It shines.</think><answer>{wrong}</answer>", 0.5),
+        ("It shines. <answer>{right}</answer>", 0.5),
+        ("It shines. <answer>{wrong}</answer>", 0.0),
+    ],
+)
+def test_reason_rft_pays_a_similarity_and_a_format(response, expected):
+    gold = Gold("a", KINDS["value"].from_json(["7"], ()), 10, 10)
+    text = response.format(right="7", wrong="8")
+    rule = RewardRule(format_term=False, format_bonus=1.0)
+    assert r1_reward(gold, text, rule=rule).reward == expected
+
+
+@pytest.mark.parametrize("rule", [{"format_bonus": 1.0}, {"format_term": False, "format_bonus": -1.0}])
+def test_a_format_bonus_replaces_the_format_term(rule):
+    with pytest.raises(ConfigError, match=r"reward\.format_term=false"):
+        RewardRule(**rule)

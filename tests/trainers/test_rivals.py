@@ -19,7 +19,7 @@ from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
-from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import dump_config
@@ -86,6 +86,39 @@ def test_reason_rft_trains_on_every_chain_of_thought_and_then_on_rewards(smoke, 
     trained, final = weights(run.final_dir("sft")), weights(run.final_dir("grpo"))
     assert not same(weights(config.model.name), trained)
     assert same(trained, final)  # no reward differs, so GRPO moves nothing: it started from the SFT model
+
+
+def test_grpo_on_the_samples_that_sft_left_out(smoke, cots, toy, monkeypatch):
+    told = []
+    rows = sft.sft_rows
+    monkeypatch.setattr(sft, "sft_rows", lambda data, examples: told.extend(examples) or rows(data, examples))
+    own = [f"data.cots={cots(REWARDS)}", "data.cot_rows=3", "data.grpo_samples=rest"]
+    config = smoke("reason_rft", *own)
+    run = RunFolder.create(config)
+    reason_rft.train(config, run)
+    golds = open_training_data(config.data).golds
+    sft_ids = {golds[example.position].id for example in told}
+    assert len(sft_ids) == 3
+    assert open_grpo_data(config).images["source_sha256"] == [
+        sha
+        for gold, sha in zip(golds, open_training_data(config.data).images["source_sha256"], strict=True)
+        if gold.id not in sft_ids
+    ]
+    sampled = {located.row["id"] for located in read_rows([run.rollouts_dir])}
+    assert sampled and not sampled & sft_ids
+    assert {gold.id for gold in open_grpo_data(config).golds} == {gold.id for gold in toy.golds} - sft_ids
+    other = smoke("reason_rft", *own, "seed=1")
+    assert {gold.id for gold in open_grpo_data(other).golds} != {
+        gold.id for gold in open_grpo_data(config).golds
+    }
+
+
+def test_a_rest_has_to_be_there(smoke, cots):
+    config = smoke("reason_rft", f"data.cots={cots(REWARDS)}", "data.grpo_samples=rest")
+    with pytest.raises(ConfigError, match=r"Lower data\.cot_rows"):
+        open_grpo_data(config)
+    with pytest.raises(ConfigError, match=r"visual_rft has no phase on chains of thought"):
+        smoke("visual_rft", "data.grpo_samples=rest")
 
 
 def test_reason_rft_refuses_to_filter(smoke, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from datasets import Dataset, List
 from datasets import Image as ImageFeature
@@ -28,6 +30,11 @@ class TrainingData:
     golds: list[Gold]
     images: Dataset  #: memory-mapped, images still encoded; row i belongs to golds[i]
 
+    def without(self, ids: Collection[str]) -> TrainingData:
+        """The samples with other ids."""
+        kept = [i for i, gold in enumerate(self.golds) if gold.id not in ids]
+        return replace(self, golds=[self.golds[i] for i in kept], images=self.images.select(kept))
+
     def pictures(self, index: int) -> tuple[Image.Image, ...]:
         """Decode the images of `golds[index]`, in RGB and upright."""
         return tuple(decode_rgb(picture, self.golds[index].id) for picture in pictures_of(self.images[index]))
@@ -50,6 +57,20 @@ def open_training_data(data: DataConfig) -> TrainingData:
     encoded = ImageFeature(decode=False)
     images = images.cast_column(column, encoded if benchmark.spec.images_per_row == 1 else List(encoded))
     return TrainingData(benchmark.spec, benchmark.sha256, benchmark.golds("train", data.shots), images)
+
+
+def open_grpo_data(config: TrainConfig) -> TrainingData:
+    """Open the samples of the GRPO phase: all, or those whose chains of thought the SFT phase left out."""
+    data = open_training_data(config.data)
+    if config.data.grpo_samples == "all":
+        return data
+    rest = data.without(_texts(config))
+    if not rest.golds:
+        raise ConfigError(
+            f"data.grpo_samples = rest: the SFT phase has every sample of {data.spec.name}. "
+            "Lower data.cot_rows, or set data.grpo_samples=all."
+        )
+    return rest
 
 
 def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict[str, str] | None:
@@ -79,14 +100,24 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
             f"data.cot_subset = {config.data.cot_subset}: {stage.name} trains on all chains of thought. "
             "Set data.cot_subset=all, or train rise_r1."
         )
-    dataset = find_cots(name)
-    cots = dataset.texts(
-        min_reward=config.data.tau if high else None, min_groundedness=config.data.min_groundedness
-    )
+    cots = _texts(config)
     if data and not any(gold.id in cots for gold in data.golds):
         raise ConfigError(
-            f"{name} holds chains of thought for {dataset.spec.name}, none for a sample of "
+            f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
             f"{data.spec.name} at data.shots={config.data.shots}. Set "
             f"data.{stage.cots} to what `rise-bench collect` wrote for it."
         )
     return cots
+
+
+def _texts(config: TrainConfig) -> dict[str, str]:
+    """The chains of thought that the settings choose, by sample id."""
+    data = config.data
+    high = data.cot_subset == "high"
+    texts = find_cots(getattr(data, config.declared_stage.cots)).texts(
+        min_reward=data.tau if high else None, min_groundedness=data.min_groundedness
+    )
+    if not data.cot_rows:
+        return texts
+    drawn = sorted(texts, key=lambda uid: sha256(f"{config.seed}:{uid}".encode()).digest())[: data.cot_rows]
+    return {uid: texts[uid] for uid in drawn}

@@ -74,6 +74,8 @@ class DataConfig:
     min_groundedness: Number | None = (
         None  #: smallest groundedness of a CoT: nats per token of its worst sentence
     )
+    cot_rows: int = 0  #: chains of thought of the SFT phase, drawn by the seed; 0 takes all
+    grpo_samples: Literal["all", "rest"] = "all"  #: rest leaves out those of the SFT phase
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
     max_prompt_length: int = 1024  #: tokens, image tokens included; checked before the first step
 
@@ -189,6 +191,11 @@ class TrainConfig:
             )
         if self.reward.grounded != "none":
             self._check_grounded()
+        if self.data.grpo_samples == "rest" and not self.declared_stage.cots:
+            raise ConfigError(
+                f"data.grpo_samples = rest: {self.stage} has no phase on chains of thought. "
+                "Set data.grpo_samples=all."
+            )
         if not 0 <= self.data.tau <= 1:
             raise ConfigError(f"data.tau = {self.data.tau}: rewards lie in [0, 1]. Choose tau in that range.")
         _check_numbers(self)

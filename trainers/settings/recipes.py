@@ -1,8 +1,8 @@
 """Shipped recipes, composed of a place (benchmark or scale) and a stage: `emotion6/rise_cot`, `smoke/sft`.
 
 The defaults of `TrainConfig` are the paper's values. On top of them come the settings of the scale
-(`recipes/scales.yaml`), then those of the stage (`recipes/STAGE.yaml`). A benchmark of the paper has the
-scale `paper`, a drawn one `world`; a place may also be a scale itself.
+(`recipes/scales.yaml`), then those of the stage (`recipes/STAGE.yaml`). A benchmark has the scale that names
+it, else `paper`, or `world` if it is drawn; a place may also be a scale itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def compose(name: str) -> Recipe:
     layers = [_read(_SCALES)[scale], own.get("all"), own.get(scale), own.get("variants", {}).get(last)]
     recipe = Recipe(name, own.get("title", stage.name), settings={"stage": stage.name})
     for layer in filter(None, layers):
-        settings = {key: value for key, value in layer.items() if key != "notes"}
+        settings = {key: value for key, value in layer.items() if key not in ("notes", "benchmarks")}
         merge(recipe.settings, settings)
         for label, text in layer.get("notes", {}).items():
             recipe.notes[label] = "\n".join(filter(None, (recipe.notes.get(label), text.strip())))
@@ -97,8 +97,10 @@ def merge(settings: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 def _places() -> dict[str, str]:
     """Scale of each place."""
+    scales = _read(_SCALES)
+    named = {name: scale for scale, own in scales.items() for name in own.get("benchmarks", ())}
     drawn = {name: "paper" if spec.source_url else "world" for name, spec in BENCHMARKS.items()}
-    return drawn | {scale: scale for scale in _read(_SCALES)}
+    return drawn | named | {scale: scale for scale in scales}
 
 
 def _of_stage(stage: Stage) -> dict[str, Any]:

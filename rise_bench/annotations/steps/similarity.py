@@ -1,5 +1,7 @@
 """Matching of stated with true calls."""
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -34,13 +36,15 @@ def steps_similarity(gold: Steps, stated: Steps, variant: SimilarityVariant) -> 
     """Return the matched weight over the larger number of calls, in [0, 1].
 
     The order of the calls is ignored, but in the variant `ordered`: there matched calls have to be in the
-    same order on both sides.
+    same order on both sides. In the variant `full` a call that is partly right is worth nothing.
     """
     larger = max(len(gold.calls), len(stated.calls))
     if not larger:
         return 1.0
     if variant == "ordered":
         return _in_order(_weights(gold, stated)) / larger
+    if variant == "full":
+        return sum((Counter(gold.calls) & Counter(stated.calls)).values()) / larger
     return sum(weight for _, _, weight in match_calls(gold, stated)) / larger
 
 
