@@ -14,7 +14,7 @@ from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import CollectJob, collect
-from rise_bench.cot.dataset import VIEWS, open_cots, require_columns
+from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots, require_columns
 from rise_bench.cot.given_cots import GivenCots, read_cots
 from rise_bench.cot.row_log import read_rows
 from rise_bench.cot.share import Share
@@ -28,6 +28,7 @@ from ..data.test_check import edit_manifest
 from ..support.drawn_data import write_drawn
 from ..support.raw_server import http, raw_server
 from ..support.scripted_model import ScriptedModel
+from ..support.tiny_models import tiny  # noqa: F401  (fixture)
 
 EVEN = answer_only_text(json.dumps(dict.fromkeys(("joy", "fear"), 0.5)))
 GOOD, VAGUE, LEAKY = "Warm light and bright colours.", "There is a picture here.", "It is 80 per cent joy."
@@ -260,6 +261,17 @@ def test_the_command_asks_an_endpoint_with_and_without_the_picture(benchmark, go
     asked = [json.loads(body)["messages"][-1]["content"] for _, body in requests]
     pictures = [sum(part["type"] == "image_url" for part in content) for content in asked]
     assert sorted(pictures) == [0] * 6 + [1] * 12
+
+
+def test_a_local_model_and_a_judge(benchmark, golds, tmp_path, tiny):
+    file = write(tmp_path / "cots.jsonl", [{"id": uid, "cot": VAGUE} for uid in golds])
+    options = ["verify", file, "--benchmark", benchmark.root, "--model", tiny(), "--judge", tiny(), "--json"]
+    options += ["--judge-swaps", 1, "--reconstructions", 2, "--max-reconstruction-length", 8]
+    result = CliRunner().invoke(app, list(map(str, options)))
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert summary["rows"] == 6 and all(summary[name] is not None for name in (*VIEWS, *GROUNDED))
+    assert check_folder(Path(f"{file}.verified")) == []
 
 
 def test_the_command_prints_a_table(benchmark, golds, tmp_path):
