@@ -29,6 +29,8 @@ def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    from rise_bench.models.prepared_pictures import prepare_pictures_once
+
     checked = supported_model(name, revision)
     try:
         processor = AutoProcessor.from_pretrained(
@@ -40,6 +42,7 @@ def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any
     except OSError as error:
         raise ConfigError(f"no model {name!r}: {str(error).splitlines()[0]}") from error
     keep_end_tokens_only(model)
+    prepare_pictures_once(processor.image_processor)
     return processor, model, checked.revision
 
 
@@ -128,9 +131,11 @@ class LocalModel:
             drawing = {"temperature": self._sampling.temperature, "top_p": self._sampling.top_p, "top_k": 0}
             how = {"do_sample": True, "num_return_sequences": n, **drawing}
         drawn = how.get("num_return_sequences", 1)
+        shown = [image for prompt in prompts for image in prompt.images]
+        decoded = {image: decode_rgb(image) for image in set(shown)}
         inputs = self._processor(
             text=[self._chat(prompt) for prompt in prompts],
-            images=[decode_rgb(image) for prompt in prompts for image in prompt.images] or None,
+            images=[decoded[image] for image in shown] or None,
             padding=True,
             return_tensors="pt",
         ).to(self._device)

@@ -41,6 +41,7 @@ def train(moods, tmp_path):
                 *(f"data.benchmark={moods}", "data.shots=full", f"run.output_dir={tmp_path / name}"),
                 *("grpo.steps=6", "grpo.num_generations=2", "grpo.rollouts_per_device=4", "grpo.beta=0.1"),
                 *("grpo.learning_rate=1e-3", "grpo.max_completion_length=64", "grpo.num_iterations=2"),
+                "run.save_steps=1",
             ],
         )
         folder = RunFolder.create(config)
