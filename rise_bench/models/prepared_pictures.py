@@ -21,8 +21,8 @@ _FIELDS = {"pixel_values", "image_grid_thw"}
 def prepare_pictures_once(image_processor: Any) -> None:
     """Let an image processor of the Qwen-VL families remember the pictures of its last call.
 
-    Tensors, and the files that `save_pretrained` writes, are those of before. Other processors, and pictures
-    that are no PIL images, are prepared as before too.
+    Tensors, and the files that `save_pretrained` writes, are those of before. Pictures
+    other than PIL images are prepared as before too.
     """
     kind = type(image_processor)
     if not issubclass(kind, _PreparesOnce):
