@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from rise_bench.annotations.kinds import render_gold
+from rise_bench.data.pictures import pictures_of
 from rise_bench.models.sampler import SampleError
 
 from ...support.drawn_data import picture_key_of
@@ -30,10 +31,10 @@ class Oracle:
     @classmethod
     def of(cls, dataset, splits=("train", "test"), **options):
         golds = {gold.id: gold for split in splits for gold in dataset.golds(split)}
-        rows = [row for split in splits for row in dataset.rows(split, columns=["id", "image"])]
-        return cls(
-            {picture_key_of(row["image"]["bytes"]): render_gold(golds[row["id"]]) for row in rows}, **options
-        )
+        columns = ["id", dataset.spec.image_column]
+        rows = [row for split in splits for row in dataset.rows(split, columns=columns)]
+        truths = {picture_key_of(pictures_of(row)[0]): render_gold(golds[row["id"]]) for row in rows}
+        return cls(truths, **options)
 
     def sample(self, prompts, n, max_tokens):
         keys = [picture_key_of(prompt.images[0]) for prompt in prompts]
