@@ -1,4 +1,4 @@
-"""What `rise-bench verify` says of true and of foreign texts, on drawn moods with the embedded model.
+"""Measure the scores of true and of foreign texts by `rise-bench verify`, on drawn moods.
 
     python benchmarks/verify.py --rows 60
 
