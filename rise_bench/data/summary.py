@@ -49,6 +49,7 @@ def summarize(dataset: BenchmarkDataset) -> Summary:
         images[split] = len(shown)
         empty_images[split] = sum(not any_object for any_object in shown.values())
     if not any(counts[name] for name in order):  # rows are grouped by something else
-        counts = defaultdict(Counter, {name: counts[name] for name in sorted(counts) if counts[name]})
+        names = sorted(filter(counts.get, counts), key=lambda name: (len(name), name))  # 9 before 10
+        counts = defaultdict(Counter, {name: counts[name] for name in names})
     classes = {name: {split: rows[split] for split in manifest.counts} for name, rows in counts.items()}
     return Summary(classes, images, empty_images)

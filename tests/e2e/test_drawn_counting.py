@@ -9,6 +9,7 @@ import pytest
 
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.summary import summarize
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.evaluation.score_run import score_baselines, score_run
 from rise_bench.hub.find import find_benchmark
@@ -60,6 +61,7 @@ def test_a_built_dataset_is_in_order_and_baselines_are_low(dataset: BenchmarkDat
         for thing in truth_of(row["source_id"])
     }
     assert shapes == set(OTHER_SHAPES if dataset.spec.part_of else SEEN_SHAPES)
+    assert list(summarize(dataset).classes) == list("0123456")
     reports = score_baselines(dataset, resamples=50)
     assert {name: round(report.metrics["accuracy"].value, 4) for name, report in reports.items()} == {
         "most_frequent": round(1 / 7, 4),

@@ -100,7 +100,8 @@ class StepsKind(AnnotationKind[Steps]):
 
     def group(self, annotation: Steps, category: str) -> str:
         """Return the number of calls: few-shot sets show each length."""
-        return f"{len(annotation.calls)} calls"
+        count = len(annotation.calls)
+        return f"{count} call" if count == 1 else f"{count} calls"
 
     def features(self, classes: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
         """Return `steps`: a list of calls."""
