@@ -29,7 +29,8 @@ class ShotsChoice(StrEnum):
 def study(
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("study"),
     benchmark: Annotated[
-        Literal["moods", "scenes", "kinds"], typer.Option(help="Which drawn benchmark.")
+        Literal["moods", "scenes", "kinds", "drawn_counting", "drawn_changes"],
+        typer.Option(help="Which drawn benchmark."),
     ] = "moods",
     shots: Annotated[
         list[ShotsChoice] | None, typer.Option(help="May be repeated; all three if not given.")

@@ -46,6 +46,13 @@ def _reason_rft(cell: Cell) -> list[Job]:
     return [before, train(cell, "reason_rft", before, settings=(cots,))]
 
 
+def _reason_rft_verified(cell: Cell) -> list[Job]:
+    """Reason-RFT whose chains of thought are those that the closed loop verified: reward of at least tau."""
+    before = sweep_base(cell)
+    cots = f"data.cots={cell.run('base_cots')}"
+    return [before, train(cell, "rise_r1", before, settings=(cots,), run="reason_rft_verified")]
+
+
 def _metis_rise(cell: Cell) -> list[Job]:
     before = rise_cot(cell)
     return [*before, train(cell, "metis_rise", before[-1], settings=(f"data.expert_cots={cell.cots}",))]
@@ -88,6 +95,14 @@ METHODS: dict[str, Method] = {
         lambda cell: cell.run("reason_rft") / "grpo" / "final",
         phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
         cots=lambda cell: cell.run("base_cots"),
+    ),
+    "reason_rft_verified": Method(
+        "Reason-RFT verified",
+        _reason_rft_verified,
+        lambda cell: cell.run("reason_rft_verified") / "grpo" / "final",
+        phases=(("reason_rft_verified", "sft"), ("reason_rft_verified", "grpo")),
+        cots=lambda cell: cell.run("base_cots"),
+        tau=TAU,
     ),
     "metis_rise": Method(
         "Metis-RISE",

@@ -81,6 +81,7 @@ CLAIMS = (
     Claim("Less is false in what the gate alone keeps", "", "grounded_reward", "rise", KEPT_FALSE_SHARE),
     Claim("Less is false in what selection alone keeps", "", "grounded_select", "rise", KEPT_FALSE_SHARE),
     Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
+    Claim("Reason-RFT is better with verified chains of thought", "", "reason_rft_verified", "reason_rft"),
     Claim("RISE is better than Metis-RISE", "", "rise", "metis_rise"),
     Claim("Less of what RISE says is false than of its base model", "", "rise", "base", FALSE_SHARE),
     Claim("Less of what RISE says is false than without RFT", "", "rise", "rise_sft", FALSE_SHARE),

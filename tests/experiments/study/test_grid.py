@@ -64,7 +64,7 @@ def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
     assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
-    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 7 * 4
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 8 * 4
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
     assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")
