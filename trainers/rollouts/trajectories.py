@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -21,6 +22,7 @@ from rise_bench.models.local import LocalModel
 from rise_bench.models.sampler import Prompt, Sampling
 from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.scoring.rewards import r1_reward
+from rise_bench.trainers.runs.agreement import decided_by_rank_0
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -48,7 +50,9 @@ def sample_trajectories(
 
         sweep(benchmark, config.data.shots, sampler, respond, folder, covered=done, share=share)
     state.wait_for_everyone()
-    return read_trajectories(folder, config.metis.samples)
+    # read by one process, else those that see a log later than others would train on fewer prompts
+    read = partial(read_trajectories, folder, config.metis.samples)
+    return decided_by_rank_0(read, use_cpu=config.compute.use_cpu)
 
 
 def read_trajectories(folder: Path, samples: int) -> dict[str, list[Rollout]]:

@@ -32,7 +32,7 @@ def decided_by_rank_0(decide: Callable[[], T], *, use_cpu: bool) -> T:
     """Return, in every process, what `decide` returns in rank 0; a `RiseError` there is raised in all.
 
     Args:
-        decide: Called in rank 0 only; returns a small value that can be pickled.
+        decide: Called in rank 0 only; returns a value that can be pickled.
         use_cpu: Whether the run is on CPUs (`compute.use_cpu`).
     """
     if place_among_processes()[1] == 1:
