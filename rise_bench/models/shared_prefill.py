@@ -21,6 +21,7 @@ models have another interface, sharded weights that are not gathered (DeepSpeed 
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,13 +126,18 @@ class SharedPrefill:
         for number, row in enumerate(rows):
             where[1:, number, width - len(distinct[row].ids) :] = positions[row]
         self._model.model.rope_deltas = deltas[rows]
-        others = {name: value for name, value in arguments.items() if name not in PROMPT_ARGUMENTS}
+        expanded = (*PROMPT_ARGUMENTS, "num_return_sequences")
+        others = {name: value for name, value in arguments.items() if name not in expanded}
+        if samples_per_prompt(self._model, others) > 1:  # asked for by a generation config
+            config = copy.deepcopy(others.get("generation_config") or self._model.generation_config)
+            config.num_return_sequences = 1
+            others["generation_config"] = config
         return self._plain(
             input_ids=ids,
             attention_mask=mask,
             position_ids=where,
             past_key_values=states.cache,
-            **(others | {"num_return_sequences": 1}),
+            **others,
         )
 
     def _prompts(self, arguments: dict[str, Any]) -> tuple[list[TokenizedPrompt], list[_Picture]]:

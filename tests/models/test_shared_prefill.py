@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import DynamicCache
+from transformers import DynamicCache, GenerationConfig
 
 from rise_bench.models import shared_prefill as module
 from rise_bench.models.local import load_checkpoint
@@ -126,6 +126,21 @@ def test_a_prompt_is_read_once_for_all_its_samples(sampler):
     assert plain_tokens == 8 * lengths.max() + 8 * 9
     assert tokens == 2 * (lengths.max() - 1) + 8 * 10  # the last token of the prompt is read by every row
     assert patches == grids.sum()
+
+
+def test_a_generation_config_is_followed_and_left_alone(sampler, caplog):
+    settings = GenerationConfig(**SAMPLED, num_return_sequences=3, pad_token_id=0)
+    inputs = batch(sampler, [([RED], QUESTION)])
+    for samples in (3, 1):
+        settings.num_return_sequences = samples
+        rows = {name: value if samples == 3 else value.repeat(3, 1) for name, value in inputs.items()}
+        outputs = []
+        for generate in (sampler.model.generate, SharedPrefill(sampler.model).generate):
+            torch.manual_seed(3)
+            outputs.append(generate(**rows, generation_config=settings))
+        assert torch.equal(*outputs) and len(outputs[0]) == 3
+        assert settings.num_return_sequences == samples
+    assert not caplog.messages  # transformers warns of a config beside settings
 
 
 def test_reconstructions_read_what_they_share_once_and_go_on_from_the_chains_of_thought(sampler):
