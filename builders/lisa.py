@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.base import Annotation, Outline
 from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.polygons.values import Polygons
-from rise_bench.builders.formats.mask_outline import Simplification, simplify
+from rise_bench.builders.formats.mask_outline import Simplification, outlines_of, simplify
 from rise_bench.builders.formats.polygon_mask import Patch, Point, fill_polygon
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
@@ -127,25 +128,40 @@ class _Reader:
         if not image.is_file():
             self.drops[NO_IMAGE].append(image.name)
             return []
-        patches = visible_targets(polygons, _size_px(inside(self.source, image)), self.targets)
+        size_px = _size_px(inside(self.source, image))
+        patches = visible_targets(polygons, size_px, self.targets)
         if not patches:
             self.drops[NO_TARGET].append(name)
             return []
         ids = [f"lisa/{name}"]
         if self.targets == "split":
             ids = [f"lisa/{name}/{i}" for i in range(1, len(patches) + 1)]
-        where = f"{split}/{path.name}"
+        where, ignored = f"{split}/{path.name}", self._ignored(polygons, size_px)
         return [
-            SourceRow(row_id, name, image, self._annotation(patch, row_id), question=question, where=where)
+            SourceRow(
+                row_id,
+                name,
+                image,
+                self._annotation(patch, ignored, row_id),
+                question=question,
+                where=where,
+            )
             for row_id, patch in zip(ids, patches, strict=True)
         ]
 
-    def _annotation(self, patch: Patch, row_id: str) -> Annotation:
+    def _ignored(self, polygons: list[Polygon], size_px: tuple[int, int]) -> tuple[Outline, ...]:
+        """Return the outlines of what the official evaluation ignores."""
+        if self.simplification is None or not any(polygon.ignore for polygon in polygons):
+            return ()
+        mask = official_mask(polygons, size_px) == _IGNORE
+        return tuple(outlines_of(mask, self.simplification.tolerance_px)) if mask.any() else ()
+
+    def _annotation(self, patch: Patch, ignored: tuple[Outline, ...], row_id: str) -> Annotation:
         if self.simplification is None:
             return Boxes((_bounds(patch),))
         outlines = simplify(self.simplification, patch.pixels, row_id)
         moved = (tuple((x + patch.left, y + patch.top) for x, y in outline) for outline in outlines)
-        return Polygons(tuple(moved))
+        return Polygons(tuple(moved), ignored)
 
 
 def read_annotation(path: Path) -> tuple[str, list[Polygon]]:
@@ -183,6 +199,20 @@ def _size_px(image: Path) -> tuple[int, int]:
         return shown_size(opened)
 
 
+def official_mask(polygons: list[Polygon], size_px: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the official mask: 1 in targets, 255 where nothing counts, else 0; shape (height, width)."""
+    return _painted(polygons, size_px)[0]
+
+
+def _painted(polygons: list[Polygon], size_px: tuple[int, int]) -> tuple[NDArray[np.uint8], list[Patch]]:
+    """Return the official mask and the pixels of each polygon."""
+    mask = np.zeros(size_px[::-1], dtype=np.uint8)
+    drawn = [fill_polygon(polygon.points, size_px) for polygon in polygons]
+    for i in sorted(range(len(drawn)), key=lambda i: int(drawn[i].pixels.sum()))[::-1]:
+        drawn[i].window(mask)[drawn[i].pixels] = _IGNORE if polygons[i].ignore else _TARGET
+    return mask, drawn
+
+
 def visible_targets(polygons: list[Polygon], size_px: tuple[int, int], targets: Targets) -> list[Patch]:
     """Return the targets of an annotation that are visible in the official mask, each with a pixel or more.
 
@@ -191,10 +221,7 @@ def visible_targets(polygons: list[Polygon], size_px: tuple[int, int], targets: 
         size_px: Width and height of the image as shown.
         targets: As for `plan`; with `split` there is a patch for each visible target, else one at most.
     """
-    mask = np.zeros(size_px[::-1], dtype=np.uint8)
-    drawn = [fill_polygon(polygon.points, size_px) for polygon in polygons]
-    for i in sorted(range(len(drawn)), key=lambda i: int(drawn[i].pixels.sum()))[::-1]:
-        drawn[i].window(mask)[drawn[i].pixels] = _IGNORE if polygons[i].ignore else _TARGET
+    mask, drawn = _painted(polygons, size_px)
     if targets == "union":
         seen = [Patch(0, 0, mask == _TARGET)]
     else:

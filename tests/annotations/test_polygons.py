@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import math
 
 import numpy as np
@@ -208,6 +209,34 @@ def test_giou_and_ciou_are_those_of_lisa():
     picks = draw(60, 20, seed=3)
     again = [of["ciou"].pool([golds[i] for i in row], [stated[i] for i in row]).value() for row in picks]
     assert pool.resample(picks) == pytest.approx(again)
+
+
+def test_what_the_truth_ignores_counts_neither_way():
+    """LISA's `intersectionAndUnion` leaves pixels of the label 255 out of both masks."""
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        gold, stated, *ignored = rng.integers(1, 40, (4, 4))
+        nothing = np.logical_or(*(painted(*of) for of in ignored))
+        true, told = (painted(*of) & ~nothing for of in (gold, stated))
+        truth = Polygons((box(*gold),), tuple(box(*of) for of in ignored))
+        assert areas_of(truth, Polygons((box(*stated),))) == ((true & told).sum(), (true | told).sum())
+    truth = Polygons((box(0, 0, 10, 10),), (box(20, 0, 10, 10),))
+    stated = Polygons((box(0, 0, 30, 10),))
+    assert union_iou(truth, stated) == KIND.similarity(truth, stated) == 0.5
+    assert union_iou(Polygons(truth.outlines), stated) == pytest.approx(1 / 3)
+
+
+def test_what_is_ignored_is_kept():
+    annotation = Polygons((A,), (B,))
+    gold = Gold("a", annotation, 100, 100)
+    assert KIND.from_columns(KIND.to_columns(gold, ()), ()) == annotation
+    assert KIND.from_json(json.loads(json.dumps(KIND.to_json(annotation))), ()) == annotation
+    assert KIND.tidied(annotation, Frame(100, 100)).ignored == (B,)
+    twice = KIND.rescale(annotation, Frame(100, 100), Frame(200, 200)).ignored[0]
+    assert twice == tuple((2 * x, 2 * y) for x, y in B)
+    assert KIND.render(annotation) == f"[{TEXT_A}]" and score_response(gold, "").similarity == 0
+    wrong = Gold("a", Polygons((A,), (box(90, 90, 20, 5),)), 100, 100)
+    assert KIND.problem(wrong, ()).startswith("ignored outline 1 leaves the image")
 
 
 def random_samples(seed, count=60):

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.polygons.masks import areas_of
+from rise_bench.annotations.polygons.similarity import union_iou
 from rise_bench.annotations.polygons.values import Polygons, corners
 from rise_bench.builders import lisa as builder
 from rise_bench.builders import lisa_polygons as builder_polygons
@@ -303,6 +304,9 @@ def test_an_ignored_region_is_a_hole_of_the_outline(tmp_path: Path) -> None:
     annotation = builder.plan(root, kind="polygons").test[0].annotation
     assert isinstance(annotation, Polygons)
     assert len(annotation.outlines) == 1 and areas_of(annotation, None).union == 800
+    assert annotation.ignored == (corners((10, 10, 10, 10)),)
+    inside = Polygons((corners((0, 0, 30, 30)),))
+    assert union_iou(annotation, inside) == 1.0  # as the official evaluation has it
 
 
 def test_outlines_of_real_masks_lose_little(shared_data: Path) -> None:

@@ -30,7 +30,7 @@ class PolygonsKind(AnnotationKind[Polygons]):
 
     name = "polygons"
     metrics = METRICS
-    columns = ("objects",)
+    columns = ("objects", "ignored")
     task_category = "image-segmentation"
     secret = _BOXES.secret
     fitted = _BOXES.fitted
@@ -39,10 +39,7 @@ class PolygonsKind(AnnotationKind[Polygons]):
     outlined = True
     variants = _BOXES.variants
     audit_variant = _BOXES.audit_variant
-    limits = (
-        "Extra outlines cost nothing in the similarity; gIoU and cIoU count what they cover.",
-        "Regions that the source marks to be ignored count as background.",
-    )
+    limits = ("Extra outlines cost nothing in the similarity; gIoU and cIoU count what they cover.",)
     editor = "outlines"
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Polygons | None, str]:
@@ -89,9 +86,10 @@ class PolygonsKind(AnnotationKind[Polygons]):
             return f"{len(outlines)} outlines, and AP looks at {MAX_STATED} of a class in an image"
         if (points := sum(map(len, outlines))) > MAX_POINTS:
             return f"outlines of {points} points, and no more than {MAX_POINTS} are read of an answer"
-        for number, outline in enumerate(outlines, start=1):
-            if problem := _problem(outline, gold):
-                return f"outline {number} {problem}"
+        for name, of in (("outline", outlines), ("ignored outline", gold.annotation.ignored)):
+            for number, outline in enumerate(of, start=1):
+                if problem := _problem(outline, gold):
+                    return f"{name} {number} {problem}"
         return ""
 
     def is_empty(self, annotation: Polygons) -> bool:
@@ -103,31 +101,45 @@ class PolygonsKind(AnnotationKind[Polygons]):
         return _BOXES.group(_boxes(annotation), category)
 
     def features(self, classes: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
-        """Return `objects`: outlines as COCO writes them, [x1, y1, x2, y2, ...] as float64, and classes."""
+        """Return `objects`, outlines as COCO writes them ([x1, y1, ...]) with classes, and `ignored`."""
         from datasets import ClassLabel, List, Value
 
         names = ClassLabel(names=list(categories) or [TARGET])
-        return {"objects": {"segmentation": List(List(Value("float64"))), "category": List(names)}}
+        flat = List(List(Value("float64")))
+        return {"objects": {"segmentation": flat, "category": List(names)}, "ignored": flat}
 
     def to_columns(self, gold: Gold, categories: tuple[str, ...]) -> dict[str, Any]:
-        """Return `objects`; all outlines of a row have its category."""
+        """Return `objects`, all of the row's category, and `ignored`."""
         assert isinstance(gold.annotation, Polygons)
-        flat = [[float(side) for point in outline for side in point] for outline in gold.annotation.outlines]
+        flat, ignored = (
+            [[float(side) for point in outline for side in point] for outline in of]
+            for of in (gold.annotation.outlines, gold.annotation.ignored)
+        )
         label = categories.index(gold.category) if categories else 0
-        return {"objects": {"segmentation": flat, "category": [label] * len(flat)}}
+        return {"objects": {"segmentation": flat, "category": [label] * len(flat)}, "ignored": ignored}
 
     def from_columns(self, row: Mapping[str, Any], classes: tuple[str, ...]) -> Polygons:
-        """Read `objects`."""
-        flat = row["objects"]["segmentation"]
-        return Polygons(tuple(tuple(zip(of[::2], of[1::2], strict=True)) for of in flat))
+        """Read `objects` and `ignored`."""
+        outlines, ignored = (
+            tuple(tuple(zip(flat[::2], flat[1::2], strict=True)) for flat in of)
+            for of in (row["objects"]["segmentation"], row["ignored"])
+        )
+        return Polygons(outlines, ignored)
 
     def to_json(self, annotation: Polygons) -> list[Any]:
-        """Return the outlines as lists of points."""
-        return [[[float(x), float(y)] for x, y in outline] for outline in annotation.outlines]
+        """Return the outlines as lists of points, and last `{"ignored": outlines}` if there are any."""
+        outlines, ignored = (
+            [[[float(x), float(y)] for x, y in outline] for outline in of]
+            for of in (annotation.outlines, annotation.ignored)
+        )
+        return [*outlines, *([{"ignored": ignored}] if ignored else [])]
 
     def from_json(self, values: Sequence[Any], classes: tuple[str, ...]) -> Polygons:
-        """Read lists of points."""
-        return Polygons(tuple(tuple((x, y) for x, y in outline) for outline in values))
+        """Read the values of `to_json`."""
+        listed = [outline for outline in values if not isinstance(outline, Mapping)]
+        ignored = [outline for of in values if isinstance(of, Mapping) for outline in of["ignored"]]
+        outlines = (tuple(tuple((x, y) for x, y in outline) for outline in of) for of in (listed, ignored))
+        return Polygons(*outlines)
 
     def similarity(self, gold: Polygons, stated: Polygons, variant: SimilarityVariant = "paper") -> float:
         """Eq. 6 with the IoU of masks."""
@@ -152,7 +164,7 @@ class PolygonsKind(AnnotationKind[Polygons]):
             fits = len(kept) < MAX_STATED and sum(map(len, kept)) + len(outline) <= MAX_POINTS
             if fits and len(outline) >= MIN_POINTS and covers(outline):
                 kept.append(outline)
-        return None if annotation.outlines and not kept else Polygons(tuple(kept))
+        return None if annotation.outlines and not kept else replace(annotation, outlines=tuple(kept))
 
     def ranked_scores(
         self, golds: Sequence[Gold], stated: Sequence[Polygons | None], confidences: Sequence[Sequence[float]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rise_bench.annotations.base import Outline
-from rise_bench.annotations.polygons.values import Polygons, clipped
+from rise_bench.annotations.polygons.values import Polygons, clipped, corners
 
 #: Outlines are filled up to this distance from the corner of the image, in pixels.
 _FAR_PX = 32_768.0
@@ -19,7 +19,7 @@ Mask = dict[str, Any]
 
 
 class Masks(NamedTuple):
-    """Masks of true and of stated outlines, one for each, on a canvas that holds both."""
+    """Masks of true and of stated outlines, one for each, on a canvas that holds both; nothing is ignored."""
 
     gold: list[Mask]
     stated: list[Mask]
@@ -34,14 +34,22 @@ class Areas(NamedTuple):
 
 @lru_cache(maxsize=1)
 def masks_of(gold: Polygons, stated: Polygons) -> Masks:
-    """Fill the outlines; kept for the next call, because a sample's score asks several times."""
+    """Fill the outlines, but for what the ground truth ignores.
+
+    The result is kept for the next call, because a sample's score asks several times.
+    """
     true, told = ([_near(outline) for outline in of.outlines] for of in (gold, stated))
     points = np.array([point for outline in (*true, *told) for point in outline]).reshape(-1, 2)
     if not len(points):
         return Masks([], [])
     low = np.floor(points.min(axis=0))
     width, height = (math.ceil(side) for side in np.maximum(points.max(axis=0) - low, 1.0))
-    return Masks(_filled(true, low, height, width), _filled(told, low, height, width))
+    masks = Masks(*(_filled(of, low, height, width) for of in (true, told)))
+    if not gold.ignored:
+        return masks
+    around = [_around(_near(outline), low, height, width) for outline in gold.ignored]
+    counted = _filled(around, low, height, width)
+    return Masks(*([_all_of([mask, *counted]) for mask in of] for of in masks))
 
 
 def iou_matrix(masks: Masks) -> NDArray[np.float64]:
@@ -69,6 +77,19 @@ def areas_of(gold: Polygons, stated: Polygons | None) -> Areas:
 def covers(outline: Outline) -> bool:
     """Whether a mask of the outline has a pixel."""
     return _area(masks_of(Polygons((outline,)), Polygons(())).gold) > 0
+
+
+def _around(outline: Outline, low: NDArray[np.float64], height: int, width: int) -> Outline:
+    """Return the outline of a canvas with a hole that an outline leaves."""
+    canvas = corners((float(low[0]), float(low[1]), width, height))
+    return *canvas, canvas[0], *outline, outline[0], canvas[0]
+
+
+def _all_of(masks: list[Mask]) -> Mask:
+    from pycocotools import mask
+
+    shared: Mask = mask.merge(masks, True)
+    return shared
 
 
 def _area(masks: list[Mask]) -> float:

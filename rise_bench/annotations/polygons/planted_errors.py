@@ -1,6 +1,7 @@
 """Wrong labels made of outlines, to test what finds them."""
 
 import random
+from dataclasses import replace
 
 from rise_bench.annotations.base import Frame, Outline
 from rise_bench.annotations.boxes import planted_errors as of_boxes
@@ -20,12 +21,16 @@ def planted_errors(annotation: Polygons, frame: Frame, rng: random.Random) -> di
     """
     outlines = list(annotation.outlines)
     wrong = of_boxes.planted_errors(Boxes(annotation.bounds_xywh), frame, rng)
-    errors = {name: Polygons(tuple(_outline(box, outlines) for box in of.xywh)) for name, of in wrong.items()}
+    errors = {
+        name: replace(annotation, outlines=tuple(_outline(box, outlines) for box in of.xywh))
+        for name, of in wrong.items()
+    }
     if outlines:
         index = rng.randrange(len(outlines))
         boxed = outlines[index : index + 1], [corners(bounds(outlines[index]))]
         if union_iou(*(Polygons(tuple(of)) for of in boxed)) <= _MOST_ALIKE:
-            errors["boxed"] = Polygons((*outlines[:index], *boxed[1], *outlines[index + 1 :]))
+            outlines[index : index + 1] = boxed[1]
+            errors["boxed"] = replace(annotation, outlines=tuple(outlines))
     return errors
 
 

@@ -15,10 +15,16 @@ _Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Polygons(Annotation):
-    """Closed outlines in the order they were stated, each the region that it fills by the even-odd rule."""
+    """Closed outlines in the order they were stated, each the region that it fills by the even-odd rule.
+
+    Attributes:
+        outlines: The regions.
+        ignored: Regions of a ground truth in which nothing is counted for or against an answer.
+    """
 
     kind: ClassVar[str] = "polygons"
     outlines: tuple[Outline, ...]
+    ignored: tuple[Outline, ...] = ()
 
     @property
     def bounds_xywh(self) -> tuple[Box, ...]:
@@ -31,9 +37,11 @@ class Polygons(Annotation):
         An outline that lies outside becomes one without area, so that it still counts as stated.
         """
         sx, sy = target.width / source.width, target.height / source.height
-        return Polygons(
-            tuple(_cut(tuple((x * sx, y * sy) for x, y in outline), target) for outline in self.outlines)
+        outlines, ignored = (
+            tuple(_cut(tuple((x * sx, y * sy) for x, y in outline), target) for outline in of)
+            for of in (self.outlines, self.ignored)
         )
+        return Polygons(outlines, ignored)
 
 
 def bounds(outline: Outline) -> Box:

@@ -160,7 +160,7 @@ def test_boxes_are_moved_drawn_and_removed_with_the_mouse(browser, boxes_folder)
 
 def test_outlines_are_shown_moved_drawn_and_removed(browser, tmp_path):
     square, triangle = corners((20.25, 30.0, 60.0, 60.0)), ((120.5, 20.0), (160.0, 20.0), (140.0, 60.0))
-    given = Polygons((square, triangle))
+    given = Polygons((square, triangle), (corners((5.0, 5.0, 10.0, 10.0)),))
     folder = write(tmp_path, "polygons", [(given, Polygons((square,))), (given, None)])
     with serving(folder) as address:
         visit(browser, address)
@@ -186,6 +186,7 @@ def test_outlines_are_shown_moved_drawn_and_removed(browser, tmp_path):
         browser.wait("document.querySelectorAll('.numbers tbody tr').length === 3")
         press(browser, "Enter", f"{ID} === '001'")
         moved, kept, added = labels(folder)["000"].outlines
+        assert labels(folder)["000"].ignored == given.ignored
         assert kept == triangle, "an outline that nobody touched keeps its numbers"
         for point, before in zip(moved, square, strict=True):
             assert point == pytest.approx((before[0] + 10, before[1] + 10), abs=1)

@@ -118,6 +118,7 @@ function outlines({ item, values, image, place }) {
   };
   const list = el("tbody");
   const rows = new Map();
+  let rest = [];
 
   // What the picture has now: an outline that nobody touched keeps its numbers, another one stays in the picture.
   function outlineOf({ id, target }) {
@@ -148,9 +149,11 @@ function outlines({ item, values, image, place }) {
   }
 
   function load(stated) {
-    const made = stated.map(make);
+    const given = stated.filter(Array.isArray);
+    rest = stated.filter((value) => !Array.isArray(value)); // what is ignored stays as it is
+    const made = given.map(make);
     start.clear();
-    made.forEach(({ id }, i) => start.set(id, stated[i]));
+    made.forEach(({ id }, i) => start.set(id, given[i]));
     annotator.setAnnotations(made);
     refresh();
   }
@@ -172,7 +175,8 @@ function outlines({ item, values, image, place }) {
     load,
     values() {
       const order = [...rows.keys()];
-      return annotator.getAnnotations().sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id)).map(outlineOf);
+      const outlined = annotator.getAnnotations().sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
+      return [...outlined.map(outlineOf), ...rest];
     },
     close: () => annotator.destroy(),
     key(event) {
