@@ -2,8 +2,8 @@
 
 Written against TRL 1.16: `_get_per_token_logps_and_entropies`, through which policy, reference model and the
 log-probabilities at sampling all go, and the shuffling of rows before they are split into micro-batches,
-which would tear groups apart. Rows stay in the order of the sampler instead, group after group: which rows
-share a micro-batch changes no gradient of a step.
+which would spread groups over them. Rows stay in the order of the sampler instead, group after group: with
+the default loss, which rows share a micro-batch changes no gradient of a step.
 """
 
 from __future__ import annotations
