@@ -36,6 +36,7 @@ READ = table(
         "7": r"""
             7 ~ 7. ~ ７ ~ 007 ~ 7.0 ~ +7 ~ #7 ~ [7] ~ **7** ~ $7$ ~ 7 cubes ~ 7cm ~ 7 (seven) ~ {"answer": 7}
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
+            three red and four blue, so the answer is seven
             3 + 4 = 7 ~ 3 red and 4 blue, so 7 in all ~ x = 7 ~ \boxed{7} ~ so \(3 + 4\) is \boxed{7}
             about 7
         """,
@@ -136,6 +137,94 @@ STEPS_ON_THE_WAY = table(
 )
 
 
+#: Written without a look at the rules; see docs/decisions/values_and_steps.md.
+FRESH_LEAKS = table(
+    {
+        "7": r"""
+            Altogether I see seven cubes. ~ So we have seven cubes in the picture. ~ Adding them gives 7
+            4 and 3 is 7 ~ Thus, 7 cubes. ~ My count comes to seven ~ That's 7 in total ~ The tally: 7
+            Final: 7 ~ we arrive at 7 ~ There exist exactly 7 of them. ~ In sum, 7.
+            this brings the total to 7 ~ the cubes number seven ~ all seven cubes are counted
+            there are a total of 7 cubes ~ Hence the number is 7. ~ it follows that there are 7 cubes.
+            the answer must be 7 ~ The count of cubes is seven. ~ We end with 7 objects. ~ Result = 7
+            the final answer is therefore 7 ~ making 7 altogether ~ So seven it is. ~ 7, therefore.
+            Answer 7. ~ we therefore conclude 7 ~ The picture contains 7 cubes.
+            the picture shows seven cubes in all ~ ends up being 7 ~ I get a final value of 7.
+            total cubes: 7 ~ Cubes = 7 ~ => 7
+        """,
+        "B": r"""
+            B it is. ~ Thus the option is B. ~ I would answer B. ~ so the answer should be option (B)
+            correct answer: B) ~ the right one is B ~ B fits best. ~ the choice must be B ~ Only B fits.
+            pick (B)
+        """,
+        "red": r"""
+            So the answer is clearly red. ~ Answer -> red ~ The final answer: Red ~ it must be red.
+        """,
+        "5": r"""
+            Counting every star, I find five. ~ That is five stars overall.
+            In the whole picture there are five red stars. ~ Hence five.
+            After counting carefully the number comes out as 5. ~ This gives us a total of five.
+            One on the left, four on the right: five together. ~ The stars add up to 5.
+            It has five stars in total. ~ Summing up, we get 5 stars. ~ So my answer: 5
+            I therefore answer 5. ~ The required number is 5. ~ We count 5 in all.
+            Five stars can be seen in total. ~ The number of red stars equals 5. ~ 2 + 3 equals 5
+            answer = five ~ There are, in total, five of them. ~ The total amounts to five stars.
+            Adding 2 and 3 we have 5. ~ The value asked for is 5. ~ thus the count is five
+            making it five.
+        """,
+        "C": r"""
+            Therefore the answer is C. ~ So option C is the right one. ~ The correct letter is C.
+            I go with C. ~ C must be the answer. ~ That leaves C. ~ My choice is (C).
+            We select option C. ~ Hence, C. ~ which is choice C.
+        """,
+        "left": r"""
+            The answer is left. ~ Therefore: left. ~ So left is the answer.
+            The final answer would be left
+        """,
+    }
+)
+
+FRESH_STEPS_ON_THE_WAY = table(
+    {
+        "7": r"""
+            Row one has 3, row two has 2, row three has 2. ~ the third cube is next to the 7 on the clock
+            It is 7 cm wide on the page. ~ number 7 on the shirt ~ There are 2 small and 5 large cubes.
+            counting from the left: one, two, three, four, five
+            7 of the objects are hidden behind others, as it seems ~ there are 7 balls next to the cubes
+            I count 2 in the first row and 3 in the second. ~ the total is the sum of both rows
+            the answer follows from adding the rows ~ We see 7 shades of blue and 2 cubes
+            Out of 9 objects 2 are spheres. ~ the count of spheres must be left out
+        """,
+        "B": r"""
+            Point B lies on AC. ~ the line through B is perpendicular ~ choice B has a wrong angle
+            compare options A and B ~ AB equals BC ~ B and C are not equal
+        """,
+        "red": r"""
+            the red one is left ~ a red disc ~ it looks red from here, and the other blue
+        """,
+        "5": r"""
+            There are 2 red stars at the top and 3 at the bottom. ~ First star, second star, third star.
+            The five-pointed shape is a star.
+            There are 5 blue discs on the right side, which are not asked for.
+            I see 2 stars in the left half. ~ Star number 5 is hidden by the frame.
+            The fifth object is a disc. ~ 4 of the stars are white, the others red.
+            We have to count the red ones only. ~ There are three rows with two objects each.
+            The total has to include the small ones. ~ Next to the 5 small discs there is a star.
+            Two stars overlap, and 1 more lies below. ~ It has 5 points.
+            The answer needs a careful count. ~ the number of points of a star is fixed
+            adding the two on the right gives the rest
+        """,
+        "C": r"""
+            Segment C D is parallel to A B. ~ Option C shows a ring. ~ The angle at C is sharp.
+            C lies between A and B. ~ I compare option C with option D.
+        """,
+        "left": r"""
+            The ball is left of the cube. ~ the left edge is dark ~ It moved from the left to the right.
+        """,
+    }
+)
+
+
 def gold(text, uid="a"):
     return Gold(uid, Value(text), 64, 64)
 
@@ -219,13 +308,13 @@ def leaks(text, cot):
     return find_leaks(cot, **KIND.secrets(Value(text), "")._replace(classes=())._asdict())
 
 
-@pytest.mark.parametrize(("text", "cot"), LEAKS)
+@pytest.mark.parametrize(("text", "cot"), LEAKS + FRESH_LEAKS)
 def test_a_sentence_that_states_the_answer_leaks(text, cot):
     assert {leak.reason for leak in leaks(text, cot)} == {"final_answer"}
     assert leak_verdicts(cot, *KIND.secrets(Value(text), ""))[0]
 
 
-@pytest.mark.parametrize(("text", "cot"), STEPS_ON_THE_WAY)
+@pytest.mark.parametrize(("text", "cot"), STEPS_ON_THE_WAY + FRESH_STEPS_ON_THE_WAY)
 def test_a_number_on_the_way_does_not_leak(text, cot):
     assert leaks(text, cot) == ()
     assert not leak_verdicts(cot, *KIND.secrets(Value(text), ""))[0]

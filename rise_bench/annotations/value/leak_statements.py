@@ -20,10 +20,10 @@ _DIGITS = r"[-+]?+(?:\d++(?:,\d{3})*+(?:\.\d++)?+|\.\d++)(?:\s*+/\s*+\d++)?+\s*+
 _MARK = r"[\s\"'*_`$({\[\\]{0,20}+"
 _IS = (
     r"(?:\s++(?:is|are|was|equals?|be|becomes|comes\s+to|amounts\s+to|has\s+to\s+be|(?:must|should|would|will|can"
-    r"\s+only)\s+be)\b|\s*+(?:[:=]|->|→))"
+    r"\s+only)\s+be)\b|\s*+(?:[:=]|[-=]>|→))"
 )
 _FILLER = (
-    r"(?:\s++(?:therefore|thus|then|hence|so|simply|just|exactly|only|clearly|about|option|choice"
+    r"(?:\s++(?:therefore|thus|then|hence|so|simply|just|exactly|only|clearly|about|option|choice|that"
     r"|of\s+course),?+)*+"
 )
 _OF = r"(?:\s++(?:of|for)(?:\s++[^\W\d_]++){1,6}?)?"
@@ -33,11 +33,27 @@ _ANSWER = (
 )
 _NOUNS = r"(?:\s++(?!and\b|or\b|but\b|plus\b|on\b|in\b|at\b)[^\W\d_][\w'-]*+){0,4}?"
 _IN_ALL = (
-    r"(?:in\s+all|in\s+total|altogether|all\s+together|overall|combined|all\s+in\s+all|in\s+the\s+end"
+    r"(?:in\s+all|in\s+total|altogether|all\s+together|overall|combined|all\s+in\s+all|in\s+the\s+end|all\s+told|together"
     r"|(?:are\s+)?(?:left|remaining)|remain)\b"
 )
-_ENDS = r"(?=[\s\"'*_`$)}\]\\]*+(?:[.;!?\n]|\Z))"
+_PICTURE = r"(?:picture|image|scene|photo|photograph|figure)"
+_ENDS = rf"(?:\s++in\s+(?:the|this)\s+{_PICTURE})?+(?=[\s\"'*_`$)}}\]\\]*+(?:[.;!?\n]|\Z))"
+_TO_THE_END = r"[\s\"'*_`$)}\]\\.!]*+\Z"
+_SO = r"(?:so|thus|hence|therefore|then|consequently)"
+_START = r"(?:\A|[.!?:;\n])\s{0,20}+"
 _PLAIN_LETTER = r"[\s\"'*_`$({\[\\]*+(?:option\s++|choice\s++)?+[({\[]?+"
+
+#: Words before a number that make it the outcome of counting, where its sentence ends behind it.
+_OUTCOME = (
+    r"(?:\bthere\s+(?:are|is|were|remain|exist|must\s+be|would\s+be)|\bthere's"
+    r"|\b(?:i|we)\s+(?:can\s+|therefore\s+|thus\s+|then\s+|now\s+)?(?:count|counted|get|see|find|have|obtain|reach"
+    r"|conclude|arrive\s+at|end(?:\s+up)?\s+with|are\s+left\s+with)"
+    r"|\b(?:that|which|this|it)\s+(?:is|makes|leaves|gives)|\b(?:making|leaving|giving|leaves|makes|gives|yields)(?:\s+it)?+"
+    rf"|\b{_PICTURE}\s+(?:contains|shows|has)|\b(?:ends?|comes?)\s+(?:up|out)\s+(?:being|with|at|as)|\bturns\s+out\s+to\s+be"
+    r"|\b(?:and|plus|[+])\s+\w+\s+(?:is|are|equals)|\w+s\s+number|\banswer"
+    r"|(?:[=→]|[-=]>)|\bequals|\b(?:adds?|adding|sums?|comes|amounts)\s+(?:up\s+)?to"
+    r"|\bbrings\s+(?:\w+\s+){1,3}?to|\b(?:in\s+(?:all|total|sum)|altogether|overall|totall?ing)[,:]?+)"
+)
 
 
 @lru_cache(maxsize=256)
@@ -58,15 +74,15 @@ def _number_rules(value: Value) -> list[str]:
     return [
         rf"{_ANSWER}{_OF}{_IS}{_FILLER}{_MARK}{any_number}(?!\s*+[-+*/×]\s*+\d|\w)",
         rf"{true}{_NOUNS}\s++(?:(?:is|are|make|makes)\s+)?{_IN_ALL}",
-        rf"\b(?:there\s+(?:are|is|were|remain|must\s+be|would\s+be)|there's|(?:i|we)\s+(?:can\s+)?(?:count|counted|get|see"
-        rf"|find|have|end\s+up\s+with|arrive\s+at)|that\s+(?:is|makes|leaves|gives)|(?:which|this|it)\s+(?:makes|leaves|gives"
-        rf"|is)|making|leaving|giving|leaves|makes|gives){_FILLER}{_MARK}{true}{_NOUNS}{_ENDS}",
-        rf"(?:[=→]|->|\bequals|\b(?:adds?|adding|sums?|comes|amounts)\s+(?:up\s+)?to){_FILLER}{_MARK}{true}{_NOUNS}{_ENDS}",
-        rf"\b(?:total|sum|number)\s++of\s++(?:exactly\s++)?+{true}",
-        rf"\bnumber\s++of(?:\s++[^\W\d_]++){{1,6}}?{_IS}{_FILLER}{_MARK}{true}",
-        rf"{true}\s++(?:is|as|for|must\s+be)\s++(?:the\s++|my\s++|our\s++)?(?:(?:final|correct|right|true)\s++)?(?:answer|result|total"
-        rf"|count|number|solution)\b",
-        rf"(?:\A|[.!?:\n])\s{{0,20}}+(?:(?:so|thus|hence|therefore),?+\s*+)?+{_MARK}{true}[\s\"'*_`$)}}\]\\.!]*+\Z",
+        rf"{_OUTCOME}{_FILLER}{_MARK}{true}{_NOUNS}{_ENDS}",
+        rf"\b(?:total|sum|number|final\s+(?:count|value|result|answer))\s++of\s++(?:exactly\s++)?+{true}",
+        rf"\b(?:number\s++of(?:\s++[^\W\d_]++){{1,6}}?|(?:number|value)(?:\s++asked\s++for|\s++we\s++want)?+){_IS}{_FILLER}{_MARK}{true}",
+        rf"\ball\s++(?:of\s+the\s++|the\s++)?{true}",
+        rf"{true}\s++(?:is|as|for|must\s+be)\s++(?:the\s++|my\s++|our\s++)?(?:(?:final|correct|right|true)\s++)?"
+        r"(?:answer|result|total|count|number|solution)\b",
+        rf"{true}(?:\s++it\s++is\b|{_NOUNS},?+\s++{_SO}{_ENDS})",
+        rf"{_START}{_SO},?+\s*+{_MARK}{true}{_NOUNS}{_ENDS}",
+        rf"{_START}{_MARK}{true}{_TO_THE_END}",
     ]
 
 
@@ -74,14 +90,19 @@ def _letter_rules(letter: str) -> list[str]:
     ends = r"(?=[\s\"'*_`$)}\]\\]*+(?:[.,;:!?)\n]|\Z|\b(?:because|since|as|for)\b))"
     any_letter = rf"{_PLAIN_LETTER}[a-h]\b{ends}"
     true = rf"(?:(?:option|choice|answer)\s++[({{\[]?+{letter}\b[)}}\]]?|[(\[]{letter}[)\]])"
+    bare = rf"(?:{true}|(?<![\w'])(?:only\s++)?{letter}\b)" if letter not in "ai" else true
     return [
         rf"{_ANSWER}{_OF}{_IS}{_FILLER}{any_letter}",
-        rf"\b(?:correct|right|best|matching)\s++(?:option|choice|one){_OF}{_IS}{_FILLER}{any_letter}",
-        rf"\b(?:choose|chose|pick|select|go\s+(?:for|with))\s++(?:option\s++|choice\s++|answer\s++)?+[({{\[]?+[a-h]\b{ends}",
+        rf"\b(?:(?:correct|right|best|matching)\s++)?(?:option|choice|letter|(?<=right\s)one|(?<=correct\s)one){_OF}{_IS}"
+        rf"{_FILLER}{any_letter}",
+        rf"\b(?:choose|chose|pick|select|conclude|answer|go\s+(?:for|with))\s++(?:option\s++|choice\s++|answer\s++)?+"
+        rf"[({{\[]?+[a-h]\b{ends}",
         rf"{true}\s++(?:is|must\s+be|has\s+to\s+be)\s++(?:therefore\s++|thus\s++|clearly\s++|the\s++)*"
         rf"(?:correct|right|true|answer|best|one|only|match|solution)\b",
-        rf"\b(?:match(?:es)?|corresponds?\s+to|leads?\s+to|points?\s+to|leaves)\s++{true}{_ENDS}",
-        rf"(?:\A|[.!?:\n])\s{{0,20}}+(?:(?:so|thus|hence|therefore),?+\s*+)?+(?:{true}|[\"'*({{\[]*+{letter})[\s\"'*)}}\]\\.!]*+\Z",
+        rf"{bare}\s++(?:it\s++is\b|fits\b|is\s++(?:correct|right){ends}|(?:is|must\s++be)\s++the\s++(?:correct|right|answer)\b|remains\b)",
+        rf"\b(?:match(?:es)?|corresponds?\s+to|leads?\s+to|points?\s+to|leaves|which\s+is)\s++{true}{_ENDS}",
+        rf"\bleaves\s++(?:only\s++)?+{letter}{_ENDS}",
+        rf"{_START}(?:{_SO},?+\s*+)?+(?:{true}|[\"'*({{\[]*+{letter}){_TO_THE_END}",
     ]
 
 
@@ -89,9 +110,11 @@ def _word_rules(word: str) -> list[str]:
     true = rf"\b{re.escape(word)}\b"
     return [
         rf"{_ANSWER}{_OF}{_IS}{_FILLER}{_MARK}{true}",
-        rf"{true}[\"'*]*+\s++(?:is|as|must\s+be)\s++(?:the\s++|my\s++)?(?:(?:final|correct|right)\s++)?(?:answer|result|solution|choice)\b",
-        rf"{true}[\"'*]*+\s++is\s++(?:correct|right)\b",
-        rf"(?:\A|[.!?:\n])\s{{0,20}}+(?:(?:so|thus|hence|therefore),?+\s*+)?+{_MARK}{true}[\s\"'*)}}\]\\.!]*+\Z",
+        rf"{true}[\"'*]*+\s++(?:is|as|must\s+be)\s++(?:the\s++|my\s++)?(?:(?:final|correct|right)\s++)?"
+        r"(?:answer|result|solution|choice)\b",
+        rf"{true}[\"'*]*+\s++(?:is\s++(?:correct|right)|it\s++is){_ENDS}",
+        rf"\b(?:it|that|this)\s++must\s++be\s++{_MARK}{true}{_ENDS}",
+        rf"{_START}(?:{_SO},?+\s*+)?+{_MARK}{true}{_TO_THE_END}",
     ]
 
 

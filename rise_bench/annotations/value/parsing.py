@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from rise_bench.annotations.characters import plain
-from rise_bench.annotations.value.spelt_numbers import spelt_numbers
+from rise_bench.annotations.value.spelt_numbers import in_digits, spelt_numbers
 from rise_bench.annotations.value.values import Value, number_value
 
 #: Characters of an answer that are read; an answer is one value.
@@ -191,7 +191,7 @@ def _in_words(text: str) -> tuple[Value | None, str]:
         if None in numbers:
             return None, "unclear_number"
         if len(numbers) > 1:
-            return None, "several_values"
+            return _number(in_digits(text))
         negative = re.search(r"\b(?:minus|negative)\s++\Z", text[:start]) is not None
         percentage = re.search(r"\bper\s?cent\b|%", text) is not None
         assert number is not None

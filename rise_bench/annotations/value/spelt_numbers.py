@@ -12,8 +12,10 @@ _SMALL = {word: n for n, word in enumerate(_UNITS)} | {word: 20 + 10 * n for n, 
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _WORD = rf"(?:{'|'.join(sorted((*_SMALL, *_SCALES), key=len, reverse=True))})"
 
+_JOIN = r"(?:\s*+-\s*+|(?:(?<=hundred)|(?<=thousand)|(?<=million))\s++and\s++|\s++(?!and\b))"
+
 #: A number in words, in small letters: "twenty-one", "one hundred and five".
-SPELT = rf"\b{_WORD}(?:(?:\s*+-\s*+|\s++(?:and\s++)?+){_WORD})*+\b"
+SPELT = rf"\b{_WORD}(?:{_JOIN}{_WORD})*+\b"
 _SPELT = re.compile(SPELT)
 
 
@@ -46,6 +48,19 @@ def _number(parts: list[str]) -> int | None:
                 return None
             total, group, room, largest_scale = total + max(group, 1) * scale, 0, 100, scale
     return total + group
+
+
+def in_digits(text: str) -> str:
+    """Write the numbers of a text in digits.
+
+    >>> in_digits("two and two hundred and one make four")
+    '2 and 201 make 4'
+    """
+    pieces, position = [], 0
+    for start, end, number in spelt_numbers(text):
+        pieces += [text[position:start], text[start:end] if number is None else str(number)]
+        position = end
+    return "".join((*pieces, text[position:]))
 
 
 def spell(number: int) -> str:
