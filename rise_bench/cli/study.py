@@ -44,9 +44,15 @@ def study(
         bool, typer.Option("--ablations", help="The paper's ablations too, and this project's.")
     ] = False,
     budget: Annotated[
-        Literal["steps", "time"], typer.Option(help="Equal steps; then equal seconds, as measured.")
+        Literal["steps", "time", "paper"],
+        typer.Option(help="Equal steps; then equal seconds, as measured; or as many steps for each phase."),
     ] = "steps",
-    steps: Annotated[int, typer.Option(min=12, help="Optimiser steps of each method.")] = 120,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=12, help="Optimiser steps of each method (120); of each phase as in the paper (200)."
+        ),
+    ] = None,
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
     test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
     jobs: Annotated[
@@ -71,6 +77,7 @@ def study(
     from rise_bench.experiments.study.settings import read_settings
     from rise_bench.experiments.study.tuning import Tuning
 
+    steps = steps or (200 if budget == "paper" else 120)
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
         raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")

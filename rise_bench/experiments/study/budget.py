@@ -1,8 +1,9 @@
-"""Equal budgets: the optimiser steps of each phase of a method.
+"""Budgets: the optimiser steps of each phase of a method.
 
 All steps of a method's model count, including those of RISE-CoT if a rival uses its chains of thought.
 RISE-CoT has a third of the budget, the policy the rest; in an ablation closer to the paper the policy has the
-full budget, and RISE-CoT's third is additional.
+full budget, and RISE-CoT's third is additional. The paper counts otherwise: each phase has all the steps, so
+that a method with more phases trains longer ("Implementation Details").
 """
 
 from collections.abc import Mapping
@@ -47,6 +48,11 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
     if any(count < 1 for count in steps.values()):
         raise ConfigError(f"{method.title}: a budget of {total} steps leaves {steps}; give at least 12 steps")
     return steps
+
+
+def allot_each(method: Method, steps: int) -> Steps:
+    """Return the steps of each phase of a method as the paper counts: the same for every phase."""
+    return dict.fromkeys(method.phases, steps)
 
 
 def overrides(setting: Setting, steps: Mapping[tuple[str, str], int]) -> dict[str, tuple[str, ...]]:

@@ -3,9 +3,10 @@
     OUT/data/seed-0/moods                  pictures of a seed, for all methods and budgets
     OUT/moods/16-shot/seed-0/runs, eval    trainings and evaluations of a cell
     OUT/jobs/moods/16-shot/seed-0/         records and logs
+    OUT/moods/paper/16-shot/seed-0         the same, with the paper's budget
 
 The base model is scored once per seed. Methods trained at equal time have the tag `-time`, except RISE, which
-sets the time and is the same in both budgets.
+sets the time and is the same at equal steps.
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,10 @@ from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
-from rise_bench.experiments.study.budget import Steps, allot, overrides
+from rise_bench.experiments.study.budget import Steps, allot, allot_each, overrides
 from rise_bench.experiments.study.settings import Setting, setting_of
 
-Budget = Literal["steps", "time"]
+Budget = Literal["steps", "time", "paper"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Study:
         shots: Numbers of shots.
         seeds: Seeds 0, 1, … of pictures and training.
         methods: Names of methods and ablations.
-        budget: Equal optimiser steps or equal seconds.
-        steps: Optimiser steps of each method; at equal time, those of RISE.
+        budget: Equal optimiser steps, equal seconds, or as many steps for each phase (the paper).
+        steps: Optimiser steps of each method; at equal time, those of RISE; for the paper, of each phase.
         train: Training pictures.
         test: Test pictures.
         tuned: Settings by method; others have the recipe's learning rates and half of the steps per phase.
@@ -68,13 +69,16 @@ class Study:
 
     def steps_of(self, method: str, shots: str) -> Steps:
         """Return the steps of each phase of a method."""
+        if self.budget == "paper":
+            return allot_each(find_method(method), self.steps)
         policy = self.time_steps.get(shots, {}).get(method) if self.budget == "time" else None
         return allot(find_method(method), setting_of(method, self.tuned), self.steps, policy)
 
     def cell(self, method: str, shots: str, seed: int) -> Cell:
         """Return the cell of a method, with its settings."""
         chosen = find_method(method)
-        where = f"{self.benchmark}/{shots if chosen.phases else 'base'}/seed-{seed}"
+        budget = "paper/" if self.budget == "paper" and chosen.phases else ""
+        where = f"{self.benchmark}/{budget}{shots if chosen.phases else 'base'}/seed-{seed}"
         return Cell(
             self.data(seed),
             shots if chosen.phases else "full",

@@ -27,7 +27,7 @@ class Result:
 
     Attributes:
         benchmark: Name of the benchmark.
-        budget: steps or time; empty for baselines.
+        budget: steps, time or paper; empty for baselines.
         shots: Number of shots; empty for baselines.
         seed: Seed of pictures and training.
         method: Name of the method, or `floor:` and the name of a baseline.

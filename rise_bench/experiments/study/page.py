@@ -26,7 +26,11 @@ from rise_bench.rendering.markdown import Markdown
 from rise_bench.rendering.render import render
 from rise_bench.rendering.strip_chart import strip_chart
 
-_BUDGETS = {"steps": "equal optimiser steps", "time": "equal time, by the measured seconds per step"}
+_BUDGETS = {
+    "steps": "equal optimiser steps",
+    "time": "equal time, by the measured seconds per step",
+    "paper": "as many steps for each phase, as the paper counts",
+}
 
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:

@@ -23,7 +23,7 @@ class Group:
 
     Attributes:
         benchmark: Name of the benchmark.
-        budget: steps or time.
+        budget: steps, time or paper.
         shots: Number of shots, or `mean`.
         methods: Results by method and seed.
     """

@@ -132,6 +132,8 @@ def time_table(seconds: Mapping[str, float]) -> Table:
         benchmark, where, *_, job = name.split("/")
         if where.startswith("tune-"):
             what = "tuning"
+        elif where == "paper":
+            what = "methods, the paper's budget"
         elif job.endswith("-time"):
             what = "methods, equal time"
         else:

@@ -40,6 +40,18 @@ def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
     assert len(folders) == len(set(folders))
 
 
+def test_the_papers_budget_gives_each_phase_all_steps_and_mixes_with_no_other(tmp_path: Path) -> None:
+    study = Study(tmp_path, shots=("4-shot",), seeds=1, methods=tuple(METHODS), budget="paper", steps=200)
+    for name, method in METHODS.items():
+        assert study.steps_of(name, "4-shot") == dict.fromkeys(method.phases, 200)
+    trained = [job for job in study.jobs() if job.arguments[0] == "train"]
+    asked = [argument for job in trained for argument in job.arguments if argument.endswith(".steps=200")]
+    assert len(asked) == len({phase for method in METHODS.values() for phase in method.phases})
+    equal = replace(study, budget="steps", steps=120)
+    shared = {job.name for job in study.jobs()} & {job.name for job in equal.jobs()}
+    assert {name.rpartition("/")[2] for name in shared} == {"eval_base"}
+
+
 def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
     study = Study(tmp_path, shots=("4-shot",), seeds=1)
     steps = {"4-shot": {name: 50 for name in METHODS if name not in ("rise", "base")}}
