@@ -132,7 +132,7 @@ def _print_verdict(explanation: "Explanation", console: Console) -> None:
     table.add_row("parse", explanation.score.reading.reason)
     table.add_row("format", "ok" if verdict.format_ok else "wrong: no reward")
     if explanation.equation == 1:
-        leak = "numbers: no reward" if verdict.leak_numbers else "none"
+        leak = "yes: no reward" if verdict.leak_numbers else "none"
         table.add_row("leak (paper's rule)", leak)
         table.add_row("leak (strict rule)", "yes" if verdict.leak_strict else "none")
     table.add_row("similarity S", f"{verdict.similarity:.6f}")

@@ -52,7 +52,7 @@ PANELS = (
     Panel(
         "Leak rate",
         "share of chains of thought",
-        {"leak_numbers": "numbers", "leak_strict": "numbers or class names"},
+        {"leak_numbers": "leaks", "leak_strict": "leaks or class names"},
         share=True,
     ),
     Panel(

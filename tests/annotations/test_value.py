@@ -15,6 +15,7 @@ from rise_bench.annotations.value.similarity import are_equal
 from rise_bench.annotations.value.spelt_numbers import spell, spelt_numbers
 from rise_bench.annotations.value.values import Value, number_value
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.export.texts import visual_rft_solution, vlm_r1_answer, vlm_r1_question
 from rise_bench.scoring.leaks import find_leaks, leak_verdicts
 from rise_bench.scoring.rewards import RewardRule, cot_reward
 from rise_bench.scoring.scores import aggregate, score_response
@@ -408,3 +409,10 @@ def test_coordinates_tell_values_apart():
     assert rows[:2] == [(1.0,), (0.5,)] and rows[2] != rows[3]
     assert np.array(rows).shape == (4, 1) and KIND.landmarks(gold("8"), Value("8")) == ()
     assert KIND.compare(Value("8"), Value("6"))[1] == [("8", "6", "-2")]
+
+
+def test_other_trainers_compare_the_value_alone():
+    spec = BenchmarkSpec("counts", "value", "accuracy", "How many cubes are there?")
+    assert visual_rft_solution(spec, gold("7")) == "<answer>7</answer>"
+    assert vlm_r1_answer(spec, gold("7")) == "7"
+    assert "Answer with one number in digits" in vlm_r1_question(spec, gold("7"))

@@ -156,7 +156,7 @@ class ValueKind(AnnotationKind[Value]):
     def compare(self, gold: Value, stated: Value) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
         """Put both values beside each other, and the difference of numbers."""
         a, b = stated.number, gold.number
-        off = "" if a is None or b is None else f"{a - b:+g}"
+        off = "" if a is None or b is None else f"{a - b:+g}" if a != b else "0"
         return ("true", "stated", "difference"), [(gold.text, stated.text, off)]
 
 
