@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
-from rise_bench.annotations.base import Annotation, AnnotationKind, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.base import Annotation, Gold, SimilarityVariant
 from rise_bench.annotations.boxes.kind import BoxesKind
 from rise_bench.annotations.distribution.kind import DistributionKind
 from rise_bench.annotations.metric import SHARED, Metric

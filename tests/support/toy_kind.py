@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rise_bench.annotations.base import Annotation, AnnotationKind
+from rise_bench.annotations.annotation_kind import AnnotationKind
+from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.metric import Metric
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
 from rise_bench.annotations.average_precision import MAX_STATED, coco_outcomes
-from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.base import Frame, Gold, SimilarityVariant
 from rise_bench.annotations.boxes.label_quality import label_quality
 from rise_bench.annotations.boxes.metrics import METRICS, match_samples
 from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes

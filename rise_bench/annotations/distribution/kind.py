@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
+from rise_bench.annotations.base import Frame, Gold, SimilarityVariant
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.distribution.class_names import class_problem
 from rise_bench.annotations.distribution.label_quality import label_quality

@@ -8,8 +8,9 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
+from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
 from rise_bench.annotations.average_precision import MAX_STATED
-from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Outline, Predictor, SimilarityVariant
+from rise_bench.annotations.base import Frame, Gold, Outline, SimilarityVariant
 from rise_bench.annotations.boxes.kind import EDGE_TOLERANCE_PX, BoxesKind
 from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
 from rise_bench.annotations.leak_rule import Secrets

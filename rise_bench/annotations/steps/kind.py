@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from rise_bench.annotations.base import AnnotationKind, Frame, Gold, Predictor, SimilarityVariant
+from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
+from rise_bench.annotations.base import Frame, Gold, SimilarityVariant
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.annotations.steps.label_quality import label_quality

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rise_bench.annotations.annotation_kind import AnnotationKind
 from rise_bench.annotations.answer_format import AnswerFormat
-from rise_bench.annotations.base import Annotation, AnnotationKind, Gold
+from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.annotate.records import Answer

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from rise_bench.annotations.base import Annotation, AnnotationKind, Outline
+from rise_bench.annotations.annotation_kind import AnnotationKind
+from rise_bench.annotations.base import Annotation, Outline
 from rise_bench.annotations.boxes.values import TARGET, Box
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
