@@ -1,4 +1,4 @@
-"""What the rest of the project needs to know of a kind of annotation."""
+"""Interface of a kind of annotation for the rest of the project."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class AnnotationKind(ABC, Generic[A]):
             compare by it.
         columns: Columns of a row that hold the annotation.
         task_category: Task of the Hub that it belongs to.
-        secret: What a chain of thought may not write, as the prompt says it.
-        answer_form: What prompts write between the tags of an answer.
+        secret: Content that a chain of thought may not write, as the prompt says it.
+        answer_form: Word between the tags of an answer in prompts.
         fitted: Baselines that need training samples.
         prior: Baseline that a chain of thought has to beat.
         references: Baselines that a win-rate is against, the preferred one first; none without a win-rate.
@@ -45,8 +45,8 @@ class AnnotationKind(ABC, Generic[A]):
         audit_variant: Variant that an error on either side lowers.
         min_classes: Classes that a benchmark needs at least.
         trainer_forms: Forms of an answer that other trainers compare, by ranking metric.
-        limits: What a reader of scores has to know, in sentences.
-        editor: How a person edits an annotation.
+        limits: Limits of the scores for their readers, in sentences.
+        editor: Form in which a person edits an annotation.
     """
 
     name: ClassVar[str]
@@ -192,7 +192,7 @@ class AnnotationKind(ABC, Generic[A]):
 
         Args:
             golds: Ground truth, in order of ids.
-            stated: What was stated of each; None for nothing that can be read.
+            stated: Stated annotation of each; None if unreadable.
             confidences: Confidence of each part that `overlay` shows.
         """
         return {}
@@ -215,7 +215,7 @@ class AnnotationKind(ABC, Generic[A]):
 
         Args:
             given: The labels, at least one.
-            answers: What a model answered to each image, in the same frame; none if it was unreadable.
+            answers: Answers of a model to each image, in the same frame; none if unreadable.
         """
         return None
 

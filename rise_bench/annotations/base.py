@@ -1,4 +1,4 @@
-"""What an annotation and its ground truth are; `annotation_kind` has what a kind of annotation is.
+"""Annotations and ground truth; `annotation_kind` has the interface of their kinds.
 
 Numbers are kept as they were stated (a distribution need not sum to 1, a box may leave the image); scoring
 judges them. The numbers of some kinds mean something only together with a `Frame`. Ground truth is in pixels
