@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "adapter": ({"adapter_config.json": b'{"base_model_name_or_path": "mallory/x"}'}, "is an adapter"),
     "shard outside": (
         {"model.safetensors.index.json": b'{"weight_map": {"a": "../../../evil.bin"}}'},
-        "no safetensors file beside it",
+        "not a safetensors file beside it",
     ),
 }
 
