@@ -30,6 +30,18 @@ from lmms_eval.cli.dispatch import main
 sys.exit(main())
 """
 
+#: Measures the work of the plug-in alone: its import, and the index of its tasks.
+PLUGIN = """
+import time
+from lmms_eval.tasks import TaskManager
+start = time.process_time()
+from rise_bench.evaluation.lmms_plugin import task_folders
+manager = TaskManager.__new__(TaskManager)
+for folder in task_folders(""):
+    manager._get_task_and_group(folder)
+print("\\nplug-in", time.process_time() - start)
+"""
+
 
 def cpu_seconds(command: list[str]) -> tuple[float, str]:
     """CPU seconds of a command, and what it printed."""
@@ -70,11 +82,13 @@ def lmms_seconds(pairs: int) -> dict[str, Any]:
             if (" rise_emotion6" in printed) != (arm == "with"):
                 raise SystemExit(f"the run {arm} rise-bench does not list what it should:\n{printed[-2000:]}")
             seconds[arm].append(used)
+    plugin_s = min(float(cpu_seconds([sys.executable, "-c", PLUGIN])[1].split()[-1]) for _ in range(2))
     ratios = [a / b for a, b in zip(seconds["with"], seconds["without"], strict=True)]
     return {
         "pairs": pairs,
         "with_rise_bench_s": round(median(seconds["with"]), 2),
         "without_s": round(median(seconds["without"]), 2),
+        "plugin_alone_s": round(plugin_s, 3),
         "median_ratio_of_pairs": round(median(ratios), 3),
         "least_with_over_least_without": round(min(seconds["with"]) / min(seconds["without"]), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
