@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from rise_bench.catalog.plugins import load_component
-from rise_bench.cot.closed_loop import LoopSettings, closed_loop
+from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.pictures import pictures_of
 from rise_bench.data.schema import row_to_gold
@@ -38,10 +38,10 @@ def mean_reward(model, moods, config):
         max_cot_length=grpo.max_cot_length, max_reconstruction_length=grpo.max_reconstruction_length
     )
     sampler = LocalModel(str(model), max_pixels=config.model.max_pixels)
-    rows = []
+    loop, rollouts = ClosedLoop(dataset.spec, settings), []
     for begin in range(0, len(samples), BATCH):
-        rows += closed_loop(dataset.spec, sampler, settings, samples[begin : begin + BATCH])
-    return statistics.mean(row["reward"] for row in rows)
+        rollouts += loop.annotate(sampler, samples[begin : begin + BATCH])
+    return statistics.mean(rollout.reward for rollout in rollouts)
 
 
 def measure(out, seeds, overrides):
