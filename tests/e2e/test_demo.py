@@ -35,7 +35,7 @@ def rows(start: Start, out: Path) -> dict[str, dict]:
     """The table of a demo that was killed while it trained."""
     with start(*COMMAND, out, cold=True) as process:
         deadline = time.monotonic() + 60 * MINUTES
-        while len(steps(out / "runs" / "rise_cot")) < 3:
+        while len(steps(out / "runs" / "rise_cot")) < 7:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.2)

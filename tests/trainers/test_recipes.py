@@ -199,6 +199,7 @@ def test_a_composed_recipe_has_the_settings_that_its_file_had(place):
     for name, expected in zip(RECIPES_0_1, SETTINGS_0_1[place].split(), strict=False):
         config = load_config(f"{place}/{name}")
         given = {key: value(config, key) for key in all_keys() if value(config, key) != value(default, key)}
+        given.pop("run.save_steps", None)  # 1 everywhere then; now 20, and 5 where a checkpoint is small
         assert sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8] == expected, name
 
 
