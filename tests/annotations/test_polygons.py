@@ -133,6 +133,12 @@ def painted(x, y, w, h):
     return mask
 
 
+def test_outlines_far_beyond_what_pycocotools_counts_are_compared():
+    huge = Polygons((((-1e300, -1e300), (1e300, -1e300), (1e300, 1e300), (-1e300, 1e300)),))
+    small = Polygons((((10.0, 10.0), (60.0, 10.0), (60.0, 60.0)),))
+    assert union_iou(huge, huge) == 1.0 and 0 < union_iou(small, huge) == union_iou(huge, small) < 1e-5
+
+
 def test_a_hole_is_where_an_outline_goes_in_and_back():
     ring = (*box(0, 0, 30, 30), (0.0, 0.0), *box(10, 10, 10, 10)[::-1], (10.0, 20.0), (0.0, 0.0))
     assert areas_of(Polygons((ring,)), None).union == 800

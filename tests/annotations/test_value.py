@@ -48,7 +48,10 @@ READ = table(
         "1234.5": r"1,234.5",
         "200000": r"two hundred thousand",
         "105": r"one hundred and five",
-        "-3": r"-3 ~ −3 ~ minus three",
+        "-3": r"-3 ~ −3 ~ minus three ~ x = - 3",
+        "-1": r"minus one ~ negative one",
+        "-0.5": r"−½ ~ -1/2",
+        "-1.5": r"-1 1/2 ~ -1½",
         "0.75": r"0.75 ~ .75 ~ 3/4 ~ ¾ ~ \frac{3}{4} ~ \dfrac{3}{4}",
         "1.5": r"1.5 ~ 1 1/2 ~ 1½",
         "12.5%": r"12.5% ~ 12.5 % ~ 12.5\% ~ 12.5 percent",
@@ -79,6 +82,7 @@ UNREAD = table(
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
+            seven and a half ~ 7 and a half ~ two and one third
         """,
         "not_finite": r"1e999 ~ 1/0",
     }

@@ -19,13 +19,13 @@ MAX_LENGTH = 4_000
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
 _UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?<!\d,)(?P<whole>\d++[ ]++(?=\d++/))?(?P<sign>[-+]?+)"
+    rf"(?<![\w.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
     rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
     rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
 )
 #: What turns a number into another one, or into a name: "1,5", "8th", "0x1", "3 million", "4 fifths".
 _PARTS = (
-    r"\s++(?:hundred|thousand|[mb]illion|dozen|point|hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?"
+    r"\s++(?:and\s++(?:an?|one)\s++)?+(?:hundred|thousand|[mb]illion|dozen|point|hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?"
     r"|sevenths?|eighths?|ninths?|tenths?|hundredths?)\b"
 )
 _GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
@@ -39,6 +39,7 @@ _LATEX = (
     (re.compile(r"\\(?:text|mathrm|mathbf|textbf|operatorname)\s*+\{([^{}]{0,200}+)\}"), r"\1"),
     (re.compile(r"\\(?:left|right|,|;|!|quad|displaystyle)"), " "),
     (re.compile(r"\\?+%"), "%"),
+    (re.compile(r"(?<==)(\s*+)-\s++(?=[\d.])"), r"\1-"),
     (re.compile(r"\^?+\s*+\{?+\\(?:circ|degree)\b\}?+|°"), " degrees"),
     (re.compile(rf"(?<=\d)(\s*+)({_UNITS[:-2]}|units?)(?:\s*+\^\s*+\{{?+[23]\}}?+|[²³])"), r"\1\2"),
     (re.compile(r"\\[()\[\]]|[$*`#]++(?![\d(])|[$`]++|(?<!\d)\*++"), " "),
@@ -80,7 +81,7 @@ _NONE = re.compile(
 )
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
 _SHORT = re.compile(rf"{_WORD}(?:[ \t]++{_WORD}){{0,2}}+")
-_PRONOUN = re.compile(r"(?:\A|\b(?:is|are|only|exactly|just|about|of|there|:|=))\s*+\Z", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:\A|\b(?:is|are|only|exactly|just|about|of|there|minus|negative|:|=))\s*+\Z", re.IGNORECASE)
 
 
 def read_value(answer: str) -> tuple[Value | None, str]:
@@ -112,7 +113,7 @@ def _unwrapped(text: str) -> str:
                 text = text[:i]
                 break
     for sign, digits in _FRACTIONS.items():
-        text = text.replace(sign, f" {digits}" if sign in text else digits)
+        text = re.sub(rf"(?<=\d){sign}", f" {digits}", text).replace(sign, digits)
     for pattern, written in _LATEX:
         text = pattern.sub(written, text)
     return text.strip()
