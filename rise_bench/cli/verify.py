@@ -114,8 +114,8 @@ def verify(
         check_judge(judge, pinned)
         shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
-    if target.resolve() == cots.resolve():
-        raise ConfigError(f"--out {target} is what is verified; choose another folder")
+    if target.resolve() in (cots.resolve(), *cots.resolve().parents):
+        raise ConfigError(f"--out {target} is or holds what is verified; choose another folder")
     with stopping(
         lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"
     ):

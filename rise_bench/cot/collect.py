@@ -116,6 +116,8 @@ def collect(
     """
     if job.out.is_file():
         raise ConfigError(f"{job.out} is a file, expected a folder; choose another --out")
+    if job.out.resolve() == job.benchmark.root.resolve():
+        raise ConfigError(f"{job.out} is the benchmark itself; choose another --out")
     with claimed(job.sweep_log, share, lambda busy: _prepare(job, busy)):
         if (finished := _finished(job)) is not None:
             return Collected(finished, 0, 0)
@@ -205,13 +207,17 @@ def _finished(job: CollectJob) -> Manifest | None:
         raise ConfigError(f"{job.out} is not empty; choose another --out, or pass --overwrite")
     manifest = read_manifest(job.out)
     asked = cot_options(job.benchmark, job.config, job.tau, job.only, job.splits) | _options(job)
+    again = (
+        "verify again"
+        if job.given
+        else ("sample again, --overwrite --keep-rollouts to choose from the same rollouts")
+    )
     for name in sorted(manifest.options.keys() | asked.keys()):
         before, now = manifest.options.get(name), asked.get(name)
         if before != now and (name, before, now) != ("config", "default", "full"):  # name in 0.1.0
             raise ConfigError(
                 f"{job.out} holds another collection ({name} was {before}, is {now}); "
-                "pass --overwrite to sample again, --overwrite --keep-rollouts to choose from the same "
-                "rollouts, or choose another --out"
+                f"pass --overwrite to {again}, or choose another --out"
             )
     return manifest
 

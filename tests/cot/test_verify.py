@@ -161,6 +161,25 @@ def test_a_killed_run_is_continued_and_other_texts_are_refused(job, golds, scrip
         collect(job(texts, reconstructions=2), Share())
 
 
+def test_an_empty_text_is_scored_and_passes_the_check(job, golds):
+    uid = next(iter(golds))
+    collect(job({uid: ""}), Share())
+    (row,) = rows_of(job({uid: ""}).out).values()
+    assert row["reward"] == 0.0 and check_folder(job({uid: ""}).out) == []
+
+
+def test_what_is_read_is_never_replaced(job, golds, benchmark, tmp_path):
+    texts = dict.fromkeys(golds, VAGUE)
+    with pytest.raises(ConfigError, match="is the benchmark itself"):
+        collect(job(texts, out=benchmark.root, overwrite=True), Share())
+    file = write(tmp_path / "cots.jsonl", [{"id": uid, "cot": VAGUE} for uid in golds])
+    options = ["verify", file, "--benchmark", benchmark.root, "--endpoint", "http://localhost:1/v1"]
+    options += ["--model", "m", "--out", tmp_path, "--overwrite"]
+    result = CliRunner().invoke(app, list(map(str, options)))
+    assert isinstance(result.exception, ConfigError) and "holds what is verified" in str(result.exception)
+    assert file.is_file()
+
+
 def dying(model, answer):
     model.answer = answer
     return model

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rise_bench.annotations.base import Outline
 from rise_bench.annotations.polygons.values import Polygons, clipped, corners
 
-#: Outlines are filled up to this distance from the corner of the image, in pixels: a canvas that holds both ends
-#: has fewer than 2**31 pixels, from where pycocotools' positions overflow.
+#: Outlines are filled up to this distance from the corner of the image, in pixels: a canvas with both ends
+#: has fewer than 2**31 pixels, above which pycocotools' positions overflow.
 _FAR_PX = 23_000.0
 
 #: Run-length encoded mask of pycocotools.

@@ -81,7 +81,9 @@ _NONE = re.compile(
 )
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
 _SHORT = re.compile(rf"{_WORD}(?:[ \t]++{_WORD}){{0,2}}+")
-_PRONOUN = re.compile(r"(?:\A|\b(?:is|are|only|exactly|just|about|of|there|minus|negative|:|=))\s*+\Z", re.IGNORECASE)
+_PRONOUN = re.compile(
+    r"(?:\A|\b(?:is|are|only|exactly|just|about|of|there|minus|negative|:|=))\s*+\Z", re.IGNORECASE
+)
 
 
 def read_value(answer: str) -> tuple[Value | None, str]:
