@@ -4,6 +4,7 @@ Both are the similarity of the stated annotation to the ground truth, or 0 if a 
 the quality score of a CoT row and `rise-bench explain` share the same verdict.
 """
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -47,8 +48,8 @@ class RewardRule:
         grounded_swaps: Number of other images that a CoT is compared on.
 
     Raises:
-        ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` beside
-            `format_term`.
+        ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` below 0, not
+            finite, or beside `format_term`.
     """
 
     variant: SimilarityVariant = "paper"
@@ -63,10 +64,15 @@ class RewardRule:
     grounded_swaps: int = 2
 
     def __post_init__(self) -> None:
-        if self.format_bonus < 0 or (self.format_bonus and self.format_term):
+        if not 0 <= self.format_bonus < math.inf:
             raise ConfigError(
-                f"reward.format_bonus = {self.format_bonus}: a bonus of 0 or more replaces the format term. "
-                "Set reward.format_term=false beside it."
+                f"reward.format_bonus = {self.format_bonus}: expected a number of at least 0. "
+                "Set such a number."
+            )
+        if self.format_bonus and self.format_term:
+            raise ConfigError(
+                f"reward.format_bonus = {self.format_bonus}: a bonus replaces the format term. Set "
+                "reward.format_term=false beside it."
             )
         if not self.grounded_scale > 0:
             raise ConfigError(

@@ -163,7 +163,12 @@ def test_reason_rft_pays_a_similarity_and_a_format(response, expected):
     assert r1_reward(gold, text, rule=rule).reward == expected
 
 
-@pytest.mark.parametrize("rule", [{"format_bonus": 1.0}, {"format_term": False, "format_bonus": -1.0}])
-def test_a_format_bonus_replaces_the_format_term(rule):
+def test_a_format_bonus_replaces_the_format_term():
     with pytest.raises(ConfigError, match=r"reward\.format_term=false"):
-        RewardRule(**rule)
+        RewardRule(format_bonus=1.0)
+
+
+@pytest.mark.parametrize("bonus", [-1.0, math.nan, math.inf])
+def test_a_format_bonus_is_a_number_of_at_least_0(bonus):
+    with pytest.raises(ConfigError, match="at least 0. Set such a number"):
+        RewardRule(format_term=False, format_bonus=bonus)

@@ -119,6 +119,15 @@ def test_a_rest_has_to_be_there(smoke, cots):
         open_grpo_data(config)
     with pytest.raises(ConfigError, match=r"visual_rft has no phase on chains of thought"):
         smoke("visual_rft", "data.grpo_samples=rest")
+    with pytest.raises(ConfigError, match=r"data\.cots is empty.*grpo_samples=all"):
+        open_grpo_data(smoke("reason_rft", "data.cots=", "data.grpo_samples=rest", "phases=grpo"))
+
+
+def test_a_format_bonus_needs_a_stage_that_pays_by_eq_9(smoke):
+    rule = ("reward.format_term=false", "reward.format_bonus=1")
+    assert smoke("visual_rft", *rule).reward.format_bonus == 1
+    with pytest.raises(ConfigError, match=r"eq\. 1.*Set reward\.format_bonus=0"):
+        smoke("rise_cot", *rule)
 
 
 def test_reason_rft_refuses_to_filter(smoke, tmp_path):

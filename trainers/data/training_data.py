@@ -64,6 +64,12 @@ def open_grpo_data(config: TrainConfig) -> TrainingData:
     data = open_training_data(config.data)
     if config.data.grpo_samples == "all":
         return data
+    cots = config.declared_stage.cots
+    if not getattr(config.data, cots):
+        raise ConfigError(
+            f"data.grpo_samples = rest: data.{cots} is empty, so that nothing says which samples the SFT "
+            f"phase has. Name its CoT dataset in data.{cots}, or set data.grpo_samples=all."
+        )
     rest = data.without(_texts(config))
     if not rest.golds:
         raise ConfigError(

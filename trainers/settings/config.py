@@ -191,6 +191,11 @@ class TrainConfig:
             )
         if self.reward.grounded != "none":
             self._check_grounded()
+        if self.reward.format_bonus and self.declared_stage.is_closed_loop:
+            raise ConfigError(
+                f"reward.format_bonus = {self.reward.format_bonus}: {self.stage} pays by eq. 1, which has no "
+                "bonus. Set reward.format_bonus=0."
+            )
         if self.data.grpo_samples == "rest" and not self.declared_stage.cots:
             raise ConfigError(
                 f"data.grpo_samples = rest: {self.stage} has no phase on chains of thought. "
