@@ -296,7 +296,7 @@ def test_what_is_kept_is_said(smoke, tmp_path):
 
 @pytest.mark.slow
 def test_kill_9_and_the_same_command_again_lose_at_most_the_step_in_flight(command, tmp_path):
-    line = command("sft", "sft.steps=12", "run.save_total_limit=3")
+    line = command("sft", "sft.steps=12", "run.save_steps=1", "run.save_total_limit=3")
     run = RunFolder(tmp_path / "run")
     process = Command("rise_bench", *line)
     deadline = time.monotonic() + 240
