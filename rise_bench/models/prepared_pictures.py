@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
-from PIL.Image import Image
+from PIL import Image
 from torch import Tensor
 
 _FIELDS = {"pixel_values", "image_grid_thw"}
@@ -39,7 +39,7 @@ class _PreparesOnce:
         """Prepare pictures, see the image processor."""
         prepare: Any = super().preprocess  # type: ignore[misc]
         pictures = _flat(images)
-        if others or not pictures or not all(isinstance(picture, Image) for picture in pictures):
+        if others or not pictures or not all(isinstance(picture, Image.Image) for picture in pictures):
             return prepare(images, *others, **settings)
         keys = _keys(pictures, repr((sorted(vars(self).items()), sorted(settings.items()))))
         known = self._remembered
@@ -67,7 +67,7 @@ def _restored(kind: type, attributes: dict[str, Any]) -> Any:
     return copied
 
 
-def _keys(pictures: Sequence[Image], settings: str) -> list[Hashable]:
+def _keys(pictures: Sequence[Image.Image], settings: str) -> list[Hashable]:
     """Return what tells pictures apart: mode, size, pixels, and how they are prepared."""
     by_object = {id(picture): picture for picture in pictures}
     keys = {

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from PIL.Image import Image, Resampling
+from PIL import Image
 
 from rise_bench.annotations.boxes.values import frame_of
 from rise_bench.models.shared_prefill import shared_prefill
@@ -51,7 +51,7 @@ class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
         return super()._generate_single_turn(prompt_ids, images, *others, **named)
 
 
-def fitted(image: Image, processor: Any) -> Image:
+def fitted(image: Image.Image, processor: Any) -> Image.Image:
     """Return a picture in the size to which an image processor of the Qwen-VL families resizes it."""
     frame = frame_of(
         "resized_px",
@@ -61,7 +61,7 @@ def fitted(image: Image, processor: Any) -> Image:
         patch_px=processor.patch_size * processor.merge_size,
     )
     size = (round(frame.width), round(frame.height))
-    return image if image.size == size else image.convert("RGB").resize(size, Resampling.BICUBIC)
+    return image if image.size == size else image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
 
 
 def collapse_runs(ids: Sequence[int], token: int | None) -> list[int]:
