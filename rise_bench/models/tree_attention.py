@@ -41,17 +41,26 @@ class TreeLayout:
 
     def __init__(self, segments: list[Segment], device: torch.device) -> None:
         self._segments, self._device = segments, device
+        self._place = {segment.start: number for number, segment in enumerate(segments)}
 
     @cached_property
-    def spans(self) -> list[tuple[Segment, Tensor | None]]:
-        """Each segment and the mask of its tokens over those above and its own; None for plain causal."""
-        masks: list[tuple[Segment, Tensor | None]] = []
-        for segment in self._segments:
-            seen = sum(end - start for start, end in segment.above)
-            own = segment.end - segment.start
+    def lengths(self) -> list[int]:
+        """Number of tokens of each segment."""
+        return [segment.end - segment.start for segment in self._segments]
+
+    @cached_property
+    def views(self) -> list[tuple[list[int], Tensor | None]]:
+        """Numbers of the segments that each segment sees, itself last, and its mask over their tokens.
+
+        The mask is None for plain causal attention.
+        """
+        views: list[tuple[list[int], Tensor | None]] = []
+        for number, (segment, own) in enumerate(zip(self._segments, self.lengths, strict=True)):
+            above = [self._place[start] for start, _ in segment.above]
+            seen = sum(self.lengths[i] for i in above)
             mask = torch.ones(own, seen + own, dtype=torch.bool, device=self._device).tril(seen)
-            masks.append((segment, mask if seen else None))
-        return masks
+            views.append(([*above, number], mask if seen else None))
+        return views
 
     @cached_property
     def block_mask(self) -> Any:
@@ -71,11 +80,10 @@ class TreeLayout:
 
     def _last_segments(self) -> list[int]:
         """The last segment below each segment, or the segment itself."""
-        place = {segment.start: number for number, segment in enumerate(self._segments)}
         last = list(range(len(self._segments)))
         for number, segment in enumerate(self._segments):
             for start, _ in segment.above:
-                last[place[start]] = number
+                last[self._place[start]] = number
         return last
 
 
@@ -137,19 +145,20 @@ def by_segment(
 ) -> Tensor:
     """Attention segment by segment."""
     share = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(share, 1), value.repeat_interleave(share, 1)
-    parts = []
-    for segment, mask in layout.spans:
-        spans = (*segment.above, (segment.start, segment.end))
-        seen_key = torch.cat([key[:, :, start:end] for start, end in spans], 2)
-        seen_value = torch.cat([value[:, :, start:end] for start, end in spans], 2)
-        own = query[:, :, segment.start : segment.end]
-        causal = mask is None
-        parts.append(
-            scaled_dot_product_attention(
-                own, seen_key, seen_value, attn_mask=mask, is_causal=causal, scale=scaling
-            )
+    # split and not sliced: the gradient of a slice is as large as the whole row
+    queries = query.split(layout.lengths, 2)
+    keys, values = (part.repeat_interleave(share, 1).split(layout.lengths, 2) for part in (key, value))
+    parts = [
+        scaled_dot_product_attention(
+            own,
+            torch.cat([keys[i] for i in seen], 2),
+            torch.cat([values[i] for i in seen], 2),
+            attn_mask=mask,
+            is_causal=mask is None,
+            scale=scaling,
         )
+        for own, (seen, mask) in zip(queries, layout.views, strict=True)
+    ]
     return torch.cat(parts, 2).transpose(1, 2).contiguous()
 
 
