@@ -70,7 +70,8 @@ class Board:
     @property
     def question(self) -> str:
         """Question of the benchmark without placeholders."""
-        return self.table.spec.question.replace("{question} ", "").replace("{category}", "…")
+        asked = self.table.spec.question.replace("{question}", " ").replace("{category}", "…")
+        return " ".join(asked.split()) or "Each image has a question of its own."
 
     @property
     def metric(self) -> Metric:

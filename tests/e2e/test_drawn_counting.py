@@ -105,4 +105,5 @@ def test_a_board_ranks_it(dataset: BenchmarkDataset, tmp_path: Path) -> None:
     assert '"Tiny VL"' in table and '"most_frequent"' in table and '"median"' in table
     page = (tmp_path / "site" / f"{name}-full.html").read_text()
     assert "Share of values that are right" in page
+    assert "Each image has a question of its own." in page and "{question}" not in page
     assert "Score of Reason-RFT&#39;s script, defects included" in page and "Reason-RFT 14.3" in page

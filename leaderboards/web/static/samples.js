@@ -241,7 +241,7 @@ async function start() {
   document.getElementById("plain").hidden = true;
   main.run.replaceChildren(
     el("h1", {}, first.run.model.name),
-    el("p", { class: "about" }, `${benchmark.question.replace("{question} ", "").replace("{category}", "…")} `, el("a", { href: `${name}-${shots}.html#${key}` }, "Back to the table")),
+    el("p", { class: "about" }, `${benchmark.question.replace("{question}", "").replace("{category}", "…").trim()} `, el("a", { href: `${name}-${shots}.html#${key}` }, "Back to the table")),
     ...facts(first.run, benchmark),
     legend(view),
   );
