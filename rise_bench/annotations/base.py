@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-SimilarityVariant = Literal["paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered", "full"]
+SimilarityVariant = Literal[
+    "paper", "literal", "upstream", "jsd", "floor", "f1", "graded", "ordered", "full", "penalty"
+]
 
 #: Closed outline: points (x, y), of which the last is joined to the first.
 Outline = tuple[tuple[float, float], ...]

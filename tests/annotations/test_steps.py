@@ -127,6 +127,19 @@ _calls = st.builds(
 _lists = st.lists(_calls, min_size=1, max_size=4)
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (TWO, 1.0),
+        ((TWO[0], "change_color 2 blue"), (1 - 0.25) / 2),
+        ((TWO[0], "change_color 3 blue"), (1 - 0.5) / 2),
+        (("change_color 2 blue",), 0.0),
+    ],
+)
+def test_a_penalty_for_what_is_partly_right(stated, expected):
+    assert KIND.similarity(steps(*TWO), steps(*stated), "penalty") == pytest.approx(expected)
+
+
 @given(_lists, _lists)
 def test_the_assignment_is_the_best_of_all(true, stated):
     short, long = sorted((true, stated), key=len)

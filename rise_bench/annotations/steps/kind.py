@@ -30,7 +30,7 @@ class StepsKind(AnnotationKind[Steps]):
     answer_form = "calls"
     fitted = ("most_frequent", "most_frequent_call")
     prior = "most_frequent_call"
-    variants = ("paper", "ordered", "full")
+    variants = ("paper", "ordered", "full", "penalty")
     limits = ("The order of calls counts in `ordered_step_score` only.",)
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Steps | None, str]:

@@ -11,6 +11,8 @@ from rise_bench.annotations.steps.values import Call, Steps
 
 #: Worth of a call with the right name and object, or name and value, and of one with the right name only.
 HALF_RIGHT, NAME_ONLY = 0.5, 0.25
+#: Worth of the same calls in the variant `penalty` (train/stage_rl/reward.py of Reason-RFT).
+_PENALISED = {1.0: 1.0, HALF_RIGHT: -0.25, NAME_ONLY: -0.5}
 
 
 def call_weight(gold: Call, stated: Call) -> float:
@@ -36,7 +38,8 @@ def steps_similarity(gold: Steps, stated: Steps, variant: SimilarityVariant) -> 
     """Return the matched weight over the larger number of calls, in [0, 1].
 
     The order of the calls is ignored, but in the variant `ordered`: there matched calls have to be in the
-    same order on both sides. In the variant `full` a call that is partly right is worth nothing.
+    same order on both sides. In the variant `full` a call that is partly right is worth nothing, in
+    `penalty` less than nothing; a sum below 0 is 0.
     """
     larger = max(len(gold.calls), len(stated.calls))
     if not larger:
@@ -45,7 +48,10 @@ def steps_similarity(gold: Steps, stated: Steps, variant: SimilarityVariant) -> 
         return _in_order(_weights(gold, stated)) / larger
     if variant == "full":
         return sum((Counter(gold.calls) & Counter(stated.calls)).values()) / larger
-    return sum(weight for _, _, weight in match_calls(gold, stated)) / larger
+    matched = [weight for _, _, weight in match_calls(gold, stated)]
+    if variant == "penalty":
+        return max(0.0, sum(_PENALISED[weight] for weight in matched) / larger)
+    return sum(matched) / larger
 
 
 def _weights(gold: Steps, stated: Steps) -> NDArray[np.float64]:
