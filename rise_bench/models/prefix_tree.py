@@ -125,7 +125,7 @@ def pack(model: Any, rows: Rows) -> PackedRows | None:
         "shift_labels": torch.tensor(labels, device=device)[None],
         "prefix_tree": TreeLayout(tree.segments, device),
     }
-    return PackedRows(inputs, torch.tensor(at, device=device))
+    return PackedRows(inputs, torch.tensor(at, dtype=torch.long, device=device))
 
 
 @dataclass(slots=True)

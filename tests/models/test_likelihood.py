@@ -34,6 +34,11 @@ def test_log_probs_do_not_depend_on_the_batch(tiny):
         assert a == pytest.approx(b, abs=1e-4)
 
 
+def test_empty_texts_have_no_tokens(tiny):
+    assert token_log_probs(*tiny, images(2), ["", ""]) == [[], []]
+    assert token_log_probs(*tiny, images(2), ["", TEXTS[1]])[0] == []
+
+
 def test_log_probs_are_those_of_one_plain_forward_pass(tiny):
     """Prompt, picture and text written as one string, without padding."""
     model, processor = tiny
