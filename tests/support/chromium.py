@@ -189,7 +189,10 @@ class Browser:
                 if not _ENDED.search(params["entry"]["text"]):
                     found.append(params["entry"]["text"])
             elif event["method"] == "Runtime.exceptionThrown":
-                found.append(params["exceptionDetails"].get("text", "exception"))
+                details = params["exceptionDetails"]
+                said = details.get("exception", {}).get("description", "")
+                where = f"{details.get('url', '')}:{details.get('lineNumber', '')}"
+                found.append(f"{details.get('text', 'exception')} {said} {where}")
             elif event["method"] == "Page.javascriptDialogOpening":
                 found.append(f"dialog: {params['message']}")
         return found
