@@ -122,6 +122,45 @@ def test_a_box_is_edited_by_keys(browser, boxes_folder):
         assert set(saved(boxes_folder)) == {"000"}, "a cancelled edit is not saved"
 
 
+def test_a_box_is_edited_in_the_first_moments_of_a_page(browser, boxes_folder):
+    with serving(boxes_folder) as address:
+        visit(browser, address)
+        browser.run("performance.now = () => 100")
+        press(browser, "e", f"{EDITING} && document.activeElement.matches('input')")
+        browser.run("document.activeElement.select()")
+        for letter in "31.5":
+            browser.press(letter)
+        press(browser, "Enter", f"{ID} === '001'")
+        assert labels(boxes_folder)["000"].xywh[0] == (31.5, 30.0, 60.0, 60.0)
+
+
+@pytest.mark.parametrize("removed", ["row", "editor"])
+@pytest.mark.parametrize("kind", ["boxes", "polygons"])
+def test_a_field_that_is_gone_reports_late(browser, tmp_path, kind, removed):
+    outlines = Polygons((corners((20.25, 30.0, 60.0, 60.0)), corners((5.0, 5.0, 10.0, 10.0))))
+    folder = write(tmp_path, kind, [(boxes() if kind == "boxes" else outlines, None)])
+    with serving(folder) as address:
+        visit(browser, address)
+        press(browser, "e", f"{EDITING} && document.querySelectorAll('.numbers tbody tr').length === 2")
+        browser.run("window.gone = document.querySelector('.numbers tbody tr')")
+        browser.run("window.more = document.querySelector('#editor > button')")
+        browser.run("gone.querySelector('input, button').focus()")
+        if removed == "row":
+            browser.run("gone.querySelector('[aria-label^=Remove]').click()")
+        else:
+            press(browser, "Escape", f"!({EDITING})")
+            browser.run("more.click()")
+        browser.run(
+            "gone.querySelectorAll('input').forEach(field => { field.value = 7; for (const name of "
+            "['focus', 'input', 'change', 'blur']) field.dispatchEvent(new Event(name)); })"
+        )
+        browser.run("gone.querySelectorAll('button').forEach(button => button.click())")
+        browser.run("new Promise(done => setTimeout(done, 1200))")  # the annotator looks again after a second
+        left = {"row": 1, "editor": 0}[removed]
+        assert browser.run("document.querySelectorAll('.numbers tbody tr').length") == left
+        press(browser, "Escape", f"!({EDITING})")
+
+
 def test_boxes_are_moved_drawn_and_removed_with_the_mouse(browser, boxes_folder):
     with serving(boxes_folder) as address:
         visit(browser, address)

@@ -3,6 +3,27 @@
 // what is unknown here is edited as JSON.
 import { el } from "./drawing.js";
 
+// Annotorious over an image. What is asked of an annotation that is gone, or of a closed editor, does nothing:
+// a field that is removed reports late that it was left or changed.
+function annotate(image, options) {
+  // Annotorious joins a change in the first 250 ms of a page to the change before it, so there has to be one.
+  const initialHistory = { changes: [{}], pointer: -1 };
+  const annotator = globalThis.Annotorious.createImageAnnotator(image, { autoSave: true, initialHistory, ...options });
+  let open = true;
+  const get = (id) => (open ? annotator.getAnnotationById(id) : undefined);
+  return {
+    annotator,
+    get,
+    choose: (id) => get(id) && annotator.setSelected(id),
+    remove: (id) => get(id) && annotator.removeAnnotation(id),
+    whileOpen: (action) => () => open && action(),
+    close() {
+      open = false;
+      annotator.destroy();
+    },
+  };
+}
+
 const number = (value) => Math.round(value * 100) / 100;
 
 function geometry([x, y, w, h]) {
@@ -14,7 +35,7 @@ const SIDES = [["x", "left"], ["y", "top"], ["w", "width"], ["h", "height"]];
 // Boxes [x, y, w, h] in pixels, dragged over the picture or typed.
 function boxes({ item, values, image, place }) {
   const start = new Map();
-  const annotator = globalThis.Annotorious.createImageAnnotator(image, { autoSave: true });
+  const { annotator, get, choose, remove, whileOpen, close } = annotate(image);
   const make = (box) => {
     const id = crypto.randomUUID();
     return { id, bodies: [], target: { annotation: id, selector: { type: "RECTANGLE", geometry: geometry(box) } } };
@@ -38,7 +59,8 @@ function boxes({ item, values, image, place }) {
   };
 
   function type(id) {
-    const annotation = annotator.getAnnotationById(id);
+    const annotation = get(id);
+    if (!annotation) return;
     const before = boxOf(annotation);
     const box = fields.get(id).map((field, i) => (field.value === "" ? before[i] : Number(field.value))); // "" is not a number
     fields.get(id).forEach((field, i) => (field.value = number(box[i])));
@@ -49,13 +71,13 @@ function boxes({ item, values, image, place }) {
     const inputs = SIDES.map(([, name]) => {
       const input = el("input", { type: "number", step: "any", "aria-label": name });
       input.addEventListener("change", () => type(id));
-      input.addEventListener("focus", () => annotator.setSelected(id));
+      input.addEventListener("focus", () => choose(id));
       return input;
     });
-    const remove = el("button", { type: "button", "aria-label": "Remove this box" }, "×");
-    remove.addEventListener("click", () => annotator.removeAnnotation(id));
+    const cross = el("button", { type: "button", "aria-label": "Remove this box" }, "×");
+    cross.addEventListener("click", () => remove(id));
     fields.set(id, inputs);
-    list.append(el("tr", { "data-id": id }, ...inputs.map((input) => el("td", {}, input)), el("td", {}, remove)));
+    list.append(el("tr", { "data-id": id }, ...inputs.map((input) => el("td", {}, input)), el("td", {}, cross)));
   }
 
   function refresh() {
@@ -79,28 +101,28 @@ function boxes({ item, values, image, place }) {
   }
 
   const more = el("button", { type: "button" }, "Add a box");
-  more.addEventListener("click", () => {
+  more.addEventListener("click", whileOpen(() => {
     const [width, height] = [item.width_px, item.height_px];
     const annotation = make([width / 4, height / 4, width / 2, height / 2].map(number));
     annotator.addAnnotation(annotation);
     refresh();
-    annotator.setSelected(annotation.id);
+    choose(annotation.id);
     fields.get(annotation.id)[0].focus();
-  });
+  }));
   const head = el("thead", {}, el("tr", {}, ...SIDES.map(([, name]) => el("th", { scope: "col" }, name)), el("th", {})));
   place.append(el("p", { class: "note" }, "Draw a box on the picture, or choose one to move it and its corners; in pixels:"), el("table", { class: "numbers" }, head, list), more);
   // A drag beside the boxes draws a new one, also while one is chosen.
   annotator.element.addEventListener("pointerdown", (event) => event.target.closest(".a9s-annotation") || annotator.setSelected(), true);
-  annotator.state.store.observe(refresh);
-  annotator.on("selectionChanged", refresh);
+  annotator.state.store.observe(whileOpen(refresh));
+  annotator.on("selectionChanged", whileOpen(refresh));
   load(values || []);
   return {
     load,
     values: () => current().map(boxOf),
-    close: () => annotator.destroy(),
+    close,
     key(event) {
       if (event.key !== "Delete" && event.key !== "Backspace") return false;
-      for (const { id } of annotator.getSelected()) annotator.removeAnnotation(id);
+      for (const { id } of annotator.getSelected()) remove(id);
       return true;
     },
   };
@@ -109,7 +131,7 @@ function boxes({ item, values, image, place }) {
 // Closed outlines of points [x, y] in pixels, dragged over the picture or drawn point by point.
 function outlines({ item, values, image, place }) {
   const start = new Map();
-  const annotator = globalThis.Annotorious.createImageAnnotator(image, { autoSave: true, drawingMode: "click" });
+  const { annotator, choose, remove, whileOpen, close } = annotate(image, { drawingMode: "click" });
   const make = (points) => {
     const id = crypto.randomUUID();
     const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
@@ -129,12 +151,12 @@ function outlines({ item, values, image, place }) {
   }
 
   function add(id) {
-    const choose = el("button", { type: "button" });
-    choose.addEventListener("click", () => annotator.setSelected(id));
-    const remove = el("button", { type: "button", "aria-label": "Remove this outline" }, "×");
-    remove.addEventListener("click", () => annotator.removeAnnotation(id));
-    rows.set(id, choose);
-    list.append(el("tr", { "data-id": id }, el("td", {}, choose), el("td", {}, remove)));
+    const label = el("button", { type: "button" });
+    label.addEventListener("click", () => choose(id));
+    const cross = el("button", { type: "button", "aria-label": "Remove this outline" }, "×");
+    cross.addEventListener("click", () => remove(id));
+    rows.set(id, label);
+    list.append(el("tr", { "data-id": id }, el("td", {}, label), el("td", {}, cross)));
   }
 
   function refresh() {
@@ -159,17 +181,17 @@ function outlines({ item, values, image, place }) {
   }
 
   const more = el("button", { type: "button" }, "Add an outline");
-  more.addEventListener("click", () => {
+  more.addEventListener("click", whileOpen(() => {
     const [width, height] = [item.width_px, item.height_px];
     const annotation = make([[1, 1], [3, 1], [3, 3], [1, 3]].map(([x, y]) => [number((x * width) / 4), number((y * height) / 4)]));
     annotator.addAnnotation(annotation);
     refresh();
-    annotator.setSelected(annotation.id);
-  });
+    choose(annotation.id);
+  }));
   annotator.setDrawingTool("polygon");
   place.append(el("p", { class: "note" }, "Click the corners of an outline on the picture, the first one again to close it, or choose one to move it and its corners:"), el("table", { class: "numbers" }, list), more);
-  annotator.state.store.observe(refresh);
-  annotator.on("selectionChanged", refresh);
+  annotator.state.store.observe(whileOpen(refresh));
+  annotator.on("selectionChanged", whileOpen(refresh));
   load(values || []);
   return {
     load,
@@ -178,10 +200,10 @@ function outlines({ item, values, image, place }) {
       const outlined = annotator.getAnnotations().sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
       return [...outlined.map(outlineOf), ...rest];
     },
-    close: () => annotator.destroy(),
+    close,
     key(event) {
       if (event.key !== "Delete" && event.key !== "Backspace") return false;
-      for (const { id } of annotator.getSelected()) annotator.removeAnnotation(id);
+      for (const { id } of annotator.getSelected()) remove(id);
       return true;
     },
   };
