@@ -2,12 +2,14 @@
 #   make demo        the whole of RISE in minutes; make demo DEMO_ARGS="--benchmark scenes" for others
 #   make test        every test; make test-fast leaves out those marked slow
 #   make lint        ruff, mypy, import-linter
+#   make docs        the documentation site, in build/docs; fails on a broken link
 #   make PYTHON=python3.12 ...   takes that interpreter for the environment
 
 PYTHON ?= $(shell .ci/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 TREE := build/tree
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
@@ -16,7 +18,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: install demo lint format test test-fast clean
+.PHONY: install demo docs lint format test test-fast clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -29,6 +31,14 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/rise-bench demo --out demo $(DEMO_ARGS)
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP)
+	.ci/tree $(TREE)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -130,7 +130,7 @@ def test_constraints_are_plain_pins(root: Path) -> None:
     assert odd == []
 
 
-@pytest.mark.parametrize("extra", ["", "eval", "train", "deepspeed", "review", "dev"])
+@pytest.mark.parametrize("extra", ["", "eval", "train", "deepspeed", "review", "dev", "docs"])
 def test_pins_satisfy_the_requirements(
     pyproject: dict[str, Any], pins: dict[str, Version], extra: str
 ) -> None:
