@@ -43,6 +43,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from .support.minihub import Minihub, serve  # noqa: E402
+from .support.slurm import Slurm, cluster  # noqa: E402
 from .support.stand_in_lmms import StandIn  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
@@ -115,6 +116,13 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     folder = tmp_path_factory.mktemp("stand_in")
     monkeypatch.setenv("PYTHONPATH", str(folder))
     return StandIn(folder)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Slurm]:
+    """A Slurm with two nodes on this machine; skipped where it is not installed."""
+    with cluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
