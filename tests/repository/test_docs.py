@@ -3,16 +3,13 @@
 import doctest
 import importlib
 import re
-import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
-import typer.main
 import yaml
-from typer.core import TyperGroup
 
-from rise_bench.cli import app
+from ..support.command_lines import check_extras, check_line, check_mention, mentions
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -21,12 +18,12 @@ DECISIONS = sorted(path for path in ROOT.glob("docs/decisions/*.md") if path.nam
 #: Inline code and the lines of code blocks: where pages name things that have to exist.
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```(?:bash|console|sh|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
 DOTTED = re.compile(r"rise_bench(?:\.\w+)+")
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|md|toml|ya?ml|txt|json|cff))")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
-COMMAND = re.compile(r"\brise-bench ([a-z][a-z0-9_-]*)(?: ([a-z][a-z0-9_-]*))?")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -54,10 +51,17 @@ def _code(page: Path) -> list[str]:
     return [*INLINE.findall(text), *blocks.splitlines()]
 
 
-def _command_lines(page: Path) -> list[str]:
+def _shell_lines(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
-    blocks = "\n".join([*FENCED.findall(text), *INDENTED.findall(text)]).replace("\\\n", " ")
-    return [line.strip() for line in blocks.splitlines() if line.strip().startswith("rise-bench ")]
+    shell = _lines(SHELL.findall(text))
+    others = _lines([*FENCED.findall(text), *INDENTED.findall(text)])
+    return [*shell, *(line for line in others if line.startswith("rise-bench ") and line not in shell)]
+
+
+def _lines(blocks: list[str]) -> list[str]:
+    """Lines of code blocks, joined where they end with a backslash."""
+    text = re.sub(r"\\\n\s*", " ", "\n".join(blocks))
+    return [line.strip() for line in text.splitlines()]
 
 
 @every_page
@@ -91,34 +95,18 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 @every_page
-def test_commands_exist(page: Path) -> None:
-    command = typer.main.get_command(app)
-    assert isinstance(command, TyperGroup)
-    for first, second in {match for text in _code(page) for match in COMMAND.findall(text)}:
-        assert first in command.commands, f"there is no `rise-bench {first}`"
-        group = command.commands[first]
-        if isinstance(group, TyperGroup) and second:
-            assert second in group.commands, f"there is no `rise-bench {first} {second}`"
+def test_commands_in_sentences_exist(page: Path) -> None:
+    for text in INLINE.findall(page.read_text(encoding="utf-8")):
+        for mention in mentions(text):
+            check_mention(mention)
+        check_extras(text)
 
 
 @every_page
-def test_options_exist_and_required_ones_are_given(page: Path) -> None:
-    """Of every command line in a code block; `eval` is left out, it passes lmms-eval's flags on."""
-    for line in _command_lines(page):
-        first, *rest = shlex.split(line, comments=True)[1:]
-        command = typer.main.get_command(app).commands[first]
-        while isinstance(command, TyperGroup) and rest:
-            command = command.commands[rest.pop(0)]
-        if first == "eval" or "--help" in rest:
-            continue
-        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-        given = {word.split("=")[0] for word in rest if word.startswith("--")}
-        assert given <= known, line
-        required = [option for option in command.params if option.required]
-        options = {option.opts[0] for option in required if option.param_type_name == "option"}
-        assert options <= given, line
-        arguments = len(required) - len(options)
-        assert len([word for word in rest if not word.startswith("--")]) >= arguments, line
+def test_lines_of_shell_blocks_parse(page: Path) -> None:
+    """Every line of a shell block, and the `rise-bench` lines of others."""
+    for line in _shell_lines(page):
+        check_line(line)
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda path: path.name)
