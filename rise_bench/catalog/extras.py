@@ -21,18 +21,28 @@ def extras() -> tuple[str, ...]:
 
 def packages_of(extra: str) -> tuple[str, ...]:
     """Return the distributions of an extra on this platform, sorted, with those of its extras."""
-    if extra not in extras():
+    return tuple(sorted({requirement.name for requirement in requirements_of(extra)}))
+
+
+def requirements_of(extra: str) -> tuple[Requirement, ...]:
+    """Return the requirements of an extra on this platform, with those of its extras.
+
+    Args:
+        extra: Name of the extra; empty for the packages that rise-bench always needs.
+    """
+    if extra and extra not in extras():
         raise ValueError(f"rise-bench has no extra {extra!r}; it has {', '.join(extras())}")
-    names: set[str] = set()
+    wanted: list[Requirement] = []
     for requirement in map(Requirement, metadata.requires(_NAME) or ()):
         marker = requirement.marker
-        if marker is None or marker.evaluate({"extra": ""}) or not marker.evaluate({"extra": extra}):
+        always = marker is None or marker.evaluate({"extra": ""})
+        if always == bool(extra) or (marker and not marker.evaluate({"extra": extra})):
             continue
         if canonicalize_name(requirement.name) == _NAME:
-            names.update(name for part in requirement.extras for name in packages_of(part))
+            wanted += [inner for part in requirement.extras for inner in requirements_of(part)]
         else:
-            names.add(requirement.name)
-    return tuple(sorted(names))
+            wanted.append(requirement)
+    return tuple(wanted)
 
 
 def require_extra(extra: str) -> None:

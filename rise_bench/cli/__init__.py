@@ -48,6 +48,7 @@ app = typer.Typer(name="rise-bench", cls=_AllCommands, no_args_is_help=True, pre
 #: Files of this package; each adds its commands to `app` when imported. Order is the order of `--help`.
 COMMAND_FILES: tuple[str, ...] = (
     *("init", "run"),
+    "doctor",
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
     *("train", "collect", "verify", "report"),
     *("annotate", "audit", "review"),

@@ -39,6 +39,13 @@ def is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
+def has_token() -> bool:
+    """Whether an access token is stored or named by `HF_TOKEN`."""
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
 def redact(text: str) -> str:
     """Replace the access token in use, and whatever looks like a token, in a text."""
     from huggingface_hub import get_token

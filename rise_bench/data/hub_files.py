@@ -116,7 +116,7 @@ def require_model(repo_id: str, revision: str = "") -> None:
         raise PrerequisiteError(f"no model {repo_id} in the local Hub cache, and {error}") from error
 
 
-def hub_answers() -> bool:
+def hub_answers(timeout_s: float = _REQUEST_SECONDS) -> bool:
     """Whether the Hub responds within a few seconds; False offline."""
     from huggingface_hub import get_session
 
@@ -126,13 +126,13 @@ def hub_answers() -> bool:
 
     def ask() -> None:
         with contextlib.suppress(*transport_errors()):
-            get_session().head(endpoint(), timeout=_REQUEST_SECONDS)
+            get_session().head(endpoint(), timeout=timeout_s)
             answered.append(True)
 
     # In a thread: the lookup of the host name has no timeout.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(_REQUEST_SECONDS)
+    asking.join(timeout_s)
     return bool(answered)
 
 

@@ -25,7 +25,7 @@ from rise_bench.evaluation.confined import Confinement
 from rise_bench.evaluation.folder import accept, fresh_folder, refused_folder
 from rise_bench.evaluation.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
 from rise_bench.evaluation.lmms_command import LmmsCommand, dataset_of, read_command
-from rise_bench.evaluation.lmms_models import check_model
+from rise_bench.evaluation.lmms_models import check_model, check_whole_response
 from rise_bench.evaluation.lmms_process import LOG_NAME, Ended, run_lmms_eval
 from rise_bench.evaluation.response_cache import forget_failures
 from rise_bench.evaluation.responses import read_responses
@@ -107,6 +107,8 @@ def evaluate(
     command = read_command(arguments)
     remember_secret(command.stated.get("api_key", ""))
     check_model(command.model, command.model_args)
+    if command.tasks:
+        check_whole_response(command.model, command.model_args)
     datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
     environment = _stated(box_unit, style) | _offline(command, tell)
     model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)

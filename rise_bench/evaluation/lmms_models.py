@@ -21,6 +21,8 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 _ENGINES = frozenset({"vllm", "sglang", "openai", "litellm", "anthropic", "dashscope"})
 #: Modules of `optional_import` for videos and adapters only.
 _DISPENSABLE = frozenset({"decord", "peft"})
+#: Argument of qwen3_vl: its responses are cut after `</think>`.
+_THINKING = "enable_thinking"
 _MODEL_FILES = ("lmms_eval.models.simple.", "lmms_eval.models.chat.")
 
 
@@ -54,6 +56,36 @@ def check_model(name: str, model_args: str = "") -> None:
             raise PrerequisiteError(f"--model {name} needs {module}; {_how_to_install(module)}")
     if "flash_attention_2" in model_args and not _installed("flash_attn"):
         raise PrerequisiteError(f"flash_attention_2 needs flash_attn; {_how_to_install('flash_attn')}")
+
+
+def check_whole_response(name: str, model_args: str) -> None:
+    """Check that a model of lmms-eval leaves the reasons in its responses.
+
+    With `enable_thinking`, qwen3_vl and what builds on it (qwen3_5, where it is the default) cut everything
+    up to `</think>`, so that a task sees no reason, and counts the format as wrong.
+
+    Args:
+        name: `--model`.
+        model_args: `--model_args`.
+
+    Raises:
+        ConfigError: If the reasons are cut; the message has the setting that keeps them.
+    """
+    functions = [
+        node for tree in _sources(name) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    ]
+    if not any(function.name == "_strip_thinking" and _reads(function, _THINKING) for function in functions):
+        return
+    stated = dict(pair.split("=", 1) for pair in model_args.split(",") if "=" in pair).get(_THINKING)
+    default = next((_default(f.args, _THINKING) for f in functions if _takes(f, _THINKING)), None)
+    if stated is None and not default:
+        return
+    if stated is None or stated.strip().lower() not in ("false", "0"):
+        why = f"{_THINKING}={stated}" if stated else f"{_THINKING}, which is its default,"
+        raise ConfigError(
+            f"--model {name} with {why} cuts the reason out of each response before the task sees it. "
+            f"Give --model_args …,{_THINKING}=False"
+        )
 
 
 def pixel_limits(name: str) -> tuple[int, int] | None:
@@ -139,6 +171,21 @@ def _how_to_install(module: str) -> str:
     if module in _ENGINES:
         return f"pip install {module}"
     return "install that Python module as the model's authors say"
+
+
+def _reads(function: ast.FunctionDef, attribute: str) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == attribute for node in ast.walk(function))
+
+
+def _takes(function: ast.FunctionDef, argument: str) -> bool:
+    return function.name == "__init__" and argument in [known.arg for known in function.args.args]
+
+
+def _default(arguments: ast.arguments, name: str) -> object:
+    """Return the default of an argument; None if it is not a constant."""
+    pairs = zip(reversed(arguments.args), reversed(arguments.defaults), strict=False)
+    constants = {known.arg: value.value for known, value in pairs if isinstance(value, ast.Constant)}
+    return constants.get(name)
 
 
 def _defaults(arguments: ast.arguments) -> dict[str, int | None]:

@@ -165,11 +165,18 @@ def check_sha256(repo_id: str, commit: str, path: str, manifest: Manifest, sha25
         )
 
 
+def data_places() -> list[tuple[str, Path]]:
+    """Return the folders that are searched for built datasets, each with its label."""
+    root = os.environ.get("RISE_BENCH_DATA")
+    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
+    return [*named, ("cache folder", cache_folder(""))]
+
+
 def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Found:
     try:
         repo_id = repo_of(name)
     except ConfigError as error:
-        built = {path.parent.name for _, place in _places() for path in place.glob(f"*/{MANIFEST_NAME}")}
+        built = {path.parent.name for _, place in data_places() for path in place.glob(f"*/{MANIFEST_NAME}")}
         here = f" (built here: {', '.join(sorted(built))})" if built else ""
         raise DataError(
             f"no dataset {name!r} in {_looked(name)}{here}; run `rise-bench build`, or name one of "
@@ -220,7 +227,7 @@ def _manifest_of(folder: Path, name: str) -> Manifest:
 
 
 def _built(name: str) -> Path | None:
-    for label, place in _places():
+    for label, place in data_places():
         if (place / name / MANIFEST_NAME).is_file():
             _log.info("%s: found in %s (%s)", name, place / name, label)
             return place / name
@@ -236,14 +243,8 @@ def _names_repository(name: str) -> bool:
     return _is_name(Path(name)) or (name.count("/") == 1 and not name.startswith((".", "/", "~")))
 
 
-def _places() -> list[tuple[str, Path]]:
-    root = os.environ.get("RISE_BENCH_DATA")
-    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
-    return [*named, ("cache folder", cache_folder(""))]
-
-
 def _looked(name: str) -> str:
-    return ", ".join(f"{place / name} ({label})" for label, place in _places())
+    return ", ".join(f"{place / name} ({label})" for label, place in data_places())
 
 
 def _build(name: str) -> str:

@@ -16,6 +16,7 @@ _OTHER_WAYS = (
     "inputs_embeds",
     "position_ids",
     "past_key_values",
+    "cache",
     "pixel_values_videos",
     "assistant_model",
     "custom_generate",
@@ -29,7 +30,16 @@ _ONE_WAY = {
     "token_healing": False,
 }
 #: Arguments of a model's forward that a shared start is read with.
-_FORWARD = ("position_ids", "past_key_values", "mm_encoder_outputs", "logits_to_keep")
+_FORWARD = ("position_ids", "mm_encoder_outputs", "logits_to_keep")
+
+#: Names of the cache of keys and values: from transformers 5.24 on, and before.
+_CACHE_NAMES = ("cache", "past_key_values")
+
+
+def cache_name(architecture: type[Any]) -> str:
+    """Return the name that this transformers gives the cache in forward and `generate`; empty if unknown."""
+    known = inspect.signature(architecture.forward).parameters
+    return next((name for name in _CACHE_NAMES if name in known), "")
 
 
 def setting(model: Any, arguments: Mapping[str, Any], name: str) -> Any:
@@ -63,6 +73,7 @@ def _not_covered_model(model: Any) -> str:
         return f"the family {family!r} is not covered"
     known = inspect.signature(type(model).forward).parameters
     lacking = [name for name in _FORWARD if name not in known]
+    lacking += [] if cache_name(type(model)) else ["cache"]
     if lacking or not hasattr(model.model, "get_rope_index"):
         return (
             f"this transformers has another interface of {family} ({', '.join(lacking) or 'get_rope_index'})"

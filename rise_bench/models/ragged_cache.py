@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rise_bench.models.generate_settings import cache_name
+
 
 @dataclass(slots=True)
 class RaggedCache:
@@ -90,9 +92,9 @@ def read_tokens(
         input_ids=ids,
         attention_mask=mask.long(),
         position_ids=places,
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        **{cache_name(type(model)): cache},
         **({} if pictures is None else {"mm_encoder_outputs": {"image": pictures}}),
     )
     return RaggedCache(cache, mask)

@@ -32,7 +32,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rise_bench.models.generate_settings import PROMPT_ARGUMENTS, not_covered, samples_per_prompt
+from rise_bench.models.generate_settings import (
+    PROMPT_ARGUMENTS,
+    cache_name,
+    not_covered,
+    samples_per_prompt,
+)
 from rise_bench.models.image_copies import first_copies
 from rise_bench.models.prompt_groups import (
     PromptGroup,
@@ -136,7 +141,7 @@ class SharedPrefill:
             input_ids=ids,
             attention_mask=mask,
             position_ids=where,
-            past_key_values=states.cache,
+            **{cache_name(type(self._model)): states.cache},
             **others,
         )
 

@@ -1,5 +1,6 @@
 """The command as a person meets it: quick help, one version, errors that can be read and acted on."""
 
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,18 @@ def _rise_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_version() -> None:
     assert _rise_bench("--version").stdout == f"rise-bench {__version__}\n"
+
+
+def test_shells_complete_commands() -> None:
+    asked = {"_RISE_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": "rise-bench doc", "COMP_CWORD": "1"}
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'rise-bench'; from rise_bench.cli import main; main()",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | asked)
+    assert done.stdout.split() == ["doctor"], done.stderr
+    assert "--install-completion" in _rise_bench("--help").stdout
 
 
 def test_help_loads_nothing_heavy() -> None:

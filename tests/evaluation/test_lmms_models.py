@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.evaluation.lmms_models import check_model
+from rise_bench.evaluation.lmms_eval import evaluate
+from rise_bench.evaluation.lmms_models import check_model, check_whole_response
 
 
 @pytest.fixture
@@ -94,6 +95,38 @@ def test_a_missing_attention_kernel_is_named(without, model_args):
     without("flash_attn")
     with pytest.raises(PrerequisiteError, match=r"flash_attn; pip install \"rise-bench\[flash-attn\]\""):
         check_model("qwen2_vl", model_args)
+
+
+@pytest.mark.parametrize(
+    ("model", "model_args"),
+    [
+        ("qwen3_vl", "pretrained=x,enable_thinking=True"),
+        ("qwen3_vl", "enable_thinking=None"),  # lmms-eval reads it as a text, which is true
+        ("qwen3_5", "pretrained=x"),  # its default
+    ],
+)
+def test_a_model_that_cuts_the_reason_is_refused_with_the_setting_that_keeps_it(model, model_args):
+    with pytest.raises(ConfigError, match=r"cuts the reason .*,enable_thinking=False$"):
+        check_whole_response(model, model_args)
+    check_whole_response(model, "pretrained=x,enable_thinking=False")
+
+
+@pytest.mark.parametrize("model", ["qwen3_vl", "qwen2_vl", "openai", "rise_bench_unknown"])
+def test_a_model_that_keeps_the_reason_passes(model):
+    check_whole_response(model, "pretrained=x")
+
+
+def test_eval_refuses_a_model_that_cuts_the_reason_before_it_starts():
+    given = [
+        "--tasks",
+        "rise_moods",
+        "--model",
+        "qwen3_vl",
+        "--model_args",
+        "pretrained=x,enable_thinking=True",
+    ]
+    with pytest.raises(ConfigError, match="cuts the reason"):
+        evaluate(given)
 
 
 def test_nothing_heavy_is_imported():

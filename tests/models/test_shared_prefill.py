@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import DynamicCache, GenerationConfig
+from transformers import DynamicCache, GenerationConfig, Qwen2VLForConditionalGeneration
 
 from rise_bench.models import shared_prefill as module
+from rise_bench.models.generate_settings import cache_name
 from rise_bench.models.local import load_checkpoint
 from rise_bench.models.prompt_groups import (
     PromptGroup,
@@ -20,6 +21,8 @@ from rise_bench.models.prompt_groups import (
 )
 from rise_bench.models.shared_prefill import SharedPrefill, shared_prefill
 
+#: Name of the cache in this transformers.
+CACHE = cache_name(Qwen2VLForConditionalGeneration)
 QUESTION = "Which colours does it show?"
 SAMPLED = {"do_sample": True, "top_k": 0, "max_new_tokens": 10}
 
@@ -197,7 +200,7 @@ def checkpointing(model):
         ("num_beams is 2", {"num_beams": 2, "do_sample": False}, None, None),
         ("use_cache is False", {"use_cache": False}, None, None),
         ("prompts are not padded on the left", {}, right_padded, None),
-        ("past_key_values", {"past_key_values": DynamicCache}, None, None),
+        (CACHE, {CACHE: DynamicCache}, None, None),
         ("gradient checkpointing is on", {"use_cache": True}, None, checkpointing),
         ("the family 'other' is not covered", {}, None, lambda m: setattr(m.config, "model_type", "other")),
     ],
