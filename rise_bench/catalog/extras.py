@@ -28,7 +28,7 @@ def requirements_of(extra: str) -> tuple[Requirement, ...]:
     """Return the requirements of an extra on this platform, with those of its extras.
 
     Args:
-        extra: Name of the extra; empty for the packages that rise-bench always needs.
+        extra: Name of the extra; empty for the packages of every command.
     """
     if extra and extra not in extras():
         raise ValueError(f"rise-bench has no extra {extra!r}; it has {', '.join(extras())}")
