@@ -34,6 +34,7 @@ def plan(
     seed: int = 0,
     side_px: int = SIDE_PX,
     test_split: Literal["validation", "test"] = "test",
+    test_seed: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> SourcePlan:
     """Draw a benchmark.
@@ -46,6 +47,7 @@ def plan(
         side_px: Width and height of the pictures.
         test_split: Kind of test rows: `validation` draws new pictures like those of training, for choices
             that may not be made on test pictures.
+        test_seed: Seed of the test pictures, for a test that others cannot draw; `seed` if None.
         progress: Called after each picture.
 
     Raises:
@@ -66,7 +68,8 @@ def plan(
     sizes = (counts[0], *(counts[1] for _ in splits[1:]))
     rows: dict[Split, list[SourceRow]] = {split: [] for split in splits}
     for split, count in zip(splits, sizes, strict=True):
-        for row in drawn_rows(benchmark, split, count, seed):
+        drawn_from = seed if split == "train" or test_seed is None else test_seed
+        for row in drawn_rows(benchmark, split, count, drawn_from):
             image, annotation = row.render(side_px)
             rows[split].append(
                 SourceRow(

@@ -225,11 +225,19 @@ def slug_of(submission: Submission) -> str:
     return f"{model or 'model'}-{benchmark}-{submission.shots}-{submission.samples.sha256[:8]}"
 
 
-def summary(submission: Submission, outcome: Verification, folder: str) -> str:
-    """Return a short description of a submission and its verdict."""
+def summary(submission: Submission, outcome: Verification, folder: str, *, withheld: bool = False) -> str:
+    """Return a short description of a submission and its verdict.
+
+    Args:
+        submission: The submission.
+        outcome: Its verification.
+        folder: Name of its folder.
+        withheld: Whether the dataset here has placeholders in place of its test annotations.
+    """
     report = outcome.report
     model, run, prompt, decoding = submission.model, submission.run, submission.prompt, submission.decoding
     scores = ", ".join(f"{name} {v.value:.4f}" for name, v in report.metrics.items()) if report else "none"
+    scores = "by the board, which alone has the test annotations" if withheld else scores
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     lines = [
         f"{folder}: {submission.benchmark}, {submission.shots}",

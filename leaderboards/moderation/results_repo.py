@@ -171,10 +171,17 @@ def _add_to_main(repo_id: str, pull: PullRequest, outcome: Verification, main: s
     return push(repo_id, files, title=title, parent=main).commit
 
 
+def _checked(outcome: Verification) -> str:
+    if outcome.hidden:
+        scores = ", ".join(f"{name} {value:g}" for name, value in sorted(outcome.metrics.items()))
+        return f"the responses were scored against the truth that only this board has ({scores})."
+    return "every score was recomputed from the responses and agrees."
+
+
 def comment_text(outcome: Verification, commit: str = "") -> str:
     """Return the decision and every reason as text; untrusted text is inside code marks."""
     opening = {
-        "accept": "Accepted: every score was recomputed from the responses and agrees. "
+        "accept": f"Accepted: {_checked(outcome)} "
         f"What was verified is on main as commit {commit}; later changes to this request are not.",
         "hold": "Held: a maintainer has to look at this.",
         "reject": "Refused. Fix the following and open a new pull request:",

@@ -19,8 +19,8 @@ from rise_bench.leaderboards.parallel import each
 from rise_bench.leaderboards.submissions.schema import Reason, Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder, read_folder, report_path
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
-from rise_bench.leaderboards.verification.suspicion import Fingerprint, resemblance
-from rise_bench.leaderboards.verification.verifier import Verification, verify
+from rise_bench.leaderboards.verification.suspicion import Fingerprint, probing, resemblance
+from rise_bench.leaderboards.verification.verifier import HIDDEN_DIGITS, Verification, verify
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 
 #: Called with (submissions done, submissions in all).
@@ -130,7 +130,7 @@ class Review:
         known: list[Fingerprint] = []
         if mark is not None and outcome.submission is not None:
             known = self._known.setdefault(outcome.submission.benchmark, [])
-            reasons += resemblance(mark, known)
+            reasons += resemblance(mark, known) + (probing(mark, known) if outcome.hidden else [])
         outcome = replace(outcome, reasons=tuple(reasons))
         if outcome.decision == "hold" and accepted_by_maintainer(self._results, outcome):
             outcome = replace(outcome, decided="accept")
@@ -209,12 +209,16 @@ class _Job:
             outcome.path,
             outcome.submission,
             _tier(record, board),
-            {name: metric.value for name, metric in outcome.report.metrics.items()},
-            interval(value, resampled),
+            outcome.metrics,
+            _shown(interval(value, resampled), outcome.hidden),
             resampled,
             outcome.report.reasons,
             record,
         )
+
+
+def _shown(main: Interval, hidden: bool) -> Interval:
+    return Interval(*(round(v, HIDDEN_DIGITS) for v in (main.value, main.low, main.high))) if hidden else main
 
 
 def _tier(record: Mapping[str, Any] | None, board: GoldBoard) -> str:

@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rise_bench.annotations.base import Gold
+from rise_bench.catalog.parts import TEST_PARTS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
@@ -140,6 +141,11 @@ def load_gold(dataset: BenchmarkDataset, pin: Pin | None = None) -> GoldBoard:
         DataError: The dataset is not the pinned one.
     """
     pin = pin or Pin(dataset=dataset.spec.hub_id, content_sha256=dataset.sha256)
+    if pin.hidden and dataset.sha256 == pin.published_sha256:
+        raise DataError(
+            f"{dataset.root} is the published dataset, without the test annotations; give the folder that "
+            "holds them with --data, or put it below RISE_BENCH_DATA"
+        )
     if dataset.sha256 != pin.content_sha256:
         raise DataError(
             f"{dataset.root} has content {dataset.sha256[:12]}, the board pins {pin.content_sha256[:12]}; "
@@ -183,13 +189,57 @@ def _find(name: str, pin: Pin) -> BenchmarkDataset:
     return open_dataset(find(pin.dataset, revision=pin.revision).folder)
 
 
-def pins_of(datasets: Iterable[BenchmarkDataset], revisions: Mapping[str, str]) -> dict[str, Pin]:
-    """Pin datasets by content, and by commit if given."""
-    return {
-        dataset.spec.name: Pin(
-            dataset=dataset.spec.hub_id,
-            revision=revisions.get(dataset.spec.name, ""),
+def pins_of(
+    datasets: Iterable[BenchmarkDataset],
+    revisions: Mapping[str, str],
+    published: Iterable[BenchmarkDataset] = (),
+) -> dict[str, Pin]:
+    """Pin datasets by content, and by commit if given.
+
+    Args:
+        datasets: Datasets with the test annotations.
+        revisions: Benchmark -> commit of the dataset that everyone can get.
+        published: For hidden test annotations, the public datasets that go with `datasets`.
+
+    Raises:
+        ConfigError: If a private dataset lacks its public one, or a public one its private one.
+    """
+    public = {dataset.spec.name: dataset for dataset in published}
+    pins = {}
+    for dataset in datasets:
+        spec, manifest = dataset.spec, dataset.manifest
+        pair = public.get(spec.part_of or spec.name)
+        if manifest.is_withheld:
+            raise ConfigError(f"{dataset.root} has no test annotations; give it with --published, not --data")
+        if manifest.is_private and pair is None:
+            raise ConfigError(f"{dataset.root} is private; give the public dataset of it with --published")
+        pins[spec.name] = Pin(
+            dataset=spec.hub_id,
+            revision=revisions.get(spec.name, ""),
             content_sha256=dataset.sha256,
+            published_sha256=_published(dataset, pair) if pair else "",
         )
-        for dataset in datasets
-    }
+    if lonely := sorted(set(public) - _bases(pins)):
+        raise ConfigError(
+            f"--published has {lonely[0]}, and --data has not; give the private folder of it too"
+        )
+    return pins
+
+
+def _bases(pins: Mapping[str, Pin]) -> set[str]:
+    return {TEST_PARTS.get(name, (name, ""))[0] for name in pins}
+
+
+def _published(private: BenchmarkDataset, public: BenchmarkDataset) -> str:
+    """Return the hash of a public dataset, after a look whether it belongs to the private one."""
+    name = private.spec.name
+    if private.spec.part_of:
+        public = public.part(name, TEST_PARTS[name][1])
+    ids = [[gold.id for gold in dataset.golds("test")] for dataset in (private, public)]
+    same = all(private.manifest.images_sha256.get(i) == public.manifest.images_sha256.get(i) for i in ids[0])
+    if not public.manifest.is_withheld or sorted(ids[0]) != sorted(ids[1]) or not same:
+        raise ConfigError(
+            f"{public.root} is not the public dataset of {private.root}: its test rows or images differ, or "
+            "it has annotations of its own; make both with `rise-bench leaderboard hide`"
+        )
+    return public.sha256

@@ -39,6 +39,9 @@ _LOOK_ALIKES = str.maketrans(
     "aabbccdeeghhhiijjkklmmooppqqssttuvwwxxyygiaabezhikmnoptyxaiknoptuxcjounh",
 )
 
+#: Submissions of an account to a benchmark with hidden ground truth that nobody looks at.
+FREE_SUBMISSIONS = 5
+
 #: Hash of no text, because `_digest` has 63 bits.
 _NEVER = np.uint64(2**64 - 1)
 
@@ -160,6 +163,18 @@ def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
     others = (k for k in known if k.path != new.path and len(k.answers) == len(new.answers))
     reasons = (_reason(new, other, parts, own) for other in others)
     return [reason for reason in reasons if reason is not None]
+
+
+def probing(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
+    """Return a reason if an account sends many submissions: each score tells a little of hidden truth."""
+    sent = sum(1 for other in known if new.author and other.author == new.author and other.path != new.path)
+    if sent < FREE_SUBMISSIONS:
+        return []
+    message = (
+        f"{new.author} has sent {sent} submissions to this benchmark, whose truth is hidden; from the "
+        f"{FREE_SUBMISSIONS + 1}th on a maintainer decides, because each score tells a little of it"
+    )
+    return [Reason("many_submissions", message, "hold")]
 
 
 def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own: int) -> Reason | None:

@@ -31,6 +31,7 @@ from rise_bench.leaderboards.verification.suspicion import (
     constancy,
     fingerprint,
     perfection,
+    probing,
     resemblance,
 )
 from rise_bench.prompts.templates import prompt_hash
@@ -40,6 +41,8 @@ Decision = Literal["accept", "hold", "reject"]
 
 #: Largest difference of a claimed and the recomputed score.
 TOLERANCE = 1e-9
+#: Decimals of scores on hidden ground truth, of which more would tell single samples.
+HIDDEN_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Verification:
         ranking: Samples of the ranking metric; None if the responses are incomplete.
         print_of: Fingerprint, to compare with others.
         decided: Decision of a maintainer on a held submission.
+        hidden: Whether the ground truth is hidden: claims were not compared, scores are rounded.
     """
 
     path: str
@@ -69,6 +73,16 @@ class Verification:
     ranking: Pool | None = field(default=None, repr=False)
     print_of: Fingerprint | None = field(default=None, repr=False)
     decided: Decision | None = None
+    hidden: bool = False
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Recomputed value by metric, rounded if the ground truth is hidden."""
+        values = self.report.metrics if self.report else {}
+        return {
+            name: round(interval.value, HIDDEN_DIGITS) if self.hidden else interval.value
+            for name, interval in values.items()
+        }
 
     @property
     def decision(self) -> Decision:
@@ -92,12 +106,10 @@ class Verification:
             "shots": submission.shots if submission else None,
             "model": submission.model.model_dump(mode="json") if submission else None,
             "decision": self.decision,
-            "tier": "recomputed" if self.decision == "accept" else None,
+            "tier": ("hidden-split" if self.hidden else "recomputed") if self.decision == "accept" else None,
             "reasons": [{"code": r.code, "severity": r.severity, "message": r.message} for r in self.reasons],
             "claimed": dict(sorted(submission.metrics.items())) if submission else {},
-            "recomputed": {name: interval.value for name, interval in sorted(self.report.metrics.items())}
-            if self.report
-            else {},
+            "recomputed": dict(sorted(self.metrics.items())),
             "reference": self.report.reference if self.report else "",
             "read": self.report.reasons if self.report else {},
             "samples": self.report.samples if self.report else 0,
@@ -161,6 +173,7 @@ def verify(
     reasons += [] if board.pin.hidden else _claims(submission, report, board)
     reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
     reasons += resemblance(mark, known)
+    reasons += probing(mark, known) if board.pin.hidden else []
     return replace(
         outcome,
         reasons=tuple(reasons),
@@ -168,6 +181,7 @@ def verify(
         scores=scores,
         ranking=ranking,
         print_of=mark,
+        hidden=board.pin.hidden,
     )
 
 

@@ -53,7 +53,7 @@ COMMAND_FILES: tuple[str, ...] = (
     *("train", "collect", "verify", "report"),
     *("annotate", "audit", "review"),
     *("publish", "rehydrate", "export", "publish_model"),
-    *("submit", "leaderboard"),
+    *("submit", "leaderboard", "board_setup"),
 )
 
 

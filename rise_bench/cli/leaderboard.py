@@ -28,30 +28,6 @@ _EXIT = {"accept": 0, "hold": 3, "reject": 4}
 
 
 @board_app.command()
-def init(
-    results: Annotated[Path, typer.Argument(help="New results folder.")],
-    data: DataOption = None,
-    revision: Annotated[
-        list[str] | None, typer.Option(help="BENCHMARK=COMMIT of the dataset on the Hub. Repeatable.")
-    ] = None,
-    title: Annotated[str, typer.Option(help="Heading of the site.")] = "RISE-Bench",
-) -> None:
-    """Write board.json, which pins the dataset of each benchmark by content and commit."""
-    from rise_bench.errors import ConfigError
-    from rise_bench.hub.find import find_benchmark
-
-    boards = part("verification.gold_board")
-    if (results / boards.BOARD_NAME).exists():
-        raise ConfigError(f"{results / boards.BOARD_NAME} exists already; edit it, or choose another folder")
-    if not data:
-        raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
-    revisions = dict(pair.partition("=")[::2] for pair in revision or ())
-    pins = boards.pins_of((find_benchmark(name, images=False) for name in data), revisions)
-    boards.write_settings(results, boards.BoardSettings(schema_version=1, title=title, benchmarks=pins))
-    typer.echo(str(results / boards.BOARD_NAME))
-
-
-@board_app.command()
 def verify(
     target: Annotated[
         str, typer.Argument(help='Folder of a submission, number of a pull request, "open" or "all".')

@@ -56,7 +56,8 @@ def submit(
         submission, samples = packing.pack(run, gold, statement)
         outcome = verifier.verify(render_submission(submission), samples, {run.benchmark: gold})
         folder = slug or packing.slug_of(submission)
-        typer.echo(packing.summary(submission, outcome, folder), err=True)
+        withheld = gold.dataset.manifest.is_withheld
+        typer.echo(packing.summary(submission, outcome, folder, withheld=withheld), err=True)
         if outcome.decision == "reject":
             reasons = "; ".join(reason.message for reason in outcome.reasons if reason.severity == "reject")
             raise SubmissionError(f"{run.task}: the board would refuse this: {reasons}")

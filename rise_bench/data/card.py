@@ -151,7 +151,7 @@ def _data_files(manifest: Manifest, config: Shots) -> list[dict[str, Any]]:
 
 def _baselines(dataset: BenchmarkDataset) -> dict[str, Mapping[str, Interval]]:
     """Score the baselines: a model that does not beat them has learned nothing."""
-    if "test" not in dataset.manifest.counts:
+    if "test" not in dataset.manifest.counts or dataset.manifest.is_withheld:
         return {}
     golds = dataset.golds("test")
     predictors = fit_baselines(dataset.train_golds(), golds)

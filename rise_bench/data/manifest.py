@@ -25,6 +25,9 @@ _SEAL = "manifest_sha256"
 #: Option of chains of thought from elsewhere that were not rewarded.
 UNVERIFIED = "unverified"
 
+#: Option of a dataset whose test annotations only a leaderboard has.
+TEST_TRUTH = "test_truth"
+
 _SCORED = ("name", "kind", "metric", "question", "classes", "shots_per")
 
 
@@ -135,6 +138,16 @@ class Manifest(_Strict):
     def unverified(self) -> bool:
         """Whether it holds chains of thought that no closed loop has rewarded: rewards are null."""
         return self.options.get(UNVERIFIED) == "yes"
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the test annotations are placeholders, see `rise_bench.data.hidden_test`."""
+        return self.options.get(TEST_TRUTH) == "withheld"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it holds test annotations that only a leaderboard may have."""
+        return self.options.get(TEST_TRUTH) == "private"
 
     @property
     def tau(self) -> float:

@@ -86,6 +86,12 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
         DataError: If it does not exist, or lacks its images and `images` is True.
     """
     dataset = open_part(name) or open_dataset(find(name).folder)
+    if dataset.manifest.is_withheld:
+        _log.warning(
+            "%s: its test annotations are placeholders. Scores computed here mean nothing; the board that "
+            "keeps the true ones scores what is submitted.",
+            dataset.root,
+        )
     if images and dataset.manifest.images == "reference":
         benchmark = dataset.spec
         raise DataError(

@@ -69,6 +69,11 @@ def publish(
     """
     with scratch_folder("publish") as work:
         manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
+        if manifest.is_private and not private:
+            raise ConfigError(
+                f"{folder} holds the test annotations of a leaderboard; publish the dataset that was made "
+                "with it, or keep this one in a repository of your own with --private"
+            )
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
         return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
 
