@@ -21,7 +21,9 @@ from trl.trainer.grpo_config import GRPOConfig
 from rise_bench.catalog.stages import stage
 from rise_bench.cot.closed_loop import ClosedLoop
 from rise_bench.cot.row_log import RowLog
+from rise_bench.errors import ConfigError
 from rise_bench.models.groundedness_judge import FrozenJudge
+from rise_bench.scoring.groundedness import MEASURE
 from rise_bench.trainers.data.grpo_rows import prompt_rows
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data
 from rise_bench.trainers.phases.phase import attempt_name, run_phase
@@ -78,6 +80,11 @@ def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJu
     """The frozen base model that judges rollouts, one per process; None if the reward does not ask for it."""
     if config.reward.grounded == "none":
         return None
+    if config.reward.grounded_measure != MEASURE:
+        raise ConfigError(
+            f"reward.grounded_measure = {config.reward.grounded_measure}: this version computes {MEASURE}. "
+            f"Set reward.grounded_measure={MEASURE} in a new run."
+        )
     model, ids = config.model, [gold.id for gold in data.golds]
     frozen = FrozenJudge(
         model.name,

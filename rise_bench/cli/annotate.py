@@ -12,6 +12,7 @@ from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
+from rise_bench.scoring.groundedness import SWAPS
 
 if TYPE_CHECKING:
     from rise_bench.curation.annotate.job import AnnotateJob
@@ -54,7 +55,7 @@ def annotate(
     ] = "none",
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a reason is compared on.")
-    ] = 4,
+    ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -15,6 +15,7 @@ from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
+from rise_bench.scoring.groundedness import SWAPS
 from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def collect(
     ] = "",
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a text is compared on.")
-    ] = 4,
+    ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     select: Annotated[
         Literal["reward", "reward_and_groundedness"],
@@ -76,7 +77,7 @@ def collect(
         ),
     ] = "reward",
     min_groundedness: Annotated[
-        float, typer.Option(help="Of the least grounded sentence, in nats per token; for --select.")
+        float, typer.Option(help="Smallest groundedness, in nats; for --select.")
     ] = 0.0,
     overwrite: Annotated[bool, typer.Option(help="Replace --out, and sample again.")] = False,
     keep_rollouts: Annotated[

@@ -14,6 +14,7 @@ from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
+from rise_bench.scoring.groundedness import SWAPS
 
 if TYPE_CHECKING:
     from rise_bench.cot.collect import Collected, CollectJob
@@ -62,7 +63,7 @@ def verify(
     ] = "none",
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a text is compared on.")
-    ] = 4,
+    ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     overwrite: Annotated[bool, typer.Option(help="Replace --out, and verify again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

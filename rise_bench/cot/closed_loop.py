@@ -12,7 +12,7 @@ from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
-from rise_bench.scoring.groundedness import Grounded
+from rise_bench.scoring.groundedness import MEASURE, Grounded
 from rise_bench.scoring.rewards import RewardRule, cot_reward, r1_reward
 
 #: Ground truth of a row, and its encoded pictures in order.
@@ -80,10 +80,11 @@ class ClosedLoop:
             reconstruction,
             self.settings.answer_format,
             rule=self.settings.rule,
-            groundedness=grounded.worst if grounded else None,
+            groundedness=grounded.score if grounded else None,
         )
         if grounded is not None:
             known["groundedness"], known["groundedness_worst_sentence"] = grounded.score, grounded.worst
+            known["groundedness_measure"] = MEASURE
             known["paid"] = verdict.paid
         return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
 

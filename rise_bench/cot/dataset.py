@@ -43,7 +43,8 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     - `prior_score`: similarity of the mean of the training annotations, a baseline for `reward`;
     - `group_rewards`: rewards of the group from which the row was chosen;
     - `groundedness`, `groundedness_worst_sentence`: groundedness of the chain of thought and of its worst
-      sentence by a frozen judge, in nats per token (docs/groundedness.md); null without a judge;
+      sentence by a frozen judge, in nats (docs/groundedness.md; the manifest names the measure); null without
+      a judge;
     - `reward_blind`: R of eq. 1 if the reconstruction is made without the images; null if there is none;
     - `lift`: R minus the reward of a reconstruction beside an empty chain of thought; null if there is none;
     - `provenance`: JSON with model, revision, step, prompt hash, reward rule, sampling, versions and judge.
@@ -129,7 +130,8 @@ class CotDataset:
 
         Args:
             min_reward: Smallest reward (tau of the paper); None takes all rows.
-            min_groundedness: Smallest groundedness of the worst sentence, in nats per token; None takes all.
+            min_groundedness: Smallest groundedness, in nats; None takes all. Of a dataset by version 0.1.0,
+                that of the worst sentence, in nats per token.
 
         Raises:
             ConfigError: No row is left.
@@ -137,12 +139,12 @@ class CotDataset:
         """
         if min_reward is not None or min_groundedness is not None:
             self.require_rewards("Or train on all: data.cot_subset=all, without data.min_groundedness.")
-        columns = ["id", "cot", "reward", *(() if min_groundedness is None else GROUNDED[1:])]
+        columns = ["id", "cot", "reward", *(() if min_groundedness is None else (self.threshold_column,))]
         texts = {
             row["id"]: row["cot"]
             for row in self.rows(split="train", columns=columns)
             if (min_reward is None or row["reward"] >= min_reward)
-            and (min_groundedness is None or self._worst_sentence(row) >= min_groundedness)
+            and (min_groundedness is None or self._groundedness(row) >= min_groundedness)
         }
         if not texts:
             asked = f"reward >= {min_reward}" + (
@@ -160,14 +162,21 @@ class CotDataset:
                 f"`rise-bench verify`. {advice}"
             )
 
-    def _worst_sentence(self, row: dict[str, Any]) -> float:
-        worst: float | None = row.get(GROUNDED[1])
-        if worst is None:
+    @property
+    def threshold_column(self) -> str:
+        """Column that thresholds of groundedness are compared with: that of the recorded measure."""
+        options = self.manifest.options
+        old = "judge" in options and "judge_measure" not in options
+        return "groundedness_worst_sentence" if old else "groundedness"
+
+    def _groundedness(self, row: dict[str, Any]) -> float:
+        value: float | None = row.get(self.threshold_column)
+        if value is None:
             raise DataError(
                 f"{self.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
                 "remove data.min_groundedness."
             )
-        return worst
+        return value
 
 
 def open_cots(folder: Path | str) -> CotDataset:

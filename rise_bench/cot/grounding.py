@@ -6,9 +6,9 @@ are used, so a run that was killed does not repeat them.
 """
 
 import json
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,9 +21,8 @@ from rise_bench.data.splits import rank
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.images import decode_rgb
-from rise_bench.scoring.groundedness import Grounded
+from rise_bench.scoring.groundedness import MEASURE, SWAPS, Grounded
 
-_POOL = 64
 _BATCH = 16
 
 
@@ -50,29 +49,37 @@ class Judging:
         load: Function that loads the judge.
         swaps: Number of other pictures to compare a text with.
         seed: Seed that chooses them.
-        min_groundedness: Smallest groundedness of the worst sentence in nats per token. The best rollout that
-            reaches it and has a reward of at least tau is kept; if there is none, or the threshold is None,
-            the best by reward.
+        min_groundedness: Smallest groundedness in nats. The best rollout that reaches it and has a reward of
+            at least tau is kept; if there is none, or the threshold is None, the best by reward.
     """
 
     name: str
     load: Callable[[], Judge]
-    swaps: int = 4
+    swaps: int = SWAPS
     seed: int = 0
     min_groundedness: float | None = None
 
     @property
     def options(self) -> dict[str, str]:
         """Options for the manifest."""
-        options = {"judge": self.name, "judge_swaps": str(self.swaps), "judge_seed": str(self.seed)}
+        options = {
+            "judge": self.name,
+            "judge_measure": MEASURE,
+            "judge_swaps": str(self.swaps),
+            "judge_seed": str(self.seed),
+        }
         if self.min_groundedness is not None:
-            options["select"] = f"reward, worst sentence >= {self.min_groundedness:g}"
+            options["select"] = f"reward, groundedness >= {self.min_groundedness:g}"
         return options
+
+    def described(self, judge: Judge) -> dict[str, Any]:
+        """Return what scores depend on: the judge's description of itself, measure, swaps and seed."""
+        return judge.describe() | {"measure": MEASURE, "swaps": self.swaps, "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rollout that is kept for a sample, and its groundedness in nats per token."""
+    """Rollout that is kept for a sample, its groundedness and the PMI of its worst sentence, in nats."""
 
     group: Group
     score: float
@@ -109,11 +116,11 @@ def judge_rollouts(
         DataError: The dataset holds no pictures, or too few to compare with.
     """
     judge = judging.load()
-    described = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
+    described = judging.described(judge)
     folder = log_folder / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rows([folder])}
     log = RowLog(folder, process, attempt=next_attempt(folder))
-    pool = _pool(dataset, config, splits, judging.seed)
+    pool = _pool(dataset, config, splits, judging)
     kept: dict[str, Judged] = {}
     try:
         pictures = _pictures(dataset, config, splits, candidates)
@@ -153,7 +160,7 @@ def _judge_batch(
         for uid in open_:
             judged = Judged(candidates[uid][place], *known[keys[uid]])
             first.setdefault(uid, judged)
-            if judging.min_groundedness is None or judged.worst >= judging.min_groundedness:
+            if judging.min_groundedness is None or judged.score >= judging.min_groundedness:
                 kept[uid] = judged
     return first | kept
 
@@ -172,12 +179,24 @@ def _decoded(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(decode_rgb(picture, row["id"]) for picture in pictures_of(row))
 
 
-def _pool(dataset: BenchmarkDataset, config: str, splits: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Return decoded pictures to compare texts with: a seeded sample, each picture once."""
-    ids = [row["id"] for row in dataset.rows_of(splits, config, columns=["id"])]
-    chosen = set(sorted(ids, key=lambda uid: rank(seed, dataset.spec.name, uid))[:_POOL])
-    distinct = {row["source_sha256"]: row for row in _pictures(dataset, config, splits, chosen)}
-    return [{"source_sha256": key, "pictures": _decoded(row)} for key, row in distinct.items()]
+def _pool(
+    dataset: BenchmarkDataset, config: str, splits: Sequence[str], judging: Judging
+) -> list[dict[str, Any]]:
+    """Return the decoded pictures that texts are compared on: a seeded sample, each picture once.
+
+    It has one more than a text needs, for a text about one of them. All texts share the pool, so that a batch
+    reads each of its pictures once.
+    """
+    rows = dataset.rows_of(splits, config, columns=["id", "source_sha256"])
+    by_picture = {row["source_sha256"]: row["id"] for row in rows}
+    seeded = nsmallest(
+        judging.swaps + 1, by_picture, key=lambda sha256: rank(judging.seed, dataset.spec.name, sha256)
+    )
+    chosen = {by_picture[sha256] for sha256 in seeded}
+    return [
+        {"source_sha256": row["source_sha256"], "pictures": _decoded(row)}
+        for row in _pictures(dataset, config, splits, chosen)
+    ]
 
 
 def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judging) -> list[Any]:
@@ -187,4 +206,4 @@ def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judgin
             f"groundedness compares {row['id']} with {judging.swaps} other pictures, there are {len(rest)}; "
             "pass --judge none, or a smaller --judge-swaps"
         )
-    return random.Random(f"{judging.seed}:{row['id']}").sample(rest, judging.swaps)
+    return rest[: judging.swaps]

@@ -33,8 +33,9 @@ class Rollout:
         cot_tokens: Length of the chain of thought in tokens, if known.
         reconstruction_tokens: Length of the reconstruction in tokens.
         response_tokens: Length of the response in tokens.
-        groundedness: Groundedness of the chain of thought in nats per token; None without a judge.
-        groundedness_worst_sentence: Groundedness of its worst sentence.
+        groundedness: Groundedness of the chain of thought in nats; None without a judge.
+        groundedness_worst_sentence: PMI of its worst sentence.
+        groundedness_measure: Version of the measure; rollouts of version 0.1.0 have none, and `token_mean`.
         paid: Reward after the groundedness rule; None without a judge.
         reward_blind: Eq. 1 with the reconstruction made without the images; None if there is none.
         lift: Reward minus that of a reconstruction beside an empty chain of thought; None if there is none.
@@ -58,6 +59,7 @@ class Rollout:
     response_tokens: int | None = None
     groundedness: float | None = None
     groundedness_worst_sentence: float | None = None
+    groundedness_measure: str | None = None
     paid: float | None = None
     reward_blind: float | None = None
     lift: float | None = None

@@ -80,8 +80,7 @@ class Method:
         phases: Training jobs and sections of their settings, in order: all optimiser steps of the method.
         cots: Returns the CoT dataset of its SFT phase; None without SFT on chains of thought.
         tau: Smallest reward of its chains of thought; None takes all.
-        min_groundedness: Smallest groundedness of their least grounded sentence, in nats per token; None
-            takes all.
+        min_groundedness: Smallest groundedness of its chains of thought, in nats; None takes all.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
         share_of_steps: Its share of the budget.
         tuned_as: Method with its settings, if not itself or, for an ablation, RISE.

@@ -58,9 +58,9 @@ def count_retained(
     yield "retained, all", count_statements(((r["id"], r["cot"]) for r in rows), dataset, "train")
     yield "retained, high", count_statements(((r["id"], r["cot"]) for r in high), dataset, "train")
     if min_groundedness is not None:
-        judged = [(r["id"], r["cot"], r["groundedness_worst_sentence"]) for r in high]
-        texts = [(uid, cot) for uid, cot, worst in judged if worst is not None and worst >= min_groundedness]
-        name = f"retained, high, worst sentence >= {min_groundedness:g}"
+        judged = [(r["id"], r["cot"], r[cots.threshold_column]) for r in high]
+        texts = [(uid, cot) for uid, cot, value in judged if value is not None and value >= min_groundedness]
+        name = f"retained, high, groundedness >= {min_groundedness:g}"
         yield name, count_statements(texts, dataset, "train")
 
 
@@ -71,17 +71,21 @@ def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") ->
     yield f"responses, {split}", count_statements(texts, dataset, split)
 
 
-def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:
+def rank_truth(
+    rows: Sequence[Row], dataset: BenchmarkDataset, *, column: str = "groundedness", threshold: float = 0.0
+) -> dict[str, float]:
     """Return how well groundedness ranks true texts above texts with a false statement.
 
     Args:
         rows: Rows with `id`, `cot`, `groundedness` and `groundedness_worst_sentence`; unjudged rows and texts
             without statements are left out.
         dataset: Drawn benchmark of the rows (train split).
+        column: Column that the threshold is compared with.
+        threshold: Smallest groundedness of a gate.
 
     Returns:
         texts, false_texts, AUROC by `groundedness` and by `groundedness_worst_sentence`, and the shares of
-        true and false texts that a gate at 0 of the worst sentence stops; empty if a side is empty.
+        true and false texts that the gate stops; empty if a side is empty.
     """
     judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
     checked = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
@@ -95,8 +99,8 @@ def rank_truth(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, floa
     for name in GROUNDED:
         result[f"auroc {name}"] = auroc(*([row[name] for row in side] for side in sides))
     for name, side in zip(("true", "false"), sides, strict=True):
-        stopped = sum(row["groundedness_worst_sentence"] < 0 for row in side)
-        result[f"{name} texts stopped at 0"] = stopped / len(side)
+        stopped = sum(row[column] < threshold for row in side)
+        result[f"{name} texts stopped at {threshold:g}"] = stopped / len(side)
     return result
 
 
@@ -119,7 +123,9 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", type=Path, help="rollouts, CoT datasets, samples files")
     parser.add_argument("--every", type=int, default=20, help="optimiser steps in one range")
     parser.add_argument(
-        "--min-groundedness", type=float, help="one more line: `high` rows with at least this"
+        "--min-groundedness",
+        type=float,
+        help="of the gate (0), and of one more line of `high` rows",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     a = parser.parse_args()
@@ -135,14 +141,19 @@ def main() -> None:
                     f"{counted.false:>6} false, rate {counted.rate:.3f}, {counted.false_per_text:.3f} a text"
                 )
             sys.stdout.write(line + "\n")
-        if path.is_dir() and (ranked := rank_truth(_rows(path), dataset)):
+        rows, column = _rows(path) if path.is_dir() else ([], "")
+        if ranked := rank_truth(rows, dataset, column=column, threshold=a.min_groundedness or 0.0):
             sys.stdout.write(json.dumps(ranked, indent=None if a.json else 1) + "\n")
 
 
-def _rows(folder: Path) -> list[Row]:
+def _rows(folder: Path) -> tuple[list[Row], str]:
+    """Return the rows of a folder and the column that their threshold is compared with."""
     if (folder / MANIFEST_NAME).is_file():
-        return list(open_cots(folder).rows())
-    return [rollout.to_json() for rollout in latest_rollouts([folder])]
+        cots = open_cots(folder)
+        return list(cots.rows()), cots.threshold_column
+    rows = [rollout.to_json() for rollout in latest_rollouts([folder])]
+    named = any("groundedness_measure" in row for row in rows)
+    return rows, "groundedness" if named else "groundedness_worst_sentence"
 
 
 if __name__ == "__main__":

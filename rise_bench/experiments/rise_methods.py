@@ -7,8 +7,8 @@ from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
 
-#: Threshold of groundedness, in nats per token; above it a sentence fits its picture better than others.
-MIN_GROUNDEDNESS = 0.0
+#: Threshold of groundedness, in nats: refuses one in twenty true texts about moods (docs/groundedness.md).
+MIN_GROUNDEDNESS = 0.7
 
 
 #: Phase of RISE-CoT.
@@ -52,7 +52,7 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
         select: Train only on chains of thought above the threshold.
     """
     name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
-    settings = (f"reward.grounded={reward}",) if name else ()
+    settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={MIN_GROUNDEDNESS}") if name else ()
     asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
 
     def cots(cell: Cell) -> Path:

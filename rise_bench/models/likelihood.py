@@ -6,13 +6,15 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
 from rise_bench.errors import ConfigError
 from rise_bench.models.prefix_tree import IGNORED_LABEL, Rows, pack
 from rise_bench.models.tree_attention import use_tree_attention
-from rise_bench.scoring.groundedness import Grounded, groundedness, sentence_spans, token_information
+from rise_bench.scoring.groundedness import SWAPS, Grounded, pointwise_information, sentence_spans
 
 #: A picture, or the pictures of a row in order.
 Shown = Image.Image | Sequence[Image.Image]
@@ -127,44 +129,82 @@ def ground(
         prompt: Text between picture and text.
         batch: Texts per forward pass.
     """
-    rows = [(image, text) for image, text in zip(images, texts, strict=True)]
-    for column in zip(*others, strict=True):
-        rows += zip(column, texts, strict=True)
-    shown, described = [image for image, _ in rows], [text for _, text in rows]
-    logs = token_log_probs(model, processor, shown, described, prompt=prompt, batch=batch)
-    count = len(texts)
-    result = []
-    for i, text in enumerate(texts):
-        information = token_information(logs[i], logs[count + i :: count])
-        sentences = by_sentence(processor.tokenizer, text, information)
-        result.append(Grounded(groundedness(logs[i], logs[count + i :: count]), sentences))
-    return result
+    columns = [list(images), *map(list, zip(*others, strict=True))]
+    logs = log_probs_beside(model, processor, columns, texts, prompt=prompt, batch=batch)
+    return [
+        grounded(processor.tokenizer, text, logs[0][i], [column[i] for column in logs[1:]])
+        for i, text in enumerate(texts)
+    ]
 
 
-def other_images(images: Sequence[Image.Image], *, swaps: int = 4, seed: int = 0) -> list[list[Image.Image]]:
-    """Draw other pictures for each picture of a list, from the same list.
+def log_probs_beside(
+    model: Any,
+    processor: Any,
+    columns: Sequence[Sequence[Shown]],
+    texts: Sequence[str],
+    *,
+    prompt: str = DESCRIBE,
+    batch: int = 32,
+) -> list[list[list[float]]]:
+    """Return log p of every token of each text beside several pictures; texts beside one picture share it.
+
+    Args:
+        model: Qwen-VL model in evaluation mode.
+        processor: Its processor.
+        columns: A picture of each text, several times.
+        texts: Texts without special tokens.
+        prompt: Text between picture and text.
+        batch: Texts per forward pass.
+
+    Returns:
+        log p by column, text and token.
+    """
+    rows = [(shown, i, k) for k, column in enumerate(columns) for i, shown in enumerate(column)]
+    order = {key: n for n, key in enumerate(dict.fromkeys(_identity(shown) for shown, *_ in rows))}
+    rows.sort(key=lambda row: order[_identity(row[0])])
+    logs = token_log_probs(
+        model, processor, [row[0] for row in rows], [texts[i] for _, i, _ in rows], prompt=prompt, batch=batch
+    )
+    by_column: list[list[list[float]]] = [[[] for _ in texts] for _ in columns]
+    for (_, i, k), values in zip(rows, logs, strict=True):
+        by_column[k][i] = values
+    return by_column
+
+
+def grounded(tokenizer: Any, text: str, own: Sequence[float], others: Sequence[Sequence[float]]) -> Grounded:
+    """Return the groundedness of a text from log p of its tokens beside its own and other pictures.
+
+    A sentence without a token of its own says nothing: 0.
+    """
+    spans = sentence_spans(text)
+    sums = np.array([own, *others]) @ tokens_of(tokenizer, text, spans)
+    information = pointwise_information(sums[0], sums[1:]).tolist()
+    return Grounded(tuple((*span, value) for span, value in zip(spans, information, strict=True)))
+
+
+def tokens_of(tokenizer: Any, text: str, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.float64]:
+    """Return 1 where a token begins in a span of the text and else 0, shape (tokens, spans)."""
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    first = np.array([start for start, _ in offsets]).reshape(-1, 1)
+    starts, ends = np.array(spans).reshape(-1, 2).T
+    inside: npt.NDArray[np.float64] = ((starts <= first) & (first < ends)).astype(np.float64)
+    return inside
+
+
+def other_images(
+    images: Sequence[Image.Image], *, swaps: int = SWAPS, seed: int = 0
+) -> list[list[Image.Image]]:
+    """Draw other pictures for each picture of a list, from the same list, no picture twice.
+
+    All have the same others but for themselves, so that texts beside one picture share it.
 
     Raises:
-        ValueError: If there is only one picture.
+        ValueError: There are not more pictures than `swaps`.
     """
-    rng = random.Random(seed)
-    drawn: list[list[Image.Image]] = [[] for _ in images]
-    for _ in range(swaps):
-        for chosen, image in zip(drawn, images, strict=True):
-            candidates = [other for other in images if other is not image]
-            if not candidates:
-                raise ValueError("groundedness compares with other pictures and there is only one")
-            chosen.append(rng.choice(candidates))
-    return drawn
-
-
-def by_sentence(
-    tokenizer: Any, text: str, information: Sequence[float]
-) -> tuple[tuple[int, int, float], ...]:
-    """Return (start, end, mean information) of each sentence over its tokens; 0 without a token."""
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    result = []
-    for start, end in sentence_spans(text):
-        inside = [n for (first, _), n in zip(offsets, information, strict=True) if start <= first < end]
-        result.append((start, end, sum(inside) / len(inside) if inside else 0.0))
-    return tuple(result)
+    distinct = list({id(image): image for image in images}.values())
+    if len(distinct) <= swaps:
+        raise ValueError(
+            f"groundedness compares with {swaps} other pictures and there are only {len(distinct)}"
+        )
+    pool = random.Random(seed).sample(distinct, swaps + 1)
+    return [[other for other in pool if other is not image][:swaps] for image in images]

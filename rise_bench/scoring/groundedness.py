@@ -2,41 +2,129 @@
 
 The reward of the closed loop (eq. 1) cannot distinguish a true chain of thought from a code word that both
 halves agree on. A frozen base model without the annotation can: a text that is true of an image should be
-more likely beside that image than beside others. The score is the pointwise mutual information of text and
-image, log p(R | I) - mean over other images I' of log p(R | I'), in nats per token. It needs no labels and is
-limited by the base model. `rise_bench.models.likelihood` supplies the likelihoods.
+more likely beside that image than beside others. `rise_bench.models.likelihood` supplies the likelihoods.
+
+The measure is `sentence_pmi`. For each sentence s after the text t before it, the pointwise mutual
+information of sentence and image, in nats, where the I' are K other images:
+
+    PMI(s) = log p(s | I, t) - log (1/K sum over I' of p(s | I', t)).
+
+A text has the soft minimum of its sentences, -log mean exp(-PMI), which does not fall with their number as
+the minimum does. exp(-PMI) has the expectation 1 for a sentence that the judge itself says of I, whatever the
+other images are, and so has the mean over the sentences of a text: by Markov's inequality at most a share
+exp(-x) of such texts scores below -x.
+
+Up to version 0.1 the measure was `token_mean`: log p(s | I, t) - mean over I' of log p(s | I', t), divided by
+the tokens of s; a text had the same over all its tokens, and was held by its lowest sentence.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: Version of the measure, as it is recorded beside scores.
+GroundedMeasure = Literal["token_mean", "sentence_pmi"]
+
+
+#: The version that is computed.
+MEASURE: GroundedMeasure = "sentence_pmi"
+
+
+#: Other images that a text is compared on, unless asked otherwise.
+SWAPS = 16
+
 
 _SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """Groundedness of a text and of its sentences, in nats per token.
+    """Groundedness of a text and of its sentences by `MEASURE`, in nats.
 
     Attributes:
-        score: Mean over all tokens.
-        sentences: (start, end, score) of each sentence, in characters of the text.
+        sentences: (start, end, PMI) of each sentence, in characters of the text.
     """
 
-    score: float
-    sentences: tuple[tuple[int, int, float], ...]
+    sentences: tuple[tuple[int, int, float], ...] = ()
+
+    @property
+    def score(self) -> float:
+        """Soft minimum over the sentences; 0 without any."""
+        return soft_minimum(value for _, _, value in self.sentences)
 
     @property
     def worst(self) -> float:
-        """Score of the least grounded sentence; that of the text if it has none."""
-        return min((score for _, _, score in self.sentences), default=self.score)
+        """PMI of the least grounded sentence; 0 without any."""
+        return min((value for _, _, value in self.sentences), default=0.0)
+
+
+def pointwise_information(own: npt.ArrayLike, others: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the pointwise mutual information of texts and an image, in nats.
+
+    Args:
+        own: log p of each text beside its own image, shape (texts,).
+        others: log p of each beside other images, shape (images, texts), at least one image.
+
+    Raises:
+        ValueError: There is no other image, or the numbers of texts differ.
+
+    >>> pointwise_information([-0.5, -0.5], [[-2.5, -0.5], [-2.5, -0.5]]).tolist()
+    [2.0, 0.0]
+    """
+    import numpy as np
+
+    beside, elsewhere = np.asarray(own, np.float64), np.asarray(others, np.float64)
+    if not len(elsewhere):
+        raise ValueError("groundedness needs at least one other image")
+    if elsewhere.shape[1:] != beside.shape:
+        raise ValueError(f"{beside.shape} texts beside the own image, {elsewhere.shape[1:]} beside others")
+    mean: npt.NDArray[np.float64] = np.logaddexp.reduce(elsewhere, axis=0) - math.log(len(elsewhere))
+    return beside - mean
+
+
+def soft_minimum(values: Iterable[float]) -> float:
+    """Return -log mean exp(-v): between minimum and mean, and the same if all values appear twice.
+
+    0 without values.
+
+    >>> round(soft_minimum([2.0, 2.0]), 6), round(soft_minimum([2.0, -9.0]), 3)
+    (2.0, -8.307)
+    """
+    numbers = list(values)
+    if not numbers:
+        return 0.0
+    lowest = min(numbers)
+    return lowest - math.log(math.fsum(math.exp(lowest - value) for value in numbers) / len(numbers))
+
+
+def threshold_of(true_scores: npt.ArrayLike, refused: float = 0.05) -> float:
+    """Return the threshold of groundedness that refuses a share of true texts, their quantile.
+
+    Args:
+        true_scores: Groundedness of texts that are true of their images, in nats.
+        refused: Share of true texts that may be refused, in [0, 1].
+
+    Raises:
+        ValueError: There are no scores.
+    """
+    import numpy as np
+
+    scores = np.asarray(true_scores, np.float64)
+    if not scores.size:
+        raise ValueError("a threshold is a quantile of the scores of true texts, and there are none")
+    return float(np.quantile(scores, refused))
 
 
 def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:
-    """Return the information of each token about the image, in nats.
+    """Return what `token_mean` averages: log p of each token minus its mean beside other images, in nats.
 
     Args:
         own: log p of each token beside its own image.
@@ -53,16 +141,6 @@ def token_information(own: Sequence[float], others: Sequence[Sequence[float]]) -
     if any(len(other) != len(own) for other in others):
         raise ValueError(f"{len(own)} tokens beside the own image, {[len(o) for o in others]} beside others")
     return [p - math.fsum(column) / len(others) for p, *column in zip(own, *others, strict=True)]
-
-
-def groundedness(own: Sequence[float], others: Sequence[Sequence[float]]) -> float:
-    """Return the mean information of the tokens of a text about its image, in nats per token.
-
-    Above 0, the text fits its image better than other images. 0 for an empty text. Arguments and errors as
-    `token_information`.
-    """
-    information = token_information(own, others)
-    return math.fsum(information) / len(information) if information else 0.0
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from rise_bench.annotations.base import Annotation, Gold, SimilarityVariant
 from rise_bench.annotations.kinds import kind_of, similarity
 from rise_bench.errors import ConfigError
 from rise_bench.prompts.clean_text import clean_cot
+from rise_bench.scoring.groundedness import MEASURE, SWAPS, GroundedMeasure
 from rise_bench.scoring.leaks import leak_verdicts
 from rise_bench.scoring.response import Reading, read_response
 
@@ -43,9 +44,10 @@ class RewardRule:
         upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
         grounded: Effect of groundedness on eq. 1, beyond the paper: `none`; `gate` gives no reward below the
             threshold; `multiply` gives a share that rises from 0 at the threshold to 1 one scale above it.
-        grounded_threshold: Groundedness of the least grounded sentence, in nats per token.
-        grounded_scale: Width in nats per token, above 0; `multiply` only.
+        grounded_threshold: Smallest groundedness, in nats.
+        grounded_scale: Width in nats, above 0; `multiply` only.
         grounded_swaps: Number of other images that a CoT is compared on.
+        grounded_measure: Version of the measure; `token_mean` is that of runs by version 0.1.0.
 
     Raises:
         ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` below 0, not
@@ -61,7 +63,8 @@ class RewardRule:
     grounded: GroundedRule = "none"
     grounded_threshold: float = 0.0
     grounded_scale: float = 1.0
-    grounded_swaps: int = 2
+    grounded_swaps: int = SWAPS
+    grounded_measure: GroundedMeasure = MEASURE
 
     def __post_init__(self) -> None:
         if not 0 <= self.format_bonus < math.inf:
@@ -76,7 +79,7 @@ class RewardRule:
             )
         if not self.grounded_scale > 0:
             raise ConfigError(
-                f"reward.grounded_scale = {self.grounded_scale}: expected nats per token above 0. Raise it."
+                f"reward.grounded_scale = {self.grounded_scale}: expected nats above 0. Raise it."
             )
         if self.grounded_swaps < 1:
             raise ConfigError(
@@ -127,7 +130,7 @@ def grounded_factor(groundedness: float, rule: RewardRule) -> float:
     """Return the factor of a reward by groundedness, in [0, 1].
 
     Args:
-        groundedness: Groundedness of the least grounded sentence, in nats per token.
+        groundedness: Groundedness of the CoT, in nats.
         rule: Terms of the reward.
 
     >>> grounded_factor(0.25, RewardRule(grounded="multiply", grounded_scale=0.5))
@@ -175,7 +178,7 @@ def cot_reward(
         reconstruction_text: Response of the model to the image and R alone.
         answer_format: Unit of boxes; a reconstruction is always the answer only.
         rule: Terms of the reward; the paper's if None.
-        groundedness: Groundedness of the least grounded sentence, in nats per token, if the rule uses it.
+        groundedness: Groundedness of the CoT, in nats, if the rule uses it.
 
     Raises:
         ValueError: The rule uses groundedness and none is given.

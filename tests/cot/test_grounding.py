@@ -11,7 +11,8 @@ from rise_bench.models.base_model import base_model_folder
 from rise_bench.synthetic.rows import truth_of
 from rise_bench.synthetic.statements import statements
 from rise_bench.trainers.base_model.evaluate import Speaker, samples
-from rise_bench.trainers.base_model.grounding import Scored, corrupted, rank_truth, rolled_out, score
+from rise_bench.trainers.base_model.grounding import corrupted, rolled_out, score
+from rise_bench.trainers.base_model.truth_ranking import Scored, gate, rank_truth
 
 from ..support.drawn_data import write_drawn
 
@@ -40,6 +41,18 @@ def test_one_side_alone_is_not_ranked():
     result = rank_truth([scored(0.1, (False, -2.0), (True, 3.0)), scored(0.2)])
     assert (result["texts"], result["statements"], result["auroc_texts"]) == (2, 2, {})
     assert result["auroc_statements"] == {"sentence": 1.0}
+
+
+def test_a_gate_refuses_its_share_of_true_texts_and_counts_them_by_length():
+    texts = [Scored({"mean": n / 10}, ((True, {}),), sentences=1 + n % 2) for n in range(20)]
+    texts += [Scored({"mean": value}, ((False, {}),)) for value in (-1.0, 0.0, 1.0, 9.0)]
+    texts += [Scored({"mean": -9.0}, ((True, {}),), unchecked=1)]  # may be true or not: in neither side
+    result = gate(texts, "mean", 0.1)
+    assert result["threshold"] == pytest.approx(0.19)
+    assert (result["true_refused"], result["false_passed"]) == (0.1, 0.5)
+    assert result["true_refused_by_sentences"] == {1: "1 of 10", 2: "1 of 10"}
+    assert gate(texts, "mean", 0.1, threshold=1.0)["true_refused"] == 0.5
+    assert gate(texts[:3], "mean", 0.1) == {}
 
 
 def test_corrupted_texts_are_false_as_often_as_asked():
@@ -78,7 +91,7 @@ def test_rollouts_with_false_statements_score_below_true_ones(tmp_path, judge):
     result = rank_truth(score(judge, told, swaps=2, reconstructed=moods.spec))
     assert {"similarity", "lost by swapping"} < set(result["auroc_texts"])
     assert (result["statements"], result["false_statements"]) == (24, 6)
-    assert set(result["auroc_statements"]) == {"sentence", "lowest token", "surprise"}
+    assert set(result["auroc_statements"]) == {"sentence", "token mean", "lowest token", "surprise"}
     assert min(result["auroc_statements"].values()) > 0.6
     assert result["auroc_statements"]["sentence"] > 0.8
     assert result["auroc_texts"]["worst sentence"] > 0.8

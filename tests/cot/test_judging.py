@@ -1,6 +1,7 @@
 """Groundedness of the rows of a CoT dataset: filled, resumed, selected by, and never told the annotation."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -39,7 +40,7 @@ class Scripted:
         if len(self.shown) >= self.fail_after:
             raise KeyboardInterrupt
         self.shown += zip(texts, others, strict=True)
-        return [Grounded(9.0, ((0, 1, float(text.split()[-1])), (1, 2, 5.0))) for text in texts]
+        return [Grounded(((0, 1, float(text.split()[-1])),)) for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,8 @@ def test_of_the_rollouts_above_tau_the_best_grounded_one_is_kept(moods, logged, 
     assert kept[first].group.read().reward == 0.95
     assert sorted(kept[first].group.rewards) == [0.8, 0.9, 0.95, 0.99]
     assert len(judge.shown) == 2 + 2 + 1 + 1  # those after the first grounded one are not judged
-    assert said == {"model": "scripted", "revision": "", "prompt": "Say.", "swaps": 4, "seed": 0}
+    settings = {"swaps": 16, "seed": 0, "measure": "sentence_pmi"}
+    assert said == {"model": "scripted", "revision": "", "prompt": "Say."} | settings
 
 
 def test_a_chain_of_thought_that_comes_again_counts_with_its_best_reward(tmp_path):
@@ -128,7 +130,8 @@ def test_other_pictures_are_others_and_drawn_by_seed_alone(moods, logged, tmp_pa
         run(moods, chosen, judge, tmp_path / part)
         shown[part] = dict(zip(chosen, (others for _, others in judge.shown), strict=True))
     for uid, others in shown["all"].items():
-        assert len(set(others)) == 4 and own[uid] not in others
+        assert len(set(others)) == 16 and own[uid] not in others
+    assert len({picture for others in shown["all"].values() for picture in others}) == 17
     assert all(shown["all"][uid] == others for uid, others in shown["few"].items())
 
 
@@ -156,17 +159,23 @@ def test_columns_are_filled_selected_by_and_named_by_the_card(moods, tmp_path):
         assert row["groundedness"] >= row["groundedness_worst_sentence"] - 1e-9
         assert json.loads(row["provenance"])["judge"]["model"] == "rise-bench-base"
         assert row["reward"] in row["group_rewards"]
-    assert dataset.manifest.options["judge"] == "rise-bench-base"
+    options = dataset.manifest.options
+    assert (options["judge"], options["judge_measure"]) == ("rise-bench-base", "sentence_pmi")
     assert "groundedness" in (out / "README.md").read_text()
-    worst = sorted(row["groundedness_worst_sentence"] for row in rows)
-    middle = worst[20]
+    scores = sorted(row["groundedness"] for row in rows)
+    middle = scores[20]
     kept = find_cots(str(out)).texts(min_reward=0.2, min_groundedness=middle)
     assert kept.keys() == {
-        row["id"] for row in rows if row["reward"] >= 0.2 and row["groundedness_worst_sentence"] >= middle
+        row["id"] for row in rows if row["reward"] >= 0.2 and row["groundedness"] >= middle
     }
     assert 0 < len(kept) < len(find_cots(str(out)).texts(min_reward=0.2))
     with pytest.raises(ConfigError, match=r"data\.min_groundedness"):
-        find_cots(str(out)).texts(min_groundedness=worst[-1] + 1)
+        find_cots(str(out)).texts(min_groundedness=scores[-1] + 1)
+    old = replace(dataset, manifest=dataset.manifest.model_copy(update={"options": {"judge": "x"}}))
+    lowest = sorted(row["groundedness_worst_sentence"] for row in rows)[20]
+    assert old.texts(min_groundedness=lowest).keys() == {
+        row["id"] for row in rows if row["groundedness_worst_sentence"] >= lowest
+    }, "datasets of version 0.1.0 do not name their measure, and are held by the worst sentence"
 
 
 def test_without_a_judge_the_columns_are_null_and_cannot_be_selected_by(moods, tmp_path):

@@ -60,14 +60,17 @@ def test_groundedness_in_a_log_is_ranked_against_the_truth(moods):
         }
         for lie, mean, worst in ((False, 1.0, 0.5), (False, 0.2, -0.5), (True, 0.9, -1.0), (True, 0.1, 0.1))
     ]
-    assert rank_truth([*rows, {"id": row["id"], "cot": "not judged"}], moods) == {
+    ranked = rank_truth([*rows, {"id": row["id"], "cot": "not judged"}], moods, threshold=0.15)
+    assert ranked == {
         "texts": 4.0,
         "false_texts": 2.0,
         "auroc groundedness": 0.75,
         "auroc groundedness_worst_sentence": 0.75,
-        "true texts stopped at 0": 0.5,
-        "false texts stopped at 0": 0.5,
+        "true texts stopped at 0.15": 0.0,
+        "false texts stopped at 0.15": 0.5,
     }
+    old = rank_truth(rows, moods, column="groundedness_worst_sentence")
+    assert (old["true texts stopped at 0"], old["false texts stopped at 0"]) == (0.5, 0.5)
     assert rank_truth(rows[:2], moods) == {}
 
 

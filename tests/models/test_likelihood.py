@@ -1,3 +1,4 @@
+import math
 import random
 
 import pytest
@@ -67,5 +68,27 @@ def test_groundedness_of_a_text_and_its_sentences(tiny):
 
 def test_one_picture_has_no_other(tiny):
     image = images(1)[0]
-    with pytest.raises(ValueError, match="only one"):
-        other_images([image, image])
+    with pytest.raises(ValueError, match="only 1"):
+        other_images([image, image], swaps=1)
+
+
+def test_all_texts_share_the_other_pictures_but_for_their_own():
+    pictures = images(6)
+    others = other_images([*pictures, pictures[0]], swaps=3, seed=2)
+    pool = {id(picture) for chosen in others for picture in chosen}
+    assert len(pool) == 4 and others[0] == others[-1]
+    for picture, chosen in zip(pictures, others, strict=False):
+        assert len({id(other) for other in chosen}) == 3 and all(other is not picture for other in chosen)
+
+
+def test_groundedness_is_the_information_of_sentences_whose_log_p_is_summed(tiny):
+    """Beside plain sums over the tokens of `TEXTS[2]`, whose sentences a full stop ends."""
+    pictures, text = images(4), TEXTS[2]
+    logs = [token_log_probs(*tiny, [picture], [text])[0] for picture in pictures]
+    count = len(tiny[1].tokenizer("A blue circle on a dark ground.")["input_ids"])
+    first, second = ([sum(row[part]) for row in logs] for part in (slice(count), slice(count, None)))
+    expected = [
+        own - math.log(sum(math.exp(other) for other in others) / 3) for own, *others in (first, second)
+    ]
+    (score,) = ground(*tiny, pictures[:1], [text], [pictures[1:]], batch=3)
+    assert [value for *_, value in score.sentences] == pytest.approx(expected, abs=1e-3)

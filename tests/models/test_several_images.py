@@ -147,7 +147,7 @@ def test_a_judge_gets_both_pictures_of_a_row_and_of_others(pairs: BenchmarkDatas
     class Judge:
         def ground(self, images, texts, others):
             shown.extend(zip(images, others, strict=True))
-            return [Grounded(1.0, ((0, 1, 1.0),)) for _ in texts]
+            return [Grounded(((0, 1, 1.0),)) for _ in texts]
 
         def describe(self):
             return {"model": "judge"}

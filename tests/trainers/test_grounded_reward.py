@@ -16,7 +16,7 @@ from rise_bench.scoring.rewards import RewardRule, cot_reward, grounded_factor
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.rollouts.group_judge import GroupJudge
 from rise_bench.trainers.runs.run_folder import RunFolder
-from rise_bench.trainers.settings.recipe_loader import load_config
+from rise_bench.trainers.settings.recipe_loader import dump_config, load_config, load_recorded
 
 from ..support.drawn_data import write_drawn
 
@@ -74,6 +74,25 @@ def test_settings_that_cannot_work_are_refused(make_config, overrides, stage, me
         make_config(*overrides, stage=stage)
 
 
+def test_runs_of_another_measure_are_read_and_not_trained_on(tmp_path, make_config):
+    old = dump_config(
+        make_config("reward.grounded=gate", "reward.grounded_swaps=2", "compute.accelerate=ddp")
+    )
+    lines = [line for line in old.splitlines() if "grounded_measure" not in line]
+    (path := tmp_path / "config.yaml").write_text("\n".join(lines))
+    config = load_recorded(path)
+    assert (config.reward.grounded_measure, config.reward.grounded_swaps) == ("token_mean", 2)
+    with pytest.raises(ConfigError, match="grounded_measure=sentence_pmi in a new run"):
+        rise_cot.group_judge(config, None, "cpu")
+
+
+def test_a_recorded_run_without_groundedness_goes_on_under_other_defaults(tmp_path, make_config):
+    old = dump_config(make_config()).replace("grounded_swaps: 16", "grounded_swaps: 2")
+    lines = [line for line in old.splitlines() if "grounded_measure" not in line]
+    (path := tmp_path / "config.yaml").write_text("\n".join(lines))
+    assert load_recorded(path).reward == make_config().reward
+
+
 class Recorder:
     """Keeps what a judge is given."""
 
@@ -82,7 +101,7 @@ class Recorder:
 
     def ground(self, images, texts, others):
         self.calls.append((images, texts, others))
-        return [Grounded(0.0, ())] * len(texts)
+        return [Grounded()] * len(texts)
 
 
 def test_a_group_is_held_against_the_same_other_pictures():
@@ -93,11 +112,15 @@ def test_a_group_is_held_against_the_same_other_pictures():
     (images, texts, others), (_, _, again) = recorder.calls
     assert (images, texts) == (["B", "B", "D"], ["x", "y", "z"])
     assert others[0] == others[1] and len(set(others[0])) == 2 and "B" not in others[0]
-    assert "D" not in others[2] and again == [others[2]]  # drawn by sample and step, not by batch
+    assert "D" not in others[2] and again == [others[2]]  # drawn by step, not by batch
+    assert len({picture for chosen in others for picture in chosen}) <= 3, "a step reads few pictures"
+    for step in range(10):
+        judge(["b"], ["x"], step=step)
+    assert len({tuple(chosen) for *_, (chosen,) in recorder.calls[2:]}) > 1, "another step draws others"
 
 
 def test_fewer_samples_than_pictures_to_compare_with():
-    with pytest.raises(ConfigError, match="reward.grounded=none"):
+    with pytest.raises(ConfigError, match="smaller reward.grounded_swaps"):
         GroupJudge(Recorder(), ["a", "b"], "AB", "AB".__getitem__, swaps=2, seed=0)
 
 
@@ -124,7 +147,7 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
         [
             *(f"data.benchmark={moods.root}", "data.shots=full", f"run.output_dir={tmp_path / 'run'}"),
             *("grpo.steps=2", "grpo.num_generations=4", "grpo.rollouts_per_device=8"),
-            *("reward.grounded=multiply", "reward.grounded_threshold=-0.2"),
+            *("reward.grounded=multiply", "reward.grounded_threshold=-0.2", "reward.grounded_swaps=2"),
         ],
     )
     run = RunFolder.create(config)
@@ -133,7 +156,8 @@ def test_a_run_is_paid_by_groundedness_and_logs_both(tmp_path, monkeypatch):
     rows = [located.row for located in read_rows([run.rollouts_dir])]
     assert len(rows) == 2 * 8
     for row in rows:
-        factor = grounded_factor(row["groundedness_worst_sentence"], config.reward)
+        factor = grounded_factor(row["groundedness"], config.reward)
+        assert row["groundedness_measure"] == "sentence_pmi"
         assert row["paid"] == pytest.approx(row["reward"] * factor)
     assert 0 < sum(row["paid"] for row in rows) < sum(row["reward"] for row in rows)
     for m in (m for m in read_metrics(run.path) if "reward" in m):

@@ -6,14 +6,25 @@
 
 The texts are those of a policy about annotated training pictures, generated descriptions with false
 statements, or rollouts of training runs. Every statement is checked against the picture's cues, and scored by
-the frozen embedded base model (`--judge`) without the annotation. Printed are the false-statement rate and
-AUROCs, true against false. For whole texts (any false statement or none): the groundedness of the text
-(`mean`), of its lowest sentence (`worst sentence`), and the lowest log p of its tokens beside its own picture
-(`surprise`). For single statements:
+the frozen embedded base model (`--judge`) without the annotation. A text is true if each of its sentences
+makes a true statement, false if a statement is false; other texts are not ranked. Printed are the
+false-statement rate and AUROCs, true against false. For whole texts:
 
-- `sentence`: groundedness of its sentence;
+- `groundedness`: the measure, see `rise_bench.scoring.groundedness`;
+- `worst sentence`: PMI of the lowest sentence;
+- `token mean`, `token mean, worst`: the same two by the measure of version 0.1.0;
+- `surprise`: lowest log p of its tokens beside its own picture.
+
+For single statements:
+
+- `sentence`: PMI of its sentence;
+- `token mean`: the same by the measure of version 0.1.0;
 - `lowest token`: lowest information of its tokens, because only a word or two are false;
 - `surprise`: lowest log p of its tokens.
+
+For `groundedness` and `token mean, worst` it prints the threshold, which is the `--refused` quantile of the
+true texts unless given by `--threshold`, the share of true texts that it refuses, also by their number of
+sentences, and the share of false texts that pass.
 
 With `--reconstruct`, whole texts are also ranked by the closed loop, which knows the annotation: similarity
 of the judge's reconstruction (`similarity`), and its loss beside other pictures (`lost by swapping`).
@@ -30,6 +41,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -41,14 +53,15 @@ from rise_bench.cot.rollout_log import read_rollouts
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.files.images import decode_rgb
 from rise_bench.models.base_model import base_model_folder
-from rise_bench.models.likelihood import by_sentence, other_images, token_log_probs
+from rise_bench.models.likelihood import grounded, log_probs_beside, other_images, tokens_of
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
-from rise_bench.scoring.groundedness import Grounded, auroc, token_information
+from rise_bench.scoring.groundedness import SWAPS, token_information
 from rise_bench.scoring.scores import score_response
 from rise_bench.synthetic import rows
 from rise_bench.synthetic import statements as _speech
 from rise_bench.trainers.base_model.evaluate import Sample, Speaker, samples
 from rise_bench.trainers.base_model.pictures import vocabulary
+from rise_bench.trainers.base_model.truth_ranking import Scored, gate, rank_truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +72,6 @@ class Told:
     image: Image.Image
     truth: Any
     gold: Gold
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Scores of a text.
-
-    Attributes:
-        text: Scores of the whole text by name.
-        statements: Whether each statement is true, and its scores by name.
-    """
-
-    text: dict[str, float]
-    statements: tuple[tuple[bool, dict[str, float]], ...]
 
 
 def sampled(policy: Speaker, benchmark: str, rows: Sequence[Sample]) -> list[Told]:
@@ -126,9 +126,8 @@ def score(
     """
     model, processor = judge.model, judge.processor
     images, texts = [item.image for item in told], [item.text for item in told]
-    own = token_log_probs(model, processor, images, texts)
     columns = list(zip(*other_images(images, swaps=swaps), strict=True))
-    others = [token_log_probs(model, processor, column, texts) for column in columns]
+    logs = log_probs_beside(model, processor, [images, *columns], texts)
     loop: list[dict[str, float]] = [{} for _ in told]
     if reconstructed is not None:
         kept = _similarities(judge, reconstructed, told, images)
@@ -136,13 +135,7 @@ def score(
         means = [sum(column) / swaps for column in zip(*swapped, strict=True)]
         loop = [{"similarity": k, "lost by swapping": k - m} for k, m in zip(kept, means, strict=True)]
     return [
-        _scored(
-            processor.tokenizer,
-            item,
-            own[i],
-            token_information(own[i], [other[i] for other in others]),
-            loop[i],
-        )
+        _scored(processor.tokenizer, item, logs[0][i], [column[i] for column in logs[1:]], loop[i])
         for i, item in enumerate(told)
     ]
 
@@ -159,54 +152,38 @@ def _similarities(
 
 
 def _scored(
-    tokenizer: Any, told: Told, own: Sequence[float], information: Sequence[float], loop: dict[str, float]
+    tokenizer: Any,
+    told: Told,
+    own: Sequence[float],
+    others: Sequence[Sequence[float]],
+    loop: dict[str, float],
 ) -> Scored:
-    mean = sum(information) / max(1, len(information))
-    whole = Grounded(mean, by_sentence(tokenizer, told.text, information))
-    offsets = tokenizer(told.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    statements, end = [], 0
+    whole, information = grounded(tokenizer, told.text, own, others), token_information(own, others)
+    spans = [(start, end) for start, end, _ in whole.sentences]
+    inside = tokens_of(tokenizer, told.text, spans)
+    means = (np.array(information) @ inside / np.maximum(1, inside.sum(0))).tolist()
+    statements, end, stated = [], 0, set()
     for statement in _speech.statements(told.text, told.truth):
         start = told.text.index(statement.text, end)
         end = start + len(statement.text)
-        tokens = [i for i, (first, last) in enumerate(offsets) if first < end and last > start]
+        sentence = next(k for k, (first, last) in enumerate(spans) if first < end <= last)
+        stated.add(sentence)
+        tokens = tokens_of(tokenizer, told.text, [(start, end)])[:, 0].nonzero()[0].tolist()
         of_it = {
-            "sentence": next(value for first, last, value in whole.sentences if first < end <= last),
-            "lowest token": min(information[i] for i in tokens),
-            "surprise": min(own[i] for i in tokens),
+            "sentence": whole.sentences[sentence][2],
+            "token mean": means[sentence],
+            "lowest token": min((information[i] for i in tokens), default=0.0),
+            "surprise": min((own[i] for i in tokens), default=0.0),
         }
         statements.append((bool(statement.true), of_it))
-    scores = {"mean": whole.score, "worst sentence": whole.worst, "surprise": min(own, default=0.0)}
-    return Scored(scores | loop, tuple(statements))
-
-
-def rank_truth(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return the share of false statements, and AUROCs of each score.
-
-    Returns:
-        texts, statements, false_statements, false_statement_rate, false_statements_per_text; `auroc_texts`
-        and `auroc_statements` by name of the score, empty without true or false texts.
-    """
-    claims = [statement for item in scored for statement in item.statements]
-    false = sum(not true for true, _ in claims)
-    texts = [(all(true for true, _ in item.statements), item.text) for item in scored if item.statements]
-    return {
-        "texts": len(scored),
-        "statements": len(claims),
-        "false_statements": false,
-        "false_statement_rate": false / len(claims) if claims else 0.0,
-        "false_statements_per_text": false / len(scored),
-        "auroc_texts": _aurocs(texts),
-        "auroc_statements": _aurocs(claims),
+    scores = {
+        "groundedness": whole.score,
+        "worst sentence": whole.worst,
+        "token mean": sum(information) / max(1, len(information)),
+        "token mean, worst": min(means, default=0.0),
+        "surprise": min(own, default=0.0),
     }
-
-
-def _aurocs(chosen: Sequence[tuple[bool, dict[str, float]]]) -> dict[str, float]:
-    if len({true for true, _ in chosen}) < 2:
-        return {}
-    return {
-        name: auroc([s[name] for true, s in chosen if true], [s[name] for true, s in chosen if not true])
-        for name in chosen[0][1]
-    }
+    return Scored(scores | loop, tuple(statements), len(spans), len(spans) - len(stated))
 
 
 def main() -> None:
@@ -218,12 +195,14 @@ def main() -> None:
     parser.add_argument("--benchmark", choices=("moods", "scenes", "kinds"), default="moods")
     parser.add_argument("--count", type=int, default=60, help="pictures")
     parser.add_argument("--group", type=int, default=4, help="texts a picture")
-    parser.add_argument("--swaps", type=int, default=4, help="other pictures a text is compared with")
+    parser.add_argument("--swaps", type=int, default=SWAPS, help="other pictures a text is compared with")
     parser.add_argument("--corrupt", type=float, default=0.0, help="made-up texts; share of false statements")
     parser.add_argument("--rollouts", nargs="+", type=Path, help="score these rollout logs instead")
     parser.add_argument("--data", help="folder of the drawn benchmark that the rollouts are of")
     parser.add_argument("--reconstruct", action="store_true", help="rank by the closed loop too")
     parser.add_argument("--since", type=int, default=0, help="first optimiser step of the rollouts")
+    parser.add_argument("--refused", type=float, default=0.05, help="share of true texts to refuse")
+    parser.add_argument("--threshold", type=float, help="threshold in place of the quantile")
     parser.add_argument("--limit", type=int, default=2000, help="rollouts at most")
     a = parser.parse_args()
     if a.corrupt > 0 and a.benchmark == "scenes":
@@ -247,7 +226,10 @@ def main() -> None:
     else:
         told = sampled(judge if a.policy == a.judge else Speaker(a.policy), spec.name, rows)
     loop = spec if a.reconstruct else None
-    sys.stdout.write(json.dumps(rank_truth(score(judge, told, a.swaps, loop)), indent=1) + "\n")
+    scored = score(judge, told, a.swaps, loop)
+    names = ("groundedness", "token mean, worst")
+    gates = {name: gate(scored, name, a.refused, a.threshold) for name in names}
+    sys.stdout.write(json.dumps(rank_truth(scored) | {"gates": gates}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from rise_bench.scoring.groundedness import Grounded
 
 
 class GroupJudge:
-    """Groundedness of rollouts during training: all rollouts of a sample beside the same other pictures."""
+    """Groundedness of rollouts during training: all rollouts of a step beside the same other pictures."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class GroupJudge:
             ids: Ids of all samples.
             pictures: Identity of each sample's pictures, e.g. their hashes; samples may share them.
             pictures_of: Position in `ids` to pictures.
-            swaps: Number of other pictures per sample, drawn from all samples.
+            swaps: Number of other pictures, drawn from all samples.
             seed: Seed of their choice.
 
         Raises:
@@ -41,15 +41,16 @@ class GroupJudge:
         if (distinct := len(set(pictures))) <= swaps:
             raise ConfigError(
                 f"reward.grounded compares a picture with {swaps} others, and the benchmark has {distinct}. "
-                "Train on more samples, or set reward.grounded=none."
+                "Train on more samples, or set a smaller reward.grounded_swaps."
             )
         self._pictures = pictures
         self._judge, self._pictures_of, self._swaps, self._seed = judge, pictures_of, swaps, seed
         self._position = {uid: i for i, uid in enumerate(ids)}
 
     def __call__(self, ids: Sequence[str], texts: Sequence[str], *, step: int) -> list[Grounded]:
-        """Score texts about samples; `step` draws new other pictures."""
-        chosen = {uid: self._others(uid, step) for uid in dict.fromkeys(ids)}
+        """Score texts about samples; `step` draws new other pictures, so that a batch reads each once."""
+        pool = self._pool(step)
+        chosen = {uid: self._others(uid, pool) for uid in dict.fromkeys(ids)}
         needed = {i for uid, others in chosen.items() for i in (self._position[uid], *others)}
         images = {i: self._pictures_of(i) for i in sorted(needed)}
         return self._judge.ground(
@@ -58,7 +59,11 @@ class GroupJudge:
             [[images[i] for i in chosen[uid]] for uid in ids],
         )
 
-    def _others(self, uid: str, step: int) -> list[int]:
-        rng = random.Random(f"{self._seed}:{step}:{uid}")
+    def _pool(self, step: int) -> list[int]:
+        """Positions of distinct pictures, one more than a text needs, for a text about one of them."""
+        distinct = {picture: i for i, picture in enumerate(self._pictures)}
+        return random.Random(f"{self._seed}:{step}").sample([*distinct.values()], self._swaps + 1)
+
+    def _others(self, uid: str, pool: Sequence[int]) -> list[int]:
         own = self._pictures[self._position[uid]]
-        return rng.sample([i for i, picture in enumerate(self._pictures) if picture != own], self._swaps)
+        return [i for i in pool if self._pictures[i] != own][: self._swaps]

@@ -71,9 +71,7 @@ class DataConfig:
     cots: Text = ""  #: CoT dataset (folder or Hub id) for the SFT phase of rise_r1 and reason_rft
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
     tau: Number = 0.75
-    min_groundedness: Number | None = (
-        None  #: smallest groundedness of a CoT: nats per token of its worst sentence
-    )
+    min_groundedness: Number | None = None  #: smallest groundedness of a CoT, in nats
     cot_rows: int = 0  #: chains of thought of the SFT phase, drawn by the seed; 0 takes all
     grpo_samples: Literal["all", "rest"] = "all"  #: rest leaves out those of the SFT phase
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves

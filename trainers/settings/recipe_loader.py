@@ -75,7 +75,20 @@ def load_recorded(path: Path) -> TrainConfig:
         section, key = old.split(".")
         if isinstance(tree, dict) and key in (values := tree.get(section) or {}):
             values[new.split(".")[1]] = values.pop(key)
+    if isinstance(tree, dict) and isinstance(tree.get("reward"), dict):
+        _name_measure(tree["reward"])
     return load_config(None, trees=[(str(path), tree)])
+
+
+def _name_measure(reward: dict[str, Any]) -> None:
+    """Complete the groundedness settings of version 0.1.0, which had one measure and did not name it."""
+    if "grounded_measure" in reward:
+        return
+    if reward.get("grounded", "none") != "none":
+        reward["grounded_measure"] = "token_mean"
+    else:  # unused, so that a change of the defaults concerns no such run
+        for name in ("grounded_threshold", "grounded_scale", "grounded_swaps"):
+            reward.pop(name, None)
 
 
 def resolve(stage: str, overrides: Sequence[str], recipe: str) -> tuple[str, TrainConfig]:

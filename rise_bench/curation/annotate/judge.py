@@ -1,7 +1,6 @@
 """Groundedness of the reasons of a run: how much likelier each is beside its own picture."""
 
 import json
-import random
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from typing import Any, NamedTuple
@@ -17,8 +16,8 @@ from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.images import decode_rgb
 
-#: Pictures that reasons are compared on, and the longest side in which they are kept in memory.
-_POOL, _SIDE_PX = 32, 1024
+#: Longest side in which the pictures that reasons are compared on are kept in memory.
+_SIDE_PX = 1024
 _BATCH = 16
 
 _Scores = dict[tuple[str, str], tuple[float, float]]
@@ -45,7 +44,7 @@ def judge_reasons(
         DataError: There are too few pictures to compare a reason on.
     """
     judge = judging.load()
-    described = judge.describe() | {"swaps": judging.swaps, "seed": judging.seed}
+    described = judging.described(judge)
     folder = job.log / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known: _Scores = {
         (row["id"], row["reason_sha256"]): (row["groundedness"], row["worst"])
@@ -95,14 +94,10 @@ def _judge(
 
 
 def _pool(job: AnnotateJob, judging: Judging, answers: Answers) -> list[tuple[str, Any]]:
-    """Hash and image of some pictures, chosen by seed, no content twice."""
-    pictures = {
-        picture.sha256: picture
-        for picture in nsmallest(
-            2 * _POOL, answers.pictures(), key=lambda picture: rank(judging.seed, "pool", picture.sha256)
-        )
-    }
-    return [(sha256, _image(job, picture)) for sha256, picture in list(pictures.items())[:_POOL]]
+    """Hash and image of some pictures, chosen by seed, no content twice; one more than a reason needs."""
+    distinct = {picture.sha256: picture for picture in answers.pictures()}
+    chosen = nsmallest(judging.swaps + 1, distinct, key=lambda sha256: rank(judging.seed, "pool", sha256))
+    return [(sha256, _image(job, distinct[sha256])) for sha256 in chosen]
 
 
 def _image(job: AnnotateJob, picture: Picture) -> Any:
@@ -118,4 +113,4 @@ def _others(picture: Picture, pool: Sequence[tuple[str, Any]], judging: Judging)
             f"groundedness compares the reason of {picture.path} on {judging.swaps} other pictures, and "
             f"there are {len(rest)}; leave --judge out, or pass a smaller --judge-swaps"
         )
-    return random.Random(f"{judging.seed}:{picture.sha256}").sample(rest, judging.swaps)
+    return rest[: judging.swaps]

@@ -42,7 +42,7 @@ class Answer:
         confidence: Agreement of the other samples with it, from 0 to 1; None without an annotation.
         parts: For each part of the annotation the share of samples that have it too.
         readable: Number of samples that could be read.
-        groundedness: Groundedness of the reason in nats per token; None if it was not judged.
+        groundedness: Groundedness of the reason in nats; None if it was not judged.
         worst_sentence: Groundedness of its least grounded sentence.
     """
 

@@ -31,7 +31,7 @@ class Loop:
         reward: r_i: best reward of the group, by eq. 1 as the paper has it.
         mean: Mean reward of the group, by the similarity that an error on either side lowers.
         cot: Chain of thought of the best rollout.
-        groundedness: Of that chain of thought, in nats per token; None without a judge.
+        groundedness: Of the worst sentence of that chain of thought, in nats; None without a judge.
     """
 
     reward: float

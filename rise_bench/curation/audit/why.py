@@ -31,9 +31,7 @@ def why(row: RowScores, *, out_of_fold: bool) -> tuple[str, ...]:
         better = "better" if gap > 0 else "worse"
         sentences.append(f"The model's own label can be reasoned for {better} (mean reward {gap:+.2f}).")
     if (grounded := scores.get("groundedness")) is not None and grounded < 0:
-        sentences.append(
-            f"A sentence of the reasons fits other images better ({grounded:.2f} nats per token)."
-        )
+        sentences.append(f"A sentence of the reasons fits other images better ({grounded:.2f}).")
     if (quality := scores.get("cleanlab")) is not None:
         sentences.append(f"cleanlab scores the label {quality:.2f}.")
     return tuple(sentences)

@@ -130,9 +130,10 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     """Return measurements of the chains of thought of the SFT phase."""
     if method.cots is None:
         return {}
-    thresholds = {"reward": method.tau, "groundedness_worst_sentence": method.min_groundedness}
+    cots = open_cots(method.cots(cell))
+    thresholds = {"reward": method.tau, cots.threshold_column: method.min_groundedness}
     asked = {column: threshold for column, threshold in thresholds.items() if threshold is not None}
-    rows = list(open_cots(method.cots(cell)).rows(columns=["id", "cot", "leak_numbers", *asked]))
+    rows = list(cots.rows(columns=["id", "cot", "leak_numbers", *asked]))
     kept = [
         row
         for row in rows

@@ -28,7 +28,7 @@ class Judge:
         if len(self.shown) >= self.fail_after:
             raise KeyboardInterrupt
         self.shown += zip(images, texts, others, strict=True)
-        return [Grounded(float(text), ((0, 1, -1.0),)) for text in texts]
+        return [Grounded(((0, 1, float(text)), (1, 2, float(text)))) for text in texts]
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_each_reason_is_judged_once_beside_other_pictures(numbered):
         annotate(numbered(killed))
     summary = annotate(job := numbered(again))
     assert (len(killed.shown), len(again.shown), job.load().asked) == (16, 4, [])
-    assert grounded(job) == [(float(number), -1.0) for number in range(1, 21)]
-    assert summary["judge"] == {"model": "scripted", "swaps": 4, "seed": 0}
+    assert grounded(job) == [(float(number), float(number)) for number in range(1, 21)]
+    assert summary["judge"] == {"model": "scripted", "measure": "sentence_pmi", "swaps": 4, "seed": 0}
     for image, _, others in killed.shown:
         assert len({other.getpixel((0, 0)) for other in others} - {image.getpixel((0, 0))}) == 4
     assert json.loads((job.out / "queue.jsonl").read_text().split("\n")[0])["scores"]["groundedness"] == 1.0
