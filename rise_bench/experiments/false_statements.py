@@ -151,7 +151,7 @@ def _rows(folder: Path) -> tuple[list[Row], str]:
     if (folder / MANIFEST_NAME).is_file():
         cots = open_cots(folder)
         return list(cots.rows()), cots.threshold_column
-    rows = [rollout.to_json() for rollout in latest_rollouts([folder])]
+    rows: list[Row] = [rollout.to_json() for rollout in latest_rollouts([folder])]
     named = any("groundedness_measure" in row for row in rows)
     return rows, "groundedness" if named else "groundedness_worst_sentence"
 

@@ -1,4 +1,4 @@
-"""How well scores without ground truth rank true texts above false ones, and what a threshold does."""
+"""Ranking of true texts above false ones by scores without ground truth, and thresholds on such scores."""
 
 from __future__ import annotations
 
