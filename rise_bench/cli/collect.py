@@ -11,6 +11,15 @@ import typer
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.engine_options import (
+    EngineOption,
+    ExecutorOption,
+    SbatchOption,
+    ServerArgOption,
+    ServerOption,
+    TasksOption,
+    engine_of,
+)
 from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
@@ -58,6 +67,12 @@ def collect(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    engine: EngineOption = "builtin",
+    executor: ExecutorOption = "local",
+    tasks: TasksOption = 1,
+    server: ServerOption = "endpoint",
+    server_arg: ServerArgOption = None,
+    sbatch: SbatchOption = None,
     allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
     judge: Annotated[
         str,
@@ -109,6 +124,9 @@ def collect(
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
     if select == "reward" and min_groundedness:
         raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
+    ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, endpoint or [])
+    if ranks is not None and no_sweep:
+        raise ConfigError("--engine datatrove runs the sweep, and --no-sweep leaves it out; give one of them")
     prices, share = prices_of(price_input, price_output), Share.of_environment()
     config = _run_config(run)
     asked = {
@@ -137,18 +155,18 @@ def collect(
     if tau is not None:
         job = replace(job, tau=tau)
     if not no_sweep:
-        source = model or _final_model(run)
-        if endpoint:
-            sampler = load_endpoints(endpoint, source, sampling, api_key_env, concurrency, timeout_s)
+        source, served = model or _final_model(run), bool(endpoint or ranks)
+        if served:
+            sampler = load_endpoints(endpoint or [], source, sampling, api_key_env, concurrency, timeout_s)
         else:
             check_local(job, source, revision)
             largest = job.settings.answer_format.max_pixels
             sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
         own = job.provenance | drawn if run and not model else None
-        named = {"model": source, "revision": revision, "endpoint": bool(endpoint), **asdict(sampling)}
-        job = replace(job, sampler=sampler, model=named, sweep_provenance=own)
-    judged_by = judge or (config.model.name if config else "" if endpoint else model) or "none"
+        named = {"model": source, "revision": revision, "endpoint": served, **asdict(sampling)}
+        job = replace(job, sampler=sampler, model=named, sweep_provenance=own, engine=ranks)
+    judged_by = judge or (config.model.name if config else "" if endpoint or ranks else model) or "none"
     if judged_by != "none":
         threshold = min_groundedness if select == "reward_and_groundedness" else None
         of_run = config is not None and judged_by == config.model.name

@@ -10,6 +10,15 @@ from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.cli.collect import check_local, with_progress
+from rise_bench.cli.engine_options import (
+    EngineOption,
+    ExecutorOption,
+    SbatchOption,
+    ServerArgOption,
+    ServerOption,
+    TasksOption,
+    engine_of,
+)
 from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
@@ -57,6 +66,12 @@ def verify(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    engine: EngineOption = "builtin",
+    executor: ExecutorOption = "local",
+    tasks: TasksOption = 1,
+    server: ServerOption = "endpoint",
+    server_arg: ServerArgOption = None,
+    sbatch: SbatchOption = None,
     allow_missing: Annotated[bool, typer.Option(help="Leave out samples that the model refuses.")] = False,
     judge: Annotated[
         str, typer.Option(help="Frozen local model that judges groundedness; none by default.")
@@ -86,6 +101,7 @@ def verify(
     given = GivenCots(read_cots(cots), cots.name, reconstructions, blind, lift)
     splits = given.splits(dataset, shots)
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
+    ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
     form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
     target = out or cots.with_name(f"{cots.name}.verified")
@@ -97,19 +113,19 @@ def verify(
         target.with_name(f"{target.name}.rollouts"),
         settings,
         splits,
-        model={"model": name, "revision": revision, "endpoint": bool(urls), **asdict(sampling)},
+        model={"model": name, "revision": revision, "endpoint": bool(urls or ranks), **asdict(sampling)},
         tau=tau,
         only=frozenset(given.texts),
         allow_missing=allow_missing,
         overwrite=overwrite,
         given=given,
     )
-    if urls:
+    if urls or ranks:
         load = load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
     else:
         check_local(job, name, revision)
         load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
-    job = replace(job, sampler=load)
+    job = replace(job, sampler=load, engine=ranks)
     if judge != "none":
         pinned = revision if judge == model else ""
         check_judge(judge, pinned)

@@ -1,12 +1,15 @@
 """Collection of a CoT dataset: best-of-G of the training logs, and a sweep over the samples they lack."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+from rise_bench.cot.engines.settings import EngineSettings
+from rise_bench.cot.engines.sweep_run import sweep_on_engine
+from rise_bench.cot.engines.sweep_work import SweepWork
 from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.rollout_groups import Group, best_first, best_of, complete, groups
@@ -20,6 +23,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import sha256_file
 from rise_bench.files.settings_record import same_settings
+from rise_bench.models.loading import EndpointSettings
 from rise_bench.models.sampler import Sampler
 from rise_bench.prompts.templates import prompt_hash
 
@@ -47,6 +51,8 @@ class CollectJob:
         keep_rollouts: With `overwrite`: choose from the existing rollouts of the sweep.
         judging: Settings of the groundedness judge; None leaves its columns null.
         given: Chains of thought to verify; None lets the model of the sweep write them.
+        engine: Settings of the engine that runs the sweep; None runs it in this process. With an engine,
+            `sampler` is an `EndpointSettings`.
     """
 
     benchmark: BenchmarkDataset
@@ -67,6 +73,7 @@ class CollectJob:
     keep_rollouts: bool = False
     judging: Judging | None = None
     given: GivenCots | None = None
+    engine: EngineSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,10 @@ def _collect(
     done = covered(job)
     todo = [uid for uid in ids if uid not in done]
     to_sweep = sum(position[uid] % share.of == share.rank for uid in todo)
-    if job.sampler is not None and to_sweep:
+    if job.engine is not None and todo:
+        started(len(todo))
+        swept = _on_engine(job, todo, progress)
+    elif job.sampler is not None and to_sweep:
         started(to_sweep)
         sampler, loop = job.sampler(), ClosedLoop(job.benchmark.spec, job.settings)
         try:
@@ -186,6 +196,24 @@ def _collect(
             )
         return Collected(None, swept.done, len(left), **counts)
     return Collected(_write(job, ids, share, judged), swept.done, 0, **counts)
+
+
+def _on_engine(job: CollectJob, todo: Sequence[str], progress: Callable[[int], None]) -> Swept:
+    work = SweepWork(
+        job.benchmark,
+        job.config,
+        job.splits,
+        job.only,
+        job.settings,
+        job.sweep_log,
+        job.train_log,
+        job.given,
+    )
+    if job.engine is None or not isinstance(job.sampler, EndpointSettings):
+        raise TypeError("an engine needs the settings of an endpoint")
+    return sweep_on_engine(
+        work, job.engine, job.sampler, todo, allow_missing=job.allow_missing, progress=progress
+    )
 
 
 def covered(job: CollectJob) -> set[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.closed_loop import Sample
+from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.share import Share
@@ -27,7 +28,7 @@ from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.settings_record import SETTINGS_NAME, settings_text
 from rise_bench.models.sampler import SampleError, Sampler
 
-_SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", "refused"
+_SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", REFUSED_FOLDER
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ def sweep(
         PrerequisiteError: The model cannot be reached.
     """
     share = share or Share()
-    atomic_write_text(log_folder / _SAMPLER, json.dumps(redacted(sampler.describe()), sort_keys=True) + "\n")
+    record_sampler(log_folder, sampler.describe())
     attempt = next_attempt(log_folder, log_folder / _REFUSED)
     log = RowLog(log_folder, share.rank, attempt=attempt)
     refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
@@ -164,7 +165,7 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
             raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
         for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):
             path.unlink(missing_ok=True)
-        for path in (folder / _REFUSED, *folder.glob("judged-*")):
+        for path in (folder / _REFUSED, folder / ENGINE_FOLDER, *folder.glob("judged-*")):
             shutil.rmtree(path, ignore_errors=True)
     if replaces:
         atomic_write_text(folder / _REPLACES, replaces)
@@ -172,6 +173,11 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
 
 def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def record_sampler(folder: Path, described: dict[str, Any]) -> None:
+    """Write the description of a sweep's sampler."""
+    atomic_write_text(folder / _SAMPLER, json.dumps(redacted(described), sort_keys=True) + "\n")
 
 
 def read_sampler(folder: Path) -> dict[str, Any]:

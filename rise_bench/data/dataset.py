@@ -52,6 +52,14 @@ class BenchmarkDataset:
             ConfigError: If configuration or split does not exist, or the folder holds chains of thought.
             DataError: If a file is not the one that was built.
         """
+        return [checked_file(self.root, name, self.manifest) for name in self.file_names(split, config)]
+
+    def file_names(self, split: str, config: str = "full") -> list[str]:
+        """Return the names of the parquet files of a split, which are not read.
+
+        Raises:
+            ConfigError: If configuration or split does not exist, or the folder holds chains of thought.
+        """
         if self.manifest.holds_cots:
             raise ConfigError(f"{self.root} holds chains of thought; name the benchmark they belong to")
         train = CONFIGS[as_shots(config)]
@@ -59,7 +67,7 @@ class BenchmarkDataset:
             raise ConfigError(f"{self.root} has no split {split!r}; it has {', '.join(self.manifest.counts)}")
         shards = train if split == "train" else (split,)
         return [
-            checked_file(self.root, path, self.manifest)
+            path
             for shard in shards
             for path, entry in sorted(self.manifest.files.items())
             if entry.split == split and entry.shard == shard
@@ -116,7 +124,7 @@ def parquet_rows(
     Raises:
         DataError: If it is not a readable parquet file.
     """
-    with _opened(path) as file:
+    with opened_parquet(path) as file:
         for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
             yield from batch.to_pylist()
 
@@ -129,7 +137,7 @@ def parquet_rows_with(
     Raises:
         DataError: If it is not a readable parquet file.
     """
-    with _opened(path) as file:
+    with opened_parquet(path) as file:
         for number in range(file.num_row_groups):
             names = file.read_row_group(number, columns=["id"], use_threads=False)["id"].to_pylist()
             if places := [place for place, uid in enumerate(names) if uid in ids]:
@@ -143,7 +151,7 @@ def parquet_row(path: Path, position: int, columns: Sequence[str] | None = None)
     Raises:
         DataError: If the file cannot be read or has no such row.
     """
-    with _opened(path) as file:
+    with opened_parquet(path) as file:
         for number in range(file.num_row_groups):
             rows = file.metadata.row_group(number).num_rows
             if position < rows:
@@ -155,7 +163,12 @@ def parquet_row(path: Path, position: int, columns: Sequence[str] | None = None)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_parquet(path: Path) -> Iterator[Any]:
+    """Open a parquet file.
+
+    Raises:
+        DataError: If it is not a readable parquet file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,8 +1,13 @@
 """Models by their settings, loaded when they are needed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rise_bench.models.sampler import Sampler, Sampling
+
+if TYPE_CHECKING:
+    from rise_bench.models.openai_endpoint import ChatModel
 
 
 def load_local(
@@ -25,21 +30,49 @@ def load_local(
     return load
 
 
-def load_endpoints(
-    urls: Sequence[str], model: str, sampling: Sampling, api_key_env: str, concurrency: int, timeout_s: float
-) -> Callable[[], Sampler]:
-    """Return what connects to servers of a model."""
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """Servers of a model; called, it connects to them.
 
-    def load() -> Sampler:
+    Attributes:
+        urls: Base URLs with their version; none if an engine starts the servers.
+        model: Name of the model on the servers.
+        sampling: Sampling settings.
+        api_key_env: Environment variable of the key.
+        concurrency: Requests in flight.
+        timeout_s: Seconds for a reply.
+    """
+
+    urls: tuple[str, ...]
+    model: str
+    sampling: Sampling
+    api_key_env: str
+    concurrency: int
+    timeout_s: float
+
+    @property
+    def chat_model(self) -> "ChatModel":
+        """The model, without its servers."""
+        from rise_bench.models.openai_endpoint import ChatModel
+
+        return ChatModel(self.model, self.sampling)
+
+    def __call__(self) -> Sampler:
+        """Return the sampler."""
         from rise_bench.models.openai_endpoint import Endpoints
 
         return Endpoints(
-            urls,
-            model,
-            sampling=sampling,
-            api_key_env=api_key_env,
-            concurrency=concurrency,
-            timeout_s=timeout_s,
+            self.urls,
+            self.model,
+            sampling=self.sampling,
+            concurrency=self.concurrency,
+            api_key_env=self.api_key_env,
+            timeout_s=self.timeout_s,
         )
 
-    return load
+
+def load_endpoints(
+    urls: Sequence[str], model: str, sampling: Sampling, api_key_env: str, concurrency: int, timeout_s: float
+) -> Callable[[], Sampler]:
+    """Return what connects to servers of a model, an `EndpointSettings`."""
+    return EndpointSettings(tuple(urls), model, sampling, api_key_env, concurrency, timeout_s)

@@ -15,7 +15,8 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,19 +37,36 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _PLAIN_FORMATS = {"JPEG", "PNG", "WEBP", "GIF"}
 
 
-class Endpoints:
-    """Chat-completion servers of one model."""
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """Served model: its name, and how texts are sampled."""
 
-    batch_rows = 1
+    name: str
+    sampling: Sampling
+
+    def describe(self) -> dict[str, Any]:
+        """Return model and sampling settings, without the servers."""
+        sampling = self.sampling
+        return {"model": self.name, "temperature": sampling.temperature, "top_p": sampling.top_p}
+
+    def body(self, prompt: Prompt, n: int, max_tokens: int) -> dict[str, Any]:
+        """Return the request for `n` texts; pictures are data URLs."""
+        content = [
+            *({"type": "image_url", "image_url": {"url": data_url(image)}} for image in prompt.images),
+            {"type": "text", "text": response_text(prompt.text)},
+        ]
+        message = {"role": "user", "content": content}
+        return self.describe() | {"messages": [message], "max_tokens": max_tokens, "n": n}
+
+
+class ChatServers:
+    """Chat-completion servers; all requests of an instance belong to one event loop."""
 
     def __init__(
         self,
         urls: Sequence[str],
-        model: str,
         *,
-        sampling: Sampling | None = None,
         api_key_env: str = _DEFAULT_KEY,
-        concurrency: int = 16,
         tries: int = 6,
         timeout_s: float = 600.0,
         pause_s: float = 1.0,
@@ -58,10 +76,7 @@ class Endpoints:
 
         Args:
             urls: Base URLs, with the version, e.g. `http://10.0.0.5:8000/v1`.
-            model: Model name on the servers.
-            sampling: Sampling settings.
             api_key_env: Environment variable of the key; no key is sent if it is unset.
-            concurrency: Requests in flight over all servers.
             tries: Tries of a request; invalid or late replies are retried only once.
             timeout_s: Seconds from the request to the last byte of its reply.
             pause_s: Seconds before the second try, doubled for each further try; a longer Retry-After of a
@@ -75,64 +90,24 @@ class Endpoints:
         require_extra("endpoint")
         from openai import Omit
 
-        self.workers = concurrency
         self.tokens = TokenCount()
-        self._model = model
-        self._sampling = sampling or Sampling()
         self._tries, self._timeout_s, self._pause_s = tries, timeout_s, pause_s
         key = _key_of(api_key_env)
         self._headers = {} if key else {"Authorization": Omit()}
         bases = [_checked(url) for url in urls]
         self._clients = itertools.cycle([_client(url, key, timeout_s, max_reply_bytes) for url in bases])
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
-    def describe(self) -> dict[str, Any]:
-        """Return model and sampling settings, without the servers."""
-        sampling = self._sampling
-        return {"model": self._model, "temperature": sampling.temperature, "top_p": sampling.top_p}
+    async def texts(self, body: Mapping[str, Any]) -> list[str]:
+        """Return the texts that a request asks for; a server that returns fewer is asked again.
 
-    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
-        """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
-        return [
-            self._run(self._texts([data_url(i) for i in p.images], p.text, n, max_tokens)) for p in prompts
-        ]
-
-    def close(self) -> None:
-        """Cancel the requests in flight and the calls that wait for them."""
-
-        async def stop() -> None:
-            running = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            self._loop.stop()
-
-        asyncio.run_coroutine_threadsafe(stop(), self._loop)
-
-    def _run(self, work: Coroutine[Any, Any, list[str]]) -> list[str]:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # of an interrupted call; without effect on a finished call
-
-    async def _texts(self, image_urls: Sequence[str], text: str, n: int, max_tokens: int) -> list[str]:
-        content = [
-            *({"type": "image_url", "image_url": {"url": url}} for url in image_urls),
-            {"type": "text", "text": response_text(text)},
-        ]
-        body = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": content}],
-            "max_tokens": max_tokens,
-            "temperature": self._sampling.temperature,
-            "top_p": self._sampling.top_p,
-        }
+        Raises:
+            SampleError: The model refuses the request.
+            EndpointError: The servers cannot be reached or used.
+        """
         texts: list[str] = []
-        while len(texts) < n:
-            texts += await self._ask(body | {"n": n - len(texts)})
-        return texts[:n]
+        while len(texts) < body["n"]:
+            texts += await self._ask({**body, "n": body["n"] - len(texts)})
+        return texts[: body["n"]]
 
     async def _ask(self, body: dict[str, Any]) -> list[str]:
         """Return the texts of a request, with retries."""
@@ -153,6 +128,68 @@ class Endpoints:
                     raise failure.error(text.rstrip()) from error
             pause_s = self._pause_s * 2 ** (seen.total() - 1) * random.uniform(0.8, 1.2)
             await asyncio.sleep(max(pause_s, failure.pause_s))
+
+
+class Endpoints:
+    """Sampler of chat-completion servers, in an event loop of its own."""
+
+    batch_rows = 1
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        model: str,
+        *,
+        sampling: Sampling | None = None,
+        concurrency: int = 16,
+        **options: Any,
+    ) -> None:
+        """Prepare the clients; nothing is sent yet.
+
+        Args:
+            urls: Base URLs, with the version.
+            model: Model name on the servers.
+            sampling: Sampling settings.
+            concurrency: Requests in flight over all servers.
+            options: Options of `ChatServers`.
+
+        Raises:
+            PrerequisiteError: The extra `endpoint` is not installed, or the key cannot be sent.
+            ConfigError: A URL is invalid, or holds a password.
+        """
+        self._servers = ChatServers(urls, **options)
+        self._model = ChatModel(model, sampling or Sampling())
+        self.workers = concurrency
+        self.tokens = self._servers.tokens
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def describe(self) -> dict[str, Any]:
+        """Return model and sampling settings, without the servers."""
+        return self._model.describe()
+
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+        """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
+        return [self._run(self._servers.texts(self._model.body(p, n, max_tokens))) for p in prompts]
+
+    def close(self) -> None:
+        """Cancel the requests in flight and the calls that wait for them."""
+
+        async def stop() -> None:
+            running = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            self._loop.stop()
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop)
+
+    def _run(self, work: Coroutine[Any, Any, list[str]]) -> list[str]:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # of an interrupted call; without effect on a finished call
 
 
 def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float = 30.0) -> str:

@@ -30,7 +30,7 @@ class OpenAIServer:
     """What the server does, and what it was asked.
 
     Attributes:
-        answer: The model.
+        answer: The model; a `ValueError` refuses the request.
         dies_after: After so many answers it drops every connection without a reply; None never does.
         port: Where it listens.
         prompts: Prompts that were answered.
@@ -47,10 +47,14 @@ class OpenAIServer:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def url(self) -> str:
+        """Base URL."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
     def model_args(self) -> str:
         """`--model_args` of lmms-eval's `openai` model for this server: one try."""
-        url = f"http://127.0.0.1:{self.port}/v1"
-        return f"model=canned,base_url={url},api_key=none,max_retries=1,num_concurrent=8"
+        return f"model=canned,base_url={self.url},api_key=none,max_retries=1,num_concurrent=8"
 
     def admits(self) -> bool:
         """Decide whether a request is answered."""
@@ -74,11 +78,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         key, prompt = _read(body["messages"])
         state.prompts.append(prompt)
-        message = {"role": "assistant", "content": state.answer(key, prompt)}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        try:
+            message = {"role": "assistant", "content": state.answer(key, prompt)}
+        except ValueError as error:
+            self._reply(400, {"error": str(error)})
+            return
+        choice = {"message": message, "finish_reason": "stop"}
+        choices = [choice | {"index": index} for index in range(body.get("n") or 1)]
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
-        self._reply(200, about | {"choices": [choice], "usage": usage})
+        self._reply(200, about | {"choices": choices, "usage": usage})
 
     def do_GET(self) -> None:
         self._reply(200, {"object": "list", "data": [{"id": "canned", "object": "model"}]})

@@ -1,0 +1,1 @@
+"""Engines that run a sweep in many processes, on one machine or a cluster."""
