@@ -146,3 +146,36 @@ def test_core_needs_no_deep_learning(pyproject: dict[str, Any]) -> None:
     """The core installs beside a cluster's own torch and beside lmms-eval's hard pins."""
     core = {canonicalize_name(Requirement(text).name) for text in pyproject["project"]["dependencies"]}
     assert core.isdisjoint({"torch", "torchvision", "transformers", "trl", "accelerate", "peft", "lmms-eval"})
+
+
+def _installed_by(root: Path, target: str) -> str:
+    """What a target of the Makefile asks pip for in a new environment."""
+    told = ["make", "--dry-run", "--no-print-directory", "-C", root, "VENV=nowhere/venv", target]
+    lines = subprocess.run(told, capture_output=True, text=True, check=True).stdout.splitlines()
+    return " ".join(re.findall(r'-e "\.\[(.*)\]"', "\n".join(lines)))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_the_demo_installs_no_more_than_it_uses(root: Path, pyproject: dict[str, Any]) -> None:
+    assert {target: _installed_by(root, target) for target in ("demo", "test", "test-fast", "install")} == {
+        "demo": "demo",
+        **dict.fromkeys(("test", "test-fast", "install"), "all,dev"),
+    }
+    extras = pyproject["project"]["optional-dependencies"]
+    (parts,) = (Requirement(line).extras for line in extras["demo"])
+    assert not {"deepspeed", "review", "audit", "dev", "demo"} & parts
+    assert {"eval", "train"} <= parts
+
+
+def test_ci_runs_the_tests_on_every_python_that_is_promised(root: Path, pyproject: dict[str, Any]) -> None:
+    import yaml
+
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "ci.yml").read_text())
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["include"]
+    firm = {row["python"] for row in matrix if not row.get("may-fail")}
+    promised = {
+        line.rpartition(" :: ")[2]
+        for line in pyproject["project"]["classifiers"]
+        if re.search(r":: 3\.\d+$", line)
+    }
+    assert firm == promised
