@@ -1,4 +1,4 @@
-"""Print what an installation takes on the disk, by package: `python benchmarks/install_size.py [EXTRA ...]`.
+"""Size of an installation on the disk, by package: `python benchmarks/install_size.py [EXTRA ...]`.
 
 It walks the requirements of rise-bench with these extras ("core" is none) among the packages of the present
 environment, so that one full environment tells the size of each smaller one. Packages that are there for
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-#: What PyPI's wheel of torch for Linux requires, and its wheel for the CPU does not.
+#: Requirements of the wheel of torch on PyPI for Linux that its wheel for the CPU does not have.
 _GPU_ONLY = re.compile(r"nvidia-.*|cuda-.*|triton")
 _MB = 1e6
 
