@@ -27,6 +27,7 @@ ELSEWHERE = {
     "changelog.md": "CHANGELOG.md",
     "rules.md": "leaderboards/rules.md",
     "base_model.md": "rise_bench/models/base_model/README.md",
+    **{f"examples/{path.name}": f"examples/{path.name}" for path in (ROOT / "examples").glob("*.*")},
 }
 
 #: Packages that are documented by the commands and not by their functions.

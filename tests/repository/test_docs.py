@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rise_bench.catalog.benchmarks import BENCHMARKS
+
 from ..support.command_lines import check_extras, check_line, check_mention, mentions
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +139,18 @@ def test_paper_index_points_at_code_and_tests(where: str, code: str, tests: str)
 def test_paper_index_covers_every_equation() -> None:
     numbers = {int(n) for where, _, _ in _paper_index() for n in re.findall(r"eq\. (\d+)", where)}
     assert numbers == set(range(1, 12))
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
+def test_the_page_of_sources_links_to_what_the_catalogue_names() -> None:
+    """Every benchmark with raw files has the address of its download beside the command that builds it."""
+    page = (ROOT / "docs" / "building.md").read_text(encoding="utf-8")
+    addresses = {spec.source_url for spec in BENCHMARKS.values() if spec.source_url}
+    assert len(addresses) >= 5
+    assert {address for address in addresses if f"]({address})" not in page} == set()
 
 
 def test_version_is_the_same_everywhere() -> None:

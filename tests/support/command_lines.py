@@ -101,6 +101,8 @@ def check_line(line: str) -> None:
         UnknownCommandError: It does not.
     """
     words = shlex.split(line.replace("[--", "--").replace("]", ""), comments=True)
+    if ">" in words:
+        words = words[: words.index(">")]
     while words and _ASSIGNMENT.fullmatch(words[0]):
         words.pop(0)
     if not words:
