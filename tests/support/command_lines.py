@@ -126,7 +126,7 @@ def check_extras(text: str) -> None:
         UnknownCommandError: They do not.
     """
     for names in _EXTRAS.findall(text):
-        if unknown := set(names.split(",")) - _EXTRA_NAMES:
+        if unknown := {name for name in names.split(",") if not _PLACEHOLDER.match(name)} - _EXTRA_NAMES:
             raise UnknownCommandError(f"there is no extra {', '.join(sorted(unknown))}: {text}")
 
 
