@@ -20,7 +20,7 @@ from rise_bench.catalog.stages import stage
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.errors import ConfigError
 from rise_bench.hub.find import find_benchmark
-from rise_bench.prompts.templates import think_answer_prompt
+from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
 from rise_bench.trainers.phases.phase import start_of
 from rise_bench.trainers.rollouts.trajectories import sample_trajectories
@@ -72,9 +72,9 @@ def enhancement_examples(
     )
     counts += f"{len(never)} ({len(experts)} with an expert's chain of thought)"
     _log.info("Metis-RISE prompts: %s", counts)
-    answer_format = config.model.answer_format
+    answer_format, prompt = config.model.answer_format, response_prompt(config)
     distilled = [
-        Example(i, think_answer_prompt(data.spec, gold, answer_format), response)
+        Example(i, prompt(data.spec, gold, answer_format), response)
         for i, gold in enumerate(data.golds)
         for response in sometimes.get(gold.id, ())[: config.metis.keep]
     ]

@@ -68,6 +68,7 @@ def build(
         model=source,
         start=start,
         share_prefill=config.grpo.shared_prefill,
+        drop_uniform=config.grpo.drop_uniform_groups,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

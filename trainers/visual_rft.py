@@ -16,8 +16,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from rise_bench.catalog.stages import stage
 from rise_bench.cot.row_log import RowLog
-from rise_bench.prompts.templates import think_answer_prompt
-from rise_bench.trainers.data.grpo_rows import prompt_rows
+from rise_bench.trainers.data.grpo_rows import prompt_rows, response_prompt
 from rise_bench.trainers.data.training_data import TrainingData, open_grpo_data
 from rise_bench.trainers.phases.phase import attempt_name, run_phase
 from rise_bench.trainers.phases.resuming import ResumableGRPOTrainer
@@ -44,14 +43,14 @@ def build(
 ) -> ResumableGRPOTrainer:
     """The trainer of the checkpoint `source`, in a phase that started from `start`, if that is another."""
     start = start or source
-    answer_format = config.model.answer_format
+    answer_format, prompt = config.model.answer_format, response_prompt(config)
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor))
     log = RowLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))
     prompts = prompt_rows(
         data.golds,
         data.pictures,
-        lambda gold: think_answer_prompt(data.spec, gold, answer_format),
+        lambda gold: prompt(data.spec, gold, answer_format),
         minimum=arguments.generation_batch_size // arguments.num_generations,
     )
     reward: Any = R1Reward(
@@ -61,6 +60,7 @@ def build(
         model=source,
         start=start,
         share_prefill=config.grpo.shared_prefill,
+        drop_uniform=config.grpo.drop_uniform_groups,
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,

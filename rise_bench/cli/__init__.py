@@ -50,7 +50,7 @@ COMMAND_FILES: tuple[str, ...] = (
     *("init", "run"),
     "doctor",
     *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
-    *("train", "collect", "verify", "report"),
+    *("train", "collect", "verify", "drawn_cots", "report"),
     *("annotate", "audit", "review"),
     *("publish", "rehydrate", "export", "publish_model"),
     *("submit", "leaderboard", "board_setup"),

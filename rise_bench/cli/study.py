@@ -1,4 +1,4 @@
-"""`rise-bench study`: RISE, its rivals and ablations over shots and seeds, with a verdict on each claim."""
+"""`rise-bench study`: RISE, its rivals and ablations over shots and seeds; verdicts on registered claims."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -47,6 +47,9 @@ def study(
         Literal["steps", "time", "paper"],
         typer.Option(help="Equal steps; then equal seconds, as measured; or as many steps for each phase."),
     ] = "steps",
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of the model to start from; the one that ships if not given.")
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -77,6 +80,7 @@ def study(
     from rise_bench.experiments.study.settings import read_settings
     from rise_bench.experiments.study.tuning import Tuning
 
+    start = str(base.absolute()) if base else ""
     steps = steps or (200 if budget == "paper" else 120)
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
@@ -85,11 +89,12 @@ def study(
         raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
     if tune:
         chosen_shots = _single_shots(shots)
-        _tune(Tuning(out, benchmark, chosen_shots, methods, steps, train, test), jobs, dry_run, as_json)
+        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start)
+        _tune(tuning, jobs, dry_run, as_json)
         return
     tuned = read_settings(out / "tuned.json", benchmark)
     asked = tuple(choice.value for choice in dict.fromkeys(shots or ShotsChoice))
-    asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned)
+    asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned, base=start)
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
     _study(plan, jobs, dry_run, as_json)
 
@@ -136,23 +141,31 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json([result.to_json() for result in done.results])
     else:
-        _print_tables(done.results)
+        _print_tables(plan.out, done.results)
         typer.echo(f"\nresults: {plan.out / 'results.jsonl'}\npage:    {done.page}")
     _end(done.failed, wrong=at_once > 0)
 
 
-def _print_tables(results: "list[Result]") -> None:
+def _print_tables(out: Path, results: "list[Result]") -> None:
     from rise_bench.cli.tables import print_rows
+    from rise_bench.experiments.study.page import judged_claims
     from rise_bench.experiments.study.summary import by_budget, over_shots
-    from rise_bench.experiments.study.tables import claim_table, question_table, score_table
+    from rise_bench.experiments.study.tables import (
+        claim_table,
+        question_table,
+        registered_table,
+        score_table,
+    )
 
+    if registered := registered_table(judged_claims(out, results)):
+        print_rows("Registered claims", registered.headings, registered.rows)
     for groups in by_budget(results):
         compared = [*groups, *over_shots(groups)]
         scores = f"{groups[0].benchmark}, {groups[0].metric}: mean over seeds ± standard deviation (seeds)"
         for title, table in (
             (scores, score_table(compared)),
-            ("Claims of the paper", claim_table(compared)),
-            ("Questions of this project", question_table(compared)),
+            ("Claims of the paper, exploratory", claim_table(compared)),
+            ("Questions of this project, exploratory", question_table(compared)),
         ):
             if table.rows:
                 print_rows(title, table.headings, table.rows)

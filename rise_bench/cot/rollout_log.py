@@ -36,7 +36,7 @@ class Rollout:
         groundedness: Groundedness of the chain of thought in nats; None without a judge.
         groundedness_worst_sentence: PMI of its worst sentence.
         groundedness_measure: Version of the measure; rollouts of version 0.1.0 have none, and `token_mean`.
-        paid: Reward after the groundedness rule; None without a judge.
+        paid: Reward with groundedness or length; None without a judge and without a length reward.
         reward_blind: Eq. 1 with the reconstruction made without the images; None if there is none.
         lift: Reward minus that of a reconstruction beside an empty chain of thought; None if there is none.
         attempt: Start of the program that sampled it; a resumed run repeats the steps after its checkpoint.

@@ -9,7 +9,6 @@ from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import sweep_base, train
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, then_r1
-from rise_bench.models.base_model import BASE_MODEL
 
 
 def _r1(
@@ -66,6 +65,14 @@ def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
     )
 
 
+def _metis_options(cell: Cell) -> list[Job]:
+    """Metis-RISE with clipping from above at 0.28, without uniform groups and truncated responses."""
+    before = rise_cot(cell)
+    options = ("grpo.epsilon_high=0.28", "grpo.drop_uniform_groups=true", "grpo.mask_truncated=true")
+    settings = (f"data.expert_cots={cell.cots}", *options)
+    return [*before, train(cell, "metis_rise", before[-1], settings=settings, run="metis_options")]
+
+
 ABLATIONS: dict[str, Method] = {
     "r1_base_cots": _base_cots("RISE-R1 on CoTs of the base model", "r1_base_cots", "base_cots_high", 1),
     "r1_base_best": _base_cots(
@@ -79,7 +86,9 @@ ABLATIONS: dict[str, Method] = {
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
-    "base_answer_only": Method("base model, answers only", lambda _: [], lambda _: BASE_MODEL, "answer_only"),
+    "base_answer_only": Method(
+        "base model, answers only", lambda _: [], lambda cell: cell.base_model, "answer_only"
+    ),
     "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
@@ -123,6 +132,13 @@ ABLATIONS: dict[str, Method] = {
         phases=(("visual_rft_floor", "grpo"),),
         tuned_as="visual_rft",
     ),
+    "metis_options": Method(
+        "Metis-RISE with its reported options",
+        _metis_options,
+        lambda cell: cell.run("metis_options") / "sft" / "final",
+        phases=(RISE_COT, ("metis_options", "grpo"), ("metis_options", "sft")),
+        tuned_as="metis_rise",
+    ),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
@@ -130,4 +146,5 @@ ABLATIONS: dict[str, Method] = {
 `rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
 is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
 `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
-`visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else."""
+`visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;
+`metis_options` is Metis-RISE with options that are reported of it and that no source could be read for."""

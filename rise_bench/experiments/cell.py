@@ -11,9 +11,10 @@ from typing import Literal
 
 from rise_bench.annotations.answer_format import Style
 from rise_bench.experiments.jobs import Job
+from rise_bench.models.base_model import BASE_MODEL
 
 #: Prefixes of jobs with chains of thought that all methods of a cell share.
-_SHARED = ("rise_cot", "collect", "base_cots")
+_SHARED = ("rise_cot", "collect", "base_cots", "oracle_cots")
 
 
 Section = Literal["sft", "grpo"]
@@ -30,6 +31,7 @@ class Cell:
         out: Folder of runs and evaluations.
         prefix: Prefix of the names of jobs.
         tag: Suffix of the names of jobs that train and score a policy.
+        base: Model that every method starts from; empty for the one that ships.
         overrides: Settings (`key=value`) by training job (rise_cot, rise_r1, sft, …), after the recipe's.
     """
 
@@ -39,6 +41,7 @@ class Cell:
     out: Path
     prefix: str = ""
     tag: str = ""
+    base: str = ""
     overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -61,6 +64,11 @@ class Cell:
     def evaluation(self, method: str) -> str:
         """Return the full name of the job that scores a method."""
         return f"{self.prefix}{self.tagged(f'eval_{method}')}"
+
+    @property
+    def base_model(self) -> str:
+        """Name or folder of the model that every method starts from."""
+        return self.base or BASE_MODEL
 
     @property
     def cots(self) -> Path:

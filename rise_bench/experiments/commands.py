@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.jobs import Job
-from rise_bench.models.base_model import BASE_MODEL, MAX_PIXELS
+from rise_bench.models.base_model import MAX_PIXELS
 
 #: Limit of the base model's answers, in tokens.
 _NEW_TOKENS = 256
@@ -33,6 +33,7 @@ def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run
         f"data.shots={cell.shots}",
         f"seed={cell.seed}",
         f"run.output_dir={cell.run(name)}",
+        *((f"model.name={cell.base}",) if cell.base else ()),
         *settings,
         *cell.overrides.get(name, ()),
     )
@@ -76,7 +77,7 @@ def sweep_base(
         samples: Chains of thought per sample; the best by reward is kept.
     """
     arguments = (
-        *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", BASE_MODEL),
+        *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", cell.base_model),
         *("--max-pixels", str(MAX_PIXELS), "--samples", str(samples)),
         *("--batch-rows", str(8 * _SWEEP_BATCH // samples)),
         *("--max-cot-length", "96", "--max-reconstruction-length", "96", "--judge", "none"),
@@ -84,6 +85,13 @@ def sweep_base(
         *("--out", str(cell.run(run))),
     )
     return _job(cell, run, "chains of thought of the base model", arguments, needs)
+
+
+def drawn_cots(cell: Cell, run: str = "oracle_cots") -> Job:
+    """Return the job of the chains of thought that the drawn world itself can write: true and complete."""
+    where = ("--benchmark", cell.benchmark, "--shots", cell.shots, "--out", str(cell.run(run)))
+    arguments = ("drawn-cots", *where, "--overwrite")
+    return _job(cell, run, "chains of thought of the drawn world", arguments, ())
 
 
 def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job:

@@ -10,10 +10,9 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Method
-from rise_bench.experiments.commands import evaluate, sweep_base, train
+from rise_bench.experiments.commands import drawn_cots, evaluate, sweep_base, train
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft
-from rise_bench.models.base_model import BASE_MODEL
 
 
 def find_method(name: str) -> Method:
@@ -44,6 +43,20 @@ def _reason_rft(cell: Cell) -> list[Job]:
     before = sweep_base(cell)
     cots = f"data.cots={cell.run('base_cots')}"
     return [before, train(cell, "reason_rft", before, settings=(cots,))]
+
+
+def _reason_rft_best(cell: Cell) -> list[Job]:
+    """Reason-RFT whose teacher is curated: of 8 chains of thought the best by reward, no sample left out."""
+    before = sweep_base(cell, run="base_cots_of_8", samples=8)
+    cots = f"data.cots={cell.run('base_cots_of_8')}"
+    return [before, train(cell, "reason_rft", before, settings=(cots,), run="reason_rft_best")]
+
+
+def _reason_rft_oracle(cell: Cell) -> list[Job]:
+    """Reason-RFT whose teacher is the drawn world itself: true and complete descriptions."""
+    before = drawn_cots(cell)
+    cots = f"data.cots={cell.run('oracle_cots')}"
+    return [before, train(cell, "reason_rft", before, settings=(cots,), run="reason_rft_oracle")]
 
 
 def _reason_rft_verified(cell: Cell) -> list[Job]:
@@ -96,6 +109,20 @@ METHODS: dict[str, Method] = {
         phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
         cots=lambda cell: cell.run("base_cots"),
     ),
+    "reason_rft_best": Method(
+        "Reason-RFT, best of 8",
+        _reason_rft_best,
+        lambda cell: cell.run("reason_rft_best") / "grpo" / "final",
+        phases=(("reason_rft_best", "sft"), ("reason_rft_best", "grpo")),
+        cots=lambda cell: cell.run("base_cots_of_8"),
+    ),
+    "reason_rft_oracle": Method(
+        "Reason-RFT, oracle",
+        _reason_rft_oracle,
+        lambda cell: cell.run("reason_rft_oracle") / "grpo" / "final",
+        phases=(("reason_rft_oracle", "sft"), ("reason_rft_oracle", "grpo")),
+        cots=lambda cell: cell.run("oracle_cots"),
+    ),
     "reason_rft_verified": Method(
         "Reason-RFT verified",
         _reason_rft_verified,
@@ -110,6 +137,6 @@ METHODS: dict[str, Method] = {
         lambda cell: cell.run("metis_rise") / "sft" / "final",
         phases=(RISE_COT, ("metis_rise", "grpo"), ("metis_rise", "sft")),
     ),
-    "base": Method("base model", lambda _: [], lambda _: BASE_MODEL),
+    "base": Method("base model", lambda _: [], lambda cell: cell.base_model),
 }
 """Every method by name; the longest chain of jobs first, so that it starts first."""

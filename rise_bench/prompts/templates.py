@@ -53,6 +53,17 @@ def reconstruct_prompt(
     )
 
 
+def caption_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
+    """Ask for the think-answer form after a summary and a caption, a variant of Reason-RFT."""
+    shown = "image" if spec.images_per_row == 1 else "images"
+    return (
+        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
+        f"First sum up the task, then describe the {shown}, then reason from the visual cues, then answer. "
+        "Write <summary>task</summary><caption>description</caption><think>reasoning</think>"
+        f"<answer>{KINDS[spec.kind].answer_form}</answer>."
+    )
+
+
 def think_answer_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought and an annotation in the think-answer form."""
     return (

@@ -17,6 +17,8 @@ from rise_bench.annotations.kinds import KINDS
 _TAG = re.compile(r"<(/?)(think|answer)\s*+>", re.IGNORECASE)
 _INSIDE = r"[^<]*+(?:<(?!(?i:/?(?:think|answer)\s*+>))[^<]*+)*+"
 _THINK_ANSWER = re.compile(rf"\s*+<think>(?P<think>{_INSIDE})</think>\s*+<answer>{_INSIDE}</answer>\s*+")
+_SAID = r"\s*+[^<\s][^<]*+"
+_CAPTIONED = re.compile(rf"\s*+<summary>{_SAID}</summary>\s*+<caption>{_SAID}</caption>", re.IGNORECASE)
 _ANSWER_ONLY = re.compile(rf"\s*+<answer>(?P<answer>{_INSIDE})</answer>\s*+")
 
 
@@ -67,6 +69,12 @@ def _format_ok(text: str, style: Style) -> bool:
         return _ANSWER_ONLY.fullmatch(text) is not None
     match = _THINK_ANSWER.fullmatch(text)
     return match is not None and bool(split_words(match["think"]))
+
+
+def caption_format_ok(text: str) -> bool:
+    """Whether a text is `<summary>…</summary><caption>…</caption>` and then in the think-answer form."""
+    before = _CAPTIONED.match(text)
+    return before is not None and _format_ok(text[before.end() :], "think_answer")
 
 
 def _split(text: str) -> tuple[str, str | None, bool]:

@@ -18,9 +18,10 @@ from rise_bench.errors import ConfigError
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.groundedness import MEASURE, SWAPS, GroundedMeasure
 from rise_bench.scoring.leaks import leak_verdicts
-from rise_bench.scoring.response import Reading, read_response
+from rise_bench.scoring.response import Reading, caption_format_ok, read_response
 
 LeakRule = Literal["numbers", "strict"]
+ResponseForm = Literal["think", "caption"]
 GroundedRule = Literal["none", "gate", "multiply"]
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
@@ -39,6 +40,11 @@ class RewardRule:
         format_term: Whether a wrong format gets no reward (F of eqs. 1 and 9).
         format_bonus: Reason-RFT's sum instead of eq. 9's product: a right format is paid this much beside the
             similarity, and the sum is divided by its largest value. Needs `format_term` off; eq. 1 has none.
+        response_form: Form that F of eq. 9 asks for: `think`, or `caption` of Reason-RFT, which has a summary
+            and a caption before the think-answer form.
+        length_weight: Weight of the length reward of Kimi k1.5 beside the similarity, Reason-RFT's 0.05; a
+            response is right if its similarity is 1. Eq. 1 has none.
+        length_from_step: Optimiser step from which it is paid.
         leak: Rule for leaks: the paper's `numbers` (or what a kind has in their place), or `strict`
             (class names too).
         upstream_leak_factor: Factor of the reward after a leak: 0 in the paper, 0.1 in the authors' code.
@@ -51,13 +57,16 @@ class RewardRule:
 
     Raises:
         ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` below 0, not
-            finite, or beside `format_term`.
+            finite, or beside `format_term`; or `length_weight` or `length_from_step` is below 0.
     """
 
     variant: SimilarityVariant = "paper"
     leak_term: bool = True
     format_term: bool = True
     format_bonus: float = 0.0
+    response_form: ResponseForm = "think"
+    length_weight: float = 0.0
+    length_from_step: int = 800
     leak: LeakRule = "numbers"
     upstream_leak_factor: float = 0.0
     grounded: GroundedRule = "none"
@@ -76,6 +85,11 @@ class RewardRule:
             raise ConfigError(
                 f"reward.format_bonus = {self.format_bonus}: a bonus replaces the format term. Set "
                 "reward.format_term=false beside it."
+            )
+        if not (0 <= self.length_weight < math.inf and self.length_from_step >= 0):
+            raise ConfigError(
+                f"reward.length_weight = {self.length_weight}, reward.length_from_step = "
+                f"{self.length_from_step}: expected numbers of at least 0. Set such numbers."
             )
         if not self.grounded_scale > 0:
             raise ConfigError(
@@ -214,6 +228,9 @@ def r1_reward(
     rule = rule or _PAPER_RULE
     stated, reading = read_stated(gold, response, answer_format)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
-    reward = 0.0 if rule.format_term and not reading.format_ok else score
-    reward = (reward + rule.format_bonus * reading.format_ok) / (1 + rule.format_bonus)
-    return Verdict(reward, score, False, False, reading.format_ok, reading.reason, stated)
+    format_ok = reading.format_ok
+    if rule.response_form == "caption":
+        format_ok = reading.annotation is not None and caption_format_ok(response)
+    reward = 0.0 if rule.format_term and not format_ok else score
+    reward = (reward + rule.format_bonus * format_ok) / (1 + rule.format_bonus)
+    return Verdict(reward, score, False, False, format_ok, reading.reason, stated)

@@ -109,6 +109,14 @@ def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[S
     return tuple(statement for _, statement in sorted(placed, key=lambda pair: pair[0]))
 
 
+def stated_cues(text: str) -> dict[str, str]:
+    """Return what a text says of the cues of a picture, true or not; the last statement of a cue counts."""
+    stated = (
+        (match.start(), cue, match[1].lower()) for cue, form in _CUE.items() for match in form.finditer(text)
+    )
+    return {cue: _SINGULAR.get(value, value) for _, cue, value in sorted(stated)}
+
+
 def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
     """Return the statements of a text that do not hold; see `statements`."""
     return tuple(s for s in statements(text, truth) if not s.true)

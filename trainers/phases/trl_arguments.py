@@ -111,6 +111,8 @@ def grpo_arguments(
         "num_iterations": grpo.num_iterations,
         "beta": grpo.beta,
         "epsilon": grpo.epsilon,
+        "epsilon_high": grpo.epsilon_high,
+        "mask_truncated_completions": grpo.mask_truncated,
         "loss_type": grpo.loss_type,
         "scale_rewards": grpo.scale_rewards,
         "generation_kwargs": {"suppress_tokens": special},

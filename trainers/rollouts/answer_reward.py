@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.row_log import RowLog
+from rise_bench.scoring.length_reward import length_rewards
 from rise_bench.scoring.rewards import RewardRule, r1_reward
 from rise_bench.trainers.checks.first_rollouts import READABLE, FirstRollouts
 
@@ -39,16 +42,34 @@ class R1Reward:
         **columns: Any,
     ) -> list[float]:
         """Reward of each response."""
-        rollouts = []
+        rollouts, step = [], trainer_state.global_step
         for i, completion in enumerate(completions):
             uid, text = columns["id"][i], completion[-1]["content"]
             verdict = r1_reward(self._golds[uid], text, self._answer_format, rule=self._rule)
             known = {"group": columns["copy"][i], "response_tokens": len(completion_ids[i])}
-            step = trainer_state.global_step
             rollouts.append(Rollout.of(verdict, id=uid, step=step, response=text, **known))
+        if self._rule.length_weight:
+            rollouts = with_length_reward(rollouts, self._rule, step)
         self._log.append(rollout.to_json() for rollout in rollouts)
         self._first.see(rollouts)
         log_metric(READABLE, sum(rollout.reason == "ok" for rollout in rollouts) / len(rollouts))
         for name in ("similarity", "format_ok"):
             log_metric(name, sum(float(getattr(rollout, name)) for rollout in rollouts) / len(rollouts))
-        return [rollout.reward for rollout in rollouts]
+        return [rollout.earned for rollout in rollouts]
+
+
+def with_length_reward(rollouts: Sequence[Rollout], rule: RewardRule, step: int) -> list[Rollout]:
+    """Return the rollouts paid by their length too, compared with the others of their group and process."""
+    if step < rule.length_from_step:
+        return list(rollouts)
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for i, rollout in enumerate(rollouts):
+        groups[rollout.id, rollout.group].append(i)
+    paid = [rollout.reward for rollout in rollouts]
+    weight = rule.length_weight / (1 + rule.format_bonus)
+    for rows in groups.values():
+        lengths = [len(rollouts[i].answer) for i in rows]
+        right = [rollouts[i].similarity >= 1 for i in rows]
+        for i, length in zip(rows, length_rewards(lengths, right), strict=True):
+            paid[i] += weight * length
+    return [replace(rollout, paid=reward) for rollout, reward in zip(rollouts, paid, strict=True)]

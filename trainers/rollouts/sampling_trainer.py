@@ -1,6 +1,7 @@
 """Sampling of all GRPO stages: prompts read once without vLLM, prompts and pictures as vLLM expects them.
 
-Written against TRL 1.16, of which it overrides `_generate` and `_generate_single_turn`:
+Written against TRL 1.16, of which it overrides `_generate`, `_generate_single_turn` and
+`_generate_and_score_completions` (for `uniform_groups`):
 
 - without vLLM, each prompt is read once for all its samples (`rise_bench.models.shared_prefill`);
 - a colocated vLLM expands the image token of each picture itself, and TRL hands it tokens that are expanded
@@ -20,20 +21,28 @@ from PIL import Image
 from rise_bench.annotations.boxes.values import frame_of
 from rise_bench.models.shared_prefill import shared_prefill
 from rise_bench.trainers.rollouts.prefix_tree_trainer import PrefixTreeGRPOTrainer
+from rise_bench.trainers.rollouts.uniform_groups import drop_uniform_groups
 
 
 class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
     """GRPO whose rollouts are sampled without needless work, and in one resolution."""
 
-    def __init__(self, *, share_prefill: bool = True, **arguments: Any) -> None:
+    def __init__(self, *, share_prefill: bool = True, drop_uniform: bool = False, **arguments: Any) -> None:
         """Build the trainer.
 
         Args:
             share_prefill: Read each prompt once for all its samples (without vLLM).
+            drop_uniform: Leave groups whose rewards are all equal out of the loss.
             arguments: Those of `PrefixTreeGRPOTrainer`.
         """
-        self._share_prefill = share_prefill
+        self._share_prefill, self._drop_uniform = share_prefill, drop_uniform
         super().__init__(**arguments)
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        batch = super()._generate_and_score_completions(inputs)
+        if not self._drop_uniform or not self.model.training:
+            return batch
+        return drop_uniform_groups(batch, self.num_generations, self.accelerator)
 
     def _generate(self, prompts: list[Any]) -> Any:
         policy = self.accelerator.unwrap_model(self.model)

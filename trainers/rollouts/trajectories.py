@@ -20,8 +20,8 @@ from rise_bench.cot.sweep import sweep
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.models.local import LocalModel
 from rise_bench.models.sampler import Prompt, Sampling
-from rise_bench.prompts.templates import think_answer_prompt
 from rise_bench.scoring.rewards import r1_reward
+from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.runs.agreement import decided_by_rank_0
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
@@ -68,9 +68,8 @@ def _respond(
     config: TrainConfig, benchmark: BenchmarkDataset, sampler: LocalModel, batch: Sequence[Sample]
 ) -> list[Rollout]:
     answer_format, grpo = config.model.answer_format, config.grpo
-    prompts = [
-        Prompt(images, think_answer_prompt(benchmark.spec, gold, answer_format)) for gold, images in batch
-    ]
+    prompt = response_prompt(config)
+    prompts = [Prompt(images, prompt(benchmark.spec, gold, answer_format)) for gold, images in batch]
     responses = sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)
     return [
         Rollout.of(

@@ -11,8 +11,7 @@ size 1, gradient accumulation 2, 200 steps for SFT and for RFT, tau 0.75.
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict
@@ -24,6 +23,7 @@ from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.rewards import RewardRule
+from rise_bench.trainers.settings.number_checks import check_numbers
 
 
 def _number(value: Any) -> Any:
@@ -43,6 +43,10 @@ def _numbers(tree: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 Listed = BeforeValidator(lambda value: tuple(value) if isinstance(value, list | tuple) else (value,))
+
+
+#: Losses that divide by the number of tokens.
+_PER_TOKEN = ("dapo", "bnpo", "cispo", "vespo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,9 @@ class GrpoConfig(OptimConfig):
     num_iterations: int = 1  #: optimiser steps that one batch of rollouts serves (mu of GRPO)
     beta: Number = 0.0  #: KL weight; 0 needs no reference model
     epsilon: Number = 0.2
+    epsilon_high: Number | None = None  #: upper end of the clipping; epsilon if null
+    mask_truncated: bool = False  #: leave responses that reach their limit out of the loss
+    drop_uniform_groups: bool = False  #: leave groups whose rewards are all equal out of loss and token count
     loss_type: Text = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     gradient: Literal["both", "cot"] = "both"  #: rise_cot: the segments that get gradient
@@ -194,6 +201,20 @@ class TrainConfig:
                 f"reward.format_bonus = {self.reward.format_bonus}: {self.stage} pays by eq. 1, which has no "
                 "bonus. Set reward.format_bonus=0."
             )
+        if self.declared_stage.is_closed_loop and (
+            self.reward.length_weight or self.reward.response_form != "think"
+        ):
+            raise ConfigError(
+                f"reward.length_weight = {self.reward.length_weight}, reward.response_form = "
+                f"{self.reward.response_form}: {self.stage} pays by eq. 1, which has neither. "
+                "Set reward.length_weight=0 reward.response_form=think."
+            )
+        if self.grpo.drop_uniform_groups and self.grpo.loss_type not in _PER_TOKEN:
+            raise ConfigError(
+                f"grpo.drop_uniform_groups = true: with grpo.loss_type = {self.grpo.loss_type} each row has "
+                "its share of the loss, dropped or not. "
+                f"Set grpo.loss_type to one of {', '.join(_PER_TOKEN)}."
+            )
         if self.data.grpo_samples == "rest" and not self.declared_stage.cots:
             raise ConfigError(
                 f"data.grpo_samples = rest: {self.stage} has no phase on chains of thought. "
@@ -201,7 +222,7 @@ class TrainConfig:
             )
         if not 0 <= self.data.tau <= 1:
             raise ConfigError(f"data.tau = {self.data.tau}: rewards lie in [0, 1]. Choose tau in that range.")
-        _check_numbers(self)
+        check_numbers(self)
         if self.grpo.num_generations < 2:
             raise ConfigError(
                 f"grpo.num_generations = {self.grpo.num_generations}: a group of one has no advantage. "
@@ -250,37 +271,3 @@ class TrainConfig:
     def active_phases(self) -> tuple[Phase, ...]:
         """The phases that run, in the stage's order."""
         return tuple(p for p in self.declared_stage.phases if not self.phases or p in self.phases)
-
-
-#: Settings that are positive; the other numbers of a section are not negative.
-_POSITIVE = {
-    *("steps", "gradient_accumulation_steps", "rows_per_device", "rollouts_per_device"),
-    *("max_completion_length", "max_cot_length", "max_reconstruction_length", "num_iterations"),
-    *("temperature", "top_p", "epsilon", "max_pixels", "max_prompt_length", "samples", "keep"),
-    *("logging_steps", "save_steps", "unreadable_groups", "vllm_gpu_memory_utilization"),
-    "vllm_tensor_parallel_size",
-}
-
-
-#: Settings of any sign.
-_SIGNED = {"min_groundedness", "tau"}
-
-
-def _check_numbers(config: TrainConfig) -> None:
-    """Refuse numbers out of range: no steps, a rate below 0, not a number."""
-    for section in ("model", "data", "sft", "grpo", "metis", "run"):
-        for name, value in asdict(getattr(config, section)).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or name in _SIGNED:
-                continue
-            if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
-                least = "greater than 0" if name in _POSITIVE else "0 or greater"
-                others = [phase for phase in config.declared_stage.phases if phase != section]
-                skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
-                raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
-    if config.model.min_pixels > config.model.max_pixels:
-        raise ConfigError(
-            f"model.min_pixels = {config.model.min_pixels} is above model.max_pixels = "
-            f"{config.model.max_pixels}. Lower it."
-        )
-    if config.grpo.top_p > 1:
-        raise ConfigError(f"grpo.top_p = {config.grpo.top_p}: it is a share. Set at most 1.")

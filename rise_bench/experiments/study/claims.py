@@ -1,13 +1,8 @@
-"""Claims of the paper as data, and the rule of the verdict "reproduced", fixed before any result.
+"""Claims of the paper and questions of this project as data.
 
 Two methods with the same pictures, shots and budget are compared seed by seed, mostly on the benchmark's own
-metric, by a paired two-sided t-test over seeds. A claim is
-
-- reproduced, if its better method is better on average and p < 0.05;
-- not reproduced, if its better method is worse on average and p < 0.05;
-- undecided otherwise, and with fewer than three seeds.
-
-The verdict is not corrected for the number of claims; Holm's corrected p is beside each p.
+metric (`paired_test`). These comparisons are exploratory; `registered_claims.json` lists those with a
+verdict.
 """
 
 from dataclasses import dataclass

@@ -44,6 +44,7 @@ class Study:
         test: Test pictures.
         tuned: Settings by method; others have the recipe's learning rates and half of the steps per phase.
         time_steps: Steps of the policy at equal time, by shots and method.
+        base: Model that every method starts from; empty for the one that ships.
     """
 
     out: Path
@@ -57,6 +58,7 @@ class Study:
     test: int = 200
     tuned: Mapping[str, Setting] = field(default_factory=dict)
     time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    base: str = ""
 
     @property
     def jobs_folder(self) -> JobFolder:
@@ -86,6 +88,7 @@ class Study:
             self.out / where,
             f"{where}/",
             "-time" if self.budget == "time" and chosen.phases and method != AGAINST else "",
+            self.base,
             overrides(setting_of(method, self.tuned), self.steps_of(method, shots)),
         )
 

@@ -10,6 +10,12 @@ from rise_bench.experiments.comparison import AGAINST, headings
 from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.measure import Result
+from rise_bench.experiments.study.registered import (
+    JudgedClaim,
+    judge_registered,
+    registration_of,
+    registration_record,
+)
 from rise_bench.experiments.study.summary import Group, by_budget, over_shots
 from rise_bench.experiments.study.tables import (
     against_table,
@@ -17,6 +23,7 @@ from rise_bench.experiments.study.tables import (
     detail_table,
     methods_of,
     question_table,
+    registered_table,
     score_table,
     settings_table,
     time_table,
@@ -35,13 +42,28 @@ _BUDGETS = {
 
 def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
     """Write OUT/study.md and charts for each benchmark and budget; return the page."""
+    registered = judged_claims(out, results)
     parts = [_part(out, groups, _baselines(results, groups[0].benchmark)) for groups in by_budget(results)]
     seconds = JobFolder(out / "jobs").all_seconds()
     page = render(
-        "study.md.j2", parts=parts, time=time_table(seconds) if seconds else None, failed=list(failed)
+        "study.md.j2",
+        registered=registered_table(registered),
+        registration=registration_record(out),
+        parts=parts,
+        time=time_table(seconds) if seconds else None,
+        failed=list(failed),
     )
     atomic_write_text(out / "study.md", page)
     return out / "study.md"
+
+
+def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:
+    """Return the verdict on each claim of the list that the study was begun with; empty without a list."""
+    registration = registration_of(out)
+    if registration is None:
+        return []
+    compared = [group for groups in by_budget(results) for group in (*groups, *over_shots(groups))]
+    return judge_registered(registration, compared)
 
 
 def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:

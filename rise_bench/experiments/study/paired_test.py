@@ -1,18 +1,21 @@
-"""Paired tests over seeds, and Holm's correction."""
+"""Paired tests over seeds: effect, interval, exact sign-flip test; Holm's correction; what is detectable."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Any, Literal
+from statistics import fmean, stdev
+from typing import Any
 
-Verdict = Literal["reproduced", "not reproduced", "undecided"]
-
-
+#: Level of the tests, and coverage of the intervals as 1 - ALPHA.
 ALPHA = 0.05
 
 
-MIN_SEEDS = 3
+#: Power of the detectable difference.
+POWER = 0.8
+
+
+#: Sign patterns up to which the sign-flip test is exact: 20 seeds.
+_PATTERNS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +25,23 @@ class PairedTest:
     Attributes:
         seeds: Number of pairs.
         gain: Mean advantage of the first; negative if it is worse.
+        low: Lower end of the 95 % interval of the gain, by Student's t; NaN with fewer than two seeds.
+        high: Upper end.
+        sd: Standard deviation of the advantage over seeds; NaN with fewer than two seeds.
         wins: Seeds with a strictly better first.
         losses: Seeds with a strictly worse first.
-        p: Two-sided p of the paired t-test; NaN with fewer than two seeds.
-        verdict: By the rule of this module.
+        p: Two-sided p of the sign-flip test: the share of the 2^seeds assignments of signs with a mean
+            advantage as large. With n seeds it is at least 2 / 2^n.
     """
 
     seeds: int
     gain: float
+    low: float
+    high: float
+    sd: float
     wins: int
     losses: int
     p: float
-    verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""
@@ -55,10 +63,43 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, lower_is_bet
         raise ValueError(f"{len(first)} and {len(second)} scores make no pairs")
     sign = -1.0 if lower_is_better else 1.0
     gains = [sign * (a - b) for a, b in zip(first, second, strict=True)]
-    gain, p = fmean(gains), _p(gains)
-    decided = len(gains) >= MIN_SEEDS and p < ALPHA and gain != 0
-    verdict: Verdict = "undecided" if not decided else "reproduced" if gain > 0 else "not reproduced"
-    return PairedTest(len(gains), gain, sum(g > 0 for g in gains), sum(g < 0 for g in gains), p, verdict)
+    spread = stdev(gains) if len(gains) > 1 else math.nan
+    return PairedTest(
+        len(gains),
+        fmean(gains),
+        *_interval(gains, spread),
+        spread,
+        sum(gain > 0 for gain in gains),
+        sum(gain < 0 for gain in gains),
+        _sign_flip(gains),
+    )
+
+
+def _interval(gains: Sequence[float], spread: float) -> tuple[float, float]:
+    from scipy.stats import ttest_1samp
+
+    if math.isnan(spread):
+        return math.nan, math.nan
+    if spread == 0:  # scipy divides by it
+        return fmean(gains), fmean(gains)
+    interval = ttest_1samp(gains, 0.0).confidence_interval(1 - ALPHA)
+    return float(interval.low), float(interval.high)
+
+
+def _sign_flip(gains: Sequence[float]) -> float:
+    from scipy.stats import permutation_test
+
+    if len(gains) == 1 or not any(gains):
+        return 1.0
+    result = permutation_test(
+        (gains,),
+        lambda values, axis: values.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=_PATTERNS,
+        rng=0,
+    )
+    return float(result.pvalue)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -77,11 +118,35 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _p(gains: Sequence[float]) -> float:
-    from scipy.stats import ttest_rel
+def least_seeds(level: float) -> int:
+    """Return the number of seeds below which the sign-flip test cannot reach a level.
 
-    if len(gains) < 2:
-        return math.nan
-    if len(set(gains)) == 1:  # without spread the t-test divides by zero
-        return 1.0 if gains[0] == 0 else 0.0
-    return float(ttest_rel(gains, [0.0] * len(gains)).pvalue)
+    >>> least_seeds(0.05), least_seeds(0.01)
+    (6, 8)
+    """
+    return math.ceil(math.log2(2 / level))
+
+
+def detectable_difference(spread: float, seeds: int, level: float = ALPHA) -> float:
+    """Return the true advantage that a test at this level finds with a probability of 80 %.
+
+    It is that of the paired t-test, which the sign-flip test approaches; infinite where so few seeds cannot
+    reach the level in the sign-flip test.
+
+    Args:
+        spread: Standard deviation of the advantage over seeds.
+        seeds: Number of seeds.
+        level: Level of the test, two-sided.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    if math.isnan(spread) or seeds < least_seeds(level):
+        return math.inf
+    limit = t.isf(level / 2, seeds - 1)
+
+    def excess(advantage: float) -> float:
+        """Power at an advantage in standard deviations, above the wanted one; the far tail has none of it."""
+        return float(nct.sf(limit, seeds - 1, advantage * math.sqrt(seeds))) - POWER
+
+    return spread * float(brentq(excess, 0.0, (limit + 10.0) / math.sqrt(seeds)))

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rise_bench import __version__
@@ -17,12 +17,14 @@ from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.calibration import time_steps
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
-from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.page import judged_claims, write_page
+from rise_bench.experiments.study.registered import RECORDED, REGISTERED
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
 from rise_bench.files.atomic import atomic_write_text, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.models.base_model import base_model_folder
+from rise_bench.trainers.runs.provenance import git_state
 
 #: Called after each picture with the number of pictures.
 Drawing = Callable[[int, int], None]
@@ -65,7 +67,7 @@ def run_study(
         PrerequisiteError: An extra is missing.
         ConfigError: The folder holds another study, or a study of another base model.
     """
-    keep_identity(study.out)
+    keep_identity(study.out, study.base)
     drawn = {
         seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
         for seed in range(study.seeds)
@@ -73,8 +75,16 @@ def run_study(
     failed = _run(study.jobs(), study.jobs_folder, at_once, progress)
     results = _measured(study, drawn)
     ordered = write_results(study.out / "results.jsonl", results)
-    atomic_write_text(study.out / "summary.json", json_text(summarise(ordered)) + "\n")
+    write_summaries(study.out, ordered)
     return Outcome(results, write_page(study.out, ordered, failed), failed)
+
+
+def write_summaries(out: Path, results: Sequence[Result]) -> None:
+    """Write OUT/summary.json and, if the study was begun with registered claims, OUT/verdicts.json."""
+    atomic_write_text(out / "summary.json", json_text(summarise(results)) + "\n")
+    if registered := judged_claims(out, results):
+        lines = [asdict(claim) for claim in registered]
+        atomic_write_text(out / "verdicts.json", json_text(lines) + "\n")
 
 
 def run_tuning(
@@ -86,7 +96,7 @@ def run_tuning(
         PrerequisiteError: An extra is missing.
         ConfigError: The folder holds other trials.
     """
-    keep_identity(tuning.out)
+    keep_identity(tuning.out, tuning.base)
     dataset = draw(
         tuning.data,
         train=tuning.train,
@@ -146,16 +156,26 @@ def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
 _WEIGHTS = "model.safetensors"
 
 
-def keep_identity(out: Path, model: Path | None = None) -> None:
-    """Record the base model in OUT/study.json (the embedded one if None).
+def keep_identity(out: Path, base: str | Path = "") -> None:
+    """Record base model (the embedded one if empty), registered claims and commit in OUT/study.json.
 
     Raises:
-        ConfigError: The folder was begun with another base model.
+        ConfigError: The folder was begun with another base model, or `base` is not the folder of a model.
     """
     path = out / "study.json"
-    now = sha256_file((model or base_model_folder()) / _WEIGHTS)
+    weights = (Path(base) if base else base_model_folder()) / _WEIGHTS
+    if not weights.is_file():
+        raise ConfigError(
+            f"--base {base}: expected the folder of a model with {_WEIGHTS}. Name such a folder."
+        )
+    now = sha256_file(weights)
     if not path.is_file():
-        record = {"base_model_sha256": now, "rise_bench": __version__}
+        record = {
+            "base_model_sha256": now,
+            "rise_bench": __version__,
+            RECORDED: sha256_file(REGISTERED),
+            "git": git_state(),
+        }
         atomic_write_text(path, json_text(record) + "\n")
         return
     begun = json.loads(path.read_text(encoding="utf-8"))["base_model_sha256"]

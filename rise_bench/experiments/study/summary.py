@@ -1,4 +1,4 @@
-"""Means, paired tests and verdicts of results."""
+"""Means and paired tests of results."""
 
 import json
 from collections import defaultdict
@@ -43,11 +43,12 @@ class Group:
         results = self.methods.get(method, {})
         return [r.numbers[number] for _, r in sorted(results.items()) if number in r.numbers]
 
-    def compare(self, first: str, second: str, number: str = "") -> PairedTest | None:
-        """Compare two methods on their common seeds; None without any."""
+    def compare(self, first: str, second: str, number: str = "", limit: int = 0) -> PairedTest | None:
+        """Compare two methods on their common seeds, those below `limit` if it is given; None without any."""
         number = number or self.metric
         a, b = self.methods.get(first, {}), self.methods.get(second, {})
         seeds = [s for s in sorted(a.keys() & b.keys()) if number in a[s].numbers and number in b[s].numbers]
+        seeds = [seed for seed in seeds if not limit or seed < limit]
         if not seeds:
             return None
         pairs = ([by_seed[seed].numbers[number] for seed in seeds] for by_seed in (a, b))
@@ -114,7 +115,7 @@ def judged(group: Group) -> list[tuple[Claim, PairedTest]]:
 
 
 def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return means, tests against RISE and verdicts of each group, as plain JSON values."""
+    """Return means, tests against RISE and tests of claims of each group, as plain JSON values."""
     return [
         {
             "benchmark": group.benchmark,

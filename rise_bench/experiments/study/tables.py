@@ -10,7 +10,8 @@ from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.claims import CLAIMS, Claim
-from rise_bench.experiments.study.paired_test import PairedTest, holm
+from rise_bench.experiments.study.paired_test import PairedTest
+from rise_bench.experiments.study.registered import JudgedClaim
 from rise_bench.experiments.study.settings import policy_sections, read_settings, setting_of
 from rise_bench.experiments.study.summary import Group, against, judged, mean_sd
 from rise_bench.rendering.markdown import Markdown
@@ -32,12 +33,20 @@ _DETAILS = {
 }
 
 
+#: Headings of a test.
+_TEST = ("better by", "95 % interval", "for : against", "p, exact")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Headings and rows."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+    def __bool__(self) -> bool:
+        """Whether there are rows."""
+        return bool(self.rows)
 
     @property
     def markdown(self) -> Markdown:
@@ -64,35 +73,46 @@ def against_table(groups: Sequence[Group]) -> Table:
         for group in groups
         for number, test in against(group, name).items()
     ]
-    return Table(["RISE against", "shots", "number", "RISE better by", "wins : losses", "p"], rows)
+    return Table(["RISE against", "shots", "number", *_TEST], rows)
+
+
+def registered_table(judged_claims: Sequence[JudgedClaim]) -> Table:
+    """Return the verdict on each registered claim."""
+    rows = [
+        [
+            judged_claim.claim.name,
+            f"{judged_claim.claim.benchmark}, {judged_claim.claim.budget}, {judged_claim.claim.shots}",
+            judged_claim.claim.number,
+            *(_shown(judged_claim.test) if judged_claim.test else [""] * len(_TEST)),
+            _p(judged_claim.p),
+            judged_claim.verdict,
+            _detectable(judged_claim),
+        ]
+        for judged_claim in judged_claims
+    ]
+    return Table(
+        ["claim", "where", "number", *_TEST, "p, Holm", "verdict", "detectable with 80 % power"], rows
+    )
 
 
 def claim_table(groups: Sequence[Group]) -> Table:
-    """Return the verdict on each claim of the paper, at each number of shots."""
-    tests = [judged_claim for judged_claim in _by_claim(groups) if judged_claim[0].table]
+    """Return the tests of the paper's claims, at each number of shots."""
     rows = [
-        [claim.table, claim.name, group.shots, *_shown(test), _p(adjusted), test.verdict]
-        for (claim, group, test), adjusted in zip(tests, _adjusted(tests), strict=True)
+        [claim.table, claim.name, group.shots, *_shown(test)]
+        for claim, group, test in _by_claim(groups)
+        if claim.table
     ]
-    return Table(["table", "claim", "shots", "better by", "wins : losses", "p", "p, Holm", "verdict"], rows)
+    return Table(["table", "claim", "shots", *_TEST], rows)
 
 
 def question_table(groups: Sequence[Group]) -> Table:
-    """Return the verdict on each question of this project, at each number of shots."""
-    answer = {"reproduced": "yes", "not reproduced": "no, the reverse", "undecided": "undecided"}
-    tests = [judged_claim for judged_claim in _by_claim(groups) if not judged_claim[0].table]
+    """Return the tests of this project's questions, at each number of shots."""
     rows = [
-        [
-            claim.name,
-            claim.number or group.metric,
-            group.shots,
-            *_shown(test),
-            _p(adjusted),
-            answer[test.verdict],
-        ]
-        for (claim, group, test), adjusted in zip(tests, _adjusted(tests), strict=True)
+        [claim.name, claim.number or group.metric, group.shots, *_shown(test)]
+        for claim, group, test in _by_claim(groups)
+        if not claim.table
     ]
-    return Table(["question", "number", "shots", "by", "for : against", "p", "p, Holm", "answer"], rows)
+    return Table(["question", "number", "shots", *_TEST], rows)
 
 
 def detail_table(group: Group) -> Table:
@@ -145,7 +165,7 @@ def time_table(seconds: Mapping[str, float]) -> Table:
 
 
 def _by_claim(groups: Sequence[Group]) -> list[tuple[Claim, Group, PairedTest]]:
-    """Return judged claims in order, each from few shots to many."""
+    """Return tested claims in order, each from few shots to many."""
     tests = [(claim, group, test) for group in groups for claim, test in judged(group)]
     return sorted(tests, key=lambda judged_claim: CLAIMS.index(judged_claim[0]))
 
@@ -165,12 +185,19 @@ def _mean(values: Sequence[float], digits: int) -> str:
 
 
 def _shown(test: PairedTest) -> list[str]:
-    return [f"{test.gain:+.4f}", f"{test.wins} : {test.losses}", _p(test.p)]
+    interval = "" if math.isnan(test.low) else f"{test.low:+.4f} to {test.high:+.4f}"
+    return [f"{test.gain:+.4f}", interval, f"{test.wins} : {test.losses}", _p(test.p)]
+
+
+def _detectable(judged_claim: JudgedClaim) -> str:
+    """Return what is detectable where a claim is not decided."""
+    test, claim = judged_claim.test, judged_claim.claim
+    if judged_claim.verdict == "open":
+        return f"{test.seeds if test else 0} of {claim.seeds} seeds"
+    if judged_claim.verdict != "undecided":
+        return ""
+    return "too few seeds" if math.isinf(judged_claim.detectable) else f"{judged_claim.detectable:.4f}"
 
 
 def _p(p: float) -> str:
     return "" if math.isnan(p) else f"{p:.2g}"
-
-
-def _adjusted(tests: Sequence[tuple[Claim, Group, PairedTest]]) -> list[float]:
-    return holm([test.p for *_, test in tests])

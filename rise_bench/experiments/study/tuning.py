@@ -37,6 +37,7 @@ class Tuning:
         steps: Optimiser steps of each trial.
         train: Training pictures.
         validation: Validation pictures.
+        base: Model that every method starts from; empty for the one that ships.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class Tuning:
     steps: int = 120
     train: int = 400
     validation: int = 200
+    base: str = ""
 
     @property
     def data(self) -> Path:
@@ -62,7 +64,9 @@ class Tuning:
         setting, chosen = candidates(method)[trial], find_method(method)
         where = f"{self.benchmark}/tune-{self.shots}"
         given = overrides(setting, allot(chosen, setting, self.steps))
-        return Cell(self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", given)
+        return Cell(
+            self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", self.base, given
+        )
 
     def trials(self) -> list[tuple[str, int]]:
         """Return (method, index of its setting) of every trial."""

@@ -1,4 +1,4 @@
-"""Verdicts and tables from made-up results."""
+"""Tables from made-up results."""
 
 import json
 import math
@@ -6,8 +6,6 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
@@ -17,7 +15,6 @@ from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE
 from rise_bench.experiments.study.measure import Result, excess_entropy
 from rise_bench.experiments.study.page import write_page
-from rise_bench.experiments.study.paired_test import paired_test
 from rise_bench.experiments.study.summary import (
     groups,
     judged,
@@ -29,46 +26,6 @@ from rise_bench.experiments.study.summary import (
 from rise_bench.scoring.scores import score_annotation, score_response
 
 CLASSES = ("a", "b")
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "lower_is_better", "verdict"),
-    [
-        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], True, "reproduced"),
-        ([0.10, 0.11, 0.12], [0.20, 0.22, 0.21], False, "not reproduced"),
-        ([0.10, 0.30, 0.20], [0.20, 0.22, 0.21], True, "undecided"),
-        ([0.10, 0.11], [0.20, 0.22], True, "undecided"),  # two seeds decide nothing
-        ([0.10], [0.20], True, "undecided"),
-        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], True, "undecided"),  # no difference at all
-        ([1.0, 1.0, 1.0], [0.5, 0.5, 0.5], False, "reproduced"),  # the same difference on every seed
-    ],
-)
-def test_verdict(first: list[float], second: list[float], lower_is_better: bool, verdict: str) -> None:
-    assert paired_test(first, second, lower_is_better=lower_is_better).verdict == verdict
-
-
-def test_numbers_of_a_test() -> None:
-    """Gains .1, .2, .3: mean .2, standard error .1/sqrt(3), t = 3.464 with two degrees of freedom."""
-    test = paired_test([0.1, 0.1, 0.1], [0.2, 0.3, 0.4], lower_is_better=True)
-    assert test.gain == pytest.approx(0.2)
-    assert test.p == pytest.approx(0.0742, abs=5e-5)
-    assert (test.seeds, test.wins, test.losses) == (3, 3, 0)
-
-
-pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8)
-
-
-@given(pairs=pairs, lower_is_better=st.booleans())
-def test_swapping_the_methods_flips_the_verdict(
-    pairs: list[tuple[float, float]], lower_is_better: bool
-) -> None:
-    first, second = ([pair[i] for pair in pairs] for i in (0, 1))
-    there = paired_test(first, second, lower_is_better=lower_is_better)
-    back = paired_test(second, first, lower_is_better=lower_is_better)
-    flip = {"reproduced": "not reproduced", "not reproduced": "reproduced", "undecided": "undecided"}
-    assert back.verdict == flip[there.verdict]
-    assert (back.gain, back.wins, back.losses) == (-there.gain, there.losses, there.wins)
-    assert back.p == pytest.approx(there.p, nan_ok=True)
 
 
 def test_claims_are_about_methods_that_exist() -> None:
@@ -90,13 +47,13 @@ MADE_UP = results(rise=[0.10, 0.11, 0.12, 0.10], sft=[0.20, 0.22, 0.21], visual_
 
 def test_summary_pairs_the_seeds_that_both_have() -> None:
     (group,) = groups(MADE_UP)
-    verdicts = {claim.name: (test.seeds, test.verdict) for claim, test in judged(group)}
-    assert verdicts == {
-        "RISE is better than SFT": (3, "reproduced"),
-        "RISE is better than Visual-RFT": (4, "not reproduced"),
-        "Visual-RFT is better than SFT": (3, "reproduced"),
-        "SFT High + RFT is better than RFT": (4, "not reproduced"),
-        "Less of what RISE says is false than of VRFT": (4, "reproduced"),
+    tests = {claim.name: (test.seeds, test.wins, test.losses) for claim, test in judged(group)}
+    assert tests == {
+        "RISE is better than SFT": (3, 3, 0),
+        "RISE is better than Visual-RFT": (4, 0, 4),
+        "Visual-RFT is better than SFT": (3, 3, 0),
+        "SFT High + RFT is better than RFT": (4, 0, 4),
+        "Less of what RISE says is false than of VRFT": (4, 4, 0),
     }
     (summary,) = summarise(MADE_UP)
     assert summary["methods"]["rise"]["jsd"] == pytest.approx(
@@ -137,9 +94,10 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     assert "| SFT | 0.0002 |  |  |" in page
     assert "| RISE | recipe's | recipe's | 0.50 |" in page
     assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
-    assert "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | 3 : 0 |" in page
+    row = "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | +0.0752 to +0.1248 | 3 : 0 | 0.25 |"
+    assert row in page
     assert f"| Less of what RISE says is false than of VRFT | {FALSE_SHARE} | 16-shot | +0.0475 |" in page
-    assert page.count("| yes |") == 1  # it is no claim of the paper, and in its own table
+    assert "reproduced |" not in page and "this study began before the list" in page
     assert "train_mean 0.264" in page
     assert "- train sft failed" in page
     drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")

@@ -68,7 +68,7 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
         "rise_cot_grounded",
         "collect_grounded_selected",
     }
-    assert names == of_rise | {"base_cots", "eval_base"}
+    assert names == of_rise | {"base_cots", "base_cots_of_8", "oracle_cots", "eval_base"}
     assert all(name.endswith("-time") for name in timed.keys() - shared)
 
 
@@ -76,7 +76,7 @@ def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
     assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
-    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 8 * 4
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 4 * (len(METHODS) - 1)
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
     assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")
@@ -103,6 +103,25 @@ def test_a_folder_keeps_to_one_base_model(tmp_path: Path) -> None:
     keep_identity(tmp_path, tmp_path / "old")
     with pytest.raises(ConfigError, match="was begun with the base model"):
         keep_identity(tmp_path, tmp_path / "new")
+
+
+def test_every_method_starts_from_the_base_model_that_is_given(tmp_path: Path) -> None:
+    study = Study(tmp_path, shots=("4-shot",), seeds=1, methods=(*METHODS, *ABLATIONS), base="/models/weak")
+    for job in study.jobs():
+        if job.arguments[0] == "train":
+            assert "model.name=/models/weak" in job.arguments, job.name
+        if job.arguments[0] == "collect" and "--model" in job.arguments:
+            assert job.arguments[job.arguments.index("--model") + 1] == "/models/weak", job.name
+        if job.name.endswith(("/eval_base", "/eval_base_answer_only")):
+            assert any(text.startswith("pretrained=/models/weak,") for text in job.arguments)
+    usual = replace(study, base="").jobs()
+    assert not any("model.name" in text for job in usual for text in job.arguments)
+    assert not any("weak" in text for job in usual for text in job.arguments)
+
+
+def test_a_base_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected the folder of a model"):
+        keep_identity(tmp_path, tmp_path / "none")
 
 
 def test_ablations_without_effect_on_a_kind_are_left_out() -> None:

@@ -1,0 +1,160 @@
+"""The claims that were registered before the runs, and the rule of their verdicts.
+
+`registered_claims.json` is committed before a study begins, and the study records its hash. Only these claims
+get a verdict, by p of the exact sign-flip test over the first `seeds` seeds, corrected by Holm's method over
+the whole list, run or not. Such a claim is
+
+- reproduced, if its better method is better on average and the corrected p is below the level;
+- not reproduced, if it is worse on average and the corrected p is below the level;
+- undecided otherwise, and open until all of its seeds are run.
+
+Everything else that a study compares is exploratory.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.methods import find_method
+from rise_bench.experiments.study.paired_test import PairedTest, detectable_difference, holm
+from rise_bench.experiments.study.summary import Group
+from rise_bench.files.atomic import sha256_file
+
+Verdict = Literal["reproduced", "not reproduced", "undecided", "open"]
+
+
+#: The list of this version.
+REGISTERED = Path(__file__).with_name("registered_claims.json")
+
+
+#: Name of its hash in a study's record.
+RECORDED = "registered_claims_sha256"
+
+
+@checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
+class RegisteredClaim:
+    """Claim with everything that decides its verdict.
+
+    Attributes:
+        name: Sentence of the claim.
+        benchmark: Name of the benchmark.
+        budget: steps, time or paper.
+        shots: Number of shots, or `mean`.
+        seeds: Number of seeds, from 0 on.
+        better: Method that is claimed to be better.
+        worse: The other method.
+        number: Compared number in the results.
+    """
+
+    name: str
+    benchmark: str
+    budget: Literal["steps", "time", "paper"]
+    shots: Literal["4-shot", "16-shot", "full", "mean"]
+    seeds: int
+    better: str
+    worse: str
+    number: str
+
+
+@checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
+class Registration:
+    """List of claims, and the level that they share."""
+
+    level: float
+    claims: tuple[RegisteredClaim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedClaim:
+    """Registered claim, its test and verdict.
+
+    Attributes:
+        claim: The claim.
+        test: Test over its seeds; None without results.
+        p: Corrected p; NaN while it is open.
+        verdict: By the rule of this module.
+        detectable: Smallest true advantage that is found with 80 % probability at its share of the level;
+            infinite with too few seeds.
+    """
+
+    claim: RegisteredClaim
+    test: PairedTest | None
+    p: float
+    verdict: Verdict
+    detectable: float
+
+
+def read_registration(path: Path = REGISTERED) -> Registration:
+    """Read a list of claims.
+
+    Raises:
+        ConfigError: It has another form, or names a method that does not exist.
+    """
+    try:
+        registration = TypeAdapter(Registration).validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}, {where}: {first['msg']}. Fix the list.") from error
+    for claim in registration.claims:
+        for method in (claim.better, claim.worse):
+            find_method(method)
+    return registration
+
+
+def registration_of(out: Path) -> Registration | None:
+    """Return the list that a study was begun with; None if it was begun without it, or with another."""
+    record = out / "study.json"
+    begun = json.loads(record.read_text(encoding="utf-8")).get(RECORDED) if record.is_file() else None
+    return read_registration() if begun == sha256_file(REGISTERED) else None
+
+
+def registration_record(out: Path) -> dict[str, str]:
+    """Return hash of the list and commit that a study was begun with; empty if it was begun without."""
+    record = out / "study.json"
+    begun = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if RECORDED not in begun:
+        return {}
+    return {"sha256": begun[RECORDED][:12], "commit": ((begun.get("git") or {}).get("commit") or "")[:12]}
+
+
+def judge_registered(registration: Registration, compared: Sequence[Group]) -> list[JudgedClaim]:
+    """Return the verdict on each claim of a list.
+
+    Args:
+        registration: The list.
+        compared: All groups of a study, those of averages over shots included.
+    """
+    by_place = {(group.benchmark, group.budget, group.shots): group for group in compared}
+    tests = []
+    for claim in registration.claims:
+        group = by_place.get((claim.benchmark, claim.budget, claim.shots))
+        tests.append(group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None)
+    complete = [
+        test is not None and test.seeds == claim.seeds
+        for claim, test in zip(registration.claims, tests, strict=True)
+    ]
+    ps = [test.p if test and done else 1.0 for test, done in zip(tests, complete, strict=True)]
+    share = registration.level / len(registration.claims)
+    return [
+        JudgedClaim(
+            claim,
+            test,
+            p if done else float("nan"),
+            _verdict(test, p, registration.level) if test and done else "open",
+            detectable_difference(test.sd, test.seeds, share) if test else float("inf"),
+        )
+        for claim, test, done, p in zip(registration.claims, tests, complete, holm(ps), strict=True)
+    ]
+
+
+def _verdict(test: PairedTest, p: float, level: float) -> Verdict:
+    if p >= level or test.gain == 0:
+        return "undecided"
+    return "reproduced" if test.gain > 0 else "not reproduced"

@@ -1,0 +1,117 @@
+"""Verdicts on registered claims: who gets one, when, and at which price for the number of claims."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.study.measure import Result
+from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.registered import (
+    RECORDED,
+    REGISTERED,
+    JudgedClaim,
+    RegisteredClaim,
+    Registration,
+    judge_registered,
+    read_registration,
+    registration_of,
+)
+from rise_bench.experiments.study.run import keep_identity, write_summaries
+from rise_bench.experiments.study.summary import groups
+from rise_bench.files.atomic import sha256_file
+
+CLAIM = RegisteredClaim("RISE is better than SFT", "moods", "paper", "16-shot", 8, "rise", "sft", "jsd")
+
+
+def results(budget: str = "paper", **jsd: list[float]) -> list[Result]:
+    return [
+        Result("moods", budget, "16-shot", seed, method, {"jsd": value})
+        for method, values in jsd.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def judge(gains: list[float], claims: int = 1, budget: str = "paper") -> JudgedClaim:
+    """The first verdict of a list whose other claims are not run."""
+    rest = (replace(CLAIM, better="visual_rft"),) * (claims - 1)
+    made = results(budget, rise=[0.5] * len(gains), sft=[0.5 + gain for gain in gains])
+    return judge_registered(Registration(0.05, (CLAIM, *rest)), groups(made))[0]
+
+
+UP = [0.1, 0.2, 0.15, 0.12, 0.11, 0.13, 0.14, 0.16]
+
+
+@pytest.mark.parametrize(
+    ("gains", "claims", "verdict", "p"),
+    [
+        (UP, 1, "reproduced", 2 / 256),
+        ([-gain for gain in UP], 1, "not reproduced", 2 / 256),
+        (UP, 6, "reproduced", 12 / 256),
+        (UP, 7, "undecided", 14 / 256),  # the price of seven claims
+        ([*UP[:7], -0.1], 6, "undecided", 6 * 6 / 256),  # with a tie
+        (UP[:7], 1, "open", math.nan),  # not before all seeds are run
+        ([*UP, -9.0, -9.0], 1, "reproduced", 2 / 256),  # and not by more seeds than registered
+    ],
+)
+def test_verdicts(gains: list[float], claims: int, verdict: str, p: float) -> None:
+    judged = judge(gains, claims)
+    assert (judged.verdict, judged.p) == (verdict, pytest.approx(p, nan_ok=True))
+
+
+def test_a_claim_is_judged_where_it_was_registered_and_nowhere_else() -> None:
+    elsewhere = judge(UP, budget="steps")
+    assert (elsewhere.test, elsewhere.verdict) == (None, "open")
+
+
+def test_the_list_of_this_version_can_be_decided() -> None:
+    registration = read_registration()
+    assert registration.level == 0.05
+    for claim in registration.claims:
+        assert 2 / 2**claim.seeds * len(registration.claims) < registration.level
+
+
+def test_a_list_with_an_unknown_method_or_key_is_an_error(tmp_path: Path) -> None:
+    tree = json.loads(REGISTERED.read_text())
+    (path := tmp_path / "claims.json").write_text(json.dumps(tree | {"alpha": 1}))
+    with pytest.raises(ConfigError, match="alpha"):
+        read_registration(path)
+    tree["claims"][0]["better"] = "rize"
+    path.write_text(json.dumps(tree))
+    with pytest.raises(ConfigError, match="rize"):
+        read_registration(path)
+
+
+def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
+    made = results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP])
+    assert registration_of(tmp_path) is None, "no record"
+    keep_identity(tmp_path)
+    record = json.loads((tmp_path / "study.json").read_text())
+    assert record[RECORDED] == sha256_file(REGISTERED)
+    assert registration_of(tmp_path) == read_registration()
+    page = write_page(tmp_path, made).read_text()
+    assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
+    assert "| 8 : 0 | 0.0078 | 0.039 | reproduced |  |" in page
+    assert "| 0 of 8 seeds |" in page and record[RECORDED][:12] in page
+    write_summaries(tmp_path, made)
+    first = json.loads((tmp_path / "verdicts.json").read_text())[0]
+    assert (first["verdict"], first["test"]["wins"], first["claim"]["seeds"]) == ("reproduced", 8, 8)
+    (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: "0" * 64}))
+    assert registration_of(tmp_path) is None
+    assert "The list has changed since this study began" in write_page(tmp_path, made).read_text()
+
+
+def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:
+    keep_identity(tmp_path)
+    mixed = results(rise=[0.5] * 8, sft=[0.5 + gain * (-1) ** i for i, gain in enumerate(UP)])
+    row = next(
+        line for line in write_page(tmp_path, mixed).read_text().splitlines() if "| undecided |" in line
+    )
+    detectable = float(row.rstrip(" |").rpartition("| ")[2])
+    judged = judge_registered(read_registration(), groups(mixed))[0]
+    assert judged.test is not None
+    assert detectable == pytest.approx(judged.detectable, abs=1e-4)
+    assert judged.test.sd < detectable < 3 * judged.test.sd

@@ -1,0 +1,43 @@
+"""Ranges of the numbers of a `TrainConfig`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from rise_bench.errors import ConfigError
+
+#: Settings that are positive; the other numbers of a section are not negative.
+_POSITIVE = {
+    *("steps", "gradient_accumulation_steps", "rows_per_device", "rollouts_per_device"),
+    *("max_completion_length", "max_cot_length", "max_reconstruction_length", "num_iterations"),
+    *("temperature", "top_p", "epsilon", "epsilon_high", "max_pixels", "max_prompt_length"),
+    *("samples", "keep"),
+    *("logging_steps", "save_steps", "unreadable_groups", "vllm_gpu_memory_utilization"),
+    "vllm_tensor_parallel_size",
+}
+
+
+#: Settings of any sign.
+_SIGNED = {"min_groundedness", "tau"}
+
+
+def check_numbers(config: Any) -> None:
+    """Refuse numbers out of range: no steps, a rate below 0, not a number."""
+    for section in ("model", "data", "sft", "grpo", "metis", "run"):
+        for name, value in asdict(getattr(config, section)).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or name in _SIGNED:
+                continue
+            if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
+                least = "greater than 0" if name in _POSITIVE else "0 or greater"
+                others = [phase for phase in config.declared_stage.phases if phase != section]
+                skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
+                raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
+    if config.model.min_pixels > config.model.max_pixels:
+        raise ConfigError(
+            f"model.min_pixels = {config.model.min_pixels} is above model.max_pixels = "
+            f"{config.model.max_pixels}. Lower it."
+        )
+    if config.grpo.top_p > 1:
+        raise ConfigError(f"grpo.top_p = {config.grpo.top_p}: it is a share. Set at most 1.")
