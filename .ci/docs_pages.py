@@ -55,17 +55,18 @@ def packages() -> list[str]:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add to the navigation what is listed by folder: API pages and decisions."""
-    decisions = sorted(
-        (ROOT / "docs" / "decisions").glob("*.md"), key=lambda path: (path.name != "README.md", path.name)
-    )
+    """Add to the navigation what mkdocs.yml does not list: API pages, decisions, and new pages as guides."""
+    docs = ROOT / "docs"
+    decisions = sorted(path.name for path in (docs / "decisions").glob("*.md"))
     sections: dict[str, list[str]] = {
+        "Guides": sorted(path.name for path in docs.glob("*.md")),
         "Reference": [f"api/{name}.md" for name in packages()],
-        "Decisions": [f"decisions/{path.name}" for path in decisions],
+        "Decisions": [f"decisions/{name}" for name in ("README.md", *decisions)],
     }
+    listed = {page for section in config.nav or [] for pages in section.values() for page in pages}
     for section in config.nav or []:
         for title, pages in section.items():
-            pages.extend(page for page in sections.get(title, []) if page not in pages)
+            pages.extend(page for page in dict.fromkeys(sections.get(title, [])) if page not in listed)
     return config
 
 
