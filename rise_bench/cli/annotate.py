@@ -54,7 +54,7 @@ def annotate(
         str, typer.Option(help="Local model that judges how grounded the reasons are; none by default.")
     ] = "none",
     judge_swaps: Annotated[
-        int, typer.Option(min=1, help="Number of other images that a reason is compared on.")
+        int, typer.Option(min=1, help="Number of other images that a reason is compared on, at most.")
     ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

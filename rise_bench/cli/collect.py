@@ -82,7 +82,7 @@ def collect(
         ),
     ] = "",
     judge_swaps: Annotated[
-        int, typer.Option(min=1, help="Number of other images that a text is compared on.")
+        int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
     ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     select: Annotated[

@@ -77,7 +77,7 @@ def verify(
         str, typer.Option(help="Frozen local model that judges groundedness; none by default.")
     ] = "none",
     judge_swaps: Annotated[
-        int, typer.Option(min=1, help="Number of other images that a text is compared on.")
+        int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
     ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     overwrite: Annotated[bool, typer.Option(help="Replace --out, and verify again.")] = False,

@@ -7,7 +7,7 @@ are used, so a run that was killed does not repeat them.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ class Judging:
     Attributes:
         name: Name of the judge, as given by the user.
         load: Function that loads the judge.
-        swaps: Number of other pictures to compare a text with.
+        swaps: Number of other pictures to compare a text with, or all if there are fewer.
         seed: Seed that chooses them.
         min_groundedness: Smallest groundedness in nats. The best rollout that reaches it and has a reward of
             at least tau is kept; if there is none, or the threshold is None, the best by reward.
@@ -71,6 +71,19 @@ class Judging:
         if self.min_groundedness is not None:
             options["select"] = f"reward, groundedness >= {self.min_groundedness:g}"
         return options
+
+    def among(self, pictures: int, where: object) -> "Judging":
+        """Return the settings for a number of distinct pictures.
+
+        Raises:
+            DataError: There is only one.
+        """
+        if pictures < 2:
+            raise DataError(
+                f"groundedness compares a text with other pictures, and {where} has only {pictures}. "
+                "Pass --judge none."
+            )
+        return replace(self, swaps=min(self.swaps, pictures - 1))
 
     def described(self, judge: Judge) -> dict[str, Any]:
         """Return what scores depend on: the judge's description of itself, measure, swaps and seed."""
@@ -113,14 +126,15 @@ def judge_rollouts(
         The kept rollouts by sample id, and the judge's description of itself.
 
     Raises:
-        DataError: The dataset holds no pictures, or too few to compare with.
+        DataError: The dataset holds no pictures, or only one.
     """
     judge = judging.load()
+    pool = _pool(dataset, config, splits, judging)
+    judging = judging.among(len(pool), dataset.root)
     described = judging.described(judge)
     folder = log_folder / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known = {(r["id"], r["cot_sha256"]): (r["groundedness"], r["worst"]) for r, *_ in read_rows([folder])}
     log = RowLog(folder, process, attempt=next_attempt(folder))
-    pool = _pool(dataset, config, splits, judging)
     kept: dict[str, Judged] = {}
     try:
         pictures = _pictures(dataset, config, splits, candidates)
@@ -201,9 +215,4 @@ def _pool(
 
 def _others(row: dict[str, Any], pool: Sequence[dict[str, Any]], judging: Judging) -> list[Any]:
     rest = [other["pictures"] for other in pool if other["source_sha256"] != row["source_sha256"]]
-    if len(rest) < judging.swaps:
-        raise DataError(
-            f"groundedness compares {row['id']} with {judging.swaps} other pictures, there are {len(rest)}; "
-            "pass --judge none, or a smaller --judge-swaps"
-        )
     return rest[: judging.swaps]

@@ -52,7 +52,7 @@ class RewardRule:
             threshold; `multiply` gives a share that rises from 0 at the threshold to 1 one scale above it.
         grounded_threshold: Smallest groundedness, in nats.
         grounded_scale: Width in nats, above 0; `multiply` only.
-        grounded_swaps: Number of other images that a CoT is compared on.
+        grounded_swaps: Number of other images that a CoT is compared on, at most.
         grounded_measure: Version of the measure; `token_mean` is that of runs by version 0.1.0.
 
     Raises:

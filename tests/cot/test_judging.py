@@ -135,11 +135,15 @@ def test_other_pictures_are_others_and_drawn_by_seed_alone(moods, logged, tmp_pa
     assert all(shown["all"][uid] == others for uid, others in shown["few"].items())
 
 
-def test_too_few_pictures_to_compare_with(moods, logged, tmp_path):
+def test_too_few_pictures_to_compare_with(moods, logged, tmp_path, monkeypatch):
     uid = moods.golds("train")[0].id
     best = {uid: [best_of(groups(logged({uid: [(0.9, 1.0)]})))[uid]]}
+    judge = Scripted()
+    _, described = run(moods, best, judge, tmp_path / "all", swaps=100)
+    assert described["swaps"] == len(judge.shown[0][1]) == 39, "all there are, as the record says"
+    monkeypatch.setattr(judging_module, "_pool", lambda *_: [{"source_sha256": "x", "pictures": ()}])
     with pytest.raises(DataError, match="--judge none"):
-        run(moods, best, Scripted(), tmp_path, swaps=40)
+        run(moods, best, Scripted(), tmp_path / "none")
 
 
 def sweep_options(moods, out, model):

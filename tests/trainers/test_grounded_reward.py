@@ -120,8 +120,11 @@ def test_a_group_is_held_against_the_same_other_pictures():
 
 
 def test_fewer_samples_than_pictures_to_compare_with():
-    with pytest.raises(ConfigError, match="smaller reward.grounded_swaps"):
-        GroupJudge(Recorder(), ["a", "b"], "AB", "AB".__getitem__, swaps=2, seed=0)
+    recorder = Recorder()
+    GroupJudge(recorder, ["a", "b"], "AB", "AB".__getitem__, swaps=2, seed=0)(["a"], ["x"], step=0)
+    assert recorder.calls[0][2] == [["B"]], "all there are"
+    with pytest.raises(ConfigError, match="reward.grounded=none"):
+        GroupJudge(recorder, ["a", "b"], "AA", "AA".__getitem__, swaps=2, seed=0)
 
 
 def test_another_sample_with_the_same_picture_is_no_other_picture():

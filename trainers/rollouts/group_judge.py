@@ -32,16 +32,17 @@ class GroupJudge:
             ids: Ids of all samples.
             pictures: Identity of each sample's pictures, e.g. their hashes; samples may share them.
             pictures_of: Position in `ids` to pictures.
-            swaps: Number of other pictures, drawn from all samples.
+            swaps: Number of other pictures, drawn from all samples; all if there are fewer.
             seed: Seed of their choice.
 
         Raises:
-            ConfigError: There are not more pictures than `swaps`.
+            ConfigError: There is only one picture.
         """
-        if (distinct := len(set(pictures))) <= swaps:
+        swaps = min(swaps, len(set(pictures)) - 1)
+        if swaps < 1:
             raise ConfigError(
-                f"reward.grounded compares a picture with {swaps} others, and the benchmark has {distinct}. "
-                "Train on more samples, or set a smaller reward.grounded_swaps."
+                "reward.grounded compares a picture with others, and the benchmark has only one. "
+                "Train on more samples, or set reward.grounded=none."
             )
         self._pictures = pictures
         self._judge, self._pictures_of, self._swaps, self._seed = judge, pictures_of, swaps, seed

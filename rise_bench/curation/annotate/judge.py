@@ -12,7 +12,6 @@ from rise_bench.curation.annotate.answers import Answers
 from rise_bench.curation.annotate.job import AnnotateJob, key_of
 from rise_bench.curation.annotate.records import Picture
 from rise_bench.data.splits import rank
-from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.images import decode_rgb
 
@@ -41,9 +40,11 @@ def judge_reasons(
         itself.
 
     Raises:
-        DataError: There are too few pictures to compare a reason on.
+        DataError: There is only one picture.
     """
     judge = judging.load()
+    pool = _pool(job, judging, answers)
+    judging = judging.among(len(pool), job.run.pictures)
     described = judging.described(judge)
     folder = job.log / f"judged-{sha256_bytes(json.dumps(described, sort_keys=True).encode())[:12]}"
     known: _Scores = {
@@ -51,7 +52,6 @@ def judge_reasons(
         for row, *_ in read_rows([folder])
     }
     log = RowLog(folder, 0, attempt=next_attempt(folder))
-    pool = _pool(job, judging, answers)
     scores: dict[str, tuple[float, float]] = {}
     try:
         for batch in batches(_reasons(answers), _BATCH):
@@ -95,9 +95,14 @@ def _judge(
 
 def _pool(job: AnnotateJob, judging: Judging, answers: Answers) -> list[tuple[str, Any]]:
     """Hash and image of some pictures, chosen by seed, no content twice; one more than a reason needs."""
-    distinct = {picture.sha256: picture for picture in answers.pictures()}
-    chosen = nsmallest(judging.swaps + 1, distinct, key=lambda sha256: rank(judging.seed, "pool", sha256))
-    return [(sha256, _image(job, distinct[sha256])) for sha256 in chosen]
+    first = nsmallest(
+        4 * (judging.swaps + 1),
+        answers.pictures(),
+        key=lambda picture: rank(judging.seed, "pool", picture.sha256),
+    )
+    distinct = {picture.sha256: picture for picture in first}
+    chosen = list(distinct.items())[: judging.swaps + 1]
+    return [(sha256, _image(job, picture)) for sha256, picture in chosen]
 
 
 def _image(job: AnnotateJob, picture: Picture) -> Any:
@@ -107,10 +112,4 @@ def _image(job: AnnotateJob, picture: Picture) -> Any:
 
 
 def _others(picture: Picture, pool: Sequence[tuple[str, Any]], judging: Judging) -> list[Any]:
-    rest = [image for sha256, image in pool if sha256 != picture.sha256]
-    if len(rest) < judging.swaps:
-        raise DataError(
-            f"groundedness compares the reason of {picture.path} on {judging.swaps} other pictures, and "
-            f"there are {len(rest)}; leave --judge out, or pass a smaller --judge-swaps"
-        )
-    return rest[: judging.swaps]
+    return [image for sha256, image in pool if sha256 != picture.sha256][: judging.swaps]

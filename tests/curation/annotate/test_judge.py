@@ -62,11 +62,11 @@ def test_each_reason_is_judged_once_beside_other_pictures(numbered):
     assert json.loads((job.out / "queue.jsonl").read_text().split("\n")[0])["scores"]["groundedness"] == 1.0
 
 
-def test_too_few_pictures_are_told(numbered):
-    with pytest.raises(
-        DataError, match=r"on 20 other pictures, and there are 19; leave --judge out, or pass"
-    ):
-        annotate(numbered(Judge(), swaps=20))
+def test_reasons_are_compared_on_all_pictures_where_there_are_fewer(numbered):
+    summary = annotate(numbered(judge := Judge(), swaps=100))
+    assert summary["judge"]["swaps"] == len(judge.shown[0][2]) == 19
+    with pytest.raises(DataError, match="has only 1. Pass --judge none"):
+        Judging("scripted", Judge).among(1, "photos")
 
 
 @pytest.mark.slow
