@@ -61,6 +61,9 @@ class Statement:
         by: Name of the person or group that ran the model.
         name: Display name of the model; the name in its id if empty.
         method: Training method, e.g. "RISE".
+        parameters: Number of parameters, e.g. "2.2B", "450M" or "2209000000"; empty if not stated.
+        base_model: Hub id of the model that it was trained from.
+        license: Licence of the weights.
         hardware: Hardware of the run; this machine if empty.
         notes: Other remarks.
     """
@@ -70,6 +73,9 @@ class Statement:
     by: str
     name: str = ""
     method: str = ""
+    parameters: str = ""
+    base_model: str = ""
+    license: str = ""
     hardware: str = ""
     notes: str = ""
 
@@ -128,6 +134,9 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
             "revision": match["revision"],
             "name": tidy_line(statement.name) or match["id"].split("/")[-1],
             "method": tidy_line(statement.method),
+            "parameters": _count(statement.parameters),
+            "base_model": statement.base_model,
+            "license": tidy_line(statement.license),
         },
         "dataset": {
             "content_sha256": responses.dataset_sha256 or board.pin.asked_sha256,
@@ -144,6 +153,14 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
         return Submission.model_validate(data), samples
     except ValueError as error:
         raise SubmissionError(f"the run does not fit the schema of submissions: {error}") from error
+
+
+def _count(text: str) -> int:
+    """Return the number of a text such as "2.2B", "450M" or "2_209_000_000"."""
+    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kMB]?)", text.strip() or "0")
+    if match is None:
+        raise ConfigError(f"--parameters {text!r} is not a number; write it like 2.2B, 450M or 2209000000")
+    return round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[match[2]])
 
 
 def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:
@@ -243,6 +260,8 @@ def summary(submission: Submission, outcome: Verification, folder: str, *, withh
         f"{folder}: {submission.benchmark}, {submission.shots}",
         f"  samples   {submission.samples.count} responses, {submission.samples.bytes} bytes",
         f"  model     {model.id} at {model.revision}, shown as {model.name!r}",
+        f"  weights   {model.size or 'size not stated'}, {model.license or 'licence not stated'}, "
+        f"{'open' if model.is_open else 'closed'}, from {model.base_model or 'no stated base model'}",
         f"  run       by {run.by} on {run.date}, {run.hardware}",
         f"  asked     {prompt.style}, {prompt.box_unit}, prompts {prompt.prompt_hash}",
         f"  decoding  temperature {decoding.temperature}, top-p {decoding.top_p}, "

@@ -95,12 +95,42 @@ class _Strict(BaseModel):
 
 
 class Model(_Strict):
-    """Hub id, commit (empty for closed weights) and display name of the model."""
+    """Model of a submission, as its author states it.
+
+    Attributes:
+        id: Its Hub id.
+        revision: Its commit; "closed" for weights that are not public.
+        name: Display name.
+        method: Training method, e.g. "RISE".
+        parameters: Number of parameters; 0 if not stated.
+        base_model: Hub id of the model that it was trained from; empty if not stated.
+        license: Licence of the weights, e.g. "apache-2.0"; empty if not stated.
+    """
 
     id: _HubId
     revision: _Commit | Literal["closed"]
     name: _Name
     method: _Line = ""
+    parameters: Annotated[int, Field(ge=0, le=10**14)] = 0
+    base_model: _HubId | Literal[""] = ""
+    license: _Line = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the weights are public."""
+        return self.revision != "closed"
+
+    @property
+    def size(self) -> str:
+        """Number of parameters for display, e.g. "2.2B"; empty if not stated.
+
+        >>> Model(id="a/b", revision="closed", name="b", parameters=2_209_000_000).size
+        '2.2B'
+        """
+        for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+            if self.parameters >= scale:
+                return f"{self.parameters / scale:.3g}{unit}"
+        return str(self.parameters or "")
 
 
 class Dataset(_Strict):

@@ -30,6 +30,7 @@ Built by `rise-bench leaderboard build`; rules.html says how scores come about.
 _CSV_COLUMNS = (
     "board", "rank", "author", "model", "revision", "name", "method", "shots", "tier", "date",
     "metric", "value", "low", "high", "parse_rate", "path", "rank_of_all",
+    "parameters", "base_model", "license",
 )  # fmt: skip
 
 
@@ -122,6 +123,7 @@ def leaderboard_csv(tables: Sequence[Table]) -> str:
                 + [entry.submission.run.date, table.spec.metric]
                 + [f"{v:.9g}" for v in (entry.main.value, entry.main.low, entry.main.high)]
                 + [f"{entry.metrics['parse_rate']:.9g}", entry.path, row.rank_of_all]
+                + [model.parameters or "", model.base_model, _no_formula(model.license)]
             )
     return out.getvalue()
 

@@ -10,34 +10,16 @@ from typing import ClassVar
 from rise_bench import __version__
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.annotations.metric import Metric
+from rise_bench.leaderboards.ranking.models import ModelHistory, histories, in_overview
 from rise_bench.leaderboards.ranking.tables import Row, Table
+from rise_bench.leaderboards.submissions.schema import Model
+from rise_bench.leaderboards.web.plots import HistoryChart, Plot, SizeChart
 from rise_bench.rendering.render import render
 
 #: Rows of a board on the first page.
 FIRST_ROWS = 10
 
 _TITLES = {"emotion6": "Emotion6", "lisa": "LISA", "imagenet_sub": "ImageNet-Sub", "coco_sub": "COCO-Sub"}
-
-
-class Plot:
-    """Common axis of the intervals of a board."""
-
-    width, height, _margin = 132, 14, 5
-
-    def __init__(self, table: Table) -> None:
-        """Cover every interval of the board, and that of its best baseline."""
-        intervals = [row.entry.main for row in table.all_rows]
-        intervals += [baseline.main for baseline in table.baselines[:1]]
-        ends = [v for i in intervals for v in (i.low, i.high, i.value) if math.isfinite(v)]
-        self._low, high = min(ends, default=0.0), max(ends, default=1.0)
-        self._span = (high - self._low) or 1.0
-        self.baseline = table.baselines[0].main.value if table.baselines else None
-
-    def x(self, value: float, otherwise: float = math.nan) -> str:
-        """Return the position of a value, or of `otherwise` if it is not finite."""
-        value = value if math.isfinite(value) else otherwise
-        share = min(1.0, max(0.0, (value - self._low) / self._span))
-        return f"{self._margin + share * (self.width - 2 * self._margin):.1f}".removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -93,12 +75,24 @@ class Board:
         """Axis of its intervals."""
         return Plot(self.table)
 
+    @cached_property
+    def sizes(self) -> SizeChart | None:
+        """Scores over sizes; None if fewer than two rows of different size state one."""
+        chart = SizeChart(self.table)
+        return chart if len(chart.marks) > 1 else None
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether any row states the size of its model."""
+        return any(row.entry.submission.model.parameters for row in self.table.all_rows)
+
     @property
     def columns(self) -> list[tuple[str, str, str]]:
         """Heading, class and kind of each column."""
         return [
             ("#", "rank", "number"),
             ("Model", "model", "text"),
+            *([("Size", "size", "number")] if self.has_sizes else []),
             (self.metric.title, "score", "number"),
             ("To row above", "above", "number"),
             *([("To RISE", "rise", "number")] if self.table.rise else []),
@@ -119,7 +113,29 @@ class Board:
         submission = row.entry.submission
         shots = "zero-shot" if submission.shots == "0-shot" else ""
         run = f"run {row.run} of {row.runs}" if row.runs > 1 else ""
-        return " · ".join(part for part in (row.entry.author, submission.model.method, shots, run) if part)
+        parts = (row.entry.author, submission.model.method, shots, run, weights(submission.model))
+        return " · ".join(part for part in parts if part)
+
+
+def weights(model: Model) -> str:
+    """Return whether the weights of a model are open, and their licence."""
+    return ", ".join(part for part in ("open weights" if model.is_open else "closed", model.license) if part)
+
+
+def card_address(model: Model) -> str:
+    """Return the address of the model card on the Hub at the commit; empty for closed weights."""
+    return f"https://huggingface.co/{model.id}/blob/{model.revision}/README.md" if model.is_open else ""
+
+
+def _model_page(history: ModelHistory, boards: Sequence[Board]) -> dict[str, object]:
+    """Return the values of the page of a model."""
+    by_name = {board.table.name: board for board in boards}
+    parts = []
+    for name in history.best:
+        past = [each for each in history.past if each.table.name == name]
+        chart = HistoryChart(past) if len(past) > 1 else None
+        parts.append({"board": by_name[name], "past": past[::-1], "chart": chart})
+    return {"history": history, "parts": parts}
 
 
 def pages(site: str, rules: str, tables: Sequence[Table]) -> dict[str, str]:
@@ -135,25 +151,38 @@ def pages(site: str, rules: str, tables: Sequence[Table]) -> dict[str, str]:
     # The board with the most rows of each benchmark, of equals that with the most shots.
     first = [max(reversed(group), key=lambda board: board.count) for group in by_benchmark]
 
+    models = histories(tables)
+    pages_of = {history.model.id.casefold(): history.file for history in models}
+
     def page(template: str, **values: object) -> str:
         return render(
             template,
             package="rise_bench.leaderboards.web",
             site=site,
             first_boards=first,
+            model_pages=pages_of,
+            weights=weights,
+            card_address=card_address,
             version=__version__,
             **values,
         )
 
-    return {
-        "index.html": page("index.html.j2", first_rows=FIRST_ROWS),
-        "samples.html": page("samples.html.j2"),
-        "rules.html": page("rules.html.j2", blocks=_blocks(rules)),
-    } | {
-        board.file: page("board.html.j2", board=board, settings=group)
-        for group in by_benchmark
-        for board in group
-    }
+    return (
+        {
+            "index.html": page("index.html.j2", first_rows=FIRST_ROWS),
+            "overview.html": page(
+                "overview.html.j2", models=in_overview(models, [board.table.name for board in first])
+            ),
+            "samples.html": page("samples.html.j2"),
+            "rules.html": page("rules.html.j2", blocks=_blocks(rules)),
+        }
+        | {
+            board.file: page("board.html.j2", board=board, settings=group)
+            for group in by_benchmark
+            for board in group
+        }
+        | {history.file: page("model.html.j2", **_model_page(history, boards)) for history in models}
+    )
 
 
 def _blocks(rules: str) -> list[tuple[str, list[str]]]:

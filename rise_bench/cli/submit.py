@@ -22,6 +22,11 @@ def submit(
     ] = None,
     name: Annotated[str, typer.Option(help="Display name of the model.")] = "",
     method: Annotated[str, typer.Option(help='Training method, e.g. "RISE" or "SFT".')] = "",
+    parameters: Annotated[str, typer.Option(help="Number of parameters, e.g. 2.2B or 450M.")] = "",
+    base_model: Annotated[str, typer.Option(help="Hub id of the model that it was trained from.")] = "",
+    weights_license: Annotated[
+        str, typer.Option("--license", "--licence", help="Licence of the weights, e.g. apache-2.0.")
+    ] = "",
     by: Annotated[str, typer.Option(help="Who ran it; your account if left out.")] = "",
     hardware: Annotated[str, typer.Option(help="Hardware that it ran on.")] = "",
     notes: Annotated[str, typer.Option(help="Further notes, as plain text.")] = "",
@@ -52,7 +57,18 @@ def submit(
     given = {dataset.spec.name: dataset for dataset in datasets}
     for run in packing.find_runs(results):
         gold = boards.load_gold(given.get(run.benchmark) or find_benchmark(run.benchmark))
-        statement = packing.Statement(model, shots, by or account or "unknown", name, method, hardware, notes)
+        statement = packing.Statement(
+            model,
+            shots,
+            by or account or "unknown",
+            name,
+            method,
+            parameters=parameters,
+            base_model=base_model,
+            license=weights_license,
+            hardware=hardware,
+            notes=notes,
+        )
         submission, samples = packing.pack(run, gold, statement)
         outcome = verifier.verify(render_submission(submission), samples, {run.benchmark: gold})
         folder = slug or packing.slug_of(submission)

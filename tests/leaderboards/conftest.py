@@ -204,6 +204,8 @@ MODELS = (
     ("qwen", "qwen/qwen2-vl-2b", "Qwen2-VL 2B", "", 0.8, "0-shot"),
     ("mallory", "mallory/x", HOSTILE_NAME, "<b>bold</b>", 0.6, "full"),
 )
+#: Number of parameters by author, of those who state it.
+SIZES = {"rise": 2_209_000_000, "lab": 450_000_000}
 #: Places in `MODELS` that maintainers ran again; the others are not ranked.
 REPRODUCED = (0, 2, 3, 4)
 
@@ -226,6 +228,9 @@ def write_results(root: Path, boards: dict[str, GoldBoard]) -> Results:
                 responses[first] = f"<think>{HOSTILE_TEXT}</think><answer>{HOSTILE_TEXT}</answer>"
             parts = make_parts(board, i, responses=responses, id=model, name=shown, method=method)
             parts.submission["shots"] = shots
+            if author in SIZES:
+                parts.submission["model"] |= {"parameters": SIZES[author], "license": "apache-2.0"}
+                parts.submission["model"]["base_model"] = "Qwen/Qwen2-VL-2B-Instruct"
             parts.submission["run"]["date"] = f"2026-02-{i + 1:02}"
             said = Submission.model_validate(parts.submission)
             folder = root / "submissions" / author / f"{name.replace('_', '-')}-{i}"

@@ -4,10 +4,12 @@ Needs Chromium (Debian: `apt-get install chromium`) and skips without. Pictures 
 $RISE_BENCH_SCREENSHOTS if that is set.
 """
 
+import contextlib
 import functools
 import http.server
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -26,13 +28,19 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    """The site on a plain file server."""
+@contextlib.contextmanager
+def served(site: Path) -> Iterator[str]:
+    """A folder on a plain file server."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with served(site) as where:
+        yield where
 
 
 def seen(browser: Browser, name: str) -> None:
@@ -234,7 +242,16 @@ def test_a_link_to_no_run_says_so(browser: Browser, address: str, run: str):
     assert "No run is named" in browser.run("document.querySelector('.lead').textContent")
 
 
-@pytest.mark.parametrize("page", ["index.html", "emotion6-full.html", "samples.html?run=rise--coco-sub-0"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "index.html",
+        "overview.html",
+        "emotion6-full.html",
+        "model-rise-bench--rise-2b.html",
+        "samples.html?run=rise--coco-sub-0",
+    ],
+)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, page: str, dark: bool):
     browser.screen(390, 844, dark=dark)
@@ -284,3 +301,27 @@ def test_a_sheet_of_a4_has_all_columns_and_the_setting(browser: Browser, address
     tabs = "[...document.querySelectorAll('.tabs a')].filter(a => a.getClientRects().length)"
     assert browser.run(f"{tabs}.map(a => a.firstChild.textContent).join()") == "full data"
     assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_long_board_is_shown_a_page_at_a_time(browser: Browser, site: Path, tmp_path: Path):
+    """A row, repeated under other names, as if many had been sent."""
+    shutil.copytree(site, tmp_path / "site")
+    path = tmp_path / "site" / "emotion6-full.html"
+    before, start, rest = path.read_text().partition('<tr id="rise--emotion6-0"')
+    row, end, after = rest.partition("</tr>")
+    copies = "".join(f'<tr id="copy--{i}"{row}{end}' for i in range(120))
+    path.write_text(before + start + row + end + copies + after)
+    body = "[...document.querySelectorAll('tbody.runs tr[id], tbody.apart tr[id]')]"
+    shown = f"{body}.filter(row => row.offsetParent).length"
+    with served(tmp_path / "site") as where:
+        browser.open(f"{where}/emotion6-full.html")
+        browser.wait(f"{shown} === 50")
+        click(browser, "button.page")
+        assert browser.run(shown) == 100
+        click(browser, "th.model button")
+        assert browser.run(shown) == 100, "sorting keeps the number of rows"
+        browser.open(f"{where}/emotion6-full.html#mallory--emotion6-5")
+        browser.wait("document.getElementById('mallory--emotion6-5').offsetParent")
+        browser.run("document.querySelector('input[type=search]').value = 'mallory'")
+        browser.run("document.querySelector('input[type=search]').dispatchEvent(new Event('input'))")
+        assert browser.run(shown) == 1 and browser.run("document.querySelector('button.page').hidden")

@@ -14,6 +14,8 @@ from rise_bench.leaderboards.submissions.schema import Reason
 from rise_bench.leaderboards.verification.gold_board import BoardSettings
 from rise_bench.leaderboards.web.build import build_site
 
+from .conftest import MODELS
+
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 
 
@@ -35,7 +37,8 @@ class Page(HTMLParser):
 
 def pages(site: Path) -> list[Path]:
     found = sorted(site.glob("*.html"))
-    assert len(found) == 9
+    models = {model.casefold() for _, model, *_ in MODELS}
+    assert len(found) == 10 + len(models)
     return found
 
 

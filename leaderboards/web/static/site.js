@@ -2,6 +2,7 @@
 // Sorting, filtering and searching of tables that are in the page already. State is kept in the address, so
 // that a view can be sent as a link. All text comes from the page or goes through textContent.
 
+const ROWS = 50;
 const table = document.querySelector("table.board");
 const controls = document.getElementById("controls");
 const order = (cell) => (cell.dataset.v === undefined ? cell.textContent.trim().toLowerCase() : Number(cell.dataset.v));
@@ -36,7 +37,7 @@ function makeSortable(board, remember) {
     button.textContent = th.textContent;
     button.addEventListener("click", () => {
       const wasAscending = th.getAttribute("aria-sort") === "ascending";
-      const first = th.className === "score" ? board.dataset.lower === undefined : ["win", "read", "date"].includes(th.className);
+      const first = th.className === "score" ? board.dataset.lower === undefined : ["size", "win", "read", "date"].includes(th.className);
       const descending = th.hasAttribute("aria-sort") ? wasAscending : first;
       sortRows(board, column, descending);
       remember(th.className, descending);
@@ -81,6 +82,10 @@ function setUpBoard() {
   runs.value = state.get("runs") || "";
   const status = Object.assign(document.createElement("span"), { className: "status" });
   status.setAttribute("role", "status");
+  let limit = ROWS;
+  const more = Object.assign(document.createElement("button"), { type: "button", className: "page" });
+  more.addEventListener("click", () => ((limit += ROWS), page()));
+  table.after(more);
   const baseline = table.querySelector("tbody.baselines td.score");
   const lower = table.dataset.lower !== undefined;
 
@@ -90,7 +95,7 @@ function setUpBoard() {
     let shown = 0;
     const byRank = [...rows].sort((a, b) => apart.has(a) - apart.has(b) || a.cells[0].dataset.all - b.cells[0].dataset.all);
     for (const row of byRank) {
-      const name = row.querySelector("a.name");
+      const name = row.querySelector(".name");
       const text = `${row.querySelector("td.model").textContent} ${name.title}`.toLowerCase();
       const first = !seen.has(name.title.toLowerCase());
       seen.add(name.title.toLowerCase());
@@ -109,6 +114,18 @@ function setUpBoard() {
     const part = apartBody?.querySelector("tr.part");
     if (part) part.hidden = ![...apartBody.querySelectorAll("tr[id]")].some((row) => !row.hidden);
     remember({ q: search.value, tier: tier.value, runs: runs.value, rank: ranks.value });
+    page();
+  }
+
+  // Shows the first rows of those that are not filtered out, in the order of the table.
+  function page() {
+    const wanted = [...table.querySelectorAll("tbody.runs tr[id], tbody.apart tr[id]")].filter((row) => !row.hidden);
+    const linked = wanted.findIndex((row) => location.hash && row.id === decodeURIComponent(location.hash.slice(1)));
+    limit = Math.max(limit, Math.ceil((linked + 1) / ROWS) * ROWS);
+    wanted.forEach((row, i) => row.classList.toggle("beyond", i >= limit));
+    const rest = Math.max(0, wanted.length - limit);
+    more.hidden = !rest;
+    more.textContent = `Show ${Math.min(rest, ROWS)} more of ${rest}`;
   }
 
   // Ranks everything, or puts the rows that are only recomputed apart again.
@@ -131,10 +148,11 @@ function setUpBoard() {
   }
 
   ranks.addEventListener("input", rank);
+  addEventListener("hashchange", page);
   for (const control of [search, ranks, tier, runs]) control.addEventListener("input", apply);
   controls.append(search, ...(apart.size ? [labelled("Rank", ranks)] : []), labelled("Tier", tier), labelled("Show", runs), status);
   controls.hidden = false;
-  makeSortable(table, (sort, descending) => remember({ sort, order: descending ? "down" : "up" }));
+  makeSortable(table, (sort, descending) => (remember({ sort, order: descending ? "down" : "up" }), page()));
   const column = [...table.tHead.rows[0].cells].findIndex((th) => th.className === state.get("sort"));
   if (column >= 0) sortRows(table, column, state.get("order") === "down");
   rank();
@@ -143,7 +161,7 @@ function setUpBoard() {
 }
 
 function moveFocus(step) {
-  const links = [...document.querySelectorAll("tr:not([hidden]) a.name")];
+  const links = [...document.querySelectorAll("tr:not([hidden], .beyond) a.name")];
   const at = links.indexOf(document.activeElement);
   links[Math.min(links.length - 1, Math.max(0, at < 0 ? 0 : at + step))]?.focus();
 }
