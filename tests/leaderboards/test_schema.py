@@ -23,7 +23,10 @@ VALID = {
     "schema_version": 1,
     "benchmark": "emotion6",
     "shots": "16-shot",
-    "model": {"id": "anna/tiny-vl", "revision": "a" * 40, "name": "Tiny VL", "method": "RISE"},
+    "model": {
+        **{"id": "anna/tiny-vl", "revision": "a" * 40, "name": "Tiny VL", "method": "RISE"},
+        **{"parameters": 2_200_000_000, "base_model": "qwen/qwen2-vl-2b", "license": "apache-2.0"},
+    },
     "dataset": {"content_sha256": "0" * 64, "revision": ""},
     "prompt": {"style": "think_answer", "box_unit": "px", "max_pixels": 9, "prompt_hash": "0" * 16},
     "decoding": {"temperature": 0.0, "top_p": 1.0, "max_new_tokens": 9, "seed": 0, "engine": "vllm"},
@@ -59,8 +62,13 @@ def put(path, value):
 def test_the_example_is_valid():
     submission, reasons = read_submission(json.dumps(VALID).encode())
     assert reasons == []
-    unsaid = {"parameters": 0, "base_model": "", "license": ""}  # as version 0.1.0 wrote it
-    assert submission.model_dump(mode="json") == VALID | {"model": unsaid | VALID["model"]}
+    assert submission.model_dump(mode="json") == VALID
+
+
+def test_a_model_as_version_0_1_0_stated_it_is_read():
+    model = {name: VALID["model"][name] for name in ("id", "revision", "name", "method")}
+    submission, reasons = read_submission(json.dumps(VALID | {"model": model}).encode())
+    assert reasons == [] and (submission.model.parameters, submission.model.size) == (0, "")
 
 
 @pytest.mark.parametrize(("written", "read"), [("0", "0-shot"), ("16", "16-shot"), ("full", "full")])
@@ -123,6 +131,9 @@ def test_a_missing_field_is_refused_unless_it_has_a_default(path):
         "top_p",
         "engine",
         "command",
+        "parameters",
+        "base_model",
+        "license",
     }
     may_miss = path[-1] in optional and path != ("model", "revision")
     submission, _ = read_submission(json.dumps(data).encode())
