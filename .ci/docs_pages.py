@@ -92,10 +92,11 @@ def commands() -> str:
 
 def api_page(package: str) -> str:
     """Return the page of a package: the docstrings of its modules."""
-    summary = ast.get_docstring(ast.parse((TREE / package / "__init__.py").read_text(encoding="utf-8"))) or ""
-    modules = [f"rise_bench.{package}", *sorted(modules_of(package))]
+    tree = ast.parse((TREE / package / "__init__.py").read_text(encoding="utf-8"))
+    own = [f"rise_bench.{package}"] if len(tree.body) > 1 else []
+    modules = [*own, *sorted(modules_of(package))]
     blocks = [f"::: {name}\n    options:\n      show_submodules: false" for name in modules]
-    return "\n\n".join([f"# rise_bench.{package}", summary, *blocks]) + "\n"
+    return "\n\n".join([f"# rise_bench.{package}", ast.get_docstring(tree) or "", *blocks]) + "\n"
 
 
 def modules_of(package: str) -> list[str]:
