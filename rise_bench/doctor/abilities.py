@@ -1,4 +1,4 @@
-"""What this machine can run, concluded from packages, GPUs and memory."""
+"""Abilities of this machine, concluded from packages, GPUs and memory."""
 
 from collections.abc import Sequence
 

@@ -16,7 +16,7 @@ class Line:
         name: The thing.
         state: Whether it works.
         value: Finding in a few words.
-        fix: How to fix it, or to get it; empty if nothing is to be done.
+        fix: Command or advice that fixes it, or gets it; empty if nothing is to be done.
     """
 
     area: str

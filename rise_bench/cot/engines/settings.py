@@ -13,7 +13,7 @@ class EngineSettings:
     """Settings of datatrove.
 
     Attributes:
-        executor: Where the ranks run: processes of this machine, an array job of Slurm, or tasks of Ray.
+        executor: Place of the ranks: processes of this machine, an array job of Slurm, or tasks of Ray.
         tasks: Number of ranks; each has `concurrency` requests in flight.
         server: Running servers, or a server that each rank starts.
         server_options: Options of the server that a rank starts, by their names without dashes.
