@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ from rise_bench.scoring.groundedness import SWAPS
 from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
 if TYPE_CHECKING:
-    from rise_bench.cot.collect import Collected, CollectJob
+    from rise_bench.cot.collect_job import Collected, CollectJob
     from rise_bench.cot.share import Share
 
 
@@ -54,6 +54,23 @@ def collect(
     samples: Annotated[int | None, typer.Option(min=1, help="Rollouts per sample (G) in the sweep.")] = None,
     no_sweep: Annotated[
         bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
+    ] = False,
+    sweep_all: Annotated[
+        bool, typer.Option("--sweep-all", help="Sample every sample anew; leave out what training sampled.")
+    ] = False,
+    reconstructions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Reconstruct this often from each selected chain of thought; its reward is their mean. "
+            "Default: 1 with --blind or --lift, else none, and the reward is that of its selection.",
+        ),
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Reconstruct without the picture too: reward_blind.")
+    ] = False,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Reconstruct beside an empty chain of thought too: lift.")
     ] = False,
     only_high_of: Annotated[
         Path | None, typer.Option(help="Collect only the `high` ids of this CoT dataset (Table 3).")
@@ -86,11 +103,12 @@ def collect(
     ] = SWAPS,
     judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
     select: Annotated[
-        Literal["reward", "reward_and_groundedness"],
+        Literal["reward", "blind", "both", "reward_and_groundedness"] | None,
         typer.Option(
-            help="The best rollout by reward, or the best of those with reward >= tau that are grounded."
+            help="The best rollout by reward, by reward_blind or by the smaller of both; or the best "
+            "grounded one with reward >= tau. Default: by the run's reward.view, else by reward."
         ),
-    ] = "reward",
+    ] = None,
     min_groundedness: Annotated[
         float, typer.Option(help="Smallest groundedness, in nats; for --select.")
     ] = 0.0,
@@ -118,15 +136,23 @@ def collect(
     from rise_bench.cli.collect_cost import prices_of, print_cost
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
+    from rise_bench.cot.views import Views
     from rise_bench.models.loading import load_endpoints, load_local
 
     if keep_rollouts and not overwrite:
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
-    if select == "reward" and min_groundedness:
+    if select != "reward_and_groundedness" and min_groundedness:
         raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, endpoint or [])
     if ranks is not None and no_sweep:
         raise ConfigError("--engine datatrove runs the sweep, and --no-sweep leaves it out; give one of them")
+    if ranks is not None and (reconstructions or blind or lift):
+        raise ConfigError(
+            "--engine datatrove runs the sweep, and selected chains of thought are reconstructed again after "
+            "it; sweep first, then add --reconstructions, --overwrite and --keep-rollouts, without --engine"
+        )
+    if no_sweep and sweep_all:
+        raise ConfigError("--no-sweep and --sweep-all contradict each other; give one of them")
     prices, share = prices_of(price_input, price_output), Share.of_environment()
     config = _run_config(run)
     asked = {
@@ -136,11 +162,16 @@ def collect(
         "unit": box_unit,
         "max_pixels": max_pixels,
         "temperature": temperature,
+        "view": {"reward": "picture", "blind": "blind", "both": "both"}.get(select or ""),
     }
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = _plan(run, config, benchmark, shots, out, plan)
     job = replace(job, splits=_checked_splits(job, splits))
     job = replace(job, overwrite=overwrite, keep_rollouts=keep_rollouts, only=_high_ids(only_high_of))
+    if reconstructions or blind or lift:
+        job = replace(job, rescoring=Views(reconstructions or 1, blind, lift))
+    job = replace(job, sweeps=not no_sweep, train_log=None if sweep_all else job.train_log)
+    _check_view(job, config)
     if dry_run:
         largest = None if endpoint else job.settings.answer_format.max_pixels
         print_cost(
@@ -154,7 +185,7 @@ def collect(
     min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)
-    if not no_sweep:
+    if job.sweeps or job.rescoring:
         source, served = model or _final_model(run), bool(endpoint or ranks)
         if served:
             sampler = load_endpoints(endpoint or [], source, sampling, api_key_env, concurrency, timeout_s)
@@ -179,7 +210,7 @@ def collect(
         check_judge(judged_by, pinned)
         judging = judging_of(judged_by, pinned, shown, judge_swaps, threshold)
         job = replace(job, judging=judging)
-    elif select != "reward":
+    elif select == "reward_and_groundedness":
         raise ConfigError("--select reward_and_groundedness needs a judge; name one with --judge MODEL")
     job = replace(job, allow_missing=allow_missing)
     with stopping(
@@ -196,6 +227,15 @@ def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
             f"{job.benchmark.root} has no split {absent[0]!r}; pass --splits {','.join(held)}, or one"
         )
     return tuple(split for split in held if split in asked)
+
+
+def _check_view(job: "CollectJob", config: Any) -> None:
+    """Refuse rows from rollouts that were rewarded without the picture: their reward is not eq. 1's."""
+    if job.train_log and not job.rescoring and config.reward.view == "blind":
+        raise ConfigError(
+            "the rollouts of this run were rewarded without the picture (reward.view=blind), so that the "
+            "column reward has to be measured; pass --reconstructions 1 or more, or --sweep-all"
+        )
 
 
 def check_local(job: "CollectJob", name: str, revision: str) -> None:
@@ -225,12 +265,14 @@ def with_progress(
     with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
         task = bar.add_task(label, total=None)
         judging = bar.add_task("judging", total=None, visible=False)
+        again = bar.add_task("reconstructing again", total=None, visible=False)
         return run(
             job,
             share,
             started=lambda total: bar.update(task, total=total),
             progress=lambda done: bar.advance(task, done),
             judged=lambda done, total: bar.update(judging, completed=done, total=total, visible=True),
+            rescoring=lambda done, total: bar.update(again, completed=done, total=total, visible=True),
         )
 
 
@@ -239,7 +281,7 @@ def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
     for entry in result.manifest.files.values() if result.manifest else ():
         shards[entry.shard] += entry.rows
     counts = {"swept": result.swept, "reused": result.reused, "left": result.left}
-    numbers = {"out": str(job.out), **counts, **shards}
+    numbers = {"out": str(job.out), **counts, **shards, **_means(job, result)}
     if result.manifest and not result.asked:
         typer.echo(f"{job.out} was collected before, by the same command; nothing was done", err=True)
     elif result.reused:
@@ -252,3 +294,19 @@ def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
     else:
         rows = shards["high"] + shards["low"]
         typer.echo(f"{job.out}: {rows} rows, {shards['high']} with reward >= {job.tau:g}")
+        if job.rescoring:
+            typer.echo(
+                f"mean reward {numbers['reward']:.3f} by {job.rescoring.reconstructions} new reconstructions "
+                f"of each, {numbers['reward_selected']:.3f} when they were selected"
+            )
+
+
+def _means(job: "CollectJob", result: "Collected") -> dict[str, float | None]:
+    """Return the means of the rewards of a dataset that was rescored, by column."""
+    if not job.rescoring or not result.manifest:
+        return {}
+    from rise_bench.cot.dataset import SELECTED, VIEWS
+    from rise_bench.cot.verified_summary import summarize
+
+    summary = summarize(job.out)
+    return {name: summary[name] for name in ("reward", SELECTED, *VIEWS)}

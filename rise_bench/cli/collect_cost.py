@@ -9,7 +9,7 @@ import typer
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.cot.collect import CollectJob
+    from rise_bench.cot.collect_job import CollectJob
     from rise_bench.cot.cost import Prices, SweepCost
 
 #: Chains of thought whose mean length is taken.
@@ -40,14 +40,20 @@ def print_cost(
     as_json: bool,
 ) -> None:
     """Print what the sweep of a job will read and write."""
+    from rise_bench.cot.collect import covered
     from rise_bench.cot.cost import sweep_cost
+    from rise_bench.cot.rollout_groups import groups
     from rise_bench.cot.rollout_log import read_rollouts
 
     cots = [r.rollout.cot for r in islice(read_rollouts([job.sweep_log]), _MEASURED) if r.rollout.cot]
+    kept = job.keep_rollouts or not job.overwrite
+    done = covered(job) if kept else set(groups([job.train_log] if job.train_log else []))
     cost = sweep_cost(
         job.benchmark,
         job.settings,
-        _rows_to_sweep(job),
+        _rows(job, done),
+        rescoring=job.rescoring,
+        swept=lambda uid: uid not in done,
         max_pixels=max_pixels,
         tokens_per_picture=tokens_per_picture,
         known_cots=cots,
@@ -60,14 +66,15 @@ def print_cost(
         typer.echo("\n".join(_lines(cost, prices)))
 
 
-def _rows_to_sweep(job: "CollectJob") -> Iterator[dict[str, Any]]:
+def _rows(job: "CollectJob", done: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows to sweep, and those that are only reconstructed again."""
     from rise_bench.annotations.kinds import KINDS
-    from rise_bench.cot.collect import covered
 
-    done = set() if job.overwrite and not job.keep_rollouts else covered(job)
     truth = ["id", "width", "height", "question", "category", *KINDS[job.benchmark.spec.kind].columns]
     for row in job.benchmark.rows_of(job.splits, job.config, columns=[*truth, "source_sha256"]):
-        if row["id"] not in done and (job.only is None or row["id"] in job.only):
+        known = row["id"] in done
+        asked = (known or job.sweeps) if job.rescoring else not known
+        if asked and (job.only is None or row["id"] in job.only):
             yield row
 
 

@@ -26,7 +26,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.scoring.groundedness import SWAPS
 
 if TYPE_CHECKING:
-    from rise_bench.cot.collect import Collected, CollectJob
+    from rise_bench.cot.collect_job import Collected, CollectJob
 
 
 @app.command()
@@ -89,16 +89,18 @@ def verify(
     same command continues.
     """
     from rise_bench.cot.closed_loop import LoopSettings
-    from rise_bench.cot.collect import CollectJob, collect
+    from rise_bench.cot.collect import collect
+    from rise_bench.cot.collect_job import CollectJob
     from rise_bench.cot.given_cots import GivenCots, read_cots
     from rise_bench.cot.share import Share
+    from rise_bench.cot.views import Views
     from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.sampler import Sampling
 
     dataset = find_benchmark(benchmark)
-    given = GivenCots(read_cots(cots), cots.name, reconstructions, blind, lift)
+    given = GivenCots(read_cots(cots), cots.name, Views(reconstructions, blind, lift))
     splits = given.splits(dataset, shots)
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)

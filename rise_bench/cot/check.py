@@ -9,7 +9,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
-from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, VIEWS, CotDataset, known_features
+from rise_bench.cot.dataset import COT_CONFIGS, GROUNDED, SELECTED, VIEWS, CotDataset, known_features
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.folder_checks import (
@@ -93,7 +93,7 @@ def _problems(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterato
     for name in ("cot", "reconstruction"):
         if not isinstance(row[name], str) or (name == "cot" and not may_be_empty and not row[name].strip()):
             yield f"{name} holds no text"
-    yield from _unrewarded(row, shard) if manifest.unverified else _rewarded(row, manifest.tau, shard)
+    yield from _unrewarded(row, shard) if manifest.unverified else _rewarded(row, manifest, shard)
     try:
         known = isinstance(json.loads(row["provenance"]), dict)
     except (TypeError, ValueError):
@@ -103,25 +103,28 @@ def _problems(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterato
 
 
 def _unrewarded(row: Mapping[str, Any], shard: str) -> Iterator[str]:
-    for name in (*_NUMBERS, *GROUNDED, *VIEWS):
+    for name in (*_NUMBERS, SELECTED, *GROUNDED, *VIEWS):
         if row.get(name) is not None:
             yield f"{name} is {row[name]}, expected null in unverified chains of thought"
     if shard != "low":
         yield f"unverified chains of thought do not belong to shard {shard}"
 
 
-def _rewarded(row: Mapping[str, Any], tau: float, shard: str) -> Iterator[str]:
+def _rewarded(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterator[str]:
+    tau, options = manifest.tau, manifest.options
     for name in _NUMBERS:
         if row[name] is None or not math.isfinite(row[name]) or row[name] < 0:
             yield f"{name} is {row[name]}, expected a number of at least 0"
             return
-    for name in (*GROUNDED, *VIEWS):
+    for name in (SELECTED, *GROUNDED, *VIEWS):
         if row.get(name) is not None and not math.isfinite(row[name]):
             yield f"{name} is {row[name]}, expected a number or null"
     if (row["reward"] >= tau) != (shard == "high"):
         yield f"reward {row['reward']:.4g} does not belong to shard {shard} (tau is {tau:g})"
-    if not any(abs(reward - row["reward"]) <= _TOLERANCE for reward in row["group_rewards"] or ()):
-        yield f"reward {row['reward']:.4g} is not among its group's rewards"
+    again = "reconstructions" in options and "verified" not in options  # reward is a mean of others
+    name = SELECTED if again and row.get(SELECTED) is not None else "reward"
+    if not any(abs(reward - row[name]) <= _TOLERANCE for reward in row["group_rewards"] or ()):
+        yield f"{name} {row[name]:.4g} is not among its group's rewards"
 
 
 def _check_card(dataset: BenchmarkDataset) -> list[Finding]:

@@ -10,10 +10,11 @@ from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
+from rise_bench.cot.views import Views
 from rise_bench.models.sampler import Prompt, Sampler
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import MEASURE, Grounded
-from rise_bench.scoring.rewards import RewardRule, cot_reward, r1_reward
+from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward, viewed_reward
 
 #: Ground truth of a row, and its encoded pictures in order.
 Sample = tuple[Gold, tuple[bytes, ...]]
@@ -44,6 +45,8 @@ class LoopSettings:
         data = asdict(self)
         del data["answer_format"]
         del data["rule"]["format_bonus"]  # of think-answer rewards only
+        if self.rule.view == "picture":
+            del data["rule"]["view"]  # as earlier versions recorded it
         return data | {"unit": self.answer_format.unit, "max_pixels": self.answer_format.max_pixels}
 
 
@@ -63,7 +66,14 @@ class ClosedLoop:
         return reconstruct_prompt(self.spec, gold, cot, self.settings.answer_format)
 
     def judge(
-        self, gold: Gold, cot: str, reconstruction: str, *, grounded: Grounded | None = None, **known: Any
+        self,
+        gold: Gold,
+        cot: str,
+        reconstruction: str,
+        *,
+        blind: str | None = None,
+        grounded: Grounded | None = None,
+        **known: Any,
     ) -> Rollout:
         """Reward a chain of thought (eq. 1).
 
@@ -71,80 +81,89 @@ class ClosedLoop:
             gold: Ground truth of the sample.
             cot: The chain of thought.
             reconstruction: Response of the model to image and chain of thought.
+            blind: Response to the chain of thought alone; None if there is none.
             grounded: Groundedness of the chain of thought; None if it was not judged.
             known: Further fields of the rollout, such as step, group and lengths.
         """
-        verdict = cot_reward(
-            gold,
-            cot,
-            reconstruction,
-            self.settings.answer_format,
-            rule=self.settings.rule,
-            groundedness=grounded.score if grounded else None,
-        )
+        verdict = self._verdict(gold, cot, reconstruction, grounded)
+        if blind is not None:
+            unseen = self._verdict(gold, cot, blind, grounded)
+            known |= {"reward_blind": unseen.reward, "reconstruction_blind": blind}
+            known["paid"] = viewed_reward(self.settings.rule.view, verdict.paid, unseen.paid)
         if grounded is not None:
             known["groundedness"], known["groundedness_worst_sentence"] = grounded.score, grounded.worst
             known["groundedness_measure"] = MEASURE
-            known["paid"] = verdict.paid
+            known.setdefault("paid", verdict.paid)
         return Rollout.of(verdict, id=gold.id, cot=cot, reconstruction=reconstruction, **known)
 
-    def verify(self, sampler: Sampler, given: GivenCots, batch: Sequence[Sample]) -> list[Rollout]:
-        """Reward the given chains of thought of a batch of (ground truth, encoded images).
-
-        Reward and similarity are means over the reconstructions; the text of the first is kept.
-        """
-        texts = [self.reconstruct_text(gold, given.texts[gold.id]) for gold, _ in batch]
-        seen = self._reconstruct(sampler, given, [images for _, images in batch], texts)
-        unseen = self._reconstruct(sampler, given, [()] * len(batch), texts) if given.blind else None
-        empty = None
-        if given.lift:
-            asked = [self.reconstruct_text(gold, "") for gold, _ in batch]
-            empty = self._reconstruct(sampler, given, [images for _, images in batch], asked)
-        return [
-            self._verified(
-                gold,
-                given.texts[gold.id],
-                seen[i],
-                unseen[i] if unseen else None,
-                empty[i] if empty else None,
-            )
-            for i, (gold, _) in enumerate(batch)
-        ]
-
-    def _reconstruct(
-        self,
-        sampler: Sampler,
-        given: GivenCots,
-        images: Sequence[tuple[bytes, ...]],
-        texts: Sequence[str],
-    ) -> list[list[str]]:
-        prompts = [Prompt(shown, text) for shown, text in zip(images, texts, strict=True)]
-        return sampler.sample(prompts, given.reconstructions, self.settings.max_reconstruction_length)
-
-    def _verified(
-        self, gold: Gold, cot: str, seen: list[str], unseen: list[str] | None, empty: list[str] | None
-    ) -> Rollout:
-        rollouts = [self.judge(gold, cot, text, step=self.settings.step, group=0) for text in seen]
-        reward = fmean(rollout.reward for rollout in rollouts)
-        blind = lift = None
-        if unseen:
-            blind = fmean(self.judge(gold, cot, text, step=0, group=0).reward for text in unseen)
-        if empty:
-            form = replace(self.settings.answer_format, style="answer_only")
-            rule = self.settings.rule
-            lift = reward - fmean(r1_reward(gold, text, form, rule=rule).reward for text in empty)
-        similarity = fmean(rollout.similarity for rollout in rollouts)
-        return replace(rollouts[0], reward=reward, similarity=similarity, reward_blind=blind, lift=lift)
-
-    def annotate(self, sampler: Sampler, batch: Sequence[Sample]) -> list[Rollout]:
-        """Sample and reward the rollouts of a batch of (ground truth, encoded images)."""
+    def _verdict(self, gold: Gold, cot: str, reconstruction: str, grounded: Grounded | None) -> Verdict:
         settings = self.settings
+        score = grounded.score if grounded else None
+        return cot_reward(
+            gold, cot, reconstruction, settings.answer_format, rule=settings.rule, groundedness=score
+        )
+
+    def verify(self, sampler: Sampler, given: GivenCots, batch: Sequence[Sample]) -> list[Rollout]:
+        """Reward the given chains of thought of a batch of (ground truth, encoded images)."""
+        written = [(gold, images, given.texts[gold.id]) for gold, images in batch]
+        return self._reconstructed(sampler, given.views, written)
+
+    def annotate(
+        self, sampler: Sampler, batch: Sequence[Sample], views: Views | None = None
+    ) -> list[Rollout]:
+        """Sample and reward the rollouts of a batch of (ground truth, encoded images).
+
+        Args:
+            sampler: Sampler of the model.
+            batch: The samples.
+            views: Views to reconstruct in, once each; that of the reward rule is always among them.
+        """
+        settings, views = self.settings, views or Views()
+        blind = views.blind or settings.rule.view != "picture"
         prompts = [Prompt(images, self.reason_text(gold)) for gold, images in batch]
         cots = sampler.sample(prompts, settings.samples, settings.max_cot_length)
-        triples = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
-        prompts = [Prompt(images, self.reconstruct_text(gold, cot)) for gold, images, cot in triples]
-        answers = sampler.sample(prompts, 1, settings.max_reconstruction_length)
+        written = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
+        return self._reconstructed(sampler, Views(1, blind, views.lift), written)
+
+    def _reconstructed(
+        self, sampler: Sampler, views: Views, written: Sequence[tuple[Gold, tuple[bytes, ...], str]]
+    ) -> list[Rollout]:
+        """Reward chains of thought by means over reconstructions; the text of the first is kept."""
+
+        def sampled(prompts: list[Prompt]) -> list[list[str]]:
+            return sampler.sample(prompts, views.reconstructions, self.settings.max_reconstruction_length)
+
+        texts = [self.reconstruct_text(gold, cot) for gold, _, cot in written]
+        seen = sampled([Prompt(images, text) for (_, images, _), text in zip(written, texts, strict=True)])
+        unseen = sampled([Prompt((), text) for text in texts]) if views.blind else None
+        empty: dict[str, list[str]] = {}
+        if views.lift:
+            asked = {gold.id: Prompt(images, self.reconstruct_text(gold, "")) for gold, images, _ in written}
+            empty = dict(zip(asked, sampled([*asked.values()]), strict=True))
         return [
-            self.judge(gold, cot, texts[0], step=settings.step, group=0)
-            for (gold, _, cot), texts in zip(triples, answers, strict=True)
+            self._mean(gold, cot, seen[i], unseen[i] if unseen else None, empty.get(gold.id))
+            for i, (gold, _, cot) in enumerate(written)
         ]
+
+    def _mean(
+        self, gold: Gold, cot: str, seen: list[str], unseen: list[str] | None, empty: list[str] | None
+    ) -> Rollout:
+        settings = self.settings
+        rollouts = [
+            self.judge(gold, cot, text, blind=unseen[i] if unseen else None, step=settings.step, group=0)
+            for i, text in enumerate(seen)
+        ]
+        reward, lift = fmean(rollout.reward for rollout in rollouts), None
+        if empty:
+            form = replace(settings.answer_format, style="answer_only")
+            without = (r1_reward(gold, text, form, rule=settings.rule).reward for text in empty)
+            lift = reward - fmean(without)
+        blind = [rollout.reward_blind for rollout in rollouts if rollout.reward_blind is not None]
+        return replace(
+            rollouts[0],
+            reward=reward,
+            similarity=fmean(rollout.similarity for rollout in rollouts),
+            reward_blind=fmean(blind) if blind else None,
+            lift=lift,
+            paid=None,
+        )

@@ -6,14 +6,15 @@ thought is a guess until there are logs.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
+from rise_bench.cot.views import Views
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.pictures import picture_hashes
 from rise_bench.data.schema import row_to_gold
@@ -104,11 +105,44 @@ def count_tokens(text: str) -> int:
     return sum(_tokens_of_piece(piece) for piece in _PIECE.findall(text))
 
 
+@dataclass(slots=True)
+class _Requests:
+    """Sums over requests, in the names of `SweepCost`."""
+
+    requests: int = 0
+    text: int = 0
+    picture: int = 0
+    repeated: int = 0
+    answer: int = 0
+    at_most: int = 0
+
+    def ask(self, prompt: int, shown: int, texts: int, answer: int, limit: int, *, times: int = 1) -> None:
+        """Count requests for `texts` answers each, by the tokens of a prompt, its pictures and an answer."""
+        prompt += _CHAT_TOKENS
+        self.requests += times
+        self.text += times * prompt
+        self.picture += times * shown
+        self.repeated += times * (texts - 1) * (prompt + shown)
+        self.answer += times * texts * answer
+        self.at_most += times * texts * limit
+
+    def reconstruct(
+        self, views: Views, prompt: int, thought: int, shown: int, *answer: int, times: int
+    ) -> None:
+        """Count the requests of `times` chains of thought about the same pictures."""
+        texts = views.reconstructions
+        self.ask(prompt + thought, shown, texts, *answer, times=times)
+        self.ask(prompt + thought, 0, texts, *answer, times=times * views.blind)
+        self.ask(prompt, shown, texts, *answer, times=int(views.lift))
+
+
 def sweep_cost(
     benchmark: BenchmarkDataset,
     settings: LoopSettings,
     rows: Iterable[dict[str, Any]],
     *,
+    rescoring: Views | None = None,
+    swept: Callable[[str], bool] = lambda uid: True,  # noqa: ARG005
     max_pixels: int | None = None,
     tokens_per_picture: int | None = None,
     known_cots: Sequence[str] = (),
@@ -119,6 +153,8 @@ def sweep_cost(
         benchmark: The benchmark.
         settings: Settings of the closed loop.
         rows: Rows to annotate, with the columns of the ground truth and `source_sha256`.
+        rescoring: Views of new reconstructions from one chain of thought of each row; None for no such.
+        swept: Whether the sample of an id is sampled; the others are only rescored.
         max_pixels: Area to which larger pictures are resized; None for the original size.
         tokens_per_picture: Tokens per picture, if known; None estimates them from the area.
         known_cots: Chains of thought of the same model; their mean length is used.
@@ -126,23 +162,27 @@ def sweep_cost(
     loop = ClosedLoop(benchmark.spec, settings)
     thought = round(fmean(map(count_tokens, known_cots))) if known_cots else 0
     thought = min(thought or round(settings.max_cot_length * _ASSUMED_SHARE), settings.max_cot_length)
-    text = picture = again = answer = samples = 0
+    views = replace(rescoring or Views(), reconstructions=1)
+    views = replace(views, blind=views.blind or settings.rule.view != "picture")
+    sums, samples = _Requests(), 0
     pictures: set[str] = set()
     for row in rows:
         gold = row_to_gold(benchmark.spec, row)
         shown = (tokens_per_picture or _picture_tokens(gold, max_pixels)) * benchmark.spec.images_per_row
-        prompts = (count_tokens(loop.reason_text(gold)), count_tokens(loop.reconstruct_text(gold, "")))
-        text += prompts[0] + _CHAT_TOKENS + settings.samples * (prompts[1] + thought + _CHAT_TOKENS)
-        picture += shown * (1 + settings.samples)
-        again += (settings.samples - 1) * (prompts[0] + _CHAT_TOKENS + shown)
+        empty = count_tokens(loop.reconstruct_text(gold, ""))
         stated = count_tokens(answer_only_text(render_gold(gold, settings.answer_format)))
-        answer += settings.samples * (thought + min(stated, settings.max_reconstruction_length))
+        longest = settings.max_reconstruction_length
+        again = (empty, thought, shown, min(stated, longest), longest)
+        if swept(gold.id):
+            asked = count_tokens(loop.reason_text(gold))
+            sums.ask(asked, shown, settings.samples, thought, settings.max_cot_length)
+            sums.reconstruct(views, *again, times=settings.samples)
+        if rescoring is not None:
+            sums.reconstruct(rescoring, *again, times=1)
         pictures.update(picture_hashes(row["source_sha256"]))
         samples += 1
-    limit = settings.samples * (settings.max_cot_length + settings.max_reconstruction_length)
-    requests = samples * (1 + settings.samples)
-    numbers = (text, picture, text + picture + again, answer, samples * limit, thought)
-    return SweepCost(samples, len(pictures), requests, *numbers, measured=bool(known_cots))
+    tokens = (sums.text, sums.picture, sums.text + sums.picture + sums.repeated, sums.answer, sums.at_most)
+    return SweepCost(samples, len(pictures), sums.requests, *tokens, thought, measured=bool(known_cots))
 
 
 def _tokens_of_piece(piece: str) -> int:

@@ -34,11 +34,18 @@ GROUNDED = ("groundedness", "groundedness_worst_sentence")
 VIEWS = ("reward_blind", "lift")
 
 
+#: Column of the reward at selection; CoT datasets of version 0.1.0 do not have it.
+SELECTED = "reward_selected"
+
+
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":
     """Return the columns of a CoT row: those of the benchmark, and the following.
 
     - `cot`, `reconstruction`: the chain of thought and its reconstruction, unchanged;
-    - `reward`, `similarity`: R and S of eq. 1, in [0, 1];
+    - `reward`, `similarity`: R and S of eq. 1, in [0, 1]; means, if the annotation was reconstructed again
+      after the selection;
+    - `reward_selected`: R by which the chain of thought was selected, the largest of its group and so too
+      high an estimate; equal to `reward` if nothing was reconstructed again; null if nothing was selected;
     - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
     - `prior_score`: similarity of the mean of the training annotations, a baseline for `reward`;
     - `group_rewards`: rewards of the group from which the row was chosen;
@@ -52,18 +59,20 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     from datasets import Features, List, Value
 
     texts = {name: Value("string") for name in ("cot", "reconstruction")}
-    numbers = {name: Value("float64") for name in ("reward", "similarity", "prior_score", *GROUNDED, *VIEWS)}
+    names = ("reward", SELECTED, "similarity", "prior_score", *GROUNDED, *VIEWS)
+    numbers = {name: Value("float64") for name in names}
     verdicts = {name: Value("bool") for name in ("leak_numbers", "leak_strict", "format_ok")}
     rest = {"group_rewards": List(Value("float64")), "provenance": Value("string")}
     return Features(dict(features(spec, categories)) | texts | numbers | verdicts | rest)
 
 
-def known_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> tuple["Features", "Features"]:
-    """Return the columns of CoT rows as they are written now, and as version 0.1.0 wrote them."""
+def known_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> tuple["Features", ...]:
+    """Return the columns of CoT rows as they are written now, before `SELECTED`, and by version 0.1.0."""
     from datasets import Features
 
     now = cot_features(spec, categories)
-    return now, Features({name: feature for name, feature in now.items() if name not in VIEWS})
+    later: tuple[tuple[str, ...], ...] = ((), (SELECTED,), (SELECTED, *VIEWS))
+    return tuple(Features({name: now[name] for name in now if name not in absent}) for absent in later)
 
 
 def require_columns(root: Path, manifest: Manifest, files: Iterable[str]) -> None:
@@ -124,7 +133,12 @@ class CotDataset:
             yield from parquet_rows(path, columns=columns)
 
     def texts(
-        self, *, min_reward: float | None = None, min_groundedness: float | None = None
+        self,
+        *,
+        min_reward: float | None = None,
+        min_groundedness: float | None = None,
+        min_reward_blind: float | None = None,
+        min_lift: float | None = None,
     ) -> dict[str, str]:
         """Return the chains of thought of the train split by sample id.
 
@@ -132,26 +146,36 @@ class CotDataset:
             min_reward: Smallest reward (tau of the paper); None takes all rows.
             min_groundedness: Smallest groundedness, in nats; None takes all. Of a dataset by version 0.1.0,
                 that of the worst sentence, in nats per token.
+            min_reward_blind: Smallest blind reward; None takes all.
+            min_lift: Smallest lift; None takes all.
 
         Raises:
             ConfigError: No row is left.
-            DataError: `min_groundedness` is given, but a row has no groundedness.
+            DataError: A threshold is given, but a row lacks its number.
         """
-        if min_reward is not None or min_groundedness is not None:
-            self.require_rewards("Or train on all: data.cot_subset=all, without data.min_groundedness.")
-        columns = ["id", "cot", "reward", *(() if min_groundedness is None else (self.threshold_column,))]
+        settings = {
+            "reward": ("tau", min_reward),
+            self.threshold_column: ("data.min_groundedness", min_groundedness),
+            VIEWS[0]: ("data.min_reward_blind", min_reward_blind),
+            VIEWS[1]: ("data.min_lift", min_lift),
+        }
+        least = {name: smallest for name, (_, smallest) in settings.items() if smallest is not None}
+        if least:
+            self.require_rewards("Or train on all: data.cot_subset=all, without any data.min_….")
         texts = {
             row["id"]: row["cot"]
-            for row in self.rows(split="train", columns=columns)
-            if (min_reward is None or row["reward"] >= min_reward)
-            and (min_groundedness is None or self._groundedness(row) >= min_groundedness)
+            for row in self.rows(split="train", columns=["id", "cot", *least])
+            if all(self._number(row, name, settings[name][0]) >= smallest for name, smallest in least.items())
         }
         if not texts:
-            asked = f"reward >= {min_reward}" + (
-                "" if min_groundedness is None else f" and groundedness >= {min_groundedness}"
+            asked = " and ".join(f"{name} >= {smallest}" for name, smallest in least.items())
+            lower = " or ".join(settings[name][0] for name in least)
+            raise ConfigError(
+                f"{self.root} has no chain of thought with {asked}. Lower {lower}."
+                if least
+                else f"{self.root} has no chain of thought in its train split. Collect some with "
+                "`rise-bench collect`."
             )
-            lower = "Lower tau." if min_groundedness is None else "Lower tau or data.min_groundedness."
-            raise ConfigError(f"{self.root} has no chain of thought with {asked}. {lower}")
         return texts
 
     def require_rewards(self, advice: str) -> None:
@@ -169,12 +193,13 @@ class CotDataset:
         old = "judge" in options and "judge_measure" not in options
         return "groundedness_worst_sentence" if old else "groundedness"
 
-    def _groundedness(self, row: dict[str, Any]) -> float:
-        value: float | None = row.get(self.threshold_column)
+    def _number(self, row: dict[str, Any], name: str, setting: str) -> float:
+        value: float | None = row.get(name)
         if value is None:
+            option = "--judge MODEL" if name in GROUNDED else f"--{name.removeprefix('reward_')}"
             raise DataError(
-                f"{self.root}: row {row['id']} has no groundedness. Collect again with --judge MODEL, or "
-                "remove data.min_groundedness."
+                f"{self.root}: row {row['id']} has no {name}. Collect again with {option}, or remove "
+                f"{setting}."
             )
         return value
 

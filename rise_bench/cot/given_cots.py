@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.views import Views
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
 from rise_bench.data.splits import Shots
 from rise_bench.errors import DataError
@@ -21,28 +22,18 @@ class GivenCots:
     Attributes:
         texts: Chain of thought by sample id.
         source: Name of the file or folder that holds them.
-        reconstructions: Reconstructions from each; their mean is the reward.
-        blind: Whether the annotation is also reconstructed without the images.
-        lift: Whether it is also reconstructed beside an empty chain of thought.
+        views: Reconstructions from each.
     """
 
     texts: Mapping[str, str]
     source: str
-    reconstructions: int = 1
-    blind: bool = True
-    lift: bool = True
+    views: Views = field(default_factory=lambda: Views(blind=True, lift=True))
 
     @property
     def options(self) -> dict[str, str]:
         """Options for the manifest."""
         content = json.dumps(sorted(self.texts.items())).encode()
-        views = ["picture", *(["blind"] if self.blind else []), *(["empty"] if self.lift else [])]
-        return {
-            "verified": self.source,
-            "verified_sha256": sha256_bytes(content),
-            "views": ",".join(views),
-            "reconstructions": str(self.reconstructions),
-        }
+        return {"verified": self.source, "verified_sha256": sha256_bytes(content), **self.views.options}
 
     def splits(self, benchmark: BenchmarkDataset, config: Shots) -> tuple[str, ...]:
         """Return the splits that hold the samples.

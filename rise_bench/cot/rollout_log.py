@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from rise_bench.cot.row_log import read_at, read_rows
 from rise_bench.errors import DataError
@@ -36,9 +36,13 @@ class Rollout:
         groundedness: Groundedness of the chain of thought in nats; None without a judge.
         groundedness_worst_sentence: PMI of its worst sentence.
         groundedness_measure: Version of the measure; rollouts of version 0.1.0 have none, and `token_mean`.
-        paid: Reward with groundedness or length; None without a judge and without a length reward.
+        paid: Reward after the rules of view, groundedness and length; None if none of them applies.
         reward_blind: Eq. 1 with the reconstruction made without the images; None if there is none.
         lift: Reward minus that of a reconstruction beside an empty chain of thought; None if there is none.
+        reward_selected: Reward by which the chain of thought was selected, before new reconstructions; None
+            if there are none.
+        reconstruction_blind: Response to the chain of thought alone; None if there is none.
+        view: `blind` if `reconstruction`, and with it reward and similarity, was made without the images.
         attempt: Start of the program that sampled it; a resumed run repeats the steps after its checkpoint.
     """
 
@@ -63,6 +67,9 @@ class Rollout:
     paid: float | None = None
     reward_blind: float | None = None
     lift: float | None = None
+    reward_selected: float | None = None
+    reconstruction_blind: str | None = None
+    view: Literal["picture", "blind"] = "picture"
     attempt: str = ""
 
     @property
@@ -84,6 +91,7 @@ class Rollout:
     def to_json(self) -> dict[str, Any]:
         """Return the row of the log, without fields that do not apply."""
         left_out = {"attempt", *(() if self.response is None else _LOOP_ONLY)}
+        left_out |= {"view"} if self.view == "picture" else set()
         return {
             name: value for name, value in asdict(self).items() if value is not None and name not in left_out
         }

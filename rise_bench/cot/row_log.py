@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from rise_bench.errors import DataError, of_os_error
 from rise_bench.scoring.response_text import response_text
 
-_TEXTS = ("cot", "reconstruction", "response")
+_TEXTS = ("cot", "reconstruction", "reconstruction_blind", "response")
 
 
 def next_attempt(*folders: Path | str) -> str:

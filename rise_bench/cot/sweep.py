@@ -30,6 +30,9 @@ from rise_bench.models.sampler import SampleError, Sampler
 
 _SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", REFUSED_FOLDER
 
+#: Beginning of the names of folders with new reconstructions from selected texts.
+RESCORED = "rescored-"
+
 
 @dataclass(slots=True)
 class Swept:
@@ -165,7 +168,8 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
             raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
         for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):
             path.unlink(missing_ok=True)
-        for path in (folder / _REFUSED, folder / ENGINE_FOLDER, *folder.glob("judged-*")):
+        folders = (folder / _REFUSED, folder / ENGINE_FOLDER)
+        for path in (*folders, *folder.glob("judged-*"), *folder.glob(f"{RESCORED}*")):
             shutil.rmtree(path, ignore_errors=True)
     if replaces:
         atomic_write_text(folder / _REPLACES, replaces)

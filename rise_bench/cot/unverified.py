@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.kinds import kind_of
-from rise_bench.cot.dataset import GROUNDED, cot_features
+from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, cot_features
 from rise_bench.data.card import joined_card
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import UNVERIFIED, FileEntry, Manifest, write_manifest
@@ -104,7 +104,8 @@ def _write(
 def _rows(
     benchmark: BenchmarkDataset, told: Mapping[str, str], provenance: str, leaks: list[bool]
 ) -> Iterator[dict[str, Any]]:
-    unknown = dict.fromkeys(("reward", "similarity", "prior_score", "format_ok", "group_rewards", *GROUNDED))
+    names = ("reward", "similarity", "prior_score", "format_ok", "group_rewards")
+    unknown = dict.fromkeys((*names, SELECTED, *GROUNDED, *VIEWS))
     for row in benchmark.rows(_SPLIT):
         if (cot := told.get(row["id"])) is None:
             continue

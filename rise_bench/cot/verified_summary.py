@@ -4,9 +4,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots
+from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, open_cots
 
-_MEANS = ("reward", "similarity", "prior_score", *VIEWS, *GROUNDED)
+_MEANS = ("reward", SELECTED, "similarity", "prior_score", *VIEWS, *GROUNDED)
 _SHARES = ("leak_numbers", "leak_strict", "format_ok")
 
 

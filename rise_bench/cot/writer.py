@@ -11,7 +11,7 @@ from typing import Any
 
 from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS, fit_baselines, similarity
-from rise_bench.cot.dataset import GROUNDED, VIEWS, cot_features
+from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, cot_features
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.data.card import joined_card
 from rise_bench.data.dataset import BenchmarkDataset
@@ -40,8 +40,9 @@ class CotPlan:
         splits: Splits of the rows.
         grounded: Groundedness of the chain of thought and of its worst sentence by sample id.
         judge: The judge's description of itself, for the provenance.
-        verified: Whether the chains of thought were written elsewhere.
         options: Further options for the manifest.
+        verified: Whether the chains of thought were written elsewhere.
+        reconstructions: New reconstructions of each row, whose mean is its reward; 0 if there are none.
     """
 
     benchmark: BenchmarkDataset
@@ -56,6 +57,7 @@ class CotPlan:
     judge: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     verified: bool = False
+    reconstructions: int = 0
 
 
 def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -113,7 +115,7 @@ def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tu
         for row in plan.benchmark.rows(split, plan.config):
             if (group := chosen.get(row["id"])) is None:
                 continue
-            rollout = group.read()
+            rollout = group.read_rescored()
             gold = row_to_gold(plan.benchmark.spec, row)
             kept = (
                 "cot",
@@ -134,6 +136,7 @@ def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tu
                 | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
                 | {
                     "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
+                    SELECTED: None if plan.verified else group.reward_selected,
                     "group_rewards": group.rewards,
                     "provenance": json.dumps(provenance, sort_keys=True, ensure_ascii=False),
                 }
@@ -220,6 +223,9 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
         groundedness=fmean(grounded) if grounded else None,
         judge=plan.judge["model"] if grounded else "",
         mean_reward=fmean(group.reward for group in plan.best.values()),
+        reconstructions=plan.reconstructions,
+        mean_selected=fmean(group.reward_selected for group in plan.best.values()),
+        views=set(manifest.options.get("views", "").split(",")),
         never_sampled=len(manifest.drops.get("never sampled", ())),
     )
     return joined_card(metadata, body, manifest)

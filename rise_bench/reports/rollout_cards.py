@@ -118,6 +118,16 @@ def _badges(rollout: Rollout, remarks: Sequence[Badge]) -> list[Badge]:
     badges: list[Badge] = [
         ("", f"reward {rollout.reward:.3f}"),
         ("", f"similarity {rollout.similarity:.3f}"),
+        *((("", "reconstructed without the picture"),) if rollout.view == "blind" else ()),
+        *(
+            ("", f"{title} {value:.3f}")
+            for title, value in (
+                ("when selected", rollout.reward_selected),
+                ("without the picture", rollout.reward_blind if rollout.view == "picture" else None),
+                ("lift", rollout.lift),
+            )
+            if value is not None
+        ),
         *remarks,
     ]
     badges.append(("good", "format ok") if rollout.format_ok else ("bad", "format wrong"))

@@ -23,6 +23,7 @@ from rise_bench.scoring.response import Reading, caption_format_ok, read_respons
 LeakRule = Literal["numbers", "strict"]
 ResponseForm = Literal["think", "caption"]
 GroundedRule = Literal["none", "gate", "multiply"]
+RewardView = Literal["picture", "blind", "both"]
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MARKUP = re.compile(
@@ -54,6 +55,8 @@ class RewardRule:
         grounded_scale: Width in nats, above 0; `multiply` only.
         grounded_swaps: Number of other images that a CoT is compared on, at most.
         grounded_measure: Version of the measure; `token_mean` is that of runs by version 0.1.0.
+        view: Reconstruction that eq. 1 scores: `picture`, the paper's, beside the images; `blind`, from the
+            CoT alone; `both`, the smaller of the two rewards.
 
     Raises:
         ConfigError: `grounded_scale` is not above 0, `grounded_swaps` below 1, or `format_bonus` below 0, not
@@ -74,6 +77,7 @@ class RewardRule:
     grounded_scale: float = 1.0
     grounded_swaps: int = SWAPS
     grounded_measure: GroundedMeasure = MEASURE
+    view: RewardView = "picture"
 
     def __post_init__(self) -> None:
         if not 0 <= self.format_bonus < math.inf:
@@ -154,6 +158,22 @@ def grounded_factor(groundedness: float, rule: RewardRule) -> float:
     if rule.grounded == "multiply":
         return min(1.0, max(0.0, above / rule.grounded_scale))
     return 1.0 if rule.grounded == "none" or above >= 0 else 0.0
+
+
+def viewed_reward(view: RewardView, reward: float, reward_blind: float) -> float:
+    """Return the reward of a chain of thought in a view.
+
+    Args:
+        view: The view.
+        reward: Reward of a reconstruction beside the images.
+        reward_blind: Reward of a reconstruction from the chain of thought alone.
+
+    >>> viewed_reward("both", 0.75, 0.5)
+    0.5
+    """
+    if view == "both":
+        return min(reward, reward_blind)
+    return reward if view == "picture" else reward_blind
 
 
 def cot_format_ok(cot: str) -> bool:

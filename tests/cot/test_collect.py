@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share

@@ -8,10 +8,13 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.cost import Prices, count_tokens, sweep_cost
 from rise_bench.cot.share import Share
+from rise_bench.cot.views import Views
 from rise_bench.errors import ConfigError
+from rise_bench.scoring.rewards import RewardRule
 
 from ..support.drawn_data import write_drawn
 from .test_collect import Model
@@ -51,6 +54,29 @@ def test_the_sweep_asks_what_the_dry_run_counted(benchmark, tmp_path):
     assert counted.requests == model.requests == 5 * (1 + 3)
     assert counted.text_tokens - 12 * model.requests == model.text_tokens
     assert counted.cot_tokens == count_tokens(COT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rescoring": Views(8)},
+        {"rescoring": Views(2, blind=True, lift=True)},
+        {"settings": LoopSettings(samples=3, rule=RewardRule(view="both"))},
+    ],
+)
+def test_new_reconstructions_and_views_are_counted(benchmark, tmp_path, changes):
+    model = Counting()
+    settings = changes.get("settings", LoopSettings(samples=3))
+    job = CollectJob(benchmark, "full", tmp_path / "cots", tmp_path / "log", settings, sampler=lambda: model)
+    collect(replace(job, model={"model": "counting"}, **changes), Share())
+    rows, rescoring = benchmark.rows("train"), changes.get("rescoring")
+    counted = sweep_cost(benchmark, settings, rows, rescoring=rescoring, known_cots=[COT])
+    assert counted.requests == model.requests > 5 * (1 + 3)
+    assert counted.text_tokens - 12 * model.requests == model.text_tokens
+    only = sweep_cost(
+        benchmark, settings, benchmark.rows("train"), rescoring=Views(8), swept=lambda uid: False
+    )
+    assert only.requests == 5 and only.input_tokens_at_most == 8 * only.input_tokens
 
 
 def test_prices_follow_from_the_tokens(benchmark):

@@ -10,7 +10,8 @@ import rise_bench
 from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.share import Share
 from rise_bench.errors import ConfigError

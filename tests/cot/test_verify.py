@@ -13,7 +13,8 @@ from rise_bench.annotations.kinds import render_gold, similarity
 from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots, require_columns
 from rise_bench.cot.given_cots import GivenCots, read_cots
 from rise_bench.cot.row_log import read_rows
@@ -67,8 +68,10 @@ def letters(cot):
 def job(benchmark, scripted, tmp_path):
     def make(texts, model=scripted, **changes):
         given = GivenCots(texts, "cots.jsonl")
-        of_given = {name: changes.pop(name) for name in list(changes) if name in given.__dataclass_fields__}
-        given = replace(given, **of_given)
+        views = {
+            name: changes.pop(name) for name in list(changes) if name in given.views.__dataclass_fields__
+        }
+        given = replace(given, views=replace(given.views, **views))
         base = CollectJob(
             benchmark, "full", tmp_path / "out", tmp_path / "out.rollouts", LoopSettings(samples=1),
             given.splits(benchmark, "full"), sampler=lambda: model, model={"model": "scripted"},

@@ -193,6 +193,29 @@ def test_what_a_swept_row_says_of_its_sampling_is_what_was_done(make_config, gra
     assert texts and all(len(said) == 1 for said in texts.values())  # greedy: all are the likeliest
 
 
+def test_new_reconstructions_from_what_training_sampled_and_from_a_sweep_of_all(make_config, toy, graded):
+    """`graded` pays every pair of texts another reward, so that the best of four is lucky."""
+    config = make_config("grpo.steps=2", "run.save_steps=2")
+    run = RunFolder.create(config)
+    rise_cot.train(config, run)
+    trained = {located.row["id"] for located in read_rows([run.rollouts_dir])}
+    options = ("--judge", "none", "--reconstructions", 6, "--lift", "--json")
+    printed = json.loads(collect(run.path, "--no-sweep", *options).stdout)
+    rows = list(open_cots(run.path / "cots").rows())
+    assert {row["id"] for row in rows} == trained
+    assert all(row["reward_selected"] == max(row["group_rewards"]) for row in rows)
+    assert printed["reward"] == pytest.approx(sum(row["reward"] for row in rows) / len(rows))
+    assert printed["reward"] < printed["reward_selected"] and printed["lift"] is not None
+    collect(run.path, "--sweep-all", *options[:2], "--out", run.path / "all")
+    everything = list(open_cots(run.path / "all").rows())
+    assert len(everything) == len(toy.golds)
+    assert {json.loads(row["provenance"])["step"] for row in everything} == {2}
+    swept = {located.row["cot"] for located in read_rows([run.path / "all.rollouts"])}
+    assert all(row["cot"] in swept and row["reward"] == row["reward_selected"] for row in everything)
+    with pytest.raises(ConfigError, match="contradict"):
+        collect(run.path, "--sweep-all", "--no-sweep")
+
+
 def start(rank, tiny, built, out):
     environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2"}
     options = [*short(tiny, built), "--batch-rows", 1, "--max-cot-length", 60, "--out", out, "--json"]

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share

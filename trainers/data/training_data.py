@@ -121,7 +121,10 @@ def _texts(config: TrainConfig) -> dict[str, str]:
     data = config.data
     high = data.cot_subset == "high"
     texts = find_cots(getattr(data, config.declared_stage.cots)).texts(
-        min_reward=data.tau if high else None, min_groundedness=data.min_groundedness
+        min_reward=data.tau if high else None,
+        min_groundedness=data.min_groundedness,
+        min_reward_blind=data.min_reward_blind,
+        min_lift=data.min_lift,
     )
     if not data.cot_rows:
         return texts

@@ -8,7 +8,7 @@ from rise_bench.catalog.plugins import load_component
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.cot.collect import CollectJob
+    from rise_bench.cot.collect_job import CollectJob
     from rise_bench.models.sampler import Sampling
 
 
@@ -28,7 +28,7 @@ def _plan(
 ) -> tuple["CollectJob", "Sampling"]:
     """The job without its sampler, and how tokens are drawn."""
     from rise_bench.cot.closed_loop import LoopSettings
-    from rise_bench.cot.collect import CollectJob
+    from rise_bench.cot.collect_job import CollectJob
     from rise_bench.files.paths import cache_folder
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.sampler import Sampling
@@ -42,6 +42,8 @@ def _plan(
         rule = replace(config.loop.rule, grounded="none")  # rows are compared by eq. 1
         settings = replace(config.loop, rule=rule, step=config.grpo.steps)
     stated = {name: asked.pop(name) for name in ("unit", "max_pixels") if name in asked}
+    if view := asked.pop("view", None):
+        settings = replace(settings, rule=replace(settings.rule, view=view))
     settings = replace(settings, answer_format=replace(settings.answer_format, **stated), **asked)
     name = benchmark or (config.data.benchmark if config else "")
     if not name:
@@ -73,8 +75,12 @@ def _provenance_of(config: Any) -> dict[str, Any]:
         "samples": config.grpo.num_generations,
         "seed": config.seed,
         "versions": load_component("trainers", "runs.provenance").versions(),
-        **({"policy_reward": asdict(config.reward)} if config.reward.grounded != "none" else {}),
+        **({"policy_reward": asdict(config.reward)} if _differs_from_eq1(config.reward) else {}),
     }
+
+
+def _differs_from_eq1(rule: Any) -> bool:
+    return rule.grounded != "none" or rule.view != "picture"
 
 
 def _final_model(run: Path | None) -> str:

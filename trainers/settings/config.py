@@ -76,6 +76,8 @@ class DataConfig:
     cot_subset: Literal["high", "all"] = "high"  #: D_RISE^high (reward >= tau) or all of D_RISE
     tau: Number = 0.75
     min_groundedness: Number | None = None  #: smallest groundedness of a CoT, in nats
+    min_reward_blind: Number | None = None  #: smallest blind reward of a CoT
+    min_lift: Number | None = None  #: smallest lift of a CoT
     cot_rows: int = 0  #: chains of thought of the SFT phase, drawn by the seed; 0 takes all
     grpo_samples: Literal["all", "rest"] = "all"  #: rest leaves out those of the SFT phase
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves

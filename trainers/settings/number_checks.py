@@ -20,7 +20,7 @@ _POSITIVE = {
 
 
 #: Settings of any sign.
-_SIGNED = {"min_groundedness", "tau"}
+_SIGNED = {"min_groundedness", "min_reward_blind", "min_lift", "tau"}
 
 
 def check_numbers(config: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.cot.dataset import GROUNDED, VIEWS, CotDataset, cot_features, open_cots
+from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, CotDataset, cot_features, open_cots
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, row_image
 from rise_bench.data.dataset import parquet_row, parquet_rows
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
@@ -16,7 +16,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.prompts.templates import task_sentence
 from rise_bench.scoring.rewards import read_stated
 
-_SCORES = ("reward", "similarity", "prior_score", *GROUNDED, *VIEWS)
+_SCORES = ("reward", SELECTED, "similarity", "prior_score", *GROUNDED, *VIEWS)
 
 
 class Source(Protocol):

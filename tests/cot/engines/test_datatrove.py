@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from rise_bench.cli import app
 from rise_bench.cot.closed_loop import LoopSettings
-from rise_bench.cot.collect import CollectJob, collect
+from rise_bench.cot.collect import collect
+from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.engines.failures import failure_of
 from rise_bench.cot.engines.run import run_engine
