@@ -8,6 +8,9 @@ rollout is logged by the rank that sampled it; `rise-bench collect RUN` makes th
 
 With `reward.grounded=gate` or `multiply` the frozen base model, which never sees the annotation, judges
 whether each chain of thought is about its picture, and the policy is paid accordingly (docs/groundedness.md).
+
+With `reward.view=blind` the annotation is reconstructed from the chain of thought alone, with `both` also
+beside the image, and the smaller reward counts (docs/decisions/blind_verification.md).
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ def build(
     start = start or source
     golds = {gold.id: gold for gold in data.golds}
     loop = ClosedLoop(data.spec, config.loop)
-    rows = rows_per_rollout(config.grpo.gradient)
+    rows = rows_per_rollout(config.grpo.gradient, config.reward.view)
     processor = load_processor(config.model, source)
     arguments: Any = GRPOConfig(**grpo_arguments(config, run, processor, rows_per_rollout=rows))
     log = RowLog(run.rollouts_dir, arguments.process_index, attempt=attempt_name(run.rollouts_dir))

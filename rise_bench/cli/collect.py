@@ -56,7 +56,7 @@ def collect(
         bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
     ] = False,
     sweep_all: Annotated[
-        bool, typer.Option("--sweep-all", help="Sample every sample anew; leave out what training sampled.")
+        bool, typer.Option("--sweep-all", help="Sample all samples; leave out what training sampled.")
     ] = False,
     reconstructions: Annotated[
         int | None,
@@ -169,6 +169,7 @@ def collect(
     job = replace(job, splits=_checked_splits(job, splits))
     job = replace(job, overwrite=overwrite, keep_rollouts=keep_rollouts, only=_high_ids(only_high_of))
     if reconstructions or blind or lift:
+        blind |= job.settings.rule.view != "picture"
         job = replace(job, rescoring=Views(reconstructions or 1, blind, lift))
     job = replace(job, sweeps=not no_sweep, train_log=None if sweep_all else job.train_log)
     _check_view(job, config)

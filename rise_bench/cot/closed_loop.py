@@ -90,6 +90,8 @@ class ClosedLoop:
             unseen = self._verdict(gold, cot, blind, grounded)
             known |= {"reward_blind": unseen.reward, "reconstruction_blind": blind}
             known["paid"] = viewed_reward(self.settings.rule.view, verdict.paid, unseen.paid)
+            if self.settings.rule.view == "both" and verdict.reason == "ok":
+                verdict = replace(verdict, reason=unseen.reason)
         if grounded is not None:
             known["groundedness"], known["groundedness_worst_sentence"] = grounded.score, grounded.worst
             known["groundedness_measure"] = MEASURE

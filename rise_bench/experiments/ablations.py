@@ -8,7 +8,7 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import sweep_base, train
 from rise_bench.experiments.jobs import Job
-from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, then_r1
+from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, then_r1, viewed
 
 
 def _r1(
@@ -106,6 +106,7 @@ ABLATIONS: dict[str, Method] = {
         "grounded: reward only, multiplied", "rise_r1_multiplied", reward="multiply", select=False
     ),
     "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
+    "rise_both": viewed("RISE, with and without the picture", "rise_r1_both", "both"),
     "grounded_as_rise": grounded(
         "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
     ),
@@ -143,7 +144,8 @@ ABLATIONS: dict[str, Method] = {
 }
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
-`rise_as_grounded` is the reverse; `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
+`rise_as_grounded` is the reverse; `rise_both` pays the smaller of the rewards with and without the picture
+(`rise_blind` the latter alone); `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
 is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
 `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;

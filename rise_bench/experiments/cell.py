@@ -89,6 +89,7 @@ class Method:
         cots: Returns the CoT dataset of its SFT phase; None without SFT on chains of thought.
         tau: Smallest reward of its chains of thought; None takes all.
         min_groundedness: Smallest groundedness of its chains of thought, in nats; None takes all.
+        min_reward_blind: Smallest blind reward of its chains of thought; None takes all.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
         share_of_steps: Its share of the budget.
         tuned_as: Method with its settings, if not itself or, for an ablation, RISE.
@@ -102,6 +103,7 @@ class Method:
     cots: Callable[[Cell], Path] | None = None
     tau: float | None = None
     min_groundedness: float | None = None
+    min_reward_blind: float | None = None
     teacher_counts: bool = True
     share_of_steps: float = 1.0
     tuned_as: str = ""

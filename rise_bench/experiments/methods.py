@@ -12,7 +12,7 @@ from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.commands import drawn_cots, evaluate, sweep_base, train
 from rise_bench.experiments.jobs import Job
-from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft
+from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft, viewed
 
 
 def find_method(name: str) -> Method:
@@ -81,6 +81,7 @@ METHODS: dict[str, Method] = {
         tau=TAU,
     ),
     "rise_grounded": grounded("RISE grounded", "rise_r1_grounded", reward="gate", select=True),
+    "rise_blind": viewed("RISE blind", "rise_r1_blind", "blind"),
     "rise_sft": Method(
         "RISE without RFT",
         rise_sft,

@@ -6,16 +6,23 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
+from rise_bench.scoring.rewards import RewardView
 
 #: Threshold of groundedness, in nats: refuses one in twenty true texts about moods (docs/groundedness.md).
 MIN_GROUNDEDNESS = 0.7
+
+
+#: New reconstructions from each chain of thought that is verified in another view.
+RECONSTRUCTIONS = 4
 
 
 #: Phase of RISE-CoT.
 RISE_COT: tuple[str, Section] = ("rise_cot", "grpo")
 
 
-def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -> list[Job]:
+def rise_cot(
+    cell: Cell, name: str = "", *settings: str, select: bool = False, options: tuple[str, ...] = ()
+) -> list[Job]:
     """Return the jobs that make the chains of thought.
 
     Args:
@@ -23,12 +30,13 @@ def rise_cot(cell: Cell, name: str = "", *settings: str, select: bool = False) -
         name: Suffix of the names of jobs with `settings`.
         settings: Settings after the recipe's.
         select: Keep only grounded chains of thought, in the folder `selected` of the run.
+        options: Options of collecting.
     """
     run = f"rise_cot{name}"
     training = train(cell, "rise_cot", settings=settings, run=run)
     if not select:
-        return [training, collect(cell, training, run)]
-    options = ("--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
+        return [training, collect(cell, training, run, options=options)]
+    options = (*options, "--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
     return [training, collect(cell, training, run, folder="selected", options=options)]
 
 
@@ -68,6 +76,38 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
         cots=cots,
         tau=TAU,
         min_groundedness=MIN_GROUNDEDNESS if select else None,
+    )
+
+
+def viewed(title: str, run: str, view: RewardView) -> Method:
+    """Return RISE whose chains of thought are verified in another view.
+
+    RISE-CoT is paid in the view, and its rollouts are selected by it. The selected chains of thought are
+    scored by new reconstructions with and without the picture; both rewards of those to train on are at
+    least tau.
+
+    Args:
+        title: Name in tables.
+        run: Name of its RISE-R1.
+        view: View of the reconstructions, see `RewardRule.view`.
+    """
+    name, options = f"_{view}", ("--reconstructions", str(RECONSTRUCTIONS))
+
+    def cots(cell: Cell) -> Path:
+        return cell.run(f"rise_cot{name}") / "cots"
+
+    def trainings(cell: Cell) -> list[Job]:
+        before = rise_cot(cell, name, f"reward.view={view}", options=options)
+        return then_r1(cell, before, cots(cell), f"data.min_reward_blind={TAU}", run=run)
+
+    return Method(
+        title,
+        trainings,
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
+        cots=cots,
+        tau=TAU,
+        min_reward_blind=TAU,
     )
 
 

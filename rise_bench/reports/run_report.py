@@ -47,6 +47,12 @@ class Panel:
 
 PANELS = (
     Panel("Reward", "mean over the rollouts of a step", {"reward": "reward"}, share=True),
+    Panel(
+        "Reward of eq. 1",
+        "by what the annotation is reconstructed from",
+        {"reward_eq1": "beside the picture", "reward_blind": "without the picture"},
+        share=True,
+    ),
     Panel("Similarity", "to the truth, whatever leak and format", {"similarity": "similarity"}, share=True),
     Panel("Format rate", "share of rollouts in the asked form", {"format_ok": "format ok"}, share=True),
     Panel(

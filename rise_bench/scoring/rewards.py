@@ -25,6 +25,13 @@ ResponseForm = Literal["think", "caption"]
 GroundedRule = Literal["none", "gate", "multiply"]
 RewardView = Literal["picture", "blind", "both"]
 
+#: Reconstructions of a rollout in each view: whether the model sees the images.
+RECONSTRUCTIONS: dict[RewardView, tuple[bool, ...]] = {
+    "picture": (True,),
+    "blind": (False,),
+    "both": (True, False),
+}
+
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MARKUP = re.compile(
     r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}:]{0,200}+:[^{}]{0,400}+\}", re.IGNORECASE

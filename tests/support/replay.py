@@ -21,7 +21,7 @@ def place(trainer, rows):
 def fixed_single_turn(trainer, prompt_ids, images, multimodal, generations, **_):
     tokenizer = trainer.processing_class.tokenizer
     allowed = range(len(tokenizer) - 20)  # special tokens come last
-    segment = "cot" if generations > 1 else "reconstruction"
+    segment = "cot" if generations > 1 else "reconstruction" if images else "blind"
     completions = []
     for row in place(trainer, len(prompt_ids)):
         draw = random.Random(f"{trainer.state.global_step} {segment} {row}")

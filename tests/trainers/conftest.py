@@ -133,6 +133,7 @@ def build_loop(
     *,
     family="qwen2_vl",
     gradient="both",
+    view="picture",
     generations=4,
     model=None,
     kind=None,
@@ -151,10 +152,10 @@ def build_loop(
     from rise_bench.trainers.settings.config import ModelConfig
 
     golds = {gold.id: gold for gold in toy.golds}
-    rows = rows_per_rollout(gradient)
+    rows = rows_per_rollout(gradient, view)
     source = str(model or tiny(family))
     pixels = ModelConfig(name=source, max_pixels=28 * 28 * 16, min_pixels=28 * 28 * 2)
-    rule = RewardRule(format_term=False)
+    rule = RewardRule(format_term=False, view=view)
     loop = ClosedLoop(toy.spec, LoopSettings(4, 10, 6, pixels.answer_format, rule))
     processor = load_processor(pixels)
     settings = {

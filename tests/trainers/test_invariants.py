@@ -105,6 +105,14 @@ def test_one_process_is_two_even_with_a_group_spread_over_both(trained, whole_ba
     assert_same(whole_batch, trained("two", "grpo.rollouts_per_device=4", processes=2), base)
 
 
+def test_one_process_is_two_with_reconstructions_without_the_picture(trained, base):
+    """Three rows a rollout, of which one has no picture."""
+    whole = trained("whole_both", "grpo.rollouts_per_device=8", "reward.view=both")
+    two = trained("two_both", "grpo.rollouts_per_device=4", "reward.view=both", processes=2)
+    assert_same(whole, two, base)
+    assert all(row["paid"] == min(row["reward"], row["reward_blind"]) for row in whole[1])
+
+
 @pytest.mark.slow
 def test_zero3_is_ddp(trained, base, zero3_environment, tmp_path):
     layout = ("grpo.rollouts_per_device=4", "compute.accelerate=zero3", "run.save_steps=3")

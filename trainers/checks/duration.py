@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from rise_bench.catalog.stages import Phase
+from rise_bench.scoring.rewards import RECONSTRUCTIONS
 from rise_bench.trainers.checks.memory import completion_length, rows_per_device
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -45,10 +46,11 @@ def guessed_hours(config: TrainConfig, phase: Phase, model: Any, *, prompt_token
         sampled = config.grpo.rollouts_per_device * optim.gradient_accumulation_steps
         layers = model.config.get_text_config().num_hidden_layers
         read = max(layers * _LAYER_SECONDS, parameters * 2 / _BYTES_A_SECOND[device])
-        pair = config.declared_stage.is_closed_loop
-        tokens = config.grpo.max_cot_length + config.grpo.max_reconstruction_length if pair else length
+        again = len(RECONSTRUCTIONS[config.reward.view]) if config.declared_stage.is_closed_loop else 0
+        loop_length = config.grpo.max_cot_length + again * config.grpo.max_reconstruction_length
+        tokens = loop_length if again else length
         a_token = max(read, sampled * 2 * parameters / speed)
-        prefill = sampled * prompt_tokens * 2 * parameters / speed * (2 if pair else 1)
+        prefill = sampled * prompt_tokens * 2 * parameters / speed * (1 + again)
         seconds += (tokens * a_token + prefill) / config.grpo.num_iterations
     return seconds * optim.steps / 3600
 

@@ -14,6 +14,7 @@ from typing import Any
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import supported_model
+from rise_bench.scoring.rewards import RECONSTRUCTIONS
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
 
 SHARDED = {"zero2": 2, "zero3": 3, "multi_node": 3}
@@ -128,8 +129,10 @@ def rows_per_device(config: TrainConfig, phase: Phase) -> int:
     """Rows of one forward and backward pass on a device."""
     if phase == "sft":
         return config.sft.rows_per_device
-    pairs = config.declared_stage.is_closed_loop and config.grpo.gradient == "both"
-    return config.grpo.rollouts_per_device * (2 if pairs else 1)
+    reconstructions = 0
+    if config.declared_stage.is_closed_loop and config.grpo.gradient == "both":
+        reconstructions = len(RECONSTRUCTIONS[config.reward.view])
+    return config.grpo.rollouts_per_device * (1 + reconstructions)
 
 
 def _layer_width(text: Any) -> int:

@@ -11,6 +11,9 @@ that of pi(R, A' | I, A), eq. 7 of the paper; with `gradient="cot"` the reconstr
 trained on. The reconstruction starts from a fresh prompt that holds the image and the CoT, never the
 annotation. TRL rebuilds the image inputs of the forward from the prompts of the dataset, so `_generate`
 writes the reconstruction prompts back into the caller's list.
+
+With `reward.view=blind` the prompt of the reconstruction holds the CoT alone. With `both` a rollout has two
+reconstructions, one beside the image and one without, and so three rows with one reward.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any, Literal, TypeVar
 
 from rise_bench.annotations.base import Gold
 from rise_bench.cot.closed_loop import ClosedLoop
+from rise_bench.scoring.rewards import RECONSTRUCTIONS, RewardView
 from rise_bench.trainers.phases.resuming import ResumableGRPOTrainer
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # else TRL warns of `rollout_func` at every start
@@ -34,9 +38,9 @@ Messages = list[dict[str, Any]]
 Gradient = Literal["both", "cot"]
 
 
-def rows_per_rollout(gradient: Gradient) -> int:
+def rows_per_rollout(gradient: Gradient, view: RewardView = "picture") -> int:
     """Rows that a rollout takes in TRL's batches; `num_generations` is this times G."""
-    return 2 if gradient == "both" else 1
+    return 1 + len(RECONSTRUCTIONS[view]) if gradient == "both" else 1
 
 
 class ClosedLoopTrainer(ResumableGRPOTrainer):
@@ -52,56 +56,79 @@ class ClosedLoopTrainer(ResumableGRPOTrainer):
         Args:
             loop: The closed loop.
             golds: Ground truth by sample id.
-            gradient: Train `both` segments, or the `cot` only.
+            gradient: Train CoT and reconstructions (`both`), or the `cot` only.
             arguments: Those of `ResumableGRPOTrainer`, except `rollout_func`. The reward function receives
-                the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and `reconstruction_tokens`;
-                a pair must get one reward.
+                the columns of the dataset, `cot`, `reconstruction`, `cot_tokens` and `reconstruction_tokens`,
+                and `reconstruction_blind` if the view is `both`; the rows of a rollout must get one reward.
         """
         self.loop, self.golds, self.gradient = loop, golds, gradient
-        self._reconstruction_prompts: list[Messages] = []
+        self._reconstruction_prompts: list[list[Messages]] = []
         rollout: Any = _rollout
         super().__init__(rollout_func=rollout, **arguments)
 
     def _generate(self, prompts: list[Messages]) -> Any:
-        output = super()._generate(prompts)
+        *output, images, tool_images = super()._generate(prompts)
         if self.gradient == "both":
-            prompts[1::2] = self._reconstruction_prompts
-        return output
+            segments = self._reconstruction_prompts
+            for place, segment in enumerate(segments, start=1):
+                prompts[place :: 1 + len(segments)] = segment
+            if self.loop.settings.rule.view != "picture":  # else each row has the images of the dataset
+                images = [[part["image"] for part in _images(prompt)] for prompt in prompts]
+        return (*output, images, tool_images)
 
 
-def reconstruction_prompt(cot_prompt: Messages, text: str) -> Messages:
-    """A fresh prompt with the image of a CoT prompt; its texts, which hold the annotation, are not kept."""
-    images = [part for message in cot_prompt for part in message["content"] if part["type"] == "image"]
+def reconstruction_prompt(cot_prompt: Messages, text: str, *, shown: bool = True) -> Messages:
+    """A fresh prompt without the texts of a CoT prompt, which hold the annotation, and with its image."""
+    images = _images(cot_prompt) if shown else []
     return [{"role": "user", "content": [*images, {"type": "text", "text": text}]}]
+
+
+def _images(prompt: Messages) -> list[dict[str, Any]]:
+    return [part for message in prompt for part in message["content"] if part["type"] == "image"]
 
 
 def _rollout(prompts: list[Messages], trainer: Any) -> dict[str, Any]:
     """Sample CoTs, then reconstructions, for the rows of this process; every rank does both."""
     loop: ClosedLoop = trainer.loop
-    rows = rows_per_rollout(trainer.gradient)
+    view = loop.settings.rule.view
+    rows = rows_per_rollout(trainer.gradient, view)
     generations = trainer.num_generations if trainer.model.training else trainer.num_generations_eval
     asked = prompts[::rows]
     first = _sample(trainer, asked, generations // rows, loop.settings.max_cot_length)
     cots = first.texts(trainer)
-    trainer._reconstruction_prompts = [
-        reconstruction_prompt(prompt, loop.reconstruct_text(trainer.golds[prompt[-1]["id"]], cot))
+    texts = [
+        loop.reconstruct_text(trainer.golds[prompt[-1]["id"]], cot)
         for prompt, cot in zip(asked, cots, strict=True)
     ]
-    second = _sample(trainer, trainer._reconstruction_prompts, 1, loop.settings.max_reconstruction_length)
+    trainer._reconstruction_prompts = [
+        [reconstruction_prompt(prompt, text, shown=shown) for prompt, text in zip(asked, texts, strict=True)]
+        for shown in RECONSTRUCTIONS[view]
+    ]
+    again = [
+        _sample(trainer, segment, 1, loop.settings.max_reconstruction_length)
+        for segment in trainer._reconstruction_prompts
+    ]
+    segments = [first, *again]
 
-    def per_row(left: Sequence[T], right: Sequence[T]) -> list[T]:
-        return list(chain.from_iterable(zip(left, right, strict=True))) if rows == 2 else list(left)
+    def per_row(parts: Sequence[Sequence[T]]) -> list[T]:
+        """One of each part for each rollout; the first part alone if only CoTs are trained."""
+        return list(chain.from_iterable(zip(*parts[:rows], strict=True)))
 
-    answers = second.texts(trainer)
-    lengths, other_lengths = [len(c) for c in first.completion_ids], [len(c) for c in second.completion_ids]
+    def repeated(values: Sequence[T]) -> list[T]:
+        return [value for value in values for _ in range(rows)]
+
+    blind = {"reconstruction_blind": repeated(again[1].texts(trainer))} if view == "both" else {}
     return {
-        "prompt_ids": per_row(first.prompt_ids, second.prompt_ids),
-        "completion_ids": per_row(first.completion_ids, second.completion_ids),
-        "logprobs": None if first.logprobs is None else per_row(first.logprobs, second.logprobs or []),
-        "cot": per_row(cots, cots),
-        "reconstruction": per_row(answers, answers),
-        "cot_tokens": per_row(lengths, lengths),
-        "reconstruction_tokens": per_row(other_lengths, other_lengths),
+        "prompt_ids": per_row([segment.prompt_ids for segment in segments]),
+        "completion_ids": per_row([segment.completion_ids for segment in segments]),
+        "logprobs": None
+        if first.logprobs is None
+        else per_row([segment.logprobs or [] for segment in segments]),
+        "cot": repeated(cots),
+        "reconstruction": repeated(again[0].texts(trainer)),
+        "cot_tokens": repeated([len(ids) for ids in first.completion_ids]),
+        "reconstruction_tokens": repeated([len(ids) for ids in again[0].completion_ids]),
+        **blind,
     }
 
 

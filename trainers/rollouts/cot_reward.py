@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.cot.closed_loop import ClosedLoop
 from rise_bench.cot.row_log import RowLog
 from rise_bench.scoring.groundedness import Grounded
+from rise_bench.scoring.rewards import RewardView
 from rise_bench.trainers.checks.first_rollouts import READABLE, FirstRollouts
 from rise_bench.trainers.rollouts.group_judge import GroupJudge
 
@@ -24,6 +26,11 @@ _JUDGED_MEANS = {
     "groundedness": "groundedness",
     "groundedness_worst_sentence": "groundedness_worst_sentence",
     "reward": "reward_eq1",
+}
+_VIEWED_MEANS: dict[RewardView, dict[str, str]] = {
+    "picture": {},
+    "blind": {"reward_blind": "reward_blind"},
+    "both": {"reward": "reward_eq1", "reward_blind": "reward_blind"},
 }
 
 
@@ -51,9 +58,11 @@ class CotReward:
         reconstruction: list[str],
         trainer_state: Any,
         log_metric: Callable[[str, float], None],
+        reconstruction_blind: list[str] | None = None,
         **columns: Any,
     ) -> list[float]:
-        """Reward of each row; the two rows of a rollout get the same, and each rollout is judged once."""
+        """Reward of each row; the rows of a rollout get the same, and each rollout is judged once."""
+        view = self._loop.settings.rule.view
         first = range(0, len(cot), self._rows)
         ids, step = columns["id"], trainer_state.global_step
         scores: list[Grounded | None] = [None] * len(first)
@@ -64,6 +73,7 @@ class CotReward:
                 self._golds[ids[i]],
                 cot[i],
                 reconstruction[i],
+                blind=reconstruction_blind[i] if reconstruction_blind else None,
                 grounded=score,
                 step=step,
                 group=columns["copy"][i],
@@ -72,9 +82,12 @@ class CotReward:
             )
             for i, score in zip(first, scores, strict=True)
         ]
+        if view == "blind":
+            rollouts = [replace(rollout, view="blind", reward_blind=rollout.reward) for rollout in rollouts]
         self._log.append(rollout.to_json() for rollout in rollouts)
         self._first.see(rollouts)
-        for field, metric in (_MEANS | (_JUDGED_MEANS if self._judge else {})).items():
+        means = _MEANS | (_JUDGED_MEANS if self._judge else {}) | _VIEWED_MEANS[view]
+        for field, metric in means.items():
             log_metric(metric, _mean(getattr(rollout, field) for rollout in rollouts))
         log_metric(READABLE, _mean(rollout.reason == "ok" for rollout in rollouts))
         return [rollout.earned for rollout in rollouts for _ in range(self._rows)]

@@ -198,6 +198,11 @@ class TrainConfig:
             )
         if self.reward.grounded != "none":
             self._check_grounded()
+        if self.reward.view != "picture" and not self.declared_stage.is_closed_loop:
+            raise ConfigError(
+                f"reward.view = {self.reward.view}: {self.stage} pays by eq. 9, which has no reconstruction. "
+                "Set it for rise_cot only."
+            )
         if self.reward.format_bonus and self.declared_stage.is_closed_loop:
             raise ConfigError(
                 f"reward.format_bonus = {self.reward.format_bonus}: {self.stage} pays by eq. 1, which has no "

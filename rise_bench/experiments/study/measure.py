@@ -131,7 +131,11 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     if method.cots is None:
         return {}
     cots = open_cots(method.cots(cell))
-    thresholds = {"reward": method.tau, cots.threshold_column: method.min_groundedness}
+    thresholds = {
+        "reward": method.tau,
+        cots.threshold_column: method.min_groundedness,
+        "reward_blind": method.min_reward_blind,
+    }
     asked = {column: threshold for column, threshold in thresholds.items() if threshold is not None}
     rows = list(cots.rows(columns=["id", "cot", "leak_numbers", *asked]))
     kept = [
