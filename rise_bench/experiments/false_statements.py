@@ -5,8 +5,8 @@
 
 The first argument is the drawn benchmark (folder or name), the others are folders of rollout logs (a line for
 each range of optimiser steps), CoT datasets (all rows, `high`, and `high` with `--min-groundedness`), or
-samples files of evaluations (chains of thought of responses). For rows with groundedness it also prints how
-well that ranks true texts above false ones.
+samples files of evaluations (chains of thought of responses). It also prints how well the rewards that rows
+have (reward, reward_blind, lift), and groundedness, rank true texts above false ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rise_bench.cot.dataset import GROUNDED, open_cots
+from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
@@ -88,11 +88,7 @@ def rank_truth(
         true and false texts that the gate stops; empty if a side is empty.
     """
     judged = [row for row in rows if row.get("groundedness_worst_sentence") is not None]
-    checked = check_texts(((row["id"], row["cot"]) for row in judged), dataset, "train")
-    sides: tuple[list[Row], list[Row]] = ([], [])
-    for row, facts in zip(judged, checked, strict=True):
-        if facts:
-            sides[any(not fact.true for fact in facts)].append(row)
+    sides = _true_and_false(judged, dataset)
     if not all(sides):
         return {}
     result = {"texts": float(len(sides[0]) + len(sides[1])), "false_texts": float(len(sides[1]))}
@@ -102,6 +98,37 @@ def rank_truth(
         stopped = sum(row[column] < threshold for row in side)
         result[f"{name} texts stopped at {threshold:g}"] = stopped / len(side)
     return result
+
+
+def rank_truth_by_rewards(rows: Sequence[Row], dataset: BenchmarkDataset) -> dict[str, float]:
+    """Return how well rewards rank true texts above texts with a false statement.
+
+    Args:
+        rows: Rows with `id` and `cot`; of each reward, rows without it are left out.
+        dataset: Drawn benchmark of the rows (train split).
+
+    Returns:
+        AUROC by `reward`, `reward_blind` and `lift`, and the number of texts of each; a reward is absent if
+        either side has no text with it.
+    """
+    result = {}
+    both = _true_and_false(rows, dataset)
+    for name in ("reward", *VIEWS):
+        sides = [[row[name] for row in side if row.get(name) is not None] for side in both]
+        if all(sides):
+            result[f"auroc {name}"] = auroc(*sides)
+            result[f"texts with {name}"] = float(sum(map(len, sides)))
+    return result
+
+
+def _true_and_false(rows: Sequence[Row], dataset: BenchmarkDataset) -> tuple[list[Row], list[Row]]:
+    """Return the rows whose statements are all true, and those with a false one."""
+    checked = check_texts(((row["id"], row["cot"]) for row in rows), dataset, "train")
+    sides: tuple[list[Row], list[Row]] = ([], [])
+    for row, facts in zip(rows, checked, strict=True):
+        if facts:
+            sides[any(not fact.true for fact in facts)].append(row)
+    return sides
 
 
 def count_any(path: Path, dataset: BenchmarkDataset, **options: Any) -> Iterator[Stage]:
@@ -142,7 +169,8 @@ def main() -> None:
                 )
             sys.stdout.write(line + "\n")
         rows, column = _rows(path) if path.is_dir() else ([], "")
-        if ranked := rank_truth(rows, dataset, column=column, threshold=a.min_groundedness or 0.0):
+        judged = rank_truth(rows, dataset, column=column, threshold=a.min_groundedness or 0.0)
+        if ranked := rank_truth_by_rewards(rows, dataset) | judged:
             sys.stdout.write(json.dumps(ranked, indent=None if a.json else 1) + "\n")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from rise_bench.cot.row_log import RowLog
 from rise_bench.errors import DataError
-from rise_bench.experiments.false_statements import count_any, rank_truth
+from rise_bench.experiments.false_statements import count_any, rank_truth, rank_truth_by_rewards
 from rise_bench.synthetic.rows import truth_of
 
 from ..support.drawn_data import write_drawn
@@ -72,6 +72,21 @@ def test_groundedness_in_a_log_is_ranked_against_the_truth(moods):
     old = rank_truth(rows, moods, column="groundedness_worst_sentence")
     assert (old["true texts stopped at 0"], old["false texts stopped at 0"]) == (0.5, 0.5)
     assert rank_truth(rows[:2], moods) == {}
+
+
+def test_rewards_are_ranked_against_the_truth(moods):
+    row = next(moods.rows("train", columns=["id", "source_id"]))
+    scored = ((False, 0.9, 0.8), (False, 0.4, None), (True, 0.5, 0.1), (True, 0.9, None))
+    rows = [
+        {"id": row["id"], "cot": said(row, lie=lie), "reward": reward, "reward_blind": blind, "lift": None}
+        for lie, reward, blind in scored
+    ]
+    assert rank_truth_by_rewards([*rows, {"id": row["id"], "cot": "no statement"}], moods) == {
+        "auroc reward": 0.375,
+        "texts with reward": 4.0,
+        "auroc reward_blind": 1.0,
+        "texts with reward_blind": 2.0,
+    }
 
 
 def test_a_folder_without_rollouts_is_an_error(moods, tmp_path):

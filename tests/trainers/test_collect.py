@@ -17,6 +17,7 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
 from rise_bench.files.settings_record import same_settings
 from rise_bench.hub.find import find_cots
+from rise_bench.reports.run_report import render_report
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder
 
@@ -214,6 +215,25 @@ def test_new_reconstructions_from_what_training_sampled_and_from_a_sweep_of_all(
     assert all(row["cot"] in swept and row["reward"] == row["reward_selected"] for row in everything)
     with pytest.raises(ConfigError, match="contradict"):
         collect(run.path, "--sweep-all", "--no-sweep")
+
+
+def test_a_run_that_was_rewarded_without_the_picture_is_measured_beside_it(make_config, graded):
+    run = RunFolder.create(make_config("grpo.steps=1", "reward.view=blind"))
+    rise_cot.train(make_config("grpo.steps=1", "reward.view=blind"), run)
+    logged = [located.row for located in read_rows([run.rollouts_dir])]
+    assert all(row["view"] == "blind" and row["reward_blind"] == row["reward"] for row in logged)
+    options = (run.path, "--no-sweep", "--judge", "none")
+    with pytest.raises(ConfigError, match=r"reward\.view=blind.*pass --reconstructions"):
+        collect(*options)
+    collect(*options, "--reconstructions", 2)
+    (row,) = open_cots(run.path / "cots").rows()
+    assert row["reward_selected"] == max(r["reward_blind"] for r in logged)
+    assert row["reward_blind"] not in (None, row["reward_selected"]) and row["lift"] is None
+    manifest = open_cots(run.path / "cots").manifest
+    assert (manifest.options["select"], manifest.options["views"]) == ("blind", "picture,blind")
+    assert json.loads(row["provenance"])["policy_reward"]["view"] == "blind"
+    page = render_report(run.path, samples=2)
+    assert "reconstructed without the picture" in page and "Reward of eq. 1" in page
 
 
 def start(rank, tiny, built, out):
