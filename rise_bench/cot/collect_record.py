@@ -1,4 +1,4 @@
-"""What the manifest and the rows of a collection say of how it was made."""
+"""Record of a collection in its manifest and its rows: options and provenance."""
 
 from collections.abc import Callable
 from dataclasses import asdict

@@ -15,7 +15,7 @@ from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import collect
 from rise_bench.cot.collect_job import CollectJob
-from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots, require_columns
+from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, open_cots, require_columns
 from rise_bench.cot.given_cots import GivenCots, read_cots
 from rise_bench.cot.row_log import read_rows
 from rise_bench.cot.share import Share
@@ -247,16 +247,17 @@ def test_ids_of_no_sample_are_refused(benchmark, golds):
         GivenCots({known: VAGUE, "other": VAGUE}, "c.jsonl").splits(benchmark, "full")
 
 
-def test_cot_datasets_without_the_views_are_still_read(job, golds):
+@pytest.mark.parametrize("absent", [(SELECTED,), (SELECTED, *VIEWS)])
+def test_cot_datasets_of_earlier_versions_are_still_read(job, golds, absent):
     """Version 0.1.0 wrote none of these columns."""
     collect(job(dict.fromkeys(golds, VAGUE)), Share())
     folder = job({next(iter(golds)): ""}).out
     for name in read_manifest(folder).files:
         table = pq.read_table(folder / name)
         metadata = json.loads(table.schema.metadata[b"huggingface"])
-        for view in VIEWS:
-            table = table.drop_columns([view])
-            metadata["info"]["features"].pop(view)
+        for column in absent:
+            table = table.drop_columns([column])
+            metadata["info"]["features"].pop(column)
         table = table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
         pq.write_table(table, folder / name)
         entry = {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size}
@@ -264,7 +265,7 @@ def test_cot_datasets_without_the_views_are_still_read(job, golds):
     manifest = read_manifest(folder)
     require_columns(folder, manifest, manifest.files)
     assert not [f for f in check_folder(folder) if "columns" in f.problem]
-    assert "lift" not in CotSource(open_cots(folder)).item(0).scores
+    assert not {*absent} & CotSource(open_cots(folder)).item(0).scores.keys()
 
 
 def test_the_command_asks_an_endpoint_with_and_without_the_picture(benchmark, golds, tmp_path):
