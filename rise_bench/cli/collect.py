@@ -1,7 +1,5 @@
 """`rise-bench collect`: the CoT dataset, from a training run, a model or an endpoint."""
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +9,7 @@ import typer
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.collect_report import report, with_progress
 from rise_bench.cli.engine_options import (
     EngineOption,
     ExecutorOption,
@@ -28,8 +27,7 @@ from rise_bench.scoring.groundedness import SWAPS
 from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
 if TYPE_CHECKING:
-    from rise_bench.cot.collect_job import Collected, CollectJob
-    from rise_bench.cot.share import Share
+    from rise_bench.cot.collect_job import CollectJob
 
 
 @app.command()
@@ -144,15 +142,8 @@ def collect(
     if select != "reward_and_groundedness" and min_groundedness:
         raise ConfigError("--min-groundedness is for --select reward_and_groundedness; give both")
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, endpoint or [])
-    if ranks is not None and no_sweep:
-        raise ConfigError("--engine datatrove runs the sweep, and --no-sweep leaves it out; give one of them")
-    if ranks is not None and (reconstructions or blind or lift):
-        raise ConfigError(
-            "--engine datatrove runs the sweep, and selected chains of thought are reconstructed again after "
-            "it; sweep first, then add --reconstructions, --overwrite and --keep-rollouts, without --engine"
-        )
-    if no_sweep and sweep_all:
-        raise ConfigError("--no-sweep and --sweep-all contradict each other; give one of them")
+    again = Views(reconstructions or 1, blind, lift) if reconstructions or blind or lift else None
+    _check_sweep(no_sweep, sweep_all, ranks, again)
     prices, share = prices_of(price_input, price_output), Share.of_environment()
     config = _run_config(run)
     asked = {
@@ -168,10 +159,10 @@ def collect(
     job, sampling = _plan(run, config, benchmark, shots, out, plan)
     job = replace(job, splits=_checked_splits(job, splits))
     job = replace(job, overwrite=overwrite, keep_rollouts=keep_rollouts, only=_high_ids(only_high_of))
-    if reconstructions or blind or lift:
-        blind |= job.settings.rule.view != "picture"
-        job = replace(job, rescoring=Views(reconstructions or 1, blind, lift))
-    job = replace(job, sweeps=not no_sweep, train_log=None if sweep_all else job.train_log)
+    if again is not None:
+        again = replace(again, blind=blind or job.settings.rule.view != "picture")
+    train_log = None if sweep_all else job.train_log
+    job = replace(job, sweeps=not no_sweep, train_log=train_log, rescoring=again)
     _check_view(job, config)
     if dry_run:
         largest = None if endpoint else job.settings.answer_format.max_pixels
@@ -217,7 +208,7 @@ def collect(
     with stopping(
         lambda: f"what was sampled is kept in {job.sweep_log}; the same command goes on from there"
     ):
-        _report(job, with_progress(do_collect, job, share), as_json)
+        report(job, with_progress(do_collect, job, share), as_json)
 
 
 def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
@@ -228,6 +219,19 @@ def _checked_splits(job: "CollectJob", text: str) -> tuple[str, ...]:
             f"{job.benchmark.root} has no split {absent[0]!r}; pass --splits {','.join(held)}, or one"
         )
     return tuple(split for split in held if split in asked)
+
+
+def _check_sweep(no_sweep: bool, sweep_all: bool, ranks: Any, again: Any) -> None:
+    """Refuse options of the sweep that contradict each other."""
+    if ranks is not None and no_sweep:
+        raise ConfigError("--engine datatrove runs the sweep, and --no-sweep leaves it out; give one of them")
+    if ranks is not None and again is not None:
+        raise ConfigError(
+            "--engine datatrove runs the sweep, and selected chains of thought are reconstructed again after "
+            "it; sweep first, then add --reconstructions, --overwrite and --keep-rollouts, without --engine"
+        )
+    if no_sweep and sweep_all:
+        raise ConfigError("--no-sweep and --sweep-all contradict each other; give one of them")
 
 
 def _check_view(job: "CollectJob", config: Any) -> None:
@@ -253,61 +257,3 @@ def _high_ids(folder: Path | None) -> frozenset[str] | None:
     from rise_bench.hub.find import find_cots
 
     return frozenset(row["id"] for row in find_cots(folder).rows("high", columns=["id"]))
-
-
-def with_progress(
-    run: Callable[..., "Collected"], job: "CollectJob", share: "Share", label: str = "annotating"
-) -> "Collected":
-    """Collect with a bar of the samples, and one of what is judged."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
-        task = bar.add_task(label, total=None)
-        judging = bar.add_task("judging", total=None, visible=False)
-        again = bar.add_task("reconstructing again", total=None, visible=False)
-        return run(
-            job,
-            share,
-            started=lambda total: bar.update(task, total=total),
-            progress=lambda done: bar.advance(task, done),
-            judged=lambda done, total: bar.update(judging, completed=done, total=total, visible=True),
-            rescoring=lambda done, total: bar.update(again, completed=done, total=total, visible=True),
-        )
-
-
-def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
-    shards: dict[str, int] = {"high": 0, "low": 0}
-    for entry in result.manifest.files.values() if result.manifest else ():
-        shards[entry.shard] += entry.rows
-    counts = {"swept": result.swept, "reused": result.reused, "left": result.left}
-    numbers = {"out": str(job.out), **counts, **shards, **_means(job, result)}
-    if result.manifest and not result.asked:
-        typer.echo(f"{job.out} was collected before, by the same command; nothing was done", err=True)
-    elif result.reused:
-        before = "training or an earlier start of this command" if job.train_log else "an earlier start"
-        typer.echo(f"{result.reused} of {result.asked} samples taken from {before}", err=True)
-    if as_json:
-        typer.echo(json.dumps(numbers))
-    elif result.manifest is None:
-        typer.echo(f"{result.swept} samples annotated; {result.left} are left to other processes or a rerun")
-    else:
-        rows = shards["high"] + shards["low"]
-        typer.echo(f"{job.out}: {rows} rows, {shards['high']} with reward >= {job.tau:g}")
-        if job.rescoring:
-            typer.echo(
-                f"mean reward {numbers['reward']:.3f} by {job.rescoring.reconstructions} new reconstructions "
-                f"of each, {numbers['reward_selected']:.3f} when they were selected"
-            )
-
-
-def _means(job: "CollectJob", result: "Collected") -> dict[str, float | None]:
-    """Return the means of the rewards of a dataset that was rescored, by column."""
-    if not job.rescoring or not result.manifest:
-        return {}
-    from rise_bench.cot.dataset import SELECTED, VIEWS
-    from rise_bench.cot.verified_summary import summarize
-
-    summary = summarize(job.out)
-    return {name: summary[name] for name in ("reward", SELECTED, *VIEWS)}

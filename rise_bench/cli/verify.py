@@ -9,7 +9,8 @@ import typer
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
-from rise_bench.cli.collect import check_local, with_progress
+from rise_bench.cli.collect import check_local
+from rise_bench.cli.collect_report import with_progress
 from rise_bench.cli.engine_options import (
     EngineOption,
     ExecutorOption,

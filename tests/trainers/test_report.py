@@ -92,7 +92,10 @@ def test_a_real_run_gives_one_page_that_loads_nothing(make_config, toy):
     assert parsed.links == [] and "script" not in parsed.tags
     assert parsed.tags.count("article") == 4  # the rollouts of the last step
     drawn = set(re.findall(r"<figcaption><b>(.+?)</b>", page))
-    assert {panel.title for panel in PANELS} - drawn == {"Token accuracy"}  # of SFT only
+    assert {panel.title for panel in PANELS} - drawn == {
+        "Token accuracy",
+        "Reward of eq. 1",
+    }  # SFT; other views
     reward = [r["reward"] for r in read_metrics(run.path) if "reward" in r]
     assert f"<b>{reward[0]:.3g}</b> to <b>{reward[-1]:.3g}</b>" in page
     for gold in toy.golds:

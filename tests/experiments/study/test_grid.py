@@ -26,8 +26,8 @@ def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
         assert set(job.needs) <= seen, job.name
         seen.add(job.name)
     assert (
-        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 6
-    )  # RISE's, the gated and the multiplied one, three of Table 5
+        sum(_is_training(job, "rise_cot") for job in jobs) == 3 * 2 * 8
+    )  # RISE's, the gated and the multiplied one, two of other views, three of Table 5
     made = {job.name: job for job in jobs}
     for seed, shots, method in study.points():  # two jobs of one name would be one, and one of them lost
         assert all(made[job.name] == job for job in method_jobs(study.cell(method, shots, seed), [method]))
@@ -67,6 +67,8 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
         "eval_rise",
         "rise_cot_grounded",
         "collect_grounded_selected",
+        "rise_cot_blind",
+        "collect_blind",
     }
     assert names == of_rise | {"base_cots", "base_cots_of_8", "oracle_cots", "eval_base"}
     assert all(name.endswith("-time") for name in timed.keys() - shared)
@@ -75,7 +77,7 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
 def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
-    assert sum(_is_training(job, "rise_cot") for job in jobs) == 2  # plain and grounded
+    assert sum(_is_training(job, "rise_cot") for job in jobs) == 3  # plain, grounded, blind
     assert len([job for job in jobs if job.arguments[0] == "eval"]) == 4 * (len(METHODS) - 1)
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
