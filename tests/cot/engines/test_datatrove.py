@@ -190,6 +190,7 @@ def test_a_rank_that_another_process_runs_is_not_run_twice(work, endpoints):
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--server-arg", "x=1"], "--server vllm"),
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--sbatch", "a b"], "is not NAME=VALUE"),
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--no-sweep"], "give one of them"),
+        (["--engine", "datatrove", "--endpoint", "http://h/v1", "--lift"], "sweep first, then add"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(benchmark, tmp_path, options, message):
