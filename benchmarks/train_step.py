@@ -39,19 +39,32 @@ def attention_of(gpu):
     return "flash_attention_2" if gpu and is_flash_attn_2_available() else "sdpa"
 
 
-def measure(setup, rounds, folder):
-    """Fastest step of each loop, and its peak memory on a GPU."""
+#: Loops by name.
+LOOPS = {loop.__name__: loop for loop in (ours, padded, grpo, authors)}
+
+
+def measure(setup, rounds, folder, loops):
+    """Fastest step of each loop, and its peak memory on a GPU; a loop that does not fit has no seconds."""
     seconds, memory = {}, {}
     for number in range(rounds):
-        for loop in (ours, padded, grpo, authors):
+        for name in loops:
             if setup.gpu:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
-            taken = loop(setup, folder / f"{loop.__name__}-{number}")
-            name = loop.__name__
-            seconds[name] = min([*taken, seconds.get(name, float("inf"))])
+            try:
+                taken = LOOPS[name](setup, folder / f"{name}-{number}")
+            except torch.OutOfMemoryError:
+                seconds[name] = memory[name] = None
+                continue
+            seconds[name] = min([*taken, seconds.get(name) or float("inf")])
             memory[name] = torch.cuda.max_memory_allocated() / 2**30 if setup.gpu else None
     return seconds, memory
+
+
+def ratio(seconds, first, second):
+    """First over second, rounded; None if one was not measured."""
+    both = (seconds.get(first), seconds.get(second))
+    return round(both[0] / both[1], 3) if all(both) else None
 
 
 def main():
@@ -63,12 +76,18 @@ def main():
     parser.add_argument("--steps", type=int, default=2, help="timed steps a round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--image-px", type=int, nargs=2, default=(896, 448), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--loops", nargs="+", choices=LOOPS, default=list(LOOPS))
+    parser.add_argument("--attention", help="sdpa, flex_attention, flash_attention_2; the fastest installed")
+    parser.add_argument("--model", type=Path, help="a checkpoint of the shape that was made before")
     options = parser.parse_args()
     gpu = torch.cuda.is_available()
     shape = SHAPES[options.shape]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        path, weights = make_model(folder, shape, torch.bfloat16 if gpu else torch.float32)
+        path, weights = options.model, None
+        if path is None:
+            dtype, device = (torch.bfloat16, "cuda") if gpu else (torch.float32, "cpu")
+            path, weights = make_model(folder, shape, dtype, device)
         bounds = ModelConfig(name=str(path))
         processor = load_processor(bounds)
         setup = SimpleNamespace(
@@ -78,18 +97,18 @@ def main():
             steps=options.steps,
             gpu=gpu,
             device="cuda" if gpu else "cpu",
-            attention=attention_of(gpu),
+            attention=options.attention or attention_of(gpu),
             model=path,
             processor=processor,
             not_sampled=sorted(processor.tokenizer.all_special_ids),
             samples=make_samples(options.image_px, options.prompts),
         )
-        seconds, memory = measure(setup, options.rounds, folder)
+        seconds, memory = measure(setup, options.rounds, folder, options.loops)
     print(
         json.dumps(
             {
                 "shape": options.shape,
-                "weights_millions": round(weights / 1e6, 1),
+                "weights_millions": round(weights / 1e6, 1) if weights else None,
                 "device": torch.cuda.get_device_name() if gpu else f"cpu, {torch.get_num_threads()} threads",
                 "attention": setup.attention,
                 "clock": "wall" if gpu else "cpu",
@@ -97,9 +116,11 @@ def main():
                 "prompts": options.prompts,
                 "generations": options.generations,
                 "trained_tokens": options.prompts * options.generations * (shape.cot + shape.reconstruction),
-                "seconds_per_step": {name: round(value, 3) for name, value in seconds.items()},
-                "ours_over_grpo": round(seconds["ours"] / seconds["grpo"], 3),
-                "authors_over_ours": round(seconds["authors"] / seconds["ours"], 3),
+                "seconds_per_step": {
+                    name: round(value, 3) if value else None for name, value in seconds.items()
+                },
+                "ours_over_grpo": ratio(seconds, "ours", "grpo"),
+                "authors_over_ours": ratio(seconds, "authors", "ours"),
                 "peak_memory_gib": {n: round(m, 2) if m is not None else None for n, m in memory.items()},
             },
             indent=1,

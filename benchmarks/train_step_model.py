@@ -43,8 +43,11 @@ SHAPES = {
 }
 
 
-def make_model(folder, shape, dtype):
-    """Write a checkpoint of the shape with random weights and the tokenizer of the tiny models."""
+def make_model(folder, shape, dtype, device="cpu"):
+    """Write a checkpoint of the shape with random weights and the tokenizer of the tiny models.
+
+    Weights are drawn on `device`; two billion of them take minutes on a CPU.
+    """
     from transformers import AutoProcessor, GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
     processor = AutoProcessor.from_pretrained(make_tiny_model(folder / "tiny"), trust_remote_code=False)
@@ -69,7 +72,8 @@ def make_model(folder, shape, dtype):
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)
-    model = Qwen2VLForConditionalGeneration(config).to(dtype)
+    with torch.device(device):
+        model = Qwen2VLForConditionalGeneration(config).to(dtype)
     model.generation_config = GenerationConfig(
         eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"]
     )

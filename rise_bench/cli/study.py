@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.experiments.jobs import Job
+    from rise_bench.experiments.jobs import Job, Launcher
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.measure import Result
     from rise_bench.experiments.study.tuning import Tuning
@@ -29,9 +30,24 @@ class ShotsChoice(StrEnum):
 def study(
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("study"),
     benchmark: Annotated[
-        Literal["moods", "scenes", "kinds", "drawn_counting", "drawn_changes"],
-        typer.Option(help="Which drawn benchmark."),
+        str, typer.Option(help="Benchmark of the catalogue: drawn (moods, scenes, …) or built (emotion6, …).")
     ] = "moods",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "--base",
+            help="Model that all methods start from: a folder or a Hub id; that of the scale if not given.",
+        ),
+    ] = "",
+    scale: Annotated[
+        Literal["auto", "paper", "world", "smoke"],
+        typer.Option(help="Scale of the recipes; auto: world for drawn benchmarks, paper for others."),
+    ] = "auto",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Setting of every training, e.g. compute.accelerate=none; repeatable."),
+    ] = None,
     shots: Annotated[
         list[ShotsChoice] | None, typer.Option(help="May be repeated; all three if not given.")
     ] = None,
@@ -47,46 +63,61 @@ def study(
         Literal["steps", "time", "paper"],
         typer.Option(help="Equal steps; then equal seconds, as measured; or as many steps for each phase."),
     ] = "steps",
-    base: Annotated[
-        Path | None, typer.Option(help="Folder of the model to start from; the one that ships if not given.")
-    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            min=12, help="Optimiser steps of each method (120); of each phase as in the paper (200)."
+            min=1, help="Optimiser steps of each method (120); of each phase as in the paper (200)."
         ),
     ] = None,
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
-    test: Annotated[int, typer.Option(min=1, help="Test pictures, and validation pictures.")] = 200,
+    test: Annotated[int, typer.Option(min=1, help="Test and validation pictures that are drawn.")] = 200,
     jobs: Annotated[
         int, typer.Option(min=0, help="Concurrent trainings and evaluations; 0 only measures finished ones.")
     ] = 2,
+    launcher: Annotated[
+        Literal["process", "local", "slurm"],
+        typer.Option(help="Start jobs as child processes, or by submitit on this machine or on Slurm."),
+    ] = "process",
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(help="Of submitit, e.g. gpus_per_node=8, timeout_min=600, partition=gpu; repeatable."),
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Run three steps of each stage for the estimate, and stop.")
+    ] = False,
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose settings on validation pictures, and stop.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the remaining jobs and their time.")
+        bool, typer.Option("--dry-run", help="List the remaining jobs and their time; with --json, commands.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
 
-    First with --tune (equally many trials for every method, at one number of shots, 16-shot by default), then
-    without, then with --budget time. After a crash the same command continues.
+    On a drawn benchmark first with --tune (equally many trials for every method, at one number of shots,
+    16-shot by default), then without, then with --budget time. On another: --measure, --dry-run, then
+    --budget paper. After a crash the same command continues; jobs of submitit that still run are found again.
     """
-    from rise_bench.errors import ConfigError
+    from rise_bench.cli.study_options import checked_setup, launcher_of
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.run import planned
     from rise_bench.experiments.study.settings import read_settings
     from rise_bench.experiments.study.tuning import Tuning
 
-    start = str(base.absolute()) if base else ""
+    start, setup = checked_setup(benchmark, model, scale, setting or ())
+    launch = launcher_of(launcher, resource or ())
     steps = steps or (200 if budget == "paper" else 120)
     methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
         raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")
     if tune and (budget != "steps" or seeds != _SEEDS):
         raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
+    if tune and (setup.scale != "world" or launch or measure):
+        raise ConfigError(
+            "--tune needs validation pictures, which are drawn; leave it out for other scales or "
+            "launchers, whose settings are those of the recipes and of --set"
+        )
     if tune:
         chosen_shots = _single_shots(shots)
         tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start)
@@ -94,22 +125,29 @@ def study(
         return
     tuned = read_settings(out / "tuned.json", benchmark)
     asked = tuple(choice.value for choice in dict.fromkeys(shots or ShotsChoice))
-    asked_for = Study(out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned, base=start)
+    asked_for = Study(
+        out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned, base=start, setup=setup
+    )
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
-    _study(plan, jobs, dry_run, as_json)
+    if measure:
+        _measure(plan, jobs, launch)
+        dry_run = True
+    _study(plan, jobs, dry_run, as_json, launch)
 
 
 def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
-    from rise_bench.errors import ConfigError
     from rise_bench.experiments.methods import METHODS, find_method
-    from rise_bench.experiments.study.grid import ablations_for
+    from rise_bench.experiments.study.grid import ablations_for, methods_for
 
-    names = dict.fromkeys(asked or METHODS)
+    possible = methods_for(benchmark)
+    names = dict.fromkeys(asked or possible)
+    if drawn := [name for name in names if name in METHODS and name not in possible]:
+        raise ConfigError(f"{', '.join(drawn)}: its chains of thought are drawn, and {benchmark} is not")
     if ablations:
         names |= dict.fromkeys(ablations_for(benchmark))
     for name in names:
         find_method(name)
-    if only != "--budget steps" and (extra := [name for name in names if name not in METHODS]):
+    if only in ("--tune", "--budget time") and (extra := [name for name in names if name not in METHODS]):
         raise ConfigError(
             f"ablations have the settings and the steps of RISE; leave {', '.join(extra)} out of {only}"
         )
@@ -117,8 +155,6 @@ def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str
 
 
 def _single_shots(shots: list[ShotsChoice] | None) -> str:
-    from rise_bench.errors import ConfigError
-
     if shots and len(shots) > 1:
         raise ConfigError(
             "settings are chosen at one number of shots and serve all; give --shots once with --tune"
@@ -126,7 +162,18 @@ def _single_shots(shots: list[ShotsChoice] | None) -> str:
     return (shots[0] if shots else ShotsChoice.SIXTEEN).value
 
 
-def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
+def _measure(plan: "Study", at_once: int, launcher: "Launcher | None") -> None:
+    from rise_bench.cli.drawing import DrawingBar
+    from rise_bench.cli.job_bars import JobBars
+    from rise_bench.experiments.study.estimate import measuring_jobs
+    from rise_bench.experiments.study.run import measure_steps
+
+    with DrawingBar() as bar, JobBars(len(measuring_jobs(plan)), plan.jobs_folder) as bars:
+        failed = measure_steps(plan, at_once=at_once, drawing=bar.show, progress=bars.show, launcher=launcher)
+    _end(failed, wrong=True)
+
+
+def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool, launcher: "Launcher | None") -> None:
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
@@ -137,7 +184,7 @@ def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool) -> None:
         _list_jobs(jobs, plan, at_once, as_json)
         return
     with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
-        done = run_study(plan, at_once=at_once, drawing=bar.show, progress=bars.show)
+        done = run_study(plan, at_once=at_once, drawing=bar.show, progress=bars.show, launcher=launcher)
     if as_json:
         print_json([result.to_json() for result in done.results])
     else:
@@ -191,23 +238,27 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
 
 
 def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool) -> None:
+    from rise_bench.cli.study_options import time_left
     from rise_bench.cli.tables import print_json
-    from rise_bench.experiments.study.cost import remaining_seconds
     from rise_bench.experiments.study.run import jobs_by_place
 
-    folder, at_once = plan.jobs_folder, max(1, at_once)
+    folder = plan.jobs_folder
     left = [job for job in jobs if not folder.is_done(job)]
-    hours = remaining_seconds(jobs, folder, at_once) / 3600
+    hours, sentence = time_left(plan, jobs, max(1, at_once))
     if as_json:
         print_json(
-            {"jobs": [job.name for job in left], "done": len(jobs) - len(left), "hours": round(hours, 2)}
+            {
+                "jobs": [job.name for job in left],
+                "done": len(jobs) - len(left),
+                "hours": round(hours, 2),
+                "estimate": sentence,
+                "commands": {job.name: ["rise-bench", *job.arguments] for job in left},
+            }
         )
         return
     for where, count in jobs_by_place(left).items():
         typer.echo(f"{where}: {count} jobs")
-    typer.echo(
-        f"{len(left)} jobs, {len(jobs) - len(left)} done; about {hours:.1f} hours, {at_once} side by side"
-    )
+    typer.echo(f"{len(left)} jobs, {len(jobs) - len(left)} done; {sentence}")
 
 
 def _end(failed: list[str], *, wrong: bool) -> None:

@@ -21,10 +21,11 @@ PURPOSES = {
     "vllm": "sample faster, on GPUs",
     "flash-attn": "attend faster, on GPUs",
     "audit": "find wrong labels",
+    "scale": "annotate and run a study on a cluster",
 }
 
 #: Extras that consist of others, or serve the development of rise-bench.
-_NOT_FOR_USERS = {"all", "dev"}
+_NOT_FOR_USERS = {"all", "demo", "dev", "docs"}
 
 #: Packages that are listed before "and N more".
 _LISTED = 6

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rise_bench.annotations.answer_format import Style
 from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.scale import SCALES, Scale, ScaleName
 from rise_bench.models.base_model import BASE_MODEL
 
 #: Prefixes of jobs with chains of thought that all methods of a cell share.
@@ -18,6 +19,28 @@ _SHARED = ("rise_cot", "collect", "base_cots", "oracle_cots")
 
 
 Section = Literal["sft", "grpo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Scale of a comparison, and kind of the model that all methods start from.
+
+    Attributes:
+        family: Name of the model's family, and of lmms-eval's model.
+        scale: Scale of recipes and limits.
+        settings: Settings (`key=value`) of every training job, after the recipe's.
+        on_hub: Whether the model is loaded from the Hub.
+    """
+
+    family: str = "qwen2_vl"
+    scale: ScaleName = "world"
+    settings: tuple[str, ...] = ()
+    on_hub: bool = False
+
+    @property
+    def limits(self) -> Scale:
+        """Limits of the scale."""
+        return SCALES[self.scale]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,7 @@ class Cell:
         tag: Suffix of the names of jobs that train and score a policy.
         base: Model that every method starts from; empty for the one that ships.
         overrides: Settings (`key=value`) by training job (rise_cot, rise_r1, sft, …), after the recipe's.
+        setup: Scale, and kind of the model.
     """
 
     data: Path
@@ -43,6 +67,7 @@ class Cell:
     tag: str = ""
     base: str = ""
     overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    setup: Setup = field(default_factory=Setup)
 
     @property
     def benchmark(self) -> str:

@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.jobs import Job
-from rise_bench.models.base_model import MAX_PIXELS
-
-#: Limit of the base model's answers, in tokens.
-_NEW_TOKENS = 256
-
-
-_EVAL_BATCH = 20
-
-
-_SWEEP_BATCH = 16
 
 
 def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run: str = "") -> Job:
@@ -34,10 +25,12 @@ def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run
         f"seed={cell.seed}",
         f"run.output_dir={cell.run(name)}",
         *((f"model.name={cell.base}",) if cell.base else ()),
+        *cell.setup.settings,
         *settings,
         *cell.overrides.get(name, ()),
     )
-    return _job(cell, name, f"train {name}", ("train", stage, "--recipe", f"world/{stage}", *given), needs)
+    recipe = f"{_place(cell)}/{stage}"
+    return _job(cell, name, f"train {name}", ("train", stage, "--recipe", recipe, *given), needs)
 
 
 def collect(
@@ -52,7 +45,7 @@ def collect(
         folder: Folder in the run for the CoT dataset.
         options: Further options of `rise-bench collect`.
     """
-    arguments = ("collect", str(cell.run(run)), "--batch-rows", str(_SWEEP_BATCH), *options)
+    arguments = ("collect", str(cell.run(run)), "--batch-rows", str(cell.setup.limits.sweep_batch), *options)
     name = run.replace("rise_cot", "collect")
     if folder:
         arguments = (*arguments, "--out", str(cell.run(run) / folder))
@@ -76,11 +69,13 @@ def sweep_base(
         only_high_of: CoT dataset whose `high` samples are used; None for all samples.
         samples: Chains of thought per sample; the best by reward is kept.
     """
+    limits = cell.setup.limits
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", cell.base_model),
-        *("--max-pixels", str(MAX_PIXELS), "--samples", str(samples)),
-        *("--batch-rows", str(8 * _SWEEP_BATCH // samples)),
-        *("--max-cot-length", "96", "--max-reconstruction-length", "96", "--judge", "none"),
+        *("--max-pixels", str(limits.max_pixels), "--samples", str(samples)),
+        *("--batch-rows", str(8 * limits.sweep_batch // samples)),
+        *("--max-cot-length", str(limits.max_cot_length)),
+        *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
         *(("--only-high-of", str(only_high_of)) if only_high_of else ()),
         *("--out", str(cell.run(run))),
     )
@@ -96,23 +91,33 @@ def drawn_cots(cell: Cell, run: str = "oracle_cots") -> Job:
 
 def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job:
     """Return the job that scores a method by lmms-eval."""
+    limits = cell.setup.limits
+    device = "device=cpu,device_map=cpu," if limits.on_cpu else ""
     arguments = (
-        *("eval", "--tasks", f"rise_{cell.benchmark}", "--model", "qwen2_vl", "--style", method.style),
+        *("eval", "--tasks", f"rise_{cell.benchmark}", "--model", cell.setup.family, "--style", method.style),
         "--model_args",
-        f"pretrained={method.model(cell)},device=cpu,device_map=cpu,max_pixels={MAX_PIXELS}",
-        *("--batch_size", str(_EVAL_BATCH), "--gen_kwargs", f"max_new_tokens={_NEW_TOKENS}"),
+        f"pretrained={method.model(cell)},{device}max_pixels={limits.max_pixels}",
+        *("--batch_size", str(limits.eval_batch), "--gen_kwargs", f"max_new_tokens={limits.max_new_tokens}"),
         *("--output_path", str(cell.results(name)), "--verbosity", "WARNING", "--json"),
     )
     return _job(cell, f"eval_{name}", f"lmms-eval of {method.title}", arguments, needs)
 
 
+def _place(cell: Cell) -> str:
+    """Return the place of the recipes: at the paper's scale the benchmark, which may have its own values."""
+    own = cell.setup.scale == "paper" and get_benchmark(cell.benchmark).source_url
+    return cell.benchmark if own else cell.setup.scale
+
+
 def _job(cell: Cell, name: str, label: str, arguments: tuple[str, ...], needs: Sequence[Job]) -> Job:
     environment = {
         "RISE_BENCH_DATA": str(cell.data.parent.absolute()),
-        "OMP_NUM_THREADS": "1",  # so small a model only loses time over more
         "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
     }
+    if cell.setup.limits.on_cpu:
+        environment["OMP_NUM_THREADS"] = "1"  # so small a model only loses time over more
+    if not cell.setup.on_hub:
+        environment["HF_HUB_OFFLINE"] = "1"
     full = f"{cell.prefix}{cell.tagged(name)}"
     where = f" ({cell.prefix.rstrip('/')}{full.removeprefix(f'{cell.prefix}{name}')})" if cell.prefix else ""
     return Job(full, f"{label}{where}", arguments, tuple(job.name for job in needs), environment)

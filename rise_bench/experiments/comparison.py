@@ -129,7 +129,7 @@ def checked(
     answer_format: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
 ) -> fact_check.Counted | None:
     """Check the statements of chains of thought about drawn test pictures; None without any."""
-    if answer_format.style != "think_answer":
+    if answer_format.style != "think_answer" or not fact_check.has_facts(dataset):
         return None
     texts = ((score.id, score.reading.think) for score in scores)
     return fact_check.count_statements(texts, dataset, "test")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.files.atomic import atomic_write_text
@@ -27,11 +27,9 @@ _LAST_LINES = 12
 #: Progress bar in the log of a command, e.g. "12/60 [".
 _BAR = re.compile(rb"(\d+)/(\d+) \[")
 
-#: Environment variables of a launcher, which jobs do not inherit.
-_OF_A_LAUNCHER = {
-    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
-    *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
-}
+#: Environment variables of a launcher, which jobs do not inherit, and prefixes of more of them.
+_OF_A_LAUNCHER = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"}
+_PREFIXES_OF_A_LAUNCHER = ("SLURM_", "SUBMITIT_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +68,81 @@ class Progress:
     finished: bool = False
 
 
+class Started(Protocol):
+    """A job that was started."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all starts of the job."""
+
+    def poll(self) -> int | None:
+        """Return the exit code; None before its end."""
+
+    def kill(self) -> None:
+        """End it with all that it started."""
+
+
+class Launcher(Protocol):
+    """Starts a job."""
+
+    def __call__(self, job: Job, folder: "JobFolder", before_s: float) -> Started:
+        """Start a job.
+
+        Args:
+            job: The job.
+            folder: Folder with its output and log.
+            before_s: Seconds of its earlier starts.
+        """
+
+
 @dataclass(slots=True)
 class _Running:
     job: Job
-    process: Warm
-    started: float
-    before_s: float
+    process: Started
     noted: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Seconds of all starts of the job."""
-        return self.before_s + time.monotonic() - self.started
+        return self.process.seconds
+
+
+class _Child:
+    """A job as a child process, which ends with this one."""
+
+    def __init__(self, job: Job, folder: "JobFolder", before_s: float) -> None:
+        folder.output(job.name).write_bytes(b"")
+        self._process = Warm(
+            "rise_bench",
+            job.arguments,
+            environment=inherited_environment() | dict(job.environment),
+            stdout=folder.output(job.name),
+            stderr=folder.log(job.name),
+        )
+        self._before_s, self._started = before_s, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all starts of the job."""
+        return self._before_s + time.monotonic() - self._started
+
+    def poll(self) -> int | None:
+        """Return the exit code; None before its end."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """End it with all that it started."""
+        self._process.kill()
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment of this process without what a launcher tells its own processes."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _OF_A_LAUNCHER
+        and (not name.startswith(_PREFIXES_OF_A_LAUNCHER) or name == "SLURM_CONF")
+    }
 
 
 class JobFolder:
@@ -151,6 +212,7 @@ def run_jobs(
     at_once: int = 2,
     progress: Callable[[Progress], None] = lambda _: None,
     failed: Callable[[Job, str], None] | None = None,
+    launcher: Launcher | None = None,
 ) -> None:
     """Run the remaining jobs; of the jobs that can start, the first does.
 
@@ -160,6 +222,7 @@ def run_jobs(
         at_once: Number of concurrent jobs.
         progress: Called with each job's progress, about three times per second, and when it ends.
         failed: Called with each failed job and the reason; jobs that need it are skipped, others continue.
+        launcher: Starts the jobs; as child processes by default.
 
     Raises:
         PrerequisiteError: A job failed, and `failed` is None; the message has the end of its log. Other jobs
@@ -167,7 +230,7 @@ def run_jobs(
         ConfigError: The folder holds other jobs of the same names, or another process uses it.
     """
     with locked_folder(folder.path, folder.path):
-        _run(jobs, folder, at_once, progress, failed)
+        _run(jobs, folder, at_once, progress, failed, launcher or _Child)
 
 
 def _run(
@@ -176,6 +239,7 @@ def _run(
     at_once: int,
     progress: Callable[[Progress], None],
     failed: Callable[[Job, str], None] | None,
+    launcher: Launcher,
 ) -> None:
     done = {job.name for job in jobs if folder.is_done(job)}
     for job in jobs:
@@ -190,7 +254,7 @@ def _run(
                 return  # what is left needs a job that failed
             for job in ready[: at_once - len(running)]:
                 waiting.remove(job)
-                running.append(_start(job, folder))
+                running.append(_start(job, folder, launcher))
             time.sleep(_POLL_SECONDS)
             for child in list(running):
                 progress(_progress(child.job, folder))
@@ -211,20 +275,11 @@ def _run(
             _stop(child, folder)
 
 
-def _start(job: Job, folder: JobFolder) -> _Running:
+def _start(job: Job, folder: JobFolder, launcher: Launcher) -> _Running:
     folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
     before = folder.seconds(job.name)
     folder.write(job, before, done=False)
-    folder.output(job.name).write_bytes(b"")
-    kept = {name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
-    process = Warm(
-        "rise_bench",
-        job.arguments,
-        environment=kept | dict(job.environment),
-        stdout=folder.output(job.name),
-        stderr=folder.log(job.name),
-    )
-    return _Running(job, process, time.monotonic(), before)
+    return _Running(job, launcher(job, folder, before))
 
 
 def _has_ended(child: _Running, folder: JobFolder) -> bool:

@@ -35,6 +35,11 @@ class Counted:
         return self.false / self.texts if self.texts else 0.0
 
 
+def has_facts(dataset: BenchmarkDataset) -> bool:
+    """Whether the pictures of a dataset were drawn, so that statements about them can be checked."""
+    return "world_version" in dataset.manifest.options
+
+
 def check_texts(
     texts: Iterable[tuple[str, str]], dataset: BenchmarkDataset, split: str
 ) -> list[tuple[Statement, ...]]:

@@ -52,7 +52,7 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
 
 def allot_each(method: Method, steps: int) -> Steps:
     """Return the steps of each phase of a method as the paper counts: the same for every phase."""
-    return dict.fromkeys(method.phases, steps)
+    return dict.fromkeys(method.phases, max(1, round(steps * method.share_of_steps)))
 
 
 def overrides(setting: Setting, steps: Mapping[tuple[str, str], int]) -> dict[str, tuple[str, ...]]:

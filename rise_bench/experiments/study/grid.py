@@ -1,6 +1,7 @@
 """Grid of a study: cells, jobs and folders.
 
     OUT/data/seed-0/moods                  pictures of a seed, for all methods and budgets
+    OUT/data/emotion6                      link to a benchmark that is not drawn, the same for all seeds
     OUT/moods/16-shot/seed-0/runs, eval    trainings and evaluations of a cell
     OUT/jobs/moods/16-shot/seed-0/         records and logs
     OUT/moods/paper/16-shot/seed-0         the same, with the paper's budget
@@ -18,7 +19,7 @@ from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.experiments.ablations import ABLATIONS
-from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
@@ -34,17 +35,18 @@ class Study:
 
     Attributes:
         out: Folder for everything.
-        benchmark: A drawn benchmark: moods, scenes or kinds.
+        benchmark: A benchmark of the catalogue.
         shots: Numbers of shots.
         seeds: Seeds 0, 1, … of pictures and training.
         methods: Names of methods and ablations.
         budget: Equal optimiser steps, equal seconds, or as many steps for each phase (the paper).
         steps: Optimiser steps of each method; at equal time, those of RISE; for the paper, of each phase.
-        train: Training pictures.
-        test: Test pictures.
+        train: Training pictures of a drawn benchmark.
+        test: Test pictures of a drawn benchmark.
         tuned: Settings by method; others have the recipe's learning rates and half of the steps per phase.
         time_steps: Steps of the policy at equal time, by shots and method.
         base: Model that every method starts from; empty for the one that ships.
+        setup: Scale, and kind of the model.
     """
 
     out: Path
@@ -59,6 +61,12 @@ class Study:
     tuned: Mapping[str, Setting] = field(default_factory=dict)
     time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     base: str = ""
+    setup: Setup = field(default_factory=Setup)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the benchmark is drawn, each seed with its own pictures."""
+        return not get_benchmark(self.benchmark).source_url
 
     @property
     def jobs_folder(self) -> JobFolder:
@@ -67,7 +75,8 @@ class Study:
 
     def data(self, seed: int) -> Path:
         """Return the folder of the dataset of a seed."""
-        return self.out / "data" / f"seed-{seed}" / self.benchmark
+        of_seed = f"seed-{seed}" if self.is_drawn else ""
+        return self.out / "data" / of_seed / self.benchmark
 
     def steps_of(self, method: str, shots: str) -> Steps:
         """Return the steps of each phase of a method."""
@@ -90,6 +99,7 @@ class Study:
             "-time" if self.budget == "time" and chosen.phases and method != AGAINST else "",
             self.base,
             overrides(setting_of(method, self.tuned), self.steps_of(method, shots)),
+            self.setup,
         )
 
     def points(self) -> list[tuple[int, str, str]]:
@@ -102,6 +112,15 @@ class Study:
         for seed, shots, method in self.points():
             jobs |= {job.name: job for job in method_jobs(self.cell(method, shots, seed), [method])}
         return list(jobs.values())
+
+
+def methods_for(benchmark: str) -> tuple[str, ...]:
+    """Return the methods of a benchmark: those whose chains of thought are drawn need a drawn one."""
+    if not get_benchmark(benchmark).source_url:
+        return tuple(METHODS)
+    cell = Cell(Path(benchmark), "full", 0, Path())
+    jobs = {name: find_method(name).trainings(cell) for name in METHODS}
+    return tuple(name for name in METHODS if all(job.arguments[0] != "drawn-cots" for job in jobs[name]))
 
 
 def ablations_for(benchmark: str) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> floa
 def _rolled_out(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, float]:
     """Return the share of false statements in all rollouts of RISE-CoT's training."""
     runs = [cell.run(job) for job, _ in method.phases if job.startswith(COT_TRAINING)]
-    if not runs:
+    if not runs or not fact_check.has_facts(dataset):
         return {}
     count = fact_check.count_statements
     texts = ((rollout.id, rollout.cot) for rollout in latest_rollouts(run / "rollouts" for run in runs))
@@ -143,9 +143,10 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
         for row in rows
         if all(row[name] is not None and row[name] >= threshold for name, threshold in asked.items())
     ]
-    count = fact_check.count_statements
-    texts = ((row["id"], row["cot"]) for row in kept)
-    numbers = _truth(count(texts, dataset, "train"), "kept_cot")
+    numbers: dict[str, float] = {}
+    if fact_check.has_facts(dataset):
+        texts = ((row["id"], row["cot"]) for row in kept)
+        numbers = _truth(fact_check.count_statements(texts, dataset, "train"), "kept_cot")
     if kept:
         numbers["leaking_share_of_kept_cots"] = fmean(row["leak_numbers"] for row in kept)
     if method.tau is not None:

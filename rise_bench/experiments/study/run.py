@@ -1,30 +1,26 @@
 """Run of a study or its trials: draw, run the remaining jobs, measure, write results and page."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rise_bench import __version__
 from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.errors import ConfigError
 from rise_bench.experiments.dataset import draw
-from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.jobs import Job, JobFolder, Launcher, Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.calibration import time_steps
+from rise_bench.experiments.study.estimate import measuring_jobs
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
-from rise_bench.experiments.study.registered import RECORDED, REGISTERED
+from rise_bench.experiments.study.setup import keep_identity, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
-from rise_bench.files.atomic import atomic_write_text, sha256_file
+from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
-from rise_bench.models.base_model import base_model_folder
-from rise_bench.trainers.runs.provenance import git_state
 
 #: Called after each picture with the number of pictures.
 Drawing = Callable[[int, int], None]
@@ -51,7 +47,12 @@ def planned(study: Study, *, keep: bool = True) -> Study:
 
 
 def run_study(
-    study: Study, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
+    study: Study,
+    *,
+    at_once: int,
+    drawing: Drawing,
+    progress: Callable[[Progress], None],
+    launcher: Launcher | None = None,
 ) -> Outcome:
     """Run the remaining jobs of a planned study, and write results, summary and page.
 
@@ -62,18 +63,15 @@ def run_study(
         at_once: Number of concurrent jobs; 0 only measures finished jobs.
         drawing: Called after each picture.
         progress: Called with each job's progress.
+        launcher: Starts the jobs; as child processes by default.
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds another study, or a study of another base model.
+        ConfigError: The folder holds another study, or a study of another model or dataset.
     """
-    keep_identity(study.out, study.base)
-    drawn = {
-        seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
-        for seed in range(study.seeds)
-    }
-    failed = _run(study.jobs(), study.jobs_folder, at_once, progress)
-    results = _measured(study, drawn)
+    datasets = prepare(study, drawing)
+    failed = _run(study.jobs(), study.jobs_folder, at_once, progress, launcher)
+    results = _measured(study, datasets)
     ordered = write_results(study.out / "results.jsonl", results)
     write_summaries(study.out, ordered)
     return Outcome(results, write_page(study.out, ordered, failed), failed)
@@ -85,6 +83,32 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
     if registered := judged_claims(out, results):
         lines = [asdict(claim) for claim in registered]
         atomic_write_text(out / "verdicts.json", json_text(lines) + "\n")
+
+
+def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
+    """Record what the study is of, and draw or link the dataset of each seed."""
+    if study.is_drawn:
+        keep_identity(study.out, study.base)
+        return {
+            seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
+            for seed in range(study.seeds)
+        }
+    dataset = link_dataset(study.data(0))
+    keep_identity(study.out, study.base, dataset)
+    return dict.fromkeys(range(study.seeds), dataset)
+
+
+def measure_steps(
+    study: Study,
+    *,
+    at_once: int,
+    drawing: Drawing,
+    progress: Callable[[Progress], None],
+    launcher: Launcher | None = None,
+) -> list[str]:
+    """Run the jobs that an estimate needs; return the failed ones. See `run_study`."""
+    prepare(study, drawing)
+    return _run(measuring_jobs(study), study.jobs_folder, max(1, at_once), progress, launcher)
 
 
 def run_tuning(
@@ -117,7 +141,11 @@ def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:
 
 
 def _run(
-    jobs: Sequence[Job], folder: JobFolder, at_once: int, progress: Callable[[Progress], None]
+    jobs: Sequence[Job],
+    folder: JobFolder,
+    at_once: int,
+    progress: Callable[[Progress], None],
+    launcher: Launcher | None = None,
 ) -> list[str]:
     if not at_once:
         left = jobs_by_place(job for job in jobs if not folder.is_done(job))
@@ -131,7 +159,14 @@ def _run(
         if state.finished:
             _remove_checkpoints(state.job)
 
-    run_jobs(jobs, folder, at_once=at_once, progress=told, failed=lambda _, reason: failed.append(reason))
+    run_jobs(
+        jobs,
+        folder,
+        at_once=at_once,
+        progress=told,
+        failed=lambda _, reason: failed.append(reason),
+        launcher=launcher,
+    )
     return failed
 
 
@@ -151,36 +186,3 @@ def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
         if all(study.jobs_folder.is_done(job) for job in jobs):
             results.append(measure(study, drawn[seed], seed, shots, method))
     return results
-
-
-_WEIGHTS = "model.safetensors"
-
-
-def keep_identity(out: Path, base: str | Path = "") -> None:
-    """Record base model (the embedded one if empty), registered claims and commit in OUT/study.json.
-
-    Raises:
-        ConfigError: The folder was begun with another base model, or `base` is not the folder of a model.
-    """
-    path = out / "study.json"
-    weights = (Path(base) if base else base_model_folder()) / _WEIGHTS
-    if not weights.is_file():
-        raise ConfigError(
-            f"--base {base}: expected the folder of a model with {_WEIGHTS}. Name such a folder."
-        )
-    now = sha256_file(weights)
-    if not path.is_file():
-        record = {
-            "base_model_sha256": now,
-            "rise_bench": __version__,
-            RECORDED: sha256_file(REGISTERED),
-            "git": git_state(),
-        }
-        atomic_write_text(path, json_text(record) + "\n")
-        return
-    begun = json.loads(path.read_text(encoding="utf-8"))["base_model_sha256"]
-    if begun != now:
-        raise ConfigError(
-            f"{out} was begun with the base model {begun[:12]}, the one that is installed is {now[:12]}; "
-            "choose another --out"
-        )

@@ -11,7 +11,7 @@ from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.methods import METHODS, method_jobs
 from rise_bench.experiments.study.grid import Study, ablations_for
-from rise_bench.experiments.study.run import keep_identity
+from rise_bench.experiments.study.setup import keep_identity
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning
 from rise_bench.synthetic.rows import Truth, truth_of
 from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS

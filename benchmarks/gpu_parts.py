@@ -1,0 +1,157 @@
+"""The parts of `benchmarks/gpu.sh`, each in a process of its own with a time limit; prints one JSON.
+
+A part that fails or does not fit into the time says so in its place, and the others run.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import itertools
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from train_step_model import SHAPES, make_model
+
+HERE = Path(__file__).parent
+PACKAGES = ("torch", "transformers", "trl", "accelerate", "rise-bench", "flash-attn", "vllm")
+
+#: A part needs at least these seconds to be started.
+LEAST_S = 20
+
+#: A CPU has so many times the seconds of a part.
+CPU_PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part.
+
+    Attributes:
+        name: Key in the JSON.
+        command: Its command.
+        seconds: Its time limit.
+        run: Run folder, whose metrics are the result; else the JSON that the command prints.
+        needs: Python module without which it is not run.
+    """
+
+    name: str
+    command: list[str]
+    seconds: float
+    run: Path | None = None
+    needs: str = ""
+
+
+def parts(folder, model, shape, gpu):
+    """The parts in order of their importance."""
+    step = [sys.executable, str(HERE / "train_step.py"), "--shape", shape, "--model", str(model)]
+    step += ["--rounds", "1", "--steps", "1", "--prompts", "2", "--image-px", "448", "448", "--loops"]
+    exact = [sys.executable, str(HERE / "tree_exactness.py"), "--model", str(model)]
+    rise = [sys.executable, "-m", "rise_bench", "train", "rise_cot", "--recipe", "world/rise_cot"]
+    rise += [f"data.benchmark={folder / 'moods'}", "data.shots=full", "compute.bf16=true"]
+    rise += [f"compute.use_cpu={str(not gpu).lower()}"]
+    smoke, engine = folder / "smoke", folder / "vllm"
+    return [
+        Part("step_sdpa", [*step, "ours", "grpo", "authors", "--attention", "sdpa"], 170),
+        Part("tree_exactness_bf16", exact, 90),
+        Part("rise_cot_bf16", [*rise, "grpo.steps=8", f"run.output_dir={smoke}"], 90, smoke),
+        Part(
+            "step_flash_attention_2",
+            [*step, "ours", "grpo", "authors", "--attention", "flash_attention_2"],
+            110,
+            needs="flash_attn",
+        ),
+        Part(
+            "rise_cot_vllm",
+            [*rise, "grpo.steps=3", "grpo.vllm=colocate", f"run.output_dir={engine}"],
+            120,
+            engine,
+            needs="vllm",
+        ),
+        Part("step_flex_attention", [*step, "grpo", "--attention", "flex_attention"], 110),
+    ]
+
+
+def run(part, left_s):
+    """The result of a part, which has these seconds at most."""
+    if part.needs and importlib.util.find_spec(part.needs) is None:
+        return {"not_run": f"{part.needs} is not installed"}
+    if left_s < LEAST_S:
+        return {"not_run": "no time left"}
+    begun = time.monotonic()
+    limit = min(part.seconds * (1 if torch.cuda.is_available() else CPU_PATIENCE), left_s)
+    try:
+        done = subprocess.run(part.command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done in {limit:.0f} s"}
+    seconds = round(time.monotonic() - begun, 1)
+    if done.returncode:
+        return {"failed": done.stderr.strip()[-600:], "seconds": seconds}
+    result = read_metrics(part.run) if part.run else json.loads(done.stdout[done.stdout.index("{") :])
+    return {"seconds": seconds, **result}
+
+
+def read_metrics(folder):
+    """Steps, rewards and seconds per step of a run."""
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    logged = [row for row in map(json.loads, lines) if "reward" in row]
+    times = [row["time"] for row in logged]
+    gaps = sorted(after - before for before, after in itertools.pairwise(times))
+    return {
+        "steps": logged[-1]["step"] if logged else 0,
+        "reward_first_last": [logged[0]["reward"], logged[-1]["reward"]] if logged else None,
+        "loss_is_finite": all(abs(row.get("loss", 0.0)) < float("inf") for row in logged),
+        "median_seconds_per_step": round(gaps[len(gaps) // 2], 2) if gaps else None,
+    }
+
+
+def version(name):
+    """Installed version, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def main():
+    """Run the parts and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, default="qwen2-vl-2b")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=500)
+    options = parser.parse_args()
+    begun = time.monotonic()
+    gpu = torch.cuda.is_available()
+    dtype, device = (torch.bfloat16, "cuda") if gpu else (torch.float32, "cpu")
+    model, weights = make_model(options.folder, SHAPES[options.shape], dtype, device)
+    if gpu:
+        torch.cuda.empty_cache()
+    build = [sys.executable, "-m", "rise_bench", "build", "moods", "--train", "64", "--test", "2"]
+    subprocess.run([*build, "--out", str(options.folder / "moods")], check=True, stdout=subprocess.DEVNULL)
+    results = {}
+    for part in parts(options.folder, model, options.shape, gpu):
+        results[part.name] = run(part, options.seconds - (time.monotonic() - begun))
+        print(f"{part.name}: {results[part.name].get('seconds', 'not measured')}", file=sys.stderr)
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else None
+    print(
+        json.dumps(
+            {
+                "device": torch.cuda.get_device_name() if gpu else f"cpu, {torch.get_num_threads()} threads",
+                "device_memory_gib": memory,
+                "shape": options.shape,
+                "weights_millions": round(weights / 1e6, 1),
+                "versions": {name: version(name) for name in PACKAGES},
+                "seconds": round(time.monotonic() - begun, 1),
+                "parts": results,
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

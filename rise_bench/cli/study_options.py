@@ -1,0 +1,89 @@
+"""Options of `rise-bench study` about model, launcher and time."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from rise_bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rise_bench.experiments.cell import Setup
+    from rise_bench.experiments.jobs import Job, Launcher
+    from rise_bench.experiments.study.grid import Study
+    from rise_bench.experiments.study.tuning import Tuning
+
+#: Settings that the study decides itself.
+_OWN = {"stage", "seed", "run.output_dir", "data.benchmark", "data.shots", "model.name"}
+_OWN_STEPS = {"sft.steps", "grpo.steps", "run.save_steps", "run.save_total_limit"}
+
+
+def checked_setup(
+    benchmark: str, model: str, scale: Literal["auto", "paper", "world", "smoke"], settings: Sequence[str]
+) -> "tuple[str, Setup]":
+    """Return model, scale and settings of a study; the embedded model as "".
+
+    Raises:
+        ConfigError: Benchmark, model or setting does not exist, or the study decides the setting itself.
+    """
+    from rise_bench.catalog.benchmarks import BENCHMARKS
+    from rise_bench.experiments.scale import ScaleName
+    from rise_bench.experiments.study.setup import setup_of
+    from rise_bench.models.base_model import BASE_MODEL
+    from rise_bench.trainers.settings.config import ModelConfig
+    from rise_bench.trainers.settings.recipe_loader import load_config
+
+    if benchmark not in BENCHMARKS:
+        raise ConfigError(f"no benchmark {benchmark!r}; choose from {', '.join(sorted(BENCHMARKS))}")
+    load_config(None, settings)
+    if decided := sorted({text.partition("=")[0] for text in settings} & (_OWN | _OWN_STEPS)):
+        raise ConfigError(f"--set {', '.join(decided)}: the study decides it itself; leave it out")
+    own: ScaleName = "paper" if BENCHMARKS[benchmark].source_url else "world"
+    chosen = own if scale == "auto" else scale
+    usual = {"paper": ModelConfig().name, "world": BASE_MODEL, "smoke": "tiny-qwen2_vl"}
+    return setup_of(model or usual[chosen], chosen, tuple(settings))
+
+
+def launcher_of(name: Literal["process", "local", "slurm"], resources: Sequence[str]) -> "Launcher | None":
+    """Return a launcher of submitit; None for child processes.
+
+    Raises:
+        PrerequisiteError: submitit or Slurm is not there.
+        ConfigError: A resource is not NAME=VALUE, or submitit does not know it.
+    """
+    if name == "process":
+        if resources:
+            raise ConfigError("--resource is for --launcher local or slurm; give one of them")
+        return None
+    from rise_bench.experiments.launchers import SubmititLauncher
+
+    launcher = SubmititLauncher(name, dict(map(_resource, resources)))
+    launcher.check()
+    return launcher
+
+
+def _resource(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--resource {text!r} is not NAME=VALUE; write e.g. gpus_per_node=8")
+    return name, yaml.safe_load(value)
+
+
+def time_left(plan: "Study | Tuning", jobs: "list[Job]", at_once: int) -> tuple[float, str]:
+    """Return the hours of the remaining jobs side by side, and a sentence about them."""
+    from rise_bench.experiments.study.cost import remaining_seconds
+    from rise_bench.experiments.study.estimate import estimate
+    from rise_bench.experiments.study.grid import Study
+
+    if not isinstance(plan, Study) or plan.setup.scale == "world":
+        hours = remaining_seconds(jobs, plan.jobs_folder, at_once) / 3600
+        return hours, f"about {hours:.1f} hours, {at_once} side by side"
+    left = estimate(plan)
+    hours = left.seconds / 3600
+    sentence = f"about {hours:.1f} hours one after the other, to be multiplied by the GPUs of a job"
+    if left.unmeasured:
+        listed = ", ".join(f"{count} of {kind}" for kind, count in sorted(left.unmeasured.items()))
+        sentence += (
+            f"; without what was not measured yet: {listed} (--measure runs three steps of each stage)"
+        )
+    return hours / at_once, sentence

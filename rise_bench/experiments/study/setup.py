@@ -1,0 +1,86 @@
+"""Benchmark and model of a study: found, linked, and the same at every start."""
+
+import json
+from pathlib import Path
+
+from rise_bench import __version__
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.errors import ConfigError
+from rise_bench.experiments.cell import Setup
+from rise_bench.experiments.scale import ScaleName
+from rise_bench.experiments.study.registered import RECORDED, REGISTERED
+from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.json_text import json_text
+from rise_bench.hub.find import find_benchmark
+from rise_bench.models.base_model import BASE_MODEL
+from rise_bench.models.families import family_of
+from rise_bench.models.names import checked_model, is_model_folder, local_model
+from rise_bench.trainers.runs.provenance import git_state
+
+
+def setup_of(model: str, scale: ScaleName, settings: tuple[str, ...] = ()) -> tuple[str, Setup]:
+    """Return model and setup; a folder by its absolute path, the embedded model as "".
+
+    Raises:
+        ConfigError: The model is a folder without a model, or neither folder nor name tells its family.
+    """
+    if model == BASE_MODEL:
+        return "", Setup(scale=scale, settings=settings)
+    local = local_model(model)
+    on_hub = not is_model_folder(local)
+    name = model if on_hub else str(Path(local).absolute())
+    return name, Setup(family_of(name).name, scale, settings, on_hub)
+
+
+def link_dataset(link: Path) -> BenchmarkDataset:
+    """Open the benchmark that a link of a study leads to; the link is made to the dataset of its name.
+
+    Raises:
+        DataError: There is no dataset of that name, or it lacks its images.
+    """
+    if not link.exists():
+        found = find_benchmark(link.name)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(found.root.absolute(), target_is_directory=True)
+    return open_dataset(link)
+
+
+def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | None = None) -> None:
+    """Record base model, registered claims and commit in OUT/study.json.
+
+    Args:
+        out: Folder of the study.
+        base: Model that all methods start from; empty for the embedded one.
+        dataset: Benchmark, unless it is drawn.
+
+    Raises:
+        ConfigError: The folder was begun with another model or dataset, or the model does not exist.
+    """
+    path = out / "study.json"
+    now = {"base_model_sha256": _model_identity(base)}
+    if dataset is not None:
+        now[f"{dataset.spec.name}_sha256"] = dataset.sha256
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for name, value in now.items():
+        if begun.get(name, value) != value:
+            what = "base model" if name.startswith("base_model") else name.removesuffix("_sha256")
+            raise ConfigError(
+                f"{out} was begun with the {what} {begun[name][:12]}, this one is {value[:12]}; "
+                "choose another --out"
+            )
+    if not begun:
+        begun = {"rise_bench": __version__, RECORDED: sha256_file(REGISTERED), "git": git_state()}
+    if now.keys() - begun.keys():
+        atomic_write_text(path, json_text(now | begun) + "\n")
+
+
+def _model_identity(base: Path | str) -> str:
+    """Return the sha256 of the weights of a local model, or the commit of one on the Hub."""
+    folder = Path(local_model(str(base) or BASE_MODEL))
+    if not folder.is_dir() and not isinstance(base, Path):
+        return checked_model(base, weights=False).revision
+    hashes = [sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
+    if not hashes:
+        raise ConfigError(f"--model {base}: expected the folder of a model with model.safetensors. Name one.")
+    return hashes[0] if len(hashes) == 1 else sha256_bytes(" ".join(hashes).encode())

@@ -1,0 +1,123 @@
+"""`rise-bench study` of a benchmark that is not drawn, with any checkpoint, on a real Slurm."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rise_bench.builders import emotion6 as builder
+from rise_bench.cli import app
+from rise_bench.data.writer import write_dataset
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.methods import METHODS
+from rise_bench.experiments.study.grid import ablations_for
+from rise_bench.models.tiny import make_tiny_model
+
+from ..support.made_sources import emotion6
+
+pytest.importorskip("submitit")
+
+GRID = ("--benchmark", "emotion6", "--budget", "paper", "--shots", "4-shot", "--seeds", "1")
+TINY = (*GRID, "--scale", "smoke", "--steps", "1", "--method", "sft", "--method", "base")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for RISE_BENCH_DATA with Emotion6 of 40 pictures."""
+    root = tmp_path_factory.mktemp("emotion6")
+    write_dataset(builder.plan(emotion6(root / "source", rows=40)), root / "data" / "emotion6", workers=1)
+    return root / "data"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, data: Path, *options: object) -> dict[str, list[str]]:
+    """The command of each job."""
+    monkeypatch.setenv("RISE_BENCH_DATA", str(data))
+    asked = ["study", *GRID, "--dry-run", "--json", *map(str, options)]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return {name: command[1:] for name, command in json.loads(done.stdout)["commands"].items()}
+
+
+def test_the_papers_tables_of_the_papers_model(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All methods and ablations: recipes of the benchmark, 200 steps for each phase, a model of the Hub."""
+    asked = ("--ablations", "--out", tmp_path / "study", "--model", "Qwen/Qwen2-VL-2B-Instruct")
+    jobs = planned(monkeypatch, data, *asked, "--set", "compute.accelerate=none")
+    trained = [job for job in jobs.values() if job[0] == "train"]
+    assert all(
+        job[3].startswith("emotion6/") and "model.name=Qwen/Qwen2-VL-2B-Instruct" in job for job in trained
+    )
+    assert all("compute.accelerate=none" in job for job in trained)
+    steps = {text for job in trained for text in job if ".steps=" in text}
+    assert steps == {"sft.steps=200", "grpo.steps=200", "sft.steps=50"}  # a quarter for sft_early
+    evaluated = [job for job in jobs.values() if job[0] == "eval"]
+    assert len(evaluated) == len(METHODS) + len(ablations_for("emotion6")) <= len(METHODS) + len(ABLATIONS)
+    assert all("rise_emotion6" in job and "device=cpu" not in str(job) for job in evaluated)
+    assert not (tmp_path / "study").exists()
+
+
+def test_what_a_study_decides_itself_or_has_not_is_refused(model: Path, tmp_path: Path) -> None:
+    for options, message in {
+        ("--set", "grpo.steps=3"): "the study decides it itself",
+        ("--set", "grpo.step=3"): "did you mean 'grpo.steps'",
+        ("--benchmark", "emotion7"): "no benchmark 'emotion7'",
+        ("--tune",): "--tune needs validation pictures",
+        ("--resource", "partition=gpu"): "--resource is for --launcher",
+        ("--model", str(tmp_path)): "holds no model",
+    }.items():
+        asked = ["study", *GRID[:2], "--out", str(tmp_path / "study"), *options]
+        done = CliRunner().invoke(app, asked)
+        assert done.exit_code == 1 and message in str(done.exception), options
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_on_slurm_killed_twice(slurm, data: Path, model: Path, tmp_path: Path) -> None:
+    """The starter dies, its jobs do not: the next start finds them, and each is submitted once."""
+    out = tmp_path / "study"
+    jobs = out / "jobs" / "emotion6"
+    command = [sys.executable, "-m", "rise_bench", "study", *TINY, "--model", str(model), "--out", str(out)]
+    command += ["--launcher", "slurm", "--resource", "timeout_min=20", "--json"]
+    environment = slurm.environment | {"RISE_BENCH_DATA": str(data)}
+
+    def seconds_of(name: str) -> bool:
+        return (jobs / f"{name}.submitit" / "seconds").exists()
+
+    def kill_when(holds: Callable[[], bool]) -> None:
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 600
+            while not holds():
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.1)
+            os.kill(process.pid, signal.SIGKILL)
+
+    kill_when(lambda: seconds_of("paper/4-shot/seed-0/sft"))
+    kill_when(lambda: seconds_of("paper/4-shot/seed-0/eval_sft"))
+    assert not (out / "results.jsonl").exists()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    rows = {row["method"]: row for row in json.loads(done.stdout)}
+    assert {"sft", "base", "floor:uniform"} <= rows.keys()
+    assert all(0 <= rows[name]["jsd"] <= 0.6932 for name in ("sft", "base"))
+    assert rows["sft"]["train_seconds"] > 0 and rows["sft"]["budget"] == "paper"
+    submitted = sorted(path.parent.name for path in jobs.rglob("*submitted.pkl"))
+    assert submitted == ["eval_base.submitit", "eval_sft.submitit", "sft.submitit"]
+    assert (out / "data" / "emotion6").is_symlink() and (out / "study.md").is_file()
+    left = subprocess.run(
+        [*command[:-1], "--dry-run"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert left.stdout.startswith("0 jobs, 3 done; about 0.0 hours")
