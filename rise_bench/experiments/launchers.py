@@ -7,7 +7,6 @@ What a job leaves in `NAME.submitit` is its id, seconds and exit code, beside su
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.jobs import Job, JobFolder
-from rise_bench.experiments.launched_command import CODE, SECONDS, LaunchedCommand
+from rise_bench.experiments.launched_command import CANCEL, CODE, SECONDS, LaunchedCommand
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.devices import torch_install
 
@@ -29,8 +28,11 @@ _ASK_S = 3.0
 #: A job that the cluster no longer lists is lost if it leaves no exit code within these seconds.
 _PATIENCE_S = 10.0
 
-#: Minutes after which submitit stops a job; a training is then queued again and continues.
-_TIMEOUT_MIN = 24 * 60
+#: Minutes after which submitit stops a job; it is then queued again and continues, this many times.
+_TIMEOUT_MIN, _TIMES = 60, 100
+
+#: Reasons of Slurm for which a queued job never starts.
+_NEVER = {"PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS"}
 
 #: Parameters of submitit that have one name for all executors; others are Slurm's.
 _GENERIC = {"timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node"}
@@ -98,7 +100,8 @@ class SubmititLauncher:
         import submitit
 
         try:
-            executor = submitit.AutoExecutor(place.absolute(), cluster=self._cluster)
+            times = {f"{self._cluster}_max_num_timeout": _TIMES}
+            executor = submitit.AutoExecutor(place.absolute(), cluster=self._cluster, **times)
         except RuntimeError as error:
             raise PrerequisiteError(
                 f"no Slurm here ({error}). Start this where sbatch and srun are, or take --launcher local."
@@ -150,6 +153,11 @@ class Submitted:
         """Return the exit code, or None while it is queued or runs; 1 if it is gone without one."""
         if (code := self.code) is not None:
             return code
+        if reason := self.cluster.hopeless(self.job_id):
+            self.kill()
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(f"\nSlurm would never start the job: {reason}. Give another --resource.\n")
+            return 1
         now = time.monotonic()
         if self.cluster.lists(self.job_id, self.place) or not self.last_seen:
             self.last_seen = now
@@ -166,8 +174,9 @@ class Submitted:
     def kill(self) -> None:
         """Cancel the job; the next start submits it again."""
         if self.code is None:
+            (self.place / CANCEL).touch()
             (self.place / _ID).unlink(missing_ok=True)
-            self.cluster.cancel(self.job_id, self.place)
+            self.cluster.cancel(self.job_id)
 
 
 class _Listed:
@@ -179,9 +188,12 @@ class _Listed:
         """Whether the job is queued or runs, as far as is known."""
         raise NotImplementedError
 
-    def cancel(self, job_id: str, place: Path) -> None:
-        """End the job."""
-        raise NotImplementedError
+    def hopeless(self, job_id: str) -> str:  # noqa: ARG002
+        """Return the reason for which a queued job never starts, or ""."""
+        return ""
+
+    def cancel(self, job_id: str) -> None:
+        """End the job, which is asked to stop already."""
 
 
 class _Local(_Listed):
@@ -199,34 +211,32 @@ class _Local(_Listed):
             return _exists(int(job_id))
         return os.fsencode(place.absolute()) in command
 
-    def cancel(self, job_id: str, place: Path) -> None:
-        """Stop the tasks by the signal that submitit passes on, then submitit's own process."""
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            if self.lists(job_id, place):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(job_id), how)
-                time.sleep(0.2)
-
 
 class _Slurm(_Listed):
     name = "Slurm"
 
     def __init__(self) -> None:
-        self._asked, self._known = float("-inf"), set[str]()
+        self._asked, self._known = float("-inf"), dict[str, str]()
 
     def lists(self, job_id: str, place: Path) -> bool:  # noqa: ARG002
         """Whether squeue lists the job; True while it does not answer."""
         if time.monotonic() - self._asked > _ASK_S:
-            command = ["squeue", "--noheader", "--me", "--format=%A"]
+            command = ["squeue", "--noheader", "--me", "--format=%A %r"]
             asked = time.monotonic()
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
             except (OSError, subprocess.SubprocessError):
                 return True
-            self._asked, self._known = asked, set(done.stdout.split())
+            self._asked = asked
+            self._known = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
         return job_id in self._known
 
-    def cancel(self, job_id: str, place: Path) -> None:  # noqa: ARG002
+    def hopeless(self, job_id: str) -> str:
+        """Return the reason of squeue for which a queued job never starts, or ""."""
+        reason = self._known.get(job_id, "").strip()
+        return reason if reason in _NEVER else ""
+
+    def cancel(self, job_id: str) -> None:
         """Ask Slurm to end the job."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             subprocess.run(["scancel", job_id], capture_output=True, check=False, timeout=60)

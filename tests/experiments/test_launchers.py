@@ -134,6 +134,15 @@ def test_a_job_that_the_cluster_loses_is_told_from_one_that_runs(
         run_jobs([job], folder, launcher=SubmititLauncher("slurm"), progress=cancel)
 
 
+def test_a_job_that_slurm_would_never_start_is_told_from_one_that_waits(
+    slurm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slurm.use(monkeypatch)
+    launcher = SubmititLauncher("slurm", {"timeout_min": 100_000})
+    with pytest.raises(PrerequisiteError, match=r"(?s)draw failed.*never start the job: PartitionTimeLimit"):
+        run_jobs([drawing(tmp_path / "moods")], JobFolder(tmp_path / "jobs"), launcher=launcher)
+
+
 def test_an_unknown_resource_is_refused_before_anything_starts() -> None:
     with pytest.raises(ConfigError, match="submitit refuses --resource: .*gpus_pr_node"):
         SubmititLauncher("local", {"slurm_gpus_pr_node": 8}).check()
