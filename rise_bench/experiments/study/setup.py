@@ -39,10 +39,10 @@ def link_dataset(link: Path) -> BenchmarkDataset:
         DataError: There is no dataset of that name, or it lacks its images.
     """
     if not link.exists():
-        found = find_benchmark(link.name)
+        dataset = find_benchmark(link.name)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(found.root.absolute(), target_is_directory=True)
+        link.symlink_to(dataset.root.absolute(), target_is_directory=True)
     return open_dataset(link)
 
 
