@@ -15,9 +15,8 @@ from typer.testing import CliRunner
 from rise_bench.builders import emotion6 as builder
 from rise_bench.cli import app
 from rise_bench.data.writer import write_dataset
-from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.methods import METHODS
-from rise_bench.experiments.study.grid import ablations_for
+from rise_bench.experiments.study.grid import ablations_for, methods_for
 from rise_bench.models.tiny import make_tiny_model
 
 from ..support.made_sources import emotion6
@@ -65,7 +64,10 @@ def test_the_papers_tables_of_the_papers_model(
     steps = {text for job in trained for text in job if ".steps=" in text}
     assert steps == {"sft.steps=200", "grpo.steps=200", "sft.steps=50"}  # a quarter for sft_early
     evaluated = [job for job in jobs.values() if job[0] == "eval"]
-    assert len(evaluated) == len(METHODS) + len(ablations_for("emotion6")) <= len(METHODS) + len(ABLATIONS)
+    assert len(evaluated) == len(methods_for("emotion6")) + len(ablations_for("emotion6"))
+    assert set(METHODS) - set(methods_for("emotion6")) == {
+        "reason_rft_oracle"
+    }  # only drawn pictures have one
     assert all("rise_emotion6" in job and "device=cpu" not in str(job) for job in evaluated)
     assert not (tmp_path / "study").exists()
 
@@ -78,6 +80,7 @@ def test_what_a_study_decides_itself_or_has_not_is_refused(model: Path, tmp_path
         ("--tune",): "--tune needs validation pictures",
         ("--resource", "partition=gpu"): "--resource is for --launcher",
         ("--model", str(tmp_path)): "holds no model",
+        ("--method", "reason_rft_oracle"): "its chains of thought are drawn",
     }.items():
         asked = ["study", *GRID[:2], "--out", str(tmp_path / "study"), *options]
         done = CliRunner().invoke(app, asked)

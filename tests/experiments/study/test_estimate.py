@@ -14,8 +14,8 @@ METHODS = ("rise", "sft", "base")
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    setup = Setup("Qwen/Qwen2-VL-2B-Instruct", scale="paper", on_hub=True)
-    return Study(tmp_path, "emotion6", ("4-shot",), 2, METHODS, "paper", 200, setup=setup)
+    model, setup = "Qwen/Qwen2-VL-2B-Instruct", Setup(scale="paper", on_hub=True)
+    return Study(tmp_path, "emotion6", ("4-shot",), 2, METHODS, "paper", 200, base=model, setup=setup)
 
 
 def measured(study: Study, stage: str, section: str, seconds: float) -> None:
