@@ -97,7 +97,7 @@ class Board:
             ("To row above", "above", "number"),
             *([("To RISE", "rise", "number")] if self.table.rise else []),
             *([("Win-rate", "win", "number")] if self.table.reference else []),
-            ("Read", "read", "number"),
+            ("Parse rate", "read", "number"),
             ("Tier", "tier", "text"),
             ("Date", "date", "text"),
         ]

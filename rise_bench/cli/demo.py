@@ -35,6 +35,7 @@ def demo(
     from rise_bench.cli.tables import print_json, print_rows
     from rise_bench.experiments.comparison import COLUMNS_NOTE, cells, headings
     from rise_bench.experiments.demo import Demo, demo_jobs, draw_dataset, next_steps, run_demo
+    from rise_bench.experiments.demo_report import title_of
 
     plan = Demo(out, benchmark, shots, train, test, seed, jobs, steps)
     with DrawingBar() as bar:
@@ -45,7 +46,7 @@ def demo(
         print_json([row.to_json() for row in rows])
         return
     metric = dataset.spec.metric
-    title = f"{benchmark}, {shots}, seed {seed}: {test} test pictures"
+    title = f"{title_of(plan.cell, dataset)}: {test} test pictures"
     print_rows(title, headings(metric), [cells(row, metric) for row in rows])
     typer.echo(f"{COLUMNS_NOTE}\n\nreport:       {plan.page}\nCoT dataset:  {plan.cell.cots}")
     typer.echo(next_steps(plan))

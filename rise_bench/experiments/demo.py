@@ -108,20 +108,23 @@ def run_demo(demo: Demo, dataset: BenchmarkDataset, progress: Callable[[Progress
     rows = compare(demo.cell, dataset, METHODS, demo.jobs)
     for run in sorted((demo.out / "runs").glob("*/config.yaml")):
         write_report(run.parent)
-    write_page(demo.page, demo.cell, dataset, rows, demo.jobs)
+    write_page(demo.page, demo.cell, dataset, rows, demo.jobs, next_commands(demo))
     atomic_write_text(demo.scores, json_text([row.to_json() for row in rows]) + "\n")
     return rows
 
 
+def next_commands(demo: Demo) -> dict[str, str]:
+    """Return the next three commands by title, with names and paths to fill in."""
+    return {
+        "your data": "rise-bench init IMAGES --labels labels.csv",
+        "your GPU": "rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
+        "compute.accelerate=none model.attn_implementation=sdpa",
+        "submit": f"rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
+        f"--shots {demo.shots} --data {demo.cell.data} --out submission",
+    }
+
+
 def next_steps(demo: Demo) -> str:
-    """Return the next three commands, with names and paths to fill in."""
-    return "\n".join(
-        (
-            "Next:",
-            "  your data:  rise-bench init IMAGES --labels labels.csv",
-            "  your GPU:   rise-bench train rise_cot --recipe emotion6/rise_cot data.benchmark=mine "
-            "compute.accelerate=none model.attn_implementation=sdpa",
-            f"  submit:     rise-bench submit {demo.cell.results('rise')} --model ORG/NAME@COMMIT "
-            f"--shots {demo.shots} --data {demo.cell.data} --out submission",
-        )
-    )
+    """Return the next commands as text."""
+    lines = (f"  {title + ':':<11} {command}" for title, command in next_commands(demo).items())
+    return "\n".join(("Next:", *lines))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench import __version__
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.metric import Metric
 from rise_bench.cot.dataset import TAU, open_cots
@@ -24,6 +26,7 @@ from rise_bench.experiments.jobs import JobFolder
 from rise_bench.experiments.methods import METHODS
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.base_model import MAX_PIXELS
+from rise_bench.rendering.downloads import csv_address, json_address
 from rise_bench.rendering.render import render
 from rise_bench.reports.cot_figures import (
     answer_rollout,
@@ -40,13 +43,36 @@ _SHOWN_TESTS = 2
 _FORMAT = AnswerFormat(max_pixels=MAX_PIXELS)
 
 
+def title_of(cell: Cell, dataset: BenchmarkDataset) -> str:
+    """Return the title of the report and of the table in the terminal."""
+    return f"RISE on {dataset.spec.name}, {cell.shots}, seed {cell.seed}"
+
+
 def write_page(
-    path: Path, cell: Cell, dataset: BenchmarkDataset, rows: Sequence[Row], folder: JobFolder
+    path: Path,
+    cell: Cell,
+    dataset: BenchmarkDataset,
+    rows: Sequence[Row],
+    folder: JobFolder,
+    next_steps: Mapping[str, str],
 ) -> None:
-    """Write the report of a finished demo."""
+    """Write the report of a finished demo; `next_steps` are commands by title."""
+    numbers = [row.to_json() for row in rows]
+    flat = [
+        {name: value for name, value in row.items() if name != "metrics"}
+        | {f"{metric}_{part}": v for metric, parts in row["metrics"].items() for part, v in parts.items()}
+        for row in numbers
+    ]
     page = render(
         "demo_report.html.j2",
-        title=f"RISE on {dataset.spec.name}, {cell.shots}, seed {cell.seed}",
+        title=title_of(cell, dataset),
+        facts={
+            "Written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "Version": f"rise-bench {__version__}",
+            "Duration": f"{sum(folder.all_seconds().values()) / 60:.1f} min of all trainings and evaluations",
+        },
+        downloads={"scores.csv": csv_address(flat), "scores.json": json_address(numbers)},
+        next_steps=next_steps,
         benchmark=dataset.spec.name,
         tau=TAU,
         test_pictures=len(dataset.golds("test")),

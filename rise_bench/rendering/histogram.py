@@ -8,7 +8,7 @@ _WIDTH_PX, _HEIGHT_PX = 800, 360
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 60, 20, 40, 50
 _INK, _GRID = (118, 124, 133), (118, 124, 133, 70)
 _BACKGROUND = (*_INK, 0)  # of the ink's colour, so that the edges of letters do not darken
-_HIGH, _LOW, _TAU = (37, 99, 235), (148, 163, 184), (220, 38, 38)
+_HIGH, _LOW, _TAU = (0, 114, 178), (148, 163, 184), (213, 94, 0)
 
 
 def bin_counts(rewards: Sequence[float]) -> list[int]:

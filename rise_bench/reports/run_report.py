@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError, RiseError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import find_benchmark
+from rise_bench.rendering.downloads import csv_address
 from rise_bench.rendering.line_chart import figure
 from rise_bench.rendering.render import render
 from rise_bench.reports.rollout_cards import sample_cards
@@ -112,6 +114,7 @@ def render_report(run: Path, *, samples: int = 12) -> str:
         phases={phase: _curves([row for row in metrics if row["phase"] == phase]) for phase in phases},
         cards=sample_cards(rollouts, dataset, config, samples) if rollouts else "",
         trouble=trouble,
+        downloads={"metrics.csv": csv_address(metrics, ("phase", "step", "time"))} if metrics else {},
         settings=(run / "config.yaml").read_text(encoding="utf-8"),
     )
 
@@ -154,6 +157,8 @@ def _facts(run: Path, config: Row, metrics: list[Row]) -> dict[str, str]:
         record = json.loads(path.read_text(encoding="utf-8"))
         git = record.get("git") or {}
         facts["Started"] = f"{record['starts'][0]['time']}, {len(record['starts'])} start(s)"
+        if metrics and (seconds := _duration_s(record["starts"][0]["time"], metrics)) is not None:
+            facts["Duration"] = f"{seconds / 60:.1f} min from the first start to the last logged step"
         facts["Processes"] = str(record["world_size"])
         facts["Versions"] = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
         if git:
@@ -164,6 +169,13 @@ def _facts(run: Path, config: Row, metrics: list[Row]) -> dict[str, str]:
             for phase in dict.fromkeys(row["phase"] for row in metrics)
         )
     return facts
+
+
+def _duration_s(start: str, metrics: list[Row]) -> float | None:
+    """Seconds from a start, in UTC, to the last logged step; None in a log without times."""
+    times = [row["time"] for row in metrics if "time" in row]
+    began = datetime.strptime(start, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return max(times) - began.timestamp() if times else None
 
 
 def _curves(rows: list[Row]) -> list[Row]:

@@ -93,6 +93,8 @@ def test_a_finished_demo_is_only_shown_again(rows: dict[str, dict], run: Run, ou
         "worst sentence",
         "Its worst",
         "runs/rise_cot/report.html",
+        'download="scores.csv"',
+        "<h2>Next</h2>",
     ):
         assert words in page
     assert "data:image/jpeg" in (out / "runs" / "rise_cot" / "report.html").read_text()

@@ -1,5 +1,8 @@
 """The HTML report shows what the run folder holds, and nothing in it can break or leave the page."""
 
+import base64
+import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -89,7 +92,8 @@ def test_a_real_run_gives_one_page_that_loads_nothing(make_config, toy):
     rise_cot.train(config, run)
     page = write_report(run.path).read_text()
     parsed = Balanced(page)
-    assert parsed.links == [] and "script" not in parsed.tags
+    assert [link.partition(",")[0] for link in parsed.links] == ["data:text/csv;charset=utf-8;base64"]
+    assert "script" not in parsed.tags
     assert parsed.tags.count("article") == 4  # the rollouts of the last step
     drawn = set(re.findall(r"<figcaption><b>(.+?)</b>", page))
     assert {panel.title for panel in PANELS} - drawn == {
@@ -127,6 +131,30 @@ def test_truth_and_statement_differ_in_more_than_red_and_green(boxes_run):
     assert len(pairs) == 2
     for truth, stated in pairs:
         assert int(truth[4:], 16) - int(stated[4:], 16) > 100, "blue apart from orange"
+
+
+def test_the_pair_of_colours_is_that_of_the_board(root):
+    css = [
+        root / "rise_bench" / "rendering" / "templates" / "report.css",
+        root / "leaderboards" / "web" / "static" / "site.css",
+    ]
+    pairs = [
+        [re.findall(rf"--{name}: (#\w{{6}})", path.read_text())[:2] for name in names]
+        for path, names in zip(css, (("truth", "stated"), ("gold", "stated")), strict=True)
+    ]
+    assert pairs[0] == pairs[1] and len(pairs[0][0]) == 2
+
+
+def test_a_report_says_when_and_how_long_and_holds_its_numbers(boxes_run):
+    boxes_run.log("grpo", 1, {"reward": 0.5})
+    boxes_run.log("grpo", 2, {"reward": 0.75, "loss": float("nan")})
+    page = render_report(boxes_run.path)
+    assert re.search(r"<dt>Started</dt><dd>20\d\d-\d\d-\d\dT", page)
+    assert re.search(r"<dt>Duration</dt><dd>[\d.]+ min from the first start", page)
+    address = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]+)" download="metrics.csv"', page)[1]
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(address).decode())))
+    assert [(row["step"], row["reward"]) for row in rows] == [("1", "0.5"), ("2", "0.75")]
+    assert list(rows[0])[:3] == ["phase", "step", "time"]
 
 
 @pytest.mark.parametrize("field", ["id", "cot", "reconstruction", "reason"])

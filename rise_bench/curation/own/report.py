@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench import __version__
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.cot.dataset import open_cots
@@ -15,6 +17,7 @@ from rise_bench.curation.own.plan import TRAINED, Plan
 from rise_bench.curation.own.scores import ScoredModel
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.files.atomic import atomic_write_text
+from rise_bench.rendering.downloads import csv_address
 from rise_bench.rendering.render import render
 from rise_bench.reports.cot_figures import answer_rollout, cot_rollouts, histogram_png, training_curves
 from rise_bench.reports.rollout_cards import cards
@@ -32,11 +35,13 @@ def write_page(plan: Plan, models: Sequence[ScoredModel]) -> None:
     for stage in plan.recipe.trainings:
         write_report(plan.run(stage))
     thinking = {"RISE": plan.run("rise_r1")} if plan.recipe.rise_r1 is not None else {}
+    scores = _table(dataset, models)
     page = render(
         "own_report.html.j2",
         title=f"RISE on {dataset.spec.name}",
         facts=_facts(plan, dataset),
-        scores=_table(dataset, models),
+        scores=scores,
+        downloads={"scores.csv": csv_address(_cells(scores))} if scores else {},
         curves=training_curves(plan.run("rise_cot") if plan.recipe.rise_cot is not None else None, thinking),
         reports={stage: _relative(plan, plan.run(stage) / "report.html") for stage in plan.recipe.trainings},
         cots=_chains_of_thought(plan, dataset),
@@ -50,6 +55,8 @@ def _facts(plan: Plan, dataset: BenchmarkDataset) -> dict[str, str]:
     recipe, counts = plan.recipe, dataset.manifest.counts
     writer = recipe.endpoint.model if recipe.endpoint else "RISE-CoT, trained here"
     facts = {
+        "Written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "Version": f"rise-bench {__version__}",
         "Data": KINDS[dataset.spec.kind].describe(dataset.spec.classes or dataset.manifest.categories),
         "Rows": ", ".join(f"{rows} {split}" for split, rows in counts.items()),
         "Chains of thought by": writer,
@@ -58,6 +65,12 @@ def _facts(plan: Plan, dataset: BenchmarkDataset) -> dict[str, str]:
         stage = next(reversed(recipe.trainings))
         facts["Model"] = recipe.training_config(stage, str(plan.file)).model.name
     return facts
+
+
+def _cells(scores: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of the table as heading -> cell."""
+    headings = ("model", *scores["headings"][1:])
+    return [dict(zip(headings, (title, *cells), strict=True)) for _, title, cells in scores["rows"]]
 
 
 def _table(dataset: BenchmarkDataset, models: Sequence[ScoredModel]) -> dict[str, Any] | None:
