@@ -122,10 +122,10 @@ class Model(_Strict):
 
     @property
     def size(self) -> str:
-        """Number of parameters for display, e.g. "2.2B"; empty if not stated.
+        """Number of parameters for display, e.g. "2.21B"; empty if not stated.
 
         >>> Model(id="a/b", revision="closed", name="b", parameters=2_209_000_000).size
-        '2.2B'
+        '2.21B'
         """
         for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
             if self.parameters >= scale:
