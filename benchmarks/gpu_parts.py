@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import itertools
 import json
+import re
 import subprocess
 import sys
 import time
@@ -91,8 +92,18 @@ def run(part, left_s):
     seconds = round(time.monotonic() - begun, 1)
     if done.returncode:
         return {"failed": done.stderr.strip()[-600:], "seconds": seconds}
-    result = read_metrics(part.run) if part.run else json.loads(done.stdout[done.stdout.index("{") :])
+    result = read_metrics(part.run) if part.run else last_json(done.stdout)
     return {"seconds": seconds, **result}
+
+
+def last_json(text):
+    """The JSON at the end of what a command printed; trainers print Python dictionaries before it."""
+    for start in reversed([match.start() for match in re.finditer(r"^\{", text, re.MULTILINE)]):
+        try:
+            return json.loads(text[start:])
+        except ValueError:
+            continue
+    return {"failed": "printed no JSON"}
 
 
 def read_metrics(folder):
