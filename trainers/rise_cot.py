@@ -70,6 +70,7 @@ def build(
         gradient=config.grpo.gradient,
         model=source,
         start=start,
+        lora=config.model.lora,
         share_prefill=config.grpo.shared_prefill,
         drop_uniform=config.grpo.drop_uniform_groups,
         reward_funcs=reward,

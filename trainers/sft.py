@@ -25,6 +25,7 @@ from rise_bench.catalog.stages import stage
 from rise_bench.errors import DataError
 from rise_bench.prompts import templates
 from rise_bench.trainers.data.training_data import TrainingData, open_training_data
+from rise_bench.trainers.phases.lora import policy
 from rise_bench.trainers.phases.phase import run_phase
 from rise_bench.trainers.phases.trl_arguments import common_arguments, load_processor
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -81,7 +82,7 @@ def train_sft(
 ) -> Path:
     """Run the SFT phase from the checkpoint `start` and return the folder of the trained model."""
 
-    def build(source: str, _start: str) -> SFTTrainer:
+    def build(source: str, start: str) -> SFTTrainer:
         processor = load_processor(config.model, source)
         arguments = SFTConfig(
             **common_arguments(config, "sft", run),
@@ -89,8 +90,9 @@ def train_sft(
             max_length=None,
             completion_only_loss=True,
         )
+        lora = config.model.lora
         return SFTTrainer(
-            model=source,
+            **(policy(lora, start, arguments) if lora.rank else {"model": source}),
             args=arguments,
             train_dataset=sft_rows(data, examples),
             processing_class=processor,

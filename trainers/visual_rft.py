@@ -59,6 +59,7 @@ def build(
     return ResumableGRPOTrainer(
         model=source,
         start=start,
+        lora=config.model.lora,
         share_prefill=config.grpo.shared_prefill,
         drop_uniform=config.grpo.drop_uniform_groups,
         reward_funcs=reward,

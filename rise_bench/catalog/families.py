@@ -22,6 +22,7 @@ class Family:
         box_unit: Unit of boxes in its training.
         patch_px: Side of an image patch; two by two patches are an image token.
         video_classes: Prefix of its video processor, if it differs.
+        decoder: Attribute that holds the language model, in which an adapter is trained.
         max_aspect_ratio: Largest ratio of the sides of a picture for its processor.
         can_be_rerun: Whether lmms-eval's model of the name loads it without any code of its author, so that
             submissions are run again; a test reads that model's source.
@@ -36,6 +37,7 @@ class Family:
     box_unit: BoxUnit = "norm1000"
     patch_px: int = 14
     video_classes: str = "Qwen2VL"
+    decoder: str = "language_model"
     max_aspect_ratio: int = 200
     can_be_rerun: bool = False
 

@@ -18,6 +18,8 @@ _READ = re.compile(
     r"|[\w-][\w.-]*\.safetensors|[\w-][\w.-]*\.safetensors\.index\.json",
     re.ASCII,
 )
+#: Files of a LoRA adapter; its base model is another one.
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 #: State of a trainer beside a checkpoint, never read as a model.
 TRAINER_STATE = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "trainer_state.json")
 DEEPSPEED_STATE = ("global_step*", "latest", "zero_to_fp32.py")
@@ -74,10 +76,42 @@ def check_model_folder(folder: Path) -> tuple[str, ...]:
     return paths
 
 
+def check_adapter_folder(folder: Path) -> tuple[str, ...]:
+    """Check that the adapter of a folder runs no code of its author; return the paths of its files.
+
+    Raises:
+        ConfigError: If it lacks weights, holds code or pickles, or a JSON file names code at any depth.
+    """
+    paths = tuple(_files(folder))
+    check_adapter_files(folder, paths)
+    return paths
+
+
+def check_adapter_files(folder: Path, paths: Iterable[str]) -> None:
+    """Check files of an adapter, see `check_model_files`."""
+    listed = sorted(paths)
+    check_adapter_names(str(folder), listed)
+    _check_contents(folder, listed)
+
+
+def check_adapter_names(model: str, paths: Iterable[str]) -> None:
+    """Check the names of the files of an adapter, called `model` in errors, for code and pickles."""
+    names = list(paths)
+    _check_endings(model, names)
+    if ADAPTER_CONFIG not in names or ADAPTER_WEIGHTS not in names:
+        raise ConfigError(
+            f"{model} is no adapter with {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}; save it with save_pretrained"
+        )
+
+
 def check_model_files(folder: Path, paths: Iterable[str]) -> None:
     """Check files of a model by their paths in its folder; absent files, such as weights, by name only."""
     listed = sorted(paths)
     check_names(str(folder), listed)
+    _check_contents(folder, listed)
+
+
+def _check_contents(folder: Path, listed: list[str]) -> None:
     for path in listed:
         if not os.path.lexists(folder / path):
             continue
@@ -89,6 +123,23 @@ def check_model_files(folder: Path, paths: Iterable[str]) -> None:
 def check_names(model: str, paths: Iterable[str]) -> None:
     """Check the names of the files of a model, called `model` in errors, for code, pickles and adapters."""
     names = list(paths)
+    _check_endings(model, names)
+    for path in names:
+        if PurePosixPath(path).name.lower() == ADAPTER_CONFIG:
+            raise ConfigError(
+                f"{model} is a model and an adapter ({path}), which names another model and a library to "
+                "import; keep the adapter in a folder of its own, or merge it"
+            )
+    if "config.json" not in names:
+        raise _no_config(model)
+    if not any(path.endswith(".safetensors") for path in names):
+        raise ConfigError(
+            f"{model} has no .safetensors; other weights can run code and are not loaded, save them with "
+            "save_pretrained"
+        )
+
+
+def _check_endings(model: str, names: list[str]) -> None:
     for path in names:
         name = PurePosixPath(path).name.lower()
         if name.endswith(_CODE):
@@ -98,18 +149,6 @@ def check_names(model: str, paths: Iterable[str]) -> None:
                 f"{model} holds {path}, a file that can run code when it is loaded; save the weights as "
                 "safetensors (save_pretrained does) and remove it"
             )
-        if name == "adapter_config.json":
-            raise ConfigError(
-                f"{model} is an adapter ({path}), which names another model and a library to import; merge "
-                "it into its base model and save that"
-            )
-    if "config.json" not in names:
-        raise _no_config(model)
-    if not any(path.endswith(".safetensors") for path in names):
-        raise ConfigError(
-            f"{model} has no .safetensors; other weights can run code and are not loaded, save them with "
-            "save_pretrained"
-        )
 
 
 def _no_config(model: str) -> ConfigError:

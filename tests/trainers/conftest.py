@@ -138,6 +138,7 @@ def build_loop(
     model=None,
     kind=None,
     share_prefill=True,
+    lora=None,
     **changes,
 ):
     from trl import GRPOConfig
@@ -186,6 +187,7 @@ def build_loop(
         gradient=gradient,
         model=source,
         start=source,
+        lora=lora,
         share_prefill=share_prefill,
         reward_funcs=reward,
         args=arguments,

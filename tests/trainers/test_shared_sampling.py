@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rise_bench.models.adapters import without_peft
 from rise_bench.models.local import LocalModel
 from rise_bench.models.sampler import Prompt, Sampling
 
@@ -20,7 +21,7 @@ def run(trainer):
         return output
 
     def counted(*arguments):
-        language = trainer.model.model.language_model
+        language = without_peft(trainer.model).model.language_model
         hook = language.register_forward_pre_hook(
             lambda _, __, kwargs: tokens.append(kwargs["inputs_embeds"].shape[:2].numel()), with_kwargs=True
         )

@@ -4,6 +4,9 @@ Bytes per parameter: weights 2 (bf16) or 4, gradients as the weights, AdamW's fl
 12 (8 where the weights are float32 already); ZeRO-2 shards all but the weights, ZeRO-3 everything. Sampling
 under ZeRO-3 gathers the bf16 weights once more. With gradient checkpointing a layer keeps its input only and
 one layer at a time is recomputed. TRL scores completions with a fused head, so full logits never exist.
+
+With LoRA the weights are frozen, 2 bytes (bf16) or 4 without gradients, and each parameter of the adapter has
+16: weight, gradient and moments in float32. The reference model is the model without its adapter.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import supported_model
@@ -75,7 +79,7 @@ def device_bytes(use_cpu: bool) -> int | None:
 
 def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -> Need:
     """Estimate the memory of a process; `processes` is the world size."""
-    parameters = _parameters(model)
+    parameters, adapter = _parameters(model), adapter_parameters(config, model)
     text = model.config.get_text_config()
     zero = SHARDED.get(config.compute.accelerate, 0)
     tokens = config.data.max_prompt_length + completion_length(config, phase)
@@ -90,11 +94,18 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
         sampled = config.grpo.rollouts_per_device * config.grpo.gradient_accumulation_steps
         sampling = sampled * tokens * cache + (2 * parameters if zero == 3 else 0)
     frozen = _frozen_bytes(config, zero, processes) * parameters if phase == "grpo" else 0.0
-    return Need(parameters * _state_bytes(zero, processes), activations, sampling, frozen)
+    states = parameters * _state_bytes(zero, processes)
+    if adapter:
+        states = parameters * width / (processes if zero == 3 else 1)
+        states += adapter * _state_bytes(zero, processes)
+        activations += rows * tokens * 4 * config.model.lora.rank * len(config.model.lora.targets)
+    return Need(states, activations, sampling, frozen)
 
 
 def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
     """Return the bytes of a checkpoint of all processes: the trained weights and AdamW's state."""
+    if adapter := adapter_parameters(config, model):
+        return adapter * (4 if config.run.save_only_model else 12)
     sharded = config.compute.accelerate in SHARDED
     weights = 2 if sharded and config.compute.bf16 else 4
     optimizer = 0 if config.run.save_only_model else 12 if sharded else 8
@@ -106,6 +117,21 @@ def _parameters(model: Any) -> int:
     return sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters())
 
 
+def adapter_parameters(config: TrainConfig, model: Any) -> int:
+    """Return the number of parameters of the adapter; 0 without one.
+
+    Raises:
+        ConfigError: The language model lacks a target of the adapter.
+    """
+    lora = config.model.lora
+    if not lora.rank:
+        return 0
+    from rise_bench.trainers.phases.lora import adapted_layers
+
+    layers = adapted_layers(model, FAMILIES[model.config.model_type].decoder, lora).values()
+    return sum(lora.rank * (layer.in_features + layer.out_features) for layer in layers)
+
+
 def _state_bytes(zero: int, processes: int) -> float:
     return {0: 16.0, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
 
@@ -114,7 +140,8 @@ def _frozen_bytes(config: TrainConfig, zero: int, processes: int) -> float:
     """Bytes per parameter of frozen models: ZeRO-3 shards the reference model, each process has its judge."""
     reference = (2 if zero and config.compute.bf16 else 4) / (processes if zero == 3 else 1)
     judge = 4 if config.compute.use_cpu else 2
-    return reference * (config.grpo.beta > 0) + judge * (config.reward.grounded != "none")
+    beside = config.grpo.beta > 0 and not config.model.lora.rank
+    return reference * beside + judge * (config.reward.grounded != "none")
 
 
 def completion_length(config: TrainConfig, phase: Phase) -> int:

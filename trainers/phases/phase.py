@@ -25,10 +25,12 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from rise_bench.catalog.stages import Phase
 from rise_bench.cot.row_log import next_attempt
+from rise_bench.models.adapters import is_adapter
 from rise_bench.models.families import supported_model
 from rise_bench.models.local import keep_end_tokens_only
 from rise_bench.models.model_files import DEEPSPEED_STATE, TRAINER_STATE
 from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
+from rise_bench.trainers.phases.lora import save_final
 from rise_bench.trainers.phases.resuming import EpochOfData
 from rise_bench.trainers.rollouts.unreadable import UnreadableGuard, refuse_unreadable
 from rise_bench.trainers.runs.agreement import decided_by_rank_0, wait_until_all_see
@@ -58,16 +60,17 @@ def run_phase(
         say(f"{phase}: finished before, its model is {final}")
         return final
     steps = (config.sft if phase == "sft" else config.grpo).steps
+    origin = _origin(config, start)
     if checkpoint is not None and step_of(checkpoint) >= steps:  # killed before its final model was in place
         refuse_unreadable(config, run, phase)
-        final = run.save_final(phase, partial(_copy_model, checkpoint))
+        final = run.save_final(phase, _saving(config, origin, partial(_copy_model, checkpoint)))
         PartialState().wait_for_everyone()
         return final
     if checkpoint is not None:
         say(f"{phase}: goes on from step {step_of(checkpoint)} of {steps} ({checkpoint})")
-    revision = config.model.revision if str(start) == config.model.name else ""
-    origin = str(supported_model(str(start), revision).folder)
-    trainer = build(str(checkpoint or origin), origin)
+    # an adapter is loaded from a checkpoint on resuming, onto the model that the phase started from
+    source = origin if config.model.lora.rank else str(checkpoint or origin)
+    trainer = build(source, origin)
     keep_end_tokens_only(trainer.model)
     run.remove_incomplete_checkpoints(phase)
     trainer.remove_callback(ProgressCallback)
@@ -80,7 +83,7 @@ def run_phase(
     with trained_positions_only(), _quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     refuse_unreadable(config, run, phase, stopped_at=guard.stopped_at)
-    final = run.save_final(phase, partial(_save, trainer))
+    final = run.save_final(phase, _saving(config, origin, partial(_save, trainer)))
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.free_memory()
     AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
@@ -88,6 +91,19 @@ def run_phase(
     del trainer
     release_memory()
     return final
+
+
+def _origin(config: TrainConfig, start: str | Path) -> str:
+    """Return the folder of the initial checkpoint of a phase; with LoRA, it may be an adapter of the run."""
+    first = str(start) == config.model.name
+    if config.model.lora.rank and not first and is_adapter(Path(start)):
+        return str(start)
+    return str(supported_model(str(start), config.model.revision if first else "").folder)
+
+
+def _saving(config: TrainConfig, origin: str, save: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return what writes the final model of a phase; `save` writes the trained weights."""
+    return partial(save_final, config, origin, save) if config.model.lora.rank else save
 
 
 def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:

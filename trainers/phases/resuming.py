@@ -11,32 +11,40 @@ TRL's own trainer does not, in three ways, all dealt with here:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
-from trl.trainer.utils import RepeatSampler, create_model_from_path
+from trl.trainer.utils import RepeatSampler
 
+from rise_bench.trainers.phases.lora import policy
+from rise_bench.trainers.phases.trl_arguments import load_policy
 from rise_bench.trainers.rollouts.sampling_trainer import SamplingGRPOTrainer
+from rise_bench.trainers.settings.config import LoraSettings
 
 
 class ResumableGRPOTrainer(SamplingGRPOTrainer):
     """GRPO whose data order, reference model and checkpoints do not depend on where it was interrupted."""
 
-    def __init__(self, *, model: str, start: str, args: Any, **arguments: Any) -> None:
+    def __init__(
+        self, *, model: str, start: str, args: Any, lora: LoraSettings | None = None, **arguments: Any
+    ) -> None:
         """Build the trainer.
 
         Args:
             model: Checkpoint of the policy.
             start: Initial checkpoint of the phase, the reference model of `beta` above 0.
             args: A GRPOConfig.
+            lora: The adapter that is trained, if it has a rank; `model` is `start` then.
             arguments: Other arguments of `SamplingGRPOTrainer`.
         """
-        policy: Any = model if model == start else _named(model, start, args)
-        super().__init__(model=policy, args=args, **arguments)
+        if lora and lora.rank:
+            arguments |= policy(lora, start, args)
+        else:
+            arguments["model"] = model if model == start else _named(model, start, args)
+        super().__init__(args=args, **arguments)
         self.add_callback(WholeGenerations(self))
 
     def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
@@ -96,15 +104,6 @@ class WholeGenerations(TrainerCallback):
 
 def _named(model: str, start: str, args: Any) -> Any:
     """The policy, loaded from `model` and named `start`, which is where TRL then loads the reference from."""
-    options = dict(args.model_init_kwargs or {})
-    if args.distributed_state.distributed_type in ("MULTI_GPU", "DEEPSPEED"):
-        options["device_map"] = None
-    logging.getLogger("trl.trainer.grpo_trainer").addFilter(_other_than_ignored_options)
-    policy = create_model_from_path(model, **options)
-    policy.config._name_or_path = start
-    return policy
-
-
-def _other_than_ignored_options(record: logging.LogRecord) -> bool:
-    """TRL warns that `model_init_kwargs` are ignored; the reference model is loaded with them."""
-    return "`model_init_kwargs` will be ignored" not in record.getMessage()
+    named = load_policy(model, args)
+    named.config._name_or_path = start
+    return named

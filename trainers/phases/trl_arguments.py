@@ -5,17 +5,20 @@ Traps that are dealt with here, once:
 - The processor pads on the left: on the right, TRL misaligns `mm_token_type_ids` without a word.
 - A sampled image token would corrupt the next prompt: special tokens are not sampled, end tokens excepted.
 - Without DeepSpeed the weights are loaded in float32 and autocast to bf16, because a step of 2e-5 on bf16
-  weights is mostly lost to rounding; ZeRO keeps float32 masters itself.
+  weights is mostly lost to rounding; ZeRO keeps float32 masters itself, and weights below an adapter are not
+  trained.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoProcessor
 from transformers.integrations.deepspeed import is_deepspeed_available
+from trl.trainer.utils import create_model_from_path
 
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, PrerequisiteError
@@ -50,6 +53,26 @@ def special_tokens_not_sampled(processor: Any) -> list[int]:
     tokenizer = processor.tokenizer
     ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
     return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
+
+
+def load_policy(folder: str, arguments: Any) -> Any:
+    """Return the model of a checkpoint, loaded as TRL does by itself.
+
+    Args:
+        folder: Folder of the checkpoint.
+        arguments: Arguments of the trainer that gets it.
+    """
+    options = dict(arguments.model_init_kwargs or {})
+    if arguments.distributed_state.distributed_type in ("MULTI_GPU", "DEEPSPEED"):
+        options["device_map"] = None
+    for trainer in ("grpo_trainer", "sft_trainer"):
+        logging.getLogger(f"trl.trainer.{trainer}").addFilter(_other_than_ignored_options)
+    return create_model_from_path(folder, **options)
+
+
+def _other_than_ignored_options(record: logging.LogRecord) -> bool:
+    """TRL warns that `model_init_kwargs` are ignored; the models are loaded with them."""
+    return "`model_init_kwargs` will be ignored" not in record.getMessage()
 
 
 def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder) -> dict[str, Any]:
@@ -88,7 +111,7 @@ def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder) -> dict[
         arguments["deepspeed"] = str(ACCELERATE_DIR / DEEPSPEED[compute.accelerate])
         sharded = True
     arguments["model_init_kwargs"] = {
-        "dtype": "bfloat16" if sharded and compute.bf16 else "float32",
+        "dtype": "bfloat16" if compute.bf16 and (sharded or config.model.lora.rank) else "float32",
         "attn_implementation": config.model.attn_implementation,
         "trust_remote_code": False,
         "use_safetensors": True,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from trl.trainer import grpo_trainer
 
+from rise_bench.models.adapters import without_peft
 from rise_bench.models.prefix_tree import PackedRows, Rows, pack
 from rise_bench.models.tree_attention import use_tree_attention
 from rise_bench.trainers.runs.console import say
@@ -34,10 +35,14 @@ class PrefixTreeGRPOTrainer(grpo_trainer.GRPOTrainer):
             arguments: Those of `GRPOTrainer`.
         """
         super().__init__(**arguments)
-        models = [self.accelerator.unwrap_model(m) for m in (self.model, self.ref_model) if m is not None]
+        models = [self._unwrapped(m) for m in (self.model, self.ref_model) if m is not None]
         self._packs = prefix_tree and all(map(use_tree_attention, models))
         if prefix_tree and not self._packs:
             self._pad(f"{type(models[0]).__name__} has no attention that can read a packed row")
+
+    def _unwrapped(self, model: Any) -> Any:
+        """Return the model of transformers, whose layers hold the adapter, if there is one."""
+        return without_peft(self.accelerator.unwrap_model(model))
 
     def _pad(self, reason: str) -> None:
         self._packs = False
@@ -113,7 +118,7 @@ class PrefixTreeGRPOTrainer(grpo_trainer.GRPOTrainer):
             pixels[begin:end],
             grids[first:last],
         )
-        packed = pack(self.accelerator.unwrap_model(model), rows)
+        packed = pack(self._unwrapped(model), rows)
         if packed is None:
             self._pad("a prompt ends with a picture")
         return packed

@@ -45,8 +45,7 @@ class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
         return drop_uniform_groups(batch, self.num_generations, self.accelerator)
 
     def _generate(self, prompts: list[Any]) -> Any:
-        policy = self.accelerator.unwrap_model(self.model)
-        with shared_prefill(policy, self._share_prefill and not self.use_vllm):
+        with shared_prefill(self._unwrapped(self.model), self._share_prefill and not self.use_vllm):
             return super()._generate(prompts)
 
     def _generate_single_turn(

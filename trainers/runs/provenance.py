@@ -14,6 +14,7 @@ PACKAGES = (
     "transformers",
     "trl",
     "accelerate",
+    "peft",
     "datasets",
     "deepspeed",
     "vllm",

@@ -11,6 +11,8 @@ size 1, gradient accumulation 2, 200 steps for SFT and for RFT, tau 0.75.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -50,6 +52,35 @@ _PER_TOKEN = ("dapo", "bnpo", "cispo", "vespo")
 
 
 @dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Low-rank adapter (LoRA, arXiv 2106.09685) that is trained in place of the weights."""
+
+    rank: int = 0  #: 0 trains all weights
+    alpha: Number = 32  #: the update of a weight is alpha / rank * B A
+    targets: Annotated[tuple[str, ...], Listed] = (  #: linear layers of the language model, by name
+        *("q_proj", "k_proj", "v_proj", "o_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
+    )
+    adapter_only: bool = False  #: the final model is the adapter; else it is merged into the weights
+
+    def __post_init__(self) -> None:
+        if self.rank < 0:
+            raise ConfigError(f"model.lora.rank = {self.rank}: it must be 0 or greater. Set such a number.")
+        if not (math.isfinite(self.alpha) and self.alpha > 0):
+            raise ConfigError(
+                f"model.lora.alpha = {self.alpha}: it must be greater than 0. Set such a number."
+            )
+        if not all(re.fullmatch(r"[A-Za-z]\w*", name) for name in self.targets) or not self.targets:
+            raise ConfigError(
+                f"model.lora.targets = {list(self.targets)}: name linear layers, e.g. [q_proj, v_proj]."
+            )
+        if self.adapter_only and not self.rank:
+            raise ConfigError(
+                "model.lora.adapter_only = true without an adapter. Set model.lora.rank, e.g. to 16."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The checkpoint to start from and how images enter it."""
 
@@ -59,6 +90,7 @@ class ModelConfig:
     max_pixels: int = MAX_PIXELS
     min_pixels: int = MIN_PIXELS
     attn_implementation: Text = "flash_attention_2"  #: or sdpa, eager
+    lora: LoraSettings = field(default_factory=LoraSettings)
 
     @property
     def answer_format(self) -> AnswerFormat:

@@ -124,9 +124,11 @@ def describe(recipe: str, config: TrainConfig) -> str:
             continue
         lines.append(f"{section}:")
         for key, value in values.items():
-            usual = _dump({key: paper[section][key]}).rstrip()
-            other = "" if value == paper[section][key] else f"  # paper: {usual.partition(': ')[2]}"
-            lines.append(f"  {_dump({key: value}).rstrip()}{other}")
+            usual = paper[section][key]
+            if isinstance(value, dict):  # of nested settings, those that differ
+                usual = {name: usual[name] for name in value if value[name] != usual[name]} or value
+            other = "" if value == usual else f"  # paper: {_line({key: usual}).partition(': ')[2]}"
+            lines.append(f"  {_line({key: value})}{other}")
     return "\n".join(lines) + "\n"
 
 
@@ -227,6 +229,15 @@ def _filled(text: str, data: DataConfig) -> str:
 def _plain(config: TrainConfig) -> dict[str, Any]:
     tree: dict[str, Any] = _CONFIG.dump_python(config, mode="json")
     return tree
+
+
+def _line(setting: dict[str, Any]) -> str:
+    """A setting on one line, whatever is nested in it."""
+    (key, value), *_ = setting.items()
+    if isinstance(value, dict):
+        inside = yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=10_000)
+        return f"{key}: {inside.rstrip()}"
+    return _dump(setting).rstrip()
 
 
 def _dump(tree: Any) -> str:
