@@ -112,6 +112,7 @@ def evaluate(
     datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
     environment = _stated(box_unit, style) | _offline(command, tell)
     model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)
+    model_args = _with_merged_adapter(command, model_args, tell)
     if command.cache:
         forget_failures(command.cache)
     with fresh_folder(command.output) as folder:
@@ -153,6 +154,17 @@ def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
     if not is_offline():
         tell(f"the Hub at {endpoint()} does not answer: going on with what is on this machine")
     return {"HF_HUB_OFFLINE": "1"}
+
+
+def _with_merged_adapter(command: LmmsCommand, model_args: str, tell: Tell) -> str:
+    """Return the model arguments with the merged model in place of an adapter."""
+    checkpoint, revision = command.checkpoint, command.stated.get("revision", "")
+    if not checkpoint or checked_model(checkpoint, revision, weights=False).adapter is None:
+        return model_args
+    merged = checked_model(checkpoint, revision).folder
+    tell(f"{checkpoint} is an adapter; merged with its base model it is {merged}")
+    pairs = (pair.split("=", 1) for pair in model_args.split(","))
+    return ",".join(f"{name}={merged if value == checkpoint else value}" for name, value in pairs)
 
 
 def _image_limits(

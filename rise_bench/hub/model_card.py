@@ -36,6 +36,7 @@ class ModelFacts:
         pins: Datasets of training and scoring.
         base: Initial model of the first training.
         license: Licence identifier of the model; empty if unknown.
+        is_adapter: Whether it is an adapter of its base model.
         of_run: Known facts of the run's data.
     """
 
@@ -46,6 +47,7 @@ class ModelFacts:
     pins: Sequence[DatasetPin]
     base: str = ""
     license: str = ""
+    is_adapter: bool = False
     of_run: RunFacts = field(default_factory=RunFacts)
 
 
@@ -57,6 +59,7 @@ def model_card(facts: ModelFacts) -> str:
         name=facts.repo_id.partition("/")[2],
         repo_id=Markdown(check_repo_id(facts.repo_id)),
         base=_base(facts),
+        adapter_of=Markdown(check_repo_id(_base(facts))) if facts.is_adapter else "",
         license=facts.license,
         spec=facts.of_run.spec,
         data_title=card_title(facts.of_run.spec) if facts.of_run.spec else "",
@@ -80,9 +83,11 @@ def model_card(facts: ModelFacts) -> str:
 
 def _metadata(facts: ModelFacts) -> dict[str, Any]:
     base = _base(facts)
-    metadata: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "image-text-to-text"}
+    library = "peft" if facts.is_adapter else "transformers"
+    metadata: dict[str, Any] = {"library_name": library, "pipeline_tag": "image-text-to-text"}
+    relation = "adapter" if facts.is_adapter else "finetune"
     if base.count("/") == 1 and not base.startswith((".", "/")):
-        metadata |= {"base_model": base, "base_model_relation": "finetune"}
+        metadata |= {"base_model": base, "base_model_relation": relation}
     if facts.license:
         metadata["license"] = facts.license
     if facts.pins:

@@ -17,6 +17,7 @@ from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.hub.publish import without_folder
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 from rise_bench.hub.run_example import run_facts
+from rise_bench.models.adapters import Adapter, is_adapter, read_adapter
 from rise_bench.models.base_model import BASE_MODEL, base_model_folder
 from rise_bench.models.trained_model import final_model, recipe_of, run_of
 
@@ -98,6 +99,7 @@ def stage_model(
         pins,
         base=without_folder(base) if Path(base).is_absolute() else base,
         license=license_id or _license_of(base),
+        is_adapter=is_adapter(folder),
         of_run=run_facts(run, settings),
     )
     texts = {"README.md": model_card(facts), "recipe.yaml": yaml.safe_dump(recipe, sort_keys=False)}
@@ -172,12 +174,14 @@ def check_safetensors(path: Path) -> None:
 def _model_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     weights = [path for path in files if path.suffix == ".safetensors"]
+    if is_adapter(folder):
+        _check_base(read_adapter(folder))
     for path in files:
         if not weights and _WEIGHTS_ELSEWHERE.fullmatch(path.name):
             raise ConfigError(
                 f"{path} is a pickle, which runs code when it is loaded; save the model as safetensors"
             )
-    if not weights or not (folder / "config.json").is_file():
+    if not weights or not ((folder / "config.json").is_file() or is_adapter(folder)):
         raise ConfigError(f"{folder} lacks safetensors weights or config.json; train the phase again")
     for path in weights:
         check_safetensors(path)
@@ -186,6 +190,15 @@ def _model_files(folder: Path) -> list[Path]:
             if not (folder / name).is_file():
                 raise ConfigError(f"{folder} lacks {name}, which {index.name} names; copy the run again")
     return [path for path in files if _SENT.fullmatch(path.name)]
+
+
+def _check_base(adapter: Adapter) -> None:
+    """Check that others can fetch the base model of an adapter."""
+    if adapter.base.count("/") != 1 or adapter.base.startswith((".", "/", "~")):
+        raise ConfigError(
+            f"the adapter {adapter.folder} has the base model {adapter.base}, which is not on the Hub; "
+            "train with model.lora.adapter_only=false, which merges it"
+        )
 
 
 def _public_recipe(run: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.families import FAMILIES, Family, family_named
@@ -54,6 +55,27 @@ def family_of(name: str) -> Family:
         supported_model(name, weights=False)
         family = FAMILIES[json.loads(described.read_text(encoding="utf-8"))["model_type"]]
     return family
+
+
+def limit_pictures(processor: Any, min_pixels: int, max_pixels: int) -> None:
+    """Set the smallest and largest picture of a processor, in pixels.
+
+    A family with tiles has whole tiles only, see `limit_split` and `limit_crops`.
+    """
+    family = family_named(type(processor).__name__)
+    if family is None:
+        raise ConfigError(f"{type(processor).__name__} is the processor of no family; choose another model")
+    family.limit(processor.image_processor, min_pixels, max_pixels)
+
+
+def image_settings(model: Path) -> dict[str, Any]:
+    """Return the settings of the image processor of a model in a folder; empty without its files."""
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        if (model / name).is_file():
+            settings: dict[str, Any] = json.loads((model / name).read_text(encoding="utf-8"))
+            if own := settings.get("image_processor", settings if name.startswith("pre") else None):
+                return dict(own)
+    return {}
 
 
 def is_too_thin(gold: Gold) -> bool:

@@ -9,7 +9,10 @@ from typing import Any
 from rise_bench.catalog.families import FAMILIES
 
 #: Arguments of `generate` that are about prompts.
-PROMPT_ARGUMENTS = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
+PROMPT_ARGUMENTS = (
+    *("input_ids", "attention_mask", "mm_token_type_ids"),
+    *("pixel_values", "image_grid_thw", "pixel_attention_mask"),
+)
 #: Arguments that ask for another way of generating.
 _OTHER_WAYS = (
     "inputs",
@@ -74,10 +77,8 @@ def _not_covered_model(model: Any) -> str:
     known = inspect.signature(type(model).forward).parameters
     lacking = [name for name in _FORWARD if name not in known]
     lacking += [] if cache_name(type(model)) else ["cache"]
-    if lacking or not hasattr(model.model, "get_rope_index"):
-        return (
-            f"this transformers has another interface of {family} ({', '.join(lacking) or 'get_rope_index'})"
-        )
+    if lacking:
+        return f"this transformers has another interface of {family} ({', '.join(lacking)})"
     if not _caches_are_plain(model):
         return f"the cache of {family} is not a list of keys and values"
     if any(parameter.numel() == 0 for parameter in model.parameters()):

@@ -9,6 +9,7 @@ import torch
 
 from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
 from rise_bench.errors import ConfigError
+from rise_bench.models.families import limit_pictures
 from rise_bench.models.likelihood import DESCRIBE, Shown, ground
 from rise_bench.models.local import load_checkpoint
 from rise_bench.scoring.groundedness import Grounded
@@ -47,7 +48,7 @@ class FrozenJudge:
         except ConfigError as error:
             raise ConfigError(f"{error}. Name another judge.") from error
         self._model = model.to(device).eval().requires_grad_(False)
-        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+        limit_pictures(self._processor, min_pixels, max_pixels)
         self._name, self._batch_rows = name, batch_rows
 
     def describe(self) -> dict[str, Any]:

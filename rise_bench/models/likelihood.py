@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.errors import ConfigError
+from rise_bench.models.image_units import image_units
 from rise_bench.models.prefix_tree import IGNORED_LABEL, Rows, pack
 from rise_bench.models.tree_attention import use_tree_attention
 from rise_bench.scoring.groundedness import SWAPS, Grounded, pointwise_information, sentence_spans
@@ -38,7 +40,7 @@ def token_log_probs(
     Texts beside one picture share its forward pass if they follow each other in the lists.
 
     Args:
-        model: Qwen-VL model in evaluation mode.
+        model: Model of a family in `FAMILIES`, in evaluation mode.
         processor: Its processor.
         images: Picture or pictures of each text.
         texts: Texts without special tokens.
@@ -63,20 +65,18 @@ def _batch_log_probs(
     prompts = [asked[_identity(shown)] for shown in images]
     before, after = max(len(p["input_ids"][0]) for p in prompts), max(map(len, replies))
     shape = (len(texts), before + after)
-    ids, seen, kinds = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
+    ids, seen = (torch.zeros(shape, dtype=torch.long) for _ in range(2))
     for row, (question, reply) in enumerate(zip(prompts, replies, strict=True)):
         question_at = slice(before - len(question["input_ids"][0]), before)
-        ids[row, question_at], kinds[row, question_at] = (
-            question["input_ids"][0],
-            question["mm_token_type_ids"][0],
-        )
+        ids[row, question_at] = question["input_ids"][0]
         ids[row, before : before + len(reply)] = torch.tensor(reply, dtype=torch.long)
         seen[row, question_at.start : before + len(reply)] = 1
-    pixels, grids = (torch.cat([p[name] for p in prompts]) for name in ("pixel_values", "image_grid_thw"))
     on = model.device
-    rows = Rows(ids.to(on), seen.to(on), after, kinds.to(on), pixels.to(on), grids.to(on))
+    units = {id(asked): image_units(model, asked.to(on)) for asked in prompts}
+    rows = Rows(ids.to(on), seen.to(on), after, [unit for asked in prompts for unit in units[id(asked)]])
     if not use_tree_attention(model) or not (packed := pack(model, rows)):
-        raise ConfigError(f"{type(model).__name__} cannot judge texts. Name a Qwen-VL model.")
+        known = ", ".join(family.label for family in FAMILIES.values())
+        raise ConfigError(f"{type(model).__name__} cannot judge texts. Name a model of {known}.")
     labels = packed.inputs.pop("shift_labels")[0]
     scored = (labels != IGNORED_LABEL).nonzero()[:, 0]
     logits = model(**packed.inputs, logits_to_keep=scored, use_cache=False).logits[0].float()

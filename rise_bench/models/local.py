@@ -9,7 +9,7 @@ from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
 from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
-from rise_bench.models.families import supported_model
+from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 
 
@@ -108,7 +108,7 @@ class LocalModel:
         )
         self._model = model.to(self._device).eval()
         self._generate: Any = SharedPrefill(self._model).generate
-        self._processor.image_processor.size = {"shortest_edge": min_pixels, "longest_edge": max_pixels}
+        limit_pictures(self._processor, min_pixels, max_pixels)
 
     def describe(self) -> dict[str, Any]:
         """Return model and sampling settings."""

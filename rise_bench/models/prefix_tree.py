@@ -3,14 +3,14 @@
 The rows of a GRPO group repeat the system text, the picture and the question; in RISE-CoT both the chains of
 thought and the reconstructions do. A radix tree over the rows holds each shared start once. Its nodes,
 in depth-first order, are the segments of one packed row: a token attends to the segments above its own and to
-its own segment up to itself, at the position (M-RoPE) that it has in a row by itself. Log-probabilities and
+its own segment up to itself, at the position that it has in a row by itself. Log-probabilities and
 gradients are those of the separate rows up to rounding.
 
 A token of which several rows need different successors is repeated in each branch, so that every position of
 the packed row has one label and a loss that reads one label a position works unchanged.
 
-Works on models with `get_rope_index` whose decoder has full attention in every layer: Qwen2-VL, Qwen2.5-VL,
-Qwen3-VL. Shared prompts of text models: unslothai/unsloth#6871, NVIDIA-NeMo/RL#4008.
+Works on models of the families whose decoder has full attention in every layer. Shared prompts of text
+models: unslothai/unsloth#6871, NVIDIA-NeMo/RL#4008.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rise_bench.models.image_copies import first_copies
+from rise_bench.models.image_units import (
+    ImageUnit,
+    first_copies,
+    has_grids,
+    image_arguments,
+    token_positions,
+)
 from rise_bench.models.tree_attention import Segment, TreeLayout
 
 IGNORED_LABEL = -100
@@ -40,17 +46,13 @@ class Rows:
         input_ids: Token ids, shape (rows, prompt + completion).
         attention_mask: 1 for a token, 0 for padding, the same shape.
         completion: Width of the completions.
-        image_tokens: 1 for an image token, else 0, the same shape.
-        pixel_values: Patches of the images of all rows, shape (patches, values).
-        image_grid_thw: Grid of each image, shape (images, 3).
+        units: Images of all rows, in the order of their tokens.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     completion: int
-    image_tokens: Tensor
-    pixel_values: Tensor
-    image_grid_thw: Tensor
+    units: Sequence[ImageUnit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +86,18 @@ def pack(model: Any, rows: Rows) -> PackedRows | None:
     """Pack rows for a model; None if an image token would have to be repeated.
 
     Args:
-        model: Unwrapped model with `get_rope_index` in its backbone.
+        model: Unwrapped model of a family in `FAMILIES`.
         rows: The rows.
     """
     device = rows.input_ids.device
-    merged = model.config.vision_config.spatial_merge_size**2
-    patches = rows.image_grid_thw.prod(-1)
-    images = torch.split(rows.pixel_values, patches.tolist())
-    distinct = first_copies(images, rows.image_grid_thw)
     seen = rows.attention_mask.bool()
-    is_image = rows.image_tokens.bool() & seen
+    is_image = (rows.input_ids == model.config.image_token_id) & seen
+    is_image[:, seen.shape[1] - rows.completion :] = False
     keys = rows.input_ids.clone()
-    numbers = torch.tensor(distinct, device=device).repeat_interleave(patches // merged)
-    keys[is_image] = -1 - numbers
+    tokens = [unit.tokens for unit in rows.units]
+    if tokens:
+        numbers = torch.tensor(first_copies(rows.units), device=device)
+        keys[is_image] = -1 - numbers.repeat_interleave(torch.tensor(tokens, device=device))
     starts, lengths = seen.int().argmax(1), seen.sum(1)
     prompts = seen[:, : seen.shape[1] - rows.completion].sum(1)
     texts = [row[on].numpy() for row, on in zip(keys.cpu(), seen.cpu(), strict=True)]
@@ -104,27 +105,21 @@ def pack(model: Any, rows: Rows) -> PackedRows | None:
     if tree.repeats_image:
         return None
     owner, column = (torch.tensor(part, device=device) for part in zip(*tree.source, strict=True))
-    positions, _ = model.model.get_rope_index(
-        rows.input_ids,
-        mm_token_type_ids=rows.image_tokens,
-        image_grid_thw=rows.image_grid_thw,
-        attention_mask=rows.attention_mask,
-    )
+    positions, _ = token_positions(model, rows.input_ids, rows.attention_mask, rows.units, is_image)
     at, labels = tree.predictions(rows.completion, len(tree.source), lengths.tolist())
     taken = starts[owner] + column
-    packed_ids = rows.input_ids[owner, taken]
     packed_keys = keys[owner, taken]
-    shown = _images_in_order(packed_keys, (patches // merged).tolist())
+    shown = _images_in_order(packed_keys, tokens)
     inputs = {
-        "input_ids": packed_ids[None],
+        "input_ids": rows.input_ids[owner, taken][None],
         "attention_mask": None,
-        "position_ids": positions[:, owner, taken][:, None],
-        "mm_token_type_ids": rows.image_tokens[owner, taken][None],
-        "pixel_values": torch.cat([images[i] for i in shown]) if shown else None,
-        "image_grid_thw": rows.image_grid_thw[shown] if shown else None,
+        "position_ids": positions[..., owner, taken].unsqueeze(-2),
         "shift_labels": torch.tensor(labels, device=device)[None],
         "prefix_tree": TreeLayout(tree.segments, device),
+        **image_arguments([rows.units[i] for i in shown]),
     }
+    if has_grids(model):
+        inputs["mm_token_type_ids"] = is_image[owner, taken].int()[None]
     return PackedRows(inputs, torch.tensor(at, dtype=torch.long, device=device))
 
 

@@ -19,12 +19,14 @@ _FIELDS = {"pixel_values", "image_grid_thw"}
 
 
 def prepare_pictures_once(image_processor: Any) -> None:
-    """Let an image processor of the Qwen-VL families remember the pictures of its last call.
+    """Let an image processor of the Qwen-VL families remember the pictures of its last call; leave others.
 
     Tensors, and the files that `save_pretrained` writes, are those of before. Pictures
     other than PIL images are prepared as before too.
     """
     kind = type(image_processor)
+    if not hasattr(image_processor, "merge_size"):  # pictures are cut into tiles
+        return
     if not issubclass(kind, _PreparesOnce):
         # a class of its own, by the same name: what is remembered must not be among the saved attributes
         own = {"__module__": kind.__module__, "_remembered": {}, "_kind": kind}

@@ -69,15 +69,16 @@ def read_tokens(
         model: Model with a language-model head, unwrapped.
         start: Cache of the rows so far, None for none; it is used up.
         tokens: Next token ids of each row, in any number.
-        positions: Positions of these tokens in time, height and width, shape (3, tokens), for each row.
+        positions: Positions of these tokens for each row, shape (tokens,), or (3, tokens) in time, height
+            and width.
         padding: Token id in places without a token.
         pictures: Encoded pictures of the rows, as `get_image_features` returns them.
     """
-    width = max(map(len, tokens))
+    width, is_3d = max(map(len, tokens)), positions[0].dim() == 2
     device = positions[0].device
     ids = torch.full((len(tokens), width), padding, device=device)
     mask = torch.zeros((len(tokens), width), dtype=torch.bool, device=device)
-    places = torch.zeros((4, len(tokens), width), dtype=torch.long, device=device)
+    places = torch.zeros((1 + 3 * is_3d, len(tokens), width), dtype=torch.long, device=device)
     held = torch.zeros(len(tokens), dtype=torch.long, device=device) if start is None else start.mask.sum(1)
     for row, (new, where) in enumerate(zip(tokens, positions, strict=True)):
         if not new:
@@ -85,13 +86,14 @@ def read_tokens(
         ids[row, -len(new) :] = torch.tensor(new, device=device)
         mask[row, -len(new) :] = True
         places[0, row, -len(new) :] = torch.arange(len(new), device=device) + held[row]
-        places[1:, row, -len(new) :] = where
+        if is_3d:
+            places[1:, row, -len(new) :] = where
     cache = _empty_cache(model) if start is None else start.cache
     mask = mask if start is None else torch.cat([start.mask, mask], 1)
     model(
         input_ids=ids,
         attention_mask=mask.long(),
-        position_ids=places,
+        position_ids=places if is_3d else places[0],
         use_cache=True,
         logits_to_keep=1,
         **{cache_name(type(model)): cache},

@@ -38,7 +38,13 @@ from rise_bench.models.generate_settings import (
     not_covered,
     samples_per_prompt,
 )
-from rise_bench.models.image_copies import first_copies
+from rise_bench.models.image_units import (
+    ImageUnit,
+    first_copies,
+    image_arguments,
+    image_units,
+    token_positions,
+)
 from rise_bench.models.prompt_groups import (
     PromptGroup,
     TokenizedPrompt,
@@ -72,17 +78,11 @@ def shared_prefill(model: Any, enabled: bool = True) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    patches: Tensor
-    grid: Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class _Memory:
     """Shared starts of the last call."""
 
     prompts: list[TokenizedPrompt]
-    pictures: list[_Picture]
+    pictures: list[ImageUnit]
     states: RaggedCache
 
 
@@ -126,11 +126,14 @@ class SharedPrefill:
         lengths = [len(distinct[row].ids) - 1 for row in rows]
         kept = self._memory is not None and states is self._memory.states
         states = states.select([place[row] for row in rows], lengths, width - 1, free=not kept)
-        where = torch.zeros((4, *ids.shape), dtype=torch.long, device=ids.device)
-        where[0] = (mask.long().cumsum(-1) - 1).clamp(min=0)
-        for number, row in enumerate(rows):
-            where[1:, number, width - len(distinct[row].ids) :] = positions[row]
-        self._model.model.rope_deltas = deltas[rows]
+        places = {}
+        if deltas is not None:
+            where = torch.zeros((4, *ids.shape), dtype=torch.long, device=ids.device)
+            where[0] = (mask.long().cumsum(-1) - 1).clamp(min=0)
+            for number, row in enumerate(rows):
+                where[1:, number, width - len(distinct[row].ids) :] = positions[row]
+            self._model.model.rope_deltas = deltas[rows]
+            places = {"position_ids": where}
         expanded = (*PROMPT_ARGUMENTS, "num_return_sequences")
         others = {name: value for name, value in arguments.items() if name not in expanded}
         if samples_per_prompt(self._model, others) > 1:  # asked for by a generation config
@@ -140,41 +143,33 @@ class SharedPrefill:
         return self._plain(
             input_ids=ids,
             attention_mask=mask,
-            position_ids=where,
             **{cache_name(type(self._model)): states.cache},
+            **places,
             **others,
         )
 
-    def _prompts(self, arguments: dict[str, Any]) -> tuple[list[TokenizedPrompt], list[_Picture]]:
+    def _prompts(self, arguments: dict[str, Any]) -> tuple[list[TokenizedPrompt], list[ImageUnit]]:
         """Return the prompts of the rows and the distinct pictures, those that are remembered first."""
         known = self._memory.pictures if self._memory else []
-        asked: list[_Picture] = []
-        if (patches := arguments.get("pixel_values")) is not None:
-            grids = arguments["image_grid_thw"]
-            parts = torch.split(patches, grids.prod(-1).tolist())
-            asked = [_Picture(part, grid) for part, grid in zip(parts, grids, strict=True)]
-        pictures = [*known, *asked]
-        if pictures:
-            grids = torch.stack([picture.grid for picture in pictures])
-            source = first_copies(tuple(picture.patches for picture in pictures), grids)
-        config = self._model.config
-        tokens_per_patch = 1 / config.vision_config.spatial_merge_size**2
+        pictures = [*known, *image_units(self._model, arguments)]
+        source = first_copies(pictures) if pictures else []
+        image_token = self._model.config.image_token_id
         prompts, number = [], len(known)
         for ids, mask in zip(arguments["input_ids"], arguments["attention_mask"], strict=True):
             tokens = ids[mask.bool()].tolist()
-            places = [i for i, token in enumerate(tokens) if token == config.image_token_id]
+            places = [i for i, token in enumerate(tokens) if token == image_token]
             left, own = len(places), []
             while left > 0:
-                left -= round(int(pictures[number].grid.prod()) * tokens_per_patch)
+                left -= pictures[number].tokens
                 own.append(source[number])
                 number += 1
             prompts.append(TokenizedPrompt(tuple(tokens), tuple(own), places[-1] + 1 if places else 0))
         return prompts, pictures
 
     def _positions(
-        self, distinct: list[TokenizedPrompt], pictures: list[_Picture]
-    ) -> tuple[list[Tensor], Tensor]:
-        """Return positions in time, height and width, (3, tokens) for each prompt, and M-RoPE's deltas."""
+        self, distinct: list[TokenizedPrompt], pictures: list[ImageUnit]
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Return the positions of each prompt's tokens and M-RoPE's deltas, see `token_positions`."""
         device = self._model.device
         width = max(len(prompt.ids) for prompt in distinct)
         ids = torch.zeros((len(distinct), width), dtype=torch.long, device=device)
@@ -182,20 +177,16 @@ class SharedPrefill:
         for row, prompt in enumerate(distinct):
             ids[row, -len(prompt.ids) :] = torch.tensor(prompt.ids, device=device)
             mask[row, -len(prompt.ids) :] = 1
-        grids = [pictures[i].grid for prompt in distinct for i in prompt.pictures]
-        where, deltas = self._model.model.get_rope_index(
-            ids,
-            mm_token_type_ids=((ids == self._model.config.image_token_id) & mask.bool()).int(),
-            image_grid_thw=torch.stack(grids) if grids else None,
-            attention_mask=mask,
-        )
-        return [where[:, row, -len(prompt.ids) :] for row, prompt in enumerate(distinct)], deltas
+        shown = [pictures[i] for prompt in distinct for i in prompt.pictures]
+        is_image = (ids == self._model.config.image_token_id) & mask.bool()
+        where, deltas = token_positions(self._model, ids, mask, shown, is_image)
+        return [where[..., row, -len(prompt.ids) :] for row, prompt in enumerate(distinct)], deltas
 
     def _read(
         self,
         distinct: list[TokenizedPrompt],
         groups: list[PromptGroup],
-        pictures: list[_Picture],
+        pictures: list[ImageUnit],
         positions: list[Tensor],
     ) -> tuple[RaggedCache, list[int]]:
         """Return keys and values of all tokens but the last, and the row of each distinct prompt in them."""
@@ -203,7 +194,7 @@ class SharedPrefill:
         starts = [distinct[first].ids[: group.length] for first, group in zip(firsts, groups, strict=True)]
         states, read = self._remembered(distinct, groups)
         new = [start[length:] for start, length in zip(starts, read, strict=True)]
-        where = [positions[i][:, n : g.length] for i, n, g in zip(firsts, read, groups, strict=True)]
+        where = [positions[i][..., n : g.length] for i, n, g in zip(firsts, read, groups, strict=True)]
         shown = [] if any(read) else [pictures[i] for first in firsts for i in distinct[first].pictures]
         states = self._extend(states, new, where, shown)
         self._remember(distinct, groups, pictures, states)
@@ -213,7 +204,7 @@ class SharedPrefill:
         rows = [group_of[i] for i in range(len(distinct))]
         if not any(rests):
             return states, rows
-        where = [place[:, n:-1] for place, n in zip(positions, lengths, strict=True)]
+        where = [place[..., n:-1] for place, n in zip(positions, lengths, strict=True)]
         states = states.select(rows, lengths, max(lengths))
         return self._extend(states, rests, where, []), list(range(len(distinct)))
 
@@ -222,17 +213,13 @@ class SharedPrefill:
         states: RaggedCache | None,
         tokens: list[tuple[int, ...]],
         positions: list[Tensor],
-        pictures: list[_Picture],
+        pictures: list[ImageUnit],
     ) -> RaggedCache:
         if states is not None and not any(tokens):
             return states
         features = None
         if pictures:
-            features = self._model.model.get_image_features(
-                torch.cat([picture.patches for picture in pictures]),
-                torch.stack([picture.grid for picture in pictures]),
-                return_dict=True,
-            )
+            features = self._model.model.get_image_features(**image_arguments(pictures), return_dict=True)
         padding = next(i for i in range(3) if i not in _placeholders(self._model.config))
         return read_tokens(self._model, states, tokens, positions, padding=padding, pictures=features)
 
@@ -264,7 +251,7 @@ class SharedPrefill:
         self,
         distinct: list[TokenizedPrompt],
         groups: list[PromptGroup],
-        pictures: list[_Picture],
+        pictures: list[ImageUnit],
         states: RaggedCache,
     ) -> None:
         """Keep the shared starts of this call, and the pictures in them, for the next."""
@@ -286,7 +273,7 @@ def _tokens(distinct: list[TokenizedPrompt], groups: list[PromptGroup]) -> int:
 
 
 def _placeholders(config: Any) -> tuple[int, ...]:
-    return config.image_token_id, config.video_token_id
+    return config.image_token_id, getattr(config, "video_token_id", config.image_token_id)
 
 
 @cache

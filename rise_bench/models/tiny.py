@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_bench.catalog.extras import require_extra
-from rise_bench.catalog.families import FAMILIES, Family
+from rise_bench.catalog.families import FAMILIES, QWEN_CHAT, Chat, Family
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_directory
 
@@ -25,22 +25,8 @@ _WIDTH, _LAYERS = 64, 2
 #: Factor on every matrix after initialisation.
 _WEIGHT_SCALE = 4.0
 
-SPECIAL_TOKENS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
+#: Special tokens and chat template of the Qwen-VL families.
+SPECIAL_TOKENS, CHAT_TEMPLATE = QWEN_CHAT.special_tokens, QWEN_CHAT.template
 
 _CORPUS = (
     "You are a helpful assistant. system user assistant",
@@ -49,25 +35,6 @@ _CORPUS = (
     '{"joy": 0.125, "fear": 0.25, "anger": 0.0} [[120, 300, 45, 678]] 0 1 2 3 4 5 6 7 8 9',
     "Explain why the image calls forth these emotions. Do not state any number.",
     "Answer with the probability of each class as JSON. Give each box as [x, y, w, h].",
-)
-
-# The role markers, the default system turn and the image place-holder are those of the released models.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if loop.first and message['role'] != 'system' %}"
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    "{% endif %}"
-    "<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}"
-    "<|vision_start|><|image_pad|><|vision_end|>"
-    "{% elif part['type'] == 'video' or 'video' in part %}"
-    "<|vision_start|><|video_pad|><|vision_end|>"
-    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endif %}<|im_end|>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -95,7 +62,7 @@ def make_tiny_model(out: Path | str, family: str = "qwen2_vl", *, seed: int = 0)
     import torch
     import transformers
 
-    tokenizer = _tokenizer(transformers)
+    tokenizer = _tokenizer(transformers, FAMILIES[family].chat)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _model(transformers, tokenizer, FAMILIES[family])
@@ -109,7 +76,7 @@ def make_tiny_model(out: Path | str, family: str = "qwen2_vl", *, seed: int = 0)
     return target
 
 
-def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
+def _tokenizer(transformers: Any, chat: Chat) -> PreTrainedTokenizerBase:
     """Return a byte-level BPE, in which any text round-trips, with padding on the left for generation."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -119,62 +86,73 @@ def _tokenizer(transformers: Any) -> PreTrainedTokenizerBase:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
     bpe.train_from_iterator(_CORPUS * 8, trainer)
-    bpe.add_special_tokens(list(SPECIAL_TOKENS))
+    bpe.add_special_tokens(list(chat.special_tokens))
     built: PreTrainedTokenizerBase = transformers.Qwen2TokenizerFast(
         tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        bos_token=None,
+        eos_token=chat.end,
+        pad_token=chat.padding,
+        bos_token=chat.begin,
         unk_token=None,
-        additional_special_tokens=list(SPECIAL_TOKENS),
+        additional_special_tokens=list(chat.special_tokens),
         padding_side="left",
         model_max_length=4096,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=chat.template,
+        **({"extra_special_tokens": dict(chat.named)} if chat.named else {}),
     )
     return built
 
 
 def _processor(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> ProcessorMixin:
-    """Return image and video processors with the family's patch size and at most 64 tokens per image."""
+    """Return image and video processors with the family's patch or tile, and few tokens per image."""
     token_px = (2 * family.patch_px) ** 2
-    images = transformers.Qwen2VLImageProcessor(
-        patch_size=family.patch_px, size={"shortest_edge": 4 * token_px, "longest_edge": 64 * token_px}
+    sizes = {"size": {"shortest_edge": 4 * token_px, "longest_edge": 64 * token_px}}
+    kind, settings = (
+        family.tiny_images if family.tiles else ("Qwen2VL", sizes | {"patch_size": family.patch_px})
     )
+    parts: dict[str, Any] = {"image_processor": getattr(transformers, f"{kind}ImageProcessor")(**settings)}
+    if family.video_classes:
+        parts["video_processor"] = getattr(transformers, f"{family.video_classes}VideoProcessor")()
     built: ProcessorMixin = getattr(transformers, f"{family.classes}Processor")(
-        image_processor=images,
-        tokenizer=tokenizer,
-        video_processor=getattr(transformers, f"{family.video_classes}VideoProcessor")(),
-        chat_template=CHAT_TEMPLATE,
+        tokenizer=tokenizer, chat_template=family.chat.template, **parts, **family.tiny_processor
     )
     return built
 
 
 def _model(transformers: Any, tokenizer: PreTrainedTokenizerBase, family: Family) -> PreTrainedModel:
     """Return a model with random weights by the default initialisation."""
-    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
-    vision = {"depth": _LAYERS, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in family.chat.special_tokens}
+    vision: dict[str, Any] = {"num_hidden_layers": _LAYERS, "num_attention_heads": 4}
+    tokens: dict[str, Any] = {"image_token_id": ids[family.chat.image]}
+    if not family.tiles:
+        vision = {"depth": _LAYERS, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
+        tokens |= {
+            "video_token_id": ids["<|video_pad|>"],
+            "vision_start_token_id": ids["<|vision_start|>"],
+            "vision_end_token_id": ids["<|vision_end|>"],
+        }
     configuration = getattr(transformers, f"{family.classes}Config")(
         text_config=_text_config(family, len(tokenizer), ids),
         vision_config=vision | {"patch_size": family.patch_px} | dict(family.tiny_vision),
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
         tie_word_embeddings=True,
+        **tokens,
+        **family.tiny_config,
     )
     architecture = getattr(transformers, f"{family.classes}ForConditionalGeneration")
     model: PreTrainedModel = architecture(configuration)
     model.generation_config = transformers.GenerationConfig(
-        eos_token_id=[ids["<|im_end|>"], ids["<|endoftext|>"]], pad_token_id=ids["<|endoftext|>"]
+        eos_token_id=list(dict.fromkeys((ids[family.chat.end], ids["<|endoftext|>"]))),
+        pad_token_id=ids[family.chat.padding],
     )
     return model
 
 
 def _text_config(family: Family, vocabulary: int, ids: dict[str, Any]) -> dict[str, Any]:
     heads = 4
-    # Sections over time, height and width; they add up to half the head dimension.
-    eighth = _WIDTH // heads // 16
-    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2 * eighth, 3 * eighth, 3 * eighth]}
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e6}
+    if not family.tiles:
+        # Sections over time, height and width; they add up to half the head dimension.
+        eighth = _WIDTH // heads // 16
+        rope["mrope_section"] = [2 * eighth, 3 * eighth, 3 * eighth]
     return {
         "vocab_size": vocabulary,
         "hidden_size": _WIDTH,
@@ -186,7 +164,7 @@ def _text_config(family: Family, vocabulary: int, ids: dict[str, Any]) -> dict[s
         "rope_parameters": rope | dict(family.tiny_rope),
         "tie_word_embeddings": True,
         "bos_token_id": None,
-        "eos_token_id": ids["<|im_end|>"],
-        "pad_token_id": ids["<|endoftext|>"],
+        "eos_token_id": ids[family.chat.end],
+        "pad_token_id": ids[family.chat.padding],
         **family.tiny_text,
     }

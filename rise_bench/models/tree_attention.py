@@ -24,6 +24,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from rise_bench.models.image_units import decoder_of
+
 _PREFIX = "prefix_tree_"
 
 
@@ -93,9 +95,8 @@ def use_tree_attention(model: Any) -> bool:
     Args:
         model: A vision-language model of transformers.
     """
-    backbone = getattr(model, "model", None)
-    decoder = getattr(backbone, "language_model", None)
-    if decoder is None or not hasattr(backbone, "get_rope_index"):
+    decoder = decoder_of(model)
+    if decoder is None:
         return False
     layers = getattr(decoder.config, "layer_types", None) or ["full_attention"]
     if set(layers) != {"full_attention"}:

@@ -16,9 +16,9 @@ def picture(seed, size=(150, 90), mode="RGB"):
 
 
 @pytest.fixture
-def processors(tiny, family):
+def processors(tiny, grid_family):
     """The stock processor, one that prepares pictures once, and how many pictures that one prepared."""
-    stock, once = (AutoProcessor.from_pretrained(tiny(family), padding_side="left") for _ in range(2))
+    stock, once = (AutoProcessor.from_pretrained(tiny(grid_family), padding_side="left") for _ in range(2))
     prepared, prepare = [], type(once.image_processor)._preprocess
 
     class Counting(type(once.image_processor)):
@@ -74,8 +74,8 @@ def test_what_is_no_picture_of_pil_is_left_to_the_processor(processors):
     assert torch.equal(given["pixel_values"], expected["pixel_values"])
 
 
-def test_saved_copied_and_pickled_it_is_the_processor_that_it_was(tiny, family, tmp_path):
-    stock, once = (AutoProcessor.from_pretrained(tiny(family)) for _ in range(2))
+def test_saved_copied_and_pickled_it_is_the_processor_that_it_was(tiny, grid_family, tmp_path):
+    stock, once = (AutoProcessor.from_pretrained(tiny(grid_family)) for _ in range(2))
     prepare_pictures_once(once.image_processor)
     prepare_pictures_once(once.image_processor)  # the second time changes nothing
     once.image_processor(images=[picture(0)])

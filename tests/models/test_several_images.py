@@ -16,6 +16,7 @@ from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.sweep import sweep
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.pictures import pictures_of
+from rise_bench.models.image_units import first_copies, image_units
 from rise_bench.models.likelihood import token_log_probs
 from rise_bench.models.local import LocalModel, load_checkpoint
 from rise_bench.models.openai_endpoint import Endpoints, data_url
@@ -43,11 +44,16 @@ def test_a_checkpoint_reads_every_picture_of_a_prompt(tiny, family: str) -> None
     model._generate = lambda **inputs: seen.append(inputs) or generate(**inputs)
     texts = model.sample([Prompt((ONE, OTHER), "What changed?"), Prompt((ONE, ONE), "Here?")], 1, 3)
     assert [len(of) for of in texts] == [1, 1]
-    grids = seen[0]["image_grid_thw"]
-    assert len(grids) == 4 and not torch.equal(grids[0], grids[1]) and torch.equal(grids[2], grids[3])
-    merged = model._processor.image_processor.merge_size**2
-    marks = (seen[0]["input_ids"] == model._processor.image_token_id).sum(1)
-    assert marks.tolist() == [int(grids[i : i + 2].prod(1).sum()) // merged for i in (0, 2)]
+    units, marks = image_units(model._model, seen[0]), seen[0]["input_ids"] == model._processor.image_token_id
+    copies, of_row = first_copies(units), []
+    for count in marks.sum(1).tolist():
+        of_row.append([])
+        while sum(units[i].tokens for i in of_row[-1]) < count:
+            of_row[-1].append(sum(map(len, of_row)))
+    first, second = ([copies[i] for i in row] for row in of_row)
+    assert sum(map(len, of_row)) == len(units)
+    assert second[: len(second) // 2] == second[len(second) // 2 :] == first[: len(second) // 2]
+    assert set(first) - set(second)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

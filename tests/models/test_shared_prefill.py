@@ -11,6 +11,7 @@ from transformers import DynamicCache, GenerationConfig, Qwen2VLForConditionalGe
 
 from rise_bench.models import shared_prefill as module
 from rise_bench.models.generate_settings import cache_name
+from rise_bench.models.image_units import decoder_of, first_copies, image_units
 from rise_bench.models.local import load_checkpoint
 from rise_bench.models.prompt_groups import (
     PromptGroup,
@@ -68,18 +69,31 @@ def drawn(generate, inputs, **how):
 
 
 def read(model, generate, inputs, **how):
-    """What was drawn, and the tokens and patches that the model was run on."""
+    """What was drawn, and the tokens and patches (or tiles) that the model was run on."""
     tokens, patches = [], []
+    towers = ("visual", "vision_model", "vision_tower")
+    tower = next(getattr(model.model, name) for name in towers if hasattr(model.model, name))
     hooks = [
-        model.model.language_model.register_forward_pre_hook(
+        decoder_of(model).register_forward_pre_hook(
             lambda _, __, kwargs: tokens.append(kwargs["inputs_embeds"].shape[:2].numel()), with_kwargs=True
         ),
-        model.model.visual.register_forward_pre_hook(lambda _, args: patches.append(len(args[0]))),
+        tower.register_forward_pre_hook(
+            lambda _, args, kwargs: patches.append(len(args[0] if args else kwargs["pixel_values"])),
+            with_kwargs=True,
+        ),
     ]
     output = drawn(generate, inputs, **how)
     for hook in hooks:
         hook.remove()
     return output, sum(tokens), sum(patches)
+
+
+def distinct_patches(model, inputs):
+    """Patches, or tiles, of the distinct pictures of a batch."""
+    units = image_units(model, inputs)
+    return sum(
+        1 if units[i].grid is None else len(units[i].values) for i in dict.fromkeys(first_copies(units))
+    )
 
 
 def closed_loop_prompts(sampler):
@@ -98,14 +112,13 @@ def test_both_segments_of_the_closed_loop_are_sampled_as_in_the_plain_way(sample
     patches_of_both = 0
     for inputs in closed_loop_prompts(sampler):
         plain = drawn(model.generate, inputs, do_sample=sampled)
-        deltas = model.model.rope_deltas
+        deltas = getattr(model.model, "rope_deltas", None)
         output, _, patches = read(model, shared.generate, inputs, do_sample=sampled)
         patches_of_both += patches
         assert torch.equal(output, plain)
-        assert torch.equal(model.model.rope_deltas, deltas)
+        assert deltas is None or torch.equal(model.model.rope_deltas, deltas)
         assert len({tuple(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()}) > 1
-    grids = inputs["image_grid_thw"].prod(-1)
-    assert patches_of_both == grids[0] + grids[3]  # each picture once for both calls
+    assert patches_of_both == distinct_patches(model, inputs)  # each picture once for both calls
 
 
 def test_next_token_scores_are_those_of_the_plain_way(sampler):
@@ -121,14 +134,14 @@ def test_next_token_scores_are_those_of_the_plain_way(sampler):
 def test_a_prompt_is_read_once_for_all_its_samples(sampler):
     model = sampler.model
     inputs = batch(sampler, [([RED], QUESTION), ([BLUE], f"{QUESTION} Say more.")])
-    lengths, grids = inputs["attention_mask"].sum(1), inputs["image_grid_thw"].prod(-1)
+    lengths = inputs["attention_mask"].sum(1)
     how = {"num_return_sequences": 4, "min_new_tokens": 10}
     plain, plain_tokens, _ = read(model, model.generate, inputs, **how)
     output, tokens, patches = read(model, SharedPrefill(model).generate, inputs, **how)
     assert torch.equal(output, plain)
     assert plain_tokens == 8 * lengths.max() + 8 * 9
     assert tokens == 2 * (lengths.max() - 1) + 8 * 10  # the last token of the prompt is read by every row
-    assert patches == grids.sum()
+    assert patches == distinct_patches(model, inputs)
 
 
 def test_a_generation_config_is_followed_and_left_alone(sampler, caplog):
@@ -136,7 +149,10 @@ def test_a_generation_config_is_followed_and_left_alone(sampler, caplog):
     inputs = batch(sampler, [([RED], QUESTION)])
     for samples in (3, 1):
         settings.num_return_sequences = samples
-        rows = {name: value if samples == 3 else value.repeat(3, 1) for name, value in inputs.items()}
+        rows = {
+            name: value if samples == 3 else value.repeat(3, *[1] * (value.dim() - 1))
+            for name, value in inputs.items()
+        }
         outputs = []
         for generate in (sampler.model.generate, SharedPrefill(sampler.model).generate):
             torch.manual_seed(3)

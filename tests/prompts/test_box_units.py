@@ -1,5 +1,6 @@
 import pytest
 
+from rise_bench.catalog.families import family_named
 from rise_bench.errors import ConfigError
 from rise_bench.prompts.asked_format import box_unit_of, max_pixels
 
@@ -13,6 +14,8 @@ from rise_bench.prompts.asked_format import box_unit_of, max_pixels
         ("Qwen/Qwen2-VL-2B-Instruct", "norm1000"),
         ("Qwen/Qwen2.5-VL-3B-Instruct", "resized_px"),
         ("Qwen/Qwen3-VL-4B-Instruct", "norm1000"),
+        ("HuggingFaceTB/SmolVLM-256M-Instruct", "norm1000"),
+        ("OpenGVLab/InternVL3-1B-hf", "norm1000"),
         ("openai", "norm1000"),  # nothing is known of it; the prompt says the unit
     ],
 )
@@ -44,3 +47,18 @@ def test_an_impossible_limit_is_refused(monkeypatch, text):
     monkeypatch.setenv("RISE_BENCH_MAX_PIXELS", text)
     with pytest.raises(ConfigError, match="RISE_BENCH_MAX_PIXELS"):
         max_pixels()
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("HuggingFaceTB/SmolVLM-500M-Instruct", "idefics3"),
+        ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", None),  # of another architecture
+        ("OpenGVLab/InternVL3-1B-hf", "internvl"),
+        ("Idefics3Processor", "idefics3"),
+        ("InternVLProcessor", "internvl"),
+    ],
+)
+def test_a_family_is_told_by_the_name_of_a_model_or_class(model, family):
+    found = family_named(model)
+    assert (found and found.name) == family

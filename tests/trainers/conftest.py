@@ -1,4 +1,4 @@
-"""Fixtures of the trainer tests: tiny checkpoints of the three families and a toy benchmark on them."""
+"""Fixtures of the trainer tests: tiny checkpoints of the families and a toy benchmark on them."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ..support.tiny_models import family, tiny  # noqa: F401  (fixtures)
+from ..support.tiny_models import family, grid_family, tiny  # noqa: F401  (fixtures)
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -3,6 +3,8 @@
 import torch
 from transformers import AutoModelForImageTextToText
 
+from ..support.tiny_models import images_of
+
 
 def test_the_gradient_is_that_of_the_objective(make_loop, graded, tiny, family):
     trainer = make_loop(family=family, generations=4, learning_rate=0.0)
@@ -38,9 +40,7 @@ def objective(model, batch):
     logits = model(
         input_ids=ids,
         attention_mask=torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1),
-        pixel_values=batch["pixel_values"],
-        image_grid_thw=batch["image_grid_thw"],
-        mm_token_type_ids=batch["mm_token_type_ids"],
+        **images_of(batch),
     ).logits
     length = batch["completion_ids"].size(1)
     logps = logits[:, :-1].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0][:, -length:]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rise_bench.models.adapters import without_peft
+from rise_bench.models.image_units import decoder_of
 from rise_bench.models.local import LocalModel
 from rise_bench.models.sampler import Prompt, Sampling
 
@@ -21,7 +22,7 @@ def run(trainer):
         return output
 
     def counted(*arguments):
-        language = without_peft(trainer.model).model.language_model
+        language = decoder_of(without_peft(trainer.model))
         hook = language.register_forward_pre_hook(
             lambda _, __, kwargs: tokens.append(kwargs["inputs_embeds"].shape[:2].numel()), with_kwargs=True
         )

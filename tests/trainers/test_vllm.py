@@ -84,7 +84,8 @@ def padded(inputs, segment):
 
 
 @pytest.mark.parametrize("mode", ["server", "colocate"])
-def test_the_other_stages_hand_vllm_prompts_and_pictures_in_the_same_way(make_config, family, mode):
+def test_the_other_stages_hand_vllm_prompts_and_pictures_in_the_same_way(make_config, grid_family, mode):
+    family = grid_family
     config = make_config("grpo.steps=1", "model.max_pixels=3136", stage="visual_rft", family=family)
     data = open_training_data(config.data)
     trainer = visual_rft.build(config, RunFolder.create(config), data, config.model.name)
@@ -111,8 +112,8 @@ def test_every_stage_with_rollouts_samples_by_one_class(root):
 
 
 @pytest.mark.parametrize("size", [(300, 200), (61, 333), (20, 20), (56, 84)])
-def test_a_fitted_picture_is_what_the_processor_makes_of_it_and_is_not_resized_again(tiny, family, size):
-    processor = AutoProcessor.from_pretrained(tiny(family)).image_processor
+def test_a_fitted_picture_is_what_the_processor_makes_of_it_and_is_not_resized_again(tiny, grid_family, size):
+    processor = AutoProcessor.from_pretrained(tiny(grid_family)).image_processor
     ramp = np.linspace(0, 255, size[0] * size[1]).reshape(size[1], size[0])
     picture = Image.fromarray(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=-1).astype(np.uint8))
     small = fitted(picture, processor)

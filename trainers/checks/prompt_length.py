@@ -108,8 +108,7 @@ def _lengths(
         for (gold, _), tokens in zip(batch, ids, strict=True):
             size = gold.height_px, gold.width_px
             if size not in sizes:
-                patches = processor.image_processor.get_number_of_image_patches(*size, {})
-                sizes[size] = patches // processor.image_processor.merge_size**2
+                (sizes[size],) = processor._get_num_multimodal_tokens(image_sizes=[size])["num_image_tokens"]
             where = f"{gold.id} ({gold.width_px} x {gold.height_px} px)"
             shown = images * sizes[size]
             yield _Length(len(tokens) - images + shown + extra, shown, where)  # without the place-holders
@@ -127,7 +126,6 @@ def _lengths(
 
 def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int, images: int) -> str:
     text_tokens = longest.tokens - longest.image_tokens - cot_tokens
-    side = processor.image_processor.patch_size * processor.image_processor.merge_size
     room = (limit - text_tokens - cot_tokens) // images
     seen = "image" if images == 1 else f"{images} images"
     parts = f"{longest.image_tokens} of the {seen}, {text_tokens} of text"
@@ -135,10 +133,27 @@ def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int, ima
     if cot_tokens:
         parts += f", up to {cot_tokens} of the chain of thought"
         ways.insert(0, "lower grpo.max_cot_length")
-    if room >= 4:
-        ways.insert(0, f"lower model.max_pixels to {room * side**2}")
+    if pixels := _fitting_pixels(processor, room, longest.image_tokens // images):
+        ways.insert(0, f"lower model.max_pixels to {pixels}")
     remedy = ", or ".join(ways)
     return (
         f"the prompt of {longest.where} has {longest.tokens} tokens ({parts}); data.max_prompt_length is "
         f"{limit}. {remedy[0].upper()}{remedy[1:]}."
     )
+
+
+def _fitting_pixels(processor: Any, room: int, tokens: int) -> int:
+    """Return a largest picture, in pixels, that has at most `room` tokens; 0 if no picture has so few.
+
+    Args:
+        processor: The processor.
+        room: Tokens that there is room for.
+        tokens: Tokens of a picture at the present limit.
+    """
+    images = processor.image_processor
+    if hasattr(images, "merge_size"):
+        return int(room * (images.patch_size * images.merge_size) ** 2) if room >= 4 else 0
+    size = getattr(images, "max_image_size", None) or images.size
+    side = size["longest_edge"] if "max_image_size" in vars(images) else size["height"]
+    of_tile = getattr(processor, "image_seq_len", None) or processor.image_seq_length
+    return int(side**2) if of_tile + 4 <= room < tokens else 0  # a single tile

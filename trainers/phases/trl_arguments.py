@@ -22,7 +22,7 @@ from trl.trainer.utils import create_model_from_path
 
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.models.families import supported_model
+from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.prepared_pictures import prepare_pictures_once
 from rise_bench.trainers.runs.launch import ACCELERATE_DIR
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -44,7 +44,7 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
             f"{reason.splitlines()[0]}. Set model.name to a Hub id or to the folder of a checkpoint."
         ) from error
     prepare_pictures_once(processor.image_processor)
-    processor.image_processor.size = {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}
+    limit_pictures(processor, model.min_pixels, model.max_pixels)
     return processor
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from trl.trainer import grpo_trainer
 
 from rise_bench.models.adapters import without_peft
+from rise_bench.models.image_units import image_units
 from rise_bench.models.prefix_tree import PackedRows, Rows, pack
 from rise_bench.models.tree_attention import use_tree_attention
 from rise_bench.trainers.runs.console import say
@@ -99,29 +100,37 @@ class PrefixTreeGRPOTrainer(grpo_trainer.GRPOTrainer):
         """Pack some of the rows; None if they have to be padded."""
         if not self._packs:
             return None
-        counts, grids = inputs.get("num_images"), inputs.get("image_grid_thw")
-        kinds, pixels = inputs.get("mm_token_type_ids"), inputs.get("pixel_values")
-        if counts is None or grids is None or kinds is None or pixels is None:
+        images = _images_of(part, inputs)
+        if images is None:
             self._pad("these rows have no picture")
             return None
         if inputs.get("compute_aux_loss"):
             self._pad("a mixture of experts has a loss over padded rows")
             return None
-        first, last = sum(counts[: part.start]), sum(counts[: part.stop])
-        patches = grids.prod(-1)
-        begin, end = int(patches[:first].sum()), int(patches[:last].sum())
-        rows = Rows(
-            input_ids[part],
-            attention_mask[part],
-            completion,
-            kinds[part],
-            pixels[begin:end],
-            grids[first:last],
-        )
-        packed = pack(self._unwrapped(model), rows)
+        unwrapped = self._unwrapped(model)
+        rows = Rows(input_ids[part], attention_mask[part], completion, image_units(unwrapped, images))
+        packed = pack(unwrapped, rows)
         if packed is None:
             self._pad("a prompt ends with a picture")
         return packed
+
+
+def _images_of(part: slice, inputs: dict[str, Any]) -> dict[str, Tensor] | None:
+    """Return the image inputs of some of the rows, as TRL lays them out; None without images."""
+    counts, pixels = inputs.get("num_images"), inputs.get("pixel_values")
+    if counts is None or pixels is None:
+        return None
+    if pixels.dim() == 5:  # a row of tiles for each row
+        return {"pixel_values": pixels[part]}
+    grids = inputs.get("image_grid_thw")
+    if grids is None:
+        counts = inputs.get("num_tiles") or counts
+    first, last = sum(counts[: part.start]), sum(counts[: part.stop])
+    if grids is None:
+        return {"pixel_values": pixels[first:last]}
+    patches = grids.prod(-1)
+    begin, end = int(patches[:first].sum()), int(patches[:last].sum())
+    return {"pixel_values": pixels[begin:end], "image_grid_thw": grids[first:last]}
 
 
 @contextmanager

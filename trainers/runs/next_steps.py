@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.models.families import family_of, image_settings
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -25,16 +25,27 @@ def next_steps(config: TrainConfig, benchmark: BenchmarkDataset, run: RunFolder,
 
 def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) -> str:
     """The command that scores a trained model in the form that it was taught, at the size of its pictures."""
-    family = json.loads((model / "config.json").read_text(encoding="utf-8"))["model_type"]
+    family = family_of(str(model))
     name, known = benchmark.spec.name, benchmark.spec.name in BENCHMARKS
     where = {} if known else {"RISE_BENCH_CUSTOM": name}
     if Path(config.data.benchmark).is_dir():
         where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
     place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
-    arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
+    limits = f"max_pixels={config.model.max_pixels}"
+    if family.engine_settings is not None:
+        own = image_settings(model)
+        limits = ",".join(f"{name}={own[name]}" for name in family.engine_settings if name in own)
+    arguments = f"pretrained={model}{place}" + (f",{limits}" if limits else "")
     command = [
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
-        *("rise-bench", "eval", "--tasks", f"rise_{name}" if known else "rise_custom", "--model", family),
+        *(
+            "rise-bench",
+            "eval",
+            "--tasks",
+            f"rise_{name}" if known else "rise_custom",
+            "--model",
+            family.lmms_model,
+        ),
         *("--model_args", shlex.quote(arguments)),
         *(("--style", "answer_only") if config.declared_stage.asks == "answer_only" else ()),
     ]

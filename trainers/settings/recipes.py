@@ -23,6 +23,8 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.trainers.settings.nearest import nearest
 
 _SCALES = Path(__file__).parents[1] / "recipes" / "scales.yaml"
+#: Keys beside the settings.
+_ABOUT = ("title", "notes", "benchmarks", "variants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Recipe:
     """Composed recipe.
 
     Attributes:
-        name: `PLACE/STAGE`, or `PLACE/VARIANT`.
+        name: `PLACE/STAGE`, `PLACE/VARIANT`, or `PLACE/STAGE-VARIANT` with a variant of the scale.
         title: Title of the recipe.
         notes: Hardware, commands before and after, switches; by label.
         settings: Its settings, as the tree of a recipe file.
@@ -49,6 +51,7 @@ def recipe_names() -> list[str]:
         for stage in stages().values():
             variants = _of_stage(stage).get("variants", {}) if scale == "paper" else {}
             names += [f"{place}/{name}" for name in (stage.name, *variants)]
+            names += [f"{place}/{stage.name}-{name}" for name in _variants_of_scale(scale)]
     return sorted(names)
 
 
@@ -60,15 +63,20 @@ def compose(name: str) -> Recipe:
         raise ConfigError(
             f"no recipe {name!r}{nearest(name, recipe_names())} (`rise-bench train --list` shows all)."
         )
+    last, _, of_scale = last.partition("-")
     stage = next(s for s in stages().values() if last in (s.name, *_of_stage(s).get("variants", {})))
     scale, own = _places()[place], _of_stage(stage)
+    variant = _variants_of_scale(scale).get(of_scale, {})
     layers = [_read(_SCALES)[scale], own.get("all"), own.get(scale), own.get("variants", {}).get(last)]
-    recipe = Recipe(name, own.get("title", stage.name), settings={"stage": stage.name})
-    for layer in filter(None, layers):
-        settings = {key: value for key, value in layer.items() if key not in ("notes", "benchmarks")}
+    title = own.get("title", stage.name) + variant.get("title", "")
+    recipe = Recipe(name, title, settings={"stage": stage.name})
+    for layer in filter(None, (*layers, variant)):
+        settings = {key: value for key, value in layer.items() if key not in _ABOUT}
         merge(recipe.settings, settings)
+        replaces = layer is variant
         for label, text in layer.get("notes", {}).items():
-            recipe.notes[label] = "\n".join(filter(None, (recipe.notes.get(label), text.strip())))
+            before = "" if replaces else recipe.notes.get(label, "")
+            recipe.notes[label] = "\n".join(filter(None, (before, text.strip())))
     for phase in {"sft", "grpo"} - set(stage.phases):
         recipe.settings.pop(phase, None)
     if place in BENCHMARKS:
@@ -101,6 +109,12 @@ def _places() -> dict[str, str]:
     named = {name: scale for scale, own in scales.items() for name in own.get("benchmarks", ())}
     drawn = {name: "paper" if spec.source_url else "world" for name, spec in BENCHMARKS.items()}
     return drawn | named | {scale: scale for scale in scales}
+
+
+def _variants_of_scale(scale: str) -> dict[str, Any]:
+    """Variants that every stage has at a scale, by the end of their names."""
+    variants: dict[str, Any] = _read(_SCALES)[scale].get("variants", {})
+    return variants
 
 
 def _of_stage(stage: Stage) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from rise_bench.catalog.extras import require_extra
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
 
 PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2
@@ -36,9 +37,16 @@ def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None: 
 
 
 def check_vllm(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """Check that vLLM is installed if the settings need it."""
-    if phase == "grpo" and config.grpo.vllm != "none":
-        require_extra("vllm")
+    """Check that vLLM is installed if the settings need it, and samples the family here."""
+    if phase != "grpo" or config.grpo.vllm == "none":
+        return
+    require_extra("vllm")
+    family = family_of(config.model.name)
+    if not family.by_vllm:
+        raise ConfigError(
+            f"grpo.vllm = {config.grpo.vllm}: prompts of {family.label} are not handed to vLLM here. "
+            "Set grpo.vllm=none."
+        )
 
 
 def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:

@@ -180,7 +180,7 @@ class Plan:
         assert section is not None
         place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
         arguments = (
-            *("eval", "--tasks", "rise_custom", "--model", family_of(config.model.name).name),
+            *("eval", "--tasks", "rise_custom", "--model", family_of(config.model.name).lmms_model),
             *("--model_args", f"pretrained={model}{place},max_pixels={config.model.max_pixels}"),
             *("--batch_size", str(section.batch_size)),
             *("--gen_kwargs", f"max_new_tokens={section.max_new_tokens}"),
