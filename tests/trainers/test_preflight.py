@@ -342,10 +342,10 @@ def test_a_picture_as_thin_as_the_processor_takes_passes(make_config, toy, write
 @pytest.mark.parametrize(
     ("model_type", "architecture"),
     [
-        ("internvl", "InternVLForConditionalGeneration"),
+        ("paligemma", "PaliGemmaForConditionalGeneration"),
         ("gemma3", "Gemma3ForConditionalGeneration"),
         ("llava_onevision", "LlavaOnevisionForConditionalGeneration"),
-        ("idefics3", "Idefics3ForConditionalGeneration"),
+        ("mllama", "MllamaForConditionalGeneration"),
         ("qwen2", "Qwen2ForCausalLM"),
         (None, None),
     ],

@@ -1,0 +1,83 @@
+"""The estimate of a training step with an adapter, beside the memory that the step takes on a CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rise_bench.trainers.checks.memory import estimate
+from rise_bench.trainers.phases.lora import new_adapter
+from rise_bench.trainers.settings.recipe_loader import load_config
+
+STATUS = Path("/proc/self/status")
+MIB = 2**20
+
+
+def bytes_of(name):
+    """A figure of this process in the system's list: VmRSS is what it holds, VmHWM the most it held."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def forget_peak():
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pytest.skip("the system does not let a process reset its peak")
+
+
+def model_of(width, layers):
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [8, 12, 12]}
+    text = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
+    text |= {"num_attention_heads": width // 64, "num_key_value_heads": 2, "vocab_size": 512}
+    text |= {"rope_parameters": rope, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+    vision = {"depth": 1, "embed_dim": 32, "hidden_size": width, "num_heads": 4, "mlp_ratio": 2}
+    tokens = {"image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 7, "vision_end_token_id": 8}
+    config = Qwen2VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens)
+    config._attn_implementation = "sdpa"
+    return Qwen2VLForConditionalGeneration(config)
+
+
+def step(model, rows, tokens):
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+    ids = torch.randint(10, 500, (rows, tokens))
+    for _ in range(2):
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="no /proc")
+@pytest.mark.parametrize(("width", "layers"), [(1024, 4), (1280, 5)])
+def test_the_estimate_is_near_what_a_step_with_an_adapter_takes(width, layers, tmp_path):
+    from peft import get_peft_model
+
+    rows, tokens = 1, 128
+    config = load_config(
+        "emotion6/sft-lora",
+        [
+            *("compute.bf16=false", "compute.use_cpu=true", "model.attn_implementation=sdpa"),
+            *(f"data.max_prompt_length={tokens - 8}", "grpo.max_completion_length=8"),
+            f"sft.rows_per_device={rows}",
+        ],
+    )
+    small = model_of(128, 1)
+    small.config.save_pretrained(tmp_path)
+    settings = new_adapter(config.model.lora, str(tmp_path))
+    step(get_peft_model(small, settings), 1, 16)  # what is loaded at first use
+    del small
+    forget_peak()
+    before = bytes_of("VmRSS")
+    model = model_of(width, layers)
+    need = estimate(config, "sft", model, processes=1)
+    whole = load_config("emotion6/sft", ["compute.bf16=false", "compute.accelerate=none"])
+    full = estimate(whole, "sft", model, processes=1)
+    model = get_peft_model(model, settings)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.enable_input_require_grads()
+    step(model.train(), rows, tokens)
+    taken = bytes_of("VmHWM") - before
+    assert need.total == pytest.approx(taken, rel=0.35), f"{need.total / MIB:.0f} of {taken / MIB:.0f} MiB"
+    assert taken < 0.5 * full.total
