@@ -32,7 +32,7 @@ _WITHOUT_EFFECT = frozenset(
 _READ = frozenset(
     {"peft_type", "r", "lora_alpha", "base_model_name_or_path", "revision", "init_lora_weights"}
 )
-_NOT_SET = (None, False, "", "none", [], {})
+_NOT_SET: tuple[Any, ...] = (None, False, "", "none", [], {})
 _KEY = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<part>[AB])\.weight")
 #: Largest rank of an adapter.
 MAX_RANK = 4096
@@ -71,7 +71,9 @@ def read_adapter(folder: Path) -> Adapter:
     path = folder / ADAPTER_CONFIG
     settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     kind, base = settings.get("peft_type"), settings.get("base_model_name_or_path")
-    rank, alpha, revision = settings.get("r"), settings.get("lora_alpha"), settings.get("revision")
+    rank: Any = settings.get("r")
+    alpha: Any = settings.get("lora_alpha")
+    revision = settings.get("revision")
     if kind != "LORA":
         raise ConfigError(f"{path}: peft_type is {kind!r:.40}; only LORA adapters can be read")
     if not isinstance(base, str) or not base:
@@ -161,19 +163,19 @@ def add_to_weights(model: Any, adapter: Adapter) -> None:
         if match is None:
             raise ConfigError(f"{path} holds {key!r:.120}, which is not of a LoRA adapter; train it again")
         layers.setdefault(match["layer"], {})[match["part"]] = tensor
-    weights = dict(model.named_parameters())
+    weights: dict[str, Any] = dict(model.named_parameters())
     with torch.no_grad():
         for layer, parts in layers.items():
-            weight = weights.get(f"{layer}.weight")
+            weight: Any = weights.get(f"{layer}.weight")
             shapes = {part: tuple(tensor.shape) for part, tensor in parts.items()}
             fits = weight is not None and shapes.keys() == {"A", "B"} and len(shapes["A"]) == 2
-            if not fits or (*shapes["B"][:1], *shapes["A"][1:]) != tuple(weight.shape):  # type: ignore[union-attr]
+            if not fits or (*shapes["B"][:1], *shapes["A"][1:]) != tuple(weight.shape):
                 raise ConfigError(
                     f"{path} does not fit its base model {adapter.base} at {layer!r:.120}; name the base "
                     f"model that it was trained on in {ADAPTER_CONFIG}"
                 )
             change = adapter.scaling * (parts["B"].float() @ parts["A"].float())
-            weight += change.to(weight)  # type: ignore[operator]
+            weight += change.to(weight)
 
 
 def without_peft(model: Any) -> Any:

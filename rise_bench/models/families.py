@@ -8,6 +8,7 @@ from typing import Any
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.families import FAMILIES, Family, family_named
 from rise_bench.errors import ConfigError
+from rise_bench.models.adapters import is_adapter
 from rise_bench.models.names import CheckedModel, checked_model, local_model
 
 #: Largest ratio of the sides of a picture for the processors of all families.
@@ -46,7 +47,10 @@ def family_of(name: str) -> Family:
     folder = Path(name).expanduser()
     family = None if folder.is_dir() else family_named(name)
     if family is None:
-        described = Path(local_model(name)) / "config.json"
+        place = Path(local_model(name))
+        if is_adapter(place):
+            place = checked_model(name, weights=False).folder
+        described = place / "config.json"
         if not described.is_file():
             raise ConfigError(
                 f"the name of {name} does not tell its family; name a model of "

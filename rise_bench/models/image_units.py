@@ -40,7 +40,7 @@ class ImageUnit:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """What tells units with as many values apart."""
+        """Shape, which tells units with as many values apart."""
         return tuple(self.values.shape) if self.grid is None else tuple(self.grid.tolist())
 
 

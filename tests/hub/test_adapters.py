@@ -170,7 +170,8 @@ def test_a_local_model_samples_from_an_adapter(base: Path, tmp_path: Path) -> No
 def run(base: Path, tmp_path: Path) -> Path:
     """A finished run that kept its adapter."""
     from rise_bench.trainers.runs.run_folder import RunFolder
-    from rise_bench.trainers.settings.config import LoraSettings, ModelConfig, RunConfig, TrainConfig
+    from rise_bench.trainers.settings.config import ModelConfig, RunConfig, TrainConfig
+    from rise_bench.trainers.settings.lora import LoraSettings
 
     config = TrainConfig(
         stage="sft",

@@ -120,7 +120,10 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
         {"config.json": b'{"model_type": "qwen2_vl", "attn_implementation": "mallory/kernel"}'},
         "names code",
     ),
-    "adapter": ({"adapter_config.json": b'{"base_model_name_or_path": "mallory/x"}'}, "is an adapter"),
+    "adapter": (
+        {"adapter_config.json": b'{"base_model_name_or_path": "mallory/x"}'},
+        "is a model and an adapter",
+    ),
     "shard outside": (
         {"model.safetensors.index.json": b'{"weight_map": {"a": "../../../evil.bin"}}'},
         "not a safetensors file beside it",

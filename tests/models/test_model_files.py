@@ -125,7 +125,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "module": (write("modeling_x.py"), "holds modeling_x.py, which is code"),
     "custom generate": (write("custom_generate/generate.py"), "custom_generate/generate.py, which is code"),
     "compiled module": (write("evil.cpython-311-x86_64-linux-gnu.so"), "which is code"),
-    "adapter": (write("adapter_config.json", b"{}"), "is an adapter"),
+    "adapter": (write("adapter_config.json", b"{}"), "is a model and an adapter"),
     "link out": (link("tokenizer.json", "/etc/passwd"), "tokenizer.json is a link out"),
     "link to a device": (link("model.safetensors", "/dev/zero"), "model.safetensors is a link out"),
     "link to nothing": (link("merges.txt", "nowhere"), "merges.txt is a link out"),

@@ -15,7 +15,7 @@ from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, rise_cot, sft, visual_rft
 from rise_bench.trainers.checks import preflight
 from rise_bench.trainers.runs.run_folder import RunFolder
-from rise_bench.trainers.settings.config import LoraSettings
+from rise_bench.trainers.settings.lora import LoraSettings
 from rise_bench.trainers.settings.recipe_loader import load_config
 
 from .test_prefix_tree_training import kept_batches, loss_and_gradients

@@ -64,7 +64,7 @@ def test_the_estimate_is_near_what_a_step_with_an_adapter_takes(width, layers, t
         ],
     )
     small = model_of(128, 1)
-    small.config.save_pretrained(tmp_path)
+    small.save_pretrained(tmp_path)
     settings = new_adapter(config.model.lora, str(tmp_path))
     step(get_peft_model(small, settings), 1, 16)  # what is loaded at first use
     del small

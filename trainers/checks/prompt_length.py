@@ -156,4 +156,4 @@ def _fitting_pixels(processor: Any, room: int, tokens: int) -> int:
     size = getattr(images, "max_image_size", None) or images.size
     side = size["longest_edge"] if "max_image_size" in vars(images) else size["height"]
     of_tile = getattr(processor, "image_seq_len", None) or processor.image_seq_length
-    return int(side**2) if of_tile + 4 <= room < tokens else 0  # a single tile
+    return int(side**2) if of_tile + 3 <= room < tokens else 0  # a single tile

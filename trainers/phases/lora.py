@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from rise_bench.errors import ConfigError
 from rise_bench.models.adapters import is_adapter, read_adapter, write_merged
 from rise_bench.models.families import family_of
-from rise_bench.models.model_files import ADAPTER_CONFIG
+from rise_bench.models.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from rise_bench.models.names import checked_model
 from rise_bench.trainers.phases.trl_arguments import load_policy
 from rise_bench.trainers.runs.run_folder import is_main_process
-from rise_bench.trainers.settings.config import LoraSettings, TrainConfig
+from rise_bench.trainers.settings.config import TrainConfig
+from rise_bench.trainers.settings.lora import LoraSettings
 
 #: Files beside an adapter that peft and TRL write and nothing reads: a card, and the reference adapter.
 _LEFT_OUT = ("README.md", "ref")
@@ -40,10 +42,12 @@ def policy(lora: LoraSettings, start: str, arguments: Any) -> dict[str, Any]:
     """
     if not is_adapter(Path(start)):
         return {"model": start, "peft_config": new_adapter(lora, start)}
-    from peft import PeftModel
+    from peft import get_peft_model, set_peft_model_state_dict
 
-    base = load_policy(str(base_of(Path(start))), arguments)
-    return {"model": PeftModel.from_pretrained(base, start, is_trainable=True)}
+    folder = base_of(Path(start))
+    model = get_peft_model(load_policy(str(folder), arguments), new_adapter(lora, str(folder)))
+    set_peft_model_state_dict(model, load_file(Path(start) / ADAPTER_WEIGHTS))
+    return {"model": model}
 
 
 def new_adapter(lora: LoraSettings, model: str) -> Any:

@@ -22,7 +22,7 @@ from trl.trainer.utils import RepeatSampler
 from rise_bench.trainers.phases.lora import policy
 from rise_bench.trainers.phases.trl_arguments import load_policy
 from rise_bench.trainers.rollouts.sampling_trainer import SamplingGRPOTrainer
-from rise_bench.trainers.settings.config import LoraSettings
+from rise_bench.trainers.settings.lora import LoraSettings
 
 
 class ResumableGRPOTrainer(SamplingGRPOTrainer):

@@ -11,10 +11,8 @@ size 1, gradient accumulation 2, 200 steps for SFT and for RFT, tau 0.75.
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
@@ -25,59 +23,12 @@ from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.rewards import RewardRule
+from rise_bench.trainers.settings.lora import LoraSettings
 from rise_bench.trainers.settings.number_checks import check_numbers
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 2e-5, which has no dot, as text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _numbers(tree: Any) -> Any:
-    return {name: _number(value) for name, value in tree.items()} if isinstance(tree, dict) else tree
-
-
-#: Types of settings, read leniently where YAML is not: 2e-5 is a number, an empty value an empty text, and a
-#: single value a list of it.
-Number = Annotated[float, BeforeValidator(_number)]
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
-Listed = BeforeValidator(lambda value: tuple(value) if isinstance(value, list | tuple) else (value,))
-
+from rise_bench.trainers.settings.setting_types import Listed, Number, Text, numbers
 
 #: Losses that divide by the number of tokens.
 _PER_TOKEN = ("dapo", "bnpo", "cispo", "vespo")
-
-
-@dataclass(frozen=True, slots=True)
-class LoraSettings:
-    """Low-rank adapter (LoRA, arXiv 2106.09685) that is trained in place of the weights."""
-
-    rank: int = 0  #: 0 trains all weights
-    alpha: Number = 32  #: the update of a weight is alpha / rank * B A
-    targets: Annotated[tuple[str, ...], Listed] = (  #: linear layers of the language model, by name
-        *("q_proj", "k_proj", "v_proj", "o_proj"),
-        *("gate_proj", "up_proj", "down_proj"),
-    )
-    adapter_only: bool = False  #: the final model is the adapter; else it is merged into the weights
-
-    def __post_init__(self) -> None:
-        if self.rank < 0:
-            raise ConfigError(f"model.lora.rank = {self.rank}: it must be 0 or greater. Set such a number.")
-        if not (math.isfinite(self.alpha) and self.alpha > 0):
-            raise ConfigError(
-                f"model.lora.alpha = {self.alpha}: it must be greater than 0. Set such a number."
-            )
-        if not all(re.fullmatch(r"[A-Za-z]\w*", name) for name in self.targets) or not self.targets:
-            raise ConfigError(
-                f"model.lora.targets = {list(self.targets)}: name linear layers, e.g. [q_proj, v_proj]."
-            )
-        if self.adapter_only and not self.rank:
-            raise ConfigError(
-                "model.lora.adapter_only = true without an adapter. Set model.lora.rank, e.g. to 16."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +164,7 @@ class TrainConfig:
     seed: int = 42
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    reward: Annotated[RewardRule, BeforeValidator(_numbers)] = field(
+    reward: Annotated[RewardRule, BeforeValidator(numbers)] = field(
         default_factory=RewardRule
     )  #: Table 5 is its switches
     sft: SftConfig = field(default_factory=SftConfig)

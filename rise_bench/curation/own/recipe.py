@@ -15,9 +15,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rise_bench.catalog.spec import ImagePolicy
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
-from rise_bench.trainers.settings.config import Listed, Number, Text, TrainConfig
+from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.settings.recipe_loader import all_keys, load_config, setting_problem
 from rise_bench.trainers.settings.setting_checks import PHASE_CHECKS
+from rise_bench.trainers.settings.setting_types import Listed, Number, Text
 
 Texts = Annotated[tuple[str, ...], Listed]
 Split = Literal["train", "test"]
