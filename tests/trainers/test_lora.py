@@ -174,7 +174,7 @@ def test_rise_cot_trains_an_adapter_that_is_collected_from(make_config, graded, 
     run = RunFolder.create(config)
     final = rise_cot.train(config, run)
     assert is_adapter(final)
-    result = CliRunner().invoke(app, ["collect", str(run.path)])
+    result = CliRunner().invoke(app, ["collect", str(run.path), "--judge-swaps", "2"])
     assert result.exit_code == 0, result.output
     assert (run.path / "cots" / "manifest.json").is_file()
 

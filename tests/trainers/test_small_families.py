@@ -130,7 +130,7 @@ def test_from_preflight_to_a_cot_dataset(make_config, built, graded, capsys, fam
     assert is_adapter(final) == (rank > 0)
     said = capsys.readouterr().err
     assert "grpo.prefix_tree: " not in said  # rows were packed
-    result = CliRunner().invoke(app, ["collect", str(run.path), "--no-sweep"])
+    result = CliRunner().invoke(app, ["collect", str(run.path), "--no-sweep", "--judge-swaps", "2"])
     assert result.exit_code == 0, result.output
     command = evaluation(config, open_dataset(built), final)
     assert f"--model {FAMILIES[family].lmms_model} " in command
