@@ -100,7 +100,8 @@ def check_adapter_names(model: str, paths: Iterable[str]) -> None:
     _check_endings(model, names)
     if ADAPTER_CONFIG not in names or ADAPTER_WEIGHTS not in names:
         raise ConfigError(
-            f"{model} is not an adapter with {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}; save it with save_pretrained"
+            f"{model} is not an adapter with {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}; save it by "
+            "save_pretrained"
         )
 
 
