@@ -9,6 +9,15 @@ import typer
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.engine_options import (
+    EngineOption,
+    ExecutorOption,
+    SbatchOption,
+    ServerArgOption,
+    ServerOption,
+    TasksOption,
+    engine_of,
+)
 from rise_bench.cli.judging import check_judge, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
@@ -50,6 +59,12 @@ def annotate(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    engine: EngineOption = "builtin",
+    executor: ExecutorOption = "local",
+    tasks: TasksOption = 1,
+    server: ServerOption = "endpoint",
+    server_arg: ServerArgOption = None,
+    sbatch: SbatchOption = None,
     judge: Annotated[
         str, typer.Option(help="Local model that judges how grounded the reasons are; none by default.")
     ] = "none",
@@ -73,6 +88,7 @@ def annotate(
     from rise_bench.models.sampler import Sampling
 
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
+    ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
     form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
     if samples > 1 and temperature == 0:
         raise ConfigError("--samples above 1 at --temperature 0 draws one answer several times; raise either")
@@ -80,7 +96,7 @@ def annotate(
     run = annotation_run(pictures, benchmark, categories, question, samples, name)
     loads = (
         load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
-        if urls
+        if urls or ranks
         else load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
     )
     judging = None
@@ -92,11 +108,17 @@ def annotate(
         run,
         out,
         loads,
-        {"model": name, "revision": revision, "temperature": sampling.temperature, "endpoint": bool(urls)},
+        {
+            "model": name,
+            "revision": revision,
+            "temperature": sampling.temperature,
+            "endpoint": bool(urls or ranks),
+        },
         max_length,
         form,
         formats_of(run, formats),
         judging,
+        ranks,
     )
     with stopping(lambda: f"the answers so far are kept in {job.log}; the same command goes on from there"):
         _report(job, _with_progress(run_annotation, job), as_json)

@@ -20,7 +20,6 @@ from rise_bench.errors import ConfigError, PrerequisiteError, of_os_error
 
 _LAUNCH = "datatrove.tools.launch_pickled_pipeline"
 _POLL_S, _SLURM_POLL_S = 0.2, 2.0
-_SLURM_TIME = "24:00:00"
 #: Options of sbatch that datatrove sets itself.
 _OWN = {"array", "output", "error", "export", "dependency", "nodes", "requeue"}
 _ENDED = "Invalid job id"
@@ -95,9 +94,9 @@ class _Slurm(SlurmPipelineExecutor):
         """Do nothing: the job would wait forever if a rank fails."""
 
     def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
-        """Return the options that have a value, and `requeue`."""
+        """Return the options, without those of datatrove for which the cluster's default is taken."""
         args = super().get_sbatch_args(max_array)
-        return {name: value for name, value in args.items() if value or name == "requeue"}
+        return {name: value for name, value in args.items() if value or name not in ("partition", "time")}
 
     def get_launch_file_contents(self, sbatch_args: dict[str, Any], run_script: str) -> str:
         """Return the script of the job."""
@@ -117,7 +116,7 @@ def run_slurm(ranks: Ranks) -> Iterator[None]:
         raise ConfigError(
             "--executor slurm submits jobs, and this is a task of an array job; start it outside"
         )
-    options = {"time": _SLURM_TIME, "partition": ""} | dict(ranks.sbatch)
+    options = {"time": "", "partition": ""} | dict(ranks.sbatch)
     executor = _Slurm(
         list(ranks.steps),
         ranks.tasks,

@@ -5,6 +5,7 @@ from typing import Any
 
 from rise_bench.cot.share import Share, claimed
 from rise_bench.curation.annotate.answers import Answers
+from rise_bench.curation.annotate.engine import ask_on_engine
 from rise_bench.curation.annotate.job import AnnotateJob
 from rise_bench.curation.annotate.judge import judge_reasons
 from rise_bench.curation.annotate.outputs import write_outputs
@@ -34,7 +35,8 @@ def annotate(job: AnnotateJob, progress: Progress = lambda step, done, total: No
         raise ConfigError(f"{job.run.pictures} holds no pictures; name the folder that they lie in")
     with claimed(job.log, Share(), lambda busy: same_settings(job.log, job.settings())):  # noqa: ARG005
         progress("annotating", 0, pictures * len(job.asked))
-        asked = ask(job, lambda done: progress("annotating", done, None))
+        put = ask if job.engine is None else ask_on_engine
+        asked = put(job, lambda done: progress("annotating", done, None))
         answers, judge = Answers(job), dict[str, Any]()
         if job.judging is not None:
             progress("judging", 0, pictures * len(job.asked))

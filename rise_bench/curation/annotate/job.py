@@ -7,6 +7,7 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Gold
+from rise_bench.cot.engines.settings import EngineSettings
 from rise_bench.cot.grounding import Judging
 from rise_bench.curation.annotate.formats import FORMATS
 from rise_bench.curation.annotate.records import AnnotationRun, Picture
@@ -31,6 +32,8 @@ class AnnotateJob:
         answer_format: Style and unit of the answers.
         formats: Names of the formats that are written beside `annotations.jsonl`.
         judging: Settings of the groundedness judge; None for no judge.
+        engine: Settings of the engine that asks; None asks from this process. With an engine, `load` is an
+            `EndpointSettings`.
     """
 
     run: AnnotationRun
@@ -41,6 +44,7 @@ class AnnotateJob:
     answer_format: AnswerFormat = DEFAULT_FORMAT
     formats: tuple[str, ...] = ()
     judging: Judging | None = None
+    engine: EngineSettings | None = None
 
     @property
     def log(self) -> Path:

@@ -14,6 +14,7 @@ from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
 from rise_bench.cot.sweep import batches, in_parallel
 from rise_bench.curation.annotate.job import AnnotateJob, key_of
 from rise_bench.curation.annotate.pictures import Skipped, picture_paths, read_picture
+from rise_bench.curation.annotate.records import Picture
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_text_file
 from rise_bench.models.sampler import Prompt, SampleError, Sampler
@@ -50,7 +51,7 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
         PrerequisiteError: The model cannot be reached.
         DataError: It refuses every question.
     """
-    asked, done = Asked(), {row["id"] for row, *_ in read_rows([job.log])}
+    asked, done = Asked(), answered_keys(job)
     log = RowLog(job.log, 0, attempt=next_attempt(job.log))
     sampler: Sampler | None = None
     try:
@@ -65,6 +66,11 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
         if sampler is not None:
             sampler.close()
     return asked
+
+
+def answered_keys(job: AnnotateJob) -> set[str]:
+    """Return the keys of the questions that have an answer."""
+    return {row["id"] for row, *_ in read_rows([job.log])}
 
 
 def _ask_all(
@@ -101,7 +107,22 @@ def _ask_all(
 def _questions(
     job: AnnotateJob, pictures: TextIO, asked: Asked, known: set[str], progress: Callable[[int], None]
 ) -> Iterator[_Question]:
-    """Yield what is to be asked; a line for each picture goes to `pictures`."""
+    for key, picture, data, category in open_questions(job, pictures, asked, known, progress):
+        yield key, job.prompt(picture, data, category)
+
+
+def open_questions(
+    job: AnnotateJob, pictures: TextIO, asked: Asked, known: set[str], progress: Callable[[int], None]
+) -> Iterator[tuple[str, Picture, bytes, str]]:
+    """Yield the key, the picture, its bytes and the class of each question without an answer.
+
+    Args:
+        job: The annotation run.
+        pictures: File that gets a line for each picture.
+        asked: Counts, of which `skipped` and `reused` are added to.
+        known: Keys with an answer, to which the yielded ones are added.
+        progress: Called with the number of questions that need not be asked.
+    """
     folder = job.run.pictures
     for path in picture_paths(folder, job.out.resolve()):
         read = read_picture(folder, path)
@@ -118,4 +139,4 @@ def _questions(
                 progress(1)
                 continue
             known.add(key)
-            yield key, job.prompt(picture, data, category)
+            yield key, picture, data, category
