@@ -27,12 +27,13 @@ REQUESTS = 1 + SAMPLES
 
 
 def processes_of(out: Path) -> list[int]:
-    """Processes whose command line names the folder of the rollouts: the ranks of datatrove."""
+    """The ranks of datatrove: leaders of a session whose command line names the folder of the rollouts."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if f"{out}.rollouts".encode() in path.read_bytes():
-                found.append(int(path.parent.name))
+            pid = int(path.parent.name)
+            if f"{out}.rollouts".encode() in path.read_bytes() and os.getsid(pid) == pid:
+                found.append(pid)
         except OSError:
             continue
     return found
