@@ -63,9 +63,8 @@ def run_local(ranks: Ranks) -> Iterator[None]:
             yield
     finally:
         for process in processes:
-            if process.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, SIGKILL)
+            with suppress(ProcessLookupError):  # a rank that was killed leaves a child behind
+                os.killpg(process.pid, SIGKILL)
             process.wait()
             if process.stdin:
                 process.stdin.close()
