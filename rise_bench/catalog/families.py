@@ -139,10 +139,9 @@ class Family:
         also_named: Other parts of names of its models, in lower-case letters and digits.
         tiles: Whether pictures are cut into tiles, whose tokens have plain positions; else they are grids of
             patches with M-RoPE.
-        engine: lmms-eval's `--model`; empty if it is `name`.
+        engine: lmms-eval's `--model`; empty if it is `name`. `rise_hf` is ours, for a family that lmms-eval's
+            own models do not evaluate as it was trained.
         limit: Sets the smallest and largest picture, in pixels, of its image processor.
-        engine_settings: Settings of the image processor that lmms-eval's model must be told; None for
-            `max_pixels`, the largest picture.
         box_unit: Unit of boxes in its training.
         patch_px: Side of an image patch; two by two patches are an image token of the Qwen-VL families.
         video_classes: Prefix of its video processor; empty if it has none.
@@ -167,7 +166,6 @@ class Family:
     tiles: bool = False
     engine: str = ""
     limit: Callable[[Any, int, int], None] = limit_patches
-    engine_settings: tuple[str, ...] | None = None
     box_unit: BoxUnit = "norm1000"
     patch_px: int = 14
     video_classes: str = "Qwen2VL"
@@ -233,9 +231,8 @@ FAMILIES: dict[str, Family] = {
             tiny_images=("Idefics3", {"size": {"longest_edge": 112}, "max_image_size": {"longest_edge": 56}}),
             chat=SMOLVLM_CHAT,
             also_named=("smolvlminstruct", "smolvlm256m", "smolvlm500m"),
-            engine="huggingface",
+            engine="rise_hf",
             limit=limit_split,
-            engine_settings=(),
             video_classes="",
             decoder="text_model",
             by_vllm=False,
@@ -253,9 +250,8 @@ FAMILIES: dict[str, Family] = {
                 {"size": {"height": 56, "width": 56}, "crop_to_patches": True, "max_patches": 4},
             ),
             chat=INTERNVL_CHAT,
-            engine="internvl_hf",
+            engine="rise_hf",
             limit=limit_crops,
-            engine_settings=("min_patches", "max_patches"),
             video_classes="InternVL",
             by_vllm=False,
         ),

@@ -111,8 +111,11 @@ def evaluate(
         check_whole_response(command.model, command.model_args)
     datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
     environment = _stated(box_unit, style) | _offline(command, tell)
-    model_args, of_prompts = _image_limits(command, box_unit or box_unit_of(command.model), datasets, tell)
-    model_args = _with_merged_adapter(command, model_args, tell)
+    merged = _merged_adapter(command, tell)
+    unit = box_unit or box_unit_of(command.model)
+    model_args, of_prompts = _image_limits(command, merged, unit, datasets, tell)
+    if merged:
+        model_args = _with_checkpoint(model_args, command.checkpoint, merged)
     if command.cache:
         forget_failures(command.cache)
     with fresh_folder(command.output) as folder:
@@ -156,25 +159,36 @@ def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:
     return {"HF_HUB_OFFLINE": "1"}
 
 
-def _with_merged_adapter(command: LmmsCommand, model_args: str, tell: Tell) -> str:
-    """Return the model arguments with the merged model in place of an adapter."""
+def _merged_adapter(command: LmmsCommand, tell: Tell) -> Path | None:
+    """Return the folder of an adapter merged into its base model; None for other checkpoints."""
     checkpoint, revision = command.checkpoint, command.stated.get("revision", "")
     if not checkpoint or checked_model(checkpoint, revision, weights=False).adapter is None:
-        return model_args
+        return None
     merged = checked_model(checkpoint, revision).folder
     tell(f"{checkpoint} is an adapter; merged with its base model it is {merged}")
-    pairs = (pair.split("=", 1) for pair in model_args.split(","))
-    return ",".join(f"{name}={merged if value == checkpoint else value}" for name, value in pairs)
+    return merged
+
+
+def _with_checkpoint(model_args: str, named: str, folder: Path) -> str:
+    """Return the model arguments with a folder in place of a named checkpoint."""
+    pairs = (pair.partition("=") for pair in model_args.split(","))
+    return ",".join(f"{name}{sign}{folder if value == named else value}" for name, sign, value in pairs)
 
 
 def _image_limits(
-    command: LmmsCommand, unit: BoxUnit, datasets: Mapping[str, BenchmarkDataset], tell: Tell
+    command: LmmsCommand,
+    merged: Path | None,
+    unit: BoxUnit,
+    datasets: Mapping[str, BenchmarkDataset],
+    tell: Tell,
 ) -> tuple[str, dict[str, str]]:
     """Return the model arguments with the checkpoint's own image limits, and variables for the prompts."""
     model_args, largest = command.model_args, max_pixels()
     limits = None
     if command.checkpoint and lmms_limits(command.model, model_args):
         limits = checkpoint_limits(command.checkpoint, command.stated.get("revision", ""))
+        if limits is None and merged:  # an adapter alone may have no processor
+            limits = checkpoint_limits(str(merged))
     if limits and (added := missing_arguments(model_args, limits)):
         model_args = ",".join(
             filter(None, (model_args, *(f"{name}={value}" for name, value in added.items())))

@@ -1,9 +1,9 @@
-"""Entry point that adds the rise_ tasks to lmms-eval.
+"""Entry point that adds the rise_ tasks and a model to lmms-eval.
 
 lmms-eval 0.6 and 0.7 load plug-in models (entry-point group `lmms_eval.models`), not plug-in tasks.
-`register` adds our task folders to every `TaskManager`, as `--include_path` would, and registers no model. It
-never imports lmms_eval and never raises: a failing entry point would disable all others. Box tasks exist once
-for each unit of boxes; the manager's model name picks the folder.
+`register` adds our task folders to every `TaskManager`, as `--include_path` would, and returns the model
+`rise_hf`. It never imports lmms_eval and never raises: a failing entry point would disable all others. Box
+tasks exist once for each unit of boxes; the manager's model name picks the folder.
 """
 
 import importlib.abc
@@ -18,6 +18,8 @@ from typing import Any
 from rise_bench.prompts.asked_format import box_unit_of
 
 _TASKS_MODULE = "lmms_eval.tasks"
+_REGISTRY_MODULE = "lmms_eval.models.registry_v2"
+_MODELS = {"rise_hf": "rise_bench.models.lmms_chat.RiseHf"}
 
 
 def task_folders(model: object) -> list[str]:
@@ -33,13 +35,19 @@ def task_folders(model: object) -> list[str]:
 
 
 def register() -> list[Any]:
-    """Hook into lmms-eval's task manager, now or as soon as it is imported; return no model."""
+    """Hook into lmms-eval's task manager, now or as soon as it is imported; return the manifests of models.
+
+    None are returned without lmms-eval's registry, which calls this.
+    """
     module = sys.modules.get(_TASKS_MODULE)
     if module is not None and hasattr(module, "TaskManager"):
         _patch(module)
     elif not any(isinstance(finder, _OnImport) for finder in sys.meta_path):
         sys.meta_path.insert(0, _OnImport())
-    return []
+    manifest = getattr(sys.modules.get(_REGISTRY_MODULE), "ModelManifest", None)
+    return (
+        [manifest(model_id=name, chat_class_path=path) for name, path in _MODELS.items()] if manifest else []
+    )
 
 
 def _patch(module: ModuleType) -> None:

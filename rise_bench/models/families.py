@@ -72,16 +72,6 @@ def limit_pictures(processor: Any, min_pixels: int, max_pixels: int) -> None:
     family.limit(processor.image_processor, min_pixels, max_pixels)
 
 
-def image_settings(model: Path) -> dict[str, Any]:
-    """Return the settings of the image processor of a model in a folder; empty without its files."""
-    for name in ("processor_config.json", "preprocessor_config.json"):
-        if (model / name).is_file():
-            settings: dict[str, Any] = json.loads((model / name).read_text(encoding="utf-8"))
-            if own := settings.get("image_processor", settings if name.startswith("pre") else None):
-                return dict(own)
-    return {}
-
-
 def is_too_thin(gold: Gold) -> bool:
     """Whether the processors of the families refuse the sample's picture."""
     short, long = sorted((gold.width_px, gold.height_px))

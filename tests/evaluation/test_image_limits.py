@@ -119,7 +119,9 @@ def test_lmms_evals_own_limits_are_read_from_its_source(name, limits):
     assert pixel_limits(name) == limits
 
 
-@pytest.mark.parametrize("name", ["huggingface", "openai", "vllm", "sglang", "async_openai", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["rise_hf", "huggingface", "openai", "vllm", "sglang", "async_openai", "nothing"]
+)
 def test_models_that_leave_the_limits_of_a_checkpoint_alone(name):
     """What some of them call `max_pixels` is for videos."""
     assert pixel_limits(name) is None

@@ -45,7 +45,7 @@ def test_an_unknown_model_is_refused_with_the_nearest_names(name, near):
 
 
 @pytest.mark.parametrize(
-    "name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "openai", "openai_compatible", "huggingface"]
+    "name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "openai", "openai_compatible", "rise_hf"]
 )
 def test_models_whose_packages_are_there_pass(name):
     check_model(name, "pretrained=x")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rise_bench.evaluation.lmms_models import model_names
 from rise_bench.evaluation.lmms_plugin import task_folders
 
 
@@ -16,15 +17,19 @@ def _python(code: str) -> str:
     return done.stdout
 
 
-def test_register_is_an_entry_point_that_adds_no_model_and_imports_no_lmms_eval():
+def test_register_is_an_entry_point_that_imports_no_lmms_eval():
     code = """
 import sys
 from importlib.metadata import entry_points
 (hook,) = entry_points(group="lmms_eval.models", name="rise_bench")
-assert hook.load()() == [], "no model"
+assert hook.load()() == [], "no registry to register a model in"
 assert "lmms_eval" not in sys.modules
 """
     _python(code)
+
+
+def test_the_model_of_rise_bench_is_registered_beside_those_of_lmms_eval():
+    assert "rise_hf" in model_names() and "internvl_hf" in model_names()
 
 
 @pytest.mark.slow

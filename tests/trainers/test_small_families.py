@@ -133,8 +133,7 @@ def test_from_preflight_to_a_cot_dataset(make_config, built, graded, capsys, fam
     result = CliRunner().invoke(app, ["collect", str(run.path), "--no-sweep", "--judge-swaps", "2"])
     assert result.exit_code == 0, result.output
     command = evaluation(config, open_dataset(built), final)
-    assert f"--model {FAMILIES[family].lmms_model} " in command
-    assert ("max_patches=" in command) == (family == "internvl") and "max_pixels" not in command
+    assert "--model rise_hf " in command and f",max_pixels={config.model.max_pixels}" in command
 
 
 def test_vllm_is_refused_before_the_run(make_config, family, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.models.families import family_of, image_settings
+from rise_bench.models.families import family_of
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -31,11 +31,7 @@ def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) ->
     if Path(config.data.benchmark).is_dir():
         where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
     place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
-    limits = f"max_pixels={config.model.max_pixels}"
-    if family.engine_settings is not None:
-        own = image_settings(model)
-        limits = ",".join(f"{name}={own[name]}" for name in family.engine_settings if name in own)
-    arguments = f"pretrained={model}{place}" + (f",{limits}" if limits else "")
+    arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
     command = [
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
         *(
