@@ -98,7 +98,7 @@ def test_log_probs_of_both_segments_are_those_of_an_independent_recompute(
                 types = prompt["mm_token_type_ids"]
                 whole["mm_token_type_ids"] = torch.cat([types, torch.zeros_like(completion)], dim=1)
             with torch.no_grad():
-                logits = fresh(**whole, **images_of(prompt)).logits
+                logits = fresh(**{**images_of(prompt), **whole}).logits
             steps = (logits[0, :-1] / 0.9).log_softmax(-1)[-completion.size(1) :]
             independent = steps.gather(1, completion[0, :, None])[:, 0]
             ours = inputs["logps"][i][: completion.size(1)]

@@ -121,7 +121,7 @@ def test_what_an_earlier_start_did_is_said(tiny, built, toy, tmp_path):
 def test_a_model_that_cannot_be_sampled_locks_nothing(tiny, built, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    (other / "config.json").write_text(json.dumps({"model_type": "internvl", "architectures": ["InternVL"]}))
+    (other / "config.json").write_text(json.dumps({"model_type": "llava", "architectures": ["Llava"]}))
     (other / "model.safetensors").write_bytes(b"")
     _, good, *rest = short(tiny, built)
     for model, judge in ((other, "none"), ("nobody/nothing", "none"), (good, other)):

@@ -51,10 +51,10 @@ def test_a_server_annotates_and_the_same_command_asks_nothing_again(server, pict
     )
     output = run(*arguments, "--categories", "cat, dog", "--samples", 2, "--formats", "coco")
     assert "3 pictures; answers: 6 annotated" in output and "files: annotations.jsonl, coco.json" in output
-    assert server.answered == 12  # it gives one answer at a time
+    assert server.answered == 6  # each with two choices
     summary = json.loads(run(*arguments, "--categories", "cat,dog", "--samples", 2, "--json"))
-    assert server.answered == 12 and (summary["asked"], summary["reused"]) == (0, 6)
-    assert summary["model"]["model"] == "canned" and summary["tokens"]["prompt"] == 12
+    assert server.answered == 6 and (summary["asked"], summary["reused"]) == (0, 6)
+    assert summary["model"]["model"] == "canned" and summary["tokens"]["prompt"] == 6
     assert set(summary["files"]) == {"jsonl", "label-studio", "coco", "yolo", "csv"}
     assert len(ReviewQueue(tmp_path / "o")) == 6
 

@@ -103,4 +103,4 @@ def test_parameters_are_the_options_of_the_command():
         address = f"http://127.0.0.1:{server.port}/v1"
         function = cvat.create(model=address, benchmark="coco_sub", categories="cat,dog", samples=2)
         shapes = function.detect(context(), FRAME)
-    assert [shape.label_id for shape in shapes] == [0, 1] and server.answered == 4
+    assert [shape.label_id for shape in shapes] == [0, 1] and server.answered == 2

@@ -98,8 +98,8 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
 
     def kill(child, folder):
         if child.job.name == "collect" and teacher.answered >= 20:
-            os.killpg(child.process.pid, signal.SIGKILL)
-            child.process.wait()
+            os.killpg(child.process._process.pid, signal.SIGKILL)
+            child.process._process.wait()
             raise KilledError
         return real(child, folder)
 
