@@ -304,8 +304,20 @@ def test_prompts_state_pixels_of_the_image_that_the_model_was_trained_on(
     assert stand_in.seen["environment"]["RISE_BENCH_MAX_PIXELS"] == largest
 
 
-def test_without_the_hub_lmms_eval_is_kept_from_waiting_for_it(evaluate, left, stand_in, online):
-    """The Hub refuses connections here."""
+@pytest.fixture
+def no_hub(monkeypatch, online):
+    """No Hub at all, not even that of other tests, which may listen by now."""
+    import huggingface_hub.constants
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(
+            huggingface_hub.constants, "ENDPOINT", "http://{}:{}".format(*silent.getsockname())
+        )
+        yield
+
+
+def test_without_the_hub_lmms_eval_is_kept_from_waiting_for_it(evaluate, left, stand_in, no_hub):
     told = []
     started = time.monotonic()
     evaluate(left(), tell=told.append)

@@ -266,5 +266,5 @@ def test_histogram_counts_and_draws() -> None:
         assert all(abs(page - (0.21 * r + 0.72 * g + 0.07 * b)) > 60 for r, g, b, _ in ink)
     pixels = image.convert("RGB")
     high, low = pixels.getpixel((60 + int(0.925 * 720), 200)), pixels.getpixel((60 + int(0.125 * 720), 300))
-    assert high == (37, 99, 235), "the bin of 0.9 is as high as the plot, and of the colour of high rewards"
+    assert high == (0, 114, 178), "the bin of 0.9 is as high as the plot, and of the colour of high rewards"
     assert low == (148, 163, 184) or low == (255, 255, 255)

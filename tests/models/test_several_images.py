@@ -19,7 +19,7 @@ from rise_bench.data.pictures import pictures_of
 from rise_bench.models.image_units import first_copies, image_units
 from rise_bench.models.likelihood import token_log_probs
 from rise_bench.models.local import LocalModel, load_checkpoint
-from rise_bench.models.openai_endpoint import Endpoints, data_url
+from rise_bench.models.openai_endpoint import ChatServers, Endpoints, data_url
 from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 from rise_bench.prompts.templates import reason_prompt
 from rise_bench.scoring.groundedness import Grounded
@@ -79,7 +79,7 @@ def test_an_endpoint_is_sent_the_pictures_and_then_the_text(monkeypatch: pytest.
         bodies.append(body)
         return ["yes"]
 
-    monkeypatch.setattr(Endpoints, "_ask", ask)
+    monkeypatch.setattr(ChatServers, "_ask", ask)
     endpoint = Endpoints(["http://127.0.0.1:9/v1"], "m")
     assert endpoint.sample([Prompt((ONE, OTHER), "What changed?")], 1, 9) == [["yes"]]
     endpoint.close()

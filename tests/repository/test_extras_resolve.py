@@ -65,6 +65,8 @@ def unsuitable(wanted: list[Requirement], listed: list[dict[str, Any]]) -> dict[
         if len(of) == 1:
             continue
         limits = {spec.version.removesuffix(".*") for specifiers in of.values() for spec in specifiers}
+        if not limits:
+            continue
         tried = [*limits, *filter(None, [newest.get(name)])]
         if not any(all(s.contains(v, prereleases=True) for s in of.values()) for v in tried):
             bad[name] = dict(of)
@@ -79,6 +81,7 @@ def test_ranges_that_exclude_each_other_are_found() -> None:
         "requires_dist": ["torch==2.13.0", "trl<1.16; python_version > '3'"],
     }
     assert unsuitable(ours[:1], [engine]) == {}
+    assert unsuitable([Requirement("einops")], [engine | {"requires_dist": ["einops"]}]) == {}
     assert list(unsuitable(ours, [engine])) == ["trl"]
 
 
