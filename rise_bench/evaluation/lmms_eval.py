@@ -7,7 +7,9 @@ sample; the scores are recomputed from the responses and must equal those that l
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,7 +166,8 @@ def _merged_adapter(command: LmmsCommand, tell: Tell) -> Path | None:
     checkpoint, revision = command.checkpoint, command.stated.get("revision", "")
     if not checkpoint or checked_model(checkpoint, revision, weights=False).adapter is None:
         return None
-    merged = checked_model(checkpoint, revision).folder
+    with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
+        merged = checked_model(checkpoint, revision).folder
     tell(f"{checkpoint} is an adapter; merged with its base model it is {merged}")
     return merged
 

@@ -49,12 +49,13 @@ def evaluated(run: Run, drawn: Drawn, model: Path, max_pixels: int) -> tuple[dic
     assert done.returncode == 0, done.stdout + done.stderr
     (scored,) = json.loads(done.stdout).values()
     assert (scored["samples"], scored["metadata"]["box_unit"]) == (SAMPLES, "norm1000")
-    return dict(read_responses(Path(scored["samples_file"])).texts), done.stderr
+    texts = read_responses(Path(scored["samples_file"])).texts
+    return {sample: text.strip() for sample, text in texts.items()}, done.stderr
 
 
-def expected(drawn: Drawn, model: Path, max_pixels: int, dtype: torch.dtype) -> dict[str, str]:
+def expected(drawn: Drawn, model: Path, max_pixels: int) -> dict[str, str]:
     """Greedy responses by id, of transformers alone; prompts and picture sizes as in training."""
-    processor, loaded, _ = load_checkpoint(str(model), dtype=dtype)
+    processor, loaded, _ = load_checkpoint(str(model), dtype=torch.bfloat16)
     limit_pictures(processor, 3136, max_pixels)
     golds = {gold.id: gold for gold in drawn.scenes.golds("test")}
     texts = {}
@@ -67,7 +68,8 @@ def expected(drawn: Drawn, model: Path, max_pixels: int, dtype: torch.dtype) -> 
         inputs = processor(text=[chat], images=[decode_rgb(row["image"]["bytes"])], return_tensors="pt")
         output = loaded.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
         new = output[:, inputs["input_ids"].shape[1] :]
-        (texts[row["id"]],) = processor.batch_decode(new, skip_special_tokens=True)
+        (text,) = processor.batch_decode(new, skip_special_tokens=True)
+        texts[row["id"]] = text.strip()
     return texts
 
 
@@ -76,20 +78,30 @@ def test_a_family_of_tiles_is_shown_the_tiles_of_its_training(
     run: Run, drawn: Drawn, tmp_path: Path, family: str
 ) -> None:
     model = make_tiny_model(tmp_path / "tiny", family)
-    one, four = (expected(drawn, model, n * TILE_PX**2, torch.bfloat16) for n in (1, 4))
+    one, four = (expected(drawn, model, n * TILE_PX**2) for n in (1, 4))  # the checkpoint's own is 4
     assert one != four and any(one.values())
     assert evaluated(run, drawn, model, TILE_PX**2)[0] == one
-    assert evaluated(run, drawn, model, 4 * TILE_PX**2)[0] == four
+
+
+def adapter_of(family: str, folder: Path) -> Path:
+    """A random adapter without processor, beside its base model `base`."""
+    torch.manual_seed(0)
+    write_adapter(folder / "adapter", make_tiny_model(folder / "base", family))
+    return folder / "adapter"
 
 
 def test_an_adapter_is_evaluated_merged_with_its_base_model(run: Run, drawn: Drawn, tmp_path: Path) -> None:
-    """The adapter has no processor, so that the smallest picture is that of its base model."""
-    base = make_tiny_model(tmp_path / "base")
-    write_adapter(tmp_path / "adapter", base)
-    alone, with_adapter = (
-        expected(drawn, model, 50_176, torch.float32) for model in (base, tmp_path / "adapter")
-    )
-    responses, said = evaluated(run, drawn, tmp_path / "adapter", 50_176)
-    assert responses == with_adapter != alone
-    assert "is an adapter; merged with its base model it is" in said
+    adapter = adapter_of("idefics3", tmp_path)
+    alone, merged = (expected(drawn, model, TILE_PX**2) for model in (tmp_path / "base", adapter))
+    responses, said = evaluated(run, drawn, adapter, TILE_PX**2)
+    assert responses == merged != alone
+    assert f"{adapter} is an adapter; merged with its base model it is" in said
+
+
+def test_an_adapter_without_processor_has_the_limits_of_its_base_model(
+    run: Run, drawn: Drawn, tmp_path: Path
+) -> None:
+    """lmms-eval's own qwen2_vl would take its own; it shows pictures as JPEG, so that responses differ."""
+    responses, said = evaluated(run, drawn, adapter_of("qwen2_vl", tmp_path), 50_176)
     assert "min_pixels=3136, as processor_config.json of" in said
+    assert len(responses) == SAMPLES
