@@ -9,6 +9,7 @@ import httpx2
 
 _OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding"}
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 class ReplyTooLargeError(Exception):
@@ -20,11 +21,14 @@ class UnknownEncodingError(Exception):
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """Client that reads each reply at once, up to a limit; proxies of the environment are used."""
+    """Client that reads each reply at once, up to a limit; proxies of the environment are used.
+
+    Any number of connections is kept open: whoever sends requests limits those in flight.
+    """
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:
         """Create the client; `max_bytes` limits a body as sent and decompressed."""
-        super().__init__(verify=_certificates(), **options, follow_redirects=False)
+        super().__init__(verify=_certificates(), limits=_NO_LIMITS, **options, follow_redirects=False)
         self.headers["Accept-Encoding"] = "identity"
         self._max_bytes = max_bytes
 

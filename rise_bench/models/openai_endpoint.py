@@ -15,7 +15,7 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -49,14 +49,17 @@ class ChatModel:
         sampling = self.sampling
         return {"model": self.name, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
-    def body(self, prompt: Prompt, n: int, max_tokens: int) -> dict[str, Any]:
-        """Return the request for `n` texts; pictures are data URLs."""
-        content = [
-            *({"type": "image_url", "image_url": {"url": data_url(image)}} for image in prompt.images),
-            {"type": "text", "text": response_text(prompt.text)},
-        ]
-        message = {"role": "user", "content": content}
-        return self.describe() | {"messages": [message], "max_tokens": max_tokens, "n": n}
+    def bodies(self, prompts: Iterable[Prompt], n: int, max_tokens: int) -> Iterator[dict[str, Any]]:
+        """Yield the request for `n` texts of each prompt; pictures are data URLs, each encoded once."""
+        urls: dict[bytes, str] = {}
+        for prompt in prompts:
+            urls |= {image: data_url(image) for image in prompt.images if image not in urls}
+            content = [
+                *({"type": "image_url", "image_url": {"url": urls[image]}} for image in prompt.images),
+                {"type": "text", "text": response_text(prompt.text)},
+            ]
+            message = {"role": "user", "content": content}
+            yield self.describe() | {"messages": [message], "max_tokens": max_tokens, "n": n}
 
 
 class ChatServers:
@@ -111,13 +114,17 @@ class ChatServers:
 
     async def _ask(self, body: dict[str, Any]) -> list[str]:
         """Return the texts of a request, with retries."""
+        from httpx2 import Response
+
+        options: Any = {"headers": self._headers}
         seen: Counter[int] = Counter()
         while True:
             client = next(self._clients)
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    chat = client.chat.completions.with_raw_response
-                    reply = await chat.create(extra_headers=self._headers, **body)
+                    reply = await client.post(
+                        "/chat/completions", cast_to=Response, body=body, options=options
+                    )
                 return read_reply(reply.content, self.tokens)
             except Exception as error:
                 failure = failure_of(error, self._timeout_s)
@@ -170,7 +177,7 @@ class Endpoints:
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
         """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
-        return [self._run(self._servers.texts(self._model.body(p, n, max_tokens))) for p in prompts]
+        return [self._run(self._servers.texts(body)) for body in self._model.bodies(prompts, n, max_tokens)]
 
     def close(self) -> None:
         """Cancel the requests in flight and the calls that wait for them."""

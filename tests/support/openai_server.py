@@ -7,6 +7,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     state: OpenAIServer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent about connections of killed processes."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class GenerateSampler:
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
         """Draw `n` texts for each prompt; all prompts are asked at once."""
-        bodies = [self._model.body(prompt, n, max_tokens) for prompt in prompts]
+        bodies = list(self._model.bodies(prompts, n, max_tokens))
         return asyncio.run_coroutine_threadsafe(self._all(bodies), self._loop).result()
 
     async def _all(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """One rank of a sweep as a pipeline of datatrove.
 
-What is private or may change in datatrove is used here, in `servers` and in `executors` only.
+What is private or may change in datatrove is used here, in `answer_cache`, `servers` and `executors` only.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.inference.checkpointing import RequestCache
 from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
 from datatrove.pipeline.inference.types import ServerError
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
+from rise_bench.cot.engines.answer_cache import AnswerCache
 from rise_bench.cot.engines.failures import note_failure
 from rise_bench.cot.engines.generate_sampler import Generate, GenerateSampler
 from rise_bench.cot.engines.servers import SERVERS
@@ -141,7 +141,7 @@ class Rank(InferenceRunner):
         self.writer = LogWriter(work, allow_missing=allow_missing)
         super().__init__(rollout, config, self.writer, self._context, metadata_key=_RESULT)
         self.work, self.settings, self.endpoints = work, settings, endpoints
-        self.request_cache = RequestCache(str(work.log_folder / ENGINE_FOLDER / "cache"))
+        self.request_cache = AnswerCache(str(work.log_folder / ENGINE_FOLDER / "cache"))
 
     def _init_server(self, rank: int) -> Any:
         server = SERVERS[self.settings.server](self.config, rank)

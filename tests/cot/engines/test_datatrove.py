@@ -1,5 +1,7 @@
 """Sweeps on datatrove: the dataset of the loop of this process, and what stops a rank."""
 
+import asyncio
+import gc
 import json
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +14,7 @@ from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import collect
 from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.engines.answer_cache import AnswerCache
 from rise_bench.cot.engines.failures import failure_of
 from rise_bench.cot.engines.run import run_engine
 from rise_bench.cot.engines.runner import pipeline
@@ -116,6 +119,34 @@ def test_a_log_of_this_process_is_continued_by_ranks(benchmark, work, endpoints,
     run_rank(work, endpoints)
     assert server.answered - half == (ROWS - (ROWS + 1) // 2) * 3
     assert collect(job, Share()).reused == ROWS
+
+
+def test_the_cache_keeps_answers_until_a_sample_is_done(tmp_path):
+    asked = {"payload_hash": "request"}
+
+    async def a_start(work):
+        cache = AnswerCache(str(tmp_path))
+        await cache.initialize(3)
+        kept = [(await cache.get_cached_response(uid, 0, **asked))[0] for uid in "ab"]
+        await work(cache)
+        await cache.close(delete_file=not any(kept))
+        return kept
+
+    async def answer_both(cache):
+        for uid in "ab":
+            await cache.store_result(0, uid, 0, {"text": uid}, **asked)
+        await cache.mark_document_complete("a")
+        raise InterruptedError
+
+    async def nothing(cache):
+        await cache.mark_document_complete("b")
+
+    with pytest.raises(InterruptedError):
+        asyncio.run(a_start(answer_both))
+    gc.collect()  # closes the file, as the end of the process does
+    assert asyncio.run(a_start(nothing)) == [None, {"text": "b"}]
+    assert asyncio.run(a_start(nothing)) == [None, None]
+    assert not list(tmp_path.rglob("*.sqlite3*"))
 
 
 def test_refused_samples_are_noted_and_asked_again(work, endpoints):
