@@ -112,13 +112,13 @@ def keep_busy(port: int, request: bytes, concurrency: int, seconds: float) -> No
 
 @dataclass
 class Watch:
-    """What was seen of a run: (seconds, requests answered, CPU seconds) and memory in MiB by samples."""
+    """Course of a run: (seconds, requests answered, CPU seconds), and the largest memory in MiB."""
 
     seen: list[tuple[float, int, float]] = field(default_factory=list)
     memory_mib: float = 0.0
 
     def look(self, process: psutil.Process, answered: int) -> None:
-        """Add what is seen of a process and its children now."""
+        """Add the present state of a process and its children."""
         cpu_s = 0.0
         for each in [process, *process.children(recursive=True)]:
             try:
