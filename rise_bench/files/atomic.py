@@ -171,9 +171,12 @@ def atomic_directory(
 
 def _real(target: Path) -> Path:
     try:
-        return target.expanduser().resolve()
+        real = target.expanduser().resolve()
     except (OSError, RuntimeError) as error:  # a loop of links
         raise ConfigError(f"{target} leads nowhere ({error}); choose another --out") from error
+    if real.is_symlink():  # the same from Python 3.13 on
+        raise ConfigError(f"{target} leads nowhere (a loop of links); choose another --out")
+    return real
 
 
 def _unwritable(error: OSError, target: Path, resume: bool) -> PrerequisiteError:
