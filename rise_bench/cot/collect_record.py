@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from rise_bench.cot.collect_job import CollectJob
@@ -75,8 +76,9 @@ def provenance_of(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
         sampler = read_sampler(rescoring_log(job, job.rescoring))
         again = {"reconstructed_again": sampler | job.rescoring.options}
 
-    def of(group: Group) -> dict[str, Any]:
-        provenance = shared | again | (swept if group.path.parent == job.sweep_log else job.provenance)
+    @cache  # redaction reads the token files of the Hub, which would take most of the time of a large dataset
+    def of_kind(of_sweep: bool) -> dict[str, Any]:
+        provenance = shared | again | (swept if of_sweep else job.provenance)
         return {str(name): redacted(value) for name, value in provenance.items()}
 
-    return of
+    return lambda group: of_kind(group.path.parent == job.sweep_log)
