@@ -151,9 +151,9 @@ def cells(row: Row, metric: str) -> list[str]:
 
 
 def headings(metric: str) -> list[str]:
-    """Return the headings of the table, the metric by its name and direction."""
-    arrow = all_metrics()[metric].arrow
-    return [f"{metric} {arrow}" if name == "score" else name for name in _columns(metric)]
+    """Return the headings of the table, the metric by its title and direction."""
+    shown = all_metrics()[metric]
+    return [f"{shown.title} {shown.arrow}" if name == "score" else name for name in _columns(metric)]
 
 
 def _columns(metric: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_toy_metric_is_shown(dataset: BenchmarkDataset) -> None:
     done = CliRunner().invoke(app, ["floors", str(dataset.root), "--resamples", "0"])
     assert "brier ↓" in done.stdout
     assert "Squared error of the probabilities, lower is better" in (dataset.root / "eval.yaml").read_text()
-    assert headings("brier")[1] == "brier ↓"
+    assert headings("brier")[1] == "Brier score ↓"
     assert lower_is_better("brier")
 
 

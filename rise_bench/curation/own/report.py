@@ -84,7 +84,7 @@ def _table(dataset: BenchmarkDataset, models: Sequence[ScoredModel]) -> dict[str
     baselines = {f"baseline: {name}": report for name, report in models[0].run.baselines.items()}
     return {
         "pictures": models[0].run.report.samples,
-        "headings": ["", *(f"{name} {known[name].arrow}" for name in names)],
+        "headings": ["", *(f"{known[name].title} {known[name].arrow}" for name in names)],
         "rows": [
             ("best" if title == _TITLES[TRAINED] else "" if title in reports else "baseline", title, cells)
             for title, report in (reports | baselines).items()
