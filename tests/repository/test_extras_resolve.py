@@ -47,30 +47,29 @@ def bare(requirements: list[Requirement]) -> list[str]:
 
 
 def unsuitable(wanted: list[Requirement], listed: list[dict[str, Any]]) -> dict[str, dict[str, SpecifierSet]]:
-    """Return the packages of which no version suits all that want them, with the range of each.
+    """Return the packages of which no version suits us and some package that we want, with both ranges.
 
-    Versions that are tried are the newest and the limits of the ranges.
+    Two others may exclude each other at their newest versions, and the resolver then takes an older one; what
+    we ask for is nothing that it can give up. Versions that are tried are the newest and the limits.
     """
-    ranges: defaultdict[str, dict[str, SpecifierSet]] = defaultdict(dict)
-    newest = {canonicalize_name(package["name"]): package["version"] for package in listed}
+    ours: dict[str, SpecifierSet] = {}
     for requirement in wanted:
-        of = ranges[canonicalize_name(requirement.name)]
-        of["rise-bench"] = requirement.specifier & of.get("rise-bench", SpecifierSet())
+        name = canonicalize_name(requirement.name)
+        ours[name] = requirement.specifier & ours.get(name, SpecifierSet())
+    newest = {canonicalize_name(package["name"]): package["version"] for package in listed}
+    bad: defaultdict[str, dict[str, SpecifierSet]] = defaultdict(dict)
     for package in listed:
         for requirement in map(Requirement, package.get("requires_dist", ())):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                ranges[canonicalize_name(requirement.name)][package["name"]] = requirement.specifier
-    bad = {}
-    for name, of in ranges.items():
-        if len(of) == 1:
-            continue
-        limits = {spec.version.removesuffix(".*") for specifiers in of.values() for spec in specifiers}
-        if not limits:
-            continue
-        tried = [*limits, *filter(None, [newest.get(name)])]
-        if not any(all(s.contains(v, prereleases=True) for s in of.values()) for v in tried):
-            bad[name] = dict(of)
-    return bad
+            name = canonicalize_name(requirement.name)
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if name not in ours or not applies:
+                continue
+            ranges = (ours[name], requirement.specifier)
+            tried = {spec.version.removesuffix(".*") for specifiers in ranges for spec in specifiers}
+            tried |= {newest[name]} if name in newest else set()
+            if tried and not any(all(s.contains(v, prereleases=True) for s in ranges) for v in tried):
+                bad[name] |= {"rise-bench": ours[name], package["name"]: requirement.specifier}
+    return dict(bad)
 
 
 def test_ranges_that_exclude_each_other_are_found() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -47,3 +48,20 @@ def make_job(pictures: Path, tmp_path: Path) -> Callable[..., AnnotateJob]:
         return replace(job, **changes)
 
     return make
+
+
+@pytest.fixture
+def supervision(monkeypatch):
+    """Supervision, which reads pictures by Pillow here.
+
+    OpenCV's PNG reader fails in a process into which another library brought a zlib of its own.
+    """
+    import supervision
+    from supervision.dataset import core
+
+    def read(path: str) -> np.ndarray:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))[..., ::-1]
+
+    monkeypatch.setattr(core.cv2, "imread", read)
+    return supervision

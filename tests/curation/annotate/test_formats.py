@@ -73,21 +73,19 @@ def test_coco_is_loaded_by_pycocotools_and_evaluates_itself(boxes):
     assert first[0]["attributes"] == {"reason": "Ears and a tail."}
 
 
-def test_coco_is_loaded_by_supervision(boxes, pictures):
-    import supervision as sv
-
-    dataset = sv.DetectionDataset.from_coco(str(pictures), str(boxes / "coco.json"))
+def test_coco_is_loaded_by_supervision(boxes, pictures, supervision):
+    dataset = supervision.DetectionDataset.from_coco(str(pictures), str(boxes / "coco.json"))
     assert dataset.classes == list(CATEGORIES) and len(dataset) == 3
     for path, image, detections in dataset:
         assert image.shape == (50, 100, 3) and Path(path).is_relative_to(pictures)
         assert detections.xyxy.tolist() == [[10, 5, 60, 30]] and detections.class_id.tolist() == [0]
 
 
-def test_yolo_is_loaded_by_supervision_and_by_the_rule_of_ultralytics(boxes, pictures):
-    import supervision as sv
-
+def test_yolo_is_loaded_by_supervision_and_by_the_rule_of_ultralytics(boxes, pictures, supervision):
     folder = boxes / "yolo"
-    dataset = sv.DetectionDataset.from_yolo(str(pictures), str(folder / "labels"), str(folder / "data.yaml"))
+    dataset = supervision.DetectionDataset.from_yolo(
+        str(pictures), str(folder / "labels"), str(folder / "data.yaml")
+    )
     assert dataset.classes == list(CATEGORIES)
     found = {Path(path).name: detections for path, _, detections in dataset}
     assert np.allclose(found["a.png"].xyxy, [[10, 5, 60, 30]]) and found["a.png"].class_id.tolist() == [0]

@@ -77,11 +77,9 @@ def test_coco_holds_outlines_as_segmentation(folder):
     assert coco.annToMask(first).sum() == pytest.approx(625, rel=0.05)
 
 
-def test_yolo_holds_outlines_as_shares(folder, pictures):
-    import supervision as sv
-
+def test_yolo_holds_outlines_as_shares(folder, pictures, supervision):
     names = str(pictures), str(folder / "yolo" / "labels"), str(folder / "yolo" / "data.yaml")
-    dataset = sv.DetectionDataset.from_yolo(*names, force_masks=True)
+    dataset = supervision.DetectionDataset.from_yolo(*names, force_masks=True)
     detections = {Path(path).name: of for path, _, of in dataset}["a.png"]
     assert np.allclose(detections.xyxy, [[10, 5, 60, 30]], atol=1)
     assert detections.mask[0].sum() == pytest.approx(625, rel=0.15)
