@@ -57,7 +57,7 @@ class _Endpoint(_Requests):
         """Start nothing."""
 
     async def monitor_health(self) -> None:
-        """Wait forever: a server that is down is told of by its requests."""
+        """Wait forever: the requests report a server that is down."""
         await asyncio.Event().wait()
 
     async def is_ready(self) -> bool:
