@@ -119,10 +119,16 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="session")
-def slurm() -> Iterator[Slurm]:
-    """A Slurm with two nodes on this machine; skipped where it is not installed."""
+def _slurm() -> Iterator[Slurm]:
     with cluster() as running:
         yield running
+
+
+@pytest.fixture
+def slurm(_slurm: Slurm) -> Slurm:
+    """A Slurm with two nodes on this machine, both up; skipped where it is not installed."""
+    _slurm.both_up()
+    return _slurm
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_samples_of_a_batch_have_the_responses_of_single_samples(tiny, family):
         say(RiseHf(str(tiny(family)), device="cpu", batch_size=size, dtype="float32"), documents)
         for size in (1, 3)
     )
-    assert one == three and len(set(one)) == 3
+    assert one == three and len(set(one)) > 1
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ PARTITION = "tests"
 NODES = ("n1", "n2")
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 _RUNNING = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"}
+_TAKES_JOBS = {"idle", "mixed", "allocated", "completing"}
 _CPUS = 8
 #: Variable of the daemons, which the steps of their jobs inherit.
 _MARK = "RISE_SLURM_DAEMON"
@@ -66,7 +67,7 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0,bf_interval=1
 ReturnToService=2
-SlurmdTimeout=10
+SlurmdTimeout=300
 KillWait=1
 MailProg=/bin/true
 NodeName=DEFAULT CPUs={cpus} RealMemory=1000000
@@ -140,17 +141,34 @@ class Slurm:
     def bring_back(self, node: str) -> None:
         """Start a killed node; what was requeued starts at once instead of after two minutes."""
         self.start(node)
-        _until(lambda: not {"DOWN*", "DOWN"} & set(self.run("sinfo", "-hNo", "%T").upper().split()), str)
+        _until(lambda: self._state(node) not in ("", "down", "down*"), self._last_words)
         for job in self.run("squeue", "--noheader", "--states=PENDING", "--format=%A").split():
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def both_up(self) -> None:
+        """Wait until both nodes take jobs. One that a test left dead, or that found its port taken, starts again."""
+
+        def up() -> bool:
+            for node in NODES:
+                process = self._daemons.get(node)
+                if process is None or process.poll() is not None:
+                    self.start(node)
+            return {self._state(node) for node in NODES} <= _TAKES_JOBS
+
+        _until(up, self._last_words)
+
+    def _state(self, node: str) -> str:
+        """Return e.g. `idle` or `down*`, nothing as long as the controller does not answer."""
+        command = ["sinfo", "--noheader", f"--nodes={node}", "--format=%T"]
+        shown = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return shown.stdout.strip()
 
     def up(self) -> None:
         """Start everything, and wait until both nodes are idle."""
         self.start("munged")
         _until((self.folder / "munge.sock").exists, self._last_words)
-        for name in ("slurmctld", *NODES):
-            self.start(name)
-        _until(self._idle, self._last_words)
+        self.start("slurmctld")
+        self.both_up()
 
     def down(self) -> None:
         """End all jobs and daemons."""
@@ -168,11 +186,6 @@ class Slurm:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-    def _idle(self) -> bool:
-        command = ["sinfo", "--noheader", "--Node", "--format=%T"]
-        shown = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-        return shown.stdout.split() == ["idle"] * len(NODES)
 
     def _munge(self) -> list[str]:
         key = self.folder / "munge.key"
