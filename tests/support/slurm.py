@@ -146,7 +146,7 @@ class Slurm:
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def both_up(self) -> None:
-        """Wait until both nodes take jobs. One that a test left dead, or that found its port taken, starts again."""
+        """Wait until both nodes take jobs; one that is dead, or that found its port taken, starts again."""
 
         def up() -> bool:
             for node in NODES:
