@@ -33,12 +33,8 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.leaderboards.moderation.batch import verify_all
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.submissions.schema import (
-    Submission,
-    describe_samples,
-    render_samples,
-    write_submission,
-)
+from rise_bench.leaderboards.submissions.samples import render_samples
+from rise_bench.leaderboards.submissions.schema import Submission, describe_samples, write_submission
 from rise_bench.leaderboards.verification.gold_board import (
     BoardSettings,
     GoldBoard,

@@ -19,7 +19,8 @@ from rise_bench.evaluation.folder import is_result
 from rise_bench.evaluation.lmms_command import TASKS
 from rise_bench.evaluation.responses import Responses, read_responses, require_complete
 from rise_bench.files.display_text import tidy_line
-from rise_bench.leaderboards.submissions.schema import Shots, Submission, describe_samples, render_samples
+from rise_bench.leaderboards.submissions.samples import render_samples
+from rise_bench.leaderboards.submissions.schema import Shots, Submission, describe_samples
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification
 

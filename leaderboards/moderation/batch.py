@@ -17,7 +17,9 @@ from rise_bench.leaderboards.ranking.entries import (
     verify_folder,
     without_samples,
 )
-from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, SUBMISSION_NAME, Reason, read_submission
+from rise_bench.leaderboards.submissions.reasons import Reason
+from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME
+from rise_bench.leaderboards.submissions.schema import SUBMISSION_NAME, read_submission
 from rise_bench.leaderboards.submissions.tree import PullRequest, check_pull_request, is_on_main, read_folder
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.suspicion import Fingerprint

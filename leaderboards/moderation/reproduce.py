@@ -21,7 +21,9 @@ from rise_bench.evaluation.lmms_models import pixel_limits
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.leaderboards.moderation.staging import stage_model, write_part
 from rise_bench.leaderboards.ranking.entries import verify_folder
-from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, Submission, quoted, read_samples
+from rise_bench.leaderboards.submissions.reasons import quoted
+from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME, read_samples
+from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.names import MAX_MODEL_BYTES, CheckedModel, fetch_checked_model

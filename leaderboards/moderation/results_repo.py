@@ -11,12 +11,8 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.files.atomic import atomic_directory
 from rise_bench.files.paths import cache_folder
 from rise_bench.hub.push import Outgoing, Pushed, push
-from rise_bench.leaderboards.submissions.schema import (
-    SAMPLES_NAME,
-    SUBMISSION_NAME,
-    Submission,
-    render_submission,
-)
+from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME
+from rise_bench.leaderboards.submissions.schema import SUBMISSION_NAME, Submission, render_submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, PullRequest, TreeFile, report_path
 from rise_bench.leaderboards.verification.verifier import Verification, render_report
 

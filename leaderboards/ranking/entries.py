@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rise_bench.files.strict_json import StrictJsonError, loads
 from rise_bench.leaderboards.parallel import each
-from rise_bench.leaderboards.submissions.schema import Reason, Submission
+from rise_bench.leaderboards.submissions.reasons import Reason
+from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder, read_folder, report_path
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
 from rise_bench.leaderboards.verification.suspicion import Fingerprint, probing, resemblance

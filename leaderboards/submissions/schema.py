@@ -6,9 +6,6 @@ Both files are untrusted: reading collects every reason against them and trusts 
 """
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,36 +26,16 @@ from rise_bench.errors import SubmissionError
 from rise_bench.files.atomic import atomic_directory, atomic_write_bytes, sha256_bytes
 from rise_bench.files.display_text import check_day, check_line, check_name, check_paragraph
 from rise_bench.files.strict_json import StrictJsonError, loads
+from rise_bench.leaderboards.submissions.reasons import Reason, quoted, too_large
+from rise_bench.leaderboards.submissions.samples import MAX_SAMPLES, MAX_SAMPLES_BYTES, SAMPLES_NAME
 
 SUBMISSION_NAME = "submission.json"
-SAMPLES_NAME = "samples.jsonl"
 
-#: Limits of the files, in bytes.
+#: Largest `submission.json`, in bytes.
 MAX_SUBMISSION_BYTES = 64 * 1024
-MAX_SAMPLES_BYTES = 32 * 1024 * 1024
-#: Longest response, in bytes of UTF-8.
-MAX_RESPONSE_BYTES = 32 * 1024
-#: Most samples of a benchmark.
-MAX_SAMPLES = 20_000
 
 Shots = Literal["0-shot", "4-shot", "16-shot", "full"]
 _OLD_SHOTS = ("0", "4", "16")
-Severity = Literal["reject", "hold"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Reason for refusing or holding a submission.
-
-    Attributes:
-        code: Stable code, e.g. "claim_differs".
-        message: Problem, place, expectation and fix.
-        severity: "reject", or "hold" if a maintainer has to decide.
-    """
-
-    code: str
-    message: str
-    severity: Severity = "reject"
 
 
 def _hub_id(text: str) -> str:
@@ -230,53 +207,6 @@ def read_submission(data: bytes) -> tuple[Submission | None, list[Reason]]:
         ]
 
 
-def read_samples(data: bytes) -> tuple[dict[str, str], list[Reason]]:
-    """Return the raw response by sample id (the first of repeated ids), and every reason against the file."""
-    if len(data) > MAX_SAMPLES_BYTES:
-        return {}, [too_large(SAMPLES_NAME, len(data), MAX_SAMPLES_BYTES)]
-    lines = data.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    if len(lines) > MAX_SAMPLES:
-        return {}, [
-            Reason("too_many_samples", f"{SAMPLES_NAME} has {len(lines)} lines, at most {MAX_SAMPLES}")
-        ]
-    responses: dict[str, str] = {}
-    problems: dict[str, list[str]] = {}
-    for number, line in enumerate(lines, start=1):
-        code, message = _read_line(line, responses)
-        if code:
-            problems.setdefault(code, []).append(f"line {number}: {message}")
-    return responses, [
-        Reason(code, f"{SAMPLES_NAME}: {len(messages)} of {len(lines)} lines, first {messages[0]}")
-        for code, messages in problems.items()
-    ]
-
-
-def _read_line(line: bytes, responses: dict[str, str]) -> tuple[str, str]:
-    try:
-        row = loads(line)
-    except StrictJsonError as error:
-        return "bad_line", f"{error}"
-    if not isinstance(row, dict) or set(row) != {"id", "response"}:
-        return "bad_line", 'expected exactly {"id": …, "response": …}'
-    sample_id, response = row["id"], row["response"]
-    if not isinstance(sample_id, str) or not isinstance(response, str) or not 0 < len(sample_id) <= 200:
-        return "bad_line", "id and response must be strings, the id 1 to 200 characters long"
-    if len(response) > MAX_RESPONSE_BYTES or len(response.encode()) > MAX_RESPONSE_BYTES:
-        return "long_response", f"the response is longer than {MAX_RESPONSE_BYTES} bytes"
-    if sample_id in responses:
-        return "duplicate_id", f"a second response to sample {quoted(sample_id)}; keep one"
-    responses[sample_id] = response
-    return "", ""
-
-
-def render_samples(responses: Mapping[str, str]) -> bytes:
-    """Write `samples.jsonl`, in order of ids."""
-    rows = ({"id": sample_id, "response": responses[sample_id]} for sample_id in sorted(responses))
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
 def describe_samples(data: bytes) -> SamplesFile:
     """Return size, lines and hash of the bytes of `samples.jsonl`."""
     return SamplesFile(count=data.count(b"\n"), bytes=len(data), sha256=sha256_bytes(data))
@@ -304,14 +234,3 @@ def write_submission(
     with atomic_directory(folder, overwrite=overwrite) as work:
         atomic_write_bytes(work / SUBMISSION_NAME, render_submission(submission))
         atomic_write_bytes(work / SAMPLES_NAME, samples)
-
-
-def quoted(text: str, longest: int = 120) -> str:
-    """Quote untrusted text for a message: one line, printable, truncated."""
-    safe = re.sub(r"[^\x20-\x7e]", lambda m: f"\\u{ord(m.group()):04x}", text)
-    return safe if len(safe) <= longest else safe[:longest] + "…"
-
-
-def too_large(path: str, size_bytes: int, limit: int) -> Reason:
-    """Return the reason against a file that is too large."""
-    return Reason("too_large", f"{path} has {size_bytes} bytes, at most {limit} are accepted; shorten it")

@@ -9,15 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rise_bench.leaderboards.submissions.schema import (
-    MAX_SAMPLES_BYTES,
-    MAX_SUBMISSION_BYTES,
-    SAMPLES_NAME,
-    SUBMISSION_NAME,
-    Reason,
-    quoted,
-    too_large,
-)
+from rise_bench.leaderboards.submissions.reasons import Reason, quoted, too_large
+from rise_bench.leaderboards.submissions.samples import MAX_SAMPLES_BYTES, SAMPLES_NAME
+from rise_bench.leaderboards.submissions.schema import MAX_SUBMISSION_BYTES, SUBMISSION_NAME
 
 FOLDER = "submissions"
 _AUTHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}")

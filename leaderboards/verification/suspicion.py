@@ -19,7 +19,8 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import kind_of
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.files.atomic import sha256_bytes
-from rise_bench.leaderboards.submissions.schema import Reason, quoted, render_samples
+from rise_bench.leaderboards.submissions.reasons import Reason, quoted
+from rise_bench.leaderboards.submissions.samples import render_samples
 from rise_bench.scoring.scores import SampleScore
 
 #: Letters in each compared part of a CoT; shorter CoTs are not compared.

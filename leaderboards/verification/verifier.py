@@ -15,13 +15,11 @@ from rise_bench.annotations.metric import Pool
 from rise_bench.data.hub_client import holds_token
 from rise_bench.evaluation.responses import is_failed_request
 from rise_bench.files.atomic import sha256_bytes
+from rise_bench.leaderboards.submissions.reasons import Reason, quoted
+from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME, read_samples
 from rise_bench.leaderboards.submissions.schema import (
-    SAMPLES_NAME,
     SUBMISSION_NAME,
-    Reason,
     Submission,
-    quoted,
-    read_samples,
     read_submission,
     render_submission,
 )

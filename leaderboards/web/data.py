@@ -17,7 +17,7 @@ from rise_bench.data.pictures import pictures_of
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.side_by_side import one_picture
 from rise_bench.leaderboards.ranking.entries import Entry, key_of
-from rise_bench.leaderboards.submissions.schema import SAMPLES_NAME, read_samples
+from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME, read_samples
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification
 from rise_bench.scoring.scores import SampleScore

@@ -5,7 +5,6 @@ output and the log of each job are kept.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.experiments.child_process import ChildProcess
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.files.locks import locked_folder
-from rise_bench.processes.warm import Warm
 
 _POLL_SECONDS = 0.3
 _NOTE_SECONDS = 5.0
@@ -26,10 +25,6 @@ _LAST_LINES = 12
 
 #: Progress bar in the log of a command, e.g. "12/60 [".
 _BAR = re.compile(rb"(\d+)/(\d+) \[")
-
-#: Environment variables of a launcher, which jobs do not inherit, and prefixes of more of them.
-_OF_A_LAUNCHER = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"}
-_PREFIXES_OF_A_LAUNCHER = ("SLURM_", "SUBMITIT_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,44 +102,6 @@ class _Running:
         return self.process.seconds
 
 
-class _Child:
-    """A job as a child process, which ends with this one."""
-
-    def __init__(self, job: Job, folder: "JobFolder", before_s: float) -> None:
-        folder.output(job.name).write_bytes(b"")
-        self._process = Warm(
-            "rise_bench",
-            job.arguments,
-            environment=inherited_environment() | dict(job.environment),
-            stdout=folder.output(job.name),
-            stderr=folder.log(job.name),
-        )
-        self._before_s, self._started = before_s, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of all starts of the job."""
-        return self._before_s + time.monotonic() - self._started
-
-    def poll(self) -> int | None:
-        """Return the exit code; None before its end."""
-        return self._process.poll()
-
-    def kill(self) -> None:
-        """End it with all that it started."""
-        self._process.kill()
-
-
-def inherited_environment() -> dict[str, str]:
-    """Return the environment of this process without what a launcher tells its own processes."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _OF_A_LAUNCHER
-        and (not name.startswith(_PREFIXES_OF_A_LAUNCHER) or name == "SLURM_CONF")
-    }
-
-
 class JobFolder:
     """Records and logs of jobs."""
 
@@ -205,6 +162,11 @@ class JobFolder:
         return record
 
 
+def _child(job: Job, folder: JobFolder, before_s: float) -> ChildProcess:
+    output, log = folder.output(job.name), folder.log(job.name)
+    return ChildProcess(job.arguments, job.environment, output=output, log=log, before_s=before_s)
+
+
 def run_jobs(
     jobs: Sequence[Job],
     folder: JobFolder,
@@ -230,7 +192,7 @@ def run_jobs(
         ConfigError: The folder holds other jobs of the same names, or another process uses it.
     """
     with locked_folder(folder.path, folder.path):
-        _run(jobs, folder, at_once, progress, failed, launcher or _Child)
+        _run(jobs, folder, at_once, progress, failed, launcher or _child)
 
 
 def _run(

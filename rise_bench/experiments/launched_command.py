@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.experiments.jobs import inherited_environment
+from rise_bench.experiments.child_process import inherited_environment
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.locks import locked_file
 

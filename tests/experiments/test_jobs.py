@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.experiments import jobs
+from rise_bench.experiments import child_process
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
 from rise_bench.experiments.methods import METHODS, method_jobs
@@ -84,7 +84,7 @@ def test_two_starters_do_not_run_the_same_jobs_and_a_job_is_no_process_of_a_laun
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(jobs, "Warm", started_with)
+        patch.setattr(child_process, "Warm", started_with)
         run_jobs([Job("slow", "slow", (*SLOW, str(tmp_path / "moods")))], folder, progress=second)
     assert "RANK" not in seen[0] and "SLURM_PROCID" not in seen[0] and "PATH" in seen[0]
     run_jobs([Job("b", "second", VERSION)], folder)  # free again
@@ -107,14 +107,14 @@ def test_a_job_ends_with_its_starter(tmp_path: Path) -> None:
 STARTER = """
 import sys
 from pathlib import Path
-from rise_bench.experiments import jobs
+from rise_bench.experiments import child_process, jobs
 from rise_bench.processes import warm
 warm.PRELOADED.clear()
 class Told(warm.Warm):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         print(self.pid, flush=True)
-jobs.Warm = Told
+child_process.Warm = Told
 jobs.run_jobs([jobs.Job("slow", "slow", tuple(sys.argv[2:]))], jobs.JobFolder(Path(sys.argv[1])))
 """
 

@@ -13,12 +13,8 @@ import pytest
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import render_gold
-from rise_bench.leaderboards.submissions.schema import (
-    MAX_RESPONSE_BYTES,
-    MAX_SAMPLES_BYTES,
-    MAX_SUBMISSION_BYTES,
-    render_samples,
-)
+from rise_bench.leaderboards.submissions.samples import MAX_RESPONSE_BYTES, MAX_SAMPLES_BYTES, render_samples
+from rise_bench.leaderboards.submissions.schema import MAX_SUBMISSION_BYTES
 from rise_bench.leaderboards.submissions.tree import PullRequest, TreeFile, check_pull_request, read_folder
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification, render_report, verify

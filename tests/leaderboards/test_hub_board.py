@@ -16,7 +16,8 @@ from rise_bench.errors import PrerequisiteError
 from rise_bench.hub.push import Outgoing, push
 from rise_bench.leaderboards.moderation import batch as judge
 from rise_bench.leaderboards.moderation import results_repo as hub_board
-from rise_bench.leaderboards.submissions.schema import MAX_SAMPLES_BYTES, Submission, write_submission
+from rise_bench.leaderboards.submissions.samples import MAX_SAMPLES_BYTES
+from rise_bench.leaderboards.submissions.schema import Submission, write_submission
 from rise_bench.leaderboards.verification.gold_board import BOARD_NAME, BoardSettings, GoldBoard
 
 from ..support.chromium import find_chromium, launch

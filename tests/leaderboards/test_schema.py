@@ -8,13 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rise_bench.files import strict_json
+from rise_bench.leaderboards.submissions.samples import MAX_RESPONSE_BYTES, read_samples, render_samples
 from rise_bench.leaderboards.submissions.schema import (
-    MAX_RESPONSE_BYTES,
     Submission,
     describe_samples,
-    read_samples,
     read_submission,
-    render_samples,
     render_submission,
     write_submission,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rise_bench.errors import ConfigError
-from rise_bench.leaderboards.submissions.schema import Reason
+from rise_bench.leaderboards.submissions.reasons import Reason
 from rise_bench.leaderboards.verification.gold_board import BoardSettings
 from rise_bench.leaderboards.web.build import build_site
 

@@ -15,7 +15,8 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
 from rise_bench.leaderboards.moderation import agreement, reproduce, staging
 from rise_bench.leaderboards.pack import find_runs
-from rise_bench.leaderboards.submissions.schema import Submission, read_samples, read_submission
+from rise_bench.leaderboards.submissions.samples import read_samples
+from rise_bench.leaderboards.submissions.schema import Submission, read_submission
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.tiny import make_tiny_model
 
