@@ -1,5 +1,6 @@
 """`rise-bench study`: RISE, its rivals and ablations over shots and seeds; verdicts on registered claims."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -30,7 +31,10 @@ class ShotsChoice(StrEnum):
 def study(
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("study"),
     benchmark: Annotated[
-        str, typer.Option(help="Benchmark of the catalogue: drawn (moods, scenes, …) or built (emotion6, …).")
+        str,
+        typer.Option(
+            help="Drawn (moods, …), built (emotion6, …), or your own: name, folder, Hub id, or rise.yaml."
+        ),
     ] = "moods",
     model: Annotated[
         str,
@@ -99,23 +103,25 @@ def study(
     16-shot by default), then without, then with --budget time. On another: --measure, --dry-run, then
     --budget paper. After a crash the same command continues; jobs of submitit that still run are found again.
     """
-    from rise_bench.cli.study_options import checked_setup, launcher_of
+    from rise_bench.cli.study_options import checked_setup, launcher_of, own_dataset
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.run import planned
     from rise_bench.experiments.study.settings import read_settings
     from rise_bench.experiments.study.tuning import Tuning
 
-    start, setup = checked_setup(benchmark, model, scale, setting or ())
+    dataset = own_dataset(benchmark)
+    whole = Study(out, dataset.spec.name if dataset else benchmark, dataset=dataset)
+    start, setup = checked_setup(model, scale, setting or (), drawn=whole.is_drawn)
     launch = launcher_of(launcher, resource or ())
     steps = steps or (200 if budget == "paper" else 120)
-    methods = _methods(benchmark, method, ablations, only="--tune" if tune else f"--budget {budget}")
+    methods = _methods(whole, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
         raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")
     if tune and (budget != "steps" or seeds != _SEEDS):
         raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
-    if tune and (setup.scale != "world" or launch or measure):
+    if tune and (not whole.is_drawn or setup.scale != "world" or launch or measure):
         raise ConfigError(
-            "--tune needs validation pictures, which are drawn; leave it out for other scales or "
+            "--tune needs validation pictures, which are drawn; leave it out for other benchmarks, scales or "
             "launchers, whose settings are those of the recipes and of --set"
         )
     if tune:
@@ -123,10 +129,18 @@ def study(
         tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start)
         _tune(tuning, jobs, dry_run, as_json)
         return
-    tuned = read_settings(out / "tuned.json", benchmark)
-    asked = tuple(choice.value for choice in dict.fromkeys(shots or ShotsChoice))
-    asked_for = Study(
-        out, benchmark, asked, seeds, methods, budget, steps, train, test, tuned, base=start, setup=setup
+    asked_for = replace(
+        whole,
+        shots=tuple(choice.value for choice in dict.fromkeys(shots or ShotsChoice)),
+        seeds=seeds,
+        methods=methods,
+        budget=budget,
+        steps=steps,
+        train=train,
+        test=test,
+        tuned=read_settings(out / "tuned.json", whole.benchmark),
+        base=start,
+        setup=setup,
     )
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
     if measure:
@@ -135,16 +149,18 @@ def study(
     _study(plan, jobs, dry_run, as_json, launch)
 
 
-def _methods(benchmark: str, asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
+def _methods(study: "Study", asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
     from rise_bench.experiments.methods import METHODS, find_method
     from rise_bench.experiments.study.grid import ablations_for, methods_for
 
-    possible = methods_for(benchmark)
+    possible = methods_for(drawn=study.is_drawn)
     names = dict.fromkeys(asked or possible)
     if drawn := [name for name in names if name in METHODS and name not in possible]:
-        raise ConfigError(f"{', '.join(drawn)}: its chains of thought are drawn, and {benchmark} is not")
+        raise ConfigError(
+            f"{', '.join(drawn)}: its chains of thought are drawn, and {study.benchmark} is not; leave it out"
+        )
     if ablations:
-        names |= dict.fromkeys(ablations_for(benchmark))
+        names |= dict.fromkeys(ablations_for(study.spec.kind))
     for name in names:
         find_method(name)
     if only in ("--tune", "--budget time") and (extra := [name for name in names if name not in METHODS]):

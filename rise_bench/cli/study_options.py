@@ -1,11 +1,13 @@
 """Options of `rise-bench study` about model, launcher and time."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
+    from rise_bench.data.dataset import BenchmarkDataset
     from rise_bench.experiments.cell import Setup
     from rise_bench.experiments.jobs import Job, Launcher
     from rise_bench.experiments.study.grid import Study
@@ -16,28 +18,67 @@ _OWN = {"stage", "seed", "run.output_dir", "data.benchmark", "data.shots", "mode
 _OWN_STEPS = {"sft.steps", "grpo.steps", "run.save_steps", "run.save_total_limit"}
 
 
+def own_dataset(benchmark: str) -> "BenchmarkDataset | None":
+    """Return the dataset that a study was given in place of a benchmark of the catalogue, whose name is None.
+
+    Args:
+        benchmark: A benchmark of the catalogue; or name, folder or Hub id of a dataset, the recipe of
+            `rise-bench init`, or its folder.
+
+    Raises:
+        ConfigError: It is the further test of a benchmark, or a recipe that cannot be read.
+        DataError: There is no such dataset, or it cannot be studied.
+        PrerequisiteError: The dataset of the recipe is not built.
+    """
+    from rise_bench.catalog.benchmarks import BENCHMARKS
+
+    if benchmark in BENCHMARKS:
+        if whole := BENCHMARKS[benchmark].part_of:
+            raise ConfigError(f"{benchmark} is a further test of {whole}; name {whole}, which has train")
+        return None
+    from rise_bench.curation.own.plan import Plan
+    from rise_bench.curation.own.setup import RECIPE_NAME
+    from rise_bench.data.manifest import MANIFEST_NAME
+    from rise_bench.experiments.study.setup import find_own
+
+    path = Path(benchmark).expanduser()
+    if path.is_dir() and not (path / MANIFEST_NAME).exists() and (path / RECIPE_NAME).is_file():
+        path /= RECIPE_NAME
+    if path.suffix not in (".yaml", ".yml"):
+        return find_own(benchmark)
+    dataset = Plan.read(path).dataset
+    if not (dataset / MANIFEST_NAME).is_file():
+        raise PrerequisiteError(
+            f"{path}: its dataset {dataset} is not built; do it with `rise-bench run {path} --stage build`"
+        )
+    return find_own(dataset)
+
+
 def checked_setup(
-    benchmark: str, model: str, scale: Literal["auto", "paper", "world", "smoke"], settings: Sequence[str]
+    model: str, scale: Literal["auto", "paper", "world", "smoke"], settings: Sequence[str], *, drawn: bool
 ) -> "tuple[str, Setup]":
     """Return model, scale and settings of a study; the embedded model as "".
 
+    Args:
+        model: Folder or Hub id; empty for that of the scale.
+        scale: Scale; auto for that of drawn benchmarks or of others.
+        settings: Settings of every training.
+        drawn: Whether the benchmark is drawn.
+
     Raises:
-        ConfigError: Benchmark, model or setting does not exist, or the study decides the setting itself.
+        ConfigError: Model or setting does not exist, or the study decides the setting itself.
     """
-    from rise_bench.catalog.benchmarks import BENCHMARKS
     from rise_bench.experiments.scale import ScaleName
     from rise_bench.experiments.study.setup import setup_of
     from rise_bench.models.base_model import BASE_MODEL
     from rise_bench.trainers.settings.config import ModelConfig
     from rise_bench.trainers.settings.recipe_loader import load_config
 
-    if benchmark not in BENCHMARKS:
-        raise ConfigError(f"no benchmark {benchmark!r}; choose from {', '.join(sorted(BENCHMARKS))}")
     load_config(None, settings)
     if decided := sorted({text.partition("=")[0] for text in settings} & (_OWN | _OWN_STEPS)):
         raise ConfigError(f"--set {', '.join(decided)}: the study decides it itself; leave it out")
-    own: ScaleName = "paper" if BENCHMARKS[benchmark].source_url else "world"
-    chosen = own if scale == "auto" else scale
+    usual_scale: ScaleName = "world" if drawn else "paper"
+    chosen = usual_scale if scale == "auto" else scale
     usual = {"paper": ModelConfig().name, "world": BASE_MODEL, "smoke": "tiny-qwen2_vl"}
     return setup_of(model or usual[chosen], chosen, tuple(settings))
 

@@ -97,6 +97,17 @@ class LmmsCommand:
         return slice(self.offset, self.offset + count)
 
 
+def task_of(dataset: str) -> tuple[str, dict[str, str]]:
+    """Return the task of a dataset by its name, and the environment in which it is that dataset's.
+
+    >>> task_of("emotion6"), task_of("my_photos")
+    (('rise_emotion6', {}), ('rise_custom', {'RISE_BENCH_CUSTOM': 'my_photos'}))
+    """
+    if dataset in BENCHMARKS:
+        return f"rise_{dataset}", {}
+    return "rise_custom", {CUSTOM_VARIABLE: dataset}
+
+
 def stated_in(model_args: str) -> dict[str, str]:
     """Return `--model_args` by name."""
     pairs = (pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)

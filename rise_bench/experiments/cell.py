@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rise_bench.annotations.answer_format import Style
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, Style
+from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.catalog.families import FAMILIES
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.scale import SCALES, Scale, ScaleName
 from rise_bench.models.base_model import BASE_MODEL
@@ -26,7 +28,7 @@ class Setup:
     """Scale of a comparison, and kind of the model that all methods start from.
 
     Attributes:
-        family: Name of the model's family, and of lmms-eval's model.
+        family: Name of the model's family.
         scale: Scale of recipes and limits.
         settings: Settings (`key=value`) of every training job, after the recipe's.
         on_hub: Whether the model is loaded from the Hub.
@@ -41,6 +43,17 @@ class Setup:
     def limits(self) -> Scale:
         """Limits of the scale."""
         return SCALES[self.scale]
+
+    @property
+    def engine(self) -> str:
+        """lmms-eval's `--model`."""
+        return FAMILIES[self.family].lmms_model
+
+    @property
+    def other_box_unit(self) -> BoxUnit | None:
+        """Unit of boxes of the model's family, where it is not the default."""
+        unit = FAMILIES[self.family].box_unit
+        return None if unit == DEFAULT_FORMAT.unit else unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Commands of an experiment as jobs: train, collect, evaluate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.evaluation.lmms_command import task_of
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.jobs import Job
 
@@ -18,13 +19,14 @@ def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run
         settings: Settings after the recipe's.
         run: Name of the job; the stage if empty.
     """
-    name = run or stage
+    name, unit = run or stage, cell.setup.other_box_unit
     given = (
         f"data.benchmark={cell.data.absolute()}",  # so that its report finds the pictures later
         f"data.shots={cell.shots}",
         f"seed={cell.seed}",
         f"run.output_dir={cell.run(name)}",
         *((f"model.name={cell.base}",) if cell.base else ()),
+        *((f"model.box_unit={unit}",) if unit else ()),
         *cell.setup.settings,
         *settings,
         *cell.overrides.get(name, ()),
@@ -69,13 +71,14 @@ def sweep_base(
         only_high_of: CoT dataset whose `high` samples are used; None for all samples.
         samples: Chains of thought per sample; the best by reward is kept.
     """
-    limits = cell.setup.limits
+    limits, unit = cell.setup.limits, cell.setup.other_box_unit
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", cell.base_model),
         *("--max-pixels", str(limits.max_pixels), "--samples", str(samples)),
         *("--batch-rows", str(8 * limits.sweep_batch // samples)),
         *("--max-cot-length", str(limits.max_cot_length)),
         *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
+        *(("--box-unit", unit) if unit else ()),
         *(("--only-high-of", str(only_high_of)) if only_high_of else ()),
         *("--out", str(cell.run(run))),
     )
@@ -93,24 +96,34 @@ def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job
     """Return the job that scores a method by lmms-eval."""
     limits = cell.setup.limits
     device = "device=cpu,device_map=cpu," if limits.on_cpu else ""
+    task, environment = task_of(cell.benchmark)
     arguments = (
-        *("eval", "--tasks", f"rise_{cell.benchmark}", "--model", cell.setup.family, "--style", method.style),
+        *("eval", "--tasks", task, "--model", cell.setup.engine, "--style", method.style),
         "--model_args",
         f"pretrained={method.model(cell)},{device}max_pixels={limits.max_pixels}",
         *("--batch_size", str(limits.eval_batch), "--gen_kwargs", f"max_new_tokens={limits.max_new_tokens}"),
         *("--output_path", str(cell.results(name)), "--verbosity", "WARNING", "--json"),
     )
-    return _job(cell, f"eval_{name}", f"lmms-eval of {method.title}", arguments, needs)
+    return _job(cell, f"eval_{name}", f"lmms-eval of {method.title}", arguments, needs, environment)
 
 
 def _place(cell: Cell) -> str:
     """Return the place of the recipes: at the paper's scale the benchmark, which may have its own values."""
-    own = cell.setup.scale == "paper" and get_benchmark(cell.benchmark).source_url
-    return cell.benchmark if own else cell.setup.scale
+    spec = BENCHMARKS.get(cell.benchmark)
+    named = cell.setup.scale == "paper" and spec is not None and spec.source_url
+    return cell.benchmark if named else cell.setup.scale
 
 
-def _job(cell: Cell, name: str, label: str, arguments: tuple[str, ...], needs: Sequence[Job]) -> Job:
+def _job(
+    cell: Cell,
+    name: str,
+    label: str,
+    arguments: tuple[str, ...],
+    needs: Sequence[Job],
+    more: Mapping[str, str] | None = None,
+) -> Job:
     environment = {
+        **(more or {}),
         "RISE_BENCH_DATA": str(cell.data.parent.absolute()),
         "TOKENIZERS_PARALLELISM": "false",
     }

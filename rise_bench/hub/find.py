@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, get_benchmark
+from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, get_benchmark, is_own
 from rise_bench.catalog.parts import TEST_PARTS
 from rise_bench.cot.dataset import COT_CONFIGS, CotDataset, open_cots
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
@@ -93,10 +93,12 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
             dataset.root,
         )
     if images and dataset.manifest.images == "reference":
-        benchmark = dataset.spec
+        own = is_own(dataset.spec)
+        build = "" if own else f"`{build_command(dataset.spec.name)}` or "
+        published = dataset.root if own else dataset.spec.hub_id
         raise DataError(
-            f"{dataset.root} holds {benchmark.name} without its images, which may not be republished; run "
-            f"`{build_command(benchmark.name)}` or `rise-bench rehydrate {benchmark.hub_id} --source DIR`"
+            f"{dataset.root} holds {dataset.spec.name} without its images, which may not be republished; run "
+            f"{build}`rise-bench rehydrate {published} --source DIR`"
         )
     return dataset
 

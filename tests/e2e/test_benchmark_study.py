@@ -64,8 +64,8 @@ def test_the_papers_tables_of_the_papers_model(
     steps = {text for job in trained for text in job if ".steps=" in text}
     assert steps == {"sft.steps=200", "grpo.steps=200", "sft.steps=50"}  # a quarter for sft_early
     evaluated = [job for job in jobs.values() if job[0] == "eval"]
-    assert len(evaluated) == len(methods_for("emotion6")) + len(ablations_for("emotion6"))
-    assert set(METHODS) - set(methods_for("emotion6")) == {
+    assert len(evaluated) == len(methods_for(drawn=False)) + len(ablations_for("distribution"))
+    assert set(METHODS) - set(methods_for(drawn=False)) == {
         "reason_rft_oracle"
     }  # only drawn pictures have one
     assert all("rise_emotion6" in job and "device=cpu" not in str(job) for job in evaluated)
@@ -76,7 +76,7 @@ def test_what_a_study_decides_itself_or_has_not_is_refused(model: Path, tmp_path
     for options, message in {
         ("--set", "grpo.steps=3"): "the study decides it itself",
         ("--set", "grpo.step=3"): "did you mean 'grpo.steps'",
-        ("--benchmark", "emotion7"): "no benchmark 'emotion7'",
+        ("--benchmark", "emotion7"): "no dataset 'emotion7'",
         ("--tune",): "--tune needs validation pictures",
         ("--resource", "partition=gpu"): "--resource is for --launcher",
         ("--model", str(tmp_path)): "holds no model",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.evaluation.lmms_command import task_of
 from rise_bench.models.families import family_of
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
@@ -26,22 +26,14 @@ def next_steps(config: TrainConfig, benchmark: BenchmarkDataset, run: RunFolder,
 def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) -> str:
     """The command that scores a trained model in the form that it was taught, at the size of its pictures."""
     family = family_of(str(model))
-    name, known = benchmark.spec.name, benchmark.spec.name in BENCHMARKS
-    where = {} if known else {"RISE_BENCH_CUSTOM": name}
+    task, where = task_of(benchmark.spec.name)
     if Path(config.data.benchmark).is_dir():
         where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
     place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
     arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
     command = [
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
-        *(
-            "rise-bench",
-            "eval",
-            "--tasks",
-            f"rise_{name}" if known else "rise_custom",
-            "--model",
-            family.lmms_model,
-        ),
+        *("rise-bench", "eval", "--tasks", task, "--model", family.lmms_model),
         *("--model_args", shlex.quote(arguments)),
         *(("--style", "answer_only") if config.declared_stage.asks == "answer_only" else ()),
     ]

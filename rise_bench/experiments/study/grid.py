@@ -1,7 +1,7 @@
 """Grid of a study: cells, jobs and folders.
 
     OUT/data/seed-0/moods                  pictures of a seed, for all methods and budgets
-    OUT/data/emotion6                      link to a benchmark that is not drawn, the same for all seeds
+    OUT/data/emotion6                      link to a dataset that is not drawn, the same for all seeds
     OUT/moods/16-shot/seed-0/runs, eval    trainings and evaluations of a cell
     OUT/jobs/moods/16-shot/seed-0/         records and logs
     OUT/moods/paper/16-shot/seed-0         the same, with the paper's budget
@@ -18,6 +18,8 @@ from typing import Literal, get_args
 from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.benchmarks import get_benchmark
+from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import AGAINST
@@ -35,7 +37,7 @@ class Study:
 
     Attributes:
         out: Folder for everything.
-        benchmark: A benchmark of the catalogue.
+        benchmark: Name of the benchmark.
         shots: Numbers of shots.
         seeds: Seeds 0, 1, … of pictures and training.
         methods: Names of methods and ablations.
@@ -47,6 +49,7 @@ class Study:
         time_steps: Steps of the policy at equal time, by shots and method.
         base: Model that every method starts from; empty for the one that ships.
         setup: Scale, and kind of the model.
+        dataset: Dataset of a benchmark that is not of the catalogue, or that is given by its folder.
     """
 
     out: Path
@@ -62,11 +65,17 @@ class Study:
     time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     base: str = ""
     setup: Setup = field(default_factory=Setup)
+    dataset: BenchmarkDataset | None = None
+
+    @property
+    def spec(self) -> BenchmarkSpec:
+        """Specification of the benchmark."""
+        return self.dataset.spec if self.dataset else get_benchmark(self.benchmark)
 
     @property
     def is_drawn(self) -> bool:
         """Whether the benchmark is drawn, each seed with its own pictures."""
-        return not get_benchmark(self.benchmark).source_url
+        return self.dataset is None and not self.spec.source_url
 
     @property
     def jobs_folder(self) -> JobFolder:
@@ -114,16 +123,16 @@ class Study:
         return list(jobs.values())
 
 
-def methods_for(benchmark: str) -> tuple[str, ...]:
+def methods_for(*, drawn: bool) -> tuple[str, ...]:
     """Return the methods of a benchmark: those whose chains of thought are drawn need a drawn one."""
-    if not get_benchmark(benchmark).source_url:
+    if drawn:
         return tuple(METHODS)
-    cell = Cell(Path(benchmark), "full", 0, Path())
+    cell = Cell(Path("photos"), "full", 0, Path())
     jobs = {name: find_method(name).trainings(cell) for name in METHODS}
     return tuple(name for name in METHODS if all(job.arguments[0] != "drawn-cots" for job in jobs[name]))
 
 
-def ablations_for(benchmark: str) -> tuple[str, ...]:
-    """Return the ablations of a benchmark's kind, which decides the similarity variants."""
-    useless = set(get_args(SimilarityVariant)) - set(KINDS[get_benchmark(benchmark).kind].variants)
+def ablations_for(kind: str) -> tuple[str, ...]:
+    """Return the ablations of a kind of annotation, which decides the similarity variants."""
+    useless = set(get_args(SimilarityVariant)) - set(KINDS[kind].variants)
     return tuple(name for name in ABLATIONS if name.rpartition("_")[2] not in useless)

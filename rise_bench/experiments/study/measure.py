@@ -7,6 +7,7 @@ from typing import Any
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import kind_of
+from rise_bench.catalog.benchmarks import is_own
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
@@ -32,6 +33,7 @@ class Result:
         seed: Seed of pictures and training.
         method: Name of the method, or `floor:` and the name of a baseline.
         numbers: Measured numbers by name; absent if not applicable.
+        metric: Name of the ranking metric of a benchmark of the user's own; empty for the catalogue's.
     """
 
     benchmark: str
@@ -40,6 +42,7 @@ class Result:
     seed: int
     method: str
     numbers: Mapping[str, float]
+    metric: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, int, str]:
@@ -50,12 +53,15 @@ class Result:
         """Return the row as plain JSON values, numbers beside the rest."""
         row = asdict(self)
         numbers: dict[str, float] = row.pop("numbers")
+        if not self.metric:
+            del row["metric"]
         return row | numbers
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Result":
         """Return the result of a row."""
         where = {name: row[name] for name in ("benchmark", "budget", "shots", "seed", "method")}
+        where["metric"] = row.get("metric", "")
         return cls(**where, numbers={name: v for name, v in row.items() if name not in where})
 
 
@@ -79,16 +85,20 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
     trainings = chosen.trainings(cell)
     numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
-    return Result(study.benchmark, study.budget, shots, seed, method, numbers)
+    return Result(study.benchmark, study.budget, shots, seed, method, numbers, _recorded_metric(dataset))
 
 
 def measure_baselines(benchmark: str, dataset: BenchmarkDataset, seed: int) -> list[Result]:
     """Score the constant predictors on the test pictures of a seed."""
-    metric = dataset.spec.metric
+    metric, recorded = dataset.spec.metric, _recorded_metric(dataset)
     return [
-        Result(benchmark, "", "", seed, f"floor:{name}", {metric: report.metrics[metric].value})
+        Result(benchmark, "", "", seed, f"floor:{name}", {metric: report.metrics[metric].value}, recorded)
         for name, report in score_baselines(dataset, resamples=0).items()
     ]
+
+
+def _recorded_metric(dataset: BenchmarkDataset) -> str:
+    return dataset.spec.metric if is_own(dataset.spec) else ""
 
 
 def excess_entropy(golds: Sequence[Gold], scores: Sequence[SampleScore]) -> float | None:

@@ -93,7 +93,7 @@ def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
             seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
             for seed in range(study.seeds)
         }
-    dataset = link_dataset(study.data(0))
+    dataset = link_dataset(study.data(0), study.dataset)
     keep_identity(study.out, study.base, dataset)
     return dict.fromkeys(range(study.seeds), dataset)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rise_bench import __version__
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
 from rise_bench.experiments.study.registered import RECORDED, REGISTERED
@@ -32,18 +32,50 @@ def setup_of(model: str, scale: ScaleName, settings: tuple[str, ...] = ()) -> tu
     return name, Setup(family_of(name).name, scale, settings, on_hub)
 
 
-def link_dataset(link: Path) -> BenchmarkDataset:
-    """Open the benchmark that a link of a study leads to; the link is made to the dataset of its name.
+def find_own(name: str | Path) -> BenchmarkDataset:
+    """Find a dataset by folder, name or Hub id, for a study of it.
+
+    Raises:
+        DataError: There is none, it lacks its images, its training rows or its test rows, or only a board has
+            its test annotations.
+    """
+    dataset = find_benchmark(name)
+    lacking = [split for split in ("train", "test") if not dataset.manifest.counts.get(split)]
+    if lacking:
+        raise DataError(
+            f"{dataset.root} has no {' and no '.join(lacking)} rows, and a study trains on train and scores "
+            "on test. Build it again with both (`rise-bench build custom --test-fraction 0.3`)."
+        )
+    if dataset.manifest.is_withheld:
+        raise DataError(
+            f"the test annotations of {dataset.root} are placeholders, so that a study could score nothing. "
+            "Name a dataset with its own."
+        )
+    return dataset
+
+
+def link_dataset(link: Path, given: BenchmarkDataset | None = None) -> BenchmarkDataset:
+    """Open the dataset that a link of a study leads to; the link is made first if it is not there.
+
+    Args:
+        link: The link, named after the benchmark.
+        given: Dataset that it has to lead to; the one of its name if None.
 
     Raises:
         DataError: There is no dataset of that name, or it lacks its images.
+        ConfigError: It leads to another dataset.
     """
     if not link.exists():
-        dataset = find_benchmark(link.name)
+        dataset = given or find_benchmark(link.name)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(dataset.root.absolute(), target_is_directory=True)
-    return open_dataset(link)
+    linked = open_dataset(link)
+    if given is not None and given.sha256 != linked.sha256:
+        raise ConfigError(
+            f"{link} leads to {link.resolve()}, another dataset than {given.root}; choose another --out"
+        )
+    return linked
 
 
 def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | None = None) -> None:

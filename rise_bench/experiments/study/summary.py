@@ -36,7 +36,9 @@ class Group:
     @property
     def metric(self) -> str:
         """The benchmark's own metric."""
-        return get_benchmark(self.benchmark).metric
+        results = (result for by_seed in self.methods.values() for result in by_seed.values())
+        recorded = next((result.metric for result in results if result.metric), "")
+        return recorded or get_benchmark(self.benchmark).metric
 
     def values(self, method: str, number: str) -> list[float]:
         """Return a number of a method, for each seed with it."""

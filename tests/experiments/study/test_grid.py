@@ -127,10 +127,10 @@ def test_a_base_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
-    assert "rft_f1" not in ablations_for("moods")
-    assert "rft_f1" in ablations_for("scenes")
-    assert "rft_jsd" in ablations_for("moods")
-    assert "rft_jsd" not in ablations_for("scenes")
+    assert "rft_f1" not in ablations_for("distribution")
+    assert "rft_f1" in ablations_for("boxes")
+    assert "rft_jsd" in ablations_for("distribution")
+    assert "rft_jsd" not in ablations_for("boxes")
 
 
 def _is_training(job: Job, stage: str) -> bool:
