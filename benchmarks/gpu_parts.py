@@ -1,6 +1,7 @@
 """The parts of `benchmarks/gpu.sh`, each in a process of its own with a time limit; prints one JSON.
 
-A part that fails or does not fit into the time says so in its place, and the others run.
+A part that fails or does not fit into the time says so in its place, and the others run; the exit code is 1
+if one failed.
 """
 
 import argparse
@@ -24,8 +25,13 @@ PACKAGES = ("torch", "transformers", "trl", "accelerate", "rise-bench", "flash-a
 #: A part needs at least these seconds to be started.
 LEAST_S = 20
 
-#: A CPU has so many times the seconds of a part.
-CPU_PATIENCE = 10
+#: Work of a part: pictures, prompts of a step, rollouts of a prompt; rows and tokens of the comparison of the
+#: prefix tree; steps of RISE-CoT. On a CPU it is that of a test of the way.
+ON_GPU = {"image_px": 448, "prompts": 2, "generations": 8, "rows": 8, "length": 64, "steps": 8}
+ON_CPU = {"image_px": 112, "prompts": 1, "generations": 2, "rows": 4, "length": 16, "steps": 2}
+
+#: A CPU has a share of the seconds that are left for a part, whatever its limit on a GPU.
+CPU_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Part:
         seconds: Its time limit.
         run: Run folder, whose metrics are the result; else the JSON that the command prints.
         needs: Python module without which it is not run.
+        on_cpu: Whether a CPU can run it.
     """
 
     name: str
@@ -45,13 +52,19 @@ class Part:
     seconds: float
     run: Path | None = None
     needs: str = ""
+    on_cpu: bool = True
 
 
 def parts(folder, model, shape, gpu):
     """The parts in order of their importance."""
+    work = ON_GPU if gpu else ON_CPU
+    side = [str(work["image_px"])] * 2
     step = [sys.executable, str(HERE / "train_step.py"), "--shape", shape, "--model", str(model)]
-    step += ["--rounds", "1", "--steps", "1", "--prompts", "2", "--image-px", "448", "448", "--loops"]
+    step += ["--rounds", "1", "--steps", "1", "--prompts", str(work["prompts"]), "--image-px", *side]
+    step += ["--generations", str(work["generations"]), "--loops"]
     exact = [sys.executable, str(HERE / "tree_exactness.py"), "--model", str(model)]
+    if not gpu:
+        exact += ["--image-px", *side, "--rows", str(work["rows"]), "--length", str(work["length"])]
     rise = [sys.executable, "-m", "rise_bench", "train", "rise_cot", "--recipe", "world/rise_cot"]
     rise += [f"data.benchmark={folder / 'moods'}", "data.shots=full", "compute.bf16=true"]
     rise += [f"compute.use_cpu={str(not gpu).lower()}"]
@@ -59,12 +72,13 @@ def parts(folder, model, shape, gpu):
     return [
         Part("step_sdpa", [*step, "ours", "grpo", "authors", "--attention", "sdpa"], 170),
         Part("tree_exactness_bf16", exact, 90),
-        Part("rise_cot_bf16", [*rise, "grpo.steps=8", f"run.output_dir={smoke}"], 90, smoke),
+        Part("rise_cot_bf16", [*rise, f"grpo.steps={work['steps']}", f"run.output_dir={smoke}"], 90, smoke),
         Part(
             "step_flash_attention_2",
             [*step, "ours", "grpo", "authors", "--attention", "flash_attention_2"],
             110,
             needs="flash_attn",
+            on_cpu=False,
         ),
         Part(
             "rise_cot_vllm",
@@ -72,19 +86,22 @@ def parts(folder, model, shape, gpu):
             120,
             engine,
             needs="vllm",
+            on_cpu=False,
         ),
-        Part("step_flex_attention", [*step, "grpo", "--attention", "flex_attention"], 110),
+        Part("step_flex_attention", [*step, "grpo", "--attention", "flex_attention"], 110, on_cpu=False),
     ]
 
 
-def run(part, left_s):
+def run(part, left_s, gpu):
     """The result of a part, which has these seconds at most."""
+    if not (gpu or part.on_cpu):
+        return {"not_run": "it needs a GPU, and there is none"}
     if part.needs and importlib.util.find_spec(part.needs) is None:
         return {"not_run": f"{part.needs} is not installed"}
     if left_s < LEAST_S:
         return {"not_run": "no time left"}
     begun = time.monotonic()
-    limit = min(part.seconds * (1 if torch.cuda.is_available() else CPU_PATIENCE), left_s)
+    limit = min(part.seconds, left_s) if gpu else CPU_SHARE * left_s
     try:
         done = subprocess.run(part.command, capture_output=True, text=True, check=False, timeout=limit)
     except subprocess.TimeoutExpired:
@@ -136,6 +153,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=500)
     options = parser.parse_args()
     begun = time.monotonic()
+    options.folder.mkdir(parents=True, exist_ok=True)
     gpu = torch.cuda.is_available()
     dtype, device = (torch.bfloat16, "cuda") if gpu else (torch.float32, "cpu")
     model, weights = make_model(options.folder, SHAPES[options.shape], dtype, device)
@@ -145,8 +163,8 @@ def main():
     subprocess.run([*build, "--out", str(options.folder / "moods")], check=True, stdout=subprocess.DEVNULL)
     results = {}
     for part in parts(options.folder, model, options.shape, gpu):
-        results[part.name] = run(part, options.seconds - (time.monotonic() - begun))
-        print(f"{part.name}: {results[part.name].get('seconds', 'not measured')}", file=sys.stderr)
+        result = results[part.name] = run(part, options.seconds - (time.monotonic() - begun), gpu)
+        print(f"{part.name}: {result.get('seconds', result)}", file=sys.stderr)
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else None
     print(
         json.dumps(
@@ -162,6 +180,8 @@ def main():
             indent=1,
         )
     )
+    if any("failed" in result for result in results.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,20 @@ from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.models.tiny import SPECIAL_TOKENS, make_tiny_model
 
 SHAPES = {
+    "tiny": SimpleNamespace(  # for tests of the benchmarks
+        text={
+            "vocab_size": 2048,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+        },
+        vision={"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2},
+        mrope=[2, 3, 3],
+        cot=8,
+        reconstruction=4,
+    ),
     "small": SimpleNamespace(
         text={
             "vocab_size": 2048,

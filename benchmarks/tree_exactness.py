@@ -15,6 +15,7 @@ from train_step_model import make_samples
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from trl.trainer.utils import add_fused_lm_head
 
+from rise_bench.models.image_units import image_units
 from rise_bench.models.prefix_tree import Rows, pack
 from rise_bench.models.tree_attention import use_tree_attention
 from rise_bench.prompts.templates import reason_prompt
@@ -28,7 +29,7 @@ WEIGHT = "model.language_model.layers.0.self_attn.q_proj.weight"
 
 
 def make_rows(processor, image_px, count, length, device):
-    """A group of one prompt with random completions, of which pairs share the first half."""
+    """Arguments of a model for a group of one prompt with random completions; pairs share the first half."""
     samples = make_samples(image_px, 1)
     chat = processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt_of(samples)}]}],
@@ -38,15 +39,9 @@ def make_rows(processor, image_px, count, length, device):
     drawn = torch.randint(70, 250, (count, length), generator=torch.Generator().manual_seed(0))
     drawn[1::2, : length // 2] = drawn[::2, : length // 2]
     ones, zeros = torch.ones_like(drawn), torch.zeros_like(drawn)
-    rows = Rows(
-        torch.cat([asked["input_ids"], drawn], 1),
-        torch.cat([asked["attention_mask"], ones], 1),
-        length,
-        torch.cat([asked["mm_token_type_ids"], zeros], 1),
-        asked["pixel_values"],
-        asked["image_grid_thw"],
-    )
-    return Rows(**{name: to_device(getattr(rows, name), device) for name in Rows.__dataclass_fields__})
+    appended = {"input_ids": drawn, "attention_mask": ones, "mm_token_type_ids": zeros}
+    rows = {name: torch.cat([asked[name], more], 1) for name, more in appended.items()}
+    return {name: value.to(device) for name, value in ({**asked} | rows).items()}
 
 
 def prompt_of(samples):
@@ -54,34 +49,20 @@ def prompt_of(samples):
     return reason_prompt(samples.spec, samples.golds[0])
 
 
-def to_device(value, device):
-    """Move tensors, keep numbers."""
-    return value.to(device) if isinstance(value, torch.Tensor) else value
-
-
-def separate(model, rows):
+def separate(model, rows, length):
     """Log-probabilities of padded rows."""
-    labels = rows.input_ids.masked_fill(rows.attention_mask == 0, -100)
-    labels[:, : -rows.completion] = -100
-    output = model(
-        input_ids=rows.input_ids,
-        attention_mask=rows.attention_mask,
-        mm_token_type_ids=rows.image_tokens,
-        pixel_values=rows.pixel_values,
-        image_grid_thw=rows.image_grid_thw,
-        labels=labels,
-        fused_lm_head=True,
-    )
-    return output.log_probs[:, -rows.completion :]
+    labels = rows["input_ids"].masked_fill(rows["attention_mask"] == 0, -100)
+    labels[:, :-length] = -100
+    return model(**rows, labels=labels, fused_lm_head=True).log_probs[:, -length:]
 
 
-def by_tree(model, rows):
+def by_tree(model, rows, length):
     """Log-probabilities of the packed row."""
-    packed = pack(model, rows)
+    packed = pack(model, Rows(rows["input_ids"], rows["attention_mask"], length, image_units(model, rows)))
     return packed.unpack(model(**packed.inputs, fused_lm_head=True).log_probs)
 
 
-def values_and_gradient(folder, dtype, device, rows, score):
+def values_and_gradient(folder, dtype, device, rows, length, score):
     """Log-probabilities and the gradient of `WEIGHT`, on the CPU in float32."""
     model = AutoModelForImageTextToText.from_pretrained(
         folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
@@ -89,7 +70,7 @@ def values_and_gradient(folder, dtype, device, rows, score):
     add_fused_lm_head(model, outputs=("log_probs",))
     use_tree_attention(model.train())
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    values = score(model, rows)
+    values = score(model, rows, length)
     weights = torch.linspace(-1, 1.5, values.numel(), device=device).view_as(values)
     (values.float() * weights).sum().backward()
     gradient = dict(model.named_parameters())[WEIGHT].grad
@@ -107,10 +88,11 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     processor = AutoProcessor.from_pretrained(options.model, padding_side="left", trust_remote_code=False)
     rows = make_rows(processor, options.image_px, options.rows, options.length, device)
+    shared = (device, rows, options.length)
     with trained_positions_only():
-        truth, true_gradient = values_and_gradient(options.model, torch.float32, device, rows, separate)
+        truth, true_gradient = values_and_gradient(options.model, torch.float32, *shared, separate)
         compared = {
-            name: values_and_gradient(options.model, torch.bfloat16, device, rows, score)
+            name: values_and_gradient(options.model, torch.bfloat16, *shared, score)
             for name, score in (("rows_bf16", separate), ("tree_bf16", by_tree))
         }
     errors = {name: (values - truth).abs() for name, (values, _) in compared.items()}
