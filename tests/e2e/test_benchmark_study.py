@@ -1,4 +1,4 @@
-"""`rise-bench study` of a benchmark that is not drawn, with any checkpoint, on a real Slurm."""
+"""`rise-bench study` of a benchmark that is not drawn, with any checkpoint, on this machine and on Slurm."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,8 @@ from ..support.made_sources import emotion6
 pytest.importorskip("submitit")
 
 GRID = ("--benchmark", "emotion6", "--budget", "paper", "--shots", "4-shot", "--seeds", "1")
-TINY = (*GRID, "--scale", "smoke", "--steps", "1", "--method", "sft", "--method", "base")
+TINY = (*GRID, "--scale", "smoke", "--steps", "1")
+BASE = (*TINY, "--method", "base")
 
 
 @pytest.fixture(scope="module")
@@ -87,41 +87,75 @@ def test_what_a_study_decides_itself_or_has_not_is_refused(model: Path, tmp_path
         assert done.exit_code == 1 and message in str(done.exception), options
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_on_slurm_killed_twice(slurm, data: Path, model: Path, tmp_path: Path) -> None:
-    """The starter dies, its jobs do not: the next start finds them, and each is submitted once."""
-    out = tmp_path / "study"
-    jobs = out / "jobs" / "emotion6"
-    command = [sys.executable, "-m", "rise_bench", "study", *TINY, "--model", str(model), "--out", str(out)]
-    command += ["--launcher", "slurm", "--resource", "timeout_min=20", "--json"]
-    environment = slurm.environment | {"RISE_BENCH_DATA": str(data)}
+class Launched:
+    """A study whose jobs submitit starts."""
 
-    def seconds_of(name: str) -> bool:
-        return (jobs / f"{name}.submitit" / "seconds").exists()
+    def __init__(
+        self, out: Path, launcher: str, environment: dict[str, str], options: tuple[str, ...]
+    ) -> None:
+        self.out, self.jobs = out, out / "jobs" / "emotion6"
+        self._environment = environment
+        self._command = [sys.executable, "-m", "rise_bench", "study", *options, "--out", str(out)]
+        self._command += ["--launcher", launcher, "--resource", "timeout_min=20"]
 
-    def kill_when(holds: Callable[[], bool]) -> None:
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    def kill_once_started(self, name: str) -> None:
+        """Start the study, and kill it when a job of it runs."""
+        with subprocess.Popen(
+            self._command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
             deadline = time.monotonic() + 600
-            while not holds():
+            while not (self.jobs / f"{name}.submitit" / "seconds").exists():
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.1)
             os.kill(process.pid, signal.SIGKILL)
 
-    kill_when(lambda: seconds_of("paper/4-shot/seed-0/sft"))
-    kill_when(lambda: seconds_of("paper/4-shot/seed-0/eval_sft"))
-    assert not (out / "results.jsonl").exists()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    def run(self, *options: str) -> str:
+        """Run it to its end; return what it printed."""
+        done = subprocess.run(
+            [*self._command, *options], env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    rows = {row["method"]: row for row in json.loads(done.stdout)}
+    def rows(self) -> dict[str, dict[str, float]]:
+        """Run it to its end; return the results by method."""
+        return {row["method"]: row for row in json.loads(self.run("--json"))}
+
+    def submitted(self) -> list[str]:
+        """Jobs by name, once for each submission."""
+        return sorted(
+            path.parent.name.removesuffix(".submitit") for path in self.jobs.rglob("*submitted.pkl")
+        )
+
+
+def test_on_this_machine_a_killed_starter_finds_its_job(data: Path, model: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"RISE_BENCH_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    study = Launched(tmp_path / "study", "local", environment, (*BASE, "--model", str(model)))
+    study.kill_once_started("base/seed-0/eval_base")
+    assert not (study.out / "results.jsonl").exists()
+    rows = study.rows()
+    assert 0 <= rows["base"]["jsd"] <= 0.6932 and "floor:uniform" in rows
+    assert study.submitted() == ["eval_base"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("launcher", ["local", "slurm"])
+def test_killed_twice_each_job_is_submitted_once(
+    launcher: str, request: pytest.FixtureRequest, data: Path, model: Path, tmp_path: Path
+) -> None:
+    """The starter dies, its jobs do not: the next start finds them, from training to the page."""
+    cluster = request.getfixturevalue("slurm").environment if launcher == "slurm" else os.environ
+    environment = cluster | {"RISE_BENCH_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    options = (*BASE, "--method", "sft", "--model", str(model))
+    study = Launched(tmp_path / "study", launcher, environment, options)
+    study.kill_once_started("paper/4-shot/seed-0/sft")
+    study.kill_once_started("paper/4-shot/seed-0/eval_sft")
+    assert not (study.out / "results.jsonl").exists()
+    rows = study.rows()
     assert {"sft", "base", "floor:uniform"} <= rows.keys()
     assert all(0 <= rows[name]["jsd"] <= 0.6932 for name in ("sft", "base"))
     assert rows["sft"]["train_seconds"] > 0 and rows["sft"]["budget"] == "paper"
-    submitted = sorted(path.parent.name for path in jobs.rglob("*submitted.pkl"))
-    assert submitted == ["eval_base.submitit", "eval_sft.submitit", "sft.submitit"]
-    assert (out / "data" / "emotion6").is_symlink() and (out / "study.md").is_file()
-    left = subprocess.run(
-        [*command[:-1], "--dry-run"], env=environment, capture_output=True, text=True, check=True
-    )
-    assert left.stdout.startswith("0 jobs, 3 done; about 0.0 hours")
+    assert study.submitted() == ["eval_base", "eval_sft", "sft"]
+    assert (study.out / "data" / "emotion6").is_symlink() and (study.out / "study.md").is_file()
+    assert study.run("--dry-run").startswith("0 jobs, 3 done; about 0.0 hours")
