@@ -5,6 +5,7 @@ if one failed.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -30,8 +31,8 @@ LEAST_S = 20
 ON_GPU = {"image_px": 448, "prompts": 2, "generations": 8, "rows": 8, "length": 64, "steps": 8}
 ON_CPU = {"image_px": 112, "prompts": 1, "generations": 2, "rows": 4, "length": 16, "steps": 2}
 
-#: A CPU has a share of the seconds that are left for a part, whatever its limit on a GPU.
-CPU_SHARE = 0.6
+#: A CPU has all the seconds that are left for a part, but for these for each part after it.
+CPU_RESERVE_S = 90
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def run(part, left_s, gpu):
     if left_s < LEAST_S:
         return {"not_run": "no time left"}
     begun = time.monotonic()
-    limit = min(part.seconds, left_s) if gpu else CPU_SHARE * left_s
+    limit = min(part.seconds, left_s) if gpu else left_s
     try:
         done = subprocess.run(part.command, capture_output=True, text=True, check=False, timeout=limit)
     except subprocess.TimeoutExpired:
@@ -145,6 +146,25 @@ def version(name):
         return None
 
 
+def run_all(options, gpu, begun):
+    """Number of weights of the model, and the result of each part by name."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    dtype, device = (torch.bfloat16, "cuda") if gpu else (torch.float32, "cpu")
+    model, weights = make_model(options.folder, SHAPES[options.shape], dtype, device)
+    if gpu:
+        torch.cuda.empty_cache()
+    build = [sys.executable, "-m", "rise_bench", "build", "moods", "--train", "64", "--test", "2"]
+    subprocess.run([*build, "--out", str(options.folder / "moods")], check=True, stdout=subprocess.DEVNULL)
+    chosen, results = parts(options.folder, model, options.shape, gpu), {}
+    for number, part in enumerate(chosen, 1):
+        left = options.seconds - (time.monotonic() - begun)
+        if not gpu:
+            left -= CPU_RESERVE_S * sum(later.on_cpu for later in chosen[number:])
+        result = results[part.name] = run(part, left, gpu)
+        print(f"{part.name}: {result.get('seconds', result)}", file=sys.stderr)
+    return weights, results
+
+
 def main():
     """Run the parts and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -152,19 +172,9 @@ def main():
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=500)
     options = parser.parse_args()
-    begun = time.monotonic()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    gpu = torch.cuda.is_available()
-    dtype, device = (torch.bfloat16, "cuda") if gpu else (torch.float32, "cpu")
-    model, weights = make_model(options.folder, SHAPES[options.shape], dtype, device)
-    if gpu:
-        torch.cuda.empty_cache()
-    build = [sys.executable, "-m", "rise_bench", "build", "moods", "--train", "64", "--test", "2"]
-    subprocess.run([*build, "--out", str(options.folder / "moods")], check=True, stdout=subprocess.DEVNULL)
-    results = {}
-    for part in parts(options.folder, model, options.shape, gpu):
-        result = results[part.name] = run(part, options.seconds - (time.monotonic() - begun), gpu)
-        print(f"{part.name}: {result.get('seconds', result)}", file=sys.stderr)
+    begun, gpu = time.monotonic(), torch.cuda.is_available()
+    with contextlib.redirect_stdout(sys.stderr):  # libraries print, too
+        weights, results = run_all(options, gpu, begun)
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else None
     print(
         json.dumps(

@@ -103,7 +103,7 @@ def study(
     16-shot by default), then without, then with --budget time. On another: --measure, --dry-run, then
     --budget paper. After a crash the same command continues; jobs of submitit that still run are found again.
     """
-    from rise_bench.cli.study_options import checked_setup, launcher_of, own_dataset
+    from rise_bench.cli.study_options import checked_setup, gpus_of, launcher_of, own_dataset
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.run import planned
     from rise_bench.experiments.study.settings import read_settings
@@ -145,8 +145,10 @@ def study(
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
     if measure:
         _measure(plan, jobs, launch)
-        dry_run = True
-    _study(plan, jobs, dry_run, as_json, launch)
+    if measure or dry_run:
+        _list_jobs(plan.jobs(), plan, jobs, as_json, gpus_of(resource or ()))
+        return
+    _study(plan, jobs, as_json, launch)
 
 
 def _methods(study: "Study", asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
@@ -189,16 +191,13 @@ def _measure(plan: "Study", at_once: int, launcher: "Launcher | None") -> None:
     _end(failed, wrong=True)
 
 
-def _study(plan: "Study", at_once: int, dry_run: bool, as_json: bool, launcher: "Launcher | None") -> None:
+def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | None") -> None:
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
     from rise_bench.experiments.study.run import run_study
 
     jobs = plan.jobs()
-    if dry_run:
-        _list_jobs(jobs, plan, at_once, as_json)
-        return
     with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
         done = run_study(plan, at_once=at_once, drawing=bar.show, progress=bars.show, launcher=launcher)
     if as_json:
@@ -253,20 +252,21 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
     _end(failed, wrong=True)
 
 
-def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool) -> None:
+def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool, gpus: int = 0) -> None:
     from rise_bench.cli.study_options import time_left
     from rise_bench.cli.tables import print_json
     from rise_bench.experiments.study.run import jobs_by_place
 
     folder = plan.jobs_folder
     left = [job for job in jobs if not folder.is_done(job)]
-    hours, sentence = time_left(plan, jobs, max(1, at_once))
+    hours, gpu_hours, sentence = time_left(plan, jobs, max(1, at_once), gpus)
     if as_json:
         print_json(
             {
                 "jobs": [job.name for job in left],
                 "done": len(jobs) - len(left),
                 "hours": round(hours, 2),
+                "gpu_hours": None if gpu_hours is None else round(gpu_hours, 2),
                 "estimate": sentence,
                 "commands": {job.name: ["rise-bench", *job.arguments] for job in left},
             }

@@ -110,21 +110,38 @@ def _resource(text: str) -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
-def time_left(plan: "Study | Tuning", jobs: "list[Job]", at_once: int) -> tuple[float, str]:
-    """Return the hours of the remaining jobs side by side, and a sentence about them."""
+def gpus_of(resources: Sequence[str]) -> int:
+    """Return the GPUs of a job by the resources that it asks for; 0 if they do not say so."""
+    asked = dict(map(_resource, resources))
+    each, nodes = asked.get("gpus_per_node"), asked.get("nodes", 1)
+    return each * nodes if isinstance(each, int) and isinstance(nodes, int) else 0
+
+
+def time_left(
+    plan: "Study | Tuning", jobs: "list[Job]", at_once: int, gpus: int = 0
+) -> tuple[float, float | None, str]:
+    """Return the hours of the remaining jobs side by side, their GPU hours, and a sentence about them.
+
+    Args:
+        plan: Study or trials.
+        jobs: All of its jobs.
+        at_once: Number of concurrent jobs.
+        gpus: GPUs of a job; 0 if not known, and GPU hours are then None.
+    """
     from rise_bench.experiments.study.cost import remaining_seconds
     from rise_bench.experiments.study.estimate import estimate
     from rise_bench.experiments.study.grid import Study
 
     if not isinstance(plan, Study) or plan.setup.scale == "world":
         hours = remaining_seconds(jobs, plan.jobs_folder, at_once) / 3600
-        return hours, f"about {hours:.1f} hours, {at_once} side by side"
+        return hours, None, f"about {hours:.1f} hours, {at_once} side by side"
     left = estimate(plan)
     hours = left.seconds / 3600
-    sentence = f"about {hours:.1f} hours one after the other, to be multiplied by the GPUs of a job"
+    cards = f"{hours * gpus:.1f} GPU hours with {gpus} a job" if gpus else "to be multiplied by a job's GPUs"
+    sentence = f"about {hours:.1f} hours one after the other, {cards}"
     if left.unmeasured:
         listed = ", ".join(f"{count} of {kind}" for kind, count in sorted(left.unmeasured.items()))
         sentence += (
             f"; without what was not measured yet: {listed} (--measure runs three steps of each stage)"
         )
-    return hours / at_once, sentence
+    return hours / at_once, hours * gpus if gpus else None, sentence

@@ -128,7 +128,9 @@ class Launched:
         )
 
 
-def test_on_this_machine_a_killed_starter_finds_its_job(data: Path, model: Path, tmp_path: Path) -> None:
+def test_on_this_machine_a_killed_starter_finds_its_job(data: Path, tmp_path: Path) -> None:
+    """Of a family that lmms-eval runs by our own model."""
+    model = make_tiny_model(tmp_path / "tiny", "idefics3")
     environment = os.environ | {"RISE_BENCH_DATA": str(data), "OMP_NUM_THREADS": "1"}
     study = Launched(tmp_path / "study", "local", environment, (*BASE, "--model", str(model)))
     study.kill_once_started("base/seed-0/eval_base")

@@ -22,6 +22,7 @@ from rise_bench.models.tiny import make_tiny_model
 
 from ..support.commands import run_command
 from ..support.drawn_data import write_drawn
+from ..support.tiny_models import write_adapter
 
 COMMIT = "b" * 40
 CPU = "device=cpu,device_map=cpu"
@@ -101,12 +102,18 @@ def test_a_run_becomes_a_submission_that_says_how_it_came_about(submitted: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("weights", ["checkpoint", "adapter"])
 def test_running_a_part_again_agrees_and_earns_the_tier(
-    submitted: Path, tiny: Path, moods: BenchmarkDataset, tmp_path: Path
+    submitted: Path, tiny: Path, moods: BenchmarkDataset, tmp_path: Path, weights: str
 ):
+    model = tiny
+    if weights == "adapter":
+        model = tmp_path / "adapter"
+        write_adapter(model, tiny, effect=False)
     done = rise_bench(
         "leaderboard", "reproduce", "anna/tiny", "--results", submitted, "--data", moods.root,
-        "--seed", "dice", "--fraction", "0.5", "--model", tiny, "--model-args", CPU,
+        "--seed", "dice", "--fraction", "0.5", "--model", model, "--model-args", CPU,
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3_000:]
     record = json.loads((submitted / "reproductions" / "anna" / "tiny.json").read_text())

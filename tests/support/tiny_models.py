@@ -31,14 +31,13 @@ def images_of(batch):
     return {name: batch[name] for name in names if batch.get(name) is not None}
 
 
-def write_adapter(folder, base, name=""):
-    """Write a random adapter of a model with peft; return peft's model."""
+def write_adapter(folder, base, name="", *, effect=True):
+    """Write a random adapter of a model with peft, or one without effect; return peft's model."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForImageTextToText
 
-    settings = LoraConfig(
-        r=2, lora_alpha=6, target_modules=r".*\b(language|text)_model\..*\.[qv]_proj", init_lora_weights=False
-    )
+    layers = r".*\b(language|text)_model\..*\.[qv]_proj"
+    settings = LoraConfig(r=2, lora_alpha=6, target_modules=layers, init_lora_weights=not effect)
     model = get_peft_model(AutoModelForImageTextToText.from_pretrained(base), settings)
     model.peft_config["default"].base_model_name_or_path = name or str(base)
     model.peft_config["default"].task_type = "CAUSAL_LM"

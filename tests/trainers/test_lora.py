@@ -12,7 +12,7 @@ from rise_bench.models.adapters import is_adapter
 from rise_bench.models.local import load_checkpoint
 from rise_bench.models.names import checked_model
 from rise_bench.reports.run_report import read_metrics
-from rise_bench.trainers import metis_rise, reason_rft, rise_cot, sft, visual_rft
+from rise_bench.trainers import metis_rise, reason_rft, rise_cot, rise_r1, sft, visual_rft
 from rise_bench.trainers.checks import preflight
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.lora import LoraSettings
@@ -137,8 +137,11 @@ def test_prompts_are_read_once_for_all_samples_of_an_adapter(make_loop, graded, 
         torch.testing.assert_close(after[name], weight, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("stage", [reason_rft, metis_rise], ids=["reason_rft", "metis_rise"])
-@pytest.mark.parametrize("alone", [False, True], ids=["merged", "adapter only"])
+@pytest.mark.parametrize(
+    ("stage", "alone"),
+    [(reason_rft, False), (reason_rft, True), (metis_rise, False), (metis_rise, True), (rise_r1, True)],
+    ids=lambda value: {True: "adapter only", False: "merged"}.get(value) or value.__name__.rpartition(".")[2],
+)
 def test_the_second_phase_goes_on_from_the_first(make_config, cots, stage, alone):
     name = stage.__name__.rpartition(".")[2]
     config = make_config(

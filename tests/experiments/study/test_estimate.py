@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.cli.study_options import gpus_of, time_left
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.study.estimate import estimate, measuring_jobs
 from rise_bench.experiments.study.grid import Study
@@ -53,6 +54,17 @@ def test_steps_and_whole_jobs_are_counted_as_measured(study: Study) -> None:
     left = estimate(study)
     assert left.seconds == pytest.approx(2 * of_seed + 5 * 300)
     assert left.unmeasured == {"collect": 2}
+
+
+def test_gpu_hours_are_those_of_all_gpus_of_a_job(study: Study) -> None:
+    measured(study, "rise_cot", "grpo", 20.0)
+    jobs = study.jobs()
+    hours, gpu_hours, sentence = time_left(study, jobs, 4, gpus_of(["gpus_per_node=8", "nodes=2"]))
+    assert hours == pytest.approx(2 * 200 * 20 / 3600 / 4)
+    assert gpu_hours == pytest.approx(16 * 4 * hours)
+    assert f"{gpu_hours:.1f} GPU hours with 16 a job" in sentence
+    _, unknown, sentence = time_left(study, jobs, 4, gpus_of(["partition=gpu"]))
+    assert unknown is None and "multiplied by a job's GPUs" in sentence
 
 
 def test_measuring_jobs_are_short_and_one_of_them_is_the_studys_own(study: Study) -> None:
