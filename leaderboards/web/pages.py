@@ -143,7 +143,7 @@ def pages(site: str, rules: str, tables: Sequence[Table]) -> dict[str, str]:
 
     Args:
         site: Its title.
-        rules: Markdown of the rules; only headings and lists are rendered.
+        rules: Markdown of the rules; headings, lists and code are rendered.
         tables: Boards, grouped by benchmark, from few shots to many.
     """
     boards = [Board(table) for table in tables]

@@ -45,8 +45,8 @@ class Point:
 class Chart:
     """Scores over another quantity, the better ones above."""
 
-    width, height = 480, 240
-    left, right, top, bottom = 56, 14, 12, 40
+    width, height = 480, 250
+    left, right, top, bottom = 56, 14, 12, 50
 
     def __init__(self, metric: Metric, rows: Sequence[Row], places: Sequence[float]) -> None:
         """Place rows with finite scores.

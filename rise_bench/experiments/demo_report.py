@@ -27,13 +27,9 @@ from rise_bench.experiments.methods import METHODS
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.base_model import MAX_PIXELS
 from rise_bench.rendering.downloads import csv_address, json_address
+from rise_bench.rendering.histogram import histogram_figure
 from rise_bench.rendering.render import render
-from rise_bench.reports.cot_figures import (
-    answer_rollout,
-    cot_rollouts,
-    histogram_png,
-    training_curves,
-)
+from rise_bench.reports.cot_figures import answer_rollout, cot_rollouts, training_curves
 from rise_bench.reports.rollout_cards import Badge, cards
 from rise_bench.scoring.response import read_response
 from rise_bench.synthetic import fact_check
@@ -114,7 +110,7 @@ def _chains_of_thought(cell: Cell, dataset: BenchmarkDataset) -> dict[str, Any]:
         return cards(titled, dataset, _FORMAT, remark=statements.badges)
 
     return {
-        "histogram": histogram_png([rollout.reward for rollout in rollouts], TAU),
+        "histogram": histogram_figure([rollout.reward for rollout in rollouts], TAU),
         "best": show(rollouts[:_SHOWN_COTS]),
         "false_ones": show(wrong[:_SHOWN_COTS]),
         "worst": show(rollouts[-_SHOWN_COTS:]),

@@ -1,6 +1,6 @@
 """Search for a dataset: by its folder, by its name on this machine, or on the Hub.
 
-The order, which is logged: a folder of that path; `$RISE_BENCH_DATA/NAME`; the user's cache folder (default
+The order, which is logged: `$RISE_BENCH_DATA/NAME`; a folder of that path; the user's cache folder (default
 output of `rise-bench build` and `rehydrate`); the Hub, at the given revision, else the revision pinned for
 the repository, else the head of main. Every file is compared with the manifest.
 """
@@ -8,7 +8,7 @@ the repository, else the head of main. Every file is compared with the manifest.
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +70,13 @@ def find(
     """
     path = Path(name).expanduser()
     if revision is None:
+        named = built and _is_name(path)
+        if named and (folder := _built(str(path), _data_folder())) is not None:
+            return Found(folder, _manifest_of(folder, str(path)))
         if (path / MANIFEST_NAME).is_file():
             return Found(path, read_manifest(path))
-        if built and _is_name(path) and (folder := _built(str(name))) is not None:
-            return Found(folder, _manifest_of(folder, str(name)))
+        if named and (folder := _built(str(path), data_places())) is not None:
+            return Found(folder, _manifest_of(folder, str(path)))
         if path.exists() or not _names_repository(str(name)):
             return Found(path, read_manifest(path))  # raises the error of a folder without a manifest
     return _on_hub(str(name), config, revision, fetch=fetch)
@@ -106,7 +109,7 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
 def open_part(name: Path | str, *, revision: str | None = None) -> BenchmarkDataset | None:
     """Open the further test of a dataset that a name stands for; None if it stands for something else."""
     part = TEST_PARTS.get(str(name))
-    if part is None or (Path(name) / MANIFEST_NAME).is_file() or _built(str(name)):
+    if part is None or (Path(name) / MANIFEST_NAME).is_file() or _built(str(name), data_places()):
         return None
     task, split = part
     return open_dataset(find(task, revision=revision).folder).part(str(name), split)
@@ -175,9 +178,12 @@ def check_sha256(repo_id: str, commit: str, path: str, manifest: Manifest, sha25
 
 def data_places() -> list[tuple[str, Path]]:
     """Return the folders that are searched for built datasets, each with its label."""
+    return [*_data_folder(), ("cache folder", cache_folder(""))]
+
+
+def _data_folder() -> list[tuple[str, Path]]:
     root = os.environ.get("RISE_BENCH_DATA")
-    named = [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
-    return [*named, ("cache folder", cache_folder(""))]
+    return [("RISE_BENCH_DATA", Path(root).expanduser())] if root else []
 
 
 def _on_hub(name: str, config: str, revision: str | None, *, fetch: bool) -> Found:
@@ -234,8 +240,8 @@ def _manifest_of(folder: Path, name: str) -> Manifest:
     return manifest
 
 
-def _built(name: str) -> Path | None:
-    for label, place in data_places():
+def _built(name: str, places: Iterable[tuple[str, Path]]) -> Path | None:
+    for label, place in places:
         if (place / name / MANIFEST_NAME).is_file():
             _log.info("%s: found in %s (%s)", name, place / name, label)
             return place / name

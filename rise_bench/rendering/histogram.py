@@ -1,7 +1,10 @@
-"""Histogram of rewards as a PNG."""
+"""Histogram of rewards: inline SVG for pages, a PNG for cards on the Hub."""
 
 import io
 from collections.abc import Sequence
+
+from rise_bench.rendering.line_chart import HEIGHT, WIDTH
+from rise_bench.rendering.render import render
 
 BINS = 20
 _WIDTH_PX, _HEIGHT_PX = 800, 360
@@ -21,6 +24,48 @@ def bin_counts(rewards: Sequence[float]) -> list[int]:
     for reward in rewards:
         counts[min(BINS - 1, max(0, int(reward * BINS)))] += 1
     return counts
+
+
+def histogram_figure(rewards: Sequence[float], tau: float) -> dict[str, str]:
+    """Return the histogram of rewards in [0, 1] with the threshold tau, as `figure.html.j2` shows it.
+
+    Colours come from the page's CSS variables; a bar carries its number as an SVG `<title>`.
+    """
+    left, right, top, base = 52, 12, 10, HEIGHT - 26
+    counts = bin_counts(rewards)
+    highest = max(max(counts), 1)
+
+    def place_x(reward: float) -> float:
+        return round(left + reward * (WIDTH - left - right), 1)
+
+    def place_y(count: int) -> float:
+        return round(base - count / highest * (base - top), 1)
+
+    bins = [
+        {
+            "start": index / BINS,
+            "end": (index + 1) / BINS,
+            "count": count,
+            "high": (index + 0.5) / BINS >= tau,
+            "x": place_x(index / BINS) + 1,
+            "y": place_y(count),
+            "width": round((WIDTH - left - right) / BINS - 2, 1),
+            "height": round(base - place_y(count), 1),
+        }
+        for index, count in enumerate(counts)
+        if count
+    ]
+    chart = render(
+        "histogram.svg.j2",
+        bins=bins,
+        rows=[(place_y(count), count) for count in sorted({0, highest // 2, highest})],
+        marks=[(place_x(reward), reward) for reward in (0.0, 0.25, 0.5, 0.75, 1.0)],
+        tau_x=place_x(tau),
+        width=WIDTH, height=HEIGHT, left=left, right=right, top=top, base=base,
+    )  # fmt: skip
+    high = sum(reward >= tau for reward in rewards)
+    meaning = f"{high} of {len(rewards)} are at least {tau:g}, the dashed line"
+    return {"title": "Rewards", "meaning": meaning, "chart": chart, "legend": ""}
 
 
 def reward_histogram(rewards: Sequence[float], tau: float) -> bytes:

@@ -1,6 +1,5 @@
-"""Parts of reports on chains of thought and answers: rollouts, a histogram of rewards, curves of training."""
+"""Parts of reports on chains of thought and answers: rollouts, curves of training."""
 
-import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,6 @@ from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.cot.dataset import CotDataset
 from rise_bench.cot.rollout_log import Rollout
-from rise_bench.rendering.histogram import reward_histogram
 from rise_bench.rendering.line_chart import figure
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.scoring.rewards import r1_reward
@@ -28,11 +26,6 @@ def answer_rollout(gold: Gold, text: str, answer_format: AnswerFormat) -> Rollou
     """Return a response to a test sample as a rollout, rewarded by eq. 9."""
     verdict = r1_reward(gold, text, answer_format)
     return Rollout.of(verdict, id=gold.id, step=0, group=0, response=text)
-
-
-def histogram_png(rewards: list[float], tau: float) -> str:
-    """Return the histogram of rewards as PNG in base64."""
-    return base64.b64encode(reward_histogram(rewards, tau)).decode()
 
 
 def training_curves(rise_cot: Path | None, think_answer: Mapping[str, Path]) -> list[dict[str, str]]:

@@ -154,7 +154,7 @@ def _shown(gold: Gold, stated: Annotation | None) -> dict[str, Any]:
     caption = (
         gold.question or gold.category,
         f"truth (blue, solid): {texts['gold']}",
-        f"stated (orange, dashed): {texts.get('stated', 'unreadable')}",
+        f"answer (orange, dashed): {texts.get('stated', 'unreadable')}",
     )
     return {
         "width_px": gold.width_px,

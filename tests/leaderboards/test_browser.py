@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from ..support.chromium import Browser, browser, running  # noqa: F401  (fixtures)
+from ..support.page_checks import too_wide, unreadable
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SAMPLES = "document.querySelectorAll('.sample').length"
@@ -164,6 +165,15 @@ def test_a_row_can_be_linked(browser: Browser, address: str):
     assert browser.run("document.querySelector('tr:target a.name').textContent") == "Visual-RFT 2B"
 
 
+def test_rules_show_names_of_files_as_code(browser: Browser, address: str):
+    browser.open(f"{address}/rules.html")
+    codes = json.loads(
+        browser.run("JSON.stringify([...document.querySelectorAll('li code')].map(e => e.textContent))")
+    )
+    assert "samples.jsonl" in codes and "submissions/<your account>/<name>/submission.json" in codes
+    assert "`" not in browser.run("document.querySelector('main').textContent")
+
+
 def test_without_javascript_the_table_is_there(browser: Browser, address: str):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
@@ -250,16 +260,20 @@ def test_a_link_to_no_run_says_so(browser: Browser, address: str, run: str):
         "emotion6-full.html",
         "model-rise-bench--rise-2b.html",
         "samples.html?run=rise--coco-sub-0",
+        "samples.html?run=rise--emotion6-0&with=lab--emotion6-2",
+        "rules.html",
     ],
 )
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, page: str, dark: bool):
+def test_a_phone_needs_no_sideways_scrolling_and_every_text_can_be_read(
+    browser: Browser, address: str, page: str, dark: bool
+):
     browser.screen(390, 844, dark=dark)
     browser.open(f"{address}/{page}")
     if page.startswith("samples"):
         browser.wait(SAMPLES)
     seen(browser, f"phone_{page.split('.')[0]}{'_dark' if dark else ''}")
-    assert browser.run("document.documentElement.scrollWidth") <= 390
+    assert too_wide(browser) == unreadable(browser) == "[]"
     background = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(", "))) < 200) == dark
 

@@ -126,7 +126,7 @@ def test_truth_and_statement_differ_in_more_than_red_and_green(boxes_run):
     """In light and in dark mode, and the words beside them name what is seen."""
     RowLog(boxes_run.rollouts_dir, 0, attempt="1").append([row()])
     page = render_report(boxes_run.path)
-    assert "truth (blue, solid)" in page and "stated (orange, dashed)" in page
+    assert "truth (blue, solid)" in page and "answer (orange, dashed)" in page
     pairs = re.findall(r"--truth: #(\w{6}); --stated: #(\w{6})", page)
     assert len(pairs) == 2
     for truth, stated in pairs:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.audit.label_studio import write_tasks
 from rise_bench.curation.audit.page import write_page
 from rise_bench.curation.audit.run import Audit, Audited
@@ -13,6 +14,7 @@ from rise_bench.curation.audit.scores import COMBINED, SCORES, RowScores
 from rise_bench.curation.audit.why import why
 from rise_bench.curation.queue import QueueHeader, ReviewItem, write_queue
 from rise_bench.files.atomic import atomic_write_text
+from rise_bench.prompts.templates import task_sentence
 
 CSV_NAME, JSON_NAME, PAGE_NAME = "audit.csv", "audit.json", "audit.html"
 
@@ -26,7 +28,8 @@ def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: 
         page_rows: Labels on the page, the most suspicious first.
         tasks: Labels that become tasks of Label Studio; 0 writes none.
     """
-    items = [review_item(row, out_of_fold=bool(audit.out_of_fold)) for row in audited.rows]
+    spec, out_of_fold = audited.dataset.spec, bool(audit.out_of_fold)
+    items = [review_item(row, spec, out_of_fold=out_of_fold) for row in audited.rows]
     atomic_write_text(audit.out / CSV_NAME, _csv(audited, items))
     write_queue(audit.out, _header(audited), items)
     if tasks:
@@ -37,14 +40,14 @@ def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: 
     return summary
 
 
-def review_item(row: RowScores, *, out_of_fold: bool) -> ReviewItem:
-    """Return a row as an item of the review queue."""
+def review_item(row: RowScores, spec: BenchmarkSpec, *, out_of_fold: bool) -> ReviewItem:
+    """Return a row of a benchmark as an item of the review queue."""
     gold, kind = row.gold, KINDS[row.gold.kind]
     return ReviewItem(
         gold.id,
         gold.width_px,
         gold.height_px,
-        question=gold.question,
+        question=task_sentence(spec, gold),
         category=gold.category,
         given=gold.annotation,
         suggested=None if row.own is None else kind.tidied(row.own, gold.frame_px),

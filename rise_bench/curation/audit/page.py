@@ -34,7 +34,7 @@ def write_page(path: Path, audited: Audited, items: Sequence[ReviewItem], summar
     ]
     facts = {
         "Dataset": f"{audited.dataset.spec.name} ({audited.dataset.sha256[:12]})",
-        "Labels": f"{summary['rows']}, of which the {len(items)} most suspicious are shown",
+        "Labels": _shown(len(items), summary["rows"]),
         "Sorted by": "mean rank of " + ", ".join(SCORES[name].title for name in summary["combined"]),
     }
     if "answer_similarity" in summary["scored"]:
@@ -50,6 +50,10 @@ def write_page(path: Path, audited: Audited, items: Sequence[ReviewItem], summar
         cards=cards,
     )
     atomic_write_text(path, str(html))
+
+
+def _shown(shown: int, rows: int) -> str:
+    return f"{rows}, all shown" if shown == rows else f"{rows}; the {shown} most suspicious are shown"
 
 
 def _title(name: str) -> str:

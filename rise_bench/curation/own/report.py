@@ -18,8 +18,9 @@ from rise_bench.curation.own.scores import ScoredModel
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.rendering.downloads import csv_address
+from rise_bench.rendering.histogram import histogram_figure
 from rise_bench.rendering.render import render
-from rise_bench.reports.cot_figures import answer_rollout, cot_rollouts, histogram_png, training_curves
+from rise_bench.reports.cot_figures import answer_rollout, cot_rollouts, training_curves
 from rise_bench.reports.rollout_cards import cards
 from rise_bench.reports.run_report import write_report
 from rise_bench.scoring.bootstrap import Interval
@@ -59,6 +60,7 @@ def _facts(plan: Plan, dataset: BenchmarkDataset) -> dict[str, str]:
         "Version": f"rise-bench {__version__}",
         "Data": KINDS[dataset.spec.kind].describe(dataset.spec.classes or dataset.manifest.categories),
         "Rows": ", ".join(f"{rows} {split}" for split, rows in counts.items()),
+        "Duration": f"{sum(plan.folder.all_seconds().values()) / 60:.1f} min of all stages",
         "Chains of thought by": writer,
     }
     if recipe.trainings:
@@ -110,7 +112,7 @@ def _chains_of_thought(plan: Plan, dataset: BenchmarkDataset) -> dict[str, Any]:
 
     half = min(_SHOWN_COTS, len(rollouts) // 2 or 1)
     return {
-        "histogram": histogram_png([rollout.reward for rollout in rollouts], tau),
+        "histogram": histogram_figure([rollout.reward for rollout in rollouts], tau),
         "tau": tau,
         "rows": len(rollouts),
         "verified": sum(rollout.reward >= tau for rollout in rollouts),

@@ -31,7 +31,9 @@ def audited(request, tmp_path_factory):
 
 @pytest.fixture
 def export(audited, tmp_path):
-    write_tasks(tmp_path, audited, [review_item(row, out_of_fold=True) for row in audited.rows])
+    write_tasks(
+        tmp_path, audited, [review_item(row, audited.dataset.spec, out_of_fold=True) for row in audited.rows]
+    )
     return tmp_path / TASKS_NAME
 
 

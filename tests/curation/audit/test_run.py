@@ -52,9 +52,11 @@ def test_planted_errors_come_first_and_every_file_says_so(kinds_24, oracle, tmp_
     assert queue.ids == [line["id"] for line in lines] and queue.image_bytes(first)
     truth = {gold.id: gold.annotation for split in SPLITS for gold in kinds_24.golds(split)}
     assert first.suggested == truth[first.id] != first.given
+    assert first.question == kinds_24.spec.question, "asked of every picture, as in the other queues"
     assert summary["scored"]["answer_similarity"] == 24 and summary["out_of_fold"] is None
     page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
     assert page.count("planted: swapped") == 6 and "not known to be out of fold" in page
+    assert "<dd>24, all shown</dd>" in page
 
 
 def test_a_killed_audit_asks_for_nothing_that_was_answered(kinds_24, oracle, tmp_path):

@@ -59,7 +59,9 @@ def test_planted_errors_come_first_and_pages_show_both_pictures(changes, tmp_pat
     page = (tmp_path / "audit.html").read_text(encoding="utf-8")
     shown = [size_of(base64.b64decode(t)) for t in re.findall(r"image/jpeg;base64,([A-Za-z0-9+/=]+)", page)]
     assert shown and {round(width / height, 1) for width, height in shown} == {2.0}
-    write_tasks(tmp_path, audited, [review_item(row, out_of_fold=True) for row in audited.rows])
+    write_tasks(
+        tmp_path, audited, [review_item(row, audited.dataset.spec, out_of_fold=True) for row in audited.rows]
+    )
     assert {size_of(path.read_bytes()) for path in (tmp_path / PICTURES_NAME).iterdir()} == {BOTH_PX}
 
 

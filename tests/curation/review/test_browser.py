@@ -18,6 +18,7 @@ from rise_bench.curation.decisions import Decision, read_decisions
 from rise_bench.curation.queue import ReviewQueue
 
 from ...support.chromium import Browser, browser, running  # noqa: F401  (fixtures)
+from ...support.page_checks import too_wide, unreadable
 from ...support.toy_kind import Word, WordKind
 from .conftest import COT, HOSTILE, boxes, serving, write
 
@@ -365,7 +366,7 @@ def test_the_list_shows_a_page_at_a_time(browser, tmp_path):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("folder", ["boxes_folder", "shares_folder"])
-def test_a_phone_needs_no_sideways_scrolling(browser, request, folder, dark):
+def test_a_phone_needs_no_sideways_scrolling_and_every_text_can_be_read(browser, request, folder, dark):
     browser.screen(390, 844, dark=dark)
     with serving(request.getfixturevalue(folder)) as address:
         visit(browser, address)
@@ -373,13 +374,16 @@ def test_a_phone_needs_no_sideways_scrolling(browser, request, folder, dark):
             if name:
                 press(browser, "e", EDITING)
             seen(browser, f"phone_{folder.partition('_')[0]}{name}{'_dark' if dark else ''}")
-            assert browser.run("document.documentElement.scrollWidth") <= 390
+            assert too_wide(browser) == unreadable(browser) == "[]"
             buttons = "[...document.querySelectorAll('.actions:not([hidden]) button')]"
             inside = "r.left >= 0 && r.right <= 390 && r.bottom <= innerHeight"
             assert browser.run(f"{buttons}.map(b => b.getBoundingClientRect()).every(r => {inside})")
         background = browser.run("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, background[4:-1].split(", "))) < 200) == dark
         browser.press("Escape")
+        press(browser, "?", "document.querySelector('#help').open")
+        keys = "[...document.querySelectorAll('#help kbd')].every(key => key.getClientRects().length)"
+        assert browser.run(keys) and too_wide(browser) == unreadable(browser) == "[]"
 
 
 def test_every_control_has_a_name(browser, boxes_folder):
