@@ -1,4 +1,4 @@
-"""A command of rise-bench as a child process, which ends with this one."""
+"""A command of this package as a child process, which ends with this one."""
 
 import os
 import time
