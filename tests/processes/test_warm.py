@@ -15,10 +15,11 @@ from rise_bench.processes.warm import _context
 from ..support.commands import Command, is_running, run_command
 
 PROBE = """
-import atexit, json, os, random, sys
+import atexit, gc, json, os, random, sys
 import numpy
 atexit.register(print, "bye")
-print(json.dumps([sys.argv[1:], os.environ.get("A_VARIABLE"), "torch" in sys.modules, os.getcwd()]))
+preloaded = "torch" in sys.modules and gc.get_freeze_count() > 100_000
+print(json.dumps([sys.argv[1:], os.environ.get("A_VARIABLE"), preloaded, os.getcwd()]))
 print(random.random(), numpy.random.random(), file=sys.stderr)
 sys.exit(int(sys.argv[1]))
 """

@@ -76,8 +76,11 @@ def must_equal(run, whole):
 
 def main(recipe):
     """Train once undisturbed, then kill."""
-    import trl.trainer.grpo_trainer  # noqa: F401 - once here, so that no child spends seconds on it
+    import datasets.io.parquet  # noqa: F401 - once here, so that no child spends seconds on it
+    import scipy.io  # noqa: F401
+    import trl.trainer.grpo_trainer  # noqa: F401
 
+    import rise_bench.trainers.rise_cot  # noqa: F401
     from rise_bench.trainers.runs.run_folder import RunFolder
     from rise_bench.trainers.settings.recipe_loader import load_config
 

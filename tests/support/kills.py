@@ -1,5 +1,6 @@
 """Die like a process that is killed, at a chosen step that changes the disk; for scripts that tests run."""
 
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ def kill_at_step(n: int) -> None:
 
 def in_child(work: Callable[[], object]) -> bool:
     """Run in a forked child; return whether it was killed. Any other failure ends the test."""
+    gc.freeze()  # a collection in the child would copy every page that it walks
     child = os.fork()
     if child == 0:
         try:

@@ -1,7 +1,6 @@
 """The estimate of a training step with an adapter, beside the memory that the step takes on a CPU."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -58,9 +57,11 @@ def step(model, rows, tokens):
 @pytest.mark.parametrize(("width", "layers"), [(1024, 4), (1280, 5)])
 def test_the_estimate_is_near_what_a_step_with_an_adapter_takes(width, layers, tmp_path):
     """In a process of its own: this one has freed memory that a step would take again, unseen."""
-    command = [sys.executable, __file__, str(width), str(layers), str(tmp_path)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    need, full, taken = json.loads(printed.splitlines()[-1])
+    from ..support.commands import run_command  # no package is there where this file is the script
+
+    done = run_command(__file__, width, layers, tmp_path)
+    assert done.returncode == 0, done.stderr
+    need, full, taken = json.loads(done.stdout.splitlines()[-1])
     if taken is None:
         pytest.skip("the system does not let a process reset its peak")
     assert need == pytest.approx(taken, rel=0.35), f"{need / MIB:.0f} of {taken / MIB:.0f} MiB"
