@@ -43,7 +43,6 @@ class Entry:
         main: Ranking metric with its 95% interval.
         resampled: Ranking metric on the bootstrap resamples, shared by all entries of a benchmark.
         read: Number of responses by reason: "ok", or why they are unreadable.
-        reproduction: Record of the maintainers, or None.
     """
 
     path: str
@@ -53,7 +52,6 @@ class Entry:
     main: Interval
     resampled: NDArray[np.float64]
     read: Mapping[str, int]
-    reproduction: Mapping[str, Any] | None = None
 
     @property
     def ranked(self) -> bool:
@@ -202,19 +200,17 @@ class _Job:
         board = self.boards[outcome.submission.benchmark]
         if self.visit is not None:
             self.visit(outcome, board)
-        record = read_reproduction(self.results, outcome)
         picks = draw(len(board.golds), self.resamples, seed=0)
         assert outcome.ranking is not None
         value, resampled = outcome.ranking.value(), outcome.ranking.resample(picks)
         return Entry(
             outcome.path,
             outcome.submission,
-            _tier(record, board),
+            _tier(read_reproduction(self.results, outcome), board),
             outcome.metrics,
             _shown(interval(value, resampled), outcome.hidden),
             resampled,
             outcome.report.reasons,
-            record,
         )
 
 

@@ -1,6 +1,5 @@
 """Running a work on an engine, and what came of it."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,11 +61,6 @@ def run_engine(
             f"{len(stopped)} of {len(ranks)} ranks were killed, first rank {stopped[0]}; their logs are in "
             f"{folder}. Start the same command again: it continues where they stopped."
         )
-
-
-def discard_engine(log_folder: Path) -> None:
-    """Delete caches, markers and logs of the ranks of a work."""
-    shutil.rmtree(log_folder / ENGINE_FOLDER, ignore_errors=True)
 
 
 def _open_ranks(folder: Path, counts: list[int]) -> list[int]:
