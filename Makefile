@@ -20,7 +20,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: install demo docs lint format test test-fast clean
+.PHONY: install tree demo docs lint format test test-fast clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -45,14 +45,16 @@ $(DOCS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"
 	@touch $@
 
-docs: $(DOCS_STAMP)
-	.ci/tree $(TREE)
+# The package in the shape that its installation has, for tools that read files by path.
+tree:
+	@.ci/tree $(TREE)
+
+docs: $(DOCS_STAMP) tree
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-lint: $(STAMP)
+lint: $(STAMP) tree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	.ci/tree $(TREE)
 	MYPYPATH=$(TREE) $(BIN)/mypy --package rise_bench
 	cd $(TREE) && $(abspath $(BIN))/lint-imports --config $(CURDIR)/pyproject.toml
 
