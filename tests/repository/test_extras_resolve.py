@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from rise_bench.catalog.extras import requirements_of
 
-EXTRAS = ("train", "eval", "endpoint", "vllm", "cvat")
+EXTRAS = ("train", "eval", "endpoint", "scale", "audit", "review", "vllm", "cvat")
 
 
 def dry_run(report: Path, *options: object, timeout_s: int) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,8 @@ def wanted() -> list[Requirement]:
 
 
 def bare(requirements: list[Requirement]) -> list[str]:
-    return sorted({f"{requirement.name}{requirement.specifier}" for requirement in requirements})
+    named = ((f"{r.name}[{','.join(sorted(r.extras))}]" if r.extras else r.name, r) for r in requirements)
+    return sorted({f"{name}{requirement.specifier}" for name, requirement in named})
 
 
 def unsuitable(wanted: list[Requirement], listed: list[dict[str, Any]]) -> dict[str, dict[str, SpecifierSet]]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rise_bench.trainers.checks.memory import estimate
+from rise_bench.catalog.stages import stages
+from rise_bench.trainers.checks.memory import adapter_parameters, estimate
 from rise_bench.trainers.phases.lora import new_adapter
 from rise_bench.trainers.settings.recipe_loader import load_config
+from rise_bench.trainers.settings.recipes import compose
 
 STATUS = Path("/proc/self/status")
 MIB = 2**20
@@ -66,6 +68,46 @@ def test_the_estimate_is_near_what_a_step_with_an_adapter_takes(width, layers, t
         pytest.skip("the system does not let a process reset its peak")
     assert need == pytest.approx(taken, rel=0.35), f"{need / MIB:.0f} of {taken / MIB:.0f} MiB"
     assert taken < 0.5 * full
+
+
+def shape_of_2b():
+    """Qwen2-VL-2B without weights."""
+    from transformers import AutoModelForImageTextToText, Qwen2VLConfig
+
+    text = {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "vocab_size": 151_936}
+    text |= {"num_attention_heads": 12, "num_key_value_heads": 2, "tie_word_embeddings": True}
+    vision = {"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "num_heads": 16, "mlp_ratio": 4}
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(
+            Qwen2VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True)
+        )
+
+
+def test_the_arithmetic_in_the_recipes_of_one_card_is_that_of_preflight():
+    """Every figure of the comment, and each stage within it, far below 24 GB."""
+    model, gib = shape_of_2b(), 2**30
+    note = compose("emotion6/rise_cot-lora").notes["Memory"]
+    loop = load_config("emotion6/rise_cot-lora")
+    need, adapter = estimate(loop, "grpo", model, processes=1), adapter_parameters(loop, model)
+    weights = sum(p.numel() for p in model.parameters())
+    assert (
+        f"weights of {weights / 1e9:.2f}e9 parameters, frozen, bf16: x 2 bytes = {weights * 2 / gib:.1f} GiB"
+        in note
+    )
+    assert f"{adapter / 1e6:.1f}e6 parameters" in note and f"x 16 = {adapter * 16 / gib:.1f} GiB" in note
+    assert need.states == pytest.approx(weights * 2 + adapter * 16)
+    needs = {"sft": [], "grpo": []}
+    for name in stages():
+        config = load_config(f"emotion6/{name}-lora")
+        for phase in config.active_phases:
+            needs[phase].append(estimate(config, phase, model, processes=1))
+    most = {phase: max(need.total for need in estimates) / gib for phase, estimates in needs.items()}
+    assert f"checkpointed: {max(need.activations for need in needs['grpo']) / gib:.1f} GiB" in note
+    assert f"28 KiB a token: {max(need.sampling for need in needs['grpo']) / gib:.1f} GiB" in note
+    assert f"together {most['grpo']:.0f} GiB at most; SFT {most['sft']:.0f} GiB" in note
+    assert adapter * 4 == pytest.approx(
+        70 * MIB, rel=0.02
+    )  # the final adapter of the comment and of the docs
 
 
 def measured(width, layers, folder):
