@@ -1,6 +1,6 @@
 """Two processes of a sweep, killed again and again: no sample is lost, none is there twice.
 
-`RISE_BENCH_KILLS=20 python -m pytest -s -m slow tests/cot/engines/test_kills.py` prints the requests that
+`RISE_BENCH_KILLS=20 python -m pytest -s tests/cot/engines/test_kills.py` prints the requests that
 were sent for nothing; without the variable there are 3 kills.
 """
 
@@ -104,13 +104,6 @@ def killed_again_and_again(engine, rows, kills, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["datatrove", "builtin"])
-def test_a_few_kills(engine, tmp_path):
-    wasted = killed_again_and_again(engine, 40, 2, tmp_path)
-    assert 0 <= wasted <= 2 * 2 * CONCURRENCY * REQUESTS
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["datatrove", "builtin"])
-def test_many_kills(engine, tmp_path):
+def test_kills(engine, tmp_path):
     wasted = killed_again_and_again(engine, 15 * KILLS, KILLS, tmp_path)
     assert 0 <= wasted <= KILLS * 2 * CONCURRENCY * REQUESTS
