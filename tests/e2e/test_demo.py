@@ -42,7 +42,7 @@ def rows(start: Start, out: Path) -> dict[str, dict]:
         os.kill(process.pid, signal.SIGKILL)
         finish(process)
     drawn = (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns
-    done = finish(start(*COMMAND, out, cold=True), minutes=MINUTES)
+    done = finish(start(*COMMAND, out), minutes=MINUTES)
     assert done.returncode == 0, done.stderr
     assert (out / "data" / "moods" / MANIFEST_NAME).stat().st_mtime_ns == drawn  # not drawn again
     table = json.loads(done.stdout)

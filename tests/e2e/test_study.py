@@ -46,7 +46,7 @@ def rows(start: Start, out: Path) -> list[dict]:
         finish(process)
     assert not (out / "results.jsonl").exists()
     before = {name for name, record in records(out).items() if record["done"]}
-    done = finish(start(*command, cold=True), minutes=MINUTES)
+    done = finish(start(*command), minutes=MINUTES)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("done before") >= len(before) > 0
     return json.loads(done.stdout)
