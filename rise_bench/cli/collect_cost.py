@@ -9,6 +9,8 @@ import typer
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from rise_bench.cot.collect_job import CollectJob
     from rise_bench.cot.cost import Prices, SweepCost
 
@@ -66,7 +68,7 @@ def print_cost(
         typer.echo("\n".join(_lines(cost, prices)))
 
 
-def _rows(job: "CollectJob", done: set[str]) -> Iterator[dict[str, Any]]:
+def _rows(job: "CollectJob", done: "Container[str]") -> Iterator[dict[str, Any]]:
     """Yield the rows to sweep, and those that are only reconstructed again."""
     from rise_bench.annotations.kinds import KINDS
 

@@ -11,7 +11,8 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.views import Views
-from rise_bench.models.sampler import Prompt, Sampler
+from rise_bench.models.calls import at_once
+from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import MEASURE, Grounded
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward, viewed_reward
@@ -105,13 +106,21 @@ class ClosedLoop:
             gold, cot, reconstruction, settings.answer_format, rule=settings.rule, groundedness=score
         )
 
-    def verify(self, sampler: Sampler, given: GivenCots, batch: Sequence[Sample]) -> list[Rollout]:
+    async def verified(
+        self, sampler: AsyncSampler, batch: Sequence[Sample], given: GivenCots
+    ) -> list[Rollout]:
         """Reward the given chains of thought of a batch of (ground truth, encoded images)."""
         written = [(gold, images, given.texts[gold.id]) for gold, images in batch]
-        return self._reconstructed(sampler, given.views, written)
+        return await self._reconstructed(sampler, given.views, written)
 
     def annotate(
         self, sampler: Sampler, batch: Sequence[Sample], views: Views | None = None
+    ) -> list[Rollout]:
+        """Sample and reward the rollouts of a batch in this thread, see `annotated`."""
+        return at_once(self.annotated, sampler, batch, views)
+
+    async def annotated(
+        self, sampler: AsyncSampler, batch: Sequence[Sample], views: Views | None = None
     ) -> list[Rollout]:
         """Sample and reward the rollouts of a batch of (ground truth, encoded images).
 
@@ -123,25 +132,27 @@ class ClosedLoop:
         settings, views = self.settings, views or Views()
         blind = views.blind or settings.rule.view != "picture"
         prompts = [Prompt(images, self.reason_text(gold)) for gold, images in batch]
-        cots = sampler.sample(prompts, settings.samples, settings.max_cot_length)
+        cots = await sampler.sample(prompts, settings.samples, settings.max_cot_length)
         written = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
-        return self._reconstructed(sampler, Views(1, blind, views.lift), written)
+        return await self._reconstructed(sampler, Views(1, blind, views.lift), written)
 
-    def _reconstructed(
-        self, sampler: Sampler, views: Views, written: Sequence[tuple[Gold, tuple[bytes, ...], str]]
+    async def _reconstructed(
+        self, sampler: AsyncSampler, views: Views, written: Sequence[tuple[Gold, tuple[bytes, ...], str]]
     ) -> list[Rollout]:
         """Reward chains of thought by means over reconstructions; the text of the first is kept."""
 
-        def sampled(prompts: list[Prompt]) -> list[list[str]]:
-            return sampler.sample(prompts, views.reconstructions, self.settings.max_reconstruction_length)
+        async def sampled(prompts: list[Prompt]) -> Texts:
+            longest = self.settings.max_reconstruction_length
+            return await sampler.sample(prompts, views.reconstructions, longest)
 
         texts = [self.reconstruct_text(gold, cot) for gold, _, cot in written]
-        seen = sampled([Prompt(images, text) for (_, images, _), text in zip(written, texts, strict=True)])
-        unseen = sampled([Prompt((), text) for text in texts]) if views.blind else None
+        shown = [Prompt(images, text) for (_, images, _), text in zip(written, texts, strict=True)]
+        seen = await sampled(shown)
+        unseen = await sampled([Prompt((), text) for text in texts]) if views.blind else None
         empty: dict[str, list[str]] = {}
         if views.lift:
             asked = {gold.id: Prompt(images, self.reconstruct_text(gold, "")) for gold, images, _ in written}
-            empty = dict(zip(asked, sampled([*asked.values()]), strict=True))
+            empty = dict(zip(asked, await sampled([*asked.values()]), strict=True))
         return [
             self._mean(gold, cot, seen[i], unseen[i] if unseen else None, empty.get(gold.id))
             for i, (gold, _, cot) in enumerate(written)

@@ -1,6 +1,6 @@
 """Collection of a CoT dataset: best-of-G of the training logs, and a sweep over the samples they lack."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,8 +12,9 @@ from rise_bench.cot.collect_record import finished, options_of, provenance_of
 from rise_bench.cot.engines.sweep_run import sweep_on_engine
 from rise_bench.cot.engines.sweep_work import SweepWork
 from rise_bench.cot.grounding import judge_rollouts
+from rise_bench.cot.id_set import IdSet
 from rise_bench.cot.rescoring import own_share, rescore, rescored, rescoring_log
-from rise_bench.cot.rollout_groups import Group, best_first, best_of, complete, groups
+from rise_bench.cot.rollout_groups import Group, best_first, best_of, covered_ids, groups
 from rise_bench.cot.share import Share, claimed
 from rise_bench.cot.sweep import Swept, discard_old_rollouts, refused_ids, sweep
 from rise_bench.cot.writer import CotPlan, write_cots
@@ -86,16 +87,17 @@ def _collect(
     judged: Callable[[int, int], None],
     rescoring: Callable[[int, int], None],
 ) -> Collected:
-    ids = _ids(job)
-    position = {uid: i for i, uid in enumerate(_ids(job, everything=True))}
-    done = covered(job)
-    todo = [uid for uid in ids if uid not in done]
-    swept = Swept()
-    to_sweep = sum(position[uid] % share.of == share.rank for uid in todo) if job.sweeps else 0
+    done, swept = covered(job), Swept()
+    asked = todo = to_sweep = 0
+    for position, uid in enumerate(_all_ids(job)):
+        if job.wants(uid):
+            asked += 1
+            todo += uid not in done
+            to_sweep += job.sweeps and uid not in done and position % share.of == share.rank
     with _model(job) as model:
         if job.engine is not None and todo:
-            started(len(todo))
-            swept = _on_engine(job, todo, progress)
+            started(todo)
+            swept = _on_engine(job, done, progress)
         elif job.sampler is not None and to_sweep:
             started(to_sweep)
             sampler, loop = model(), ClosedLoop(job.benchmark.spec, job.settings)
@@ -103,21 +105,21 @@ def _collect(
                 job.benchmark,
                 job.config,
                 sampler,
-                partial(loop.verify, sampler, job.given)
+                partial(loop.verified, given=job.given)
                 if job.given
-                else partial(loop.annotate, sampler, views=job.rescoring),
+                else partial(loop.annotated, views=job.rescoring),
                 job.sweep_log,
                 splits=job.splits,
-                covered=set(position) - set(todo),
+                wanted=lambda uid: job.wants(uid) and uid not in done,
                 share=share,
                 patience=None if job.allow_missing else _PATIENCE,
                 progress=progress,
             )
         _no_refusals(job, swept, to_sweep)
         if not job.judge_selects:
-            _rescore(job, _best(job, ids), share, model, rescoring)
-    left = _left(job, ids)
-    counts = {"reused": len(ids) - len(todo), "asked": len(ids)}
+            _rescore(job, _best(job), share, model, rescoring)
+    left = _left(job)
+    counts = {"reused": asked - todo, "asked": asked}
     if left and job.sampler is not None:
         if share.of == 1:
             raise DataError(
@@ -125,7 +127,7 @@ def _collect(
                 f"{job.sweep_log} though they were just sampled. Pass --overwrite to sample again."
             )
         return Collected(None, swept.done, len(left), **counts)
-    return Collected(_write(job, ids, share, judged, rescoring), swept.done, 0, **counts)
+    return Collected(_write(job, share, judged, rescoring), swept.done, 0, **counts)
 
 
 @contextmanager
@@ -171,29 +173,28 @@ def _no_refusals(job: CollectJob, swept: Swept, asked: int) -> None:
         )
 
 
-def _left(job: CollectJob, ids: Collection[str]) -> set[str]:
+def _left(job: CollectJob) -> set[str]:
     """Return the samples that lack rollouts, or new reconstructions if the job asks for these."""
-    left = set(ids) - covered(job) if job.sweeps else set()
+    done = covered(job)
+    left = {uid for uid in _ids(job) if uid not in done} if job.sweeps else set()
     refused = refused_ids(job.sweep_log)
     if job.rescoring is not None and not job.judge_selects:
-        kept = rescored(job, job.rescoring, _best(job, ids))
+        kept = rescored(job, job.rescoring, _best(job))
         left |= {uid for uid, group in kept.items() if group.rescored is None}
         refused |= refused_ids(rescoring_log(job, job.rescoring))
     return left - refused if job.allow_missing else left
 
 
-def _best(job: CollectJob, ids: Collection[str]) -> dict[str, Group]:
-    """Return the group with the best rollout of each sample that has a complete one."""
-    wanted = set(ids)
-    best = best_of(groups(_logs(job), job.settings.rule.view))
-    return {uid: group for uid, group in best.items() if uid in wanted}
+def _best(job: CollectJob) -> Mapping[str, Group]:
+    """Return the group with the best rollout of each sample that has one."""
+    return best_of(groups(_logs(job), job.settings.rule.view, _ids(job)))
 
 
 def _logs(job: CollectJob) -> list[Path]:
     return [job.sweep_log, *([job.train_log] if job.train_log else [])]
 
 
-def _on_engine(job: CollectJob, todo: Sequence[str], progress: Callable[[int], None]) -> Swept:
+def _on_engine(job: CollectJob, done: Container[str], progress: Callable[[int], None]) -> Swept:
     work = SweepWork(
         job.benchmark,
         job.config,
@@ -207,29 +208,30 @@ def _on_engine(job: CollectJob, todo: Sequence[str], progress: Callable[[int], N
     if job.engine is None or not isinstance(job.sampler, EndpointSettings):
         raise TypeError("an engine needs the settings of an endpoint")
     return sweep_on_engine(
-        work, job.engine, job.sampler, todo, allow_missing=job.allow_missing, progress=progress
+        work, job.engine, job.sampler, done, allow_missing=job.allow_missing, progress=progress
     )
 
 
-def covered(job: CollectJob) -> set[str]:
+def covered(job: CollectJob) -> IdSet:
     """Return the ids with a rollout of the training run or a complete group of the sweep."""
-    trained = set(groups([job.train_log])) if job.train_log else set()
-    return trained | set(complete(groups([job.sweep_log]), job.settings.samples))
+    return covered_ids(job.sweep_log, job.settings.samples, job.train_log)
 
 
-def _ids(job: CollectJob, *, everything: bool = False) -> list[str]:
-    rows = job.benchmark.rows_of(job.splits, job.config, columns=["id"])
-    return [row["id"] for row in rows if everything or job.only is None or row["id"] in job.only]
+def _all_ids(job: CollectJob) -> Iterator[str]:
+    return (row["id"] for row in job.benchmark.rows_of(job.splits, job.config, columns=["id"]))
+
+
+def _ids(job: CollectJob) -> Iterator[str]:
+    return filter(job.wants, _all_ids(job))
 
 
 def _write(
     job: CollectJob,
-    ids: Collection[str],
     share: Share,
     judged: Callable[[int, int], None],
     rescoring: Callable[[int, int], None],
 ) -> Manifest | None:
-    best = _best(job, ids)
+    best = _best(job)
     plan = CotPlan(
         job.benchmark,
         job.config,
@@ -246,7 +248,7 @@ def _write(
     if job.judging is not None and best:
         candidates = {uid: [group] for uid, group in best.items()}
         if job.judge_selects:
-            ranked = best_first(_logs(job), job.tau, job.settings.rule.view)
+            ranked = best_first(_logs(job), job.tau, job.settings.rule.view, _ids(job))
             candidates = {uid: ranked[uid] for uid in best}
         kept, judge = judge_rollouts(
             job.benchmark,

@@ -67,6 +67,10 @@ class CollectJob:
     given: GivenCots | None = None
     engine: EngineSettings | None = None
 
+    def wants(self, uid: str) -> bool:
+        """Whether the sample of an id is to be collected."""
+        return self.only is None or uid in self.only
+
     @property
     def judge_selects(self) -> bool:
         """Whether groundedness decides which rollouts are kept."""

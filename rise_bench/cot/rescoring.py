@@ -20,7 +20,7 @@ from rise_bench.cot.sweep import RESCORED, Swept, sweep
 from rise_bench.cot.views import Views
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import sha256_bytes
-from rise_bench.models.sampler import Sampler
+from rise_bench.models.sampler import AsyncSampler, Sampler
 
 
 def rescoring_log(job: CollectJob, views: Views) -> Path:
@@ -50,14 +50,13 @@ def rescore(
         patience: Samples that the model may refuse before it has annotated any; None for no limit.
         progress: Called with (number of chains of thought done, number in all).
     """
-    ids = [row["id"] for row in job.benchmark.rows_of(job.splits, job.config, columns=["id"])]
     given = GivenCots({uid: group.read().cot for uid, group in kept.items()}, "selected", views)
     loop, done = ClosedLoop(job.benchmark.spec, job.settings), 0
 
-    def verify(batch: Sequence[Sample]) -> list[Rollout]:
+    async def verify(model: AsyncSampler, batch: Sequence[Sample]) -> list[Rollout]:
         return [
             replace(rollout, reward_selected=kept[rollout.id].reward_selected)
-            for rollout in loop.verify(sampler, given, batch)
+            for rollout in await loop.verified(model, batch, given)
         ]
 
     def advance(samples: int) -> None:
@@ -72,7 +71,7 @@ def rescore(
         verify,
         rescoring_log(job, views),
         splits=job.splits,
-        covered=set(ids) - kept.keys(),
+        wanted=kept.__contains__,
         share=share,
         patience=patience,
         progress=advance,

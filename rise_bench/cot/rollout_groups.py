@@ -1,14 +1,18 @@
 """Best chain of thought of each sample (best-of-G by a reward) from any number of rollout logs.
 
-Memory holds a few numbers per group and the position of its best line, not the texts.
+Memory holds the groups of one sample at a time, see `RolloutIndex`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from rise_bench.cot.id_set import IdSet
+from rise_bench.cot.rollout_index import RolloutIndex, Row
 from rise_bench.cot.rollout_log import Located, Rollout, read_rollouts, rollout_at
+from rise_bench.cot.row_log import read_rows
 from rise_bench.errors import DataError
 from rise_bench.scoring.rewards import RewardView, viewed_reward
 
@@ -69,7 +73,13 @@ class Group:
         return rollout_at(*self.rescored[1:]) if self.rescored else self.read()
 
 
-def groups(folders: Iterable[Path | str], view: RewardView = "picture") -> dict[str, list[Group]]:
+#: Groups of a sample by step and number of the group.
+_Keyed = dict[tuple[int, int], Group]
+
+
+def groups(
+    folders: Iterable[Path | str], view: RewardView = "picture", only: Iterable[str] | None = None
+) -> RolloutIndex[list[Group]]:
     """Return every group of rollouts in the logs by sample id.
 
     If a resumed run sampled a step again, the later attempt counts. Of equal rewards the first line counts.
@@ -77,33 +87,32 @@ def groups(folders: Iterable[Path | str], view: RewardView = "picture") -> dict[
     Args:
         folders: Folders of the logs.
         view: Reward that chooses the best rollout.
+        only: Ids of the samples; None for all.
 
     Raises:
         DataError: A rollout has no blind reward, and `view` asks for it.
     """
-    return _by_id(_by_key(folders, view))
+    return RolloutIndex(_rows(folders, view), _keyed, only).made(lambda keyed: [*keyed.values()])
 
 
-def _by_id(by_key: Mapping[tuple[str, int, int], Group]) -> dict[str, list[Group]]:
-    by_id: dict[str, list[Group]] = {}
-    for (uid, _, _), group in by_key.items():
-        by_id.setdefault(uid, []).append(group)
-    return by_id
-
-
-def _by_key(folders: Iterable[Path | str], view: RewardView) -> dict[tuple[str, int, int], Group]:
-    chosen: dict[tuple[str, int, int], Group] = {}
+def _rows(folders: Iterable[Path | str], view: RewardView) -> Iterator[tuple[str, Row]]:
     for located in read_rollouts(folders):
-        key, attempt, reward = _read(located)
+        rollout = located.rollout
         score = None if view == "picture" else _viewed(located, view)
-        group = chosen.get(key)
+        place = (located.path, located.offset)
+        yield rollout.id, (rollout.step, rollout.group, rollout.attempt, rollout.reward, score, *place)
+
+
+def _keyed(rows: Iterable[Row]) -> _Keyed:
+    chosen: _Keyed = {}
+    for step, number, attempt, reward, score, path, offset in rows:
+        group = chosen.get((step, number))
+        picked = None if score is None else reward
         if group is None or attempt > group.attempt:
-            chosen[key] = Group(key[1], attempt, [reward], located.path, located.offset, score=score)
-            chosen[key].picked = None if score is None else reward
+            chosen[step, number] = Group(step, attempt, [reward], path, offset, picked, score)
         elif attempt == group.attempt:
             if (reward if score is None else score) > group.merit:
-                group.path, group.offset, group.score = located.path, located.offset, score
-                group.picked = None if score is None else reward
+                group.path, group.offset, group.picked, group.score = path, offset, picked, score
             group.rewards.append(reward)
     return chosen
 
@@ -119,14 +128,21 @@ def _viewed(located: Located, view: RewardView) -> float:
     return viewed_reward(view, rollout.reward, rollout.reward_blind)
 
 
-def best_of(by_id: dict[str, list[Group]]) -> dict[str, Group]:
+def best_of(by_id: RolloutIndex[list[Group]]) -> RolloutIndex[Group]:
     """Return the group with the best rollout of each sample; of equal rewards, the later policy's."""
-    return {uid: max(all_, key=lambda g: (g.merit, g.step, g.attempt)) for uid, all_ in by_id.items()}
+    return by_id.made(_best)
+
+
+def _best(of_sample: Iterable[Group]) -> Group:
+    return max(of_sample, key=lambda g: (g.merit, g.step, g.attempt))
 
 
 def best_first(
-    folders: Sequence[Path | str], at_least: float, view: RewardView = "picture"
-) -> dict[str, list[Group]]:
+    folders: Sequence[Path | str],
+    at_least: float,
+    view: RewardView = "picture",
+    only: Iterable[str] | None = None,
+) -> RolloutIndex[list[Group]]:
     """Return each sample's rollouts with a reward of at least `at_least`, best first.
 
     A sample without any gets its best rollout alone. Of equal chains of thought, the best rollout counts.
@@ -135,30 +151,38 @@ def best_first(
         folders: Folders of the logs.
         at_least: Smallest reward in the view.
         view: Reward that rollouts are compared by.
+        only: Ids of the samples; None for all.
     """
-    by_key = _by_key(folders, view)
-    chosen: dict[str, dict[int, Group]] = {}
-    for located in read_rollouts(folders):
-        key, attempt, reward = _read(located)
-        group = by_key[key]
-        score = None if view == "picture" else _viewed(located, view)
+    return RolloutIndex(_rows(folders, view), lambda rows: _ranked(rows, at_least), only)
+
+
+def _ranked(rows: Sequence[Row], at_least: float) -> list[Group]:
+    keyed, by_text = _keyed(rows), dict[str, Group]()
+    for step, number, attempt, reward, score, path, offset in rows:
+        group = keyed[step, number]
         if attempt == group.attempt and (reward if score is None else score) >= at_least:
-            rollout = replace(group, path=located.path, offset=located.offset, picked=reward, score=score)
-            texts, text = chosen.setdefault(key[0], {}), hash(located.rollout.cot)
-            texts[text] = max(texts.get(text, rollout), rollout, key=_merit)
-    ranked = {uid: sorted(texts.values(), key=_merit, reverse=True) for uid, texts in chosen.items()}
-    return {uid: ranked.get(uid, [best]) for uid, best in best_of(_by_id(by_key)).items()}
+            rollout = replace(group, path=path, offset=offset, picked=reward, score=score)
+            text = rollout.read().cot
+            by_text[text] = max(by_text.get(text, rollout), rollout, key=_merit)
+    return sorted(by_text.values(), key=_merit, reverse=True) or [_best(keyed.values())]
 
 
 def _merit(group: Group) -> tuple[float, int]:
     return group.merit, group.step
 
 
-def complete(by_id: dict[str, list[Group]], samples: int) -> Iterator[str]:
+def complete(by_id: RolloutIndex[list[Group]], samples: int) -> Iterator[str]:
     """Yield the ids of samples with at least one complete group; a kill may leave a truncated one."""
     return (uid for uid, all_ in by_id.items() if any(len(g.rewards) >= samples for g in all_))
 
 
-def _read(located: Located) -> tuple[tuple[str, int, int], str, float]:
-    rollout = located.rollout
-    return (rollout.id, rollout.step, rollout.group), rollout.attempt, rollout.reward
+def covered_ids(sweep_log: Path, samples: int, train_log: Path | None = None) -> IdSet:
+    """Return the ids with a rollout of a training run or a complete group of a sweep.
+
+    Args:
+        sweep_log: Folder of the sweep's logs.
+        samples: Rollouts of a complete group.
+        train_log: Folder of the training run's rollouts; None if there is none.
+    """
+    trained = (row["id"] for row, *_ in read_rows([train_log] if train_log else []))
+    return IdSet(chain(trained, complete(groups([sweep_log]), samples)))

@@ -1,7 +1,7 @@
 """Rollouts and their logs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -93,7 +93,9 @@ class Rollout:
         left_out = {"attempt", *(() if self.response is None else _LOOP_ONLY)}
         left_out |= {"view"} if self.view == "picture" else set()
         return {
-            name: value for name, value in asdict(self).items() if value is not None and name not in left_out
+            name: value
+            for name in _NAMES
+            if name not in left_out and (value := getattr(self, name)) is not None
         }
 
     @classmethod

@@ -1,8 +1,9 @@
 """Append-only JSONL log of rows with one file per process.
 
 A process writes only its own file, so processes on several machines can log to one folder without talking to
-each other; a reader joins the files. A line is on disk when `append` returns, so `kill -9` loses at most the
-rows that are being written. Readers skip a truncated last line, and the next writer ends it.
+each other; a reader joins the files. A line is with the operating system when `append` returns, so `kill -9`
+loses at most the rows that are being written. It is also on disk then, or with the first line after `sync_s`
+seconds, or when the log is closed. Readers skip a truncated last line, and the next writer ends it.
 
 Each row has the `id` of its sample and an `attempt`, the name of a start of the program. Later starts have
 names that sort after earlier ones.
@@ -17,6 +18,9 @@ from typing import Any, NamedTuple
 
 from rise_bench.errors import DataError, of_os_error
 from rise_bench.scoring.response_text import response_text
+
+#: Seconds between two flushes to the disk where a lost row is made again: a flush may take 10 ms.
+SYNC_S = 1.0
 
 _TEXTS = ("cot", "reconstruction", "reconstruction_blind", "response")
 
@@ -35,20 +39,22 @@ def next_attempt(*folders: Path | str) -> str:
 class RowLog:
     """Log writer of one process; the file is opened at the first row and stays open."""
 
-    def __init__(self, folder: Path | str, rank: int, *, attempt: str) -> None:
+    def __init__(self, folder: Path | str, rank: int, *, attempt: str, sync_s: float = 0.0) -> None:
         """Prepare to write `folder`/rankNNNNN.jsonl.
 
         Args:
             folder: Folder of the logs, made if absent.
             rank: Rank of this process, from 0.
             attempt: Name of this start of the program, from `next_attempt`.
+            sync_s: Smallest number of seconds between two flushes to the disk; 0 flushes in each `append`.
         """
         self.path = Path(folder) / f"rank{rank:05d}.jsonl"
         self.attempt = attempt
         self._descriptor = -1
+        self._sync_s, self._synced_s = sync_s, time.monotonic()
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows and wait until they are on disk.
+        """Write rows, and wait for the disk if that is due.
 
         Raises:
             PrerequisiteError: The disk is full, or the file cannot be written.
@@ -60,15 +66,30 @@ class RowLog:
             if self._descriptor < 0:
                 self._descriptor = _open_at_line_start(self.path)
             _write_all(self._descriptor, "".join(lines).encode())
-            os.fsync(self._descriptor)
+            if time.monotonic() - self._synced_s >= self._sync_s:
+                self._sync()
         except OSError as error:
             raise of_os_error(error, self.path) from error
 
     def close(self) -> None:
-        """Close the file; a later `append` opens it again."""
-        if self._descriptor >= 0:
+        """Close the file, whose rows are on disk then; a later `append` opens it again.
+
+        Raises:
+            PrerequisiteError: The rows cannot be written to the disk.
+        """
+        if self._descriptor < 0:
+            return
+        try:
+            self._sync()
+        except OSError as error:
+            raise of_os_error(error, self.path) from error
+        finally:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _sync(self) -> None:
+        os.fsync(self._descriptor)
+        self._synced_s = time.monotonic()
 
 
 class LocatedRow(NamedTuple):

@@ -7,8 +7,7 @@ fewer, finishes the sweep of a killed one.
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from rise_bench.cot.closed_loop import Sample
 from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER
 from rise_bench.cot.rollout_log import Rollout
-from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.pictures import held_pictures
@@ -26,6 +25,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.settings_record import SETTINGS_NAME, settings_text
+from rise_bench.models.calls import Call, in_parallel
 from rise_bench.models.sampler import SampleError, Sampler
 
 _SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", REFUSED_FOLDER
@@ -46,25 +46,25 @@ def sweep(
     dataset: BenchmarkDataset,
     config: str,
     sampler: Sampler,
-    annotate: Callable[[Sequence[Sample]], list[Rollout]],
+    annotate: Call[Sequence[Sample], list[Rollout]],
     log_folder: Path,
     *,
     splits: Sequence[str] = ("train",),
-    covered: Collection[str] = (),
+    wanted: Callable[[str], bool] = lambda uid: True,  # noqa: ARG005
     share: Share | None = None,
     patience: int | None = None,
     progress: Callable[[int], None] = lambda samples: None,  # noqa: ARG005
 ) -> Swept:
-    """Sample rollouts for this process's share of the samples that are not covered.
+    """Sample rollouts for this process's share of the samples that are wanted.
 
     Args:
         dataset: Benchmark with images.
         config: 4-shot, 16-shot or full.
         sampler: Sampler of the model.
-        annotate: Function that samples and rewards the rollouts of a batch.
+        annotate: Coroutine function that samples and rewards the rollouts of a batch.
         log_folder: Folder of the logs, shared by all processes.
         splits: Splits of the samples.
-        covered: Ids to skip.
+        wanted: Whether the sample of an id is to be annotated.
         share: Share of this process; None for all samples.
         patience: Samples that the model may refuse before it has annotated any; None for no limit.
         progress: Called with the number of samples just annotated.
@@ -75,13 +75,13 @@ def sweep(
     share = share or Share()
     record_sampler(log_folder, sampler.describe())
     attempt = next_attempt(log_folder, log_folder / _REFUSED)
-    log = RowLog(log_folder, share.rank, attempt=attempt)
-    refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
+    log = RowLog(log_folder, share.rank, attempt=attempt, sync_s=SYNC_S)
+    refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt, sync_s=SYNC_S)
     swept = Swept()
-    work = batches(_own_rows(dataset, config, splits, share, covered), sampler.batch_rows)
+    work = batches(_own_rows(dataset, config, splits, share, wanted), sampler.batch_rows)
 
     try:
-        for batch, future in in_parallel(annotate, work, sampler.workers):
+        for batch, future in in_parallel(annotate, sampler, work):
             try:
                 log.append(rollout.to_json() for rollout in future.result())
                 swept.done += len(batch)
@@ -103,12 +103,15 @@ def refused_ids(log_folder: Path) -> set[str]:
 
 
 def _own_rows(
-    dataset: BenchmarkDataset, config: str, splits: Sequence[str], share: Share, covered: Collection[str]
+    dataset: BenchmarkDataset,
+    config: str,
+    splits: Sequence[str],
+    share: Share,
+    wanted: Callable[[str], bool],
 ) -> Iterator[Sample]:
     for position, row in enumerate(dataset.rows_of(splits, config)):
-        if position % share.of != share.rank or row["id"] in covered:
-            continue
-        yield row_to_gold(dataset.spec, row), held_pictures(row, dataset.root)
+        if position % share.of == share.rank and wanted(row["id"]):
+            yield row_to_gold(dataset.spec, row), held_pictures(row, dataset.root)
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -116,37 +119,6 @@ def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
-
-
-def in_parallel(
-    call: Callable[[Any], Any], items: Iterator[Any], workers: int
-) -> Iterator[tuple[Any, Future[Any]]]:
-    """Yield calls as they finish, at most `workers` at a time; an item is taken when a worker is free."""
-    if workers == 1:  # in this thread, where Ctrl-C interrupts the call
-        for item in items:
-            yield item, _called(call, item)
-        return
-    pool, running = ThreadPoolExecutor(workers), dict[Future[Any], Any]()
-    try:
-        while True:
-            for item in islice(items, workers - len(running)):
-                running[pool.submit(call, item)] = item
-            if not running:
-                return
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield running.pop(future), future
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # running calls end when the sampler is closed
-
-
-def _called(call: Callable[[Any], Any], item: Any) -> Future[Any]:
-    future: Future[Any] = Future()
-    try:
-        future.set_result(call(item))
-    except Exception as error:
-        future.set_exception(error)
-    return future
 
 
 def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, *, busy: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rise_bench.annotations.annotation_kind import Predictor
 from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS, fit_baselines, similarity
 from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, cot_features
@@ -71,24 +72,21 @@ def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest
         raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
-        files: dict[str, FileEntry] = {}
+        files, prior = dict[str, FileEntry](), _prior(plan)
         for split, shard in product(plan.splits, ("high", "low")):
-            files |= _write_shard(plan, work, split, shard)
+            files |= _write_shard(plan, work, split, shard, prior)
         manifest = _manifest(plan, files)
         atomic_write_text(work / "README.md", card(plan, manifest))
         write_manifest(work, manifest)
     return manifest
 
 
-def _write_shard(plan: CotPlan, work: Path, split: str, shard: str) -> dict[str, FileEntry]:
+def _write_shard(plan: CotPlan, work: Path, split: str, shard: str, prior: Predictor) -> dict[str, FileEntry]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = cot_features(plan.benchmark.spec, plan.benchmark.manifest.categories).arrow_schema
-    chosen = {
-        uid: group for uid, group in plan.best.items() if (group.reward >= plan.tau) == (shard == "high")
-    }
-    rows = _rows(plan, split, chosen)
+    rows = _rows(plan, split, shard, prior)
     files: dict[str, FileEntry] = {}
     for number in count():
         path = work / "data" / f"{split}-{shard}-{number:05d}.parquet"
@@ -108,12 +106,11 @@ def _write_shard(plan: CotPlan, work: Path, split: str, shard: str) -> dict[str,
     raise AssertionError("unreachable")
 
 
-def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tuple[dict[str, Any], ...]]:
-    prior = _prior(plan)
-
+def _rows(plan: CotPlan, split: str, shard: str, prior: Predictor) -> Iterator[tuple[dict[str, Any], ...]]:
     def joined() -> Iterator[dict[str, Any]]:
         for row in plan.benchmark.rows(split, plan.config):
-            if (group := chosen.get(row["id"])) is None:
+            group = plan.best.get(row["id"])
+            if group is None or (group.reward >= plan.tau) != (shard == "high"):
                 continue
             rollout = group.read_rescored()
             gold = row_to_gold(plan.benchmark.spec, row)
@@ -146,7 +143,7 @@ def _rows(plan: CotPlan, split: str, chosen: Mapping[str, Group]) -> Iterator[tu
     return iter(lambda: tuple(islice(rows, _ROWS_PER_GROUP)), ())
 
 
-def _prior(plan: CotPlan) -> Any:
+def _prior(plan: CotPlan) -> Predictor:
     counts = plan.benchmark.manifest.counts
     golds = plan.benchmark.golds_of(("train",) if "train" in counts else plan.splits, plan.config)
     return fit_baselines(golds)[KINDS[plan.benchmark.spec.kind].prior]
@@ -154,8 +151,8 @@ def _prior(plan: CotPlan) -> Any:
 
 def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
     parent = plan.benchmark.manifest
-    ids = [gold.id for gold in plan.benchmark.golds_of(plan.splits, plan.config)]
-    asked = [uid for uid in ids if plan.only is None or uid in plan.only]
+    ids = (row["id"] for row in plan.benchmark.rows_of(plan.splits, plan.config, columns=["id"]))
+    asked = (uid for uid in ids if plan.only is None or uid in plan.only)
     left_out = tuple(uid for uid in asked if uid not in plan.best)
     manifest = parent.model_copy(
         update={

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.errors import DataError
+from rise_bench.files.images import ImageBytes
 
 #: Names of the column; `BenchmarkSpec.image_column` says which one a benchmark has.
 IMAGE_COLUMNS = ("image", "images")
@@ -27,7 +28,7 @@ def named_pictures(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def pictures_of(row: Mapping[str, Any]) -> tuple[bytes, ...]:
     """Return the encoded pictures of a row, in order; none in a dataset by reference."""
-    return tuple(bytes(picture["bytes"]) for picture in named_pictures(row))
+    return tuple(ImageBytes(picture["bytes"]) for picture in named_pictures(row))
 
 
 def held_pictures(row: Mapping[str, Any], root: Path) -> tuple[bytes, ...]:

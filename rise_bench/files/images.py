@@ -62,6 +62,12 @@ _OTHER_FILES = {
 }
 
 
+class ImageBytes(bytes):
+    """Bytes of an image file, with a place for the data URL that they were sent as."""
+
+    data_url: str | None = None
+
+
 @contextlib.contextmanager
 def open_image(file: bytes | Path, name: str) -> Iterator[Image.Image]:
     """Open an image, called `name` in errors, without decoding it; the first of several pages or frames.

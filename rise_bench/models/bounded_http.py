@@ -1,15 +1,17 @@
-"""HTTP client with a limit on the size of replies and without redirects."""
+"""HTTP client with a limit on the size of replies, without redirects and cookies."""
 
 import ssl
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx2
+import aiohttp
 
-_OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding"}
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+_KEPT_S = 5.0
 
 
 class ReplyTooLargeError(Exception):
@@ -20,38 +22,106 @@ class UnknownEncodingError(Exception):
     """A body has an unknown compression."""
 
 
-class BoundedClient(httpx2.AsyncClient):
+@dataclass(slots=True)
+class StatusError(Exception):
+    """A reply with a status other than 2xx."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class BoundedClient:
     """Client that reads each reply at once, up to a limit; proxies of the environment are used.
 
-    Any number of connections is kept open: whoever sends requests limits those in flight.
+    Any number of connections is kept open: whoever sends requests limits those in flight. All requests
+    belong to the event loop of the first one.
     """
 
-    def __init__(self, *, max_bytes: int, **options: Any) -> None:
-        """Create the client; `max_bytes` limits a body as sent and decompressed."""
-        super().__init__(verify=_certificates(), limits=_NO_LIMITS, **options, follow_redirects=False)
-        self.headers["Accept-Encoding"] = "identity"
-        self._max_bytes = max_bytes
+    def __init__(self, base_url: str, *, headers: Mapping[str, str], max_bytes: int) -> None:
+        """Prepare the client; nothing is sent yet.
 
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request and read its reply, which may be compressed by gzip or deflate."""
-        sent = await super().send(request, **options | {"stream": True, "follow_redirects": False})
-        try:
-            body = bytearray()
-            async for chunk in sent.aiter_raw():
-                body += chunk
-                if len(body) > self._max_bytes:
-                    raise ReplyTooLargeError
-        finally:
-            await sent.aclose()
-        content = _decompressed(bytes(body), sent.headers.get("Content-Encoding", ""), self._max_bytes)
-        kept = [(name, value) for name, value in sent.headers.multi_items() if name not in _OF_THE_BODY]
-        return httpx2.Response(sent.status_code, headers=kept, content=content, request=request)
+        Args:
+            base_url: Beginning of all addresses, without a slash at its end.
+            headers: Headers of every request.
+            max_bytes: Largest body, as sent and decompressed.
+
+        Raises:
+            ValueError: The environment names a proxy that cannot be used.
+        """
+        self.base_url = base_url
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
+        self._max_bytes = max_bytes
+        self._proxy = _proxy_of(base_url)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, path: str) -> bytes:
+        """Return the body of a page; errors as `post`."""
+        return await self._body("GET", path)
+
+    async def post(self, path: str, data: bytes) -> bytes:
+        """Send JSON, and return the body of the reply, which may be compressed by gzip or deflate.
+
+        Raises:
+            StatusError: The status is not 2xx.
+            ReplyTooLargeError: The body is larger than allowed.
+            UnknownEncodingError: The body cannot be decompressed.
+            aiohttp.ClientError, OSError: There is no connection, or no HTTP in it.
+        """
+        return await self._body("POST", path, data=data, headers={"Content-Type": "application/json"})
+
+    async def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _body(self, method: str, path: str, **options: object) -> bytes:
+        session = self._session or self._opened()
+        url = f"{self.base_url}{path}"
+        async with session.request(method, url, allow_redirects=False, **options) as reply:  # type: ignore[arg-type]
+            body = await self._read(reply)
+        if not 200 <= reply.status < 300:
+            raise StatusError(reply.status, reply.headers, body)
+        return body
+
+    async def _read(self, reply: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in reply.content.iter_any():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise ReplyTooLargeError
+        return _decompressed(bytes(body), reply.headers.get("Content-Encoding", ""), self._max_bytes)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_certificates(), keepalive_timeout=_KEPT_S),
+            headers=self._headers,
+            proxy=self._proxy,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+        )
+        return self._session
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, loaded once in 0.1 s."""
-    return httpx2.create_ssl_context()
+    """Return the trusted certificates, loaded once."""
+    return ssl.create_default_context()
+
+
+def _proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if (scheme := urlsplit(proxy).scheme) not in ("http", "https"):
+        raise ValueError(f"a proxy of the kind {scheme!r}, expected http or https")
+    return proxy
 
 
 def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:

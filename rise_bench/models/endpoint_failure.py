@@ -12,7 +12,7 @@ from rise_bench.models.chat_reply import OddReplyError, shortened
 from rise_bench.models.sampler import SampleError
 
 if TYPE_CHECKING:
-    from openai import APIStatusError
+    from rise_bench.models.bounded_http import StatusError
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _REFUSED = {400, 413, 422}
@@ -46,24 +46,23 @@ class Failure:
 
 def failure_of(error: Exception, timeout_s: float) -> Failure:
     """Classify an exception of the client."""
-    import openai
+    import aiohttp
 
-    from rise_bench.models.bounded_http import ReplyTooLargeError, UnknownEncodingError
+    from rise_bench.models.bounded_http import ReplyTooLargeError, StatusError, UnknownEncodingError
 
-    reason = error.__cause__ if type(error) is openai.APIConnectionError and error.__cause__ else error
-    if isinstance(reason, openai.APIStatusError):
-        return _of_status(reason)
-    if isinstance(reason, TimeoutError | openai.APITimeoutError):
+    if isinstance(error, StatusError):
+        return _of_status(error)
+    if isinstance(error, TimeoutError):
         return Failure(f"did not end its reply within {timeout_s:g} s", EndpointError, _RERUN, tries=2)
-    if isinstance(reason, ReplyTooLargeError):
+    if isinstance(error, ReplyTooLargeError):
         return Failure("sent a reply that is larger than allowed", SampleError, tries=2)
-    if isinstance(reason, UnknownEncodingError):
-        return Failure(f"compressed its reply in an unreadable way ({reason})", SampleError, tries=2)
-    if isinstance(reason, OddReplyError):
+    if isinstance(error, UnknownEncodingError):
+        return Failure(f"compressed its reply in an unreadable way ({error})", SampleError, tries=2)
+    if isinstance(error, OddReplyError):
         advice = "Check --endpoint if no sample gets a reply."
-        return Failure(f"sent no chat completion but {reason}", SampleError, advice, tries=2)
-    passing = isinstance(error, openai.APIConnectionError)
-    text = f"failed: {type(reason).__name__} {reason}".rstrip()
+        return Failure(f"sent no chat completion but {error}", SampleError, advice, tries=2)
+    passing = isinstance(error, aiohttp.ClientError | OSError)
+    text = f"failed: {type(error).__name__} {shortened(str(error).encode())}".rstrip()
     return Failure(text, EndpointError, _RERUN, tries=1_000 if passing else 1)
 
 
@@ -86,9 +85,9 @@ def pause_of(header: str | None) -> float:
     return 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_PAUSE_S)
 
 
-def _of_status(error: "APIStatusError") -> Failure:
-    code, headers = error.status_code, error.response.headers
-    text = f"answered {code} {shortened(error.response.content)}".strip()
+def _of_status(error: "StatusError") -> Failure:
+    code, headers = error.status, error.headers
+    text = f"answered {code} {shortened(error.body)}".strip()
     if code in _REFUSED:
         return Failure(f"refused a sample: {text}", SampleError, tries=1)
     if code in _PASSING:

@@ -15,7 +15,8 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,14 +24,14 @@ from urllib.parse import urlsplit
 from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.errors.redaction import remember_secret
-from rise_bench.files.images import decode_rgb, is_plain, open_image
+from rise_bench.files.images import ImageBytes, decode_rgb, is_plain, open_image
 from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
-from rise_bench.models.sampler import Prompt, Sampling, TokenCount
+from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
 from rise_bench.scoring.response_text import response_text
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from rise_bench.models.bounded_http import BoundedClient
 
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
@@ -49,17 +50,18 @@ class ChatModel:
         sampling = self.sampling
         return {"model": self.name, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
-    def bodies(self, prompts: Iterable[Prompt], n: int, max_tokens: int) -> Iterator[dict[str, Any]]:
-        """Yield the request for `n` texts of each prompt; pictures are data URLs, each encoded once."""
-        urls: dict[bytes, str] = {}
+    async def bodies(self, prompts: Iterable[Prompt], n: int, max_tokens: int) -> list[dict[str, Any]]:
+        """Return the request for `n` texts of each prompt; pictures are data URLs."""
+        settings = self.describe() | {"model": response_text(self.name)}
+        bodies = []
         for prompt in prompts:
-            urls |= {image: data_url(image) for image in prompt.images if image not in urls}
-            content = [
-                *({"type": "image_url", "image_url": {"url": urls[image]}} for image in prompt.images),
-                {"type": "text", "text": response_text(prompt.text)},
+            content: list[dict[str, Any]] = [
+                {"type": "image_url", "image_url": {"url": await _url_of(image)}} for image in prompt.images
             ]
+            content.append({"type": "text", "text": response_text(prompt.text)})
             message = {"role": "user", "content": content}
-            yield self.describe() | {"messages": [message], "max_tokens": max_tokens, "n": n}
+            bodies.append(settings | {"messages": [message], "max_tokens": max_tokens, "n": n})
+        return bodies
 
 
 class ChatServers:
@@ -91,14 +93,12 @@ class ChatServers:
             ConfigError: A URL is invalid, or holds a password.
         """
         require_extra("endpoint")
-        from openai import Omit
-
         self.tokens = TokenCount()
         self._tries, self._timeout_s, self._pause_s = tries, timeout_s, pause_s
         key = _key_of(api_key_env)
-        self._headers = {} if key else {"Authorization": Omit()}
         bases = [_checked(url) for url in urls]
-        self._clients = itertools.cycle([_client(url, key, timeout_s, max_reply_bytes) for url in bases])
+        self._clients = [_client(url, key, max_reply_bytes) for url in bases]
+        self._turns = itertools.cycle(self._clients)
 
     async def texts(self, body: Mapping[str, Any]) -> list[str]:
         """Return the texts that a request asks for; a server that returns fewer is asked again.
@@ -114,27 +114,43 @@ class ChatServers:
 
     async def _ask(self, body: dict[str, Any]) -> list[str]:
         """Return the texts of a request, with retries."""
-        from httpx2 import Response
+        import orjson
 
-        options: Any = {"headers": self._headers}
+        data = orjson.dumps(body)
         seen: Counter[int] = Counter()
         while True:
-            client = next(self._clients)
+            client = next(self._turns)
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    reply = await client.post(
-                        "/chat/completions", cast_to=Response, body=body, options=options
-                    )
-                return read_reply(reply.content, self.tokens)
+                    reply = await client.post("/chat/completions", data)
+                return read_reply(reply, self.tokens)
             except Exception as error:
                 failure = failure_of(error, self._timeout_s)
                 seen[failure.tries] += 1
                 if seen[failure.tries] >= failure.tries or seen.total() >= self._tries:
                     times = f" ({seen.total()} tries)" if seen.total() > 1 else ""
-                    text = f"{client.base_url}chat/completions {failure.text}{times}. {failure.advice}"
+                    text = f"{client.base_url}/chat/completions {failure.text}{times}. {failure.advice}"
                     raise failure.error(text.rstrip()) from error
             pause_s = self._pause_s * 2 ** (seen.total() - 1) * random.uniform(0.8, 1.2)
             await asyncio.sleep(max(pause_s, failure.pause_s))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients:
+            await client.close()
+
+
+class ServedModel:
+    """Model on servers, for coroutines in the event loop of the servers."""
+
+    def __init__(self, servers: ChatServers, model: ChatModel) -> None:
+        """Ask for a model on servers."""
+        self._servers, self._model = servers, model
+
+    async def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
+        """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
+        bodies = await self._model.bodies(prompts, n, max_tokens)
+        return [await self._servers.texts(body) for body in bodies]
 
 
 class Endpoints:
@@ -166,8 +182,10 @@ class Endpoints:
         """
         self._servers = ChatServers(urls, **options)
         self._model = ChatModel(model, sampling or Sampling())
+        self._served = ServedModel(self._servers, self._model)
         self.workers = concurrency
         self.tokens = self._servers.tokens
+        self._room = asyncio.Semaphore(concurrency)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
@@ -175,9 +193,23 @@ class Endpoints:
         """Return model and sampling settings, without the servers."""
         return self._model.describe()
 
-    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
         """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
-        return [self._run(self._servers.texts(body)) for body in self._model.bodies(prompts, n, max_tokens)]
+        work = self._served.sample(prompts, n, max_tokens)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # of an interrupted call; without effect on a finished call
+
+    def start(self, call: Callable[[AsyncSampler], Coroutine[Any, Any, Result]]) -> Future[Result]:
+        """Start a call in the event loop as soon as fewer than `workers` run."""
+
+        async def run() -> Result:
+            async with self._room:
+                return await call(self._served)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop)
 
     def close(self) -> None:
         """Cancel the requests in flight and the calls that wait for them."""
@@ -187,16 +219,10 @@ class Endpoints:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            await self._servers.close()
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(stop(), self._loop)
-
-    def _run(self, work: Coroutine[Any, Any, list[str]]) -> list[str]:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # of an interrupted call; without effect on a finished call
 
 
 def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float = 30.0) -> str:
@@ -210,11 +236,12 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
     advice = f"Name the model: --endpoint {address} --model NAME."
 
     async def ask() -> bytes:
-        from openai import Omit
-
-        headers: Any = {} if key else {"Authorization": Omit()}
-        async with asyncio.timeout(timeout_s), _client(address, key, timeout_s, 1 << 20) as client:
-            return (await client.models.with_raw_response.list(extra_headers=headers)).content
+        client = _client(address, key, 1 << 20)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await client.get("/models")
+        finally:
+            await client.close()
 
     try:
         reply = asyncio.run(ask())
@@ -228,19 +255,13 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
     return names[0]
 
 
-def _client(url: str, key: str, timeout_s: float, max_reply_bytes: int) -> "AsyncOpenAI":
-    """Return the client of a server, without OpenAI account headers from the environment."""
-    from openai import AsyncOpenAI, Omit
-
+def _client(url: str, key: str, max_reply_bytes: int) -> "BoundedClient":
     from rise_bench.models.bounded_http import BoundedClient
 
-    headers: Any = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        http = BoundedClient(max_bytes=max_reply_bytes, timeout=timeout_s)
-        return AsyncOpenAI(
-            base_url=url, api_key=key or "none", http_client=http, max_retries=0, default_headers=headers
-        )
-    except (ValueError, ImportError, OSError) as error:
+        return BoundedClient(url, headers=headers, max_bytes=max_reply_bytes)
+    except ValueError as error:
         raise EndpointError(f"cannot make a connection: {error}. Check the proxy variables.") from error
 
 
@@ -275,13 +296,32 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
+async def _url_of(image: bytes) -> str:
+    """Return the data URL of a picture, which is encoded once for all requests about it."""
+    url = getattr(image, "data_url", None) or _plain_url(image)
+    if url is None:
+        url = await asyncio.to_thread(data_url, image)  # takes as long as many requests
+    if isinstance(image, ImageBytes):
+        image.data_url = url
+    return url
+
+
 def data_url(image: bytes) -> str:
     """Return an image file as a data URL; re-encoded only if servers may not show it upright."""
+    if (url := _plain_url(image)) is not None:
+        return url
+    buffer = io.BytesIO()
+    decode_rgb(image).save(buffer, "PNG")
+    return _url("PNG", buffer.getvalue())
+
+
+def _plain_url(image: bytes) -> str | None:
+    """Return the data URL of a file that any server shows upright."""
     with open_image(image, "the image") as opened:
         kind = opened.format or ""
         plain = kind in _PLAIN_FORMATS and is_plain(opened)
-    if not plain:
-        buffer = io.BytesIO()
-        decode_rgb(image).save(buffer, "PNG")
-        image, kind = buffer.getvalue(), "PNG"
+    return _url(kind, image) if plain else None
+
+
+def _url(kind: str, image: bytes) -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(image).decode()}"

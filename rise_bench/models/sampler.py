@@ -1,10 +1,16 @@
 """Interface of samplers: local models and endpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rise_bench.errors import RiseError
+
+Result = TypeVar("Result")
+
+#: Texts by prompt.
+Texts = list[list[str]]
 
 
 class SampleError(RiseError):
@@ -47,7 +53,7 @@ class Sampler(Protocol):
     """Model that draws texts.
 
     Attributes:
-        workers: Number of concurrent calls of `sample`.
+        workers: Number of calls at a time, see `rise_bench.models.calls.in_parallel`.
         batch_rows: Prompts per call.
         tokens: Tokens read and written so far.
     """
@@ -56,7 +62,7 @@ class Sampler(Protocol):
     batch_rows: int
     tokens: TokenCount
 
-    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
         """Draw `n` texts for each prompt.
 
         Raises:
@@ -71,4 +77,21 @@ class Sampler(Protocol):
 
     def close(self) -> None:
         """Free the model; running calls of `sample` end with an error."""
+        ...
+
+
+class AsyncSampler(Protocol):
+    """Sampler as coroutines see it."""
+
+    async def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
+        """Draw `n` texts for each prompt; errors as `Sampler.sample`."""
+        ...
+
+
+@runtime_checkable
+class ConcurrentSampler(Sampler, Protocol):
+    """Sampler that waits for many calls at a time in an event loop of its own."""
+
+    def start(self, call: Callable[[AsyncSampler], Coroutine[Any, Any, Result]]) -> Future[Result]:
+        """Start a call as soon as fewer than `workers` run."""
         ...

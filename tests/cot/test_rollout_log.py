@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
-from rise_bench.cot.rollout_groups import best_of, complete, groups
+from rise_bench.cot.rollout_groups import best_of, complete, covered_ids, groups
 from rise_bench.cot.row_log import RowLog, next_attempt, read_at, read_rows
 from rise_bench.errors import DataError, PrerequisiteError
 
@@ -34,15 +35,17 @@ def test_a_torn_line_is_passed_over_and_does_not_swallow_the_next_one(tmp_path):
 WRITER = """
 import sys
 from rise_bench.cot.row_log import RowLog
-log = RowLog(sys.argv[1], 3, attempt="1")
+log = RowLog(sys.argv[1], 3, attempt="1", sync_s=float(sys.argv[2]))
 for step in range(10**9):
     log.append([{"id": str(i), "step": step, "group": 0, "reward": 0.0, "cot": "x" * 999} for i in "abcd"])
     print(step, flush=True)
 """
 
 
-def test_every_appended_row_survives_kill_9(tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("sync_s", [0, 60])
+def test_every_appended_row_survives_kill_9(tmp_path, sync_s):
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(sync_s)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for _ in range(20):
         child.stdout.readline()
     time.sleep(0.01)
@@ -54,6 +57,59 @@ def test_every_appended_row_survives_kill_9(tmp_path):
         counts[located.row["step"]] = counts.get(located.row["step"], 0) + 1
     assert all(counts[step] == 4 for step in range(appended))
     assert max(counts) <= appended  # at most the step in flight
+
+
+def test_the_disk_is_waited_for_as_often_as_asked_and_at_the_end(tmp_path, monkeypatch):
+    synced, clock = [], [0.0]
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    every = RowLog(tmp_path, 0, attempt="1")
+    for seconds in (0, 1, 2, 3, 4):
+        clock[0] = seconds
+        every.append([row("a", 0.5)])
+        assert len(synced) == seconds + 1
+    synced.clear()
+    clock[0] = 0.0
+    seldom = RowLog(tmp_path, 1, attempt="1", sync_s=2)
+    for seconds, times in ((0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2)):
+        clock[0] = seconds
+        seldom.append([row("a", 0.5)])
+        assert len(synced) == times
+    seldom.close()
+    seldom.close()
+    assert len(synced) == 3
+
+
+def test_reading_long_logs_takes_little_memory(tmp_path):
+    """The ids of what is done take 8 bytes each; the groups are on the disk."""
+    count = 20_000
+    with (tmp_path / "rank00000.jsonl").open("w") as file:
+        for number in range(count):
+            file.write(json.dumps(row(f"sample-{number:09d}", 0.5) | {"attempt": "1"}) + "\n")
+    covered_ids(tmp_path, 1)  # imports
+    tracemalloc.start()
+    best, done = best_of(groups([tmp_path])), covered_ids(tmp_path, 1)
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 12 * count and most < 40 * count
+    assert len(best) == len(done) == count
+    assert "sample-000019999" in done and "sample-000020000" not in done
+    assert "sample-000020000" not in best and best["sample-000000007"].read().id == "sample-000000007"
+
+
+@pytest.mark.parametrize("broken", [{"step": 10**30}, {"id": "half \ud83d"}])
+def test_a_row_that_no_program_of_ours_writes_is_named(tmp_path, broken):
+    RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1), row("b", 0.1) | broken])
+    with pytest.raises(DataError, match="rank00000.jsonl, byte .* Delete that line"):
+        groups([tmp_path])
+
+
+def test_groups_of_some_ids(tmp_path):
+    RowLog(tmp_path, 0, attempt="1").append([row(uid, 0.5) for uid in "abcb"])
+    some = groups([tmp_path], only=iter("bcx"))
+    assert {uid: len(group.rewards) for uid, (group,) in some.items()} == {"b": 2, "c": 1}
+    assert len(some) == 2 and "a" not in some and some.get("x") is None
+    assert [group.rewards for (group,) in some.values()] == [[0.5, 0.5], [0.5]]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ class Recorder:
 
 def test_the_closed_loop_shows_both_pictures_twice(pairs: BenchmarkDataset, tmp_path: Path) -> None:
     model, loop = Recorder(), ClosedLoop(pairs.spec, LoopSettings(samples=2))
-    swept = sweep(pairs, "full", model, lambda batch: loop.annotate(model, batch), tmp_path)
+    swept = sweep(pairs, "full", model, loop.annotated, tmp_path)
     assert swept.done == 6
     rows = {pictures_of(row) for row in pairs.rows("train")}
     assert {prompt.images for prompt in model.asked} == rows

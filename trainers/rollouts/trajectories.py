@@ -19,7 +19,7 @@ from rise_bench.cot.share import Share
 from rise_bench.cot.sweep import sweep
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.models.local import LocalModel
-from rise_bench.models.sampler import Prompt, Sampling
+from rise_bench.models.sampler import AsyncSampler, Prompt, Sampling
 from rise_bench.scoring.rewards import r1_reward
 from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.runs.agreement import decided_by_rank_0
@@ -45,10 +45,18 @@ def sample_trajectories(
             attn_implementation=config.model.attn_implementation,
         )
 
-        def respond(batch: Sequence[Sample]) -> list[Rollout]:
-            return _respond(config, benchmark, sampler, batch)
+        async def respond(asked: AsyncSampler, batch: Sequence[Sample]) -> list[Rollout]:
+            return await _respond(config, benchmark, asked, batch)
 
-        sweep(benchmark, config.data.shots, sampler, respond, folder, covered=done, share=share)
+        sweep(
+            benchmark,
+            config.data.shots,
+            sampler,
+            respond,
+            folder,
+            wanted=lambda uid: uid not in done,
+            share=share,
+        )
     state.wait_for_everyone()
     # read by one process, else those that see a log later than others would train on fewer prompts
     read = partial(read_trajectories, folder, config.metis.samples)
@@ -64,13 +72,13 @@ def read_trajectories(folder: Path, samples: int) -> dict[str, list[Rollout]]:
     return {uid: rollouts for (uid, _), rollouts in whole.items()}
 
 
-def _respond(
-    config: TrainConfig, benchmark: BenchmarkDataset, sampler: LocalModel, batch: Sequence[Sample]
+async def _respond(
+    config: TrainConfig, benchmark: BenchmarkDataset, sampler: AsyncSampler, batch: Sequence[Sample]
 ) -> list[Rollout]:
     answer_format, grpo = config.model.answer_format, config.grpo
     prompt = response_prompt(config)
     prompts = [Prompt(images, prompt(benchmark.spec, gold, answer_format)) for gold, images in batch]
-    responses = sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)
+    responses = await sampler.sample(prompts, config.metis.samples, grpo.max_completion_length)
     return [
         Rollout.of(
             r1_reward(gold, text, answer_format, rule=config.reward),

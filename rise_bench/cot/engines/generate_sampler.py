@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from rise_bench.models.openai_endpoint import ChatModel
-from rise_bench.models.sampler import Prompt, SampleError, TokenCount
+from rise_bench.models.sampler import Prompt, SampleError, Texts
 
 #: `finish_reason` of an answer that is the reason of a refusal.
 REFUSED = "refused"
@@ -24,23 +24,15 @@ Generate = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 
 
 class GenerateSampler:
-    """Sampler for one rollout, which runs in a thread beside the event loop of `generate`."""
+    """Asynchronous sampler of one rollout."""
 
-    workers, batch_rows = 1, 1
+    def __init__(self, generate: Generate, model: ChatModel) -> None:
+        """Prepare to ask."""
+        self._generate, self._model = generate, model
 
-    def __init__(
-        self, generate: Generate, loop: asyncio.AbstractEventLoop, model: ChatModel, tokens: TokenCount
-    ) -> None:
-        """Prepare to ask; `tokens` are counted elsewhere."""
-        self._generate, self._loop, self._model = generate, loop, model
-        self.tokens = tokens
-
-    def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> list[list[str]]:
+    async def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
         """Draw `n` texts for each prompt; all prompts are asked at once."""
-        bodies = list(self._model.bodies(prompts, n, max_tokens))
-        return asyncio.run_coroutine_threadsafe(self._all(bodies), self._loop).result()
-
-    async def _all(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+        bodies = await self._model.bodies(prompts, n, max_tokens)
         tasks = [asyncio.ensure_future(self._texts(body)) for body in bodies]
         try:
             return await asyncio.gather(*tasks)
@@ -54,10 +46,3 @@ class GenerateSampler:
             raise SampleError(answer.text)
         texts: list[str] = json.loads(answer.text)
         return texts
-
-    def describe(self) -> dict[str, Any]:
-        """Return model and sampling settings."""
-        return self._model.describe()
-
-    def close(self) -> None:
-        """Do nothing; the servers belong to the rank."""

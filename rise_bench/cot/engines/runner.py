@@ -3,14 +3,12 @@
 What is private or may change in datatrove is used here, in `answer_cache`, `servers` and `executors` only.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.inference.metrics import MetricsKeeper
 from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
 from datatrove.pipeline.inference.types import ServerError
 from datatrove.pipeline.writers.disk_base import DiskWriter
@@ -21,7 +19,7 @@ from rise_bench.cot.engines.generate_sampler import Generate, GenerateSampler
 from rise_bench.cot.engines.servers import SERVERS
 from rise_bench.cot.engines.settings import EngineSettings
 from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER, Work, pending
-from rise_bench.cot.row_log import RowLog, next_attempt
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt
 from rise_bench.cot.share import Share, claimed
 from rise_bench.errors import DataError, PrerequisiteError, RiseError
 from rise_bench.models.loading import EndpointSettings
@@ -30,6 +28,8 @@ from rise_bench.models.sampler import SampleError, TokenCount
 
 #: Samples that a model may refuse before it has answered any.
 _PATIENCE = 20
+#: Seconds of which datatrove keeps an entry for each request; by default five minutes.
+_METRICS_S = 10
 #: Key of a document for what its rollout returned.
 _RESULT = "rollout_results"
 
@@ -52,7 +52,7 @@ class Samples(PipelineStep):
 
 
 class LogWriter(DiskWriter):
-    """Writer of the log of rows, which is on disk when a document counts as done."""
+    """Writer of the log of rows, which survives a kill when a document counts as done."""
 
     name = "Log of rows"
 
@@ -74,7 +74,8 @@ class LogWriter(DiskWriter):
         """Prepare the logs of a rank."""
         folders = {"rows": self.work.log_folder, "refused": self.work.log_folder / REFUSED_FOLDER}
         attempt = next_attempt(*folders.values())
-        self._logs = {name: RowLog(folder, rank, attempt=attempt) for name, folder in folders.items()}
+        options: dict[str, Any] = {"attempt": attempt, "sync_s": SYNC_S}
+        self._logs = {name: RowLog(folder, rank, **options) for name, folder in folders.items()}
 
     def write(self, document: Document, rank: int = 0, **_: Any) -> None:  # noqa: ARG002
         """Append the rows of a document; what cannot be written is kept in `failure` and stops the rank."""
@@ -103,16 +104,13 @@ class LogWriter(DiskWriter):
 
 
 async def rollout(
-    document: Document, generate: Generate, *, work: Work, writer: LogWriter, model: ChatModel, threads: Any
+    document: Document, generate: Generate, *, work: Work, writer: LogWriter, model: ChatModel
 ) -> Mapping[str, Any]:
     """Ask about a sample: all its requests, from the pictures to the reward, are the work's `answer`."""
     if writer.failure is not None:
         raise ServerError(str(writer.failure)) from writer.failure
-    loop = asyncio.get_running_loop()
-    sampler = GenerateSampler(generate, loop, model, writer.tokens)
-    place = document.metadata["place"]
     try:
-        rows = await loop.run_in_executor(threads, work.answer, sampler, document.id, place)
+        rows = await work.answer(GenerateSampler(generate, model), document.id, document.metadata["place"])
     except SampleError as error:
         return {"refused": str(error)}
     except RiseError as error:
@@ -128,38 +126,26 @@ class Rank(InferenceRunner):
     ) -> None:
         """Prepare a rank; it is started by an executor."""
         options = dict(settings.server_options)
-        context = int(options.pop("max-model-len", 8192))
         config = InferenceConfig(
             server_type=settings.server,
             model_name_or_path=endpoints.model,
-            model_max_context=context,
+            model_max_context=int(options.pop("max-model-len", 8192)),
             endpoint_url=next(iter(endpoints.urls), None),
             max_concurrent_generations=endpoints.concurrency,
             max_concurrent_documents=endpoints.concurrency,
             model_kwargs=_flags(settings, options),
         )
         self.writer = LogWriter(work, allow_missing=allow_missing)
-        super().__init__(rollout, config, self.writer, self._context, metadata_key=_RESULT)
+        context = {"work": work, "writer": self.writer, "model": endpoints.chat_model}
+        super().__init__(rollout, config, self.writer, context, metadata_key=_RESULT)
         self.work, self.settings, self.endpoints = work, settings, endpoints
+        self.metrics = MetricsKeeper(window=_METRICS_S)
         self.request_cache = AnswerCache(str(work.log_folder / ENGINE_FOLDER / "cache"))
 
     def _init_server(self, rank: int) -> Any:
         server = SERVERS[self.settings.server](self.config, rank)
         server.connect(self.endpoints, self.writer.tokens)
         return server
-
-    @contextmanager
-    def _context(self) -> Iterator[dict[str, Any]]:
-        threads = ThreadPoolExecutor(self.config.max_concurrent_documents)
-        try:
-            yield {
-                "work": self.work,
-                "writer": self.writer,
-                "model": self.endpoints.chat_model,
-                "threads": threads,
-            }
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)  # running calls end with the event loop
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Ask for what is left to a rank.

@@ -42,6 +42,13 @@ class _Requests(InferenceServer):
             raise ServerError(str(error)) from error
         return {"choices": [{"message": {"content": text}, "finish_reason": reason}], "usage": {}}
 
+    async def server_cleanup(self) -> None:
+        """Close the connections, and stop the server if this rank has started it."""
+        if self._servers is not None:
+            await self._servers.close()
+            self._servers = None
+        await super().server_cleanup()
+
     def _connected(self) -> ChatServers:
         settings = self.endpoints
         urls = settings.urls or (f"{self.get_base_url()}/v1",)

@@ -1,6 +1,6 @@
 """A sweep on an engine."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 
 from rise_bench.cot.engines.run import run_engine
 from rise_bench.cot.engines.settings import EngineSettings
@@ -14,7 +14,7 @@ def sweep_on_engine(
     work: SweepWork,
     engine: EngineSettings,
     endpoints: EndpointSettings,
-    todo: Collection[str],
+    before: Container[str],
     *,
     allow_missing: bool,
     progress: Callable[[int], None],
@@ -25,7 +25,7 @@ def sweep_on_engine(
         work: The sweep.
         engine: Settings of the engine.
         endpoints: The model, and its servers if they run already.
-        todo: Ids that are left.
+        before: Ids that were done before.
         allow_missing: Go on however many samples the model refuses.
         progress: Called with the number of samples just done.
 
@@ -41,5 +41,6 @@ def sweep_on_engine(
         rows_per_sample=work.settings.samples,
         progress=progress,
     )
-    refused = {uid: reason for uid, reason in refusals(work).items() if uid in set(todo)}
-    return Swept(len(set(todo) & work.done()), refused)
+    done = work.done()
+    refused = {uid: reason for uid, reason in refusals(work).items() if work.only is None or uid in work.only}
+    return Swept(sum(uid in done and uid not in before for uid, _ in work.places()), refused)

@@ -8,13 +8,14 @@ from typing import Any
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.cot.engines.work import Place
 from rise_bench.cot.given_cots import GivenCots
-from rise_bench.cot.rollout_groups import complete, groups
+from rise_bench.cot.id_set import IdSet
+from rise_bench.cot.rollout_groups import covered_ids
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
 from rise_bench.data.pictures import held_pictures
 from rise_bench.data.row_access import row_at
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
-from rise_bench.models.sampler import Sampler, TokenCount
+from rise_bench.models.sampler import AsyncSampler, TokenCount
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,12 +51,11 @@ class SweepWork:
                 if self.only is None or row["id"] in self.only:
                     yield row["id"], [name, position]
 
-    def done(self) -> set[str]:
+    def done(self) -> IdSet:
         """Return the ids with a rollout of the training run or a complete group of the sweep."""
-        trained = set(groups([self.train_log])) if self.train_log else set()
-        return trained | set(complete(groups([self.log_folder]), self.settings.samples))
+        return covered_ids(self.log_folder, self.settings.samples, self.train_log)
 
-    def answer(self, sampler: Sampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
+    async def answer(self, sampler: AsyncSampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
         """Read the sample, and return the rows of its rollouts."""
         name, position = place
         row = row_at(self.dataset, name, position)
@@ -64,9 +64,9 @@ class SweepWork:
         sample = row_to_gold(self.dataset.spec, row), held_pictures(row, self.dataset.root)
         loop = ClosedLoop(self.dataset.spec, self.settings)
         if self.given is not None:
-            rollouts = loop.verify(sampler, self.given, [sample])
+            rollouts = await loop.verified(sampler, [sample], self.given)
         else:
-            rollouts = loop.annotate(sampler, [sample])
+            rollouts = await loop.annotated(sampler, [sample])
         return [rollout.to_json() for rollout in rollouts]
 
     def row(self, row: Mapping[str, Any], tokens: TokenCount) -> Mapping[str, Any]:  # noqa: ARG002

@@ -5,14 +5,14 @@ read from the log that the rank itself writes: a rank that is started again, wit
 number, asks only for what is not there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from rise_bench.cot.row_log import read_rows
 from rise_bench.cot.share import Share
-from rise_bench.models.sampler import Sampler, TokenCount
+from rise_bench.models.sampler import AsyncSampler, TokenCount
 
 #: Folder in that of the log: locks, caches and logs of the ranks.
 ENGINE_FOLDER = "engine"
@@ -35,11 +35,11 @@ class Work(Protocol):
         """Yield the ids of all samples in a fixed order, and where each is read from."""
         ...
 
-    def done(self) -> set[str]:
+    def done(self) -> Container[str]:
         """Return the ids that need not be asked for."""
         ...
 
-    def answer(self, sampler: Sampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
+    async def answer(self, sampler: AsyncSampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
         """Read the pictures of a sample, ask the model, and return the rows of the log.
 
         Raises:

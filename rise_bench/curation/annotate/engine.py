@@ -1,5 +1,6 @@
 """Asking about the pictures of a folder on an engine: the pictures are listed first, then ranks ask."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,7 @@ from rise_bench.curation.annotate.sampling import PICTURES_NAME, Asked, answered
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_text_file
 from rise_bench.models.loading import EndpointSettings
-from rise_bench.models.sampler import Sampler, TokenCount
+from rise_bench.models.sampler import AsyncSampler, TokenCount
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,19 +46,18 @@ class AnnotateWork:
         """Return the questions with an answer."""
         return answered_keys(self.job)
 
-    def answer(self, sampler: Sampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
+    async def answer(self, sampler: AsyncSampler, uid: str, place: Place) -> Sequence[Mapping[str, Any]]:
         """Read the picture and ask."""
         path, category = place
-        read = read_picture(self.job.run.pictures, path)
+        read = await asyncio.to_thread(read_picture, self.job.run.pictures, path)
         if isinstance(read, Skipped):
             raise DataError(f"{path}: {read.why}. Start the same command again")
         picture, data = read
         if key_of(picture, category) != uid:
             raise DataError(f"{path} was changed after it was listed; start the same command again")
         prompt = self.job.prompt(picture, data, category)
-        return [
-            {"id": uid, "responses": sampler.sample([prompt], self.job.run.samples, self.job.max_length)[0]}
-        ]
+        (texts,) = await sampler.sample([prompt], self.job.run.samples, self.job.max_length)
+        return [{"id": uid, "responses": texts}]
 
     def row(self, row: Mapping[str, Any], tokens: TokenCount) -> Mapping[str, Any]:
         """Return the row with the tokens of the rank so far."""

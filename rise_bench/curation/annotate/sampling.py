@@ -1,7 +1,7 @@
 """Asking a model about the pictures of a folder, so that a killed run asks for nothing twice.
 
-Pictures are read when there is room for a question, and forgotten with its answer. A response is on disk
-before it counts, under the hash of the picture and the class that was asked for.
+Pictures are read when there is room for a question, and forgotten with its answer. A response is in
+the log before it counts, under the hash of the picture and the class that was asked for.
 """
 
 import json
@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import TextIO
 
-from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
-from rise_bench.cot.sweep import batches, in_parallel
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt, read_rows
+from rise_bench.cot.sweep import batches
 from rise_bench.curation.annotate.job import AnnotateJob, key_of
 from rise_bench.curation.annotate.pictures import Skipped, picture_paths, read_picture
 from rise_bench.curation.annotate.records import Picture
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_text_file
-from rise_bench.models.sampler import Prompt, SampleError, Sampler
+from rise_bench.models.calls import in_parallel
+from rise_bench.models.sampler import AsyncSampler, Prompt, SampleError, Sampler, Texts
 
 PICTURES_NAME = "pictures.jsonl"
 
@@ -52,7 +53,7 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
         DataError: It refuses every question.
     """
     asked, done = Asked(), answered_keys(job)
-    log = RowLog(job.log, 0, attempt=next_attempt(job.log))
+    log = RowLog(job.log, 0, attempt=next_attempt(job.log), sync_s=SYNC_S)
     sampler: Sampler | None = None
     try:
         with atomic_text_file(job.log / PICTURES_NAME) as pictures:
@@ -81,10 +82,10 @@ def _ask_all(
     log: RowLog,
     progress: Callable[[int], None],
 ) -> None:
-    def answer(batch: Sequence[_Question]) -> list[list[str]]:
-        return sampler.sample([prompt for _, prompt in batch], job.run.samples, job.max_length)
+    async def answer(model: AsyncSampler, batch: Sequence[_Question]) -> Texts:
+        return await model.sample([prompt for _, prompt in batch], job.run.samples, job.max_length)
 
-    for batch, future in in_parallel(answer, batches(questions, sampler.batch_rows), sampler.workers):
+    for batch, future in in_parallel(answer, sampler, batches(questions, sampler.batch_rows)):
         try:
             responses = future.result()
         except SampleError as error:

@@ -16,7 +16,7 @@ from rise_bench.curation.audit.model import AskedModel, sampling_of
 from rise_bench.curation.audit.sampling import Item, sample_rows
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
-from rise_bench.models.sampler import Prompt, Sampler
+from rise_bench.models.sampler import AsyncSampler, Prompt
 from rise_bench.prompts.templates import answer_only_prompt, answer_only_text, think_answer_prompt
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import read_stated
@@ -87,9 +87,9 @@ def ask(
     """
     form, text = model.answer_format, _PROMPTS[model.answer_format.style]
 
-    def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
+    async def call(sampler: AsyncSampler, batch: list[Item]) -> list[Mapping[str, Any]]:
         prompts = [Prompt(images, text(spec, gold, form)) for gold, images in batch]
-        responses = sampler.sample(prompts, samples, _MAX_TOKENS[form.style])
+        responses = await sampler.sample(prompts, samples, _MAX_TOKENS[form.style])
         return [
             {"id": gold.id, "responses": list(map(response_text, of))}
             for (gold, _), of in zip(batch, responses, strict=True)

@@ -18,7 +18,7 @@ from rise_bench.cot.rollout_log import Rollout, latest_rollouts
 from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.sampling import Item, sample_rows
 from rise_bench.errors import DataError
-from rise_bench.models.sampler import Sampler, Sampling
+from rise_bench.models.sampler import AsyncSampler, Sampling
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import RewardRule, cot_reward
 
@@ -75,8 +75,8 @@ def run_loops(
     """
     loop = ClosedLoop(spec, LoopSettings(samples=samples, answer_format=model.answer_format))
 
-    def call(sampler: Sampler, batch: list[Item]) -> list[Mapping[str, Any]]:
-        rollouts = loop.annotate(sampler, [(labels[gold.id], images) for gold, images in batch])
+    async def call(sampler: AsyncSampler, batch: list[Item]) -> list[Mapping[str, Any]]:
+        rollouts = await loop.annotated(sampler, [(labels[gold.id], images) for gold, images in batch])
         return [
             {"id": gold.id, "rollouts": [_row(r) for r in rollouts[i * samples : (i + 1) * samples]]}
             for i, (gold, _) in enumerate(batch)

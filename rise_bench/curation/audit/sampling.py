@@ -1,16 +1,16 @@
 """Sampling for rows of a dataset: each row's result is logged once it is there, so that a rerun goes on."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.closed_loop import Sample
-from rise_bench.cot.row_log import RowLog, next_attempt, read_rows
-from rise_bench.cot.sweep import batches, in_parallel
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt, read_rows
+from rise_bench.cot.sweep import batches
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows_with
 from rise_bench.data.pictures import held_pictures
 from rise_bench.data.schema import row_to_gold
+from rise_bench.models.calls import Call, in_parallel
 from rise_bench.models.sampler import SampleError, Sampler
 
 #: A row with its label, and its images as the bytes of files.
@@ -33,7 +33,7 @@ def sample_rows(
     ids: Collection[str],
     rows: Callable[[set[str]], Iterable[Item]],
     load: Callable[[], Sampler],
-    call: Callable[[Sampler, list[Item]], list[Mapping[str, Any]]],
+    call: Call[list[Item], list[Mapping[str, Any]]],
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> dict[str, dict[str, Any]]:
     """Call a model for the rows that are not in the log, and log what it gives.
@@ -56,10 +56,10 @@ def sample_rows(
     done = len(ids) - len(todo)
     progress(done, len(ids))
     if todo:
-        sampler, log = load(), RowLog(log_folder, 0, attempt=next_attempt(log_folder))
+        sampler, log = load(), RowLog(log_folder, 0, attempt=next_attempt(log_folder), sync_s=SYNC_S)
         try:
             work = batches(rows(todo), sampler.batch_rows)
-            for batch, future in in_parallel(partial(call, sampler), work, sampler.workers):
+            for batch, future in in_parallel(call, sampler, work):
                 try:
                     log.append(future.result())
                 except SampleError as error:
