@@ -150,7 +150,7 @@ def shared_data() -> Path:
 
 
 #: Folders whose files take longest; they are started first, so that no worker waits for another at the end.
-_LONGEST_FIRST = ("e2e", "trainers", "data")
+_LONGEST_FIRST = ("e2e", "trainers", "repository", "engines", "data")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

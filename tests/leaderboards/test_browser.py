@@ -178,10 +178,12 @@ def test_without_javascript_the_table_is_there(browser: Browser, address: str):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.send("Page.navigate", url=f"{address}/coco_sub-full.html")
-        time.sleep(0.5)
-        tree = browser.send("DOMSnapshot.captureSnapshot", computedStyles=[])
-        assert "RISE 2B" in tree["strings"]
-        assert "Whole image" in tree["strings"]
+        deadline = time.monotonic() + 10
+        expected, shown = {"RISE 2B", "Whole image"}, set()
+        while not expected <= shown:
+            assert time.monotonic() < deadline, shown
+            time.sleep(0.05)
+            shown = set(browser.send("DOMSnapshot.captureSnapshot", computedStyles=[])["strings"])
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
 
