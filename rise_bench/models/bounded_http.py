@@ -2,16 +2,22 @@
 
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_KEPT_S = 5.0
+#: Seconds that an idle connection is kept: fewer than the 5 s after which uvicorn, vLLM's server, closes it.
+_KEPT_S = 4.0
+_LONGEST_LINE_BYTES = 1 << 16
 
 
 class ReplyTooLargeError(Exception):
@@ -63,7 +69,7 @@ class BoundedClient:
         """Send JSON, and return the body of the reply, which may be compressed by gzip or deflate.
 
         Raises:
-            StatusError: The status is not 2xx.
+            StatusError: The status is not 2xx, whatever the body is.
             ReplyTooLargeError: The body is larger than allowed.
             UnknownEncodingError: The body cannot be decompressed.
             aiohttp.ClientError, OSError: There is no connection, or no HTTP in it.
@@ -77,13 +83,26 @@ class BoundedClient:
             self._session = None
 
     async def _body(self, method: str, path: str, **options: object) -> bytes:
-        session = self._session or self._opened()
         url = f"{self.base_url}{path}"
+        while True:
+            try:
+                return await self._reply(method, url, **options)
+            except _StaleConnectionError:
+                continue  # on another connection, which is new once all kept ones are closed
+
+    async def _reply(self, method: str, url: str, **options: object) -> bytes:
+        session = self._session or self._opened()
         async with session.request(method, url, allow_redirects=False, **options) as reply:  # type: ignore[arg-type]
-            body = await self._read(reply)
-        if not 200 <= reply.status < 300:
-            raise StatusError(reply.status, reply.headers, body)
-        return body
+            if 200 <= reply.status < 300:
+                return await self._read(reply)
+            raise StatusError(reply.status, reply.headers, await self._explanation(reply))
+
+    async def _explanation(self, reply: aiohttp.ClientResponse) -> bytes:
+        """Return the body of an error, or nothing where it cannot be read."""
+        try:
+            return await self._read(reply)
+        except (ReplyTooLargeError, UnknownEncodingError, aiohttp.ClientPayloadError):
+            return b""
 
     async def _read(self, reply: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -101,8 +120,55 @@ class BoundedClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
+            max_line_size=_LONGEST_LINE_BYTES,
+            max_field_size=_LONGEST_LINE_BYTES,
+            request_class=_Request,
+            response_class=_Reply,
         )
         return self._session
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection cannot be used any more; the request has no reply."""
+
+
+#: Connections that have served a request.
+_used = WeakSet[ResponseHandler]()
+
+
+class _Request(aiohttp.ClientRequest):
+    """Request that is sent on a connection where the server has said nothing unasked.
+
+    A second reply to an earlier request would be taken for the reply to this one.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is None or conn.protocol.should_close:
+            raise _StaleConnectionError
+        with _stale_if_used(conn.protocol):
+            return await super().send(conn)
+
+
+class _Reply(aiohttp.ClientResponse):
+    """Reply that tells a kept connection, which the server has closed, from a server that fails."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        with _stale_if_used(protocol):
+            await super().start(connection)
+        if protocol is not None:
+            _used.add(protocol)
+        return self
+
+
+@contextmanager
+def _stale_if_used(protocol: ResponseHandler | None) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientConnectionError, ConnectionError) as error:
+        if protocol in _used:
+            raise _StaleConnectionError from error
+        raise
 
 
 @cache

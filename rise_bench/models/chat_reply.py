@@ -48,9 +48,10 @@ def _count(usage: Any, tokens: TokenCount) -> None:
         tokens.uncounted += 1
 
 
-def shortened(body: bytes) -> str:
-    """Return the beginning of a body on one line, redacted and printable."""
-    text = " ".join(safe_text(body.decode(errors="replace")).split())
+def shortened(told: bytes | str) -> str:
+    """Return the beginning of what a server tells on one line, redacted and printable."""
+    told = told.decode(errors="replace") if isinstance(told, bytes) else told
+    text = " ".join(safe_text(told).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -18,6 +18,7 @@ _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _REFUSED = {400, 413, 422}
 _LONGEST_PAUSE_S = 120.0
 _ADDRESS = "Check --endpoint (with its /v1) and --model."
+_CERTIFICATE = "Check --endpoint; SSL_CERT_FILE names a file of certificates to trust."
 _RERUN = "See whether the server runs, then start the same command again: it goes on where it stopped."
 
 
@@ -57,12 +58,17 @@ def failure_of(error: Exception, timeout_s: float) -> Failure:
     if isinstance(error, ReplyTooLargeError):
         return Failure("sent a reply that is larger than allowed", SampleError, tries=2)
     if isinstance(error, UnknownEncodingError):
-        return Failure(f"compressed its reply in an unreadable way ({error})", SampleError, tries=2)
+        how = shortened(str(error))
+        return Failure(f"compressed its reply in an unreadable way ({how})", SampleError, tries=2)
     if isinstance(error, OddReplyError):
         advice = "Check --endpoint if no sample gets a reply."
         return Failure(f"sent no chat completion but {error}", SampleError, advice, tries=2)
+    text = f"failed: {type(error).__name__} {shortened(str(error))}".rstrip()
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return Failure(text, EndpointError, _CERTIFICATE, tries=1)
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):  # a host that no name server can be asked for
+        return Failure(text, EndpointError, _ADDRESS, tries=1)
     passing = isinstance(error, aiohttp.ClientError | OSError)
-    text = f"failed: {type(error).__name__} {shortened(str(error).encode())}".rstrip()
     return Failure(text, EndpointError, _RERUN, tries=1_000 if passing else 1)
 
 
@@ -78,7 +84,7 @@ def pause_of(header: str | None) -> float:
     except ValueError:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = (date - datetime.now(UTC)).total_seconds()
@@ -92,8 +98,8 @@ def _of_status(error: "StatusError") -> Failure:
         return Failure(f"refused a sample: {text}", SampleError, tries=1)
     if code in _PASSING:
         return Failure(text, EndpointError, _RERUN, pause_s=pause_of(headers.get("Retry-After")))
-    if code < 400:
-        target = shortened(headers.get("Location", "").encode()) or "nowhere"
+    if 300 <= code < 400:
+        target = shortened(headers.get("Location", "")) or "nowhere"
         advice = "Redirects are not followed, the key would go along; name the right --endpoint."
         return Failure(f"redirects ({code}) to {target}", EndpointError, advice, tries=1)
     advice = "Check the API key and --api-key-env." if code in (401, 403) else _ADDRESS

@@ -13,7 +13,6 @@ import json
 import os
 import random
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from rise_bench.errors.redaction import remember_secret
 from rise_bench.files.images import ImageBytes, decode_rgb, is_plain, open_image
 from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
+from rise_bench.models.loop_thread import LoopThread
 from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
 from rise_bench.scoring.response_text import response_text
 
@@ -186,8 +186,7 @@ class Endpoints:
         self.workers = concurrency
         self.tokens = self._servers.tokens
         self._room = asyncio.Semaphore(concurrency)
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._loop = LoopThread()
 
     def describe(self) -> dict[str, Any]:
         """Return model and sampling settings, without the servers."""
@@ -195,8 +194,7 @@ class Endpoints:
 
     def sample(self, prompts: Sequence[Prompt], n: int, max_tokens: int) -> Texts:
         """Draw `n` texts for each prompt; a server that returns fewer is asked again."""
-        work = self._served.sample(prompts, n, max_tokens)
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self._loop.start(self._served.sample(prompts, n, max_tokens))
         try:
             return future.result()
         finally:
@@ -209,20 +207,11 @@ class Endpoints:
             async with self._room:
                 return await call(self._served)
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop)
+        return self._loop.start(run())
 
     def close(self) -> None:
-        """Cancel the requests in flight and the calls that wait for them."""
-
-        async def stop() -> None:
-            running = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            await self._servers.close()
-            self._loop.stop()
-
-        asyncio.run_coroutine_threadsafe(stop(), self._loop)
+        """Cancel the requests in flight and the calls that wait for them; a later call is an error."""
+        self._loop.close(self._servers.close)
 
 
 def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float = 30.0) -> str:
@@ -243,13 +232,17 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
         finally:
             await client.close()
 
+    loop = LoopThread()  # the caller may have a running loop, as notebooks do
     try:
-        reply = asyncio.run(ask())
-        names = [str(model["id"]) for model in json.loads(reply)["data"]]
-    except (ValueError, LookupError, TypeError) as error:
-        raise EndpointError(f"{address}/models sent no list of models. {advice}") from error
+        reply = loop.start(ask()).result()
     except Exception as error:
         raise EndpointError(f"{address}/models {failure_of(error, timeout_s).text}. {advice}") from error
+    finally:
+        loop.close()
+    try:
+        names = [str(model["id"]) for model in json.loads(reply)["data"]]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise EndpointError(f"{address}/models sent no list of models. {advice}") from error
     if len(names) != 1:
         raise EndpointError(f"{address} serves {len(names)} models: {', '.join(names)[:200]}. {advice}")
     return names[0]

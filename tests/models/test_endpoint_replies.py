@@ -63,6 +63,7 @@ GZIP = ("200 OK", "Content-Encoding: gzip")
         (http(gzip.compress(json.dumps(chat("packed")).encode()), *GZIP), "packed"),
         (http(zlib.compress(json.dumps(chat("d")).encode()), "200 OK", "Content-Encoding: deflate"), "d"),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK, "fine"),
+        (http(chat("policy"), "200 OK", f"Content-Security-Policy: {'x' * 20_000}"), "policy"),
         (http(chat("a")).replace(b"Content-Length: 46\r\n", b""), "a"),
         (http({"choices": chat("a")["choices"] * 9}), "a"),
     ],
@@ -147,6 +148,46 @@ def test_cut_connections_and_what_passes_are_tried_again(prompt, reply):
     assert len(requests) == 3
     with raw_server(reply, OK) as (url, _):
         assert ask(url, prompt) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("status", "tries", "error"),
+    [
+        ("401 No", 1, "answered 401.*API key"),
+        ("503 Busy", 3, "answered 503.*3 tries"),
+        ("101 Go", 1, "answered 101"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [http(b"x", "STATUS", "Content-Encoding: br"), http(b"x" * (17 << 20), "STATUS")]
+)
+def test_a_status_counts_whatever_its_body_is(prompt, status, tries, error, body):
+    reply = body.replace(b"STATUS", status.encode(), 1)
+    with raw_server(reply) as (url, requests), pytest.raises(EndpointError, match=error):
+        ask(url, prompt, tries=3)
+    assert len(requests) == tries
+
+
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        (b"302 Moved\r\nLocation: http://h\xe9/", r"redirects \(302\)"),
+        (b"503 Busy\r\nRetry-After: Mon, 01 Jan 2024 00:00:00 +9999999999999999999", "answered 503"),
+        (b"503 Busy\r\nRetry-After: \xe9", "answered 503"),
+    ],
+)
+def test_headers_that_make_no_sense_are_no_failure_of_ours(prompt, head, error):
+    reply = b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(reply) as (url, _), pytest.raises(EndpointError, match=error) as raised:
+        ask(url, prompt)
+    str(raised.value).encode()
+
+
+def test_an_encoding_is_not_quoted_at_length(prompt):
+    reply = http(b"x", "200 OK", f"Content-Encoding: {'y' * 5000}")
+    with raw_server(reply) as (url, _), pytest.raises(SampleError, match="unreadable way") as raised:
+        ask(url, prompt)
+    assert len(str(raised.value)) < 400
 
 
 def drip(*parts, pause_s=0.05):

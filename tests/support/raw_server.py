@@ -17,8 +17,11 @@ def http(body, status="200 OK", *headers):
 
 
 @contextmanager
-def raw_server(*replies):
-    """Sends the bytes, in turn, the last one from then on; a function gets the connection and the request."""
+def raw_server(*replies, tls=None):
+    """Sends the bytes, in turn, the last one from then on; a function gets the connection.
+
+    `tls` is the context of a server with TLS.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     requests = []
 
@@ -29,7 +32,10 @@ def raw_server(*replies):
                 threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     def serve(connection):
-        with connection, suppress(OSError):
+        with (
+            suppress(OSError),
+            connection if tls is None else tls.wrap_socket(connection, True) as connection,
+        ):
             request = b""
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536)
@@ -44,6 +50,6 @@ def raw_server(*replies):
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", requests
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/v1", requests
     finally:
         listener.close()
