@@ -3,11 +3,12 @@
 import math
 import sqlite3
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from rise_bench.errors import DataError
+from rise_bench.errors import DataError, PrerequisiteError
 
 Found = TypeVar("Found")
 Other = TypeVar("Other")
@@ -23,6 +24,7 @@ class RolloutIndex(Mapping[str, Found], Generic[Found]):
     """Mapping from a sample's id to what a function makes of its rollouts, in the order of the logs.
 
     The database is a file without a name that the operating system deletes; a few MiB of it are in memory.
+    Every method raises a `PrerequisiteError` where the disk is full.
     """
 
     def __init__(
@@ -40,10 +42,15 @@ class RolloutIndex(Mapping[str, Found], Generic[Found]):
 
         Raises:
             DataError: A row holds an id or a number that is not one of this project's.
+            PrerequisiteError: The temporary database cannot be written.
         """
         self._make = make
         self._paths: list[Path] = []
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        with _on_disk():
+            self._fill(rows, only)
+
+    def _fill(self, rows: Iterable[tuple[str, Row]], only: Iterable[str] | None) -> None:
         self._database.execute(f"CREATE TABLE rollouts ({_COLUMNS})")
         self._database.execute("BEGIN")
         for uid, row in rows:
@@ -70,15 +77,15 @@ class RolloutIndex(Mapping[str, Found], Generic[Found]):
 
     def __getitem__(self, uid: str) -> Found:
         query = f"SELECT {_COLUMNS} FROM rollouts WHERE id = ? ORDER BY rowid"
-        if rows := [self._row(row) for row in self._database.execute(query, (uid,))]:
+        if rows := [self._row(row) for row in self._selected(query, uid)]:
             return self._make(rows)
         raise KeyError(uid)
 
     def __contains__(self, uid: object) -> bool:
-        return self._database.execute("SELECT 1 FROM rollouts WHERE id = ?", (uid,)).fetchone() is not None
+        return any(self._selected("SELECT 1 FROM rollouts WHERE id = ?", uid))
 
     def __iter__(self) -> Iterator[str]:
-        return (uid for uid, _ in self._database.execute(f"{_FIRST} ORDER BY first"))
+        return (uid for uid, _ in self._selected(f"{_FIRST} ORDER BY first"))
 
     def items(self) -> ItemsView[str, Found]:
         """Return a view that reads the database once."""
@@ -89,12 +96,12 @@ class RolloutIndex(Mapping[str, Found], Generic[Found]):
         return _Values(self)
 
     def __len__(self) -> int:
-        (count,) = self._database.execute("SELECT COUNT(DISTINCT id) FROM rollouts").fetchone()
+        ((count,),) = self._selected("SELECT COUNT(DISTINCT id) FROM rollouts")
         return int(count)
 
     def pairs(self) -> Iterator[tuple[str, Found]]:
         """Yield every id with its value, in the order of the logs."""
-        rows = self._database.execute(
+        rows = self._selected(
             f"SELECT {_COLUMNS} FROM rollouts JOIN ({_FIRST}) USING (id) ORDER BY first, rollouts.rowid"
         )
         for uid, of_sample in groupby(rows, key=lambda row: row[0]):
@@ -108,9 +115,24 @@ class RolloutIndex(Mapping[str, Found], Generic[Found]):
         other._paths, other._database = self._paths, self._database
         return other
 
+    def _selected(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        with _on_disk():
+            yield from self._database.execute(query, values)
+
     def _row(self, row: tuple[Any, ...]) -> Row:
         _, step, number, attempt, reward, score, path, place = row
         return step, number, attempt, math.nan if reward is None else reward, score, self._paths[path], place
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise PrerequisiteError(
+            f"the temporary index of the rollouts: {error}. Free some space, or name another folder for "
+            "temporary files by TMPDIR, then start the same command again."
+        ) from error
 
 
 class _Items(ItemsView[str, Found]):
