@@ -56,6 +56,8 @@ class RowLog:
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows, and wait for the disk if that is due.
 
+        After an error the next call begins a line of its own, whatever was written of this one.
+
         Raises:
             PrerequisiteError: The disk is full, or the file cannot be written.
         """
@@ -69,6 +71,7 @@ class RowLog:
             if time.monotonic() - self._synced_s >= self._sync_s:
                 self._sync()
         except OSError as error:
+            self._let_go()
             raise of_os_error(error, self.path) from error
 
     def close(self) -> None:
@@ -84,6 +87,10 @@ class RowLog:
         except OSError as error:
             raise of_os_error(error, self.path) from error
         finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -1,5 +1,6 @@
 """Classification of failed requests to an endpoint: for a sample or for all, and whether to retry."""
 
+import errno
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _REFUSED = {400, 413, 422}
 _LONGEST_PAUSE_S = 120.0
 _ADDRESS = "Check --endpoint (with its /v1) and --model."
 _CERTIFICATE = "Check --endpoint; SSL_CERT_FILE names a file of certificates to trust."
+_FILES = "Raise the limit on open files (ulimit -n), or lower --concurrency: each request in flight is one."
 _RERUN = "See whether the server runs, then start the same command again: it goes on where it stopped."
 
 
@@ -68,6 +70,8 @@ def failure_of(error: Exception, timeout_s: float) -> Failure:
         return Failure(text, EndpointError, _CERTIFICATE, tries=1)
     if isinstance(error, aiohttp.InvalidURL | UnicodeError):  # a host that no name server can be asked for
         return Failure(text, EndpointError, _ADDRESS, tries=1)
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return Failure(text, EndpointError, _FILES)
     passing = isinstance(error, aiohttp.ClientError | OSError)
     return Failure(text, EndpointError, _RERUN, tries=1_000 if passing else 1)
 

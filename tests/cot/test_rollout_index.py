@@ -1,8 +1,6 @@
 """What runs over many samples keeps outside memory: full disks, kills and ids with equal hashes."""
 
-import resource
-import signal
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,19 +10,9 @@ from rise_bench.cot.id_set import IdSet
 from rise_bench.cot.rollout_index import RolloutIndex
 from rise_bench.errors import PrerequisiteError
 
+from ..support.full_disk import no_file_larger_than
+
 LOG = Path("rank00000.jsonl")
-
-
-@contextmanager
-def no_file_larger_than(size):
-    """What a full disk does to this process: writing fails."""
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def index(samples):

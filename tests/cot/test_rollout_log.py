@@ -14,6 +14,8 @@ from rise_bench.cot.rollout_groups import best_of, complete, covered_ids, groups
 from rise_bench.cot.row_log import RowLog, next_attempt, read_at, read_rows
 from rise_bench.errors import DataError, PrerequisiteError
 
+from ..support.full_disk import no_file_larger_than
+
 
 def row(uid, reward, *, step=0, group=0, cot="c"):
     return {"id": uid, "step": step, "group": group, "reward": reward, "cot": cot}
@@ -208,6 +210,19 @@ def test_a_row_of_another_shape_is_named(tmp_path, broken):
     RowLog(tmp_path, 0, attempt="1").append([row("a", 0.1) | broken])
     with pytest.raises(DataError, match=r"rank00000\.jsonl, byte 0"):
         groups([tmp_path])
+
+
+def test_a_line_that_the_disk_has_half_room_for_does_not_swallow_the_next_one(tmp_path):
+    log = RowLog(tmp_path, 0, attempt="1")
+    log.append([row("a", 0.1)])
+    with (
+        no_file_larger_than(log.path.stat().st_size + 20),
+        pytest.raises(PrerequisiteError, match="rank00000"),
+    ):
+        log.append([row("b", 0.1)])
+    log.append([row("c", 0.1)])
+    log.close()
+    assert [located.row["id"] for located in read_rows([tmp_path])] == ["a", "c"]
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import shutil
 import ssl
 import subprocess
@@ -87,6 +88,20 @@ def test_a_host_that_cannot_be_is_refused_at_once(host):
         with pytest.raises(EndpointError, match=r"idna.*--endpoint") as raised:
             asked(f"http://{host}/v1")
         assert "tries" not in str(raised.value) and "no list" not in str(raised.value)
+
+
+def test_too_few_open_files_are_named_with_both_ways_out():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with raw_server(OK) as (url, _):
+        ask(url)  # imports need files too
+        endpoints = Endpoints([url], "m", tries=2, pause_s=0.001)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+            with pytest.raises(EndpointError, match=r"Too many open files.*2 tries.*ulimit.*--concurrency"):
+                endpoints.sample([PROMPT], 1, 9)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            endpoints.close()
 
 
 def test_an_endpoint_is_asked_inside_a_running_loop():
