@@ -6,8 +6,6 @@ growing pauses, permanent failures (a wrong key, an unknown model) stop the prog
 """
 
 import asyncio
-import base64
-import io
 import itertools
 import json
 import os
@@ -23,8 +21,8 @@ from urllib.parse import urlsplit
 from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.errors.redaction import remember_secret
-from rise_bench.files.images import ImageBytes, decode_rgb, is_plain, open_image
 from rise_bench.models.chat_reply import read_reply
+from rise_bench.models.data_urls import sent_url
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
 from rise_bench.models.loop_thread import LoopThread
 from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
-_PLAIN_FORMATS = {"JPEG", "PNG", "WEBP", "GIF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class ChatModel:
         bodies = []
         for prompt in prompts:
             content: list[dict[str, Any]] = [
-                {"type": "image_url", "image_url": {"url": await _url_of(image)}} for image in prompt.images
+                {"type": "image_url", "image_url": {"url": await sent_url(image)}} for image in prompt.images
             ]
             content.append({"type": "text", "text": response_text(prompt.text)})
             message = {"role": "user", "content": content}
@@ -287,34 +284,3 @@ def _checked(url: str) -> str:
     if not sound or parts.query or parts.fragment or not _VISIBLE_ASCII.fullmatch(url):
         raise ConfigError(f"{url!r} is no --endpoint. Give a base URL such as http://localhost:8000/v1.")
     return url.rstrip("/")
-
-
-async def _url_of(image: bytes) -> str:
-    """Return the data URL of a picture, which is encoded once for all requests about it."""
-    url = getattr(image, "data_url", None) or _plain_url(image)
-    if url is None:
-        url = await asyncio.to_thread(data_url, image)  # takes as long as many requests
-    if isinstance(image, ImageBytes):
-        image.data_url = url
-    return url
-
-
-def data_url(image: bytes) -> str:
-    """Return an image file as a data URL; re-encoded only if servers may not show it upright."""
-    if (url := _plain_url(image)) is not None:
-        return url
-    buffer = io.BytesIO()
-    decode_rgb(image).save(buffer, "PNG")
-    return _url("PNG", buffer.getvalue())
-
-
-def _plain_url(image: bytes) -> str | None:
-    """Return the data URL of a file that any server shows upright."""
-    with open_image(image, "the image") as opened:
-        kind = opened.format or ""
-        plain = kind in _PLAIN_FORMATS and is_plain(opened)
-    return _url(kind, image) if plain else None
-
-
-def _url(kind: str, image: bytes) -> str:
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(image).decode()}"

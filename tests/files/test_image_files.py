@@ -19,7 +19,7 @@ from rise_bench.data.image_facts import inspect_image
 from rise_bench.errors import DataError
 from rise_bench.files import images as image_files
 from rise_bench.files.images import decode_rgb, decoded, open_image
-from rise_bench.models.openai_endpoint import data_url
+from rise_bench.models.data_urls import data_url
 
 from ..support.made_sources import photo
 

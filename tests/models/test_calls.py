@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rise_bench.files.images import ImageBytes
-from rise_bench.models import openai_endpoint
+from rise_bench.models import data_urls
 from rise_bench.models.calls import at_once, in_parallel
 from rise_bench.models.openai_endpoint import Endpoints
 from rise_bench.models.sampler import Prompt, SampleError
@@ -116,11 +116,11 @@ def test_a_picture_is_encoded_once_for_all_requests_about_it(busy, monkeypatch, 
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), "red").save(buffer, form)
     image, opened = ImageBytes(buffer.getvalue()), []
-    look = openai_endpoint._plain_url
-    monkeypatch.setattr(openai_endpoint, "_plain_url", lambda data: opened.append(data) or look(data))
+    look = data_urls._plain_url
+    monkeypatch.setattr(data_urls, "_plain_url", lambda data: opened.append(data) or look(data))
     endpoints = Endpoints([busy[0].url], "m")
     for text in ("one", "two"):
         assert endpoints.sample([Prompt((image,), text)] * 2, 1, 9) == [[f"<{text}>"]] * 2
     endpoints.close()
     once = len(opened)
-    assert once == (1 if form == "PNG" else 2) and image.data_url == openai_endpoint.data_url(bytes(image))
+    assert once == (1 if form == "PNG" else 2) and image.data_url == data_urls.data_url(bytes(image))

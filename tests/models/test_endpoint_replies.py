@@ -232,6 +232,19 @@ def test_a_stream_without_end_is_given_up_at_its_bound(prompt):
         ask(url, prompt, max_reply_bytes=1 << 20, timeout_s=60)
 
 
+@pytest.mark.parametrize(
+    "start", [b"", b"Transfer-Encoding: chunked\r\n\r\n0\r\n"], ids=["headers", "trailers"]
+)
+def test_headers_without_end_are_given_up(prompt, start):
+    def flood(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + start)
+        while True:
+            connection.sendall(b"X: x\r\n" * 100)
+
+    with raw_server(flood) as (url, _), pytest.raises(EndpointError, match="Too many headers"):
+        ask(url, prompt, timeout_s=60)
+
+
 @pytest.mark.parametrize(("status", "tries"), [(301, 1), (302, 1), (303, 1), (307, 1), (308, 1)])
 def test_no_redirect_is_followed(prompt, monkeypatch, status, tries):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -16,10 +16,11 @@ from rise_bench.cot.grounding import Judging, judge_rollouts
 from rise_bench.cot.sweep import sweep
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.pictures import pictures_of
+from rise_bench.models.data_urls import data_url
 from rise_bench.models.image_units import first_copies, image_units
 from rise_bench.models.likelihood import token_log_probs
 from rise_bench.models.local import LocalModel, load_checkpoint
-from rise_bench.models.openai_endpoint import ChatServers, Endpoints, data_url
+from rise_bench.models.openai_endpoint import ChatServers, Endpoints
 from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 from rise_bench.prompts.templates import reason_prompt
 from rise_bench.scoring.groundedness import Grounded

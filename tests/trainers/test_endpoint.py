@@ -15,7 +15,8 @@ from rise_bench.cli import app
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import DataError, PrerequisiteError
-from rise_bench.models.openai_endpoint import Endpoints, data_url
+from rise_bench.models.data_urls import data_url
+from rise_bench.models.openai_endpoint import Endpoints
 from rise_bench.models.sampler import Prompt, SampleError, Sampling
 
 
