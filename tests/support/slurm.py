@@ -67,7 +67,7 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0,bf_interval=1
 ReturnToService=2
-SlurmdTimeout=300
+SlurmdTimeout=60
 KillWait=1
 MailProg=/bin/true
 NodeName=DEFAULT CPUs={cpus} RealMemory=1000000
