@@ -169,7 +169,7 @@ _frozen = {"modules": 0}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Leave imported libraries out of garbage collections: they took half of the time of a tiny training."""
+    """Leave imported libraries out of garbage collections, which took a third of a tiny training."""
     if len(sys.modules) - _frozen["modules"] > 200:
         _frozen["modules"] = len(sys.modules)
         gc.collect()

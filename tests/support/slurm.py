@@ -16,8 +16,8 @@ The nodes are `n1` and `n2`, each with 8 CPUs whatever the machine has and memor
 partition, `tests`, is the default; there are no GPUs. There is no accounting: `sacct` prints an error, so a
 state comes from `scontrol show job` or `squeue --states=all`, which keep ended jobs for five minutes, and
 `--qos` is ignored. All folders are shared by the nodes, as they are one machine. A node that dies:
-`slurm.kill("n2")`, which ends its jobs like a power cut; `slurm.bring_back("n2")`, after which jobs that may
-be requeued run again.
+`slurm.kill("n2")`, which ends its jobs like a power cut; jobs that may be requeued run again after
+`slurm.bring_back("n2")`, or on the other node after `slurm.start_requeued()`.
 """
 
 import ctypes
@@ -67,7 +67,7 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0,bf_interval=1
 ReturnToService=2
-SlurmdTimeout=60
+SlurmdTimeout=300
 KillWait=1
 MailProg=/bin/true
 NodeName=DEFAULT CPUs={cpus} RealMemory=1000000
@@ -139,9 +139,13 @@ class Slurm:
                     os.kill(pid, signal.SIGKILL)
 
     def bring_back(self, node: str) -> None:
-        """Start a killed node; what was requeued starts at once instead of after two minutes."""
+        """Start a killed node. Call it in the main thread: a daemon ends with the thread that started it."""
         self.start(node)
         _until(lambda: self._state(node) not in ("", "down", "down*"), self._last_words)
+        self.start_requeued()
+
+    def start_requeued(self) -> None:
+        """Let what was requeued start at once instead of after two minutes."""
         for job in self.run("squeue", "--noheader", "--states=PENDING", "--format=%A").split():
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 

@@ -43,7 +43,7 @@ def test_a_sweep_goes_on_after_a_node_died(slurm, monkeypatch, benchmark, tmp_pa
             if ended.wait(0.1):
                 return
         slurm.kill("n1")
-        slurm.bring_back("n1")
+        slurm.start_requeued()
 
     slurm.use(monkeypatch)
     ended, killer = threading.Event(), threading.Thread(target=kill_a_node)
