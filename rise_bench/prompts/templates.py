@@ -28,13 +28,18 @@ def answer_form(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = D
     return KINDS[spec.kind].instructions(spec.classes, answer_format.unit, answer_format.frame(gold))
 
 
+def _shared(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat) -> str:
+    """Return the start that all prompts of a sample share, so that it has to be read once."""
+    return f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
+
+
 def reason_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought that justifies the sample's annotation without giving it away."""
     kind = KINDS[spec.kind]
     annotation = render_gold(gold, answer_format) + kind.explained(gold.annotation)
     shown = "image" if spec.images_per_row == 1 else "images"
     return (
-        f"Question: {task_sentence(spec, gold)}\nThe correct annotation is {annotation}.\n"
+        f"{_shared(spec, gold, answer_format)}The correct annotation is {annotation}.\n"
         f"Explain step by step which visual cues in the {shown} lead to this annotation, so well that a "
         f"reader who sees the {shown} and your explanation can work the annotation out. Do not write "
         f"{kind.secret}. "
@@ -47,9 +52,8 @@ def reconstruct_prompt(
 ) -> str:
     """Ask for the annotation, given the image and a chain of thought; the annotation itself is not used."""
     return (
-        f"Question: {task_sentence(spec, gold)}\nReasoning: {clean_cot(cot)}\n"
-        f"Follow this reasoning. {answer_form(spec, gold, answer_format)}\n"
-        f"Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
+        f"{_shared(spec, gold, answer_format)}Reasoning: {clean_cot(cot)}\n"
+        f"Follow this reasoning. Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
     )
 
 
@@ -57,7 +61,7 @@ def caption_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat 
     """Ask for the think-answer form after a summary and a caption, a variant of Reason-RFT."""
     shown = "image" if spec.images_per_row == 1 else "images"
     return (
-        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
+        f"{_shared(spec, gold, answer_format)}"
         f"First sum up the task, then describe the {shown}, then reason from the visual cues, then answer. "
         "Write <summary>task</summary><caption>description</caption><think>reasoning</think>"
         f"<answer>{KINDS[spec.kind].answer_form}</answer>."
@@ -67,7 +71,7 @@ def caption_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat 
 def think_answer_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for a chain of thought and an annotation in the think-answer form."""
     return (
-        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
+        f"{_shared(spec, gold, answer_format)}"
         "First describe the visual cues and reason from them, then answer. "
         f"Write <think>reasoning</think><answer>{KINDS[spec.kind].answer_form}</answer>."
     )
@@ -75,10 +79,7 @@ def think_answer_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFo
 
 def answer_only_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
     """Ask for the annotation at once."""
-    return (
-        f"{task_sentence(spec, gold)}\n{answer_form(spec, gold, answer_format)}\n"
-        f"Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
-    )
+    return f"{_shared(spec, gold, answer_format)}Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
 
 
 def think_answer_text(cot: str, answer: str) -> str:

@@ -57,9 +57,10 @@ _FORMS = {
     "light": rf"\blight is ({'|'.join(LIGHTS)})\b",
 }
 _CUE = {cue: re.compile(form, re.IGNORECASE) for cue, form in _FORMS.items()}
+_AT = rf"at the ({'|'.join(PLACES)})\b"
 _THING = re.compile(
-    rf"\bthere is an? (?:({'|'.join(SIZES)}) )?(?:({'|'.join(TEXTURES)}) )?(?:({'|'.join(COLOURS)}) )?"
-    rf"({'|'.join(SHAPES)})\b(?: at the ({'|'.join(PLACES)})\b)?",
+    rf"\b(?:{_AT} )?there is an? (?:({'|'.join(SIZES)}) )?(?:({'|'.join(TEXTURES)}) )?"
+    rf"(?:({'|'.join(COLOURS)}) )?({'|'.join(SHAPES)})\b(?: {_AT})?",
     re.IGNORECASE,
 )
 
@@ -82,8 +83,8 @@ def describe(cues: Mapping[str, str], names: Sequence[str], sentences: Mapping[s
 def describe_thing(thing: Thing, names: Sequence[str] = ("size", "texture", "colour", "place")) -> str:
     """Return the sentence for one thing of a scene, with the named properties and always its shape."""
     properties = [getattr(thing, name) for name in ("size", "texture", "colour") if name in names]
-    place = f" at the {thing.place}" if "place" in names else ""
-    return f"There is a {' '.join([*properties, thing.shape])}{place}."
+    there = f"At the {thing.place} there" if "place" in names else "There"
+    return f"{there} is a {' '.join([*properties, thing.shape])}."
 
 
 def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:
@@ -123,5 +124,5 @@ def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> t
 
 
 def _fits(thing: Thing, stated: Sequence[str | None]) -> bool:
-    seen = (thing.size, thing.texture, thing.colour, thing.shape, thing.place)
+    seen = (thing.place, thing.size, thing.texture, thing.colour, thing.shape, thing.place)
     return all(word is None or word == value for word, value in zip(stated, seen, strict=True))

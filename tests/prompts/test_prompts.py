@@ -10,7 +10,7 @@ from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.kinds import render_gold
+from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.prompts import clean_text
 from rise_bench.prompts import templates as prompts
@@ -41,6 +41,23 @@ def test_only_the_reason_prompt_depends_on_the_boxes(boxes, unit):
         COCO, none, "c", answer_format
     )
     assert render_gold(gold, answer_format) in prompts.reason_prompt(COCO, gold, answer_format)
+
+
+@pytest.mark.parametrize("spec", BENCHMARKS.values(), ids=lambda spec: spec.name)
+def test_the_prompts_of_a_sample_begin_with_question_and_form_of_the_answer(spec):
+    """What all of them share stands first, so that it is read once."""
+    for annotation in KINDS[spec.kind].examples(spec.classes):
+        gold = Gold("x", annotation, 640, 480, category="dog", question="Where?")
+        start = f"{prompts.task_sentence(spec, gold)}\n{prompts.answer_form(spec, gold)}\n"
+        for build in (
+            prompts.reason_prompt,
+            prompts.think_answer_prompt,
+            prompts.answer_only_prompt,
+            prompts.caption_prompt,
+        ):
+            assert build(spec, gold).startswith(start)
+        reconstruct = prompts.reconstruct_prompt(spec, gold, "A red sky.")
+        assert reconstruct.startswith(f"{start}Reasoning: A red sky.\n")
 
 
 def test_the_reason_prompt_says_what_an_empty_list_means():

@@ -200,6 +200,8 @@ def test_statements_of_a_mood_text(text, checked, false):
     [
         ("There is a star.", [True]),
         ("There is a large striped red star at the top left.", [True]),
+        ("At the top left there is a large striped red star.", [True]),
+        ("At the top there is a red star.", [False]),
         ("there is a red star at the top", [False]),  # another ninth
         ("There is a small red star.", [False]),
         ("There is a blue star. There is a plain blue disc at the bottom right.", [False, True]),
@@ -217,6 +219,7 @@ def test_a_text_cannot_make_the_check_slow():
 
     start = time.perf_counter()
     statements("there is a large plain red " * 4000, ())
+    statements("at the top left there is a large plain red " * 4000, ())
     statements("the ground is the ground is " * 4000, MOOD)
     assert time.perf_counter() - start < 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,46 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from rise_bench.trainers.base_model.architecture import IMAGE_TOKENS, grids, patches
-from rise_bench.trainers.base_model.lessons import Lesson
+from rise_bench.trainers.base_model.lesson import Lesson
+from rise_bench.trainers.base_model.pictures import Seen
 from rise_bench.trainers.base_model.tokens import SYSTEM
+from rise_bench.trainers.base_model.vision import near_hundredths
 
 
-def chat(prompt: str, with_picture: bool) -> str:
+@dataclass(frozen=True)
+class Batch:
+    """Lessons as the model takes them.
+
+    Attributes:
+        inputs: Inputs of the model; without pixels if they were not asked for.
+        learnt: Mask of the tokens of replies, (lessons, length).
+        sides: Hundredth that a token says as a side of a box, -1 for other tokens, (lessons, length).
+        hundredths: Token ids of the hundredths from 0 to 100.
+        pictures: All pictures, in the order of the inputs.
+    """
+
+    inputs: dict[str, Tensor]
+    learnt: Tensor
+    sides: Tensor
+    hundredths: Tensor
+    pictures: list[Seen]
+
+
+def chat(prompt: str, pictures: int) -> str:
     """Return a prompt in the chat template, with every image token."""
-    image = f"<|vision_start|>{'<|image_pad|>' * IMAGE_TOKENS}<|vision_end|>" if with_picture else ""
+    image = f"<|vision_start|>{'<|image_pad|>' * IMAGE_TOKENS}<|vision_end|>" * pictures
     return (
         f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{image}{prompt}<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
 
 
-def batch_of(tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the model's inputs and a mask, (lessons, length), of the tokens to learn."""
-    prompts = tokenizer([chat(x.prompt, x.pixels is not None) for x in batch])["input_ids"]
-    replies = tokenizer([f"{x.reply}<|im_end|>" for x in batch])["input_ids"]
+def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pixels: bool = True) -> Batch:
+    """Return lessons as a batch, padded at the end."""
+    prompts = tokenizer([chat(x.prompt, len(x.shown)) for x in lessons])["input_ids"]
+    replies = tokenizer([f"{x.reply}<|im_end|>" for x in lessons])["input_ids"]
     length = max(len(p) + len(r) for p, r in zip(prompts, replies, strict=True))
-    ids = torch.full((len(batch), length), tokenizer.pad_token_id)
+    ids = torch.full((len(lessons), length), tokenizer.pad_token_id)
     seen, learnt = torch.zeros_like(ids), torch.zeros(ids.shape, dtype=torch.bool)
     for row, (prompt, reply) in enumerate(zip(prompts, replies, strict=True)):
         end = len(prompt) + len(reply)
@@ -38,14 +60,35 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, batch: list[Lesson]) -> tuple[d
         learnt[row, len(prompt) : end] = True
     image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
     inputs = {"input_ids": ids, "attention_mask": seen, "mm_token_type_ids": (ids == image).int()}
-    pixels = [x.pixels for x in batch if x.pixels is not None]
-    if pixels:
-        inputs |= {"pixel_values": patches(np.stack(pixels)), "image_grid_thw": grids(len(pixels))}
-    return inputs, learnt
+    pictures = [picture for lesson in lessons for picture in lesson.shown]
+    if pictures:
+        inputs["image_grid_thw"] = grids(len(pictures))
+        if with_pixels:
+            inputs["pixel_values"] = patches(np.stack([picture.pixels for picture in pictures]))
+    hundredths = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(101)]))
+    return Batch(inputs, learnt, _sides(ids, hundredths), hundredths, pictures)
 
 
-def reply_loss(model: Any, inputs: dict[str, Tensor], learnt: Tensor) -> Tensor:
-    """Return the mean cross-entropy of the reply tokens of a batch from `batch_of`."""
-    hidden = model.model(**inputs).last_hidden_state[:, :-1]
-    learnt = learnt[:, 1:]
-    return functional.cross_entropy(model.lm_head(hidden[learnt]), inputs["input_ids"][:, 1:][learnt])
+def reply_loss(model: Any, batch: Batch) -> Tensor:
+    """Return the mean cross-entropy of the reply tokens; sides of boxes are learned against near numbers."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(**batch.inputs).last_hidden_state[:, :-1][batch.learnt[:, 1:]]
+    logs = model.lm_head(hidden.float()).log_softmax(-1)
+    labels, sides = (
+        batch.inputs["input_ids"][:, 1:][batch.learnt[:, 1:]],
+        batch.sides[:, 1:][batch.learnt[:, 1:]],
+    )
+    losses = functional.nll_loss(logs, labels, reduction="none")
+    side = sides >= 0
+    near = -(near_hundredths()[sides[side]] * logs[side][:, batch.hundredths]).sum(-1)
+    return (losses[~side].sum() + near.sum()) / len(labels)
+
+
+def _sides(ids: Tensor, hundredths: Tensor) -> Tensor:
+    """Return the hundredth of each token that has a nought behind it, as rounded sides of boxes have."""
+    number = torch.full((int(max(ids.max(), hundredths.max())) + 1,), -1)
+    number[hundredths] = torch.arange(len(hundredths))
+    sides = number[ids]
+    rounded = torch.zeros_like(ids, dtype=torch.bool)
+    rounded[:, :-1] = ids[:, 1:] == hundredths[0]
+    return torch.where(rounded, sides, -1)

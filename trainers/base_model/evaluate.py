@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -41,13 +41,14 @@ from rise_bench.scoring.rewards import cot_reward
 from rise_bench.scoring.scores import aggregate, score_annotation, score_response
 from rise_bench.synthetic import statements
 from rise_bench.synthetic.rows import DrawnBenchmark, Split, drawn_rows
+from rise_bench.trainers.base_model.count_and_change_lessons import NOTHING
 
 
 @dataclass(frozen=True)
 class Sample:
     """Decoded row of a drawn benchmark."""
 
-    image: Image.Image
+    images: tuple[Image.Image, ...]
     gold: Gold
     truth: Any
     targets: tuple[int, ...]
@@ -59,7 +60,8 @@ def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sampl
     for row in drawn_rows(cast(DrawnBenchmark, benchmark), cast(Split, split), count, seed):
         image, annotation = row.render()
         gold = Gold(row.source_id, annotation, 224, 224, row.category, row.question)
-        drawn.append(Sample(decode_rgb(image), gold, row.truth, row.targets))
+        images = tuple(decode_rgb(data) for data in (image, *row.render_further()))
+        drawn.append(Sample(images, gold, row.truth, row.targets))
     return drawn
 
 
@@ -76,14 +78,29 @@ class Speaker:
         self.suppressed = sorted(i for i, t in tokens.items() if t.special and i != end)
 
     def say(
-        self, images: Sequence[Image.Image], prompts: Sequence[str], *, sampled: bool = False, batch: int = 50
+        self,
+        images: Sequence[tuple[Image.Image, ...]],
+        prompts: Sequence[str],
+        *,
+        sampled: bool = False,
+        batch: int = 50,
     ) -> list[str]:
-        """Answer each prompt about its picture, at most 160 new tokens."""
+        """Answer each prompt about its pictures, at most 160 new tokens."""
         texts: list[str] = []
         for start in range(0, len(prompts), batch):
             conversations = [
-                [{"role": "user", "content": [{"type": "image", "image": i}, {"type": "text", "text": p}]}]
-                for i, p in zip(images[start : start + batch], prompts[start : start + batch], strict=True)
+                [
+                    {
+                        "role": "user",
+                        "content": [
+                            *({"type": "image", "image": i} for i in shown),
+                            {"type": "text", "text": p},
+                        ],
+                    }
+                ]
+                for shown, p in zip(
+                    images[start : start + batch], prompts[start : start + batch], strict=True
+                )
             ]
             inputs = self.processor.apply_chat_template(
                 conversations,
@@ -126,7 +143,7 @@ def truth_rate(texts: Sequence[str], rows: Sequence[Sample]) -> dict[str, float]
 
 def annotate(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, Any]:
     """Return format rates and scores of zero-shot answers in both formats, and the baselines."""
-    golds, images = [r.gold for r in rows], [r.image for r in rows]
+    golds, images = [r.gold for r in rows], [r.images for r in rows]
     result: dict[str, Any] = {}
     for style, prompt in (("think_answer", think_answer_prompt), ("answer_only", answer_only_prompt)):
         for sampled in (False, True):
@@ -155,13 +172,13 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
     """Return scores of the annotation reconstructed from a complete, true description and the picture."""
     speech, rng, prompts = statements, random.Random(0), []
     for row in rows:
-        if row.targets:
-            cot = " ".join(speech.describe_thing(row.truth[i]) for i in row.targets)
+        if isinstance(row.truth, tuple):
+            cot = " ".join(speech.describe_thing(thing) for thing in _of_interest(row)) or NOTHING
         else:
             forms = speech.MOOD_SENTENCES if spec.name == "moods" else speech.KIND_SENTENCES
             cot = speech.describe(row.truth, rng.sample(list(forms), len(forms)), forms)
         prompts.append(reconstruct_prompt(spec, row.gold, cot))
-    texts = speaker.say([r.image for r in rows], prompts)
+    texts = speaker.say([r.images for r in rows], prompts)
     scores = [
         score_response(r.gold, t, AnswerFormat("answer_only")) for r, t in zip(rows, texts, strict=True)
     ]
@@ -171,12 +188,19 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
     }
 
 
+def _of_interest(row: Sample) -> Sequence[Any]:
+    """Return what a row's annotation follows from: the targets, or all objects of the second picture."""
+    if len(row.images) > 1:
+        return cast("Sequence[Any]", row.truth[len(row.truth) // 2 :])
+    return [row.truth[i] for i in row.targets]
+
+
 def closed_loop(
     speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample], group: int = 8
 ) -> dict[str, float]:
     """Return the reward of eq. 1 for `group` sampled chains of thought per picture."""
     many = [row for row in rows for _ in range(group)]
-    images = [row.image for row in many]
+    images = [row.images for row in many]
     cots = speaker.say(images, [reason_prompt(spec, row.gold) for row in many], sampled=True)
     prompts = [
         reconstruct_prompt(spec, row.gold, clean_cot(cot)) for row, cot in zip(many, cots, strict=True)
@@ -194,7 +218,9 @@ def closed_loop(
     }
 
 
-def evaluate(folder: Path, count: int, seed: int) -> dict[str, Any]:
+def evaluate(
+    folder: Path, count: int, seed: int, benchmarks: Sequence[str] = get_args(DrawnBenchmark)
+) -> dict[str, Any]:
     """Return all figures of the card."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -203,11 +229,11 @@ def evaluate(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in speaker.model.parameters()),
         "bytes": (folder / "model.safetensors").stat().st_size,
     }
-    for name in ("moods", "scenes", "kinds"):
+    for name in benchmarks:
         spec, rows = get_benchmark(name), samples(name, "test", count, seed)
         train = samples(name, "train", max(10, count // 5), seed)
         figures[name] = {
-            "describe": truth_rate(speaker.say([r.image for r in rows], [DESCRIBE] * len(rows)), rows),
+            "describe": truth_rate(speaker.say([r.images for r in rows], [DESCRIBE] * len(rows)), rows),
             **annotate(speaker, spec, rows),
             "reconstruct from the truth": reconstruct(speaker, spec, rows),
             "closed loop sampled": closed_loop(speaker, spec, train),
@@ -223,9 +249,13 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=100, help="of the pictures; studies and demos use 0, 1, …"
     )
+    parser.add_argument(
+        "--benchmark", action="append", choices=get_args(DrawnBenchmark), help="one of them; default all"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     arguments = parser.parse_args()
-    figures = evaluate(arguments.model, arguments.count, arguments.seed)
+    asked = arguments.benchmark or get_args(DrawnBenchmark)
+    figures = evaluate(arguments.model, arguments.count, arguments.seed, asked)
     if arguments.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return

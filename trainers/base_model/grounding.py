@@ -77,8 +77,8 @@ class Told:
 def sampled(policy: Speaker, benchmark: str, rows: Sequence[Sample]) -> list[Told]:
     """Return texts of a policy that explain the annotation of each picture."""
     prompts = [reason_prompt(get_benchmark(benchmark), row.gold) for row in rows]
-    texts = policy.say([row.image for row in rows], prompts, sampled=True)
-    return [Told(text, row.image, row.truth, row.gold) for text, row in zip(texts, rows, strict=True)]
+    texts = policy.say([row.images for row in rows], prompts, sampled=True)
+    return [Told(text, row.images[0], row.truth, row.gold) for text, row in zip(texts, rows, strict=True)]
 
 
 def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 0) -> list[Told]:
@@ -92,7 +92,7 @@ def corrupted(benchmark: str, rows: Sequence[Sample], share: float, seed: int = 
             for cue, value in row.truth.items()
         }
         text = _speech.describe(claims, rng.sample(list(forms), 5), forms)
-        told.append(Told(text, row.image, row.truth, row.gold))
+        told.append(Told(text, row.images[0], row.truth, row.gold))
     return told
 
 
@@ -144,7 +144,9 @@ def _similarities(
     judge: Speaker, spec: BenchmarkSpec, told: Sequence[Told], images: Sequence[Image.Image]
 ) -> list[float]:
     """Reconstruct every annotation, greedily, beside the given pictures."""
-    answers = judge.say(images, [reconstruct_prompt(spec, item.gold, item.text) for item in told])
+    answers = judge.say(
+        [(image,) for image in images], [reconstruct_prompt(spec, item.gold, item.text) for item in told]
+    )
     return [
         score_response(item.gold, answer, AnswerFormat("answer_only")).similarity
         for item, answer in zip(told, answers, strict=True)

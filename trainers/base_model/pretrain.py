@@ -1,17 +1,19 @@
-"""Pretraining of the base model: vision, text, then both.
+"""Pretraining of the base model: vision and language apart, then language on what the vision tower writes.
 
     python -m rise_bench.trainers.base_model.pretrain --out runs/base
 
 Four stages, each saved at its end, so that a rerun continues after the last complete stage:
 
-1. vision: the tower alone, with linear heads (`vision`);
-2. text: the language model alone, on lessons without pictures;
-3. joint: both, on all lessons, with the heads of stage 1 and heads for place and content of the language
-   model's image tokens;
-4. focus: the same with more scenes, where a reply depends on one of several objects.
+1. vision: the tower alone learns to write codes (`codes`);
+2. reading: the language model alone learns to put exact codes into words, and what is known from text alone;
+3. speaking: it learns everything, boxes and counts too, from what the tower writes, which stays as it is;
+4. pointing: the same with more boxes.
 
-Stages 1 and 2 run concurrently, with a CPU thread each; stages 3 and 4 use one. More threads are slower for
-such small matrices.
+Text comes from the start: a language model that has learned to read pictures first does not learn to copy
+from a text any more.
+
+Each stage takes two processes of one thread, which share every batch. More threads are slower for such small
+matrices.
 """
 
 from __future__ import annotations
@@ -19,178 +21,187 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen2VLForConditionalGeneration
 
 from rise_bench.files.atomic import atomic_directory
 from rise_bench.files.settings_record import same_settings
-from rise_bench.trainers.base_model import lessons
-from rise_bench.trainers.base_model.architecture import (
-    HIDDEN,
-    IMAGE_TOKENS,
-    embed_by_product,
-    make_model,
-)
-from rise_bench.trainers.base_model.batches import batch_of, reply_loss
-from rise_bench.trainers.base_model.pictures import see
+from rise_bench.trainers.base_model.architecture import HIDDEN, IMAGE_TOKENS, embed_by_product, make_model
+from rise_bench.trainers.base_model.batches import Batch, batch_of, reply_loss
+from rise_bench.trainers.base_model.codes import codes_of, directions
+from rise_bench.trainers.base_model.lesson import Lesson
+from rise_bench.trainers.base_model.lessons import picture_lesson, text_lesson
+from rise_bench.trainers.base_model.optimise import optimise, rank
+from rise_bench.trainers.base_model.pictures import Gallery
 from rise_bench.trainers.base_model.tokens import make_processor, make_tokenizer
-from rise_bench.trainers.base_model.vision import Heads, targets_of, tokens_of
+from rise_bench.trainers.base_model.vision import Places, Sight, targets_of, tokens_of
 
-BEFORE = {"vision": (), "text": (), "joint": ("vision", "text"), "focus": ("joint",)}
-"""The stages in order, each with those that it goes on from."""
+STAGES = ("vision", "reading", "speaking", "pointing")
+PROCESSES = 2
 
 HALF_WAY = 1
 """Layer of the language model, counted from 0, whose image tokens answer where things are."""
 
-PICTURES = ("moods", "moods", "kinds", "kinds", "scenes", "scenes", "scenes", "scenes")
+CODE_NOISE = 0.1
+"""Deviation of the noise on each coefficient of the codes that stand in for the tower's."""
+
+PICTURES = {"moods": 10, "kinds": 8, "scenes": 18, "drawn_counting": 14, "drawn_changes": 7}
+"""Rows with pictures in a batch of the stage vision; a row of changes has two."""
+
+LESSONS: dict[str, dict[tuple[str, str], int]] = {
+    "reading": {
+        ("moods", "any"): 4,
+        ("kinds", "any"): 4,
+        ("scenes", "describe"): 6,
+        ("drawn_counting", "describe"): 5,
+        ("drawn_changes", "describe"): 4,
+    },
+    "speaking": {
+        ("moods", "any"): 4,
+        ("kinds", "any"): 4,
+        ("scenes", "any"): 6,
+        ("scenes", "point"): 10,
+        ("drawn_counting", "any"): 8,
+        ("drawn_changes", "any"): 6,
+    },
+    "pointing": {
+        ("moods", "any"): 4,
+        ("kinds", "any"): 3,
+        ("scenes", "any"): 4,
+        ("scenes", "point"): 16,
+        ("drawn_counting", "point"): 6,
+        ("drawn_changes", "any"): 3,
+    },
+}
+"""Lessons with pictures in a batch, by benchmark and topic."""
+
+TEXTS = {"reading": 32, "speaking": 24, "pointing": 10}
+"""Lessons without a picture of their own in a batch."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps and learning rates (Muon's) of the four stages."""
+    """Steps and learning rates (Muon's) of the stages."""
 
-    vision_steps: int = 700
-    text_steps: int = 450
-    joint_steps: int = 800
-    focus_steps: int = 600
+    vision_steps: int = 2000
+    reading_steps: int = 1200
+    speaking_steps: int = 1400
+    pointing_steps: int = 900
     vision_lr: float = 1.2e-2
-    text_lr: float = 1e-2
-    joint_lr: float = 8e-3
-    focus_lr: float = 8e-3
+    reading_lr: float = 1e-2
+    speaking_lr: float = 8e-3
+    pointing_lr: float = 8e-3
     seed: int = 0
 
 
-def optimise(
-    name: str,
-    steps: int,
-    modules: list[tuple[torch.nn.Module, float]],
-    losses: Callable[[], dict[str, Tensor]],
-) -> None:
-    """Train with Muon on hidden matrices and AdamW on the rest, a short warm-up and a linear decay.
+class _Codes(torch.nn.Module):
+    """Stands in for the tower: hands the codes on that a batch has instead of pixels."""
 
-    Muon reaches a given loss in about two thirds of AdamW's steps here.
+    dtype, spatial_merge_size = torch.float32, 2
 
-    Args:
-        name: Text of the progress bar.
-        steps: Number of updates.
-        modules: Modules to train with Muon's learning rate; AdamW has a quarter of it.
-        losses: Returns the losses of the next batch, which are summed and shown as running means.
-    """
-    matrices, others = [], []
-    for module, lr in modules:
-        named = [*module.named_parameters()]
-        hidden = [p for n, p in named if p.dim() == 2 and min(p.shape) >= HIDDEN and "embed" not in n]
-        kept = {id(p) for p in hidden}
-        matrices.append({"params": hidden, "lr": lr, "peak": lr})
-        others.append({"params": [p for _, p in named if id(p) not in kept], "lr": lr / 4, "peak": lr / 4})
-    muon = torch.optim.Muon(
-        [group for group in matrices if group["params"]], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
-    )
-    adamw = torch.optim.AdamW(others, weight_decay=0.05, betas=(0.9, 0.98))
-    optimisers: tuple[torch.optim.Optimizer, ...] = (muon, adamw)
-    everything = [p for module, _ in modules for p in module.parameters()]
-    shown: dict[str, float] = {}
-    progress = tqdm(range(steps), desc=name, mininterval=10, file=sys.stderr)
-    for step in progress:
-        for group in (*muon.param_groups, *adamw.param_groups):
-            group["lr"] = group["peak"] * min(1, (step + 1) / 50) * max(0.02, 1 - step / steps)
-        parts = losses()
-        sum(parts.values(), torch.zeros(())).backward()
-        torch.nn.utils.clip_grad_norm_(everything, 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad()
-        shown |= {k: 0.97 * shown.get(k, v.item()) + 0.03 * v.item() for k, v in parts.items()}
-        progress.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()), refresh=False)
+    def forward(self, codes: Tensor, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(pooler_output=codes)
 
 
-def learn_to_see(model: Qwen2VLForConditionalGeneration, heads: Heads, plan: Plan) -> None:
-    """Run stage 1."""
-    rng, tower = random.Random(plan.seed + 1), model.model.visual
+class Parts:
+    """The model, with its tower and language model apart, and the read-outs of each."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
+        self.tokenizer = tokenizer
+        self.model: Qwen2VLForConditionalGeneration = make_model(tokenizer, seed)
+        embed_by_product(self.model)
+        self.modules: dict[str, Any] = {
+            "tower": self.model.model.visual,
+            "reader": self.model.model.language_model,
+            "sight": Sight(),
+            "places": Places(),
+        }
+
+    def load(self, folder: Path, stages: tuple[str, ...]) -> None:
+        """Take the parts that these stages have saved, the last one of each."""
+        for stage in stages:
+            for part, state in torch.load(folder / f"{stage}.pt").items():
+                self.modules[part].load_state_dict(state)
+
+    def save(self, path: Path, names: tuple[str, ...]) -> None:
+        """Write parts to a file."""
+        partial = path.with_suffix(".partial")
+        torch.save({name: self.modules[name].state_dict() for name in names}, partial)
+        partial.replace(path)
+
+
+def learn_to_see(parts: Parts, plan: Plan) -> None:
+    """Run the stage vision."""
+    gallery = Gallery(_random(plan, "vision"))
+    tower, sight = parts.modules["tower"], parts.modules["sight"]
 
     def losses() -> dict[str, Tensor]:
-        batch = [see(rng, benchmark) for benchmark in PICTURES * 8]
-        return heads.losses(tokens_of(tower, batch), targets_of(batch))
+        rows = [gallery.see(name) for name, count in PICTURES.items() for _ in range(_share(count))]
+        batch = [picture for row in rows for picture in row.pictures]
+        found: dict[str, Tensor] = sight(tokens_of(tower, batch), targets_of(batch))
+        return found
 
-    optimise("vision", plan.vision_steps, [(tower, plan.vision_lr), (heads, plan.vision_lr)], losses)
-
-
-def learn_to_read(
-    model: Qwen2VLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, plan: Plan
-) -> None:
-    """Run stage 2."""
-    rng = random.Random(plan.seed + 2)
-    optimise(
-        "text",
-        plan.text_steps,
-        [(model.model.language_model, plan.text_lr)],
-        lambda: {
-            "text": reply_loss(model, *batch_of(tokenizer, [lessons.text_lesson(rng) for _ in range(48)]))
-        },
-    )
+    optimise("vision", plan.vision_steps, [(tower, plan.vision_lr), (sight, plan.vision_lr)], losses)
 
 
-def learn_both(
-    model: Qwen2VLForConditionalGeneration,
-    heads: Heads,
-    tokenizer: PreTrainedTokenizerBase,
-    plan: Plan,
-    *,
-    focus: bool,
-) -> None:
-    """Run stage 3 or 4: descriptions first, then more of the other lessons; `focus` is on scenes."""
-    rng, elsewhere, done = random.Random(plan.seed + 3 + focus), [see(random.Random(0), "moods")], [0]
-    name, steps, lr, tower_lr = (
-        ("focus", plan.focus_steps, plan.focus_lr, plan.focus_lr / 2)
-        if focus
-        else ("joint", plan.joint_steps, plan.joint_lr, plan.joint_lr / 2)
-    )
-    counts = {"moods": 6, "kinds": 6, "scenes": 20} if focus else {"moods": 8, "kinds": 4, "scenes": 18}
-    teach = {
-        "moods": lessons.mood_picture,
-        "kinds": lessons.kind_picture,
-        "scenes": lessons.scene_picture,
-    }
+def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
+    """Run a stage of the language model: reading, on exact codes, or a later one, on those of the tower."""
+    rng, exact = _random(plan, stage), stage == "reading"
+    gallery, generator = Gallery(rng), torch.Generator().manual_seed(rng.getrandbits(32))
+    model, lr = parts.model, getattr(plan, f"{stage}_lr")
     kept: dict[str, Tensor] = {}
-    hooks = [
-        model.model.visual.register_forward_hook(lambda _m, _i, out: kept.update(tower=out.pooler_output)),
-        model.model.language_model.layers[HALF_WAY].register_forward_hook(
-            lambda _m, _i, out: kept.update(reader=out if isinstance(out, Tensor) else out[0])
-        ),
-    ]
+    hook = model.model.language_model.layers[HALF_WAY].register_forward_hook(
+        lambda _m, _i, out: kept.update(reader=out if isinstance(out, Tensor) else out[0])
+    )
+    parts.modules["tower"].requires_grad_(False)
+    if exact:
+        model.model.visual = _Codes()
+
+    def batch_with_codes(lessons: list[Lesson]) -> Batch:
+        batch = batch_of(parts.tokenizer, lessons, with_pixels=not exact)
+        if exact and batch.pictures:
+            codes = codes_of(batch.pictures)
+            codes += CODE_NOISE * torch.randn(codes.shape, generator=generator)
+            batch.inputs["pixel_values"] = (codes @ directions()).reshape(-1, HIDDEN)
+        return batch
 
     def losses() -> dict[str, Tensor]:
-        describe = 0.1 if focus else max(0.2, 1 - 2 * done[0] / steps)
-        done[0] += 1
-        seen = [see(rng, benchmark) for benchmark, count in counts.items() for _ in range(count)]
-        shown = [teach[s.benchmark](rng, s, describe) for s in seen]
-        inputs, learnt = batch_of(tokenizer, shown)
-        parts = {"picture": reply_loss(model, inputs, learnt)}
-        tower = kept["tower"].reshape(len(seen), IMAGE_TOKENS, -1)
-        reader = kept["reader"][inputs["mm_token_type_ids"] == 1].reshape(tower.shape)
-        targets = targets_of(seen)
-        parts["heads"] = 0.1 * sum(heads.losses(tower, targets).values(), torch.zeros(()))
-        parts["placing"] = 0.3 * sum(heads.placing_losses(reader, targets).values(), torch.zeros(()))
-        text = [lessons.text_lesson(rng, elsewhere, 0.4) for _ in range(16)]
-        parts["text"] = 0.5 * reply_loss(model, *batch_of(tokenizer, text))
-        elsewhere.extend(seen)
-        del elsewhere[:-200]
-        return parts
+        rows = [
+            picture_lesson(rng, gallery.see(name), topic)
+            for (name, topic), count in LESSONS[stage].items()
+            for _ in range(_share(count))
+        ]
+        batch = batch_with_codes(rows)
+        found = {"picture": reply_loss(model, batch)}
+        tokens = kept["reader"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
+        placing = parts.modules["places"](tokens, targets_of(batch.pictures))
+        found |= {name: 0.3 * loss for name, loss in placing.items()}
+        texts = batch_with_codes([text_lesson(rng, gallery) for _ in range(_share(TEXTS[stage]))])
+        return found | {"text": reply_loss(model, texts)}
 
-    modules = [(model.model.language_model, lr), (heads, lr), (model.model.visual, tower_lr)]
-    optimise(name, steps, modules, losses)
-    for hook in hooks:
-        hook.remove()
+    modules = [(parts.modules["reader"], lr), (parts.modules["places"], lr)]
+    optimise(stage, getattr(plan, f"{stage}_steps"), modules, losses)
+    model.model.visual = parts.modules["tower"]
+    hook.remove()
+
+
+def _random(plan: Plan, stage: str) -> random.Random:
+    return random.Random(f"{plan.seed} {stage} {rank()}")
+
+
+def _share(count: int) -> int:
+    """Return this process's part of a batch."""
+    processes = distributed.get_world_size() if distributed.is_initialized() else 1
+    return count // processes + (rank() < count % processes)
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -201,41 +212,23 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-def run_stage(name: str, folder: Path, plan: Plan) -> None:
-    """Run an unfinished stage on the saved parts of earlier stages, and save its parts."""
-    saved = folder / f"{name}.pt"
-    if saved.is_file():
-        return
+def run_stage(number: int, name: str, folder: Path, plan: Plan, meeting: str) -> None:
+    """Run a stage as one of its processes, from what earlier stages saved; process 0 saves its parts."""
     torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=meeting, rank=number, world_size=PROCESSES)
     start = time.monotonic()
-    tokenizer = _tokenizer(folder / "tokenizer")
-    model, parts = _load(folder, tokenizer, plan, BEFORE[name])
-    embed_by_product(model)
-    heads: Any = parts["heads"]
+    parts = Parts(_tokenizer(folder / "tokenizer"), plan.seed)
+    parts.load(folder, STAGES[: STAGES.index(name)])
     if name == "vision":
-        learn_to_see(model, heads, plan)
-        del parts["reader"]
-    elif name == "text":
-        learn_to_read(model, tokenizer, plan)
-        parts = {"reader": parts["reader"]}
+        learn_to_see(parts, plan)
+        saved: tuple[str, ...] = ("tower", "sight")
     else:
-        learn_both(model, heads, tokenizer, plan, focus=name == "focus")
-    partial = saved.with_suffix(".partial")
-    torch.save({part: module.state_dict() for part, module in parts.items()}, partial)
-    partial.replace(saved)
-    print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)  # noqa: T201
-
-
-def _load(
-    folder: Path, tokenizer: PreTrainedTokenizerBase, plan: Plan, stages: Sequence[str]
-) -> tuple[Qwen2VLForConditionalGeneration, dict[str, torch.nn.Module]]:
-    """Return the model and its parts after the given stages."""
-    model = make_model(tokenizer, plan.seed)
-    parts = {"tower": model.model.visual, "reader": model.model.language_model, "heads": Heads()}
-    for stage in stages:
-        for part, state in torch.load(folder / f"{stage}.pt").items():
-            parts[part].load_state_dict(state)
-    return model, parts
+        learn_to_speak(parts, plan, name)
+        saved = ("reader", "places")
+    if number == 0:
+        parts.save(folder / f"{name}.pt", saved)
+        print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)  # noqa: T201
+    distributed.destroy_process_group()
 
 
 def pretrain(out: Path, plan: Plan) -> None:
@@ -243,16 +236,15 @@ def pretrain(out: Path, plan: Plan) -> None:
     folder = out.with_name(f"{out.name}-stages")
     same_settings(folder, asdict(plan), made="*.pt")
     tokenizer = _tokenizer(folder / "tokenizer")
-    if not (folder / "text.pt").is_file():
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-            reading = other.submit(run_stage, "text", folder, plan)
-            run_stage("vision", folder, plan)
-            reading.result()
-    for name in BEFORE:
-        run_stage(name, folder, plan)
-    model, _ = _load(folder, tokenizer, plan, ["focus"])
+    for name in STAGES:
+        if not (folder / f"{name}.pt").is_file():
+            with tempfile.TemporaryDirectory() as meeting:
+                arguments = (name, folder, plan, f"file://{meeting}/meeting")
+                spawn(run_stage, arguments, nprocs=PROCESSES)  # type: ignore[no-untyped-call]
+    parts = Parts(tokenizer, plan.seed)
+    parts.load(folder, STAGES)
     with atomic_directory(out) as target:
-        model.save_pretrained(target)
+        parts.model.save_pretrained(target)
         make_processor(tokenizer).save_pretrained(target)
 
 
