@@ -89,7 +89,8 @@ def check_cots(dataset: BenchmarkDataset, advance: Callable[[], None] = lambda: 
 
 def _problems(row: Mapping[str, Any], manifest: Manifest, shard: str) -> Iterator[str]:
     """Yield the problems of a row's chain of thought and reward."""
-    may_be_empty = "verified" in manifest.options  # of another model: an empty text is scored too
+    # An empty text is scored 0 like every unusable reply; those of another model are scored as they are.
+    may_be_empty = row["reward"] == 0 or "verified" in manifest.options
     for name in ("cot", "reconstruction"):
         if not isinstance(row[name], str) or (name == "cot" and not may_be_empty and not row[name].strip()):
             yield f"{name} holds no text"

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,3 +144,16 @@ def test_high_may_be_empty(tmp_path: Path) -> None:
     write_dataset(distribution_plan(tmp_path / "source"), tmp_path / "benchmark", workers=1)
     write_small_cots(tmp_path / "benchmark", tmp_path / "cots", tmp_path / "rollouts", rewards=(0.1, 0.2))
     assert check_folder(tmp_path / "cots") == []
+
+
+def test_an_empty_text_with_reward_0_is_an_unusable_reply_and_no_problem(
+    sound: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(sound["distribution"], tmp_path / "cots"))
+
+    def empty(rows: list[dict[str, Any]]) -> None:
+        scores = {name: 0.0 for name in ("reward", "reward_selected", "similarity") if name in rows[0]}
+        rows[0].update(scores, cot="\n", group_rewards=[0.0])
+
+    edit_rows(folder, LOW, empty)
+    assert "cot holds no text" not in {finding.problem for finding in check_folder(folder)}

@@ -295,7 +295,7 @@ def test_the_script_goes_on_after_the_last_complete_stage(tmp_path, monkeypatch)
         lambda run, args, **options: ran.append(args[0]) or spawn(run, args, **options),
     )
     pretrain.pretrain(tmp_path / "model", plan)
-    assert ran == ["speaking"]
+    assert ran == ["speaking", "pointing"]
     model = Qwen2VLForConditionalGeneration.from_pretrained(tmp_path / "model")
     assert 1e6 < sum(p.numel() for p in model.parameters()) < 4e6
     assert AutoProcessor.from_pretrained(tmp_path / "model").tokenizer.padding_side == "left"

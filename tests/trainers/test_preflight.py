@@ -58,13 +58,13 @@ def test_prompt_length_is_what_the_processor_makes_of_image_and_text(make_config
 
 def test_a_prompt_that_is_too_long_names_row_and_remedy_and_the_remedy_works(make_config, toy):
     big = Gold("big", toy.golds[0].annotation, 1200, 900)
-    config = make_config("model.max_pixels=100000", "data.max_prompt_length=300")
+    config = make_config("model.max_pixels=100000", "data.max_prompt_length=420")
     rows = [(big, reason_prompt(toy.spec, big))]
     with pytest.raises(ConfigError, match=r"big \(1200 x 900 px\) has \d+ tokens") as caught:
         check_prompts(config, load_processor(config.model), rows)
     lower = int(re.search(r"Lower model\.max_pixels to (\d+)", str(caught.value))[1])
     smaller = replace(config, model=replace(config.model, max_pixels=lower))
-    assert check_prompts(smaller, load_processor(smaller.model), rows) <= 300
+    assert check_prompts(smaller, load_processor(smaller.model), rows) <= 420
     higher = int(re.search(r"data\.max_prompt_length to (\d+)", str(caught.value))[1])
     longer = replace(config, data=replace(config.data, max_prompt_length=higher))
     assert check_prompts(longer, load_processor(longer.model), rows) == higher

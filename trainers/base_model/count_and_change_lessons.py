@@ -48,8 +48,8 @@ def change_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson
     if topic == "describe" or draw < 0.3:
         which = rng.random() < 0.5
         things = (seen.second if which and seen.second else seen).things
-        words = things_words(rng, [things[i] for i in reading_order(things)], 0.9)
-        return Lesson(DESCRIBE_SECOND if which else DESCRIBE, words, seen.pictures)
+        text = things_words(rng, [things[i] for i in reading_order(things)], 0.9)
+        return Lesson(DESCRIBE_SECOND if which else DESCRIBE, text, seen.pictures)
     return _lesson(rng, CHANGES, _calls(seen.row), seen.row.question, _everything(seen.row), seen.pictures)
 
 
@@ -89,14 +89,14 @@ def _lesson(
 
 def _counted(count: _counting.Count) -> str:
     things = [count.picture.things[i] for i in count.counted]
-    return _words([things[i] for i in reading_order(things)]) if things else NOTHING
+    return _sentences([things[i] for i in reading_order(things)]) if things else NOTHING
 
 
 def _everything(changes: _changes.Changes) -> str:
-    return _words(changes.changed)
+    return _sentences(changes.changed)
 
 
-def _words(things: Sequence[Thing]) -> str:
+def _sentences(things: Sequence[Thing]) -> str:
     return " ".join(describe_thing(thing) for thing in things)
 
 

@@ -1,4 +1,4 @@
-"""What all lessons of the base model share: a lesson, the tasks that are taught, and forms of replies.
+"""A lesson of the base model, the tasks that are taught, and forms of replies.
 
 A lesson is a pair of prompt and reply in the project's own prompt forms. A share of the replies to format
 prompts is careless (`CARELESS`), so that the model follows formats often but not always, like a small

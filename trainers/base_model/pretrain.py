@@ -147,8 +147,8 @@ def learn_to_see(parts: Parts, plan: Plan) -> None:
     def losses() -> dict[str, Tensor]:
         rows = [gallery.see(name) for name, count in PICTURES.items() for _ in range(_share(count))]
         batch = [picture for row in rows for picture in row.pictures]
-        found: dict[str, Tensor] = sight(tokens_of(tower, batch), targets_of(batch))
-        return found
+        parts_of_loss: dict[str, Tensor] = sight(tokens_of(tower, batch), targets_of(batch))
+        return parts_of_loss
 
     optimise("vision", plan.vision_steps, [(tower, plan.vision_lr), (sight, plan.vision_lr)], losses)
 
@@ -181,12 +181,12 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
             for _ in range(_share(count))
         ]
         batch = batch_with_codes(rows)
-        found = {"picture": reply_loss(model, batch)}
+        by_name = {"picture": reply_loss(model, batch)}
         tokens = kept["reader"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
         placing = parts.modules["places"](tokens, targets_of(batch.pictures))
-        found |= {name: 0.3 * loss for name, loss in placing.items()}
+        by_name |= {name: 0.3 * loss for name, loss in placing.items()}
         texts = batch_with_codes([text_lesson(rng, gallery) for _ in range(_share(TEXTS[stage]))])
-        return found | {"text": reply_loss(model, texts)}
+        return by_name | {"text": reply_loss(model, texts)}
 
     modules = [(parts.modules["reader"], lr), (parts.modules["places"], lr)]
     optimise(stage, getattr(plan, f"{stage}_steps"), modules, losses)

@@ -108,12 +108,12 @@ class Places(nn.Module):
         """Return the losses by name."""
         cells = torch.arange(IMAGE_TOKENS).expand(tokens.shape[:2])
         there = targets.present > 0
-        words = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
+        properties = [_cross_entropy(head(tokens), targets.local[k]) for k, head in self.local.items()]
         sides = self.sides(tokens[there]).reshape(-1, 4, 101)
         near = near_hundredths()[(100 * targets.boxes_xywh[there]).round().long().clamp(0, 100)]
         return {
             "cell": _cross_entropy(self.cell(tokens), cells),
-            "words": sum(words, torch.zeros(())) / 3,
+            "words": sum(properties, torch.zeros(())) / 3,
             "sides": -(near * sides.log_softmax(-1)).sum(-1).mean(),
         }
 
