@@ -240,7 +240,7 @@ def pretrain(out: Path, plan: Plan) -> None:
         if not (folder / f"{name}.pt").is_file():
             with tempfile.TemporaryDirectory() as meeting:
                 arguments = (name, folder, plan, f"file://{meeting}/meeting")
-                spawn(run_stage, arguments, nprocs=PROCESSES)  # type: ignore[no-untyped-call]
+                spawn(run_stage, arguments, nprocs=PROCESSES)
     parts = Parts(tokenizer, plan.seed)
     parts.load(folder, STAGES)
     with atomic_directory(out) as target:
