@@ -147,8 +147,8 @@ def learn_to_see(parts: Parts, plan: Plan) -> None:
     def losses() -> dict[str, Tensor]:
         rows = [gallery.see(name) for name, count in PICTURES.items() for _ in range(_share(count))]
         batch = [picture for row in rows for picture in row.pictures]
-        parts_of_loss: dict[str, Tensor] = sight(tokens_of(tower, batch), targets_of(batch))
-        return parts_of_loss
+        by_name: dict[str, Tensor] = sight(tokens_of(tower, batch), codes_of(batch), targets_of(batch))
+        return by_name
 
     optimise("vision", plan.vision_steps, [(tower, plan.vision_lr), (sight, plan.vision_lr)], losses)
 

@@ -19,7 +19,6 @@ from rise_bench.trainers.base_model.codes import (
     LOCAL,
     WHOLE,
     cells_of,
-    codes_of,
     coefficients_of,
     parts,
     relative_boxes,
@@ -35,9 +34,8 @@ SPREAD_HUNDREDTHS = 1.5
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets for a batch of pictures: codes, class indices (IGNORE if unknown), and boxes in [0, 1]."""
+    """Targets for a batch of pictures: class indices (IGNORE if unknown) and boxes in [0, 1]."""
 
-    codes: Tensor
     whole: dict[str, Tensor]
     local: dict[str, Tensor]
     present: Tensor
@@ -59,7 +57,7 @@ def targets_of(batch: list[Seen]) -> Targets:
             boxes[row, cell] = torch.tensor(box)
             for name in LOCAL:
                 local[name][row, cell] = values[name].index(getattr(thing, name))
-    return Targets(codes_of(batch), whole, local, present, boxes)
+    return Targets(whole, local, present, boxes)
 
 
 class Sight(nn.Module):
@@ -69,8 +67,8 @@ class Sight(nn.Module):
         super().__init__()
         self.boxes = nn.Linear(HIDDEN, 4)
 
-    def forward(self, tokens: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Return the losses by name."""
+    def forward(self, tokens: Tensor, codes: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Return the losses by name, given the coefficients of the codes, (pictures, 16, coefficients)."""
         coefficients, where = coefficients_of(tokens), parts()
         mean = coefficients.mean(1)
         losses = {
@@ -82,7 +80,7 @@ class Sight(nn.Module):
         }
         present = 2 * SHARPNESS * (coefficients[..., where["present"]][..., 0] - 0.5)
         losses["present"] = functional.binary_cross_entropy_with_logits(present, targets.present)
-        losses["code"] = 0.5 * (coefficients - targets.codes).square().sum(-1).mean()
+        losses["code"] = 0.5 * (coefficients - codes).square().sum(-1).mean()
         there = targets.present > 0
         cells = torch.arange(IMAGE_TOKENS).expand(tokens.shape[:2])
         wanted = relative_boxes(targets.boxes_xywh, cells)[there]
