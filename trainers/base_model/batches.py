@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,9 @@ from rise_bench.trainers.base_model.pictures import Seen
 from rise_bench.trainers.base_model.tokens import SYSTEM
 from rise_bench.trainers.base_model.vision import near_hundredths
 
+CHOICE_WEIGHT = 3.0
+"""Weight of a token with which a reply chooses an object, or ends; of other tokens 1."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -27,6 +32,8 @@ class Batch:
         learnt: Mask of the tokens of replies, (lessons, length).
         sides: Hundredth that a token says as a side of a box, -1 for other tokens, (lessons, length).
         hundredths: Token ids of the hundredths from 0 to 100.
+        choosing: Tokens that begin a choice, as (lesson, position), (choices, 2).
+        asked: Whether a choice still has to say the object of each image token, (choices, 16).
         pictures: All pictures, in the order of the inputs.
     """
 
@@ -34,6 +41,8 @@ class Batch:
     learnt: Tensor
     sides: Tensor
     hundredths: Tensor
+    choosing: Tensor
+    asked: Tensor
     pictures: list[Seen]
 
 
@@ -49,7 +58,8 @@ def chat(prompt: str, pictures: int) -> str:
 def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pixels: bool = True) -> Batch:
     """Return lessons as a batch, padded at the end."""
     prompts = tokenizer([chat(x.prompt, len(x.shown)) for x in lessons])["input_ids"]
-    replies = tokenizer([f"{x.reply}<|im_end|>" for x in lessons])["input_ids"]
+    encoded = tokenizer([f"{x.reply}<|im_end|>" for x in lessons], return_offsets_mapping=True)
+    replies = encoded["input_ids"]
     length = max(len(p) + len(r) for p, r in zip(prompts, replies, strict=True))
     ids = torch.full((len(lessons), length), tokenizer.pad_token_id)
     seen, learnt = torch.zeros_like(ids), torch.zeros(ids.shape, dtype=torch.bool)
@@ -66,11 +76,32 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pix
         if with_pixels:
             inputs["pixel_values"] = patches(np.stack([picture.pixels for picture in pictures]))
     hundredths = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(101)]))
-    return Batch(inputs, learnt, _sides(ids, hundredths), hundredths, pictures)
+    choosing, asked = [], torch.zeros(0, IMAGE_TOKENS)
+    for row, (lesson, offsets) in enumerate(zip(lessons, encoded["offset_mapping"], strict=True)):
+        for token, cells in _choices(lesson, [end for _, end in offsets]):
+            choosing.append((row, len(prompts[row]) + token))
+            asked = torch.cat([asked, torch.zeros(1, IMAGE_TOKENS)])
+            asked[-1, list(cells)] = 1
+    begun = torch.tensor(choosing, dtype=torch.long).reshape(-1, 2)
+    return Batch(inputs, learnt, _sides(ids, hundredths), hundredths, begun, asked, pictures)
+
+
+def _choices(lesson: Lesson, ends: list[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the reply token that begins each choice, given where tokens end, and what is left to say."""
+    place = 0
+    for choice in lesson.choices:
+        place = lesson.reply.find(choice.text, place)
+        if place < 0:  # a careless reply ends early
+            return
+        yield bisect_right(ends, place), choice.cells
+        place += len(choice.text)
 
 
 def reply_loss(model: Any, batch: Batch) -> Tensor:
-    """Return the mean cross-entropy of the reply tokens; sides of boxes are learned against near numbers."""
+    """Return the mean cross-entropy of the reply tokens.
+
+    Sides of boxes are learned against near numbers, and tokens that choose weigh `CHOICE_WEIGHT`.
+    """
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(**batch.inputs).last_hidden_state[:, :-1][batch.learnt[:, 1:]]
     logs = model.lm_head(hidden.float()).log_softmax(-1)
@@ -81,7 +112,10 @@ def reply_loss(model: Any, batch: Batch) -> Tensor:
     losses = functional.nll_loss(logs, labels, reduction="none")
     side = sides >= 0
     near = -(near_hundredths()[sides[side]] * logs[side][:, batch.hundredths]).sum(-1)
-    return (losses[~side].sum() + near.sum()) / len(labels)
+    weights = torch.ones(batch.learnt.shape)
+    weights[batch.choosing[:, 0], batch.choosing[:, 1]] = CHOICE_WEIGHT
+    weights = weights[:, 1:][batch.learnt[:, 1:]]
+    return ((weights * losses)[~side].sum() + (weights[side] * near).sum()) / weights.sum()
 
 
 def _sides(ids: Tensor, hundredths: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ cell, and of a direction for each property of the whole picture. The vision towe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -55,13 +55,17 @@ def coefficients_of(tokens: Tensor) -> Tensor:
     return tokens @ directions().T / AMPLITUDE**2
 
 
-def cells_of(seen: Seen) -> list[int]:
-    """Return the token of each object: the assignment with the least sum of squared distances."""
+@lru_cache(maxsize=20000)
+def _cells(places: tuple[tuple[float, float], ...]) -> tuple[int, ...]:
     axis = (np.arange(CELLS) + 0.5) / CELLS
     centres = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
-    things = np.array([(thing.x, thing.y) for thing in seen.things])
-    distances = ((things[:, None] - centres[None]) ** 2).sum(-1)
-    return [int(cell) for cell in linear_sum_assignment(distances)[1]]
+    distances = ((np.array(places)[:, None] - centres[None]) ** 2).sum(-1)
+    return tuple(int(cell) for cell in linear_sum_assignment(distances)[1])
+
+
+def cells_of(seen: Seen) -> tuple[int, ...]:
+    """Return the token of each object: the assignment with the least sum of squared distances."""
+    return _cells(tuple((thing.x, thing.y) for thing in seen.things))
 
 
 def relative_boxes(boxes_xywh: Tensor, cells: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.steps.values import Steps
@@ -24,9 +25,20 @@ from rise_bench.synthetic import changes as _changes
 from rise_bench.synthetic import counting as _counting
 from rise_bench.synthetic.statements import describe_thing
 from rise_bench.synthetic.vocabulary import SHAPES, Thing
-from rise_bench.trainers.base_model.lesson import CHANGES, COUNTING, Lesson, answer, bare, gold_of, think
+from rise_bench.trainers.base_model.codes import cells_of
+from rise_bench.trainers.base_model.lesson import (
+    CHANGES,
+    COUNTING,
+    Choice,
+    Lesson,
+    answer,
+    bare,
+    choices_of,
+    gold_of,
+    think,
+)
 from rise_bench.trainers.base_model.pictures import Seen
-from rise_bench.trainers.base_model.scene_lessons import reading_order, things_words
+from rise_bench.trainers.base_model.scene_lessons import description, reading_order
 
 DESCRIBE_SECOND = "Describe the second picture."
 NOTHING = "No object is like that."
@@ -35,11 +47,14 @@ NOTHING = "No object is like that."
 def count_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
     """Return a lesson on a picture of counting; `topic` is "describe", "point" (count) or "any"."""
     if topic == "describe" or (topic == "any" and rng.random() < 0.35):
-        things = [seen.things[i] for i in reading_order(seen.things)]
-        return Lesson(DESCRIBE, things_words(rng, things, 0.9), (seen,))
-    return _lesson(
-        rng, COUNTING, Value(str(len(seen.row.counted))), seen.row.question, _counted(seen.row), (seen,)
-    )
+        return description(rng, seen, DESCRIBE, (seen,))
+    count, value = seen.row, Value(str(len(seen.row.counted)))
+    lesson = _lesson(rng, COUNTING, value, count.question, _counted(count), (seen,))
+    cells = [cells_of(seen)[i] for i in _in_order(count)]
+    if lesson.prompt == answer_only_prompt(COUNTING, gold_of(value, count.question)):
+        return replace(lesson, choices=(Choice(value.text, tuple(cells)),))
+    said = [describe_thing(count.picture.things[i]) for i in _in_order(count)]
+    return replace(lesson, choices=choices_of(said, cells) if said else (Choice(NOTHING, ()),))
 
 
 def change_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
@@ -47,10 +62,11 @@ def change_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson
     draw = rng.random()
     if topic == "describe" or draw < 0.3:
         which = rng.random() < 0.5
-        things = (seen.second if which and seen.second else seen).things
-        text = things_words(rng, [things[i] for i in reading_order(things)], 0.9)
-        return Lesson(DESCRIBE_SECOND if which else DESCRIBE, text, seen.pictures)
-    return _lesson(rng, CHANGES, _calls(seen.row), seen.row.question, _everything(seen.row), seen.pictures)
+        described = seen.second if which and seen.second else seen
+        return description(rng, described, DESCRIBE_SECOND if which else DESCRIBE, seen.pictures)
+    changes, cells = seen.row, cells_of(seen.second or seen)
+    lesson = _lesson(rng, CHANGES, _calls(changes), changes.question, _everything(changes), seen.pictures)
+    return replace(lesson, choices=choices_of([describe_thing(thing) for thing in changes.changed], cells))
 
 
 def count_text(rng: random.Random, beside: tuple[Seen, ...]) -> Lesson:
@@ -88,8 +104,12 @@ def _lesson(
 
 
 def _counted(count: _counting.Count) -> str:
-    things = [count.picture.things[i] for i in count.counted]
-    return _sentences([things[i] for i in reading_order(things)]) if things else NOTHING
+    return _sentences([count.picture.things[i] for i in _in_order(count)]) or NOTHING
+
+
+def _in_order(count: _counting.Count) -> list[int]:
+    """Return the positions of the counted things in reading order."""
+    return [i for i in reading_order(count.picture.things) if i in count.counted]
 
 
 def _everything(changes: _changes.Changes) -> str:

@@ -8,6 +8,7 @@ released model.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rise_bench.annotations.base import Annotation, Gold
@@ -30,12 +31,32 @@ TAUGHT = (MOODS, SCENES, KINDS, COUNTING, CHANGES, FLAVOURS, PAINTS)
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A point of a reply where an object of the picture is chosen.
+
+    Attributes:
+        text: Part of the reply that begins there; empty where nothing is left to choose.
+        cells: Tokens of the objects that are asked for and not said yet.
+    """
+
+    text: str
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
-    """Prompt, reply to learn, and the pictures before the prompt, if any."""
+    """Prompt, reply to learn, the pictures before the prompt, if any, and the choices in order."""
 
     prompt: str
     reply: str
     shown: tuple[Seen, ...] = ()
+    choices: tuple[Choice, ...] = ()
+
+
+def choices_of(texts: Sequence[str], cells: Sequence[int]) -> tuple[Choice, ...]:
+    """Return the choices of a list: a text for each object, and the end."""
+    each = [Choice(text, tuple(cells[i:])) for i, text in enumerate(texts)]
+    return (*each, Choice("", ()))
 
 
 def gold_of(annotation: Annotation, question: str = "") -> Gold:

@@ -26,9 +26,9 @@ _TEXTS: dict[str, tuple[Callable[[random.Random, tuple[Seen, ...]], Lesson], flo
     "kinds": (kind_text, 0.24),
     "scenes": (place_text, 0.04),
     "drawn_counting": (count_text, 0.06),
-    "drawn_changes": (change_text, 0.12),
+    "drawn_changes": (change_text, 0.24),
 }
-"""Lessons from text alone by benchmark, and the share of each."""
+"""Lessons from text alone by benchmark, and the weight of each."""
 
 BESIDE = 0.5
 """Share of the texts beside an unrelated picture, which half the time is one of their own benchmark."""

@@ -40,7 +40,7 @@ from rise_bench.trainers.base_model.lesson import (
 from rise_bench.trainers.base_model.pictures import Seen
 
 NOTES_ERROR = 0.25
-DESCRIBED = 0.3
+DESCRIBED = 0.4
 """Share of the lessons with a picture that describe it."""
 
 

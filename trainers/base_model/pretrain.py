@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,13 +44,14 @@ from rise_bench.trainers.base_model.lessons import picture_lesson, text_lesson
 from rise_bench.trainers.base_model.optimise import optimise, rank
 from rise_bench.trainers.base_model.pictures import Gallery
 from rise_bench.trainers.base_model.tokens import make_processor, make_tokenizer
-from rise_bench.trainers.base_model.vision import Places, Sight, targets_of, tokens_of
+from rise_bench.trainers.base_model.vision import Choices, Places, Sight, targets_of, tokens_of
 
 STAGES = ("vision", "reading", "speaking", "pointing")
+LANGUAGE = ("reader", "places", "choices")
 PROCESSES = 2
 
-HALF_WAY = 1
-"""Layer of the language model, counted from 0, whose image tokens answer where things are."""
+READ_OUTS = {"places": 1, "choices": 2}
+"""Layer of the language model, counted from 0, after which each read-out is taken."""
 
 CODE_NOISE = 0.1
 """Deviation of the noise on each coefficient of the codes that stand in for the tower's."""
@@ -59,19 +61,23 @@ PICTURES = {"moods": 10, "kinds": 8, "scenes": 18, "drawn_counting": 14, "drawn_
 
 LESSONS: dict[str, dict[tuple[str, str], int]] = {
     "reading": {
-        ("moods", "any"): 4,
+        ("moods", "any"): 5,
         ("kinds", "any"): 4,
-        ("scenes", "describe"): 6,
-        ("drawn_counting", "describe"): 5,
+        ("scenes", "describe"): 2,
+        ("scenes", "any"): 5,
+        ("scenes", "point"): 4,
+        ("drawn_counting", "describe"): 2,
+        ("drawn_counting", "point"): 6,
         ("drawn_changes", "describe"): 4,
     },
     "speaking": {
-        ("moods", "any"): 4,
+        ("moods", "any"): 5,
         ("kinds", "any"): 4,
         ("scenes", "any"): 6,
-        ("scenes", "point"): 10,
-        ("drawn_counting", "any"): 8,
-        ("drawn_changes", "any"): 6,
+        ("scenes", "point"): 8,
+        ("drawn_counting", "any"): 4,
+        ("drawn_counting", "point"): 6,
+        ("drawn_changes", "any"): 5,
     },
     "pointing": {
         ("moods", "any"): 4,
@@ -84,7 +90,7 @@ LESSONS: dict[str, dict[tuple[str, str], int]] = {
 }
 """Lessons with pictures in a batch, by benchmark and topic."""
 
-TEXTS = {"reading": 32, "speaking": 24, "pointing": 10}
+TEXTS = {"reading": 34, "speaking": 27, "pointing": 12}
 """Lessons without a picture of their own in a batch."""
 
 
@@ -92,10 +98,10 @@ TEXTS = {"reading": 32, "speaking": 24, "pointing": 10}
 class Plan:
     """Steps and learning rates (Muon's) of the stages."""
 
-    vision_steps: int = 2000
+    vision_steps: int = 2800
     reading_steps: int = 1200
     speaking_steps: int = 1400
-    pointing_steps: int = 900
+    pointing_steps: int = 1000
     vision_lr: float = 1.2e-2
     reading_lr: float = 1e-2
     speaking_lr: float = 8e-3
@@ -124,6 +130,7 @@ class Parts:
             "reader": self.model.model.language_model,
             "sight": Sight(),
             "places": Places(),
+            "choices": Choices(),
         }
 
     def load(self, folder: Path, stages: tuple[str, ...]) -> None:
@@ -134,9 +141,9 @@ class Parts:
 
     def save(self, path: Path, names: tuple[str, ...]) -> None:
         """Write parts to a file."""
-        partial = path.with_suffix(".partial")
-        torch.save({name: self.modules[name].state_dict() for name in names}, partial)
-        partial.replace(path)
+        incomplete = path.with_suffix(".partial")
+        torch.save({name: self.modules[name].state_dict() for name in names}, incomplete)
+        incomplete.replace(path)
 
 
 def learn_to_see(parts: Parts, plan: Plan) -> None:
@@ -159,9 +166,10 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
     gallery, generator = Gallery(rng), torch.Generator().manual_seed(rng.getrandbits(32))
     model, lr = parts.model, getattr(plan, f"{stage}_lr")
     kept: dict[str, Tensor] = {}
-    hook = model.model.language_model.layers[HALF_WAY].register_forward_hook(
-        lambda _m, _i, out: kept.update(reader=out if isinstance(out, Tensor) else out[0])
-    )
+    hooks = [
+        model.model.language_model.layers[layer].register_forward_hook(partial(_keep, kept, name))
+        for name, layer in READ_OUTS.items()
+    ]
     parts.modules["tower"].requires_grad_(False)
     if exact:
         model.model.visual = _Codes()
@@ -182,16 +190,23 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
         ]
         batch = batch_with_codes(rows)
         by_name = {"picture": reply_loss(model, batch)}
-        tokens = kept["reader"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
-        placing = parts.modules["places"](tokens, targets_of(batch.pictures))
-        by_name |= {name: 0.3 * loss for name, loss in placing.items()}
+        tokens = kept["places"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
+        reading = parts.modules["places"](tokens, targets_of(batch.pictures))
+        before = kept["choices"][batch.choosing[:, 0], batch.choosing[:, 1] - 1]
+        reading["choices"] = parts.modules["choices"](before, batch.asked)
+        by_name |= {name: 0.3 * loss for name, loss in reading.items()}
         texts = batch_with_codes([text_lesson(rng, gallery) for _ in range(_share(TEXTS[stage]))])
         return by_name | {"text": reply_loss(model, texts)}
 
-    modules = [(parts.modules["reader"], lr), (parts.modules["places"], lr)]
+    modules = [(parts.modules[name], lr) for name in LANGUAGE]
     optimise(stage, getattr(plan, f"{stage}_steps"), modules, losses)
     model.model.visual = parts.modules["tower"]
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
+
+
+def _keep(kept: dict[str, Tensor], name: str, _module: Any, _inputs: Any, output: Any) -> None:
+    kept[name] = output if isinstance(output, Tensor) else output[0]
 
 
 def _random(plan: Plan, stage: str) -> random.Random:
@@ -224,7 +239,7 @@ def run_stage(number: int, name: str, folder: Path, plan: Plan, meeting: str) ->
         saved: tuple[str, ...] = ("tower", "sight")
     else:
         learn_to_speak(parts, plan, name)
-        saved = ("reader", "places")
+        saved = LANGUAGE
     if number == 0:
         parts.save(folder / f"{name}.pt", saved)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)  # noqa: T201

@@ -21,7 +21,16 @@ from rise_bench.prompts.templates import (
 from rise_bench.synthetic import scenes as _scenes
 from rise_bench.synthetic import statements as _speech
 from rise_bench.synthetic.vocabulary import Thing
-from rise_bench.trainers.base_model.lesson import SCENES, Lesson, answer, bare, gold_of, think
+from rise_bench.trainers.base_model.codes import cells_of
+from rise_bench.trainers.base_model.lesson import (
+    SCENES,
+    Lesson,
+    answer,
+    bare,
+    choices_of,
+    gold_of,
+    think,
+)
 from rise_bench.trainers.base_model.pictures import Seen
 
 HUNDREDTH = 10
@@ -33,42 +42,51 @@ def reading_order(things: Sequence[Thing]) -> list[int]:
     return sorted(range(len(things)), key=lambda i: (int(things[i].y * 3), things[i].x))
 
 
-def things_words(rng: random.Random, things: Sequence[Thing], complete: float = 0.7) -> str:
+def sentences(rng: random.Random, things: Sequence[Thing], complete: float = 0.7) -> list[str]:
     """Return a sentence for each thing, with all properties or some."""
     names = ["size", "texture", "colour", "place"]
     if rng.random() > complete:
         names = [name for name in names if rng.random() < 0.75]
-    return " ".join(_speech.describe_thing(thing, names) for thing in things)
+    return [_speech.describe_thing(thing, names) for thing in things]
+
+
+def description(rng: random.Random, seen: Seen, prompt: str, shown: tuple[Seen, ...]) -> Lesson:
+    """Return the lesson that describes all things of a picture."""
+    order = reading_order(seen.things)
+    said = sentences(rng, [seen.things[i] for i in order], 0.9)
+    cells = cells_of(seen)
+    return Lesson(prompt, " ".join(said), shown, choices_of(said, [cells[i] for i in order]))
 
 
 def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
     """Return a lesson on a picture like those of scenes; `topic` is "describe", "point" (boxes) or "any"."""
-    order = reading_order(seen.things)
-    things = [seen.things[i] for i in order]
-    boxes = [seen.boxes_xywh[i] for i in order]
     draw = rng.random()
     if topic == "describe" or (topic == "any" and draw < 0.35):
-        return Lesson(DESCRIBE, things_words(rng, things, 0.9), (seen,))
-    question, chosen = _pointed(rng, things)
-    text = things_words(rng, [things[i] for i in chosen])
-    truth = _boxes(boxes, chosen, HUNDREDTH)
+        return description(rng, seen, DESCRIBE, (seen,))
+    question, chosen = _pointed(rng, seen.things)
+    things, cells = [seen.things[i] for i in chosen], [cells_of(seen)[i] for i in chosen]
+    said = sentences(rng, things)
+    text, describing = " ".join(said), choices_of(said, cells)
     draw = rng.random()
     if topic == "any" and draw < 0.25:
-        return Lesson(question.replace("Point at", "Describe").replace("Find", "Describe"), text, (seen,))
+        prompt = question.replace("Point at", "Describe").replace("Find", "Describe")
+        return Lesson(prompt, text, (seen,), describing)
     if topic == "any" and draw < 0.6:
-        shown = gold_of(_boxes(boxes, chosen, 1), _either(rng, question))
-        return Lesson(reason_prompt(SCENES, shown), text, (seen,))
+        shown = gold_of(_boxes(seen.boxes_xywh, chosen, 1), _either(rng, question))
+        return Lesson(reason_prompt(SCENES, shown), text, (seen,), describing)
+    truth = _boxes(seen.boxes_xywh, chosen, HUNDREDTH)
+    pointing = choices_of([", ".join(f"{side:g}" for side in box) for box in truth.xywh], cells)
     draw = rng.random()
-    if draw < 0.4:
-        return Lesson(
-            reconstruct_prompt(SCENES, gold_of(truth, _either(rng, question)), text), answer(truth), (seen,)
-        )
-    if draw < 0.75:
-        complete = things_words(rng, [things[i] for i in chosen], 0.9)
-        return Lesson(
-            think_answer_prompt(SCENES, gold_of(truth, question)), think(rng, complete, truth), (seen,)
-        )
-    return Lesson(answer_only_prompt(SCENES, gold_of(truth, question)), bare(rng, truth), (seen,))
+    if draw < 0.3:
+        prompt = reconstruct_prompt(SCENES, gold_of(truth, _either(rng, question)), text)
+        return Lesson(prompt, answer(truth), (seen,), pointing)
+    if draw < 0.7:
+        said = sentences(rng, things, 0.9)
+        reply = think(rng, " ".join(said), truth)
+        choices = (*choices_of(said, cells), *pointing)
+        return Lesson(think_answer_prompt(SCENES, gold_of(truth, question)), reply, (seen,), choices)
+    prompt = answer_only_prompt(SCENES, gold_of(truth, question))
+    return Lesson(prompt, bare(rng, truth), (seen,), pointing)
 
 
 def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int) -> Boxes:
@@ -78,19 +96,17 @@ def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int) -
 
 def _pointed(rng: random.Random, things: Sequence[Thing]) -> tuple[str, list[int]]:
     """Return a question for a thing by its place or looks, and the things that it fits, in reading order."""
-    target = rng.choice(things)
+    target, order = rng.choice(things), reading_order(things)
     draw = rng.random()
-    if draw < 0.3:
-        chosen = [i for i, thing in enumerate(things) if thing.place == target.place]
+    if draw < 0.2:
+        chosen = [i for i in order if things[i].place == target.place]
         return f"Find the object at the {target.place}.", chosen
     if draw < 0.55:
-        return f"Point at every {target.shape}.", [i for i, t in enumerate(things) if t.shape == target.shape]
+        return f"Point at every {target.shape}.", [i for i in order if things[i].shape == target.shape]
     names: Sequence[str] = rng.choice(
         (("colour",), ("texture",), ("texture", "colour"), ("size", "colour"), ())
     )
-    chosen = [
-        i for i, t in enumerate(things) if all(getattr(t, n) == getattr(target, n) for n in (*names, "shape"))
-    ]
+    chosen = [i for i in order if all(getattr(things[i], n) == getattr(target, n) for n in (*names, "shape"))]
     quantity = "the" if len(chosen) == 1 else "every"
     return f"Point at {quantity} {' '.join([*(getattr(target, n) for n in names), target.shape])}.", chosen
 
