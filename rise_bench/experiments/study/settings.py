@@ -33,10 +33,10 @@ class Setting:
 
 
 _BOTH = tuple(
-    Setting(share, sft, grpo) for share in (1 / 3, 2 / 3) for sft, grpo in ((5e-4, 1e-4), (1e-3, 2e-4))
+    Setting(share, sft, grpo) for share in (1 / 3, 2 / 3) for sft, grpo in ((2e-4, 5e-5), (5e-4, 1e-4))
 )
-_SFT = tuple(Setting(sft_learning_rate=rate) for rate in (2e-4, 5e-4, 1e-3, 2e-3))
-_GRPO = tuple(Setting(grpo_learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4, 4e-4))
+_SFT = tuple(Setting(sft_learning_rate=rate) for rate in (1e-4, 2e-4, 5e-4, 1e-3))
+_GRPO = tuple(Setting(grpo_learning_rate=rate) for rate in (2e-5, 5e-5, 1e-4, 2e-4))
 
 
 def policy_sections(method: Method) -> tuple[Section, ...]:
