@@ -132,6 +132,25 @@ def test_what_lessons_say_of_a_picture_is_true(benchmark):
     assert all(statement.true for statement in said)
 
 
+@pytest.mark.parametrize("benchmark", ["scenes", "drawn_counting", "drawn_changes"])
+def test_a_choice_knows_what_is_asked_for_and_not_said_yet(processor, benchmark):
+    """Where a reply chooses an object, or ends, what is left is what it goes on to name."""
+    rng, tokenizer, chosen = random.Random(11), processor.tokenizer, 0
+    for _ in range(80):
+        batch = batch_of(tokenizer, [picture_lesson(rng, see(rng, benchmark))])
+        ids = batch.inputs["input_ids"][0]
+        for (_, position), asked in zip(batch.choosing.tolist(), batch.asked, strict=True):
+            assert batch.learnt[0, position]
+            rest = tokenizer.decode(ids[position:])
+            if rest.lstrip().startswith(("At the", "There is")):
+                thought = rest.split("</think>")[0].split("<answer>")[0]
+                assert int(asked.sum()) == len(statements(thought, ()))
+                chosen += 1
+            else:
+                assert bool(asked.any()) == rest[0].isdigit()  # a side of a box, or a count
+    assert chosen > 40
+
+
 def test_thoughts_on_counting_name_what_is_counted():
     rng = random.Random(8)
     for _ in range(100):
