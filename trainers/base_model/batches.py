@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,38 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
+from rise_bench.synthetic.scenes import PLURALS
 from rise_bench.trainers.base_model.architecture import IMAGE_TOKENS, grids, patches
+from rise_bench.trainers.base_model.codes import IGNORE, LOCAL
 from rise_bench.trainers.base_model.lesson import Lesson
-from rise_bench.trainers.base_model.pictures import Seen
+from rise_bench.trainers.base_model.pictures import Seen, vocabulary
 from rise_bench.trainers.base_model.tokens import SYSTEM
 from rise_bench.trainers.base_model.vision import near_hundredths
 
 CHOICE_WEIGHT = 3.0
 """Weight of a token with which a reply chooses an object, or ends; of other tokens 1."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Choices of the replies of a batch.
+
+    Attributes:
+        lessons: Lesson of each, (choices,).
+        places: Position of the token that begins it, (choices,).
+        left: Whether the object of each image token is asked for and not said yet, (choices, 16).
+        next: Image token of the chosen object, -1 at an end, (choices,).
+        images: Position of the first image token of the picture that is chosen from, (choices,).
+        properties: What is asked for, as indices of values with one more for nothing, IGNORE if no question
+            decides, (choices, 4).
+    """
+
+    lessons: Tensor
+    places: Tensor
+    left: Tensor
+    next: Tensor
+    images: Tensor
+    properties: Tensor
 
 
 @dataclass(frozen=True)
@@ -32,8 +58,7 @@ class Batch:
         learnt: Mask of the tokens of replies, (lessons, length).
         sides: Hundredth that a token says as a side of a box, -1 for other tokens, (lessons, length).
         hundredths: Token ids of the hundredths from 0 to 100.
-        choosing: Tokens that begin a choice, as (lesson, position), (choices, 2).
-        asked: Whether a choice still has to say the object of each image token, (choices, 16).
+        choices: The choices of all replies.
         pictures: All pictures, in the order of the inputs.
     """
 
@@ -41,8 +66,7 @@ class Batch:
     learnt: Tensor
     sides: Tensor
     hundredths: Tensor
-    choosing: Tensor
-    asked: Tensor
+    choices: Chosen
     pictures: list[Seen]
 
 
@@ -76,14 +100,40 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pix
         if with_pixels:
             inputs["pixel_values"] = patches(np.stack([picture.pixels for picture in pictures]))
     hundredths = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(101)]))
-    choosing, asked = [], torch.zeros(0, IMAGE_TOKENS)
-    for row, (lesson, offsets) in enumerate(zip(lessons, encoded["offset_mapping"], strict=True)):
-        for token, cells in _choices(lesson, [end for _, end in offsets]):
-            choosing.append((row, len(prompts[row]) + token))
-            asked = torch.cat([asked, torch.zeros(1, IMAGE_TOKENS)])
-            asked[-1, list(cells)] = 1
-    begun = torch.tensor(choosing, dtype=torch.long).reshape(-1, 2)
-    return Batch(inputs, learnt, _sides(ids, hundredths), hundredths, begun, asked, pictures)
+    sides = _sides(ids, hundredths)
+    ends = [[end for _, end in offsets] for offsets in encoded["offset_mapping"]]
+    choices = _chosen(lessons, ends, [len(prompt) for prompt in prompts], ids == image)
+    return Batch(inputs, learnt, sides, hundredths, choices, pictures)
+
+
+def _chosen(lessons: list[Lesson], ends: list[list[int]], begins: list[int], images: Tensor) -> Chosen:
+    """Return the choices of replies, given where their tokens end and where they begin."""
+    rows, left, properties = [], [], []
+    for number, lesson in enumerate(lessons):
+        for token, cells in _choices(lesson, ends[number]):
+            image = int(images[number].int().argmax()) + IMAGE_TOKENS * lesson.chosen_from
+            rows.append((number, begins[number] + token, cells[0] if cells else -1, image))
+            left.append([float(cell in cells) for cell in range(IMAGE_TOKENS)])
+            properties.append(asked_properties(lesson.question))
+    lesson_of, place, following, image_of = torch.tensor(rows, dtype=torch.long).reshape(-1, 4).T
+    asked = torch.tensor(properties, dtype=torch.long).reshape(-1, len(LOCAL))
+    still = torch.tensor(left).reshape(-1, IMAGE_TOKENS)
+    return Chosen(lesson_of, place, still, following, image_of, asked)
+
+
+@lru_cache(maxsize=5000)
+def asked_properties(question: str) -> list[int]:
+    """Return the properties that a question names, as `Chosen.properties` has them.
+
+    >>> asked_properties("How many red stars are there?")  # shape, colour, texture, size
+    [3, 0, 4, 2]
+    """
+    if not question:
+        return [IGNORE] * len(LOCAL)
+    singular = {plural: shape for shape, plural in PLURALS.items()}
+    named = {singular.get(word, word) for word in re.findall("[a-z]+", question)}
+    values = [vocabulary()[name] for name in LOCAL]
+    return [next((i for i, value in enumerate(some) if value in named), len(some)) for some in values]
 
 
 def _choices(lesson: Lesson, ends: list[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -113,7 +163,7 @@ def reply_loss(model: Any, batch: Batch) -> Tensor:
     side = sides >= 0
     near = -(near_hundredths()[sides[side]] * logs[side][:, batch.hundredths]).sum(-1)
     weights = torch.ones(batch.learnt.shape)
-    weights[batch.choosing[:, 0], batch.choosing[:, 1]] = CHOICE_WEIGHT
+    weights[batch.choices.lessons, batch.choices.places] = CHOICE_WEIGHT
     weights = weights[:, 1:][batch.learnt[:, 1:]]
     return ((weights * losses)[~side].sum() + (weights[side] * near).sum()) / weights.sum()
 

@@ -52,9 +52,10 @@ def count_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
     lesson = _lesson(rng, COUNTING, value, count.question, _counted(count), (seen,))
     cells = [cells_of(seen)[i] for i in _in_order(count)]
     if lesson.prompt == answer_only_prompt(COUNTING, gold_of(value, count.question)):
-        return replace(lesson, choices=(Choice(value.text, tuple(cells)),))
+        return replace(lesson, choices=(Choice(value.text, tuple(cells)),), question=count.question)
     said = [describe_thing(count.picture.things[i]) for i in _in_order(count)]
-    return replace(lesson, choices=choices_of(said, cells) if said else (Choice(NOTHING, ()),))
+    choices = choices_of(said, cells) if said else (Choice(NOTHING, ()),)
+    return replace(lesson, choices=choices, question=count.question)
 
 
 def change_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
@@ -66,7 +67,8 @@ def change_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson
         return description(rng, described, DESCRIBE_SECOND if which else DESCRIBE, seen.pictures)
     changes, cells = seen.row, cells_of(seen.second or seen)
     lesson = _lesson(rng, CHANGES, _calls(changes), changes.question, _everything(changes), seen.pictures)
-    return replace(lesson, choices=choices_of([describe_thing(thing) for thing in changes.changed], cells))
+    choices = choices_of([describe_thing(thing) for thing in changes.changed], cells)
+    return replace(lesson, choices=choices, chosen_from=1)
 
 
 def count_text(rng: random.Random, beside: tuple[Seen, ...]) -> Lesson:

@@ -45,12 +45,23 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Prompt, reply to learn, the pictures before the prompt, if any, and the choices in order."""
+    """Prompt, reply to learn, and the pictures before the prompt, if any.
+
+    Attributes:
+        prompt: Prompt.
+        reply: Reply to learn.
+        shown: Pictures.
+        choices: Objects that the reply chooses, in order.
+        chosen_from: Position of the picture that they are chosen from.
+        question: Question that they answer; empty if something else than a question decides.
+    """
 
     prompt: str
     reply: str
     shown: tuple[Seen, ...] = ()
     choices: tuple[Choice, ...] = ()
+    chosen_from: int = 0
+    question: str = ""
 
 
 def choices_of(texts: Sequence[str], cells: Sequence[int]) -> tuple[Choice, ...]:

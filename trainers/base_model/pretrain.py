@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,20 +37,18 @@ from rise_bench.files.atomic import atomic_directory
 from rise_bench.files.settings_record import same_settings
 from rise_bench.trainers.base_model.architecture import HIDDEN, IMAGE_TOKENS, embed_by_product, make_model
 from rise_bench.trainers.base_model.batches import Batch, batch_of, reply_loss
+from rise_bench.trainers.base_model.choices import Choices, listen
 from rise_bench.trainers.base_model.codes import codes_of, directions
 from rise_bench.trainers.base_model.lesson import Lesson
 from rise_bench.trainers.base_model.lessons import picture_lesson, text_lesson
 from rise_bench.trainers.base_model.optimise import optimise, rank
 from rise_bench.trainers.base_model.pictures import Gallery
 from rise_bench.trainers.base_model.tokens import make_processor, make_tokenizer
-from rise_bench.trainers.base_model.vision import Choices, Places, Sight, targets_of, tokens_of
+from rise_bench.trainers.base_model.vision import Places, Sight, targets_of, tokens_of
 
 STAGES = ("vision", "reading", "speaking", "pointing")
 LANGUAGE = ("reader", "places", "choices")
 PROCESSES = 2
-
-READ_OUTS = {"places": 1, "choices": 2}
-"""Layer of the language model, counted from 0, after which each read-out is taken."""
 
 CODE_NOISE = 0.1
 """Deviation of the noise on each coefficient of the codes that stand in for the tower's."""
@@ -65,9 +62,9 @@ LESSONS: dict[str, dict[tuple[str, str], int]] = {
         ("kinds", "any"): 4,
         ("scenes", "describe"): 2,
         ("scenes", "any"): 5,
-        ("scenes", "point"): 4,
+        ("scenes", "point"): 6,
         ("drawn_counting", "describe"): 2,
-        ("drawn_counting", "point"): 6,
+        ("drawn_counting", "point"): 7,
         ("drawn_changes", "describe"): 4,
     },
     "speaking": {
@@ -166,10 +163,8 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
     gallery, generator = Gallery(rng), torch.Generator().manual_seed(rng.getrandbits(32))
     model, lr = parts.model, getattr(plan, f"{stage}_lr")
     kept: dict[str, Tensor] = {}
-    hooks = [
-        model.model.language_model.layers[layer].register_forward_hook(partial(_keep, kept, name))
-        for name, layer in READ_OUTS.items()
-    ]
+    model.config.text_config._attn_implementation = "eager"
+    hooks = listen(model.model.language_model, kept)
     parts.modules["tower"].requires_grad_(False)
     if exact:
         model.model.visual = _Codes()
@@ -190,10 +185,9 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
         ]
         batch = batch_with_codes(rows)
         by_name = {"picture": reply_loss(model, batch)}
-        tokens = kept["places"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
+        tokens = kept["known"][batch.inputs["mm_token_type_ids"] == 1].reshape(-1, IMAGE_TOKENS, HIDDEN)
         reading = parts.modules["places"](tokens, targets_of(batch.pictures))
-        before = kept["choices"][batch.choosing[:, 0], batch.choosing[:, 1] - 1]
-        reading["choices"] = parts.modules["choices"](before, batch.asked)
+        reading |= parts.modules["choices"](kept, batch.choices)
         by_name |= {name: 0.3 * loss for name, loss in reading.items()}
         texts = batch_with_codes([text_lesson(rng, gallery) for _ in range(_share(TEXTS[stage]))])
         return by_name | {"text": reply_loss(model, texts)}
@@ -203,10 +197,6 @@ def learn_to_speak(parts: Parts, plan: Plan, stage: str) -> None:
     model.model.visual = parts.modules["tower"]
     for hook in hooks:
         hook.remove()
-
-
-def _keep(kept: dict[str, Tensor], name: str, _module: Any, _inputs: Any, output: Any) -> None:
-    kept[name] = output if isinstance(output, Tensor) else output[0]
 
 
 def _random(plan: Plan, stage: str) -> random.Random:

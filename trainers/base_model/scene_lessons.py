@@ -55,7 +55,8 @@ def description(rng: random.Random, seen: Seen, prompt: str, shown: tuple[Seen, 
     order = reading_order(seen.things)
     said = sentences(rng, [seen.things[i] for i in order], 0.9)
     cells = cells_of(seen)
-    return Lesson(prompt, " ".join(said), shown, choices_of(said, [cells[i] for i in order]))
+    choices = choices_of(said, [cells[i] for i in order])
+    return Lesson(prompt, " ".join(said), shown, choices, chosen_from=int(seen is not shown[0]))
 
 
 def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
@@ -70,7 +71,7 @@ def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
     draw = rng.random()
     if topic == "any" and draw < 0.25:
         prompt = question.replace("Point at", "Describe").replace("Find", "Describe")
-        return Lesson(prompt, text, (seen,), describing)
+        return Lesson(prompt, text, (seen,), describing, question=question)
     if topic == "any" and draw < 0.6:
         shown = gold_of(_boxes(seen.boxes_xywh, chosen, 1), _either(rng, question))
         return Lesson(reason_prompt(SCENES, shown), text, (seen,), describing)
@@ -84,9 +85,10 @@ def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
         said = sentences(rng, things, 0.9)
         reply = think(rng, " ".join(said), truth)
         choices = (*choices_of(said, cells), *pointing)
-        return Lesson(think_answer_prompt(SCENES, gold_of(truth, question)), reply, (seen,), choices)
+        prompt = think_answer_prompt(SCENES, gold_of(truth, question))
+        return Lesson(prompt, reply, (seen,), choices, question=question)
     prompt = answer_only_prompt(SCENES, gold_of(truth, question))
-    return Lesson(prompt, bare(rng, truth), (seen,), pointing)
+    return Lesson(prompt, bare(rng, truth), (seen,), pointing, question=question)
 
 
 def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int) -> Boxes:

@@ -88,24 +88,6 @@ class Sight(nn.Module):
         return losses
 
 
-class Choices(nn.Module):
-    """Loss of the language model's tokens before a choice, (choices, hidden), after three of its four layers.
-
-    A reply that describes what is asked for always says what the question says, so a model learns to copy
-    the question and not to look for the objects. Here each choice has to know which of the image tokens
-    are asked for and not said yet.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cells = nn.Linear(HIDDEN, IMAGE_TOKENS)
-
-    def forward(self, tokens: Tensor, asked: Tensor) -> Tensor:
-        """Return the loss, summed over image tokens; `asked` is (choices, 16)."""
-        loss = functional.binary_cross_entropy_with_logits(self.cells(tokens), asked, reduction="sum")
-        return loss / max(1, len(asked))
-
-
 class Places(nn.Module):
     """Losses of the language model's image tokens, (pictures, 16, hidden), at half its depth.
 
