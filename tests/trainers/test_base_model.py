@@ -39,7 +39,7 @@ from rise_bench.trainers.base_model import (
     vision,
 )
 from rise_bench.trainers.base_model.architecture import embed_by_product, patches
-from rise_bench.trainers.base_model.batches import batch_of, chat, reply_loss
+from rise_bench.trainers.base_model.batches import asked_properties, batch_of, chat, reply_loss
 from rise_bench.trainers.base_model.lessons import picture_lesson, text_lesson
 from rise_bench.trainers.base_model.optimise import optimise
 from rise_bench.trainers.base_model.pictures import BENCHMARKS, Gallery, see
@@ -135,20 +135,53 @@ def test_what_lessons_say_of_a_picture_is_true(benchmark):
 @pytest.mark.parametrize("benchmark", ["scenes", "drawn_counting", "drawn_changes"])
 def test_a_choice_knows_what_is_asked_for_and_not_said_yet(processor, benchmark):
     """Where a reply chooses an object, or ends, what is left is what it goes on to name."""
-    rng, tokenizer, chosen = random.Random(11), processor.tokenizer, 0
+    rng, tokenizer, going_on = random.Random(11), processor.tokenizer, 0
     for _ in range(80):
         batch = batch_of(tokenizer, [picture_lesson(rng, see(rng, benchmark))])
-        ids = batch.inputs["input_ids"][0]
-        for (_, position), asked in zip(batch.choosing.tolist(), batch.asked, strict=True):
-            assert batch.learnt[0, position]
-            rest = tokenizer.decode(ids[position:])
+        ids, chosen = batch.inputs["input_ids"][0], batch.choices
+        for place, left, image in zip(chosen.places, chosen.left, chosen.images, strict=True):
+            assert batch.learnt[0, place]
+            assert batch.inputs["mm_token_type_ids"][0, image : image + 16].all()
+            rest = tokenizer.decode(ids[place:])
             if rest.lstrip().startswith(("At the", "There is")):
                 thought = rest.split("</think>")[0].split("<answer>")[0]
-                assert int(asked.sum()) == len(statements(thought, ()))
-                chosen += 1
+                assert int(left.sum()) == len(statements(thought, ()))
+                going_on += 1
             else:
-                assert bool(asked.any()) == rest[0].isdigit()  # a side of a box, or a count
-    assert chosen > 40
+                assert bool(left.any()) == rest[0].isdigit()  # a side of a box, or a count
+    assert going_on > 40
+
+
+def test_a_choice_is_of_the_object_that_is_said_next(processor):
+    """The code of the image token of each choice has the looks that the sentence goes on to state."""
+    rng, values, where, said = random.Random(12), vision.vocabulary(), codes.parts(), 0
+    for _ in range(40):
+        seen = see(rng, "drawn_counting")
+        batch = batch_of(processor.tokenizer, [picture_lesson(rng, seen, "point")])
+        code = codes.codes_of([seen])[0]
+        for place, cell in zip(batch.choices.places, batch.choices.next, strict=True):
+            rest = processor.tokenizer.decode(batch.inputs["input_ids"][0, place:])
+            if cell >= 0 and rest.lstrip().startswith("At the"):
+                sentence = rest.split(".")[0].split()
+                assert values["shape"][int(code[cell, where["shape"]].argmax())] == sentence[-1]
+                assert values["colour"][int(code[cell, where["colour"]].argmax())] == sentence[-2]
+                said += 1
+    assert said > 20
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("How many plain red crosses are there?", ("cross", "red", "plain", None)),
+        ("Point at every star.", ("star", None, None, None)),
+        ("Point at the large yellow moon.", ("moon", "yellow", None, "large")),
+        ("Find the object at the top left.", (None, None, None, None)),
+    ],
+)
+def test_properties_that_a_question_names(question, named):
+    values = [(*vision.vocabulary()[name], None) for name in codes.LOCAL]
+    indices = asked_properties(question)
+    assert tuple(some[i] for some, i in zip(values, indices, strict=True)) == named
 
 
 def test_thoughts_on_counting_name_what_is_counted():

@@ -111,7 +111,7 @@ def _chosen(lessons: list[Lesson], ends: list[list[int]], begins: list[int], ima
     rows, left, properties = [], [], []
     for number, lesson in enumerate(lessons):
         for token, cells in _choices(lesson, ends[number]):
-            image = int(images[number].int().argmax()) + IMAGE_TOKENS * lesson.chosen_from
+            image = int(images[number].nonzero()[IMAGE_TOKENS * lesson.chosen_from])
             rows.append((number, begins[number] + token, cells[0] if cells else -1, image))
             left.append([float(cell in cells) for cell in range(IMAGE_TOKENS)])
             properties.append(asked_properties(lesson.question))
