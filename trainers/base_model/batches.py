@@ -24,7 +24,11 @@ from rise_bench.trainers.base_model.tokens import SYSTEM
 from rise_bench.trainers.base_model.vision import near_hundredths
 
 CHOICE_WEIGHT = 3.0
-"""Weight of a token with which a reply chooses an object, or ends; of other tokens 1."""
+"""Weight of a token with which a reply chooses an object, or ends; of other tokens 1.
+
+The first token of a reply weighs 1 too, since it chooses the form as well, and more weight would make forms
+without tags likelier than they are in the lessons.
+"""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def reply_loss(model: Any, batch: Batch) -> Tensor:
     side = sides >= 0
     near = -(near_hundredths()[sides[side]] * logs[side][:, batch.hundredths]).sum(-1)
     weights = torch.ones(batch.learnt.shape)
-    weights[batch.choices.lessons, batch.choices.places] = CHOICE_WEIGHT
+    begun = batch.learnt[batch.choices.lessons, batch.choices.places - 1]
+    weights[batch.choices.lessons[begun], batch.choices.places[begun]] = CHOICE_WEIGHT
     weights = weights[:, 1:][batch.learnt[:, 1:]]
     return ((weights * losses)[~side].sum() + (weights[side] * near).sum()) / weights.sum()
 
