@@ -7,7 +7,7 @@ Four stages, each saved at its end, so that a rerun continues after the last com
 1. vision: the tower alone learns to write codes (`codes`);
 2. reading: the language model alone learns to put exact codes into words, and what is known from text alone;
 3. speaking: it learns everything, boxes and counts too, from what the tower writes, which stays as it is;
-4. pointing: the same with more boxes.
+4. pointing: the same with more boxes and counts.
 
 Text comes from the start: a language model that has learned to read pictures first does not learn to copy
 from a text any more.
@@ -78,11 +78,11 @@ LESSONS: dict[str, dict[tuple[str, str], int]] = {
     },
     "pointing": {
         ("moods", "any"): 4,
-        ("kinds", "any"): 3,
+        ("kinds", "any"): 4,
         ("scenes", "any"): 4,
-        ("scenes", "point"): 16,
-        ("drawn_counting", "point"): 6,
-        ("drawn_changes", "any"): 3,
+        ("scenes", "point"): 9,
+        ("drawn_counting", "point"): 15,
+        ("drawn_changes", "any"): 4,
     },
 }
 """Lessons with pictures in a batch, by benchmark and topic."""
