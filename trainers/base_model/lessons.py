@@ -13,7 +13,6 @@ from rise_bench.trainers.base_model.count_and_change_lessons import (
 )
 from rise_bench.trainers.base_model.lesson import Lesson
 from rise_bench.trainers.base_model.mood_and_kind_lessons import (
-    frame_and_light,
     kind_picture,
     kind_text,
     mood_picture,
@@ -24,7 +23,7 @@ from rise_bench.trainers.base_model.scene_lessons import place_text, scene_pictu
 
 _TEXTS: dict[str, tuple[Callable[[random.Random, tuple[Seen, ...]], Lesson], float]] = {
     "moods": (mood_text, 0.54),
-    "kinds": (kind_text, 0.36),
+    "kinds": (kind_text, 0.24),
     "scenes": (place_text, 0.04),
     "drawn_counting": (count_text, 0.06),
     "drawn_changes": (change_text, 0.24),
@@ -36,15 +35,7 @@ BESIDE = 0.5
 
 
 def picture_lesson(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
-    """Return a lesson on a picture.
-
-    Args:
-        rng: Random stream.
-        seen: The picture.
-        topic: "describe", "point" (boxes and counts), "whole" (frame and light of moods and kinds) or "any".
-    """
-    if topic == "whole":
-        return frame_and_light(rng, seen)
+    """Return a lesson on a picture; `topic` is "describe", "point" (boxes and counts) or "any"."""
     if seen.benchmark == "moods":
         return mood_picture(rng, seen)
     if seen.benchmark == "kinds":

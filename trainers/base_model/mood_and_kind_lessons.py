@@ -139,12 +139,6 @@ def kind_picture(rng: random.Random, seen: Seen) -> Lesson:
     return Lesson(answer_only_prompt(PAINTS, gold), bare(rng, gold.annotation), (seen,))
 
 
-def frame_and_light(rng: random.Random, seen: Seen) -> Lesson:
-    """Return a lesson on the two cues with two values, which are else so small a part that one is missed."""
-    names = rng.sample(("frame", "light"), 2)
-    return Lesson(DESCRIBE, _mood_words(seen.cues, names), (seen,))
-
-
 def mood_text(rng: random.Random, beside: tuple[Seen, ...]) -> Lesson:
     """Return a lesson on what mood, or sometimes flavour, follows from cues in words."""
     cues, names = _moods.sample_cues(rng), _note_names(rng)

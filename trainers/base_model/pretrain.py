@@ -78,18 +78,16 @@ LESSONS: dict[str, dict[tuple[str, str], int]] = {
     },
     "pointing": {
         ("moods", "any"): 4,
-        ("moods", "whole"): 3,
         ("kinds", "any"): 4,
-        ("kinds", "whole"): 3,
-        ("scenes", "any"): 3,
-        ("scenes", "point"): 8,
-        ("drawn_counting", "point"): 11,
+        ("scenes", "any"): 4,
+        ("scenes", "point"): 9,
+        ("drawn_counting", "point"): 15,
         ("drawn_changes", "any"): 4,
     },
 }
 """Lessons with pictures in a batch, by benchmark and topic."""
 
-TEXTS = {"reading": 34, "speaking": 27, "pointing": 15}
+TEXTS = {"reading": 34, "speaking": 27, "pointing": 12}
 """Lessons without a picture of their own in a batch."""
 
 
