@@ -410,12 +410,18 @@ def test_the_shipped_model_describes_scenes_and_points(speaker):
     told = evaluate.reconstruct(speaker, spec, rows)
     assert told["format"] > 0.95 and told["ap50"] > 0.5  # the mean box has 0.01
     asked = evaluate.annotate(speaker, spec, rows)
-    assert asked["think_answer"]["ap50"] > 0.1 and asked["answer_only"]["ap50"] > 0.1
+    assert asked["think_answer"]["ap50"] > 0.5 and asked["answer_only"]["ap50"] > 0.3
 
 
 def test_the_shipped_model_counts_what_it_is_told(speaker):
     spec, rows = get_benchmark("drawn_counting"), evaluate.samples("drawn_counting", "test", 42)
     assert evaluate.reconstruct(speaker, spec, rows)["accuracy"] > 0.9
+
+
+def test_the_shipped_model_counts_what_it_is_asked_for(speaker):
+    """Often, and not always; a constant is right once in seven."""
+    spec, rows = get_benchmark("drawn_counting"), evaluate.samples("drawn_counting", "test", 70)
+    assert 0.4 < evaluate.annotate(speaker, spec, rows)["think_answer"]["accuracy"] < 0.8
 
 
 def test_the_shipped_model_describes_two_pictures(speaker):
