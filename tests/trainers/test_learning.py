@@ -35,7 +35,7 @@ def test_mean_reward_rises_unless_the_advantage_is_flipped(moods, tmp_path, monk
         "world/rise_cot",
         [
             *(f"data.benchmark={moods}", "data.shots=full", f"run.output_dir={tmp_path / 'run'}"),
-            *(f"grpo.steps={steps}", "grpo.learning_rate=3e-4", "grpo.lr_scheduler=constant"),
+            *(f"grpo.steps={steps}", "grpo.learning_rate=1e-4", "grpo.lr_scheduler=constant"),
         ],
     )
     run = RunFolder.create(config)

@@ -51,8 +51,8 @@ class Chosen:
         left: Whether the object of each image token is asked for and not said yet, (choices, 16).
         next: Image token of the chosen object, -1 at an end, (choices,).
         images: Position of the first image token of the picture that is chosen from, (choices,).
-        properties: What is asked for, as indices of values with one more for nothing, IGNORE if no question
-            decides, (choices, 4).
+        properties: Properties asked for, as indices of values with one more for nothing, (choices, 4);
+            IGNORE if no question decides.
     """
 
     lessons: Tensor
@@ -165,7 +165,7 @@ def asked_properties(question: str) -> list[int]:
     singular = {plural: shape for shape, plural in PLURALS.items()}
     named = {singular.get(word, word) for word in re.findall("[a-z]+", question)}
     values = [vocabulary()[name] for name in LOCAL]
-    return [next((i for i, value in enumerate(some) if value in named), len(some)) for some in values]
+    return [next((i for i, value in enumerate(row) if value in named), len(row)) for row in values]
 
 
 def _choices(lesson: Lesson, ends: list[int]) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -53,8 +53,8 @@ def count_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
     cells = [cells_of(seen)[i] for i in _in_order(count)]
     if lesson.prompt == answer_only_prompt(COUNTING, gold_of(value, count.question)):
         return replace(lesson, choices=(Choice(value.text, tuple(cells)),), question=count.question)
-    said = [describe_thing(count.picture.things[i]) for i in _in_order(count)]
-    choices = choices_of(said, cells) if said else (Choice(NOTHING, ()),)
+    lines = [describe_thing(count.picture.things[i]) for i in _in_order(count)]
+    choices = choices_of(lines, cells) if lines else (Choice(NOTHING, ()),)
     return replace(lesson, choices=choices, question=count.question)
 
 

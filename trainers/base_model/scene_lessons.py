@@ -53,10 +53,10 @@ def sentences(rng: random.Random, things: Sequence[Thing], complete: float = 0.7
 def description(rng: random.Random, seen: Seen, prompt: str, shown: tuple[Seen, ...]) -> Lesson:
     """Return the lesson that describes all things of a picture."""
     order = reading_order(seen.things)
-    said = sentences(rng, [seen.things[i] for i in order], 0.9)
+    lines = sentences(rng, [seen.things[i] for i in order], 0.9)
     cells = cells_of(seen)
-    choices = choices_of(said, [cells[i] for i in order])
-    return Lesson(prompt, " ".join(said), shown, choices, chosen_from=int(seen is not shown[0]))
+    choices = choices_of(lines, [cells[i] for i in order])
+    return Lesson(prompt, " ".join(lines), shown, choices, chosen_from=int(seen is not shown[0]))
 
 
 def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
@@ -66,8 +66,8 @@ def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
         return description(rng, seen, DESCRIBE, (seen,))
     question, chosen = _pointed(rng, seen.things)
     things, cells = [seen.things[i] for i in chosen], [cells_of(seen)[i] for i in chosen]
-    said = sentences(rng, things)
-    text, describing = " ".join(said), choices_of(said, cells)
+    lines = sentences(rng, things)
+    text, describing = " ".join(lines), choices_of(lines, cells)
     draw = rng.random()
     if topic == "any" and draw < 0.25:
         prompt = question.replace("Point at", "Describe").replace("Find", "Describe")
@@ -82,9 +82,9 @@ def scene_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:
         prompt = reconstruct_prompt(SCENES, gold_of(truth, _either(rng, question)), text)
         return Lesson(prompt, answer(truth), (seen,), pointing)
     if draw < 0.7:
-        said = sentences(rng, things, 0.9)
-        reply = think(rng, " ".join(said), truth)
-        choices = (*choices_of(said, cells), *pointing)
+        lines = sentences(rng, things, 0.9)
+        reply = think(rng, " ".join(lines), truth)
+        choices = (*choices_of(lines, cells), *pointing)
         prompt = think_answer_prompt(SCENES, gold_of(truth, question))
         return Lesson(prompt, reply, (seen,), choices, question=question)
     prompt = answer_only_prompt(SCENES, gold_of(truth, question))
