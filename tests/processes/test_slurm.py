@@ -26,7 +26,7 @@ def test_jobs_run_on_both_nodes(slurm: Slurm, tmp_path) -> None:
 
 def test_the_job_of_a_killed_node_is_run_again(slurm: Slurm, tmp_path) -> None:
     starts = tmp_path / "starts"
-    script = f'echo start >> {starts}; [ "$(wc -l < {starts})" = 2 ] || sleep 60'
+    script = f'echo start >> {starts}; [ "$(wc -l < {starts})" = 2 ] || while :; do sleep 60; done'
     job = slurm.run(
         "sbatch", "--parsable", "--requeue", "--nodelist=n2", "--output=/dev/null", "--wrap", script
     ).strip()
