@@ -32,13 +32,13 @@ without tags likelier than they are in the lessons.
 """
 
 VALUE_WEIGHT = 5.0
-"""Weight of what is said of the cues with two values (`EVEN_CUES`).
+"""Weight of what is said of `TWO_VALUED_CUES`.
 
-They are so small a part of the loss that a model with weight 1 never learned one of them, in any stage; with
-5 it did within 150 steps.
+They are so small a part of the loss that a model with weight 1 never learned one of them, in any stage.
 """
 
-EVEN_CUES = ("frame", "light")
+TWO_VALUED_CUES = ("frame", "light")
+"""Cues of the whole picture with two values."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pix
 
 def _starts(tokenizer: PreTrainedTokenizerBase) -> Tensor:
     """Return the tokens after which the value of a cue with two values is said."""
-    starts = [MOOD_SENTENCES[cue].split(" {}")[0] for cue in EVEN_CUES]
+    starts = [MOOD_SENTENCES[cue].split(" {}")[0] for cue in TWO_VALUED_CUES]
     return torch.tensor(tokenizer.convert_tokens_to_ids([*starts, *(f" {start}" for start in starts)]))
 
 
@@ -154,18 +154,18 @@ def _chosen(lessons: list[Lesson], ends: list[list[int]], begins: list[int], ima
 
 
 @lru_cache(maxsize=5000)
-def asked_properties(question: str) -> list[int]:
+def asked_properties(question: str) -> tuple[int, ...]:
     """Return the properties that a question names, as `Chosen.properties` has them.
 
     >>> asked_properties("How many red stars are there?")  # shape, colour, texture, size
-    [3, 0, 4, 2]
+    (1, 0, 4, 2)
     """
     if not question:
-        return [IGNORE] * len(LOCAL)
+        return (IGNORE,) * len(LOCAL)
     singular = {plural: shape for shape, plural in PLURALS.items()}
     named = {singular.get(word, word) for word in re.findall("[a-z]+", question)}
     values = [vocabulary()[name] for name in LOCAL]
-    return [next((i for i, value in enumerate(row) if value in named), len(row)) for row in values]
+    return tuple(next((i for i, value in enumerate(row) if value in named), len(row)) for row in values)
 
 
 def _choices(lesson: Lesson, ends: list[int]) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -34,7 +34,8 @@ class Choices(nn.Module):
 
     def forward(self, kept: dict[str, Tensor], chosen: Chosen) -> dict[str, Tensor]:
         """Return the losses by name, given what `listen` has kept."""
-        if len(chosen.lessons) == 0:
+        going_on = chosen.next >= 0
+        if not going_on.any():
             return {}
         before = (chosen.lessons, chosen.places - 1)
         asked = [
@@ -47,7 +48,6 @@ class Choices(nn.Module):
         left = functional.binary_cross_entropy_with_logits(
             self.left(kept["left"][before]), chosen.left, reduction="sum"
         ) / len(chosen.left)
-        going_on = chosen.next >= 0
         at_left = (_look(kept["looks_left"], chosen) * chosen.left).sum(1)
         at_next = _look(kept["looks_next"], chosen).gather(1, chosen.next.clamp(0)[:, None])[:, 0]
         return {
