@@ -169,18 +169,22 @@ def test_a_choice_is_of_the_object_that_is_said_next(processor):
     assert said > 20
 
 
-def test_frame_and_light_weigh_more_and_the_form_of_a_reply_does_not(processor):
-    """A model that learned all tokens alike never told the two kinds of light apart."""
+def test_frame_light_and_answer_weigh_more_and_the_form_of_a_reply_does_not(processor):
+    """A model that learned all tokens alike never told the two kinds of light apart.
+
+    Nor did it take a kind's surface from a text that names the backdrop's too.
+    """
     seen = see(random.Random(13), "moods")
     reply = "The light is even. The shapes are discs. The frame is thick."
-    for text in (reply, f"<think>{reply}</think>"):
+    for text in (reply, f'<think>{reply}</think><answer>{{"striped star": 1.0}}</answer>'):
         batch = batch_of(processor.tokenizer, [lesson.Lesson(DESCRIBE, text, (seen,))])
         said = {
             processor.tokenizer.decode([token]): weight
             for token, weight in zip(batch.inputs["input_ids"][0], batch.weights[0].tolist(), strict=True)
             if weight != 1
         }
-        assert said == {" even.": 5.0, " thick.": 5.0}
+        answer = {'{"striped': 3.0} if "<answer>" in text else {}
+        assert said == {" even.": 5.0, " thick.": 5.0} | answer
     described = picture_lesson(random.Random(0), see(random.Random(0), "scenes"), "describe")
     batch = batch_of(processor.tokenizer, [described])
     first, *later = [float(batch.weights[0, place]) for place in batch.choices.places]

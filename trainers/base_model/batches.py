@@ -37,6 +37,9 @@ VALUE_WEIGHT = 5.0
 They are so small a part of the loss that a model with weight 1 never learned one of them, in any stage.
 """
 
+ANSWER_WEIGHT = 3.0
+"""Weight of the first token of an answer, which names the kind's surface or says the count."""
+
 TWO_VALUED_CUES = ("frame", "light")
 """Cues of the whole picture with two values."""
 
@@ -119,7 +122,8 @@ def batch_of(tokenizer: PreTrainedTokenizerBase, lessons: list[Lesson], with_pix
     sides = _sides(ids, hundredths)
     ends = [[end for _, end in offsets] for offsets in encoded["offset_mapping"]]
     choices = _chosen(lessons, ends, [len(prompt) for prompt in prompts], ids == image)
-    weights = _weights(ids, learnt, choices, _starts(tokenizer))
+    answers = ids == tokenizer.convert_tokens_to_ids("<answer>")
+    weights = _weights(learnt, choices, answers, torch.isin(ids, _starts(tokenizer)))
     return Batch(inputs, learnt, weights, sides, hundredths, choices, pictures)
 
 
@@ -129,12 +133,13 @@ def _starts(tokenizer: PreTrainedTokenizerBase) -> Tensor:
     return torch.tensor(tokenizer.convert_tokens_to_ids([*starts, *(f" {start}" for start in starts)]))
 
 
-def _weights(ids: Tensor, learnt: Tensor, choices: Chosen, starts: Tensor) -> Tensor:
-    """Return the weight of each token in the loss."""
-    weights = torch.ones(ids.shape)
+def _weights(learnt: Tensor, choices: Chosen, answers: Tensor, starts: Tensor) -> Tensor:
+    """Return the weight of each token in the loss, given the tokens before answers and before values."""
+    weights = torch.ones(learnt.shape)
     begun = learnt[choices.lessons, choices.places - 1]
     weights[choices.lessons[begun], choices.places[begun]] = CHOICE_WEIGHT
-    weights[:, 1:][torch.isin(ids[:, :-1], starts)] = VALUE_WEIGHT
+    weights[:, 1:][answers[:, :-1]] = ANSWER_WEIGHT
+    weights[:, 1:][starts[:, :-1]] = VALUE_WEIGHT
     return weights
 
 

@@ -23,7 +23,7 @@ from rise_bench.trainers.base_model.scene_lessons import place_text, scene_pictu
 
 _TEXTS: dict[str, tuple[Callable[[random.Random, tuple[Seen, ...]], Lesson], float]] = {
     "moods": (mood_text, 0.54),
-    "kinds": (kind_text, 0.24),
+    "kinds": (kind_text, 0.36),
     "scenes": (place_text, 0.04),
     "drawn_counting": (count_text, 0.06),
     "drawn_changes": (change_text, 0.24),

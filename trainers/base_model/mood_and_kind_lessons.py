@@ -153,7 +153,7 @@ def kind_text(rng: random.Random, beside: tuple[Seen, ...]) -> Lesson:
     """Return a lesson on what kind follows from cues in words."""
     cues = _kinds.sample_cues(rng, rng.randrange(20))
     others = ("colour", "ground", "backdrop", "frame", "light")
-    names = ["shape", "texture", *rng.sample(others, rng.randint(0, 3))]
+    names = ["shape", "texture", *rng.sample(others, rng.randint(0, 5))]
     text, again = (_kind_words(cues, rng.sample(names, len(names))) for _ in range(2))
     kind = _one_hot(KINDS.classes, f"{cues['texture']} {cues['shape']}")
     return _from_text(rng, KINDS, kind, text, again, beside)
