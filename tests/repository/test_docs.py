@@ -27,6 +27,14 @@ FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|md|toml|ya?ml|txt|json|cff)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
 
+#: Modules with examples outside the folder rise_bench, which pytest collects itself.
+MODULES = [
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for folder in ("builders", "leaderboards", "tasks", "trainers")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -70,6 +78,12 @@ def _lines(blocks: list[str]) -> list[str]:
 def test_examples_run(page: Path) -> None:
     failed, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert failed == 0
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_docstrings_run(module: str) -> None:
+    failed, attempted = doctest.testmod(importlib.import_module(f"rise_bench.{module}"))
+    assert failed == 0 and attempted > 0
 
 
 @every_page
