@@ -117,8 +117,11 @@ def study(
     methods = _methods(whole, method, ablations, only="--tune" if tune else f"--budget {budget}")
     if tune and not jobs and not dry_run:
         raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")
-    if tune and (budget != "steps" or seeds != _SEEDS):
-        raise ConfigError("--tune has a seed of its own and equal steps; leave --seeds and --budget out")
+    if tune and (budget == "time" or seeds != _SEEDS):
+        raise ConfigError(
+            "--tune has a seed of its own, and settings of equal steps serve equal time; leave --seeds and "
+            "--budget time out"
+        )
     if tune and (not whole.is_drawn or setup.scale != "world" or launch or measure):
         raise ConfigError(
             "--tune needs validation pictures, which are drawn; leave it out for other benchmarks, scales or "
@@ -126,7 +129,7 @@ def study(
         )
     if tune:
         chosen_shots = _single_shots(shots)
-        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start)
+        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start, budget)
         _tune(tuning, jobs, dry_run, as_json)
         return
     asked_for = replace(
@@ -138,7 +141,7 @@ def study(
         steps=steps,
         train=train,
         test=test,
-        tuned=read_settings(out / "tuned.json", whole.benchmark),
+        tuned=read_settings(out / "tuned.json", whole.benchmark, budget),
         base=start,
         setup=setup,
     )

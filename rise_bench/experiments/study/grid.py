@@ -13,7 +13,7 @@ sets the time and is the same at equal steps.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from rise_bench.annotations.base import SimilarityVariant
 from rise_bench.annotations.kinds import KINDS
@@ -26,9 +26,7 @@ from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import Steps, allot, allot_each, overrides
-from rise_bench.experiments.study.settings import Setting, setting_of
-
-Budget = Literal["steps", "time", "paper"]
+from rise_bench.experiments.study.settings import Budget, Setting, setting_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
 """Tuned settings of a method: learning rates, and the split of its steps between SFT and GRPO.
 
 Every method has the same number of trials, on validation pictures of a seed outside the study (`rise-bench
-study --tune`). RISE-CoT is not tuned: its chains of thought are shared by all methods.
+study --tune`): eight, or four with the paper's budget, which leaves no steps to split. The rates of two
+phases are tried in all pairs. RISE-CoT is not tuned: its chains of thought are shared by all methods.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product, starmap
 from pathlib import Path
+from typing import Literal
 
 from rise_bench.errors import DataError
 from rise_bench.experiments.cell import Method, Section
 from rise_bench.experiments.methods import METHODS, find_method
+
+Budget = Literal["steps", "time", "paper"]
 
 #: Prefixes of trainings that make chains of thought.
 COT_TRAINING = "rise_cot"
@@ -32,11 +37,11 @@ class Setting:
     grpo_learning_rate: float | None = None
 
 
-_BOTH = tuple(
-    Setting(share, sft, grpo) for share in (1 / 3, 2 / 3) for sft, grpo in ((2e-4, 5e-5), (5e-4, 1e-4))
-)
-_SFT = tuple(Setting(sft_learning_rate=rate) for rate in (1e-4, 2e-4, 5e-4, 1e-3))
-_GRPO = tuple(Setting(grpo_learning_rate=rate) for rate in (2e-5, 5e-5, 1e-4, 2e-4))
+_SHARES = (1 / 3, 2 / 3)
+_SFT_RATES = (1e-4, 2e-4, 5e-4, 1e-3)
+_GRPO_RATES = (2e-5, 5e-5, 1e-4, 2e-4)
+_BETWEEN_SFT_RATES = (1.5e-4, 3e-4, 7e-4, 1.5e-3)
+_BETWEEN_GRPO_RATES = (3e-5, 7e-5, 1.5e-4, 3e-4)
 
 
 def policy_sections(method: Method) -> tuple[Section, ...]:
@@ -44,14 +49,17 @@ def policy_sections(method: Method) -> tuple[Section, ...]:
     return tuple(section for job, section in method.phases if not job.startswith(COT_TRAINING))
 
 
-def candidates(name: str) -> tuple[Setting, ...]:
+def candidates(name: str, budget: Budget = "steps") -> tuple[Setting, ...]:
     """Return the settings of a method's trials, equally many for all trained methods."""
-    sections = set(policy_sections(find_method(name)))
+    sections, paper = set(policy_sections(find_method(name))), budget == "paper"
     if sections == {"sft", "grpo"}:
-        return _BOTH
+        shares = (0.5,) if paper else _SHARES
+        return tuple(starmap(Setting, product(shares, _SFT_RATES[1:3], _GRPO_RATES[1:3])))
     if sections == {"sft"}:
-        return _SFT
-    return _GRPO if sections else ()
+        rates = _SFT_RATES if paper else (*_SFT_RATES, *_BETWEEN_SFT_RATES)
+        return tuple(Setting(sft_learning_rate=rate) for rate in rates)
+    rates = _GRPO_RATES if paper else (*_GRPO_RATES, *_BETWEEN_GRPO_RATES)
+    return tuple(Setting(grpo_learning_rate=rate) for rate in rates) if sections else ()
 
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
@@ -62,7 +70,12 @@ def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
     return tuned.get(name, Setting())
 
 
-def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
+def tuned_name(benchmark: str, budget: str) -> str:
+    """Return the key of a benchmark's settings; those of equal steps serve equal time too."""
+    return f"{benchmark}/paper" if budget == "paper" else benchmark
+
+
+def read_settings(path: Path, benchmark: str, budget: str = "steps") -> dict[str, Setting]:
     """Return the tuned settings by method; empty before tuning.
 
     Raises:
@@ -71,7 +84,7 @@ def read_settings(path: Path, benchmark: str) -> dict[str, Setting]:
     if not path.is_file():
         return {}
     try:
-        tuned = json.loads(path.read_text(encoding="utf-8")).get(benchmark, {})
+        tuned = json.loads(path.read_text(encoding="utf-8")).get(tuned_name(benchmark, budget), {})
         return {name: Setting(**entry["chosen"]) for name, entry in tuned.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(

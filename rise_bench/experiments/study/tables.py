@@ -127,7 +127,7 @@ def detail_table(group: Group) -> Table:
 
 def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
     """Return the tuned settings, or else those of the recipes."""
-    chosen = read_settings(tuned, groups[0].benchmark)
+    chosen = read_settings(tuned, groups[0].benchmark, groups[0].budget)
     rows = []
     for name in (name for name in methods_of(groups) if policy_sections(find_method(name))):
         setting, sections = setting_of(name, chosen), policy_sections(find_method(name))

@@ -15,8 +15,8 @@ from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
-from rise_bench.experiments.study.budget import allot, overrides
-from rise_bench.experiments.study.settings import candidates
+from rise_bench.experiments.study.budget import allot, allot_each, overrides
+from rise_bench.experiments.study.settings import Budget, Setting, candidates, tuned_name
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.scores import aggregate
@@ -34,10 +34,11 @@ class Tuning:
         benchmark: A drawn benchmark.
         shots: Number of shots of the trials; the choice holds for all numbers.
         methods: Names of methods.
-        steps: Optimiser steps of each trial.
+        steps: Optimiser steps of each trial; for the paper's budget, of each phase.
         train: Training pictures.
         validation: Validation pictures.
         base: Model that every method starts from; empty for the one that ships.
+        budget: Equal steps, whose settings serve equal time too, or the paper's.
     """
 
     out: Path
@@ -48,6 +49,7 @@ class Tuning:
     train: int = 400
     validation: int = 200
     base: str = ""
+    budget: Budget = "steps"
 
     @property
     def data(self) -> Path:
@@ -61,16 +63,21 @@ class Tuning:
 
     def cell(self, method: str, trial: int) -> Cell:
         """Return the cell of a trial; RISE-CoT is shared by all."""
-        setting, chosen = candidates(method)[trial], find_method(method)
-        where = f"{self.benchmark}/tune-{self.shots}"
-        given = overrides(setting, allot(chosen, setting, self.steps))
+        setting, chosen, paper = self.candidates(method)[trial], find_method(method), self.budget == "paper"
+        where = f"{self.benchmark}/tune-{'paper-' if paper else ''}{self.shots}"
+        steps = allot_each(chosen, self.steps) if paper else allot(chosen, setting, self.steps)
+        given = overrides(setting, steps)
         return Cell(
             self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", self.base, given
         )
 
+    def candidates(self, method: str) -> tuple[Setting, ...]:
+        """Return the settings of a method's trials."""
+        return candidates(method, self.budget)
+
     def trials(self) -> list[tuple[str, int]]:
         """Return (method, index of its setting) of every trial."""
-        return [(method, trial) for method in self.methods for trial in range(len(candidates(method)))]
+        return [(method, trial) for method in self.methods for trial in range(len(self.candidates(method)))]
 
     def jobs(self) -> list[Job]:
         """Return all distinct jobs in order of their needs."""
@@ -91,20 +98,21 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
     metric = dataset.spec.ranking
     chosen: dict[str, Any] = {}
     for method in dict.fromkeys(method for method, _ in tuning.trials()):
-        scores = [_score(tuning, dataset, method, trial) for trial in range(len(candidates(method)))]
+        scores = [_score(tuning, dataset, method, trial) for trial in range(len(tuning.candidates(method)))]
         scored = [(metric.cost(score), trial) for trial, score in enumerate(scores) if score is not None]
         if not scored:
             continue
         chosen[method] = {
-            "chosen": asdict(candidates(method)[min(scored)[1]]),
+            "chosen": asdict(tuning.candidates(method)[min(scored)[1]]),
             "trials": [
                 {"setting": asdict(setting), metric.name: score}
-                for setting, score in zip(candidates(method), scores, strict=True)
+                for setting, score in zip(tuning.candidates(method), scores, strict=True)
             ],
         }
     path = tuning.out / "tuned.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    before[tuning.benchmark] = before.get(tuning.benchmark, {}) | chosen
+    name = tuned_name(tuning.benchmark, tuning.budget)
+    before[name] = before.get(name, {}) | chosen
     atomic_write_text(path, json_text(before) + "\n")
     return chosen
 

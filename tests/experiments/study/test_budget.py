@@ -16,7 +16,7 @@ from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.budget import allot, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
 from rise_bench.experiments.study.grid import Study
-from rise_bench.experiments.study.settings import Setting, candidates, setting_of
+from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 
@@ -39,11 +39,13 @@ def test_a_budget_too_small_for_a_phase_is_refused() -> None:
         allot(find_method("rise"), Setting(), 2)
 
 
-def test_every_trained_method_has_equally_many_trials() -> None:
-    counts = {name: len(candidates(name)) for name in METHODS}
+@pytest.mark.parametrize(("kind", "trials"), [("steps", 8), ("time", 8), ("paper", 4)])
+def test_every_trained_method_has_equally_many_trials(kind: Budget, trials: int) -> None:
+    counts = {name: len(set(candidates(name, kind))) for name in METHODS}
     assert counts.pop("base") == 0
-    assert set(counts.values()) == {4}
-    assert all(len(set(candidates(name))) == 4 for name in counts)
+    assert set(counts.values()) == {trials}
+    rates = {(s.sft_learning_rate, s.grpo_learning_rate) for s in candidates("rise", kind)}
+    assert len(rates) == 4  # neither phase's rate decides the other's
 
 
 @pytest.mark.parametrize("name", TRAINED)

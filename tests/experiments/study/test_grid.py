@@ -74,11 +74,18 @@ def test_equal_time_adds_runs_of_the_rivals_only(tmp_path: Path) -> None:
     assert all(name.endswith("-time") for name in timed.keys() - shared)
 
 
+def test_trials_of_the_papers_budget_have_its_steps_in_each_phase(tmp_path: Path) -> None:
+    equal, paper = (Tuning(tmp_path, budget=budget, steps=200) for budget in ("steps", "paper"))
+    assert not {job.name for job in equal.jobs()} & {job.name for job in paper.jobs()}
+    (trial,) = (job for job in paper.jobs() if job.name.endswith("/rise_r1-3"))
+    assert {"sft.steps=200", "grpo.steps=200"} <= set(trial.arguments)
+
+
 def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:
     tuning, study = Tuning(tmp_path), Study(tmp_path)
     jobs = tuning.jobs()
     assert sum(_is_training(job, "rise_cot") for job in jobs) == 3  # plain, grounded, blind
-    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 4 * (len(METHODS) - 1)
+    assert len([job for job in jobs if job.arguments[0] == "eval"]) == 8 * (len(METHODS) - 1)
     assert not {job.name for job in jobs} & {job.name for job in study.jobs()}
     assert {job.environment["RISE_BENCH_DATA"] for job in jobs} == {str(tuning.data.parent)}
     assert all(f"seed={TUNING_SEED}" in job.arguments for job in jobs if job.arguments[0] == "train")

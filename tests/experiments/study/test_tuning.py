@@ -68,6 +68,19 @@ def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
     assert read_settings(path, "moods") == {"sft": candidates("sft")[3]}
 
 
+def test_the_papers_budget_has_settings_of_its_own(tuning: Tuning) -> None:
+    paper = replace(tuning, budget="paper")
+    answers(tuning, 1, 4)
+    answers(paper, 2, 4)
+    choose(tuning, dataset_of(tuning))
+    choose(paper, dataset_of(paper))
+    path = tuning.out / "tuned.json"
+    assert (
+        read_settings(path, "moods") == read_settings(path, "moods", "time") == {"sft": candidates("sft")[1]}
+    )
+    assert read_settings(path, "moods", "paper") == {"sft": candidates("sft", "paper")[2]}
+
+
 def test_a_broken_file_of_settings_is_named(tmp_path: Path) -> None:
     (tmp_path / "tuned.json").write_text('{"moods": {"sft": {"chosen": {"colour": 1}}}}')
     with pytest.raises(DataError, match="tune again"):
