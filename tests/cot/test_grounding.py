@@ -88,8 +88,11 @@ def test_rollouts_with_false_statements_score_below_true_ones(tmp_path, judge):
         log.append([{"id": row["id"], "step": i, "group": 0, "reward": 0.5, "cot": cot}] * 2)
     told = rolled_out([tmp_path / "rollouts"], moods, 0, 100)
     assert len(told) == 12 and len(rolled_out([tmp_path / "rollouts"], moods, 6, 4)) == 4
-    result = rank_truth(score(judge, told, swaps=2, reconstructed=moods.spec))
-    assert {"similarity", "lost by swapping"} < set(result["auroc_texts"])
+    scored = score(judge, told, swaps=2, reconstructed=moods.spec)
+    result = rank_truth(scored)
+    assert {"similarity", "blind", "both", "lift"} < set(result["auroc_texts"])
+    assert all(s.text["both"] == min(s.text["similarity"], s.text["blind"]) for s in scored)
+    assert len({s.text["similarity"] - s.text["lift"] for s in scored}) > 1  # the empty view's similarity
     assert (result["statements"], result["false_statements"]) == (24, 6)
     assert set(result["auroc_statements"]) == {"sentence", "token mean", "lowest token", "surprise"}
     assert min(result["auroc_statements"].values()) > 0.6

@@ -27,7 +27,8 @@ true texts unless given by `--threshold`, the share of true texts that it refuse
 sentences, and the share of false texts that pass.
 
 With `--reconstruct`, whole texts are also ranked by the closed loop, which knows the annotation: similarity
-of the judge's reconstruction (`similarity`), and its loss beside other pictures (`lost by swapping`).
+of the judge's greedy reconstruction beside the picture (`similarity`), from the text alone (`blind`), the
+smaller of the two (`both`), and what the text adds to the picture (`lift`).
 """
 
 from __future__ import annotations
@@ -130,10 +131,14 @@ def score(
     logs = log_probs_beside(model, processor, [images, *columns], texts)
     loop: list[dict[str, float]] = [{} for _ in told]
     if reconstructed is not None:
-        kept = _similarities(judge, reconstructed, told, images)
-        swapped = [_similarities(judge, reconstructed, told, column) for column in columns]
-        means = [sum(column) / swaps for column in zip(*swapped, strict=True)]
-        loop = [{"similarity": k, "lost by swapping": k - m} for k, m in zip(kept, means, strict=True)]
+        beside = [(image,) for image in images]
+        kept = _similarities(judge, reconstructed, told, beside, texts)
+        blind = _similarities(judge, reconstructed, told, [()] * len(told), texts)
+        empty = _similarities(judge, reconstructed, told, beside, [""] * len(told))
+        loop = [
+            {"similarity": s, "blind": b, "both": min(s, b), "lift": s - e}
+            for s, b, e in zip(kept, blind, empty, strict=True)
+        ]
     return [
         _scored(processor.tokenizer, item, logs[0][i], [column[i] for column in logs[1:]], loop[i])
         for i, item in enumerate(told)
@@ -141,12 +146,15 @@ def score(
 
 
 def _similarities(
-    judge: Speaker, spec: BenchmarkSpec, told: Sequence[Told], images: Sequence[Image.Image]
+    judge: Speaker,
+    spec: BenchmarkSpec,
+    told: Sequence[Told],
+    images: Sequence[tuple[Image.Image, ...]],
+    texts: Sequence[str],
 ) -> list[float]:
-    """Reconstruct every annotation, greedily, beside the given pictures."""
-    answers = judge.say(
-        [(image,) for image in images], [reconstruct_prompt(spec, item.gold, item.text) for item in told]
-    )
+    """Reconstruct every annotation, greedily, from texts and beside the given pictures."""
+    prompts = [reconstruct_prompt(spec, item.gold, text) for item, text in zip(told, texts, strict=True)]
+    answers = judge.say(images, prompts)
     return [
         score_response(item.gold, answer, AnswerFormat("answer_only")).similarity
         for item, answer in zip(told, answers, strict=True)
