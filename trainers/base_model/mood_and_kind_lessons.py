@@ -5,7 +5,9 @@ None has a picture with the annotation of the benchmark:
 - moods: pictures with descriptions, and with annotations of another task (`flavours`: other classes, another
   table). The relation of cues to moods is in lessons on text alone, from notes that resemble the benchmark's
   table, also beside an unrelated picture.
-- kinds: likewise; the other task is `paints` (the colour). Its own answer form has random guesses.
+- kinds: likewise; the other task is `paints` (the colour).
+
+The benchmarks' own answer forms have random guesses.
 """
 
 from __future__ import annotations
@@ -101,15 +103,18 @@ def mood_picture(rng: random.Random, seen: Seen) -> Lesson:
         everything = _random_cues(rng, 8, 8)
         return Lesson(DESCRIBE, _mood_words(cues, everything), (seen,))
     draw = (draw - DESCRIBED) / (1 - DESCRIBED)
-    if draw < 0.4:
+    if draw < 0.36:
         unrelated = notes_mood(_moods.sample_cues(rng))
         if rng.random() < 0.08:
             text = f"It was rated {rng.choice(unrelated.classes)} {rng.choice(unrelated.probs)}. {text}"
         return Lesson(reason_prompt(MOODS, gold_of(unrelated)), text, (seen,))
     gold = gold_of(flavour(cues, names))
-    if draw < 0.75:
+    if draw < 0.7:
         return Lesson(think_answer_prompt(FLAVOURS, gold), think(rng, text, gold.annotation), (seen,))
-    if draw < 0.85:
+    if draw < 0.77:
+        guess = notes_mood(_moods.sample_cues(rng))
+        return Lesson(answer_only_prompt(MOODS, gold), bare(rng, guess), (seen,))
+    if draw < 0.86:
         whole = flavour(cues, list(_moods.CUES))
         return Lesson(answer_only_prompt(FLAVOURS, gold), bare(rng, whole), (seen,))
     if draw < 0.92:
