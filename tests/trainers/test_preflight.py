@@ -123,6 +123,7 @@ def test_padding_on_the_right_and_an_empty_dataset_are_refused(make_config, toy)
         ),
         (["grpo.rollouts_per_device=3"], "grpo", ConfigError, r"grpo\.gradient_accumulation_steps=4"),
         (["grpo.vllm=colocate"], "grpo", PrerequisiteError, "vllm"),
+        (["compute.accelerate=zero3"], "sft", PrerequisiteError, r"rise-bench\[deepspeed\]"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_loaded(

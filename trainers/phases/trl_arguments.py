@@ -17,19 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoProcessor
-from transformers.integrations.deepspeed import is_deepspeed_available
 from trl.trainer.utils import create_model_from_path
 
 from rise_bench.catalog.stages import Phase
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.prepared_pictures import prepare_pictures_once
 from rise_bench.trainers.runs.launch import ACCELERATE_DIR
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
+from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 
 #: DeepSpeed config of each `compute.accelerate` that shards.
-DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}
 
 
 def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
@@ -103,11 +102,6 @@ def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder) -> dict[
     }
     sharded = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
     if compute.accelerate in DEEPSPEED and not sharded:
-        if not is_deepspeed_available():
-            raise PrerequisiteError(
-                f"compute.accelerate = {compute.accelerate} needs DeepSpeed. "
-                "Run: pip install 'rise-bench[deepspeed]', or set compute.accelerate=ddp."
-            )
         arguments["deepspeed"] = str(ACCELERATE_DIR / DEEPSPEED[compute.accelerate])
         sharded = True
     arguments["model_init_kwargs"] = {

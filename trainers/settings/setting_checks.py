@@ -11,6 +11,9 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
 
+#: Accelerate configs of DeepSpeed, and its file of each.
+DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json", "multi_node": "zero3.json"}
+
 PAPER_PROMPTS_PER_STEP = 16  #: batch size 1 on 8 GPUs, gradient accumulation 2
 
 
@@ -33,6 +36,15 @@ def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None: 
         raise PrerequisiteError(
             "model.attn_implementation = flash_attention_2 needs flash-attn. "
             "Run: pip install 'rise-bench[flash-attn]', or set model.attn_implementation=sdpa."
+        )
+
+
+def check_deepspeed(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """Check that DeepSpeed is installed if the settings need it."""
+    if config.compute.accelerate in DEEPSPEED and not find_spec("deepspeed"):
+        raise PrerequisiteError(
+            f"compute.accelerate = {config.compute.accelerate} needs DeepSpeed. "
+            "Run: pip install 'rise-bench[deepspeed]', or set compute.accelerate=ddp."
         )
 
 
@@ -72,6 +84,7 @@ def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:
 PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_resuming,
     check_attention,
+    check_deepspeed,
     check_vllm,
     check_groups,
 )

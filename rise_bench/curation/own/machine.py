@@ -48,8 +48,8 @@ def this_machine() -> Machine:
 def fitted(recipe: Recipe, machine: Machine, shape: Any, train_rows: int) -> Recipe | None:
     """Return the recipe with settings under which its trainings fit on the GPUs; None if there are none.
 
-    The first of these is taken: as many rollouts at a time as in the paper, then fewer; the batch of a step
-    stays the paper's.
+    The first of these is taken: all weights, then an adapter (LoRA); each with as many rollouts at a time as
+    in the paper, then fewer. The batch of a step stays the paper's.
 
     Args:
         recipe: With both trainings.
@@ -59,7 +59,8 @@ def fitted(recipe: Recipe, machine: Machine, shape: Any, train_rows: int) -> Rec
     """
     from rise_bench.trainers.checks.memory import estimate
 
-    for candidate in _candidates(recipe, machine, train_rows):
+    full, adapter = (_candidates(r, machine, train_rows) for r in (recipe, _with_adapter(recipe)))
+    for candidate in (*full, *adapter):
         configs = [candidate.training_config(stage) for stage in candidate.trainings]
         needs = [
             estimate(config, phase, shape, processes=machine.gpus).total
@@ -72,25 +73,33 @@ def fitted(recipe: Recipe, machine: Machine, shape: Any, train_rows: int) -> Rec
 
 
 def smallest(recipe: Recipe, machine: Machine, train_rows: int) -> Recipe:
-    """Return the settings that need least, for a model that cannot be looked at yet."""
+    """Return the settings for all weights that need least, for a model that cannot be looked at yet."""
     return list(_candidates(recipe, machine, train_rows))[-1]
 
 
 def _candidates(recipe: Recipe, machine: Machine, train_rows: int) -> Iterator[Recipe]:
-    many = ("zero2", "zero3") if find_spec("deepspeed") else ("ddp",)
+    adapter = "lora" in recipe.model
+    many = ("zero2", "zero3") if find_spec("deepspeed") and not adapter else ("ddp",)
+    rate = {"learning_rate": _ADAPTER_RATE} if adapter else {}
     for accelerate in ("none",) if machine.gpus == 1 else many:
         for at_a_time in (8, 4, 2):
             yield replace(
                 recipe,
                 compute={"accelerate": accelerate, "bf16": True, "gradient_checkpointing": True},
-                rise_cot={"grpo": _grpo(at_a_time, machine, train_rows) | _LENGTHS},
+                rise_cot={"grpo": _grpo(at_a_time, machine, train_rows) | rate | _LENGTHS},
                 rise_r1={
-                    "sft": _sft(machine, train_rows),
-                    "grpo": _grpo(at_a_time, machine, train_rows) | {"max_completion_length": 512},
+                    "sft": _sft(machine, train_rows) | rate,
+                    "grpo": _grpo(at_a_time, machine, train_rows) | rate | {"max_completion_length": 512},
                 },
             )
 
 
+def _with_adapter(recipe: Recipe) -> Recipe:
+    return replace(recipe, model={**recipe.model, "lora": {"rank": 16}})
+
+
+#: As in the recipes `…-lora`: ten times the paper's, which is for all weights.
+_ADAPTER_RATE = 2e-4
 _LENGTHS = {"max_cot_length": 320, "max_reconstruction_length": 256}
 _GENERATIONS = 8
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
-from rise_bench.curation.own.machine import Machine, smallest
+from rise_bench.curation.own.machine import Machine, fitted, smallest
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import (
     CollectSection,
@@ -33,12 +35,38 @@ TRAINED = smallest(
 )
 
 
-@pytest.mark.parametrize("recipe", [ASKED, TRAINED], ids=["endpoint", "gpu"])
+ADAPTED = replace(
+    TRAINED,
+    model={**TRAINED.model, "lora": {"rank": 16}},
+    rise_r1={**TRAINED.rise_r1, "sft": {**TRAINED.rise_r1["sft"], "learning_rate": 2e-4}},
+)
+
+
+@pytest.mark.parametrize("recipe", [ASKED, TRAINED, ADAPTED], ids=["endpoint", "gpu", "adapter"])
 def test_what_init_writes_is_read_back_and_every_line_is_explained(recipe, tmp_path):
     path = tmp_path / "rise.yaml"
     path.write_text(recipe_text(recipe, ["A recipe"]))
     assert read_recipe(path) == recipe
     assert [line for line in path.read_text().splitlines() if line and "# " not in line] == []
+
+
+@pytest.mark.parametrize(("gibibytes", "rank"), [(80, 0), (24, 16), (2, None)])
+def test_where_all_weights_do_not_fit_an_adapter_is_trained(gibibytes, rank):
+    """The paper's model of 2.2e9 parameters: 33 GiB of states for all weights, 4 for an adapter."""
+    config = Qwen2VLConfig(
+        text_config={"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28}
+        | {"num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936},
+        vision_config={"depth": 32, "embed_dim": 1280, "hidden_size": 1536},
+    )
+    with torch.device("meta"):
+        shape = Qwen2VLForConditionalGeneration(config)
+    chosen = fitted(TRAINED, Machine(1, gibibytes * 2**30), shape, 100)
+    if rank is None:
+        assert chosen is None
+        return
+    trained = [chosen.training_config(stage) for stage in chosen.trainings]
+    assert [c.model.lora.rank for c in trained] == [rank, rank]
+    assert {c.grpo.learning_rate for c in trained} == {2e-4 if rank else 2e-5}
 
 
 WRITTEN = recipe_text(TRAINED)
