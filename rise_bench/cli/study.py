@@ -127,9 +127,14 @@ def study(
             "--tune needs validation pictures, which are drawn; leave it out for other benchmarks, scales or "
             "launchers, whose settings are those of the recipes and of --set"
         )
+    tuned = read_settings(out / "tuned.json", whole.benchmark, budget)
+    if tuned and any(text.partition("=")[0].endswith(".learning_rate") for text in setup.settings):
+        raise ConfigError(
+            f"--set of a learning rate, and {out / 'tuned.json'} has one for each method; leave one out"
+        )
     if tune:
         chosen_shots = _single_shots(shots)
-        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start, budget)
+        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start, budget, setup)
         _tune(tuning, jobs, dry_run, as_json)
         return
     asked_for = replace(
@@ -141,7 +146,7 @@ def study(
         steps=steps,
         train=train,
         test=test,
-        tuned=read_settings(out / "tuned.json", whole.benchmark, budget),
+        tuned=tuned,
         base=start,
         setup=setup,
     )

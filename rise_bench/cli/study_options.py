@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rise_bench.experiments.study.tuning import Tuning
 
 #: Settings that the study decides itself.
-_OWN = {"stage", "seed", "run.output_dir", "data.benchmark", "data.shots", "model.name"}
+_OWN = {"stage", "phases", "seed", "run.output_dir", "model.name", "model.max_pixels"}
+_OWN_DATA = {"data.benchmark", "data.shots", "data.cots", "data.tau"}
+_OWN_DATA |= {"data.min_groundedness", "data.min_reward_blind", "data.min_lift"}
 _OWN_STEPS = {"sft.steps", "grpo.steps", "run.save_steps", "run.save_total_limit"}
 
 
@@ -75,7 +77,7 @@ def checked_setup(
     from rise_bench.trainers.settings.recipe_loader import load_config
 
     load_config(None, settings)
-    if decided := sorted({text.partition("=")[0] for text in settings} & (_OWN | _OWN_STEPS)):
+    if decided := sorted({text.partition("=")[0] for text in settings} & (_OWN | _OWN_DATA | _OWN_STEPS)):
         raise ConfigError(f"--set {', '.join(decided)}: the study decides it itself; leave it out")
     usual_scale: ScaleName = "world" if drawn else "paper"
     chosen = usual_scale if scale == "auto" else scale

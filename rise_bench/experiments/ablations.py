@@ -6,9 +6,17 @@ High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
-from rise_bench.experiments.commands import sweep_base, train
+from rise_bench.experiments.commands import collect, sweep_base, train
 from rise_bench.experiments.jobs import Job
-from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, then_r1, viewed
+from rise_bench.experiments.rise_methods import (
+    RECONSTRUCTIONS,
+    RISE_COT,
+    grounded,
+    rise_cot,
+    rise_r1,
+    then_r1,
+    viewed,
+)
 
 
 def _r1(
@@ -33,6 +41,14 @@ def _r1(
         teacher_counts=teacher_counts,
         tuned_as=tuned_as,
     )
+
+
+def _rescored(cell: Cell) -> list[Job]:
+    """RISE whose chains of thought are scored by new reconstructions, as those of the other views are."""
+    training = rise_cot(cell)[0]
+    options = ("--reconstructions", str(RECONSTRUCTIONS))
+    before = [training, collect(cell, training, folder="rescored", options=options)]
+    return then_r1(cell, before, cell.run("rise_cot") / "rescored", run="rise_r1_rescored")
 
 
 def _reward(title: str, name: str, *settings: str) -> Method:
@@ -106,6 +122,14 @@ ABLATIONS: dict[str, Method] = {
         "grounded: reward only, multiplied", "rise_r1_multiplied", reward="multiply", select=False
     ),
     "grounded_select": grounded("grounded: selection only", "rise_r1_grounded_select", select=True),
+    "rise_rescored": Method(
+        "RISE, rewards by new reconstructions",
+        _rescored,
+        lambda cell: cell.run("rise_r1_rescored") / "grpo" / "final",
+        phases=(RISE_COT, ("rise_r1_rescored", "sft"), ("rise_r1_rescored", "grpo")),
+        cots=lambda cell: cell.run("rise_cot") / "rescored",
+        tau=TAU,
+    ),
     "rise_both": viewed("RISE, with and without the picture", "rise_r1_both", "both"),
     "grounded_as_rise": grounded(
         "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
@@ -145,7 +169,8 @@ ABLATIONS: dict[str, Method] = {
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
 `rise_as_grounded` is the reverse; `rise_both` pays the smaller of the rewards with and without the picture
-(`rise_blind` the latter alone); `r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
+(`rise_blind` the latter alone), and `rise_rescored` scores the chains of thought of RISE as these do;
+`r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
 is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
 `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;

@@ -114,11 +114,16 @@ def rank_truth_by_rewards(rows: Sequence[Row], dataset: BenchmarkDataset) -> dic
     result = {}
     both = _true_and_false(rows, dataset)
     for name in ("reward", *VIEWS):
-        sides = [[row[name] for row in side if row.get(name) is not None] for side in both]
+        sides = [[row[name] for row in side if _has(row, name)] for side in both]
         if all(sides):
             result[f"auroc {name}"] = auroc(*sides)
             result[f"texts with {name}"] = float(sum(map(len, sides)))
     return result
+
+
+def _has(row: Row, name: str) -> bool:
+    """Whether a row has a reward; `reward` of a blind run is its blind one."""
+    return row.get(name) is not None and not (name == "reward" and row.get("view") == "blind")
 
 
 def _true_and_false(rows: Sequence[Row], dataset: BenchmarkDataset) -> tuple[list[Row], list[Row]]:

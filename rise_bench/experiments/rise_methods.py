@@ -61,6 +61,14 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
     """
     name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
     settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={MIN_GROUNDEDNESS}") if name else ()
+
+    def own(cell: Cell) -> tuple[str, ...]:
+        named = any(text.startswith("compute.accelerate=") for text in cell.setup.settings)
+        sharded = name and cell.setup.scale == "paper" and not named
+        return (
+            (*settings, "compute.accelerate=zero2") if sharded else settings
+        )  # ZeRO-3 would shard the judge
+
     asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
 
     def cots(cell: Cell) -> Path:
@@ -69,7 +77,7 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
     return Method(
         title,
         lambda cell: then_r1(
-            cell, rise_cot(cell, name, *settings, select=select), cots(cell), *asked, run=run
+            cell, rise_cot(cell, name, *own(cell), select=select), cots(cell), *asked, run=run
         ),
         lambda cell: cell.run(run) / "grpo" / "final",
         phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),

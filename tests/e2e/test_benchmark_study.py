@@ -75,6 +75,7 @@ def test_the_papers_tables_of_the_papers_model(
 def test_what_a_study_decides_itself_or_has_not_is_refused(model: Path, tmp_path: Path) -> None:
     for options, message in {
         ("--set", "grpo.steps=3"): "the study decides it itself",
+        ("--set", "data.tau=0.6"): "the study decides it itself",
         ("--set", "grpo.step=3"): "did you mean 'grpo.steps'",
         ("--benchmark", "emotion7"): "no dataset 'emotion7'",
         ("--tune",): "--tune needs validation pictures",

@@ -89,6 +89,15 @@ def test_rewards_are_ranked_against_the_truth(moods):
     }
 
 
+def test_the_reward_of_a_blind_run_is_no_reward_with_the_picture(moods):
+    row = next(moods.rows("train", columns=["id", "source_id"]))
+    rows = [
+        {"id": row["id"], "cot": said(row, lie=lie), "reward": 0.5, "reward_blind": 0.5, "view": "blind"}
+        for lie in (False, True)
+    ]
+    assert set(rank_truth_by_rewards(rows, moods)) == {"auroc reward_blind", "texts with reward_blind"}
+
+
 def test_a_folder_without_rollouts_is_an_error(moods, tmp_path):
     with pytest.raises(DataError, match="no rollouts"):
         list(count_any(tmp_path, moods))

@@ -87,6 +87,8 @@ class CotReward:
         self._log.append(rollout.to_json() for rollout in rollouts)
         self._first.see(rollouts)
         means = _MEANS | (_JUDGED_MEANS if self._judge else {}) | _VIEWED_MEANS[view]
+        if view == "blind":
+            means.pop("reward", None)  # eq. 1 is not measured
         for field, metric in means.items():
             log_metric(metric, _mean(getattr(rollout, field) for rollout in rollouts))
         log_metric(READABLE, _mean(rollout.reason == "ok" for rollout in rollouts))

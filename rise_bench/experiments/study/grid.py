@@ -27,6 +27,7 @@ from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import Steps, allot, allot_each, overrides
 from rise_bench.experiments.study.settings import Budget, Setting, setting_of
+from rise_bench.experiments.study.study_plan import StudyPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ class Study:
     def is_drawn(self) -> bool:
         """Whether the benchmark is drawn, each seed with its own pictures."""
         return self.dataset is None and not self.spec.source_url
+
+    @property
+    def plan(self) -> StudyPlan:
+        """What decides whether its results may decide registered claims."""
+        setup = self.setup
+        return StudyPlan(self.steps, self.train, self.test, setup.scale, self.base, setup.settings)
 
     @property
     def jobs_folder(self) -> JobFolder:

@@ -12,6 +12,7 @@ from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.registered import (
     JudgedClaim,
+    follows_plan,
     judge_registered,
     registration_of,
     registration_record,
@@ -62,7 +63,12 @@ def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:
     registration = registration_of(out)
     if registration is None:
         return []
-    compared = [group for groups in by_budget(results) for group in (*groups, *over_shots(groups))]
+    compared = [
+        group
+        for groups in by_budget(results)
+        for group in (*groups, *over_shots(groups))
+        if follows_plan(out, registration, group)
+    ]
     return judge_registered(registration, compared)
 
 

@@ -8,6 +8,8 @@ the whole list, run or not. Such a claim is
 - not reproduced, if it is worse on average and the corrected p is below the level;
 - undecided otherwise, and open until all of its seeds are run.
 
+A study with another plan than the list's (steps, pictures, model, settings) gets no verdict.
+
 Everything else that a study compares is exploratory.
 """
 
@@ -23,6 +25,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.paired_test import PairedTest, detectable_difference, holm
+from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import Group
 from rise_bench.files.atomic import sha256_file
 
@@ -33,8 +36,9 @@ Verdict = Literal["reproduced", "not reproduced", "undecided", "open"]
 REGISTERED = Path(__file__).with_name("registered_claims.json")
 
 
-#: Name of its hash in a study's record.
+#: Name of its hash in a study's record, and of the plan of each benchmark and budget.
 RECORDED = "registered_claims_sha256"
+PLANS = "plans"
 
 
 @checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
@@ -64,9 +68,10 @@ class RegisteredClaim:
 
 @checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
 class Registration:
-    """List of claims, and the level that they share."""
+    """List of claims, the level that they share, and the plan of their study."""
 
     level: float
+    plan: StudyPlan
     claims: tuple[RegisteredClaim, ...]
 
 
@@ -122,6 +127,13 @@ def registration_record(out: Path) -> dict[str, str]:
     if RECORDED not in begun:
         return {}
     return {"sha256": begun[RECORDED][:12], "commit": ((begun.get("git") or {}).get("commit") or "")[:12]}
+
+
+def follows_plan(out: Path, registration: Registration, group: Group) -> bool:
+    """Whether results were made by a study with the plan of the list, by the study's record."""
+    plans = json.loads((out / "study.json").read_text(encoding="utf-8")).get(PLANS, {})
+    recorded = plans.get(f"{group.benchmark}/{group.budget}")
+    return recorded is not None and TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
 
 
 def judge_registered(registration: Registration, compared: Sequence[Group]) -> list[JudgedClaim]:

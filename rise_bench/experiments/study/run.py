@@ -16,7 +16,7 @@ from rise_bench.experiments.study.estimate import measuring_jobs
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
-from rise_bench.experiments.study.setup import keep_identity, link_dataset
+from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
 from rise_bench.files.atomic import atomic_write_text
@@ -87,14 +87,17 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
 
 def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
     """Record what the study is of, and draw or link the dataset of each seed."""
+    where, plan = f"{study.benchmark}/{study.budget}", study.plan
     if study.is_drawn:
         keep_identity(study.out, study.base)
+        keep_plan(study.out, where, plan)
         return {
             seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
             for seed in range(study.seeds)
         }
     dataset = link_dataset(study.data(0), study.dataset)
     keep_identity(study.out, study.base, dataset)
+    keep_plan(study.out, where, plan)
     return dict.fromkeys(range(study.seeds), dataset)
 
 

@@ -1,6 +1,7 @@
 """Benchmark and model of a study: found, linked, and the same at every start."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rise_bench import __version__
@@ -8,7 +9,8 @@ from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
-from rise_bench.experiments.study.registered import RECORDED, REGISTERED
+from rise_bench.experiments.study.registered import PLANS, RECORDED, REGISTERED
+from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.hub.find import find_benchmark
@@ -105,6 +107,15 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
         begun = {"rise_bench": __version__, RECORDED: sha256_file(REGISTERED), "git": git_state()}
     if now.keys() - begun.keys():
         atomic_write_text(path, json_text(now | begun) + "\n")
+
+
+def keep_plan(out: Path, name: str, plan: StudyPlan) -> None:
+    """Record the plan of a benchmark and budget (`moods/paper`) in OUT/study.json, which is there."""
+    path = out / "study.json"
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    plans = begun.get(PLANS, {}) | {name: asdict(plan)}
+    if plans != begun.get(PLANS):
+        atomic_write_text(path, json_text(begun | {PLANS: plans}) + "\n")
 
 
 def _model_identity(base: Path | str) -> str:

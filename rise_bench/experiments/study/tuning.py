@@ -5,13 +5,13 @@ pictures, drawn like training pictures; test pictures are not drawn. The first b
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses, score_responses
-from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
@@ -39,6 +39,7 @@ class Tuning:
         validation: Validation pictures.
         base: Model that every method starts from; empty for the one that ships.
         budget: Equal steps, whose settings serve equal time too, or the paper's.
+        setup: Settings of every training, and kind of the model.
     """
 
     out: Path
@@ -50,6 +51,7 @@ class Tuning:
     validation: int = 200
     base: str = ""
     budget: Budget = "steps"
+    setup: Setup = field(default_factory=Setup)
 
     @property
     def data(self) -> Path:
@@ -67,9 +69,8 @@ class Tuning:
         where = f"{self.benchmark}/tune-{'paper-' if paper else ''}{self.shots}"
         steps = allot_each(chosen, self.steps) if paper else allot(chosen, setting, self.steps)
         given = overrides(setting, steps)
-        return Cell(
-            self.data, self.shots, TUNING_SEED, self.out / where, f"{where}/", f"-{trial}", self.base, given
-        )
+        place = (self.out / where, f"{where}/", f"-{trial}")
+        return Cell(self.data, self.shots, TUNING_SEED, *place, self.base, given, self.setup)
 
     def candidates(self, method: str) -> tuple[Setting, ...]:
         """Return the settings of a method's trials."""

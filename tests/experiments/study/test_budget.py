@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.plugins import load_component
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.ablations import ABLATIONS
-from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.budget import allot, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
-from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.grid import Study, ablations_for, methods_for
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
@@ -69,6 +70,33 @@ def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
         else:
             assert rates.items() <= {"sft": 7e-4, "grpo": 7e-5}.items()
     assert made == budget(name, 120)
+
+
+@pytest.mark.parametrize("benchmark", ["emotion6", "counting"])
+def test_every_training_at_the_papers_scale_has_settings_that_go_together(
+    benchmark: str, tmp_path: Path
+) -> None:
+    """ZeRO-3 would shard the frozen judge, and few rows leave Reason-RFT's recipe nothing for GRPO."""
+    load_config = load_component("trainers", "settings.recipe_loader").load_config
+    cell = Cell(tmp_path / benchmark, "4-shot", 0, tmp_path, setup=Setup(scale="paper"))
+    kind = get_benchmark(benchmark).kind
+    names = [*methods_for(drawn=False), *ablations_for(kind)]
+    jobs = {job.name: job for name in names for job in find_method(name).trainings(cell)}
+    configs = [
+        load_config(job.arguments[3], job.arguments[4:])
+        for job in jobs.values()
+        if job.arguments[0] == "train"
+    ]
+    assert {c.compute.accelerate for c in configs if c.reward.grounded != "none"} == {"zero2"}
+    assert {c.compute.accelerate for c in configs if c.reward.grounded == "none"} == {"zero3"}
+    assert {(c.data.cot_rows, c.data.grpo_samples) for c in configs if c.stage == "reason_rft"} == {
+        (0, "all")
+    }
+    asked = Cell(
+        cell.data, "4-shot", 0, tmp_path, setup=Setup(scale="paper", settings=("compute.accelerate=none",))
+    )
+    training = find_method("rise_grounded").trainings(asked)[0]
+    assert load_config(training.arguments[3], training.arguments[4:]).compute.accelerate == "none"
 
 
 def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:

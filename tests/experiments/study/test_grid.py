@@ -8,6 +8,7 @@ import pytest
 from rise_bench.builders.synthetic import plan
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.methods import METHODS, method_jobs
 from rise_bench.experiments.study.grid import Study, ablations_for
@@ -79,6 +80,12 @@ def test_trials_of_the_papers_budget_have_its_steps_in_each_phase(tmp_path: Path
     assert not {job.name for job in equal.jobs()} & {job.name for job in paper.jobs()}
     (trial,) = (job for job in paper.jobs() if job.name.endswith("/rise_r1-3"))
     assert {"sft.steps=200", "grpo.steps=200"} <= set(trial.arguments)
+
+
+def test_trials_are_trained_with_the_settings_of_the_study(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, setup=Setup(settings=("grpo.beta=0.1",)))
+    trained = [job for job in tuning.jobs() if job.arguments[0] == "train"]
+    assert all("grpo.beta=0.1" in job.arguments for job in trained)
 
 
 def test_trials_share_rise_cot_and_never_see_the_study(tmp_path: Path) -> None:

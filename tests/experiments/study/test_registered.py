@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rise_bench.errors import ConfigError
+from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.page import write_page
 from rise_bench.experiments.study.registered import (
@@ -21,6 +22,8 @@ from rise_bench.experiments.study.registered import (
     registration_of,
 )
 from rise_bench.experiments.study.run import keep_identity, write_summaries
+from rise_bench.experiments.study.setup import keep_plan
+from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import groups
 from rise_bench.files.atomic import sha256_file
 
@@ -39,7 +42,7 @@ def judge(gains: list[float], claims: int = 1, budget: str = "paper") -> JudgedC
     """The first verdict of a list whose other claims are not run."""
     rest = (replace(CLAIM, better="visual_rft"),) * (claims - 1)
     made = results(budget, rise=[0.5] * len(gains), sft=[0.5 + gain for gain in gains])
-    return judge_registered(Registration(0.05, (CLAIM, *rest)), groups(made))[0]
+    return judge_registered(Registration(0.05, StudyPlan(200, 400, 200), (CLAIM, *rest)), groups(made))[0]
 
 
 UP = [0.1, 0.2, 0.15, 0.12, 0.11, 0.13, 0.14, 0.16]
@@ -92,6 +95,11 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "study.json").read_text())
     assert record[RECORDED] == sha256_file(REGISTERED)
     assert registration_of(tmp_path) == read_registration()
+    keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
+    assert "| 0 of 8 seeds |" in write_page(tmp_path, made).read_text(), (
+        "another study than the registered one"
+    )
+    keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200).plan)
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
     assert "| 8 : 0 | 0.0078 | 0.039 | reproduced |  |" in page
@@ -99,13 +107,14 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     write_summaries(tmp_path, made)
     first = json.loads((tmp_path / "verdicts.json").read_text())[0]
     assert (first["verdict"], first["test"]["wins"], first["claim"]["seeds"]) == ("reproduced", 8, 8)
-    (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: "0" * 64}))
+    (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: "0" * 64}))  # without plans too
     assert registration_of(tmp_path) is None
     assert "The list has changed since this study began" in write_page(tmp_path, made).read_text()
 
 
 def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:
     keep_identity(tmp_path)
+    keep_plan(tmp_path, "moods/paper", read_registration().plan)
     mixed = results(rise=[0.5] * 8, sft=[0.5 + gain * (-1) ** i for i, gain in enumerate(UP)])
     row = next(
         line for line in write_page(tmp_path, mixed).read_text().splitlines() if "| undecided |" in line
