@@ -75,6 +75,7 @@ def collect(
     ] = None,
     box_unit: BoxUnitChoice = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Default: the run's, else 1.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a local model. Default: the run's, else 0.")] = None,
     max_cot_length: Annotated[int | None, typer.Option(min=1, help="Tokens of a chain of thought.")] = None,
     max_reconstruction_length: Annotated[int | None, typer.Option(min=1, help="Tokens.")] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
@@ -153,6 +154,7 @@ def collect(
         "unit": box_unit,
         "max_pixels": max_pixels,
         "temperature": temperature,
+        "seed": seed,
         "view": {"reward": "picture", "blind": "blind", "both": "both"}.get(select or ""),
     }
     plan = {name: value for name, value in asked.items() if value is not None}
@@ -185,7 +187,7 @@ def collect(
             check_local(job, source, revision)
             largest = job.settings.answer_format.max_pixels
             sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
-        drawn = {"temperature": sampling.temperature, "samples": job.settings.samples}
+        drawn = {"temperature": sampling.temperature, "samples": job.settings.samples, "seed": sampling.seed}
         own = job.provenance | drawn if run and not model else None
         named = {"model": source, "revision": revision, "endpoint": served, **asdict(sampling)}
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own, engine=ranks)

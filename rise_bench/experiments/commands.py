@@ -75,7 +75,7 @@ def sweep_base(
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", cell.base_model),
         *("--max-pixels", str(limits.max_pixels), "--samples", str(samples)),
-        *("--batch-rows", str(8 * limits.sweep_batch // samples)),
+        *("--batch-rows", str(8 * limits.sweep_batch // samples), "--seed", str(cell.seed)),
         *("--max-cot-length", str(limits.max_cot_length)),
         *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
         *(("--box-unit", unit) if unit else ()),

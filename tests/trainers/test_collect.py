@@ -107,6 +107,15 @@ def test_the_same_command_again_is_done_and_other_settings_are_refused(tiny, bui
         collect(*short(tiny, built), "--out", out, "--max-cot-length", 9)
 
 
+def test_another_seed_writes_other_texts_and_the_same_seed_the_same(tiny, built, tmp_path):
+    texts = []
+    for number, seed in enumerate((1, 1, 2)):
+        out = tmp_path / f"cots-{number}"
+        collect(*short(tiny, built), "--out", out, "--seed", seed)
+        texts.append([row["cot"] for row in open_cots(out).rows()])
+    assert texts[0] == texts[1] != texts[2]
+
+
 def test_what_an_earlier_start_did_is_said(tiny, built, toy, tmp_path):
     arguments = [*short(tiny, built), "--out", tmp_path / "cots"]
     first = collect(*arguments)

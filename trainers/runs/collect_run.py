@@ -36,7 +36,8 @@ def _plan(
     sampling = Sampling()
     if config:
         sampling = Sampling(config.grpo.temperature, config.grpo.top_p, config.seed)
-    sampling = replace(sampling, temperature=asked.pop("temperature", sampling.temperature))
+    drawn = {name: asked.pop(name) for name in ("temperature", "seed") if name in asked}
+    sampling = replace(sampling, **drawn)
     settings = LoopSettings()
     if config:
         rule = replace(config.loop.rule, grounded="none")  # rows are compared by eq. 1
