@@ -78,7 +78,7 @@ class Study:
 
     @property
     def plan(self) -> StudyPlan:
-        """What decides whether its results may decide registered claims."""
+        """Plan of this benchmark and budget, for registered claims."""
         setup = self.setup
         return StudyPlan(self.steps, self.train, self.test, setup.scale, self.base, setup.settings)
 

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 @checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
 class StudyPlan:
-    """What a study has to be so that its results may decide a claim.
+    """Properties that a study needs so that its results may decide a claim.
 
     Attributes:
         steps: Optimiser steps, of each phase with the paper's budget.
