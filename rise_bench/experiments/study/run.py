@@ -21,6 +21,7 @@ from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
+from rise_bench.files.locks import locked_file
 
 #: Called after each picture with the number of pictures.
 Drawing = Callable[[int, int], None]
@@ -72,9 +73,10 @@ def run_study(
     datasets = prepare(study, drawing)
     failed = _run(study.jobs(), study.jobs_folder, at_once, progress, launcher)
     results = _measured(study, datasets)
-    ordered = write_results(study.out / "results.jsonl", results)
-    write_summaries(study.out, ordered)
-    return Outcome(results, write_page(study.out, ordered, failed), failed)
+    with locked_file(study.out / ".writing"):  # by another command in the same folder
+        ordered = write_results(study.out / "results.jsonl", results)
+        write_summaries(study.out, ordered)
+        return Outcome(results, write_page(study.out, ordered, failed), failed)
 
 
 def write_summaries(out: Path, results: Sequence[Result]) -> None:
