@@ -7,7 +7,8 @@ None has a picture with the annotation of the benchmark:
   table, also beside an unrelated picture.
 - kinds: likewise; the other task is `paints` (the colour).
 
-The benchmarks' own answer forms have random guesses.
+The benchmarks' own answer forms have guesses: a random kind, and a mood of nothing or of one cue of another
+picture, which is near the average.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def mood_picture(rng: random.Random, seen: Seen) -> Lesson:
     if draw < 0.7:
         return Lesson(think_answer_prompt(FLAVOURS, gold), think(rng, text, gold.annotation), (seen,))
     if draw < 0.77:
-        guess = notes_mood(_moods.sample_cues(rng))
+        guess = notes_mood(_moods.sample_cues(rng), rng.sample(_moods.RELEVANT, rng.randint(0, 1)))
         return Lesson(answer_only_prompt(MOODS, gold), bare(rng, guess), (seen,))
     if draw < 0.86:
         whole = flavour(cues, list(_moods.CUES))
