@@ -63,11 +63,10 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
     settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={MIN_GROUNDEDNESS}") if name else ()
 
     def own(cell: Cell) -> tuple[str, ...]:
+        """The settings, and at the paper's scale ZeRO-2: ZeRO-3 would shard the frozen judge."""
         named = any(text.startswith("compute.accelerate=") for text in cell.setup.settings)
         sharded = name and cell.setup.scale == "paper" and not named
-        return (
-            (*settings, "compute.accelerate=zero2") if sharded else settings
-        )  # ZeRO-3 would shard the judge
+        return (*settings, "compute.accelerate=zero2") if sharded else settings
 
     asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
 
