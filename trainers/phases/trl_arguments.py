@@ -28,8 +28,6 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
 from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 
-#: DeepSpeed config of each `compute.accelerate` that shards.
-
 
 def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     """Return the processor of a checkpoint (the model itself if None): left padding, image limits."""
