@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from rise_bench import __version__
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
@@ -110,12 +112,21 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
 
 
 def keep_plan(out: Path, name: str, plan: StudyPlan) -> None:
-    """Record the plan of a benchmark and budget (`moods/paper`) in OUT/study.json, which is there."""
+    """Record the plan of a benchmark and budget (`moods/paper`) in OUT/study.json, which is there.
+
+    Raises:
+        ConfigError: The folder has another plan for them.
+    """
     path = out / "study.json"
     begun = json.loads(path.read_text(encoding="utf-8"))
-    plans = begun.get(PLANS, {}) | {name: asdict(plan)}
-    if plans != begun.get(PLANS):
-        atomic_write_text(path, json_text(begun | {PLANS: plans}) + "\n")
+    plans = begun.get(PLANS, {})
+    if name not in plans:
+        atomic_write_text(path, json_text(begun | {PLANS: plans | {name: asdict(plan)}}) + "\n")
+        return
+    now, before = TypeAdapter(StudyPlan).dump_python(plan, mode="json"), plans[name]
+    if differing := [key for key in now if now[key] != before.get(key)]:
+        told = ", ".join(f"{key} {now[key]!r} instead of {before.get(key)!r}" for key in differing)
+        raise ConfigError(f"{out} holds another study of {name}: {told}. Choose another --out.")
 
 
 def _model_identity(base: Path | str) -> str:

@@ -95,10 +95,6 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "study.json").read_text())
     assert record[RECORDED] == sha256_file(REGISTERED)
     assert registration_of(tmp_path) == read_registration()
-    keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
-    assert "| 0 of 8 seeds |" in write_page(tmp_path, made).read_text(), (
-        "another study than the registered one"
-    )
     keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200).plan)
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
@@ -110,6 +106,20 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: "0" * 64}))  # without plans too
     assert registration_of(tmp_path) is None
     assert "The list has changed since this study began" in write_page(tmp_path, made).read_text()
+
+
+def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: Path) -> None:
+    keep_identity(tmp_path)
+    keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
+    made = results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP])
+    assert "| 0 of 8 seeds |" in write_page(tmp_path, made).read_text()
+    record = (tmp_path / "study.json").read_text()
+    keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
+    for other in (StudyPlan(200, 400, 200), StudyPlan(3, 400, 200, settings=("grpo.beta=0.1",))):
+        with pytest.raises(ConfigError, match=r"holds another study of moods/paper: .* --out"):
+            keep_plan(tmp_path, "moods/paper", other)
+    assert (tmp_path / "study.json").read_text() == record
+    keep_plan(tmp_path, "moods/steps", StudyPlan(200, 400, 200))  # each budget has its own
 
 
 def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:
