@@ -99,9 +99,10 @@ def study(
 ) -> None:
     """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
 
-    On a drawn benchmark first with --tune (equally many trials for every method, at one number of shots,
-    16-shot by default), then without, then with --budget time. On another: --measure, --dry-run, then
-    --budget paper. After a crash the same command continues; jobs of submitit that still run are found again.
+    On a drawn benchmark first with --tune (equally many trials for every method; at 16-shot, whose settings
+    serve all, unless --shots names others), then without, then with --budget time. On another: --measure,
+    --dry-run, then --budget paper. After a crash the same command continues; jobs of submitit that still run
+    are found again.
     """
     from rise_bench.cli.study_options import checked_setup, gpus_of, launcher_of, own_dataset
     from rise_bench.experiments.study.grid import Study
@@ -133,8 +134,8 @@ def study(
             f"--set of a learning rate, and {out / 'tuned.json'} has one for each method; leave one out"
         )
     if tune:
-        chosen_shots = _single_shots(shots)
-        tuning = Tuning(out, benchmark, chosen_shots, methods, steps, train, test, start, budget, setup)
+        tried = tuple(choice.value for choice in dict.fromkeys(shots or [ShotsChoice.SIXTEEN]))
+        tuning = Tuning(out, benchmark, tried, methods, steps, train, test, start, budget, setup)
         _tune(tuning, jobs, dry_run, as_json)
         return
     asked_for = replace(
@@ -178,14 +179,6 @@ def _methods(study: "Study", asked: list[str] | None, ablations: bool, only: str
             f"ablations have the settings and the steps of RISE; leave {', '.join(extra)} out of {only}"
         )
     return tuple(names)
-
-
-def _single_shots(shots: list[ShotsChoice] | None) -> str:
-    if shots and len(shots) > 1:
-        raise ConfigError(
-            "settings are chosen at one number of shots and serve all; give --shots once with --tune"
-        )
-    return (shots[0] if shots else ShotsChoice.SIXTEEN).value
 
 
 def _measure(plan: "Study", at_once: int, launcher: "Launcher | None") -> None:
@@ -256,7 +249,8 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(chosen)
     else:
-        typer.echo(f"settings of {len(chosen)} methods: {plan.out / 'tuned.json'}")
+        for shots, of_methods in chosen.items():
+            typer.echo(f"settings of {len(of_methods)} methods at {shots}: {plan.out / 'tuned.json'}")
     _end(failed, wrong=True)
 
 

@@ -17,7 +17,7 @@ from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.grid import Study
-from rise_bench.experiments.study.settings import policy_sections, setting_of
+from rise_bench.experiments.study.settings import policy_sections
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.reports.run_report import read_metrics
@@ -63,7 +63,7 @@ def seconds_of(
 
 
 def _steps_in_time(study: Study, method: str, shots: str, rates: Mapping[str, float]) -> int:
-    chosen, setting = find_method(method), setting_of(method, study.tuned)
+    chosen, setting = find_method(method), study.setting(method, shots)
     limit = seconds_of(_equal(study, AGAINST, shots), rates, _sampling(AGAINST))
     own = _equal(study, method, shots)
     policy = {phase: n for phase, n in own.items() if not phase[0].startswith("rise_cot")}

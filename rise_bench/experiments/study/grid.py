@@ -26,7 +26,7 @@ from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import Steps, allot, allot_each, overrides
-from rise_bench.experiments.study.settings import Budget, Setting, setting_of
+from rise_bench.experiments.study.settings import Budget, Setting, setting_of, settings_at
 from rise_bench.experiments.study.study_plan import StudyPlan
 
 
@@ -44,7 +44,7 @@ class Study:
         steps: Optimiser steps of each method; at equal time, those of RISE; for the paper, of each phase.
         train: Training pictures of a drawn benchmark.
         test: Test pictures of a drawn benchmark.
-        tuned: Settings by method; others have the recipe's learning rates and half of the steps per phase.
+        tuned: Settings by number of shots and method, see `setting`.
         time_steps: Steps of the policy at equal time, by shots and method.
         base: Model that every method starts from; empty for the one that ships.
         setup: Scale, and kind of the model.
@@ -60,7 +60,7 @@ class Study:
     steps: int = 120
     train: int = 400
     test: int = 200
-    tuned: Mapping[str, Setting] = field(default_factory=dict)
+    tuned: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
     time_steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     base: str = ""
     setup: Setup = field(default_factory=Setup)
@@ -92,12 +92,16 @@ class Study:
         of_seed = f"seed-{seed}" if self.is_drawn else ""
         return self.out / "data" / of_seed / self.benchmark
 
+    def setting(self, method: str, shots: str) -> Setting:
+        """Return the tuned setting of a method, or the recipe's rates and half of the steps per phase."""
+        return setting_of(method, settings_at(shots, self.tuned))
+
     def steps_of(self, method: str, shots: str) -> Steps:
         """Return the steps of each phase of a method."""
         if self.budget == "paper":
             return allot_each(find_method(method), self.steps)
         policy = self.time_steps.get(shots, {}).get(method) if self.budget == "time" else None
-        return allot(find_method(method), setting_of(method, self.tuned), self.steps, policy)
+        return allot(find_method(method), self.setting(method, shots), self.steps, policy)
 
     def cell(self, method: str, shots: str, seed: int) -> Cell:
         """Return the cell of a method, with its settings."""
@@ -112,7 +116,7 @@ class Study:
             f"{where}/",
             "-time" if self.budget == "time" and chosen.phases and method != AGAINST else "",
             self.base,
-            overrides(setting_of(method, self.tuned), self.steps_of(method, shots)),
+            overrides(self.setting(method, shots), self.steps_of(method, shots)),
             self.setup,
         )
 

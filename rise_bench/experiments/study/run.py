@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
@@ -118,7 +119,7 @@ def measure_steps(
 
 def run_tuning(
     tuning: Tuning, *, at_once: int, drawing: Drawing, progress: Callable[[Progress], None]
-) -> tuple[dict[str, object], list[str]]:
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Run the remaining trials; return the choice, also in OUT/tuned.json, and the failed jobs.
 
     Raises:
@@ -136,8 +137,12 @@ def run_tuning(
     )
     failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
     chosen = choose(tuning, dataset)
-    without = [m for m in dict.fromkeys(method for method, _ in tuning.trials()) if m not in chosen]
-    return chosen, failed + [f"{find_method(m).title}: no trial has a score, nothing chosen" for m in without]
+    tried = dict.fromkeys((shots, method) for shots, method, _ in tuning.trials())
+    return chosen, failed + [
+        f"{find_method(method).title}, {shots}: no trial has a score, nothing chosen"
+        for shots, method in tried
+        if method not in chosen[shots]
+    ]
 
 
 def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:

@@ -1,8 +1,9 @@
-"""Tuned settings of a method: learning rates, and the split of its steps between SFT and GRPO.
+"""Tuned settings of a method at a number of shots: learning rates, and the split of its steps.
 
 Every method has the same number of trials, on validation pictures of a seed outside the study (`rise-bench
 study --tune`): eight, or four with the paper's budget, which leaves no steps to split. The rates of two
-phases are tried in all pairs. RISE-CoT is not tuned: its chains of thought are shared by all methods.
+phases are tried in all pairs. Each number of shots can have its own trials. RISE-CoT is not tuned: its
+chains of thought are shared by all methods.
 """
 
 import json
@@ -17,6 +18,9 @@ from rise_bench.experiments.cell import Method, Section
 from rise_bench.experiments.methods import METHODS, find_method
 
 Budget = Literal["steps", "time", "paper"]
+
+#: Number of shots whose settings serve those without their own.
+USUAL_SHOTS = "16-shot"
 
 #: Prefixes of trainings that make chains of thought.
 COT_TRAINING = "rise_cot"
@@ -62,6 +66,11 @@ def candidates(name: str, budget: Budget = "steps") -> tuple[Setting, ...]:
     return tuple(Setting(grpo_learning_rate=rate) for rate in rates) if sections else ()
 
 
+def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[str, Setting]:
+    """Return the settings by method at a number of shots: its own, or else those of 16-shot."""
+    return {**tuned.get(USUAL_SHOTS, {}), **tuned.get(shots, {})}
+
+
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
     """Return the setting of a method; that of its base method for an ablation."""
     if name not in METHODS:
@@ -70,22 +79,29 @@ def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
     return tuned.get(name, Setting())
 
 
-def tuned_name(benchmark: str, budget: str) -> str:
-    """Return the key of a benchmark's settings; those of equal steps serve equal time too."""
-    return f"{benchmark}/paper" if budget == "paper" else benchmark
+def tuned_name(benchmark: str, budget: str, shots: str) -> str:
+    """Return the key of settings in tuned.json; those of equal steps serve equal time too."""
+    return f"{benchmark}/{'paper' if budget == 'paper' else 'steps'}/{shots}"
 
 
-def read_settings(path: Path, benchmark: str, budget: str = "steps") -> dict[str, Setting]:
-    """Return the tuned settings by method; empty before tuning.
+def read_settings(path: Path, benchmark: str, budget: str = "steps") -> dict[str, dict[str, Setting]]:
+    """Return the tuned settings by number of shots and method; empty before tuning.
 
     Raises:
         DataError: The file is not that of `rise-bench study --tune`.
     """
     if not path.is_file():
         return {}
+    tuned: dict[str, dict[str, Setting]] = {}
     try:
-        tuned = json.loads(path.read_text(encoding="utf-8")).get(tuned_name(benchmark, budget), {})
-        return {name: Setting(**entry["chosen"]) for name, entry in tuned.items()}
+        for name, chosen in json.loads(path.read_text(encoding="utf-8")).items():
+            of, _, shots = name.rpartition("/")
+            settings = {method: Setting(**entry["chosen"]) for method, entry in chosen.items()}
+            if f"{of}/" == tuned_name(benchmark, budget, ""):
+                tuned[shots] = settings
+            elif "/" not in of:
+                raise KeyError(name)
+        return tuned
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{path} is not what `rise-bench study --tune` writes ({error}). Remove it and tune again."

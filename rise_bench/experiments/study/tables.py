@@ -12,7 +12,13 @@ from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.claims import CLAIMS, Claim
 from rise_bench.experiments.study.paired_test import PairedTest
 from rise_bench.experiments.study.registered import JudgedClaim
-from rise_bench.experiments.study.settings import policy_sections, read_settings, setting_of
+from rise_bench.experiments.study.settings import (
+    Setting,
+    policy_sections,
+    read_settings,
+    setting_of,
+    settings_at,
+)
 from rise_bench.experiments.study.summary import Group, against, judged, mean_sd
 from rise_bench.rendering.markdown import Markdown
 
@@ -126,21 +132,23 @@ def detail_table(group: Group) -> Table:
 
 
 def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
-    """Return the tuned settings, or else those of the recipes."""
-    chosen = read_settings(tuned, groups[0].benchmark, groups[0].budget)
+    """Return the tuned settings, or else those of the recipes; numbers of shots with the same share a row."""
+    known = read_settings(tuned, groups[0].benchmark, groups[0].budget)
     rows = []
     for name in (name for name in methods_of(groups) if policy_sections(find_method(name))):
-        setting, sections = setting_of(name, chosen), policy_sections(find_method(name))
-        rates = {"sft": setting.sft_learning_rate, "grpo": setting.grpo_learning_rate}
-        shown = [
-            "" if s not in sections else f"{rate:g}" if rate else "recipe's" for s, rate in rates.items()
-        ]
-        rows.append(
-            [find_method(name).title, *shown, f"{setting.sft_share:.2f}" if len(sections) > 1 else ""]
-        )
-    return Table(
-        ["method", "SFT learning rate", "GRPO learning rate", "SFT's share of the policy's steps"], rows
-    )
+        shared: dict[Setting, list[str]] = {}
+        for group in (group for group in groups if name in group.methods):
+            shared.setdefault(setting_of(name, settings_at(group.shots, known)), []).append(group.shots)
+        rows += [[find_method(name).title, ", ".join(s), *_setting(name, of)] for of, s in shared.items()]
+    headings = ["method", "shots", "SFT learning rate", "GRPO learning rate", "SFT's share of its steps"]
+    return Table(headings, rows)
+
+
+def _setting(name: str, setting: Setting) -> list[str]:
+    sections = policy_sections(find_method(name))
+    rates = {"sft": setting.sft_learning_rate, "grpo": setting.grpo_learning_rate}
+    shown = ["" if s not in sections else f"{rate:g}" if rate else "recipe's" for s, rate in rates.items()]
+    return [*shown, f"{setting.sft_share:.2f}" if len(sections) > 1 else ""]
 
 
 def time_table(seconds: Mapping[str, float]) -> Table:

@@ -16,7 +16,7 @@ from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
-from rise_bench.experiments.study.settings import Budget, Setting, candidates, tuned_name
+from rise_bench.experiments.study.settings import USUAL_SHOTS, Budget, Setting, candidates, tuned_name
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.scores import aggregate
@@ -32,7 +32,7 @@ class Tuning:
     Attributes:
         out: Folder of the study.
         benchmark: A drawn benchmark.
-        shots: Number of shots of the trials; the choice holds for all numbers.
+        shots: Numbers of shots, each with trials of its own.
         methods: Names of methods.
         steps: Optimiser steps of each trial; for the paper's budget, of each phase.
         train: Training pictures.
@@ -44,7 +44,7 @@ class Tuning:
 
     out: Path
     benchmark: str = "moods"
-    shots: str = "16-shot"
+    shots: tuple[str, ...] = (USUAL_SHOTS,)
     methods: tuple[str, ...] = tuple(METHODS)
     steps: int = 120
     train: int = 400
@@ -63,63 +63,74 @@ class Tuning:
         """Records and logs."""
         return JobFolder(self.out / "jobs")
 
-    def cell(self, method: str, trial: int) -> Cell:
+    def cell(self, method: str, trial: int, shots: str = USUAL_SHOTS) -> Cell:
         """Return the cell of a trial; RISE-CoT is shared by all."""
         setting, chosen, paper = self.candidates(method)[trial], find_method(method), self.budget == "paper"
-        where = f"{self.benchmark}/tune-{'paper-' if paper else ''}{self.shots}"
+        where = f"{self.benchmark}/tune-{'paper-' if paper else ''}{shots}"
         steps = allot_each(chosen, self.steps) if paper else allot(chosen, setting, self.steps)
         given = overrides(setting, steps)
         place = (self.out / where, f"{where}/", f"-{trial}")
-        return Cell(self.data, self.shots, TUNING_SEED, *place, self.base, given, self.setup)
+        return Cell(self.data, shots, TUNING_SEED, *place, self.base, given, self.setup)
 
     def candidates(self, method: str) -> tuple[Setting, ...]:
         """Return the settings of a method's trials."""
         return candidates(method, self.budget)
 
-    def trials(self) -> list[tuple[str, int]]:
-        """Return (method, index of its setting) of every trial."""
-        return [(method, trial) for method in self.methods for trial in range(len(self.candidates(method)))]
+    def trials(self) -> list[tuple[str, str, int]]:
+        """Return (number of shots, method, index of its setting) of every trial."""
+        return [
+            (shots, method, trial)
+            for shots in self.shots
+            for method in self.methods
+            for trial in range(len(self.candidates(method)))
+        ]
 
     def jobs(self) -> list[Job]:
         """Return all distinct jobs in order of their needs."""
         jobs: dict[str, Job] = {}
-        for method, trial in self.trials():
-            jobs |= {job.name: job for job in method_jobs(self.cell(method, trial), [method])}
+        for shots, method, trial in self.trials():
+            jobs |= {job.name: job for job in method_jobs(self.cell(method, trial, shots), [method])}
         return list(jobs.values())
 
 
-def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, Any]:
-    """Score the trials, write the choice to OUT/tuned.json and return it.
+def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any]]:
+    """Score the trials, write the choice to OUT/tuned.json and return it by number of shots and method.
 
     Failed trials are not chosen; methods with only failed trials are left out.
 
     Raises:
         DataError: A trial's evaluation is incomplete.
     """
-    metric = dataset.spec.ranking
-    chosen: dict[str, Any] = {}
-    for method in dict.fromkeys(method for method, _ in tuning.trials()):
-        scores = [_score(tuning, dataset, method, trial) for trial in range(len(tuning.candidates(method)))]
-        scored = [(metric.cost(score), trial) for trial, score in enumerate(scores) if score is not None]
-        if not scored:
-            continue
-        chosen[method] = {
-            "chosen": asdict(tuning.candidates(method)[min(scored)[1]]),
-            "trials": [
-                {"setting": asdict(setting), metric.name: score}
-                for setting, score in zip(tuning.candidates(method), scores, strict=True)
-            ],
-        }
     path = tuning.out / "tuned.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    name = tuned_name(tuning.benchmark, tuning.budget)
-    before[name] = before.get(name, {}) | chosen
-    atomic_write_text(path, json_text(before) + "\n")
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    chosen = {shots: _best(tuning, dataset, shots) for shots in tuning.shots}
+    for shots, of_methods in chosen.items():
+        name = tuned_name(tuning.benchmark, tuning.budget, shots)
+        known[name] = known.get(name, {}) | of_methods
+    atomic_write_text(path, json_text(known) + "\n")
     return chosen
 
 
-def _score(tuning: Tuning, dataset: BenchmarkDataset, method: str, trial: int) -> float | None:
-    cell = tuning.cell(method, trial)
+def _best(tuning: Tuning, dataset: BenchmarkDataset, shots: str) -> dict[str, Any]:
+    metric = dataset.spec.ranking
+    chosen: dict[str, Any] = {}
+    for method in tuning.methods:
+        settings = tuning.candidates(method)
+        cells = [tuning.cell(method, trial, shots) for trial in range(len(settings))]
+        scores = [_score(tuning, dataset, cell, method) for cell in cells]
+        scored = [(metric.cost(score), trial) for trial, score in enumerate(scores) if score is not None]
+        if scored:
+            chosen[method] = {
+                "chosen": asdict(settings[min(scored)[1]]),
+                "trials": [
+                    {"setting": asdict(setting), metric.name: score}
+                    for setting, score in zip(settings, scores, strict=True)
+                ],
+            }
+    return chosen
+
+
+def _score(tuning: Tuning, dataset: BenchmarkDataset, cell: Cell, method: str) -> float | None:
     evaluation = method_jobs(cell, [method])[-1]
     if not tuning.jobs_folder.is_done(evaluation):
         return None

@@ -88,11 +88,11 @@ def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
 
 def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     floor = Result("moods", "", "", 0, "floor:train_mean", {"jsd": 0.264})
-    tuned = {"moods": {"sft": {"chosen": {"sft_learning_rate": 2e-4}}}}
+    tuned = {"moods/steps/16-shot": {"sft": {"chosen": {"sft_learning_rate": 2e-4}}}}
     (tmp_path / "tuned.json").write_text(json.dumps(tuned))
     page = write_page(tmp_path, [*MADE_UP, floor], ["train sft failed"]).read_text()
-    assert "| SFT | 0.0002 |  |  |" in page
-    assert "| RISE | recipe's | recipe's | 0.50 |" in page
+    assert "| SFT | 16-shot | 0.0002 |  |  |" in page
+    assert "| RISE | 16-shot | recipe's | recipe's | 0.50 |" in page
     assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
     row = "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | +0.0752 to +0.1248 | 3 : 0 | 0.25 |"
     assert row in page

@@ -1,7 +1,7 @@
 """The choice of settings: the best trial on validation pictures, from what lmms-eval logged."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,15 @@ from rise_bench.annotations.kinds import render_annotation
 from rise_bench.errors import DataError
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.methods import method_jobs
+from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.settings import Setting, candidates, read_settings
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
 
 
-def answers(tuning: Tuning, trial: int, right: int) -> None:
+def answers(tuning: Tuning, trial: int, right: int, shots: str = "16-shot") -> None:
     """Leave behind what an evaluation does: the first `right` answers are right, the others unreadable."""
-    evaluation = method_jobs(tuning.cell("sft", trial), ["sft"])[-1]
-    samples = tuning.out / f"samples-{trial}.jsonl"
+    evaluation = method_jobs(tuning.cell("sft", trial, shots), ["sft"])[-1]
+    samples = tuning.out / f"samples-{shots}-{trial}.jsonl"
     lines = [
         json.dumps(
             {"id": gold.id, "response": render_annotation(gold.annotation) if i < right else "no idea"}
@@ -43,29 +44,29 @@ def tuning(tmp_path: Path) -> Tuning:
 def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
     for trial, right in enumerate([1, 4, 4]):  # the fourth failed
         answers(tuning, trial, right)
-    chosen = choose(tuning, dataset_of(tuning))
+    chosen = choose(tuning, dataset_of(tuning))["16-shot"]
     assert chosen.keys() == {"sft"}  # the base model has nothing to choose
     scores = [trial["jsd"] for trial in chosen["sft"]["trials"]]
     assert scores[3] is None and scores[1] == scores[2] == min(scores[:3])
-    assert read_settings(tuning.out / "tuned.json", "moods") == {"sft": candidates("sft")[1]}
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[1]}}
     assert read_settings(tuning.out / "tuned.json", "scenes") == {}
 
 
 def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning: Tuning) -> None:
     answers(tuning, 2, 3)
     both = replace(tuning, methods=("visual_rft", "sft"))
-    assert choose(both, dataset_of(tuning)).keys() == {"sft"}
-    assert read_settings(tuning.out / "tuned.json", "moods") == {"sft": candidates("sft")[2]}
+    assert choose(both, dataset_of(tuning))["16-shot"].keys() == {"sft"}
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[2]}}
 
 
 def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
     path = tuning.out / "tuned.json"
-    path.write_text(json.dumps({"scenes": {"rise": {"chosen": {"sft_share": 0.3}}}}))
+    path.write_text(json.dumps({"scenes/steps/full": {"rise": {"chosen": {"sft_share": 0.3}}}}))
     for trial in range(4):
         answers(tuning, trial, trial)
     choose(tuning, dataset_of(tuning))
-    assert read_settings(path, "scenes") == {"rise": Setting(0.3)}
-    assert read_settings(path, "moods") == {"sft": candidates("sft")[3]}
+    assert read_settings(path, "scenes") == {"full": {"rise": Setting(0.3)}}
+    assert read_settings(path, "moods") == {"16-shot": {"sft": candidates("sft")[3]}}
 
 
 def test_the_papers_budget_has_settings_of_its_own(tuning: Tuning) -> None:
@@ -75,13 +76,34 @@ def test_the_papers_budget_has_settings_of_its_own(tuning: Tuning) -> None:
     choose(tuning, dataset_of(tuning))
     choose(paper, dataset_of(paper))
     path = tuning.out / "tuned.json"
-    assert (
-        read_settings(path, "moods") == read_settings(path, "moods", "time") == {"sft": candidates("sft")[1]}
-    )
-    assert read_settings(path, "moods", "paper") == {"sft": candidates("sft", "paper")[2]}
+    equal = {"16-shot": {"sft": candidates("sft")[1]}}
+    assert read_settings(path, "moods") == read_settings(path, "moods", "time") == equal
+    assert read_settings(path, "moods", "paper") == {"16-shot": {"sft": candidates("sft", "paper")[2]}}
 
 
-def test_a_broken_file_of_settings_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tuned.json").write_text('{"moods": {"sft": {"chosen": {"colour": 1}}}}')
+def test_each_number_of_shots_has_its_own_trials_and_setting(tuning: Tuning) -> None:
+    both = replace(tuning, shots=("4-shot", "16-shot"))
+    answers(both, 1, 4)
+    answers(both, 2, 4, "4-shot")
+    assert [choice["sft"]["chosen"] for choice in choose(both, dataset_of(both)).values()] == [
+        asdict(candidates("sft")[2]),
+        asdict(candidates("sft")[1]),
+    ]
+    study = Study(tuning.out, tuned=read_settings(tuning.out / "tuned.json", "moods"))
+    assert study.setting("sft", "4-shot") == candidates("sft")[2]
+    assert study.setting("sft", "16-shot") == study.setting("sft", "full") == candidates("sft")[1]
+    assert study.cell("sft", "4-shot", 0).overrides != study.cell("sft", "full", 0).overrides
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"moods/steps/full": {"sft": {"chosen": {"colour": 1}}}}',
+        '{"moods": {"sft": {"chosen": {"sft_share": 0.5}}}}',  # of a former version: at which shots?
+        "[]",
+    ],
+)
+def test_a_broken_file_of_settings_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tuned.json").write_text(text)
     with pytest.raises(DataError, match="tune again"):
         read_settings(tmp_path / "tuned.json", "moods")
