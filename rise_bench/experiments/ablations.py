@@ -131,6 +131,7 @@ ABLATIONS: dict[str, Method] = {
         tau=TAU,
     ),
     "rise_both": viewed("RISE, with and without the picture", "rise_r1_both", "both"),
+    "blind_as_rise": viewed("RISE blind, settings of RISE", "rise_r1_blind_as_rise", "blind"),
     "grounded_as_rise": grounded(
         "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
     ),
@@ -169,9 +170,9 @@ ABLATIONS: dict[str, Method] = {
 """Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
 `rise_as_grounded` is the reverse; `rise_both` pays the smaller of the rewards with and without the picture
-(`rise_blind` the latter alone), and `rise_rescored` scores the chains of thought of RISE as these do;
-`r1_base_best` has RISE's selection without its teacher; `rise_before_rft`
-is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole budget;
-`base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
+(`rise_blind` the latter alone, as does `blind_as_rise` with the settings of `rise`), and `rise_rescored`
+scores the chains of thought of RISE as these do; `r1_base_best` has RISE's selection without its teacher;
+`rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
+budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;
 `metis_options` is Metis-RISE with options that are reported of it and that no source could be read for."""

@@ -37,6 +37,10 @@ FALSE_SHARE = "false_share_of_cot_statements"
 KEPT_FALSE_SHARE = "false_share_of_kept_cot_statements"
 
 
+#: The same for all that RISE-CoT sampled.
+ROLLOUT_FALSE_SHARE = "false_share_of_rollout_statements"
+
+
 CLAIMS = (
     Claim("RISE is better than its base model", "1, 2", "rise", "base"),
     Claim("RISE is better than SFT", "1, 2", "rise", "sft"),
@@ -75,7 +79,23 @@ CLAIMS = (
     Claim("Less is false in what RISE grounded keeps", "", "rise_grounded", "rise", KEPT_FALSE_SHARE),
     Claim("Less is false in what the gate alone keeps", "", "grounded_reward", "rise", KEPT_FALSE_SHARE),
     Claim("Less is false in what selection alone keeps", "", "grounded_select", "rise", KEPT_FALSE_SHARE),
+    *(
+        Claim(f"{what} than with the picture", "", view, "rise_rescored", number)
+        for view, name in (
+            ("blind_as_rise", "Verified without the picture"),
+            ("rise_both", "Verified with and without the picture"),
+        )
+        for what, number in (
+            (f"{name}, RISE is better", ""),
+            (f"{name}, RISE says less that is false", FALSE_SHARE),
+            (f"{name}, RISE trains on less that is false", KEPT_FALSE_SHARE),
+            (f"{name}, RISE-CoT says less that is false", ROLLOUT_FALSE_SHARE),
+        )
+    ),
+    Claim("RISE is better with its rewards by new reconstructions", "", "rise_rescored", "rise"),
     Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
+    Claim("RISE is better than Reason-RFT, best of 8", "", "rise", "reason_rft_best"),
+    Claim("RISE is better than Reason-RFT, oracle", "", "rise", "reason_rft_oracle"),
     Claim("Reason-RFT is better with verified chains of thought", "", "reason_rft_verified", "reason_rft"),
     Claim("RISE is better than Metis-RISE", "", "rise", "metis_rise"),
     Claim("Less of what RISE says is false than of its base model", "", "rise", "base", FALSE_SHARE),

@@ -80,7 +80,8 @@ class Study:
     def plan(self) -> StudyPlan:
         """Plan of this benchmark and budget, for registered claims."""
         setup = self.setup
-        return StudyPlan(self.steps, self.train, self.test, setup.scale, self.base, setup.settings)
+        given = (setup.scale, self.base, setup.settings, bool(self.tuned))
+        return StudyPlan(self.steps, self.train, self.test, *given)
 
     @property
     def jobs_folder(self) -> JobFolder:

@@ -1,14 +1,15 @@
 """The claims that were registered before the runs, and the rule of their verdicts.
 
-`registered_claims.json` is committed before a study begins, and the study records its hash. Only these claims
-get a verdict, by p of the exact sign-flip test over the first `seeds` seeds, corrected by Holm's method over
-the whole list, run or not. Such a claim is
+`registered_claims.json` is committed before a study begins. The study copies it into its folder, and records
+its hash and the commit. Only these claims get a verdict, by p of the exact sign-flip test over the first
+`seeds` seeds, corrected by Holm's method over the whole list, run or not. Such a claim is
 
 - reproduced, if its better method is better on average and the corrected p is below the level;
 - not reproduced, if it is worse on average and the corrected p is below the level;
 - undecided otherwise, and open until all of its seeds are run.
 
-A study with another plan than the list's (steps, pictures, model, settings) gets no verdict.
+A study with another plan than the list's (steps, pictures, model, settings, tuned or not) or with other
+weights gets no verdict.
 
 Everything else that a study compares is exploratory.
 """
@@ -17,7 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -36,9 +37,10 @@ Verdict = Literal["reproduced", "not reproduced", "undecided", "open"]
 REGISTERED = Path(__file__).with_name("registered_claims.json")
 
 
-#: Name of its hash in a study's record, and of the plan of each benchmark and budget.
+#: Names in a study's record: hash of the list, plan of each benchmark and budget, hash of the weights.
 RECORDED = "registered_claims_sha256"
 PLANS = "plans"
+BASE_MODEL_SHA256 = "base_model_sha256"
 
 
 @checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
@@ -68,9 +70,10 @@ class RegisteredClaim:
 
 @checked_dataclass(frozen=True, slots=True, config={"extra": "forbid"})
 class Registration:
-    """List of claims, the level that they share, and the plan of their study."""
+    """List of claims, the level that they share, and the plan and base model of their study."""
 
     level: float
+    base_model_sha256: str
     plan: StudyPlan
     claims: tuple[RegisteredClaim, ...]
 
@@ -114,26 +117,44 @@ def read_registration(path: Path = REGISTERED) -> Registration:
 
 
 def registration_of(out: Path) -> Registration | None:
-    """Return the list that a study was begun with; None if it was begun without it, or with another."""
-    record = out / "study.json"
-    begun = json.loads(record.read_text(encoding="utf-8")).get(RECORDED) if record.is_file() else None
-    return read_registration() if begun == sha256_file(REGISTERED) else None
+    """Return the list that a study was begun with, from its folder; None if it was begun without one.
+
+    Raises:
+        ConfigError: The list in the folder is not the one that the study recorded.
+    """
+    begun, path = _record(out), out / REGISTERED.name
+    if RECORDED not in begun:
+        return None
+    if not path.is_file() or sha256_file(path) != begun[RECORDED]:
+        raise ConfigError(
+            f"{path} is not the list that the study began with (sha256 {begun[RECORDED][:12]}). Restore it, "
+            "or begin in another --out."
+        )
+    return read_registration(path)
 
 
 def registration_record(out: Path) -> dict[str, str]:
     """Return hash of the list and commit that a study was begun with; empty if it was begun without."""
-    record = out / "study.json"
-    begun = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    begun = _record(out)
     if RECORDED not in begun:
         return {}
-    return {"sha256": begun[RECORDED][:12], "commit": ((begun.get("git") or {}).get("commit") or "")[:12]}
+    git = begun.get("git") or {"commit": "unknown"}
+    commit = git["commit"][:12] + (" with changes that are not committed" if git.get("dirty") else "")
+    return {"sha256": begun[RECORDED][:12], "commit": commit}
+
+
+def _record(out: Path) -> dict[str, Any]:
+    record = out / "study.json"
+    return json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
 
 
 def follows_plan(out: Path, registration: Registration, group: Group) -> bool:
-    """Whether results were made by a study with the plan of the list, by the study's record."""
-    plans = json.loads((out / "study.json").read_text(encoding="utf-8")).get(PLANS, {})
-    recorded = plans.get(f"{group.benchmark}/{group.budget}")
-    return recorded is not None and TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
+    """Whether results were made by a study with plan and weights of the list, by the study's record."""
+    begun = _record(out)
+    recorded = begun.get(PLANS, {}).get(f"{group.benchmark}/{group.budget}")
+    if recorded is None or begun.get(BASE_MODEL_SHA256) != registration.base_model_sha256:
+        return False
+    return TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
 
 
 def judge_registered(registration: Registration, compared: Sequence[Group]) -> list[JudgedClaim]:

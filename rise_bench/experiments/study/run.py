@@ -17,6 +17,7 @@ from rise_bench.experiments.study.estimate import measuring_jobs
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
+from rise_bench.experiments.study.registered import registration_record
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
@@ -84,8 +85,8 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
     """Write OUT/summary.json and, if the study was begun with registered claims, OUT/verdicts.json."""
     atomic_write_text(out / "summary.json", json_text(summarise(results)) + "\n")
     if registered := judged_claims(out, results):
-        lines = [asdict(claim) for claim in registered]
-        atomic_write_text(out / "verdicts.json", json_text(lines) + "\n")
+        verdicts = registration_record(out) | {"claims": [asdict(claim) for claim in registered]}
+        atomic_write_text(out / "verdicts.json", json_text(verdicts) + "\n")
 
 
 def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:

@@ -47,6 +47,10 @@ _GRPO_RATES = (2e-5, 5e-5, 1e-4, 2e-4)
 _BETWEEN_SFT_RATES = (1.5e-4, 3e-4, 7e-4, 1.5e-3)
 _BETWEEN_GRPO_RATES = (3e-5, 7e-5, 1.5e-4, 3e-4)
 
+#: SFT on annotations alone learns at higher rates than on reasons: the base model answers badly in that form.
+_ANSWER_RATES = (2e-4, 5e-4, 1e-3, 2e-3)
+_BETWEEN_ANSWER_RATES = (3e-4, 7e-4, 1.5e-3, 3e-3)
+
 
 def policy_sections(method: Method) -> tuple[Section, ...]:
     """Return the phases of a method's policy in order; empty for the base model."""
@@ -55,13 +59,16 @@ def policy_sections(method: Method) -> tuple[Section, ...]:
 
 def candidates(name: str, budget: Budget = "steps") -> tuple[Setting, ...]:
     """Return the settings of a method's trials, equally many for all trained methods."""
-    sections, paper = set(policy_sections(find_method(name))), budget == "paper"
+    method, paper = find_method(name), budget == "paper"
+    sections = set(policy_sections(method))
     if sections == {"sft", "grpo"}:
         shares = (0.5,) if paper else _SHARES
         return tuple(starmap(Setting, product(shares, _SFT_RATES[1:3], _GRPO_RATES[1:3])))
     if sections == {"sft"}:
-        rates = _SFT_RATES if paper else (*_SFT_RATES, *_BETWEEN_SFT_RATES)
-        return tuple(Setting(sft_learning_rate=rate) for rate in rates)
+        answers = method.style == "answer_only"
+        rates = _ANSWER_RATES if answers else _SFT_RATES
+        between = _BETWEEN_ANSWER_RATES if answers else _BETWEEN_SFT_RATES
+        return tuple(Setting(sft_learning_rate=rate) for rate in (rates if paper else (*rates, *between)))
     rates = _GRPO_RATES if paper else (*_GRPO_RATES, *_BETWEEN_GRPO_RATES)
     return tuple(Setting(grpo_learning_rate=rate) for rate in rates) if sections else ()
 

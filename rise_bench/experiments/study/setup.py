@@ -11,7 +11,7 @@ from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
-from rise_bench.experiments.study.registered import PLANS, RECORDED, REGISTERED
+from rise_bench.experiments.study.registered import BASE_MODEL_SHA256, PLANS, RECORDED, REGISTERED
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.json_text import json_text
@@ -83,7 +83,7 @@ def link_dataset(link: Path, given: BenchmarkDataset | None = None) -> Benchmark
 
 
 def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | None = None) -> None:
-    """Record base model, registered claims and commit in OUT/study.json.
+    """Record base model, registered claims and commit in OUT/study.json, and copy the claims beside it.
 
     Args:
         out: Folder of the study.
@@ -94,7 +94,7 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
         ConfigError: The folder was begun with another model or dataset, or the model does not exist.
     """
     path = out / "study.json"
-    now = {"base_model_sha256": _model_identity(base)}
+    now = {BASE_MODEL_SHA256: _model_identity(base)}
     if dataset is not None:
         now[f"{dataset.spec.name}_sha256"] = dataset.sha256
     begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -107,6 +107,7 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
             )
     if not begun:
         begun = {"rise_bench": __version__, RECORDED: sha256_file(REGISTERED), "git": git_state()}
+        atomic_write_text(out / REGISTERED.name, REGISTERED.read_text(encoding="utf-8"))
     if now.keys() - begun.keys():
         atomic_write_text(path, json_text(now | begun) + "\n")
 

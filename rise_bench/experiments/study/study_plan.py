@@ -14,6 +14,7 @@ class StudyPlan:
         scale: Scale of the recipes.
         base: Model that all methods start from; empty for the one that ships.
         settings: Settings of every training.
+        tuned: Whether learning rates were chosen on validation pictures.
     """
 
     steps: int
@@ -22,3 +23,4 @@ class StudyPlan:
     scale: str = "world"
     base: str = ""
     settings: tuple[str, ...] = ()
+    tuned: bool = False

