@@ -7,7 +7,7 @@ chains of thought are shared by all methods.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
 from pathlib import Path
@@ -66,11 +66,14 @@ def candidates(name: str, budget: Budget = "steps") -> tuple[Setting, ...]:
         return tuple(starmap(Setting, product(shares, _SFT_RATES[1:3], _GRPO_RATES[1:3])))
     if sections == {"sft"}:
         answers = method.style == "answer_only"
-        rates = _ANSWER_RATES if answers else _SFT_RATES
-        between = _BETWEEN_ANSWER_RATES if answers else _BETWEEN_SFT_RATES
-        return tuple(Setting(sft_learning_rate=rate) for rate in (rates if paper else (*rates, *between)))
-    rates = _GRPO_RATES if paper else (*_GRPO_RATES, *_BETWEEN_GRPO_RATES)
-    return tuple(Setting(grpo_learning_rate=rate) for rate in rates) if sections else ()
+        rates = (_ANSWER_RATES, _BETWEEN_ANSWER_RATES) if answers else (_SFT_RATES, _BETWEEN_SFT_RATES)
+        return tuple(Setting(sft_learning_rate=rate) for rate in _tried(rates, paper))
+    rates = (_GRPO_RATES, _BETWEEN_GRPO_RATES)
+    return tuple(Setting(grpo_learning_rate=rate) for rate in _tried(rates, paper)) if sections else ()
+
+
+def _tried(rates: Sequence[Sequence[float]], paper: bool) -> Sequence[float]:
+    return rates[0] if paper else [*rates[0], *rates[1]]
 
 
 def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[str, Setting]:
