@@ -238,7 +238,14 @@ def _check_sweep(no_sweep: bool, sweep_all: bool, ranks: Any, again: Any) -> Non
 
 def _check_view(job: "CollectJob", config: Any) -> None:
     """Refuse rows from rollouts that were rewarded without the picture: their reward is not eq. 1's."""
-    if job.train_log and not job.rescoring and config.reward.view == "blind":
+    if not job.train_log or config.reward.view != "blind":
+        return
+    if job.settings.rule.view == "picture":
+        raise ConfigError(
+            "--select reward compares rewards with the picture, and the rollouts of this run were rewarded "
+            "without it (reward.view=blind); leave --select out, or pass --sweep-all"
+        )
+    if not job.rescoring:
         raise ConfigError(
             "the rollouts of this run were rewarded without the picture (reward.view=blind), so that the "
             "column reward has to be measured; pass --reconstructions 1 or more, or --sweep-all"

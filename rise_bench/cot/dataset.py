@@ -44,8 +44,9 @@ def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Feat
     - `cot`, `reconstruction`: the chain of thought and its reconstruction, unchanged;
     - `reward`, `similarity`: R and S of eq. 1, in [0, 1]; means, if the annotation was reconstructed again
       after the selection;
-    - `reward_selected`: R by which the chain of thought was selected, the largest of its group and so too
-      high an estimate; equal to `reward` if nothing was reconstructed again; null if nothing was selected;
+    - `reward_selected`: R when the chain of thought was selected, usually the largest of its group and so too
+      high an estimate (without the picture, if its run was rewarded so); equal to `reward` if nothing was
+      reconstructed again; null if nothing was selected;
     - `leak_numbers`, `leak_strict`, `format_ok`: the verdicts of eq. 1;
     - `prior_score`: similarity of the mean of the training annotations, a baseline for `reward`;
     - `group_rewards`: rewards of the group from which the row was chosen;
