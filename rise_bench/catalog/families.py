@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rise_bench.annotations.boxes.values import BoxUnit
@@ -55,13 +55,17 @@ def limit_crops(images: Any, min_pixels: int, max_pixels: int) -> None:  # noqa:
     images.max_patches = max(1, max_pixels // (images.size["height"] * images.size["width"]))
 
 
-#: The role markers, the default system turn and the image place-holder are those of the released models.
-QWEN_CHAT = Chat(
-    "{% for message in messages %}"
+_QWEN_SYSTEM_TURN = (
     "{% if loop.first and message['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     "{% endif %}"
-    "<|im_start|>{{ message['role'] }}\n"
+)
+
+#: The role markers, the default system turn and the image place-holder are those of the released models.
+QWEN_CHAT = Chat(
+    "{% for message in messages %}"
+    + _QWEN_SYSTEM_TURN
+    + "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}"
     "{% else %}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}"
@@ -79,6 +83,9 @@ QWEN_CHAT = Chat(
     ),
     "<|image_pad|>",
 )
+
+#: Released Qwen3-VL models have no default system turn.
+QWEN3_CHAT = replace(QWEN_CHAT, template=QWEN_CHAT.template.replace(_QWEN_SYSTEM_TURN, ""))
 
 #: Chat template of the released SmolVLM models (Apache-2.0), as transformers' tests of Idefics3 have it.
 SMOLVLM_CHAT = Chat(
@@ -217,6 +224,8 @@ FAMILIES: dict[str, Family] = {
             },
             tiny_text={"head_dim": 16},
             tiny_rope={"mrope_interleaved": True},
+            chat=QWEN3_CHAT,
+            engine="rise_hf",
             patch_px=16,
             video_classes="Qwen3VL",
         ),

@@ -2,7 +2,7 @@
 
 lmms-eval 0.7's `huggingface` loads their checkpoints without the head for text, and hands videos and audios
 to processors that take pictures only. Its `internvl_hf` takes 12 tiles, whatever the checkpoint says, and
-scores an error as an empty response.
+scores an error as an empty response. Its `qwen3_vl` adds a system turn that the chat template has not.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class RiseHf(Huggingface):  # type: ignore[misc]
         batch_size: int | str = 1,
         dtype: str = "bfloat16",
         attn_implementation: str | None = None,
+        min_pixels: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
         """Load the model.
@@ -73,15 +74,19 @@ class RiseHf(Huggingface):  # type: ignore[misc]
             batch_size: Samples that are generated together.
             dtype: Type of the weights.
             attn_implementation: Attention kernel of transformers; its default if None.
+            min_pixels: Smallest picture, for families without tiles; that of the checkpoint if None.
             max_pixels: Largest picture, as whole tiles, see `limit_pictures`; that of the checkpoint if None.
 
         Raises:
-            ConfigError: The checkpoint does not exist, lmms-eval has a model for its family, or `max_pixels`
-                is not a number of pixels.
+            ConfigError: The checkpoint does not exist, lmms-eval has a model for its family, or a limit is
+                not a number of pixels, or `min_pixels` stands alone.
         """
         super(Huggingface, self).__init__()
-        if max_pixels is not None and (type(max_pixels) is not int or max_pixels < 1):
-            raise ConfigError(f"--model_args has max_pixels={max_pixels}; use a whole number of pixels")
+        for name, pixels in (("min_pixels", min_pixels), ("max_pixels", max_pixels)):
+            if pixels is not None and (type(pixels) is not int or pixels < 1):
+                raise ConfigError(f"--model_args has {name}={pixels}; use a whole number of pixels")
+        if min_pixels is not None and max_pixels is None:
+            raise ConfigError(f"--model_args has min_pixels={min_pixels}; give max_pixels too")
         self.accelerator = Accelerator()
         self._rank, self._world_size = self.accelerator.process_index, self.accelerator.num_processes
         if self._world_size > 1 and device.startswith("cuda"):
@@ -97,7 +102,8 @@ class RiseHf(Huggingface):  # type: ignore[misc]
                 f"{pretrained} is of the family {family.label}; use --model {family.lmms_model}"
             )
         if max_pixels is not None:
-            limit_pictures(processor, 1, max_pixels)
+            own = dict(processor.image_processor.size).get("shortest_edge", 1)
+            limit_pictures(processor, min(min_pixels or own, max_pixels), max_pixels)
         self._model, self._config, self._tokenizer = model.eval(), model.config, processor.tokenizer
         self.processor = PicturesOnly(processor)
         self.batch_size_per_gpu = int(batch_size)

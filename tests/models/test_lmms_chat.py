@@ -55,6 +55,8 @@ def test_samples_of_a_batch_have_the_responses_of_single_samples(tiny, family):
         ("qwen2_vl", {}, "is of the family Qwen2-VL; use --model qwen2_vl"),
         ("idefics3", {"max_pixels": "many"}, "max_pixels=many; use a whole number of pixels"),
         ("internvl", {"max_pixels": 0}, "max_pixels=0; use a whole number of pixels"),
+        ("qwen3_vl", {"min_pixels": 0.5}, "min_pixels=0.5; use a whole number of pixels"),
+        ("qwen3_vl", {"min_pixels": 3136}, "give max_pixels too"),
     ],
 )
 def test_what_it_does_not_run_is_refused(tiny, family, settings, message):
