@@ -63,9 +63,7 @@ _QWEN_SYSTEM_TURN = (
 
 #: The role markers, the default system turn and the image place-holder are those of the released models.
 QWEN_CHAT = Chat(
-    "{% for message in messages %}"
-    + _QWEN_SYSTEM_TURN
-    + "<|im_start|>{{ message['role'] }}\n"
+    "{% for message in messages %}" + _QWEN_SYSTEM_TURN + "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}"
     "{% else %}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}"
