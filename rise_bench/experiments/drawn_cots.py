@@ -1,7 +1,7 @@
 """Chains of thought that the drawn world itself can write, because it knows everything in its pictures.
 
-True and complete, they are those of the best possible teacher. With a share of false statements and few
-statements, they are those of a model that reasons badly.
+True and complete about what the annotation follows from, they are those of the best possible teacher. With a
+share of false statements and few statements, they are those of a model that reasons badly.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rise_bench.data.manifest import Manifest
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.synthetic import moods
-from rise_bench.synthetic.rows import truth_of
-from rise_bench.synthetic.statements import KIND_SENTENCES, MOOD_SENTENCES, describe, describe_thing
+from rise_bench.synthetic.rows import row_of
+from rise_bench.synthetic.statements import KIND_SENTENCES, MOOD_SENTENCES, NOTHING, describe, describe_thing
 from rise_bench.synthetic.vocabulary import COLOURS, TEXTURES, Thing
 
 #: Values of each cue.
@@ -54,7 +54,7 @@ def write_text(truth: Mapping[str, str] | Sequence[Thing], writing: Writing, uid
     """Return the chain of thought of a picture.
 
     Args:
-        truth: Everything in the picture, see `truth_of`.
+        truth: Cues that the text may state, see `DrawnRow.described`.
         writing: Settings of the text.
         uid: Id of the row; with the seed it decides what is drawn.
     """
@@ -65,8 +65,8 @@ def write_text(truth: Mapping[str, str] | Sequence[Thing], writing: Writing, uid
         names = [name for name in forms if name in truth]
         return describe(claims, rng.sample(names, min(writing.statements or len(names), len(names))), forms)
     things = [replace(thing, colour=_claim(rng, writing, thing.colour, COLOURS)) for thing in truth]
-    chosen = rng.sample(things, min(writing.statements or len(things), len(things)))
-    return " ".join(describe_thing(thing) for thing in chosen)
+    chosen = sorted(rng.sample(range(len(things)), min(writing.statements or len(things), len(things))))
+    return " ".join(describe_thing(things[i]) for i in chosen) or NOTHING
 
 
 def write_drawn_cots(
@@ -86,7 +86,7 @@ def write_drawn_cots(
         ConfigError: `out` may not be written.
     """
     rows = benchmark.rows_of(("train",), shots, columns=["id", "source_id"])
-    texts = {row["id"]: write_text(truth_of(row["source_id"]), writing, row["id"]) for row in rows}
+    texts = {row["id"]: write_text(row_of(row["source_id"]).described, writing, row["id"]) for row in rows}
     provenance: dict[str, Any] = {"model": "drawn world", "false_share": writing.false_share}
     provenance |= {"statements": writing.statements, "seed": writing.seed}
     return write_unverified(benchmark, texts, provenance, out, overwrite=overwrite)

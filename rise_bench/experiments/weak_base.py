@@ -28,7 +28,7 @@ from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.drawn_cots import Writing, write_text
 from rise_bench.prompts.templates import reason_prompt, think_answer_prompt, think_answer_text
 from rise_bench.synthetic import moods
-from rise_bench.synthetic.rows import truth_of
+from rise_bench.synthetic.rows import row_of
 from rise_bench.synthetic.statements import stated_cues
 
 #: Seed of its pictures; studies use 0, 1, … and their trials 1,000,003.
@@ -38,7 +38,7 @@ SEED = 1_000_033
 def bad_texts(dataset: BenchmarkDataset, writing: Writing) -> dict[str, str]:
     """Return an explanation of each training picture by row id."""
     rows = dataset.rows("train", columns=["id", "source_id"])
-    return {row["id"]: write_text(truth_of(row["source_id"]), writing, row["id"]) for row in rows}
+    return {row["id"]: write_text(row_of(row["source_id"]).described, writing, row["id"]) for row in rows}
 
 
 def lessons(

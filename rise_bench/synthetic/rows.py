@@ -14,6 +14,7 @@ from rise_bench.annotations.value.values import Value
 from rise_bench.errors import DataError
 from rise_bench.synthetic import changes, counting, kinds, moods, scenes
 from rise_bench.synthetic.drawing import SIDE_PX, draw, encode_jpeg
+from rise_bench.synthetic.statements import reading_order
 from rise_bench.synthetic.vocabulary import VERSIONS, Picture, Thing, row_random, source_id
 
 DrawnBenchmark = Literal["moods", "scenes", "kinds", "drawn_counting", "drawn_changes"]
@@ -55,6 +56,15 @@ class DrawnRow:
     targets: tuple[int, ...] = ()
     answer: Annotation | None = None
     after: Picture | None = None
+
+    @property
+    def described(self) -> Truth:
+        """What the annotation follows from: all cues, the targets, or the things of the second picture."""
+        if isinstance(self.truth, dict):
+            return self.truth
+        if self.after is not None:
+            return self.truth[len(self.truth) // 2 :]
+        return tuple(self.truth[i] for i in reading_order(self.truth) if i in self.targets)
 
     def render(self, side_px: int = SIDE_PX) -> tuple[bytes, Annotation]:
         """Draw the row: JPEG bytes of a square image and its annotation (boxes in pixels of that image)."""
@@ -150,8 +160,8 @@ def drawn_rows(benchmark: DrawnBenchmark, split: Split, count: int, seed: int = 
     return (drawn_row(benchmark, seed, split, index) for index in range(count))
 
 
-def truth_of(source: str) -> Truth:
-    """Return all cues of a row from its `source_id`, for example "moods-v1-0-train-000012"."""
+def row_of(source: str) -> DrawnRow:
+    """Return a row from its `source_id`, for example "moods-v1-0-train-000012"."""
     match = _SOURCE_ID.fullmatch(source)
     if match is None or match[2] != VERSIONS[match[1]]:
         raise DataError(
@@ -160,4 +170,9 @@ def truth_of(source: str) -> Truth:
             "rebuild it with `rise-bench build {'|'.join(VERSIONS)}`"
         )
     benchmark, _, seed, split, index = match.groups()
-    return _ROW[benchmark](int(seed), cast(Split, split), int(index)).truth
+    return _ROW[benchmark](int(seed), cast(Split, split), int(index))
+
+
+def truth_of(source: str) -> Truth:
+    """Return all cues of a row from its `source_id`."""
+    return row_of(source).truth

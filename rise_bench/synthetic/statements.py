@@ -42,6 +42,8 @@ KIND_SENTENCES = {
     "frame": "The frame is {}.",
     "light": "The light is {}.",
 }
+#: Description of no object.
+NOTHING = "No object is like that."
 PLACES = ("top left", "top right", "bottom left", "bottom right", "top", "bottom", "left", "right", "centre")
 
 _SINGULAR = {plural: shape for shape, plural in PLURALS.items()}
@@ -85,6 +87,11 @@ def describe_thing(thing: Thing, names: Sequence[str] = ("size", "texture", "col
     properties = [getattr(thing, name) for name in ("size", "texture", "colour") if name in names]
     there = f"At the {thing.place} there" if "place" in names else "There"
     return f"{there} is a {' '.join([*properties, thing.shape])}."
+
+
+def reading_order(things: Sequence[Thing]) -> list[int]:
+    """Return the positions of things from left to right in each third, the top third first."""
+    return sorted(range(len(things)), key=lambda i: (int(things[i].y * 3), things[i].x))
 
 
 def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:

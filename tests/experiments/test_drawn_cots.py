@@ -11,12 +11,12 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.drawn_cots import Writing, write_text
 from rise_bench.synthetic.fact_check import count_statements
 from rise_bench.synthetic.rows import drawn_row
-from rise_bench.synthetic.statements import statements
+from rise_bench.synthetic.statements import NOTHING, statements
 
 from ..support.drawn_data import write_drawn
 
 ROWS = {
-    name: [drawn_row(name, 0, "train", index).truth for index in range(40)]
+    name: [drawn_row(name, 0, "train", index).described for index in range(40)]
     for name in ("moods", "kinds", "scenes", "drawn_counting", "drawn_changes")
 }
 
@@ -39,6 +39,17 @@ def test_a_bad_reasoner_says_little_and_some_of_it_is_false(name: str) -> None:
     assert all(made == 3 for _, made, _ in counts)
     assert 0.2 < sum(false for *_, false in counts) / (3 * len(counts)) < 0.4
     assert said(name, Writing(1.0, 2))[0][1:] == (2, 2)
+
+
+def test_the_oracle_describes_what_the_question_is_about() -> None:
+    for index in range(14):
+        row = drawn_row("drawn_counting", 0, "train", index)
+        text = write_text(row.described, Writing(), "")
+        assert text.count(".") == max(1, int(row.answer.text)), "a sentence for each object that is counted"
+        assert (text == NOTHING) == (row.answer.text == "0")
+    row = drawn_row("drawn_changes", 0, "train", 0)
+    after = row.after.things
+    assert [(thing.shape, thing.colour) for thing in row.described] == [(t.shape, t.colour) for t in after]
 
 
 def test_a_text_depends_on_seed_and_row_alone() -> None:

@@ -23,7 +23,7 @@ from rise_bench.prompts.templates import (
 )
 from rise_bench.synthetic import changes as _changes
 from rise_bench.synthetic import counting as _counting
-from rise_bench.synthetic.statements import describe_thing
+from rise_bench.synthetic.statements import NOTHING, describe_thing, reading_order
 from rise_bench.synthetic.vocabulary import SHAPES, Thing
 from rise_bench.trainers.base_model.codes import cells_of
 from rise_bench.trainers.base_model.lesson import (
@@ -38,10 +38,9 @@ from rise_bench.trainers.base_model.lesson import (
     think,
 )
 from rise_bench.trainers.base_model.pictures import Seen
-from rise_bench.trainers.base_model.scene_lessons import description, reading_order
+from rise_bench.trainers.base_model.scene_lessons import description
 
 DESCRIBE_SECOND = "Describe the second picture."
-NOTHING = "No object is like that."
 
 
 def count_picture(rng: random.Random, seen: Seen, topic: str = "any") -> Lesson:

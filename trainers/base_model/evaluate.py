@@ -41,7 +41,6 @@ from rise_bench.scoring.rewards import cot_reward
 from rise_bench.scoring.scores import aggregate, score_annotation, score_response
 from rise_bench.synthetic import statements
 from rise_bench.synthetic.rows import DrawnBenchmark, Split, drawn_rows
-from rise_bench.trainers.base_model.count_and_change_lessons import NOTHING
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Sample:
     images: tuple[Image.Image, ...]
     gold: Gold
     truth: Any
-    targets: tuple[int, ...]
+    described: Any
 
 
 def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sample]:
@@ -61,7 +60,7 @@ def samples(benchmark: str, split: str, count: int, seed: int = 0) -> list[Sampl
         image, annotation = row.render()
         gold = Gold(row.source_id, annotation, 224, 224, row.category, row.question)
         images = tuple(decode_rgb(data) for data in (image, *row.render_further()))
-        drawn.append(Sample(images, gold, row.truth, row.targets))
+        drawn.append(Sample(images, gold, row.truth, row.described))
     return drawn
 
 
@@ -170,13 +169,13 @@ def _metrics(spec: BenchmarkSpec, golds: Sequence[Gold], scores: Sequence[Any]) 
 
 def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -> dict[str, float]:
     """Return scores of the annotation reconstructed from a complete, true description and the picture."""
-    speech, rng, prompts = statements, random.Random(0), []
+    rng, prompts = random.Random(0), []
     for row in rows:
-        if isinstance(row.truth, tuple):
-            cot = " ".join(speech.describe_thing(thing) for thing in _of_interest(row)) or NOTHING
+        if isinstance(row.described, tuple):
+            cot = " ".join(map(statements.describe_thing, row.described)) or statements.NOTHING
         else:
-            forms = speech.MOOD_SENTENCES if spec.name == "moods" else speech.KIND_SENTENCES
-            cot = speech.describe(row.truth, rng.sample(list(forms), len(forms)), forms)
+            forms = statements.MOOD_SENTENCES if spec.name == "moods" else statements.KIND_SENTENCES
+            cot = statements.describe(row.truth, rng.sample(list(forms), len(forms)), forms)
         prompts.append(reconstruct_prompt(spec, row.gold, cot))
     texts = speaker.say([r.images for r in rows], prompts)
     scores = [
@@ -186,13 +185,6 @@ def reconstruct(speaker: Speaker, spec: BenchmarkSpec, rows: Sequence[Sample]) -
         "format": float(np.mean([s.reading.format_ok for s in scores])),
         **_metrics(spec, [r.gold for r in rows], scores),
     }
-
-
-def _of_interest(row: Sample) -> Sequence[Any]:
-    """Return what a row's annotation follows from: the targets, or all objects of the second picture."""
-    if len(row.images) > 1:
-        return cast("Sequence[Any]", row.truth[len(row.truth) // 2 :])
-    return [row.truth[i] for i in row.targets]
 
 
 def closed_loop(

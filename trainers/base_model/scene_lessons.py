@@ -37,11 +37,6 @@ HUNDREDTH = 10
 """Step of the sides of boxes, in thousandths: a side is then a single token and a nought."""
 
 
-def reading_order(things: Sequence[Thing]) -> list[int]:
-    """Return the positions of things from left to right in each third, the top third first."""
-    return sorted(range(len(things)), key=lambda i: (int(things[i].y * 3), things[i].x))
-
-
 def sentences(rng: random.Random, things: Sequence[Thing], complete: float = 0.7) -> list[str]:
     """Return a sentence for each thing, with all properties or some."""
     names = ["size", "texture", "colour", "place"]
@@ -52,7 +47,7 @@ def sentences(rng: random.Random, things: Sequence[Thing], complete: float = 0.7
 
 def description(rng: random.Random, seen: Seen, prompt: str, shown: tuple[Seen, ...]) -> Lesson:
     """Return the lesson that describes all things of a picture."""
-    order = reading_order(seen.things)
+    order = _speech.reading_order(seen.things)
     lines = sentences(rng, [seen.things[i] for i in order], 0.9)
     cells = cells_of(seen)
     choices = choices_of(lines, [cells[i] for i in order])
@@ -98,7 +93,7 @@ def _boxes(boxes: Sequence[Sequence[float]], chosen: Sequence[int], step: int) -
 
 def _pointed(rng: random.Random, things: Sequence[Thing]) -> tuple[str, list[int]]:
     """Return a question for a thing by its place or looks, and the things that it fits, in reading order."""
-    target, order = rng.choice(things), reading_order(things)
+    target, order = rng.choice(things), _speech.reading_order(things)
     draw = rng.random()
     if draw < 0.2:
         chosen = [i for i in order if things[i].place == target.place]
