@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rise_bench.experiments.jobs import Job, Launcher
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.measure import Result
+    from rise_bench.experiments.study.settings import Budget
     from rise_bench.experiments.study.tuning import Tuning
 
 _SEEDS = 5
@@ -115,7 +116,7 @@ def study(
     start, setup = checked_setup(model, scale, setting or (), drawn=whole.is_drawn)
     launch = launcher_of(launcher, resource or ())
     steps = steps or (200 if budget == "paper" else 120)
-    methods = _methods(whole, method, ablations, only="--tune" if tune else f"--budget {budget}")
+    methods = _methods(whole, method, ablations, budget, tune)
     if tune and not jobs and not dry_run:
         raise ConfigError("--jobs 0 only measures what is done, and --tune chooses; give --jobs 2")
     if tune and (budget == "time" or seeds != _SEEDS):
@@ -160,7 +161,9 @@ def study(
     _study(plan, jobs, as_json, launch)
 
 
-def _methods(study: "Study", asked: list[str] | None, ablations: bool, only: str) -> tuple[str, ...]:
+def _methods(
+    study: "Study", asked: list[str] | None, ablations: bool, budget: "Budget", tune: bool
+) -> tuple[str, ...]:
     from rise_bench.experiments.methods import METHODS, find_method
     from rise_bench.experiments.study.grid import ablations_for, methods_for
 
@@ -171,12 +174,14 @@ def _methods(study: "Study", asked: list[str] | None, ablations: bool, only: str
             f"{', '.join(drawn)}: its chains of thought are drawn, and {study.benchmark} is not; leave it out"
         )
     if ablations:
-        names |= dict.fromkeys(ablations_for(study.spec.kind))
+        names |= dict.fromkeys(ablations_for(study.spec.kind, budget))
     for name in names:
         find_method(name)
-    if only in ("--tune", "--budget time") and (extra := [name for name in names if name not in METHODS]):
+    extra = [name for name in names if name not in METHODS]
+    if extra and (tune or budget == "time"):
         raise ConfigError(
-            f"ablations have the settings and the steps of RISE; leave {', '.join(extra)} out of {only}"
+            f"ablations have the settings and the steps of RISE; leave {', '.join(extra)} out of "
+            + ("--tune" if tune else "--budget time")
         )
     return tuple(names)
 

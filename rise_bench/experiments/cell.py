@@ -126,7 +126,7 @@ class Method:
         phases: Training jobs and sections of their settings, in order: all optimiser steps of the method.
         cots: Returns the CoT dataset of its SFT phase; None without SFT on chains of thought.
         tau: Smallest reward of its chains of thought; None takes all.
-        min_groundedness: Smallest groundedness of its chains of thought, in nats; None takes all.
+        min_groundedness: Returns the smallest groundedness of its chains of thought, in nats; None takes all.
         min_reward_blind: Smallest blind reward of its chains of thought; None takes all.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
         share_of_steps: Its share of the budget.
@@ -140,7 +140,7 @@ class Method:
     phases: tuple[tuple[str, Section], ...] = ()
     cots: Callable[[Cell], Path] | None = None
     tau: float | None = None
-    min_groundedness: float | None = None
+    min_groundedness: Callable[[Cell], float] | None = None
     min_reward_blind: float | None = None
     teacher_counts: bool = True
     share_of_steps: float = 1.0

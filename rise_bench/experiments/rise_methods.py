@@ -8,8 +8,14 @@ from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
 from rise_bench.scoring.rewards import RewardView
 
-#: Threshold of groundedness, in nats: refuses one in twenty true texts about moods (docs/groundedness.md).
-MIN_GROUNDEDNESS = 0.7
+#: Thresholds of groundedness by benchmark, in nats: each refuses one in twenty true texts of the base model
+#: (docs/groundedness.md). Others have that of moods.
+_MIN_GROUNDEDNESS = {"moods": 0.7, "kinds": 1.18, "scenes": -5.3}
+
+
+def min_groundedness(cell: Cell) -> float:
+    """Return the threshold of groundedness of a benchmark, in nats."""
+    return _MIN_GROUNDEDNESS.get(cell.benchmark, _MIN_GROUNDEDNESS["moods"])
 
 
 #: New reconstructions from each chain of thought that is verified in another view.
@@ -36,7 +42,8 @@ def rise_cot(
     training = train(cell, "rise_cot", settings=settings, run=run)
     if not select:
         return [training, collect(cell, training, run, options=options)]
-    options = (*options, "--select", "reward_and_groundedness", "--min-groundedness", str(MIN_GROUNDEDNESS))
+    options = (*options, "--select", "reward_and_groundedness")
+    options = (*options, "--min-groundedness", str(min_groundedness(cell)))
     return [training, collect(cell, training, run, folder="selected", options=options)]
 
 
@@ -60,15 +67,19 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
         select: Train only on chains of thought above the threshold.
     """
     name = {"none": "", "gate": "_grounded", "multiply": "_multiplied"}[reward]
-    settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={MIN_GROUNDEDNESS}") if name else ()
 
     def own(cell: Cell) -> tuple[str, ...]:
         """The settings, and at the paper's scale ZeRO-2: ZeRO-3 would shard the frozen judge."""
+        if not name:
+            return ()
+        settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={min_groundedness(cell)}")
         named = any(text.startswith("compute.accelerate=") for text in cell.setup.settings)
-        sharded = name and cell.setup.scale == "paper" and not named
+        sharded = cell.setup.scale == "paper" and not named
         return (*settings, "compute.accelerate=zero2") if sharded else settings
 
-    asked = (f"data.min_groundedness={MIN_GROUNDEDNESS}",) if select else ()
+    def asked(cell: Cell) -> tuple[str, ...]:
+        """The threshold of the chains of thought to train on."""
+        return (f"data.min_groundedness={min_groundedness(cell)}",) if select else ()
 
     def cots(cell: Cell) -> Path:
         return cell.run(f"rise_cot{name}") / ("selected" if select else "cots")
@@ -76,13 +87,13 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
     return Method(
         title,
         lambda cell: then_r1(
-            cell, rise_cot(cell, name, *own(cell), select=select), cots(cell), *asked, run=run
+            cell, rise_cot(cell, name, *own(cell), select=select), cots(cell), *asked(cell), run=run
         ),
         lambda cell: cell.run(run) / "grpo" / "final",
         phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
         cots=cots,
         tau=TAU,
-        min_groundedness=MIN_GROUNDEDNESS if select else None,
+        min_groundedness=min_groundedness if select else None,
     )
 
 

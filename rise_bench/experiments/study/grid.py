@@ -142,7 +142,14 @@ def methods_for(*, drawn: bool) -> tuple[str, ...]:
     return tuple(name for name in METHODS if all(job.arguments[0] != "drawn-cots" for job in jobs[name]))
 
 
-def ablations_for(kind: str) -> tuple[str, ...]:
-    """Return the ablations of a kind of annotation, which decides the similarity variants."""
+def ablations_for(kind: str, budget: Budget = "steps") -> tuple[str, ...]:
+    """Return the ablations of a kind of annotation, which decides the similarity variants, and of a budget.
+
+    The paper's budget counts the steps of no phase against another's, so that `rise_uncounted` is `rise`.
+    """
     useless = set(get_args(SimilarityVariant)) - set(KINDS[kind].variants)
-    return tuple(name for name in ABLATIONS if name.rpartition("_")[2] not in useless)
+    return tuple(
+        name
+        for name, method in ABLATIONS.items()
+        if name.rpartition("_")[2] not in useless and (method.teacher_counts or budget != "paper")
+    )

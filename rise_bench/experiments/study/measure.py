@@ -143,7 +143,7 @@ def _kept(method: Method, cell: Cell, dataset: BenchmarkDataset) -> dict[str, fl
     cots = open_cots(method.cots(cell))
     thresholds = {
         "reward": method.tau,
-        cots.threshold_column: method.min_groundedness,
+        cots.threshold_column: method.min_groundedness and method.min_groundedness(cell),
         "reward_blind": method.min_reward_blind,
     }
     asked = {column: threshold for column, threshold in thresholds.items() if threshold is not None}

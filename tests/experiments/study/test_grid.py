@@ -145,6 +145,8 @@ def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
     assert "rft_f1" in ablations_for("boxes")
     assert "rft_jsd" in ablations_for("distribution")
     assert "rft_jsd" not in ablations_for("boxes")
+    assert "rise_uncounted" in ablations_for("boxes")
+    assert "rise_uncounted" not in ablations_for("boxes", "paper"), "it would be RISE a second time"
 
 
 def _is_training(job: Job, stage: str) -> bool:
