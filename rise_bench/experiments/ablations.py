@@ -82,9 +82,13 @@ def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
 
 
 def _metis_options(cell: Cell) -> list[Job]:
-    """Metis-RISE with clipping from above at 0.28, without uniform groups and truncated responses."""
+    """Metis-RISE with clipping from above at 0.28, without uniform groups and truncated responses.
+
+    A batch serves two steps: with one, policies are equal when the ratio is taken, and nothing is clipped.
+    """
     before = rise_cot(cell)
-    options = ("grpo.epsilon_high=0.28", "grpo.drop_uniform_groups=true", "grpo.mask_truncated=true")
+    options = ("grpo.epsilon_high=0.28", "grpo.num_iterations=2")
+    options = (*options, "grpo.drop_uniform_groups=true", "grpo.mask_truncated=true")
     settings = (f"data.expert_cots={cell.cots}", *options)
     return [*before, train(cell, "metis_rise", before[-1], settings=settings, run="metis_options")]
 
