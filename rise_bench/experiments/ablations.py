@@ -87,9 +87,9 @@ def _metis_options(cell: Cell) -> list[Job]:
     A batch serves two steps: with one, policies are equal when the ratio is taken, and nothing is clipped.
     """
     before = rise_cot(cell)
-    options = ("grpo.epsilon_high=0.28", "grpo.num_iterations=2")
-    options = (*options, "grpo.drop_uniform_groups=true", "grpo.mask_truncated=true")
-    settings = (f"data.expert_cots={cell.cots}", *options)
+    clipping = ("grpo.epsilon_high=0.28", "grpo.num_iterations=2")
+    left_out = ("grpo.drop_uniform_groups=true", "grpo.mask_truncated=true")
+    settings = (f"data.expert_cots={cell.cots}", *clipping, *left_out)
     return [*before, train(cell, "metis_rise", before[-1], settings=settings, run="metis_options")]
 
 
