@@ -164,19 +164,16 @@ def study(
 def _methods(
     study: "Study", asked: list[str] | None, ablations: bool, budget: "Budget", tune: bool
 ) -> tuple[str, ...]:
-    from rise_bench.experiments.methods import METHODS, find_method
-    from rise_bench.experiments.study.grid import ablations_for, methods_for
+    from rise_bench.experiments.methods import METHODS
+    from rise_bench.experiments.study.grid import ablations_for, methods_for, needs_drawn
 
-    possible = methods_for(drawn=study.is_drawn)
-    names = dict.fromkeys(asked or possible)
-    if drawn := [name for name in names if name in METHODS and name not in possible]:
+    names = dict.fromkeys(asked or methods_for(drawn=study.is_drawn))
+    if not study.is_drawn and (drawn := [name for name in names if needs_drawn(name)]):
         raise ConfigError(
             f"{', '.join(drawn)}: its chains of thought are drawn, and {study.benchmark} is not; leave it out"
         )
     if ablations:
-        names |= dict.fromkeys(ablations_for(study.spec.kind, budget))
-    for name in names:
-        find_method(name)
+        names |= dict.fromkeys(ablations_for(study.spec.kind, budget, drawn=study.is_drawn))
     extra = [name for name in names if name not in METHODS]
     if extra and (tune or budget == "time"):
         raise ConfigError(

@@ -4,9 +4,11 @@ Rows of the tables that are methods already are not repeated: the paper's own ch
 High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 """
 
+from pathlib import Path
+
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
-from rise_bench.experiments.commands import collect, sweep_base, train
+from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.rise_methods import (
     RECONSTRUCTIONS,
@@ -78,6 +80,27 @@ def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
         lambda cell: cell.run(run) / "grpo" / "final",
         phases=(RISE_COT, (run, "sft"), (run, "grpo")),
         cots=lambda cell: cell.run(cots),
+    )
+
+
+def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> Method:
+    """Return RISE-R1 on chains of thought of a writer that errs in one of ten statements."""
+
+    def cots(cell: Cell) -> Path:
+        return cell.run("foreign_cots_verified")
+
+    def trainings(cell: Cell) -> list[Job]:
+        written = drawn_cots(cell, "foreign_cots", false_share=0.1)
+        scored = verify(cell, written, cell.run("foreign_cots"), RECONSTRUCTIONS)
+        return then_r1(cell, [written, scored], cots(cell), *settings, run=run)
+
+    return Method(
+        title,
+        trainings,
+        lambda cell: cell.run(run) / "grpo" / "final",
+        phases=((run, "sft"), (run, "grpo")),
+        cots=cots,
+        tau=tau,
     )
 
 
@@ -162,6 +185,10 @@ ABLATIONS: dict[str, Method] = {
         phases=(("visual_rft_floor", "grpo"),),
         tuned_as="visual_rft",
     ),
+    "rise_foreign": _foreign("RISE-R1 on another writer's verified CoTs", "rise_foreign"),
+    "rise_foreign_all": _foreign(
+        "RISE-R1 on all of another writer's CoTs", "rise_foreign_all", "data.cot_subset=all", tau=None
+    ),
     "metis_options": Method(
         "Metis-RISE with its reported options",
         _metis_options,
@@ -175,7 +202,8 @@ ABLATIONS: dict[str, Method] = {
 `grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
 `rise_as_grounded` is the reverse; `rise_both` pays the smaller of the rewards with and without the picture
 (`rise_blind` the latter alone, as does `blind_as_rise` with the settings of `rise`), and `rise_rescored`
-scores the chains of thought of RISE as these do; `r1_base_best` has RISE's selection without its teacher;
+scores the chains of thought of RISE as these do; `rise_foreign` trains on what another writer says, where it
+is verified, and `rise_foreign_all` on all of it; `r1_base_best` has RISE's selection without its teacher;
 `rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
 budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;

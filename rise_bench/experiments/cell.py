@@ -17,7 +17,7 @@ from rise_bench.experiments.scale import SCALES, Scale, ScaleName
 from rise_bench.models.base_model import BASE_MODEL
 
 #: Prefixes of jobs with chains of thought that all methods of a cell share.
-_SHARED = ("rise_cot", "collect", "base_cots", "oracle_cots")
+_SHARED = ("rise_cot", "collect", "base_cots", "oracle_cots", "foreign_cots")
 
 
 Section = Literal["sft", "grpo"]

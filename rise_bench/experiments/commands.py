@@ -85,11 +85,38 @@ def sweep_base(
     return _job(cell, run, "chains of thought of the base model", arguments, needs)
 
 
-def drawn_cots(cell: Cell, run: str = "oracle_cots") -> Job:
-    """Return the job of the chains of thought that the drawn world itself can write: true and complete."""
+def drawn_cots(cell: Cell, run: str = "oracle_cots", *, false_share: float = 0.0) -> Job:
+    """Return the job of the chains of thought that the drawn world itself can write.
+
+    Args:
+        cell: Cell of the job.
+        run: Name of the job.
+        false_share: Chance that a statement is false; by default they are true, and always complete.
+    """
     where = ("--benchmark", cell.benchmark, "--shots", cell.shots, "--out", str(cell.run(run)))
-    arguments = ("drawn-cots", *where, "--overwrite")
+    errors = ("--false-share", str(false_share), "--seed", str(cell.seed)) if false_share else ()
+    arguments = ("drawn-cots", *where, *errors, "--overwrite")
     return _job(cell, run, "chains of thought of the drawn world", arguments, ())
+
+
+def verify(cell: Cell, written: Job, cots: Path, reconstructions: int) -> Job:
+    """Return the job that scores another writer's chains of thought with the base model.
+
+    Args:
+        cell: Cell of the job.
+        written: Job of the chains of thought.
+        cots: Their folder; the scored ones are in `…_verified` beside it.
+        reconstructions: Number of reconstructions from each.
+    """
+    limits, name = cell.setup.limits, f"{cots.name}_verified"
+    arguments = (
+        *("verify", str(cots), "--benchmark", cell.benchmark, "--shots", cell.shots),
+        *("--model", cell.base_model, "--reconstructions", str(reconstructions)),
+        *("--max-pixels", str(limits.max_pixels), "--batch-rows", str(8 * limits.sweep_batch)),
+        *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
+        *("--out", str(cell.run(name))),
+    )
+    return _job(cell, name, "score another writer's chains of thought", arguments, (written,))
 
 
 def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job:

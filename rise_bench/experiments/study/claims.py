@@ -92,6 +92,8 @@ CLAIMS = (
             (f"{name}, RISE-CoT says less that is false", ROLLOUT_FALSE_SHARE),
         )
     ),
+    Claim("Another writer's CoTs teach better when verified", "", "rise_foreign", "rise_foreign_all"),
+    Claim("RISE's own CoTs teach better than another writer's, verified", "", "rise", "rise_foreign"),
     Claim("RISE is better with its rewards by new reconstructions", "", "rise_rescored", "rise"),
     Claim("RISE is better than Reason-RFT", "", "rise", "reason_rft"),
     Claim("RISE is better than Reason-RFT, best of 8", "", "rise", "reason_rft_best"),

@@ -137,12 +137,16 @@ def methods_for(*, drawn: bool) -> tuple[str, ...]:
     """Return the methods of a benchmark: those whose chains of thought are drawn need a drawn one."""
     if drawn:
         return tuple(METHODS)
-    cell = Cell(Path("photos"), "full", 0, Path())
-    jobs = {name: find_method(name).trainings(cell) for name in METHODS}
-    return tuple(name for name in METHODS if all(job.arguments[0] != "drawn-cots" for job in jobs[name]))
+    return tuple(name for name in METHODS if not needs_drawn(name))
 
 
-def ablations_for(kind: str, budget: Budget = "steps") -> tuple[str, ...]:
+def needs_drawn(name: str) -> bool:
+    """Whether the chains of thought of a method are drawn, so that it needs a drawn benchmark."""
+    jobs = find_method(name).trainings(Cell(Path("photos"), "full", 0, Path()))
+    return any(job.arguments[0] == "drawn-cots" for job in jobs)
+
+
+def ablations_for(kind: str, budget: Budget = "steps", *, drawn: bool = True) -> tuple[str, ...]:
     """Return the ablations of a kind of annotation, which decides the similarity variants, and of a budget.
 
     The paper's budget counts the steps of no phase against another's, so that `rise_uncounted` is `rise`.
@@ -151,5 +155,7 @@ def ablations_for(kind: str, budget: Budget = "steps") -> tuple[str, ...]:
     return tuple(
         name
         for name, method in ABLATIONS.items()
-        if name.rpartition("_")[2] not in useless and (method.teacher_counts or budget != "paper")
+        if name.rpartition("_")[2] not in useless
+        and (method.teacher_counts or budget != "paper")
+        and (drawn or not needs_drawn(name))
     )

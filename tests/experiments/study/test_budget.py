@@ -80,7 +80,7 @@ def test_every_training_at_the_papers_scale_has_settings_that_go_together(
     load_config = load_component("trainers", "settings.recipe_loader").load_config
     cell = Cell(tmp_path / benchmark, "4-shot", 0, tmp_path, setup=Setup(scale="paper"))
     kind = get_benchmark(benchmark).kind
-    names = [*methods_for(drawn=False), *ablations_for(kind)]
+    names = [*methods_for(drawn=False), *ablations_for(kind, drawn=False)]
     jobs = {job.name: job for name in names for job in find_method(name).trainings(cell)}
     configs = [
         load_config(job.arguments[3], job.arguments[4:])

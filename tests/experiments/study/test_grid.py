@@ -147,6 +147,8 @@ def test_ablations_without_effect_on_a_kind_are_left_out() -> None:
     assert "rft_jsd" not in ablations_for("boxes")
     assert "rise_uncounted" in ablations_for("boxes")
     assert "rise_uncounted" not in ablations_for("boxes", "paper"), "it would be RISE a second time"
+    assert "rise_foreign" in ablations_for("boxes")
+    assert "rise_foreign" not in ablations_for("boxes", drawn=False), "its writer knows drawn pictures only"
 
 
 def _is_training(job: Job, stage: str) -> bool:
