@@ -6,8 +6,9 @@
 
 The texts are rollouts of each RISE-CoT run of a drawn benchmark. The base model that ships reconstructs
 greedily from each, beside the picture, without it, and from an empty text, and judges groundedness. Prints a
-table: for each reward of training (`reward.view`) the share of rollouts with a false statement, and AUROCs
-(0.5 is chance), as mean and standard deviation over seeds.
+table: for each reward of training (`reward.view`) how many rollouts are true and how many have a false
+statement, and AUROCs of the similarities and of groundedness (0.5 is chance; ties count half), as mean and
+standard deviation over seeds. A number in brackets is how many seeds have both kinds, where not all do.
 """
 
 import argparse
@@ -35,16 +36,17 @@ def ranking(judge, run, data, limit):
     dataset = open_dataset(data)
     scored = score(judge, rolled_out([run / "rollouts"], dataset, 0, limit), SWAPS, dataset.spec)
     ranked = rank_truth(scored)
-    false = ranked["false_texts"] / max(1, ranked["true_texts"] + ranked["false_texts"])
-    return {"false texts": false} | {name: ranked["auroc_texts"].get(name) for name in SCORES}
+    counts = {"true": ranked["true_texts"], "false": ranked["false_texts"]}
+    return counts | {name: ranked["auroc_texts"].get(name) for name in SCORES}
 
 
-def shown(values):
-    """Return mean and standard deviation of the values that are there."""
+def shown(values, digits):
+    """Return mean and standard deviation of the values that are there, and their number if it is not all."""
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    return f"{fmean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
+    spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 else ""
+    return f"{fmean(known):.{digits}f}{spread}" + (f" ({len(known)})" if len(known) < len(values) else "")
 
 
 def main():
@@ -68,11 +70,11 @@ def main():
     if asked.json:
         print(json.dumps(figures, indent=1))
         return
-    columns = ("false texts", *SCORES)
+    columns = {"true": 0, "false": 1} | dict.fromkeys(SCORES, 3)
     print(f"| reward.view | seeds | {' | '.join(columns)} |")
     print(f"| --- | --- | {' | '.join('---' for _ in columns)} |")
     for view, seeds in figures.items():
-        cells = " | ".join(shown([seed[name] for seed in seeds]) for name in columns)
+        cells = " | ".join(shown([seed[name] for seed in seeds], digits) for name, digits in columns.items())
         print(f"| {view} | {len(seeds)} | {cells} |")
 
 
