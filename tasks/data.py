@@ -15,6 +15,7 @@ from typing import Any
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.catalog.families import RISE_HF
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache
 from rise_bench.errors import RiseError
 from rise_bench.evaluation.image_limits import checkpoint_limits, lmms_limits, missing_arguments
@@ -85,9 +86,10 @@ def _image_pixels(arguments: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the image limits of this run of lmms-eval, or None; warn if they are not the checkpoint's."""
     try:
         command = read_command(arguments)
-        shown = lmms_limits(command.model, command.model_args)
         revision = command.stated.get("revision", "")
         own = checkpoint_limits(command.checkpoint, revision, local_only=True) if command.checkpoint else None
+        kept = own.pixels if own and command.model == RISE_HF else None
+        shown = lmms_limits(command.model, command.model_args, otherwise=kept)
     except RiseError:  # not a command line of lmms-eval, or an invalid one
         return None
     used = shown or own

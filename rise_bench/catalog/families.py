@@ -8,6 +8,9 @@ from typing import Any
 
 from rise_bench.annotations.boxes.values import BoxUnit
 
+#: lmms-eval's `--model` of ours, for families that its own models do not evaluate as they were trained.
+RISE_HF = "rise_hf"
+
 
 @dataclass(frozen=True, slots=True)
 class Chat:
@@ -144,8 +147,7 @@ class Family:
         also_named: Other parts of names of its models, in lower-case letters and digits.
         tiles: Whether pictures are cut into tiles, whose tokens have plain positions; else they are grids of
             patches with M-RoPE.
-        engine: lmms-eval's `--model`; empty if it is `name`. `rise_hf` is ours, for a family that lmms-eval's
-            own models do not evaluate as it was trained.
+        engine: lmms-eval's `--model`; empty if it is `name`. See `RISE_HF`.
         limit: Sets the smallest and largest picture, in pixels, of its image processor.
         box_unit: Unit of boxes in its training.
         patch_px: Side of an image patch; two by two patches are an image token of the Qwen-VL families.
@@ -223,7 +225,7 @@ FAMILIES: dict[str, Family] = {
             tiny_text={"head_dim": 16},
             tiny_rope={"mrope_interleaved": True},
             chat=QWEN3_CHAT,
-            engine="rise_hf",
+            engine=RISE_HF,
             patch_px=16,
             video_classes="Qwen3VL",
         ),
@@ -238,7 +240,7 @@ FAMILIES: dict[str, Family] = {
             tiny_images=("Idefics3", {"size": {"longest_edge": 112}, "max_image_size": {"longest_edge": 56}}),
             chat=SMOLVLM_CHAT,
             also_named=("smolvlminstruct", "smolvlm256m", "smolvlm500m"),
-            engine="rise_hf",
+            engine=RISE_HF,
             limit=limit_split,
             video_classes="",
             decoder="text_model",
@@ -257,7 +259,7 @@ FAMILIES: dict[str, Family] = {
                 {"size": {"height": 56, "width": 56}, "crop_to_patches": True, "max_patches": 4},
             ),
             chat=INTERNVL_CHAT,
-            engine="rise_hf",
+            engine=RISE_HF,
             limit=limit_crops,
             video_classes="InternVL",
             by_vllm=False,

@@ -240,9 +240,10 @@ def _check_view(job: "CollectJob", config: Any) -> None:
     """Refuse rows from rollouts that were rewarded without the picture: their reward is not eq. 1's."""
     if not job.train_log or config.reward.view != "blind":
         return
-    if job.settings.rule.view == "picture":
+    if (view := job.settings.rule.view) != "blind":
+        asked = {"picture": "reward"}.get(view, view)
         raise ConfigError(
-            "--select reward compares rewards with the picture, and the rollouts of this run were rewarded "
+            f"--select {asked} compares rewards with the picture, and the rollouts of this run were rewarded "
             "without it (reward.view=blind); leave --select out, or pass --sweep-all"
         )
     if not job.rescoring:

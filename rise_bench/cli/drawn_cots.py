@@ -21,8 +21,8 @@ def drawn_cots(
 ) -> None:
     """Write chains of thought about drawn pictures from what is drawn, without a model.
 
-    By default they are true and complete: those of the best possible teacher. They have no rewards; train
-    with data.cot_subset=all.
+    By default they are true and complete about what is asked: those of the best possible teacher. They have
+    no rewards; train with data.cot_subset=all.
     """
     from rise_bench.experiments.drawn_cots import Writing, write_drawn_cots
     from rise_bench.hub.find import find_benchmark

@@ -36,7 +36,8 @@ def evaluate(
     box_unit: BoxUnitChoice = None,
     style: AskedStyleChoice = None,
     model: Annotated[
-        str, _flag("model", _MODEL, "How it runs: qwen2_vl, qwen2_5_vl, qwen3_vl, vllm, openai, …")
+        str,
+        _flag("model", _MODEL, "How it runs: qwen2_vl, qwen2_5_vl, rise_hf (others), vllm, openai, …"),
     ] = "",
     model_args: Annotated[
         str,

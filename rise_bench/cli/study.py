@@ -164,10 +164,12 @@ def study(
 def _methods(
     study: "Study", asked: list[str] | None, ablations: bool, budget: "Budget", tune: bool
 ) -> tuple[str, ...]:
-    from rise_bench.experiments.methods import METHODS
+    from rise_bench.experiments.methods import METHODS, find_method
     from rise_bench.experiments.study.grid import ablations_for, methods_for, needs_drawn
 
     names = dict.fromkeys(asked or methods_for(drawn=study.is_drawn))
+    for name in names:
+        find_method(name)
     if not study.is_drawn and (drawn := [name for name in names if needs_drawn(name)]):
         raise ConfigError(
             f"{', '.join(drawn)}: its chains of thought are drawn, and {study.benchmark} is not; leave it out"

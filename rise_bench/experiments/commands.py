@@ -112,7 +112,13 @@ def verify(cell: Cell, written: Job, cots: Path, reconstructions: int) -> Job:
     arguments = (
         *("verify", str(cots), "--benchmark", cell.benchmark, "--shots", cell.shots),
         *("--model", cell.base_model, "--reconstructions", str(reconstructions)),
-        *("--max-pixels", str(limits.max_pixels), "--batch-rows", str(8 * limits.sweep_batch)),
+        *("--no-blind", "--no-lift"),
+        *(
+            "--max-pixels",
+            str(limits.max_pixels),
+            "--batch-rows",
+            str(8 * limits.sweep_batch // reconstructions),
+        ),
         *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
         *("--out", str(cell.run(name))),
     )

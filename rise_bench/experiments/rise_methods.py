@@ -8,8 +8,8 @@ from rise_bench.experiments.commands import collect, train
 from rise_bench.experiments.jobs import Job
 from rise_bench.scoring.rewards import RewardView
 
-#: Thresholds of groundedness by benchmark, in nats: each refuses one in twenty true texts of the base model
-#: (docs/groundedness.md). Others have that of moods.
+#: Thresholds of groundedness by benchmark, in nats: each refuses one in twenty true texts, of RISE-CoT
+#: (moods) or the base model (docs/groundedness.md). Others have that of moods, not measured for them.
 _MIN_GROUNDEDNESS = {"moods": 0.7, "kinds": 1.18, "scenes": -5.3}
 
 

@@ -13,13 +13,10 @@ import torch
 from accelerate import Accelerator
 from lmms_eval.models.chat.huggingface import Huggingface
 
-from rise_bench.catalog.families import FAMILIES
+from rise_bench.catalog.families import FAMILIES, RISE_HF
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures
 from rise_bench.models.local import load_checkpoint
-
-#: lmms-eval's `--model`.
-NAME = "rise_hf"
 
 
 class PicturesOnly:
@@ -36,7 +33,7 @@ class PicturesOnly:
             ConfigError: There are videos or audios.
         """
         if videos or audios:
-            raise ConfigError(f"--model {NAME} takes pictures only; run a task without videos and audios")
+            raise ConfigError(f"--model {RISE_HF} takes pictures only; run a task without videos and audios")
         return self._processor(images=images or None, **settings)
 
     def __getattr__(self, name: str) -> Any:
@@ -97,7 +94,7 @@ class RiseHf(Huggingface):  # type: ignore[misc]
             pretrained, revision, dtype=dtype, device_map=self.device_map, **settings
         )
         family = FAMILIES[model.config.model_type]
-        if family.lmms_model != NAME:
+        if family.lmms_model != RISE_HF:
             raise ConfigError(
                 f"{pretrained} is of the family {family.label}; use --model {family.lmms_model}"
             )

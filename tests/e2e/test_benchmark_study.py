@@ -64,7 +64,9 @@ def test_the_papers_tables_of_the_papers_model(
     steps = {text for job in trained for text in job if ".steps=" in text}
     assert steps == {"sft.steps=200", "grpo.steps=200", "sft.steps=50"}  # a quarter for sft_early
     evaluated = [job for job in jobs.values() if job[0] == "eval"]
-    assert len(evaluated) == len(methods_for(drawn=False)) + len(ablations_for("distribution"))
+    assert len(evaluated) == len(methods_for(drawn=False)) + len(
+        ablations_for("distribution", "paper", drawn=False)
+    )
     assert set(METHODS) - set(methods_for(drawn=False)) == {
         "reason_rft_oracle"
     }  # only drawn pictures have one

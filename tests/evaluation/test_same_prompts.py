@@ -23,7 +23,7 @@ class SeenError(Exception):
 
 
 def look(**inputs):
-    raise SeenError(inputs["input_ids"], inputs["pixel_values"].shape)
+    raise SeenError(inputs["input_ids"], inputs["pixel_values"].float())
 
 
 def of_training(folder, picture):
@@ -60,4 +60,7 @@ def test_training_and_evaluation_show_a_model_the_same(name, tmp_path):
     folder = make_tiny_model(tmp_path / name, name)
     tokens, pixels = of_training(folder, picture)
     scored_tokens, scored_pixels = of_evaluation(family, folder, picture)
-    assert torch.equal(tokens, scored_tokens) and pixels == scored_pixels
+    assert torch.equal(tokens, scored_tokens)
+    assert pixels.shape == scored_pixels.shape
+    rounding = 0.25 if family.lmms_model == "qwen2_vl" else 0.02  # JPEG of quality 85, or bfloat16
+    torch.testing.assert_close(pixels, scored_pixels, rtol=0, atol=rounding)

@@ -225,18 +225,20 @@ def test_an_attribute_that_does_not_exist_is_an_attribute_error(attribute):
 
 
 @pytest.mark.parametrize(
-    ("stated", "used", "warned"),
+    ("model", "stated", "used", "warned"),
     [
-        ("", (3136, 602_112), True),
-        (",max_pixels=12544", (3136, 12544), False),
-        (",max_pixels=50176,min_pixels=784", (784, 50176), False),  # on purpose
+        ("qwen2_vl", "", (3136, 602_112), True),
+        ("qwen2_vl", ",max_pixels=12544", (3136, 12544), False),
+        ("qwen2_vl", ",max_pixels=50176,min_pixels=784", (784, 50176), False),  # on purpose
+        ("rise_hf", "", (3136, 12544), False),  # it keeps those of the checkpoint
+        ("rise_hf", ",max_pixels=50176", (3136, 50176), False),
     ],
 )
 def test_plain_lmms_eval_is_warned_of_another_resolution_than_the_checkpoints(
-    monkeypatch, caplog, stated, used, warned
+    monkeypatch, caplog, model, stated, used, warned
 ):
     args = f"pretrained={base_model_folder()},device=cpu{stated}"
-    command = ["lmms-eval", "--tasks", "rise_moods", "--model", "qwen2_vl", "--model_args", args]
+    command = ["lmms-eval", "--tasks", "rise_moods", "--model", model, "--model_args", args]
     monkeypatch.setattr(sys, "argv", command)
     recorded = data.metadata__moods["image_pixels"]
     assert (recorded["smallest"], recorded["largest"]) == used

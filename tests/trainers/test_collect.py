@@ -234,8 +234,9 @@ def test_a_run_that_was_rewarded_without_the_picture_is_measured_beside_it(make_
     options = (run.path, "--no-sweep", "--judge", "none")
     with pytest.raises(ConfigError, match=r"reward\.view=blind.*pass --reconstructions"):
         collect(*options)
-    with pytest.raises(ConfigError, match=r"--select reward compares rewards with the picture.*--sweep-all"):
-        collect(*options, "--reconstructions", 2, "--select", "reward")
+    for select in ("reward", "both"):
+        with pytest.raises(ConfigError, match=rf"--select {select} compares rewards with .*--sweep-all"):
+            collect(*options, "--reconstructions", 2, "--select", select)
     collect(*options, "--reconstructions", 2)
     (row,) = open_cots(run.path / "cots").rows()
     assert row["reward_selected"] == max(r["reward_blind"] for r in logged)

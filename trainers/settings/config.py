@@ -104,7 +104,7 @@ class GrpoConfig(OptimConfig):
     num_iterations: int = 1  #: optimiser steps that one batch of rollouts serves (mu of GRPO)
     beta: Number = 0.0  #: KL weight; 0 needs no reference model
     epsilon: Number = 0.2
-    epsilon_high: Number | None = None  #: upper end; epsilon if null. Clipping needs num_iterations above 1
+    epsilon_high: Number | None = None  #: upper end of clipping, else epsilon; acts with num_iterations > 1
     mask_truncated: bool = False  #: leave responses that reach their limit out of the loss
     drop_uniform_groups: bool = False  #: leave groups whose rewards are all equal out of loss and token count
     loss_type: Text = "dapo"

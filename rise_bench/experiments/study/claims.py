@@ -79,18 +79,49 @@ CLAIMS = (
     Claim("Less is false in what RISE grounded keeps", "", "rise_grounded", "rise", KEPT_FALSE_SHARE),
     Claim("Less is false in what the gate alone keeps", "", "grounded_reward", "rise", KEPT_FALSE_SHARE),
     Claim("Less is false in what selection alone keeps", "", "grounded_select", "rise", KEPT_FALSE_SHARE),
-    *(
-        Claim(f"{what} than with the picture", "", view, "rise_rescored", number)
-        for view, name in (
-            ("blind_as_rise", "Verified without the picture"),
-            ("rise_both", "Verified with and without the picture"),
-        )
-        for what, number in (
-            (f"{name}, RISE is better", ""),
-            (f"{name}, RISE says less that is false", FALSE_SHARE),
-            (f"{name}, RISE trains on less that is false", KEPT_FALSE_SHARE),
-            (f"{name}, RISE-CoT says less that is false", ROLLOUT_FALSE_SHARE),
-        )
+    Claim("RISE is better verified without the picture", "", "blind_as_rise", "rise_rescored"),
+    Claim(
+        "Less of what it says is false, verified without the picture",
+        "",
+        "blind_as_rise",
+        "rise_rescored",
+        FALSE_SHARE,
+    ),
+    Claim(
+        "Less of what it trains on is false, verified without the picture",
+        "",
+        "blind_as_rise",
+        "rise_rescored",
+        KEPT_FALSE_SHARE,
+    ),
+    Claim(
+        "Less of what RISE-CoT says is false, verified without the picture",
+        "",
+        "blind_as_rise",
+        "rise_rescored",
+        ROLLOUT_FALSE_SHARE,
+    ),
+    Claim("RISE is better verified with and without the picture", "", "rise_both", "rise_rescored"),
+    Claim(
+        "Less of what it says is false, verified with and without the picture",
+        "",
+        "rise_both",
+        "rise_rescored",
+        FALSE_SHARE,
+    ),
+    Claim(
+        "Less of what it trains on is false, verified with and without the picture",
+        "",
+        "rise_both",
+        "rise_rescored",
+        KEPT_FALSE_SHARE,
+    ),
+    Claim(
+        "Less of what RISE-CoT says is false, verified with and without the picture",
+        "",
+        "rise_both",
+        "rise_rescored",
+        ROLLOUT_FALSE_SHARE,
     ),
     Claim("Another writer's CoTs teach better when verified", "", "rise_foreign", "rise_foreign_all"),
     Claim("RISE's own CoTs teach better than another writer's, verified", "", "rise", "rise_foreign"),

@@ -9,7 +9,7 @@ _START = 10.0
 _A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
 
 #: Seconds of other commands; collecting samples pictures that RISE-CoT did not, at full shots most.
-_WHOLE = {"eval": 20.0, "collect": 20.0}
+_WHOLE = {"eval": 20.0, "collect": 20.0, "verify": 20.0}
 _COLLECT_FULL = 70.0
 
 

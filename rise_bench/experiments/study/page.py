@@ -14,6 +14,7 @@ from rise_bench.experiments.study.registered import (
     JudgedClaim,
     follows_plan,
     judge_registered,
+    methods_are_tuned,
     registration_of,
     registration_record,
 )
@@ -69,7 +70,8 @@ def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:
         for group in (*groups, *over_shots(groups))
         if follows_plan(out, registration, group)
     ]
-    return judge_registered(registration, compared)
+    tuned = registration.plan.tuned
+    return judge_registered(registration, compared, lambda claim: not tuned or methods_are_tuned(out, claim))
 
 
 def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:

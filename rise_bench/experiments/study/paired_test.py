@@ -15,7 +15,7 @@ ALPHA = 0.05
 POWER = 0.8
 
 
-#: Seeds up to which the power of the sign-flip test is simulated, and the number of simulated studies.
+#: Number of seeds below which the power of the sign-flip test is simulated, and number of simulated studies.
 _SIMULATED_BELOW = 13
 _DRAWS = 4000
 
@@ -156,7 +156,7 @@ def _detectable_effect(seeds: int, level: float) -> float:
     from scipy.optimize import brentq
     from scipy.stats import nct, norm, t
 
-    if 4 / 2**seeds > level:  # p of the second largest of the means over assignments of signs, and its mirror
+    if 4 / 2**seeds > level:  # 4 / 2^n is the second smallest p
         return float(norm.ppf(POWER ** (1 / seeds)))
     if seeds < _SIMULATED_BELOW:
         return float(brentq(lambda effect: _sign_flip_power(effect, seeds, level) - POWER, 0, 5, xtol=1e-3))

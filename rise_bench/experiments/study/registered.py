@@ -8,24 +8,26 @@ its hash and the commit. Only these claims get a verdict, by p of the exact sign
 - not reproduced, if it is worse on average and the corrected p is below the level;
 - undecided otherwise, and open until all of its seeds are run.
 
-A study with another plan than the list's (steps, pictures, model, settings, tuned or not) or with other
-weights gets no verdict.
+A study with another plan than the list's (steps, pictures, model, settings) or with other weights gets no
+verdict. If the plan is tuned, both methods of a claim need trials at its number of shots, or at 16-shot.
 
 Everything else that a study compares is exploratory.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.paired_test import PairedTest, detectable_difference, holm
+from rise_bench.experiments.study.settings import is_tuned, read_settings, settings_at
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import Group
 from rise_bench.files.atomic import sha256_file
@@ -98,7 +100,7 @@ class JudgedClaim:
     detectable: float
 
 
-def read_registration(path: Path = REGISTERED) -> Registration:
+def read_registration(path: Path) -> Registration:
     """Read a list of claims.
 
     Raises:
@@ -117,15 +119,15 @@ def read_registration(path: Path = REGISTERED) -> Registration:
 
 
 def registration_of(out: Path) -> Registration | None:
-    """Return the list that a study was begun with, from its folder; None if it was begun without one.
+    """Return the list that a study was begun with, from its folder; None if there is none.
 
     Raises:
         ConfigError: The list in the folder is not the one that the study recorded.
     """
     begun, path = _record(out), out / REGISTERED.name
-    if RECORDED not in begun:
+    if RECORDED not in begun or not path.is_file():
         return None
-    if not path.is_file() or sha256_file(path) != begun[RECORDED]:
+    if sha256_file(path) != begun[RECORDED]:
         raise ConfigError(
             f"{path} is not the list that the study began with (sha256 {begun[RECORDED][:12]}). Restore it, "
             "or begin in another --out."
@@ -139,8 +141,8 @@ def registration_record(out: Path) -> dict[str, str]:
     if RECORDED not in begun:
         return {}
     git = begun.get("git") or {"commit": "unknown"}
-    commit = git["commit"][:12] + (" with changes that are not committed" if git.get("dirty") else "")
-    return {"sha256": begun[RECORDED][:12], "commit": commit}
+    commit = git["commit"] + (" with changes that are not committed" if git.get("dirty") else "")
+    return {"sha256": begun[RECORDED], "commit": commit}
 
 
 def _record(out: Path) -> dict[str, Any]:
@@ -157,18 +159,32 @@ def follows_plan(out: Path, registration: Registration, group: Group) -> bool:
     return TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
 
 
-def judge_registered(registration: Registration, compared: Sequence[Group]) -> list[JudgedClaim]:
+def methods_are_tuned(out: Path, claim: RegisteredClaim) -> bool:
+    """Whether both methods of a claim were tuned, by OUT/tuned.json."""
+    known = read_settings(out / "tuned.json", claim.benchmark, claim.budget)
+    shots = get_args(Shots) if claim.shots == "mean" else (claim.shots,)
+    methods = (claim.better, claim.worse)
+    return all(is_tuned(name, settings_at(number, known)) for name in methods for number in shots)
+
+
+def judge_registered(
+    registration: Registration,
+    compared: Sequence[Group],
+    counts: Callable[[RegisteredClaim], bool] = lambda _: True,
+) -> list[JudgedClaim]:
     """Return the verdict on each claim of a list.
 
     Args:
         registration: The list.
         compared: All groups of a study, those of averages over shots included.
+        counts: Whether the results may decide a claim.
     """
     by_place = {(group.benchmark, group.budget, group.shots): group for group in compared}
     tests = []
     for claim in registration.claims:
         group = by_place.get((claim.benchmark, claim.budget, claim.shots))
-        tests.append(group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None)
+        found = group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None
+        tests.append(found if counts(claim) else None)
     complete = [
         test is not None and test.seeds == claim.seeds
         for claim, test in zip(registration.claims, tests, strict=True)

@@ -17,7 +17,7 @@ from rise_bench.experiments.study.estimate import measuring_jobs
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
-from rise_bench.experiments.study.registered import registration_record
+from rise_bench.experiments.study.registered import registration_of, registration_record
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
@@ -92,6 +92,7 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
 def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
     """Record what the study is of, and draw or link the dataset of each seed."""
     where, plan = f"{study.benchmark}/{study.budget}", study.plan
+    registration_of(study.out)  # an error before the jobs, not after
     if study.is_drawn:
         keep_identity(study.out, study.base)
         keep_plan(study.out, where, plan)

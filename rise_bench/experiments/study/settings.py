@@ -83,10 +83,19 @@ def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
     """Return the setting of a method; that of its base method for an ablation."""
-    if name not in METHODS:
-        method = find_method(name)
-        name = method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
-    return tuned.get(name, Setting())
+    return tuned.get(_tuned_as(name), Setting())
+
+
+def is_tuned(name: str, tuned: Mapping[str, Setting]) -> bool:
+    """Whether the setting of a method was chosen by trials, or there is nothing to choose."""
+    return _tuned_as(name) in tuned or not policy_sections(find_method(name))
+
+
+def _tuned_as(name: str) -> str:
+    method = find_method(name)
+    if name in METHODS:
+        return name
+    return method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
 
 
 def tuned_name(benchmark: str, budget: str, shots: str) -> str:

@@ -13,7 +13,7 @@ from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
 from rise_bench.experiments.study.registered import BASE_MODEL_SHA256, PLANS, RECORDED, REGISTERED
 from rise_bench.experiments.study.study_plan import StudyPlan
-from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.hub.find import find_benchmark
 from rise_bench.models.base_model import BASE_MODEL
@@ -107,7 +107,7 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
             )
     if not begun:
         begun = {"rise_bench": __version__, RECORDED: sha256_file(REGISTERED), "git": git_state()}
-        atomic_write_text(out / REGISTERED.name, REGISTERED.read_text(encoding="utf-8"))
+        atomic_write_bytes(out / REGISTERED.name, REGISTERED.read_bytes())
     if now.keys() - begun.keys():
         atomic_write_text(path, json_text(now | begun) + "\n")
 
@@ -124,9 +124,9 @@ def keep_plan(out: Path, name: str, plan: StudyPlan) -> None:
     if name not in plans:
         atomic_write_text(path, json_text(begun | {PLANS: plans | {name: asdict(plan)}}) + "\n")
         return
-    now, before = TypeAdapter(StudyPlan).dump_python(plan, mode="json"), plans[name]
-    if differing := [key for key in now if now[key] != before.get(key)]:
-        told = ", ".join(f"{key} {now[key]!r} instead of {before.get(key)!r}" for key in differing)
+    now, before = asdict(plan), asdict(TypeAdapter(StudyPlan).validate_python(plans[name]))
+    if differing := [key for key in now if now[key] != before[key]]:
+        told = ", ".join(f"{key} {now[key]!r} instead of {before[key]!r}" for key in differing)
         raise ConfigError(f"{out} holds another study of {name}: {told}. Choose another --out.")
 
 

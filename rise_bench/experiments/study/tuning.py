@@ -63,7 +63,7 @@ class Tuning:
         """Records and logs."""
         return JobFolder(self.out / "jobs")
 
-    def cell(self, method: str, trial: int, shots: str = USUAL_SHOTS) -> Cell:
+    def cell(self, method: str, trial: int, shots: str) -> Cell:
         """Return the cell of a trial; RISE-CoT is shared by all."""
         setting, chosen, paper = self.candidates(method)[trial], find_method(method), self.budget == "paper"
         where = f"{self.benchmark}/tune-{'paper-' if paper else ''}{shots}"
@@ -106,7 +106,8 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any
     chosen = {shots: _best(tuning, dataset, shots) for shots in tuning.shots}
     for shots, of_methods in chosen.items():
         name = tuned_name(tuning.benchmark, tuning.budget, shots)
-        known[name] = known.get(name, {}) | of_methods
+        if of_methods:
+            known[name] = known.get(name, {}) | of_methods
     atomic_write_text(path, json_text(known) + "\n")
     return chosen
 

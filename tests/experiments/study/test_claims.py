@@ -97,7 +97,7 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     row = "| 1, 2 | RISE is better than SFT | 16-shot | +0.1000 | +0.0752 to +0.1248 | 3 : 0 | 0.25 |"
     assert row in page
     assert f"| Less of what RISE says is false than of VRFT | {FALSE_SHARE} | 16-shot | +0.0475 |" in page
-    assert "reproduced |" not in page and "this study began before the list" in page
+    assert "reproduced |" not in page and "has no copy of a list of registered claims" in page
     assert "train_mean 0.264" in page
     assert "- train sft failed" in page
     drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")

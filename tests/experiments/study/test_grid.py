@@ -4,13 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from rise_bench.builders.synthetic import plan
+from rise_bench.cli import app
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
-from rise_bench.experiments.cell import Setup
+from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.jobs import Job
-from rise_bench.experiments.methods import METHODS, method_jobs
+from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.grid import Study, ablations_for
 from rise_bench.experiments.study.setup import keep_identity
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning
@@ -126,13 +128,37 @@ def test_every_method_starts_from_the_base_model_that_is_given(tmp_path: Path) -
     for job in study.jobs():
         if job.arguments[0] == "train":
             assert "model.name=/models/weak" in job.arguments, job.name
-        if job.arguments[0] == "collect" and "--model" in job.arguments:
+        if job.arguments[0] in ("collect", "verify") and "--model" in job.arguments:
             assert job.arguments[job.arguments.index("--model") + 1] == "/models/weak", job.name
         if job.name.endswith(("/eval_base", "/eval_base_answer_only")):
             assert any(text.startswith("pretrained=/models/weak,") for text in job.arguments)
     usual = replace(study, base="").jobs()
     assert not any("model.name" in text for job in usual for text in job.arguments)
     assert not any("weak" in text for job in usual for text in job.arguments)
+
+
+@pytest.mark.parametrize(("benchmark", "threshold"), [("moods", 0.7), ("kinds", 1.18), ("emotion6", 0.7)])
+def test_grounded_methods_have_one_threshold_for_reward_selection_and_training(
+    benchmark: str, threshold: float
+) -> None:
+    cell = Cell(Path(benchmark), "full", 0, Path())
+    training, collecting, policy = find_method("rise_grounded").trainings(cell)
+    assert f"reward.grounded_threshold={threshold}" in training.arguments
+    assert collecting.arguments[collecting.arguments.index("--min-groundedness") + 1] == str(threshold)
+    assert f"data.min_groundedness={threshold}" in policy.arguments
+
+
+def test_what_another_writer_says_is_verified_before_it_is_trained_on() -> None:
+    cell = Cell(Path("moods"), "full", 0, Path("out"))
+    written, scored, policy = find_method("rise_foreign").trainings(cell)
+    command = get_command(app)
+    for job in (written, scored):
+        command.commands[job.arguments[0]].make_context(job.arguments[0], [*job.arguments[1:]])
+    assert written.arguments[written.arguments.index("--out") + 1] == scored.arguments[1]
+    assert f"data.cots={scored.arguments[scored.arguments.index('--out') + 1]}" in policy.arguments
+    assert policy.needs == (scored.name,) and scored.needs == (written.name,)
+    everything = find_method("rise_foreign_all").trainings(cell)
+    assert everything[:2] == [written, scored] and "data.cot_subset=all" in everything[2].arguments
 
 
 def test_a_base_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

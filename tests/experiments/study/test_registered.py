@@ -2,19 +2,20 @@
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rise_bench.errors import ConfigError
-from rise_bench.experiments.study import registered
+from rise_bench.experiments.study import setup
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result
-from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.page import judged_claims, write_page
 from rise_bench.experiments.study.registered import (
     BASE_MODEL_SHA256,
+    PLANS,
     RECORDED,
     REGISTERED,
     JudgedClaim,
@@ -24,6 +25,7 @@ from rise_bench.experiments.study.registered import (
     judge_registered,
     read_registration,
     registration_of,
+    registration_record,
 )
 from rise_bench.experiments.study.run import keep_identity, write_summaries
 from rise_bench.experiments.study.settings import Setting
@@ -77,7 +79,7 @@ def test_a_claim_is_judged_where_it_was_registered_and_nowhere_else() -> None:
 
 
 def test_the_list_of_this_version_can_be_decided() -> None:
-    registration = read_registration()
+    registration = read_registration(REGISTERED)
     weights = sha256_file(base_model_folder() / "model.safetensors")
     assert registration.base_model_sha256 == weights, "other weights need another list"
     assert registration.level == 0.05
@@ -102,8 +104,10 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     keep_identity(tmp_path)
     record = json.loads((tmp_path / "study.json").read_text())
     assert record[RECORDED] == sha256_file(REGISTERED)
-    assert registration_of(tmp_path) == read_registration()
+    assert registration_of(tmp_path) == read_registration(REGISTERED)
     tuned = {"16-shot": {"rise": Setting()}}
+    chosen = {name: {"chosen": {}} for name in ("rise", "sft")}
+    (tmp_path / "tuned.json").write_text(json.dumps({"moods/paper/16-shot": chosen}))
     keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200, tuned=tuned).plan)
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
@@ -111,35 +115,77 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     assert "| 0 of 8 seeds |" in page and record[RECORDED][:12] in page
     write_summaries(tmp_path, made)
     written = json.loads((tmp_path / "verdicts.json").read_text())
-    assert written["sha256"] == record[RECORDED][:12] and written["commit"][:7] == record["git"]["commit"][:7]
+    assert written["sha256"] == record[RECORDED]
     first = written["claims"][0]
     assert (first["verdict"], first["test"]["wins"], first["claim"]["seeds"]) == ("reproduced", 8, 8)
 
 
-def test_a_study_keeps_its_list_when_that_of_the_package_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_is_judged_by_the_list_that_it_was_begun_with(tmp_path: Path) -> None:
     keep_identity(tmp_path)
-    (package := tmp_path / "package").mkdir()
-    (other := package / REGISTERED.name).write_text(REGISTERED.read_text().replace("0.05", "0.01"))
-    monkeypatch.setattr(registered, "REGISTERED", other)
-    began_with = registration_of(tmp_path)
-    assert began_with is not None and began_with.level == 0.05
-
-
-@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("{}")])
-def test_a_list_that_was_changed_afterwards_is_an_error(
-    tmp_path: Path, change: Callable[[Path], object]
-) -> None:
-    keep_identity(tmp_path)
-    change(tmp_path / REGISTERED.name)
+    (own := tmp_path / REGISTERED.name).write_text(REGISTERED.read_text().replace("0.05", "0.01"))
+    record = json.loads((tmp_path / "study.json").read_text())
     with pytest.raises(ConfigError, match="is not the list that the study began with"):
         registration_of(tmp_path)
+    (tmp_path / "study.json").write_text(json.dumps(record | {RECORDED: sha256_file(own)}))
+    began_with = registration_of(tmp_path)
+    assert began_with is not None and began_with.level == 0.01
+    own.unlink()  # as in folders of before lists were copied
+    assert registration_of(tmp_path) is None
+    assert "has no copy of a list" in write_page(tmp_path, results(rise=[0.5])).read_text()
+
+
+@pytest.mark.parametrize(
+    ("git", "told"),
+    [
+        (None, "unknown"),  # an installed wheel
+        ({"commit": "abc", "dirty": False}, "abc"),
+        ({"commit": "abc", "dirty": True}, "abc with changes that are not committed"),
+    ],
+)
+def test_the_record_says_at_which_commit_the_list_was(
+    tmp_path: Path, git: dict[str, Any] | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "git_state", lambda: git)
+    keep_identity(tmp_path)
+    assert registration_record(tmp_path) == {"sha256": sha256_file(REGISTERED), "commit": told}
+
+
+@pytest.mark.parametrize(
+    ("tuned", "verdict"),
+    [
+        ({"moods/paper/16-shot": ("rise", "sft")}, "reproduced"),
+        ({"moods/paper/16-shot": ("rise",)}, "open"),
+        ({"moods/paper/16-shot": ("rise", "sft"), "moods/paper/4-shot": ("rise",)}, "reproduced"),
+        ({"moods/paper/4-shot": ("rise", "sft")}, "open"),
+        ({"moods/steps/16-shot": ("rise", "sft")}, "open"),
+        (None, "open"),
+    ],
+)
+def test_a_claim_on_methods_that_were_not_tuned_stays_open(
+    tmp_path: Path, tuned: dict[str, tuple[str, ...]] | None, verdict: str
+) -> None:
+    keep_identity(tmp_path)
+    keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
+    if tuned is not None:
+        chosen = {key: {name: {"chosen": {}} for name in names} for key, names in tuned.items()}
+        (tmp_path / "tuned.json").write_text(json.dumps(chosen))
+    claims = judged_claims(tmp_path, results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP]))
+    assert claims[0].verdict == verdict
+
+
+def test_a_plan_of_before_a_field_was_added_is_the_same_plan(tmp_path: Path) -> None:
+    keep_identity(tmp_path)
+    record = json.loads((tmp_path / "study.json").read_text())
+    old = {"steps": 3, "train": 400, "test": 200}
+    (tmp_path / "study.json").write_text(json.dumps(record | {PLANS: {"moods/steps": old}}))
+    keep_plan(tmp_path, "moods/steps", StudyPlan(3, 400, 200))
+    with pytest.raises(ConfigError, match="tuned True instead of False"):
+        keep_plan(tmp_path, "moods/steps", StudyPlan(3, 400, 200, tuned=True))
 
 
 def test_a_study_of_other_weights_or_untuned_gets_no_verdict(tmp_path: Path) -> None:
     keep_identity(tmp_path)
-    plan = read_registration().plan
+    plan = read_registration(REGISTERED).plan
     keep_plan(tmp_path, "moods/paper", plan)
     keep_plan(tmp_path, "moods/steps", replace(plan, tuned=False))
     registration = registration_of(tmp_path)
@@ -168,13 +214,15 @@ def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: 
 
 def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:
     keep_identity(tmp_path)
-    keep_plan(tmp_path, "moods/paper", read_registration().plan)
+    keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
+    chosen = {name: {"chosen": {}} for name in ("rise", "sft")}
+    (tmp_path / "tuned.json").write_text(json.dumps({"moods/paper/16-shot": chosen}))
     mixed = results(rise=[0.5] * 8, sft=[0.5 + gain * (-1) ** i for i, gain in enumerate(UP)])
     row = next(
         line for line in write_page(tmp_path, mixed).read_text().splitlines() if "| undecided |" in line
     )
     detectable = float(row.rstrip(" |").rpartition("| ")[2])
-    judged = judge_registered(read_registration(), groups(mixed))[0]
+    judged = judge_registered(read_registration(REGISTERED), groups(mixed))[0]
     assert judged.test is not None
     assert detectable == pytest.approx(judged.detectable, abs=1e-4)
     assert judged.test.sd < detectable < 3 * judged.test.sd
