@@ -59,7 +59,7 @@ class DrawnRow:
 
     @property
     def described(self) -> Truth:
-        """What the annotation follows from: all cues, the targets, or the things of the second picture."""
+        """Truth that the annotation follows from: all cues, the targets, or the second picture's things."""
         if isinstance(self.truth, dict):
             return self.truth
         if self.after is not None:

@@ -180,11 +180,10 @@ def judge_registered(
         counts: Whether the results may decide a claim.
     """
     by_place = {(group.benchmark, group.budget, group.shots): group for group in compared}
-    tests = []
+    tests: list[PairedTest | None] = []
     for claim in registration.claims:
-        group = by_place.get((claim.benchmark, claim.budget, claim.shots))
-        found = group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None
-        tests.append(found if counts(claim) else None)
+        group = by_place.get((claim.benchmark, claim.budget, claim.shots)) if counts(claim) else None
+        tests.append(group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None)
     complete = [
         test is not None and test.seeds == claim.seeds
         for claim, test in zip(registration.claims, tests, strict=True)
