@@ -263,12 +263,21 @@ def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
         if max(map(len, parts)) > 1:
             codes = "".join(_code(part, feelings, names) for part in parts)
             return "w" if codes == "fw" else codes  # a third-grader is not a third
-    if word in feelings or word in _FEELING_NOUNS:
-        return "K"
-    if word in names:
-        return "C"
+    if name := _name(word, feelings, names):
+        return name
     if len(word) > 40:
         return "w"
     if word.startswith(_STARTS) and _JOINED_WHOLE.fullmatch(word):
         return "".join(_CODES[part] for part in _JOINED.findall(word))
+    for number in _JOINABLE:
+        rest = word.removeprefix(number) if word.startswith(number) else word.removesuffix(number)
+        if rest != word and _name(rest, feelings, names):  # eightjoy, joyeight
+            return "§"
     return "R" if len(word) > 1 and word not in _NO_ROMAN and _ROMAN.fullmatch(word) else "w"
+
+
+def _name(word: str, feelings: Container[str], names: Container[str]) -> str:
+    """Return the letter of a feeling or class; empty for other words."""
+    if word in feelings or word in _FEELING_NOUNS:
+        return "K"
+    return "C" if word in names else ""

@@ -14,6 +14,8 @@ LEAKS = {
         surprise second with fifteen | fear is weak, around two
         surprise trails at five | joy: a strong eight | six towards sadness | sadness set to six
         joy should be just above ninety | an eight on joy | seventy-something joy | a full hundred on joy""",
+    "number joined to a name": """
+        eightjoy | It is joyeight and calm. | joyeighty, feartwenty | the twentydread of it""",
     "share of a whole": """
         A quarter of the mood is dim. | a tenth of surprise | Fear is a sixteenth of the total.
         half of it is surprise | every fifth viewer would cry | give a third to sadness
