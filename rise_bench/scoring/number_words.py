@@ -6,7 +6,7 @@ the corner") matches none of them.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from functools import lru_cache
 
 from rise_bench.scoring.class_forms import class_forms
@@ -269,11 +269,16 @@ def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
         return "w"
     if word.startswith(_STARTS) and _JOINED_WHOLE.fullmatch(word):
         return "".join(_CODES[part] for part in _JOINED.findall(word))
-    for number in _JOINABLE:
-        rest = word.removeprefix(number) if word.startswith(number) else word.removesuffix(number)
-        if rest != word and _name(rest, feelings, names):  # eightjoy, joyeight
-            return "§"
+    if any(rest != word and _name(rest, feelings, names) for rest in _without_number(word)):
+        return "§"
     return "R" if len(word) > 1 and word not in _NO_ROMAN and _ROMAN.fullmatch(word) else "w"
+
+
+def _without_number(word: str) -> Iterator[str]:
+    """Yield a word without each number that it may begin or end with (eightjoy, joyeight), else unchanged."""
+    for number in _JOINABLE:
+        yield word.removeprefix(number)
+        yield word.removesuffix(number)
 
 
 def _name(word: str, feelings: Container[str], names: Container[str]) -> str:
