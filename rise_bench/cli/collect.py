@@ -165,7 +165,7 @@ def collect(
         again = replace(again, blind=blind or job.settings.rule.view != "picture")
     train_log = None if sweep_all else job.train_log
     job = replace(job, sweeps=not no_sweep, train_log=train_log, rescoring=again)
-    _check_view(job, config)
+    _check_view(job, config, select)
     if dry_run:
         largest = None if endpoint else job.settings.answer_format.max_pixels
         print_cost(
@@ -236,15 +236,14 @@ def _check_sweep(no_sweep: bool, sweep_all: bool, ranks: Any, again: Any) -> Non
         raise ConfigError("--no-sweep and --sweep-all contradict each other; give one of them")
 
 
-def _check_view(job: "CollectJob", config: Any) -> None:
+def _check_view(job: "CollectJob", config: Any, select: str | None) -> None:
     """Refuse rows from rollouts that were rewarded without the picture: their reward is not eq. 1's."""
     if not job.train_log or config.reward.view != "blind":
         return
-    if (view := job.settings.rule.view) != "blind":
-        asked = {"picture": "reward"}.get(view, view)
+    if job.settings.rule.view != "blind":
         raise ConfigError(
-            f"--select {asked} compares rewards with the picture, and the rollouts of this run were rewarded "
-            "without it (reward.view=blind); leave --select out, or pass --sweep-all"
+            f"--select {select} compares rewards with the picture, and the rollouts of this run were "
+            "rewarded without it (reward.view=blind); leave --select out, or pass --sweep-all"
         )
     if not job.rescoring:
         raise ConfigError(

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rise_bench.catalog.families import RISE_HF
 from rise_bench.prompts.asked_format import box_unit_of
 
 _TASKS_MODULE = "lmms_eval.tasks"
 _REGISTRY_MODULE = "lmms_eval.models.registry_v2"
-_MODELS = {"rise_hf": "rise_bench.models.lmms_chat.RiseHf"}
+_MODELS = {RISE_HF: "rise_bench.models.lmms_chat.RiseHf"}
 
 
 def task_folders(model: object) -> list[str]:

@@ -53,6 +53,13 @@ def judge(gains: list[float], claims: int = 1, budget: str = "paper") -> JudgedC
     return judge_registered(Registration(0.05, "", StudyPlan(200, 400, 200), (CLAIM, *rest)), groups(made))[0]
 
 
+def tune(out: Path, *methods: str, key: str = "moods/paper/16-shot") -> None:
+    """Leave behind that trials chose the settings of these methods."""
+    path = out / "tuned.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(known | {key: {name: {"chosen": {}} for name in methods}}))
+
+
 UP = [0.1, 0.2, 0.15, 0.12, 0.11, 0.13, 0.14, 0.16]
 
 
@@ -106,8 +113,7 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     assert record[RECORDED] == sha256_file(REGISTERED)
     assert registration_of(tmp_path) == read_registration(REGISTERED)
     tuned = {"16-shot": {"rise": Setting()}}
-    chosen = {name: {"chosen": {}} for name in ("rise", "sft")}
-    (tmp_path / "tuned.json").write_text(json.dumps({"moods/paper/16-shot": chosen}))
+    tune(tmp_path, "rise", "sft")
     keep_plan(tmp_path, "moods/paper", Study(tmp_path, budget="paper", steps=200, tuned=tuned).plan)
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
@@ -158,17 +164,16 @@ def test_the_record_says_at_which_commit_the_list_was(
         ({"moods/paper/16-shot": ("rise", "sft"), "moods/paper/4-shot": ("rise",)}, "reproduced"),
         ({"moods/paper/4-shot": ("rise", "sft")}, "open"),
         ({"moods/steps/16-shot": ("rise", "sft")}, "open"),
-        (None, "open"),
+        ({}, "open"),
     ],
 )
 def test_a_claim_on_methods_that_were_not_tuned_stays_open(
-    tmp_path: Path, tuned: dict[str, tuple[str, ...]] | None, verdict: str
+    tmp_path: Path, tuned: dict[str, tuple[str, ...]], verdict: str
 ) -> None:
     keep_identity(tmp_path)
     keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
-    if tuned is not None:
-        chosen = {key: {name: {"chosen": {}} for name in names} for key, names in tuned.items()}
-        (tmp_path / "tuned.json").write_text(json.dumps(chosen))
+    for key, methods in tuned.items():
+        tune(tmp_path, *methods, key=key)
     claims = judged_claims(tmp_path, results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP]))
     assert claims[0].verdict == verdict
 
@@ -215,8 +220,7 @@ def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: 
 def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:
     keep_identity(tmp_path)
     keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
-    chosen = {name: {"chosen": {}} for name in ("rise", "sft")}
-    (tmp_path / "tuned.json").write_text(json.dumps({"moods/paper/16-shot": chosen}))
+    tune(tmp_path, "rise", "sft")
     mixed = results(rise=[0.5] * 8, sft=[0.5 + gain * (-1) ** i for i, gain in enumerate(UP)])
     row = next(
         line for line in write_page(tmp_path, mixed).read_text().splitlines() if "| undecided |" in line
