@@ -10,6 +10,7 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
 from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.reason_rft_methods import reason_rft_best
 from rise_bench.experiments.rise_methods import (
     RECONSTRUCTIONS,
     RISE_COT,
@@ -174,6 +175,32 @@ ABLATIONS: dict[str, Method] = {
         share_of_steps=0.25,
         tuned_as="sft",
     ),
+    "sft_long": Method(
+        "SFT, three times the steps",
+        lambda cell: [train(cell, "sft", run="sft_long")],
+        lambda cell: cell.run("sft_long") / "sft" / "final",
+        "answer_only",
+        phases=(("sft_long", "sft"),),
+        share_of_steps=3.0,
+        tuned_as="sft",
+    ),
+    "visual_rft_long": Method(
+        "Visual-RFT, three times the steps",
+        lambda cell: [train(cell, "visual_rft", run="visual_rft_long")],
+        lambda cell: cell.run("visual_rft_long") / "grpo" / "final",
+        phases=(("visual_rft_long", "grpo"),),
+        share_of_steps=3.0,
+        tuned_as="visual_rft",
+    ),
+    "reason_rft_best_long": Method(
+        "Reason-RFT, best of 8, half more steps",
+        lambda cell: reason_rft_best(cell, "reason_rft_best_long"),
+        lambda cell: cell.run("reason_rft_best_long") / "grpo" / "final",
+        phases=(("reason_rft_best_long", "sft"), ("reason_rft_best_long", "grpo")),
+        cots=lambda cell: cell.run("base_cots_of_8"),
+        share_of_steps=1.5,
+        tuned_as="reason_rft_best",
+    ),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
@@ -205,6 +232,7 @@ ABLATIONS: dict[str, Method] = {
 scores the chains of thought of RISE as these do; `rise_foreign` trains on what another writer says, where it
 is verified, and `rise_foreign_all` on all of it; `r1_base_best` has RISE's selection without its teacher;
 `rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
-budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; `rft_…` and
+budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; the
+methods named `…_long` have as many steps in all as RISE, where each phase has as many; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;
 `metis_options` is Metis-RISE with options that are reported of it and that no source could be read for."""

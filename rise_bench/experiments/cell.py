@@ -129,7 +129,8 @@ class Method:
         min_groundedness: Returns the smallest groundedness of its chains of thought, in nats; None takes all.
         min_reward_blind: Smallest blind reward of its chains of thought; None takes all.
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
-        share_of_steps: Its share of the budget.
+        share_of_steps: Its share of the budget, or of each phase where each has all the steps; above 1 only
+            there.
         tuned_as: Method with its settings, if not itself or, for an ablation, RISE.
     """
 

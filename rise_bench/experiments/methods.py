@@ -10,8 +10,14 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Method
-from rise_bench.experiments.commands import drawn_cots, evaluate, sweep_base, train
+from rise_bench.experiments.commands import evaluate, train
 from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.reason_rft_methods import (
+    reason_rft,
+    reason_rft_best,
+    reason_rft_oracle,
+    reason_rft_verified,
+)
 from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft, viewed
 
 
@@ -37,40 +43,6 @@ def method_jobs(cell: Cell, methods: Sequence[str]) -> list[Job]:
         evaluation = evaluate(cell, name, method, trainings[-1:])
         jobs[evaluation.name] = evaluation
     return list(jobs.values())
-
-
-#: The recipes of Reason-RFT's own benchmarks give SFT the first 1,600 rows and GRPO the rest.
-_ALL_SAMPLES = ("data.cot_rows=0", "data.grpo_samples=all")
-
-
-def _reason_rft(cell: Cell) -> list[Job]:
-    before = sweep_base(cell)
-    cots = f"data.cots={cell.run('base_cots')}"
-    return [before, train(cell, "reason_rft", before, settings=(cots, *_ALL_SAMPLES))]
-
-
-def _reason_rft_best(cell: Cell) -> list[Job]:
-    """Reason-RFT whose teacher is curated: of 8 chains of thought the best by reward, no sample left out."""
-    before = sweep_base(cell, run="base_cots_of_8", samples=8)
-    cots = f"data.cots={cell.run('base_cots_of_8')}"
-    return [before, train(cell, "reason_rft", before, settings=(cots, *_ALL_SAMPLES), run="reason_rft_best")]
-
-
-def _reason_rft_oracle(cell: Cell) -> list[Job]:
-    """Reason-RFT whose teacher is the drawn world itself: true and complete descriptions."""
-    before = drawn_cots(cell)
-    cots = f"data.cots={cell.run('oracle_cots')}"
-    return [
-        before,
-        train(cell, "reason_rft", before, settings=(cots, *_ALL_SAMPLES), run="reason_rft_oracle"),
-    ]
-
-
-def _reason_rft_verified(cell: Cell) -> list[Job]:
-    """Reason-RFT whose chains of thought are those that the closed loop verified: reward of at least tau."""
-    before = sweep_base(cell)
-    cots = f"data.cots={cell.run('base_cots')}"
-    return [before, train(cell, "rise_r1", before, settings=(cots,), run="reason_rft_verified")]
 
 
 def _metis_rise(cell: Cell) -> list[Job]:
@@ -112,28 +84,28 @@ METHODS: dict[str, Method] = {
     ),
     "reason_rft": Method(
         "Reason-RFT",
-        _reason_rft,
+        reason_rft,
         lambda cell: cell.run("reason_rft") / "grpo" / "final",
         phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
         cots=lambda cell: cell.run("base_cots"),
     ),
     "reason_rft_best": Method(
         "Reason-RFT, best of 8",
-        _reason_rft_best,
+        reason_rft_best,
         lambda cell: cell.run("reason_rft_best") / "grpo" / "final",
         phases=(("reason_rft_best", "sft"), ("reason_rft_best", "grpo")),
         cots=lambda cell: cell.run("base_cots_of_8"),
     ),
     "reason_rft_oracle": Method(
         "Reason-RFT, oracle",
-        _reason_rft_oracle,
+        reason_rft_oracle,
         lambda cell: cell.run("reason_rft_oracle") / "grpo" / "final",
         phases=(("reason_rft_oracle", "sft"), ("reason_rft_oracle", "grpo")),
         cots=lambda cell: cell.run("oracle_cots"),
     ),
     "reason_rft_verified": Method(
         "Reason-RFT verified",
-        _reason_rft_verified,
+        reason_rft_verified,
         lambda cell: cell.run("reason_rft_verified") / "grpo" / "final",
         phases=(("reason_rft_verified", "sft"), ("reason_rft_verified", "grpo")),
         cots=lambda cell: cell.run("base_cots"),

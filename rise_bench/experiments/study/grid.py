@@ -150,12 +150,13 @@ def ablations_for(kind: str, budget: Budget = "steps", *, drawn: bool = True) ->
     """Return the ablations of a kind of annotation, which decides the similarity variants, and of a budget.
 
     The paper's budget counts the steps of no phase against another's, so that `rise_uncounted` is `rise`.
+    With the others every method has as many steps, and those with more are left out.
     """
     useless = set(get_args(SimilarityVariant)) - set(KINDS[kind].variants)
     return tuple(
         name
         for name, method in ABLATIONS.items()
         if name.rpartition("_")[2] not in useless
-        and (method.teacher_counts or budget != "paper")
+        and (method.teacher_counts if budget == "paper" else method.share_of_steps <= 1)
         and (drawn or not needs_drawn(name))
     )

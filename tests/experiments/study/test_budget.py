@@ -14,7 +14,7 @@ from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method
-from rise_bench.experiments.study.budget import allot, overrides
+from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
 from rise_bench.experiments.study.grid import Study, ablations_for, methods_for
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
@@ -23,8 +23,10 @@ TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phas
 
 
 def budget(name: str, total: int) -> int:
-    """Steps of a method: all the same, but for RISE-CoT on top and for SFT stopped early."""
-    return {"rise_uncounted": total + round(total / 3), "sft_early": round(total / 4)}.get(name, total)
+    """Steps of a method: all the same, but for RISE-CoT on top and for those with another share."""
+    if name == "rise_uncounted":
+        return total + round(total / 3)
+    return round(total * find_method(name).share_of_steps)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -33,6 +35,15 @@ def test_every_method_has_the_same_number_of_steps(name: str, total: int, share:
     steps = allot(find_method(name), Setting(share), total)
     assert sum(steps.values()) == budget(name, total)
     assert min(steps.values()) >= 1
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name.endswith("_long")])
+def test_a_long_method_has_as_many_steps_in_all_as_rise_where_each_phase_has_as_many(name: str) -> None:
+    steps = allot_each(find_method(name), 200)
+    assert sum(steps.values()) == sum(allot_each(find_method("rise"), 200).values()) == 600
+    assert len(set(steps.values())) == 1
+    assert name in ablations_for("distribution", "paper")
+    assert name not in ablations_for("distribution"), "with equal steps every method has as many"
 
 
 def test_a_budget_too_small_for_a_phase_is_refused() -> None:
