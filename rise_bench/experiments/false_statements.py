@@ -109,16 +109,33 @@ def rank_truth_by_rewards(rows: Sequence[Row], dataset: BenchmarkDataset) -> dic
 
     Returns:
         AUROC by `reward`, `reward_blind` and `lift`, and the number of texts of each; a reward is absent if
-        either side has no text with it.
+        either side has no text with it. Of rollouts also the AUROC over pairs of a true and a false text of
+        one group, which is what GRPO learns from, and the number of these pairs.
     """
     result = {}
     both = _true_and_false(rows, dataset)
     for name in ("reward", *VIEWS):
-        sides = [[row[name] for row in side if _has(row, name)] for side in both]
+        sides = [[row for row in side if _has(row, name)] for side in both]
         if all(sides):
-            result[f"auroc {name}"] = auroc(*sides)
+            result[f"auroc {name}"] = auroc(*([row[name] for row in side] for side in sides))
             result[f"texts with {name}"] = float(sum(map(len, sides)))
+            result |= _within_groups(name, sides)
     return result
+
+
+def _within_groups(name: str, sides: Sequence[Sequence[Row]]) -> dict[str, float]:
+    """Return the AUROC within groups of GRPO; empty without a group that has both sides."""
+    groups: dict[tuple[object, ...], tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for number, side in enumerate(sides):
+        for row in side:
+            if "group" in row:
+                groups[row.get("attempt"), row["step"], row["group"]][number].append(row[name])
+    mixed = [group for group in groups.values() if all(group)]
+    pairs = sum(len(true) * len(false) for true, false in mixed)
+    if not pairs:
+        return {}
+    won = sum(auroc(true, false) * len(true) * len(false) for true, false in mixed)
+    return {f"auroc {name} within groups": won / pairs, f"pairs with {name}": float(pairs)}
 
 
 def _has(row: Row, name: str) -> bool:
