@@ -53,15 +53,16 @@ def main():
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cell", type=Path, help="folder of a study: STUDY/BENCHMARK/SHOTS")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, help="the first so many; all if not given")
     parser.add_argument("--limit", type=int, default=160, help="rollouts of a run at most")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     judge, figures = Speaker(base_model_folder()), {}
     for view, name in RUNS.items():
-        for seed in range(asked.seeds):
-            run = asked.cell / f"seed-{seed}" / "runs" / name
+        seeds = sorted(asked.cell.glob("seed-*"), key=lambda folder: int(folder.name.removeprefix("seed-")))
+        for folder in seeds[: asked.seeds]:
+            run = folder / "runs" / name
             if (run / "rollouts").is_dir():
                 data = load_recorded(run / "config.yaml").data.benchmark
                 figures.setdefault(view, []).append(ranking(judge, run, data, asked.limit))

@@ -108,13 +108,14 @@ def rank_truth_by_rewards(rows: Sequence[Row], dataset: BenchmarkDataset) -> dic
         dataset: Drawn benchmark of the rows (train split).
 
     Returns:
-        AUROC by `reward`, `reward_blind` and `lift`, and the number of texts of each; a reward is absent if
-        either side has no text with it. Of rollouts also the AUROC over pairs of a true and a false text of
-        one group, which is what GRPO learns from, and the number of these pairs.
+        AUROC by `reward` (eq. 1), `reward_blind`, `lift` and `paid` (what the policy received, where that is
+        not `reward`), and the number of texts of each; a reward is absent if either side has no text with it.
+        Of rollouts also the AUROC over pairs of a true and a false text of one prompt and step, which is what
+        GRPO learns from, and the number of these pairs.
     """
     result = {}
     both = _true_and_false(rows, dataset)
-    for name in ("reward", *VIEWS):
+    for name in ("reward", *VIEWS, "paid"):
         sides = [[row for row in side if _has(row, name)] for side in both]
         if all(sides):
             result[f"auroc {name}"] = auroc(*([row[name] for row in side] for side in sides))
@@ -125,11 +126,11 @@ def rank_truth_by_rewards(rows: Sequence[Row], dataset: BenchmarkDataset) -> dic
 
 def _within_groups(name: str, sides: Sequence[Sequence[Row]]) -> dict[str, float]:
     """Return the AUROC within groups of GRPO; empty without a group that has both sides."""
-    groups: dict[tuple[object, ...], tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    groups: dict[tuple[str, int, int], tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for number, side in enumerate(sides):
         for row in side:
-            if "group" in row:
-                groups[row.get("attempt"), row["step"], row["group"]][number].append(row[name])
+            if "group" in row:  # a prompt may be there twice in a step
+                groups[row["id"], row["step"], row["group"]][number].append(row[name])
     mixed = [group for group in groups.values() if all(group)]
     pairs = sum(len(true) * len(false) for true, false in mixed)
     if not pairs:

@@ -90,17 +90,24 @@ def test_rewards_are_ranked_against_the_truth(moods):
 
 
 def test_rewards_are_ranked_within_the_groups_that_grpo_compares(moods):
-    """A true text has the lower reward in either group; over both groups half of the pairs are in order."""
-    row = next(moods.rows("train", columns=["id", "source_id"]))
-    scored = ((0, False, 0.2), (0, True, 0.3), (1, False, 0.7), (1, True, 0.8), (2, False, 0.9))
+    """In no group has the true text the higher reward, and what is paid for it is always higher."""
+    first, second = [row for row, _ in zip(moods.rows("train"), range(2), strict=False)]
+    scored = (
+        (first, 0, False, 0.2, 0.2),
+        (first, 0, True, 0.3, 0.0),
+        (second, 0, False, 0.7, 0.7),  # another prompt of the step
+        (second, 0, True, 0.8, 0.0),
+        (first, 1, False, 0.9, 0.9),  # the first prompt again
+    )
     rows = [
-        {"id": row["id"], "cot": said(row, lie=lie), "reward": reward, "step": 0, "group": group}
-        for group, lie, reward in scored
+        {"id": row["id"], "cot": said(row, lie=lie), "reward": reward, "paid": paid, "step": 0, "group": copy}
+        for row, copy, lie, reward, paid in scored
     ]
     ranked = rank_truth_by_rewards(rows, moods)
     assert ranked["auroc reward"] == 0.5
     assert ranked["auroc reward within groups"] == 0.0
     assert ranked["pairs with reward"] == 2.0
+    assert ranked["auroc paid within groups"] == 1.0
 
 
 def test_the_reward_of_a_blind_run_is_no_reward_with_the_picture(moods):

@@ -34,8 +34,12 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
         policy: Steps of the policy; the rest of `total` if None.
 
     Raises:
-        ConfigError: A phase would have no step.
+        ConfigError: A phase would have no step, or the method has more than the budget.
     """
+    if method.share_of_steps > 1:
+        raise ConfigError(
+            f"{method.title}: with equal steps every method has as many; leave it out, or give --budget paper"
+        )
     cot = {phase: cot_steps(total) for phase in method.phases if phase[0].startswith(COT_TRAINING)}
     counted = sum(cot.values()) if method.teacher_counts else 0
     left = round(total * method.share_of_steps) - counted if policy is None else policy

@@ -71,7 +71,9 @@ def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:
         if follows_plan(out, registration, group)
     ]
     tuned = registration.plan.tuned
-    return judge_registered(registration, compared, lambda claim: not tuned or methods_are_tuned(out, claim))
+    return judge_registered(
+        registration, compared, lambda claim: not tuned or methods_are_tuned(out, registration, claim)
+    )
 
 
 def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:

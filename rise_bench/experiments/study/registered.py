@@ -9,14 +9,15 @@ its hash and the commit. Only these claims get a verdict, by p of the exact sign
 - undecided otherwise, and open until all of its seeds are run.
 
 A study with another plan than the list's (steps, pictures, model, settings) or with other weights gets no
-verdict. If the plan is tuned, both methods of a claim need trials at its number of shots, or at 16-shot.
+verdict. If the plan is tuned, both methods of a claim need trials at its number of shots, or at 16-shot, and
+trials of the same folder have the list's plan too.
 
 Everything else that a study compares is exploratory.
 """
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,7 +28,7 @@ from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.paired_test import PairedTest, detectable_difference, holm
-from rise_bench.experiments.study.settings import is_tuned, read_settings, settings_at
+from rise_bench.experiments.study.settings import is_tuned, read_settings, settings_at, trials_name
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import Group
 from rise_bench.files.atomic import sha256_file
@@ -159,8 +160,16 @@ def follows_plan(out: Path, registration: Registration, group: Group) -> bool:
     return TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
 
 
-def methods_are_tuned(out: Path, claim: RegisteredClaim) -> bool:
-    """Whether both methods of a claim were tuned, by OUT/tuned.json."""
+def methods_are_tuned(out: Path, registration: Registration, claim: RegisteredClaim) -> bool:
+    """Whether both methods of a claim were tuned, by OUT/tuned.json, and with the plan of the list.
+
+    The plan of trials that were run in another folder, whose tuned.json was copied, is not known.
+    """
+    trials = _record(out).get(PLANS, {}).get(trials_name(claim.benchmark, claim.budget))
+    if trials is not None:
+        tuned = TypeAdapter(StudyPlan).validate_python(trials)
+        if replace(tuned, tuned=registration.plan.tuned) != registration.plan:
+            return False
     known = read_settings(out / "tuned.json", claim.benchmark, claim.budget)
     shots = get_args(Shots) if claim.shots == "mean" else (claim.shots,)
     methods = (claim.better, claim.worse)

@@ -18,6 +18,7 @@ from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
 from rise_bench.experiments.study.registered import registration_of, registration_record
+from rise_bench.experiments.study.settings import trials_name
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
@@ -129,6 +130,7 @@ def run_tuning(
         ConfigError: The folder holds other trials.
     """
     keep_identity(tuning.out, tuning.base)
+    keep_plan(tuning.out, trials_name(tuning.benchmark, tuning.budget), tuning.plan)
     dataset = draw(
         tuning.data,
         train=tuning.train,

@@ -100,7 +100,16 @@ def _tuned_as(name: str) -> str:
 
 def tuned_name(benchmark: str, budget: str, shots: str) -> str:
     """Return the key of settings in tuned.json; those of equal steps serve equal time too."""
-    return f"{benchmark}/{'paper' if budget == 'paper' else 'steps'}/{shots}"
+    return f"{benchmark}/{_tuned_for(budget)}/{shots}"
+
+
+def trials_name(benchmark: str, budget: str) -> str:
+    """Return the name of the plan of trials in study.json."""
+    return f"{benchmark}/tune-{_tuned_for(budget)}"
+
+
+def _tuned_for(budget: str) -> str:
+    return "paper" if budget == "paper" else "steps"
 
 
 def read_settings(path: Path, benchmark: str, budget: str = "steps") -> dict[str, dict[str, Setting]]:

@@ -160,12 +160,10 @@ def time_table(seconds: Mapping[str, float]) -> Table:
         benchmark, where, *_, job = name.split("/")
         if where.startswith("tune-"):
             what = "tuning"
-        elif where == "paper":
-            what = "methods, the paper's budget"
-        elif job.endswith("-time"):
-            what = "methods, equal time"
         else:
-            what = "methods, equal steps" if job in compared else "ablations"
+            by_time = job.endswith("-time")
+            budget = "the paper's budget" if where == "paper" else "equal time" if by_time else "equal steps"
+            what = f"{'methods' if job.removesuffix('-time') in compared else 'ablations'}, {budget}"
         parts.setdefault(f"{benchmark}, {what}", []).append(took)
     rows = [[part, str(len(took)), f"{sum(took) / 3600:.1f}"] for part, took in sorted(parts.items())]
     total = [str(len(seconds)), f"{sum(seconds.values()) / 3600:.1f}"]

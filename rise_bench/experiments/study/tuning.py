@@ -17,6 +17,7 @@ from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.settings import USUAL_SHOTS, Budget, Setting, candidates, tuned_name
+from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.scoring.scores import aggregate
@@ -57,6 +58,13 @@ class Tuning:
     def data(self) -> Path:
         """Folder of the dataset; its test rows are validation pictures."""
         return self.out / "data" / "validation" / self.benchmark
+
+    @property
+    def plan(self) -> StudyPlan:
+        """Plan of the trials, whose test pictures are the validation pictures."""
+        setup = self.setup
+        given = (setup.scale, self.base, setup.settings)
+        return StudyPlan(self.steps, self.train, self.validation, *given)
 
     @property
     def jobs_folder(self) -> JobFolder:

@@ -113,18 +113,22 @@ def test_page_says_how_long_each_part_took(tmp_path: Path) -> None:
         "moods/base/seed-0/eval_base": 720,
         "moods/4-shot/seed-0/sft-time": 1080,
         "moods/4-shot/seed-0/rise_r1_tau_65": 1800,
+        "moods/paper/4-shot/seed-0/sft": 2160,
+        "moods/paper/4-shot/seed-0/sft_long": 2520,
         "scenes/4-shot/seed-0/rise_cot": 3600,
     }.items():
         jobs.write(Job(name, name, ()), seconds, done=True)
     jobs.write(Job("moods/4-shot/seed-1/sft", "killed", ()), 999, done=False)
     page = write_page(tmp_path, MADE_UP).read_text()
-    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:6] == [
-        "| moods, ablations | 1 | 0.5 |",
+    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:8] == [
+        "| moods, ablations, equal steps | 1 | 0.5 |",
+        "| moods, ablations, the paper's budget | 1 | 0.7 |",
         "| moods, methods, equal steps | 2 | 0.4 |",
         "| moods, methods, equal time | 1 | 0.3 |",
+        "| moods, methods, the paper's budget | 1 | 0.6 |",
         "| moods, tuning | 1 | 0.1 |",
         "| scenes, methods, equal steps | 1 | 1.0 |",
-        "| all | 6 | 2.3 |",
+        "| all | 8 | 3.6 |",
     ]
 
 

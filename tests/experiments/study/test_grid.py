@@ -21,7 +21,7 @@ from rise_bench.synthetic.vocabulary import HELD_OUT_PAIRS
 
 
 def test_jobs_of_a_grid_are_whole_and_shared(tmp_path: Path) -> None:
-    study = Study(tmp_path, seeds=2, methods=(*METHODS, *ABLATIONS))
+    study = Study(tmp_path, seeds=2, methods=(*METHODS, *ABLATIONS), budget="paper")
     jobs = study.jobs()
     seen: set[str] = set()
     for job in jobs:
@@ -124,7 +124,8 @@ def test_a_folder_keeps_to_one_base_model(tmp_path: Path) -> None:
 
 
 def test_every_method_starts_from_the_base_model_that_is_given(tmp_path: Path) -> None:
-    study = Study(tmp_path, shots=("4-shot",), seeds=1, methods=(*METHODS, *ABLATIONS), base="/models/weak")
+    methods = (*METHODS, *ABLATIONS)
+    study = Study(tmp_path, shots=("4-shot",), seeds=1, methods=methods, budget="paper", base="/models/weak")
     for job in study.jobs():
         if job.arguments[0] == "train":
             assert "model.name=/models/weak" in job.arguments, job.name

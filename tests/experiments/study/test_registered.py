@@ -28,10 +28,11 @@ from rise_bench.experiments.study.registered import (
     registration_record,
 )
 from rise_bench.experiments.study.run import keep_identity, write_summaries
-from rise_bench.experiments.study.settings import Setting
+from rise_bench.experiments.study.settings import Setting, trials_name
 from rise_bench.experiments.study.setup import keep_plan
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.experiments.study.summary import groups
+from rise_bench.experiments.study.tuning import Tuning
 from rise_bench.files.atomic import sha256_file
 from rise_bench.models.base_model import base_model_folder
 
@@ -174,6 +175,16 @@ def test_a_claim_on_methods_that_were_not_tuned_stays_open(
     keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
     for key, methods in tuned.items():
         tune(tmp_path, *methods, key=key)
+    claims = judged_claims(tmp_path, results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP]))
+    assert claims[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("steps", "verdict"), [(200, "reproduced"), (20, "open")])
+def test_trials_of_another_plan_decide_nothing(tmp_path: Path, steps: int, verdict: str) -> None:
+    keep_identity(tmp_path)
+    keep_plan(tmp_path, "moods/paper", read_registration(REGISTERED).plan)
+    keep_plan(tmp_path, trials_name("moods", "paper"), Tuning(tmp_path, steps=steps, budget="paper").plan)
+    tune(tmp_path, "rise", "sft")
     claims = judged_claims(tmp_path, results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP]))
     assert claims[0].verdict == verdict
 
