@@ -13,19 +13,18 @@ from pathlib import Path
 
 from rise_bench.annotations.boxes.values import Box
 from rise_bench.builders.formats.box_table import BoxPicture, BoxTable
-from rise_bench.builders.formats.csv_file import FILE_COLUMNS, LABEL_COLUMNS, csv_records, split_of
+from rise_bench.builders.formats.coco_json import REPEATED_BOX
+from rise_bench.builders.formats.csv_file import (
+    FILE_COLUMNS,
+    LABEL_COLUMNS,
+    box_columns,
+    csv_records,
+    split_of,
+)
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.errors import DataError
 
-_CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
-_SIDES = (("x", "y", "w", "h"), ("x", "y", "width", "height"))
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
-
-
-def box_columns(header: Sequence[str]) -> tuple[str, ...]:
-    """Return the four columns of a box; none if a header has not all of them."""
-    return next((four for four in (*_CORNERS, *_SIDES) if set(four) <= set(header)), ())
 
 
 def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems | None = None) -> BoxTable:
@@ -50,10 +49,11 @@ def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems |
     for where, record in records:
         by_file[record[columns[0]]].append((where, record))
     pictures: list[BoxPicture] = []
+    repeated: list[str] = []
     for file, rows in by_file.items():
         with problems:
-            pictures.append(_picture(file, rows, columns, classes))
-    return BoxTable(path, pictures, classes)
+            pictures.append(_picture(file, rows, columns, classes, repeated))
+    return BoxTable(path, pictures, classes, {REPEATED_BOX: repeated} if repeated else {})
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:
@@ -76,8 +76,9 @@ def _picture(
     rows: Sequence[tuple[str, Mapping[str, str]]],
     columns: Sequence[str],
     classes: tuple[str, ...],
+    repeated: list[str],
 ) -> BoxPicture:
-    """Gather the rows of a picture."""
+    """Gather the rows of a picture; the places of repeated ones are appended to `repeated`."""
     where, first = rows[0]
     boxes: dict[str, tuple[Box, ...]] = {}
     absent: dict[str, str] = {}
@@ -90,7 +91,9 @@ def _picture(
             raise DataError(f"{place}: unknown class {label!r}; expected one of {', '.join(classes)}")
         if box and not label:
             raise DataError(f"{place}: the box has no class; write its {columns[1]}")
-        if box:
+        if box and box in boxes.get(label, ()):
+            repeated.append(place)
+        elif box:
             boxes[label] = (*boxes.get(label, ()), box)
         else:
             absent |= dict.fromkeys([label] if label else classes, place)
@@ -115,7 +118,7 @@ def _box(record: Mapping[str, str], columns: Sequence[str], where: str) -> Box |
                 f"{', '.join(columns)} empty where there is no object"
             )
     x, y, third, fourth = map(float, cells)
-    box = (x, y, third - x, fourth - y) if tuple(columns) in _CORNERS else (x, y, third, fourth)
+    box = (x, y, third - x, fourth - y) if columns[2] in ("xmax", "x2") else (x, y, third, fourth)
     if box[2] <= 0 or box[3] <= 0:
         raise DataError(f"{where}: the box has no area; write a width and a height above 0, or remove it")
     return box

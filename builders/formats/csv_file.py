@@ -1,8 +1,8 @@
 """Rows of a CSV file with a header, checked as far as they are the same for every annotation.
 
 A column names the image file (`file`, `file_name`, `filename`, `image` or `path`). Optional columns: `split`
-("train" or "test"; "val" counts as test), `question`, `license`. These names are case-insensitive. A column
-without a name, the index of pandas, is skipped.
+("train" or "test"; "val" counts as test), `question`, `license`. These names, and those of labels and boxes,
+are case-insensitive. A column without a name, the index of pandas, is skipped.
 """
 
 import csv
@@ -15,6 +15,12 @@ from rise_bench.errors import DataError
 FILE_COLUMNS = ("file", "file_name", "filename", "image", "path")
 LABEL_COLUMNS = ("label", "class", "category")
 OPTIONAL_COLUMNS = ("split", "question", "license")
+BOX_COLUMNS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x1", "y1", "x2", "y2"),
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+)
 SPLITS = {"train": "train", "test": "test", "val": "test", "valid": "test", "validation": "test"}
 
 _ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook"}
@@ -27,6 +33,12 @@ def csv_header(path: Path) -> list[str]:
             return [cell.strip() for cell in next(csv.reader(file), [])]
         except csv.Error:
             return []
+
+
+def box_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the four columns of a box in lower case; none if a header has not all of them."""
+    names = {name.lower() for name in header}
+    return next((four for four in BOX_COLUMNS if names.issuperset(four)), ())
 
 
 def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> list[tuple[str, dict[str, str]]]:
@@ -70,8 +82,13 @@ def _cells(path: Path, line: int, cells: Sequence[str], header: Sequence[str]) -
 
 
 def _header(path: Path, cells: Sequence[str], classes: tuple[str, ...]) -> list[str]:
-    known = {*FILE_COLUMNS, *LABEL_COLUMNS, *OPTIONAL_COLUMNS}
     header = [cell.strip() for cell in cells]
+    known = {
+        *FILE_COLUMNS,
+        *LABEL_COLUMNS,
+        *OPTIONAL_COLUMNS,
+        *box_columns([name for name in header if name not in classes]),
+    }
     header = [name.lower() if name.lower() in known and name not in classes else name for name in header]
     if not header:
         raise DataError(f"{path} is empty; write a header (file,label) and the annotations under it")

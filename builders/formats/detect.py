@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rise_bench.builders.formats.box_csv import box_columns, read_box_csv
+from rise_bench.builders.formats.box_csv import read_box_csv
 from rise_bench.builders.formats.box_table import BoxTable
 from rise_bench.builders.formats.coco_table import read_coco_table
-from rise_bench.builders.formats.csv_file import LABEL_COLUMNS, csv_header
+from rise_bench.builders.formats.csv_file import LABEL_COLUMNS, box_columns, csv_header
 from rise_bench.builders.formats.cvat import read_cvat
 from rise_bench.builders.formats.label_csv import read_label_csv
 from rise_bench.builders.formats.label_folders import read_label_folders
@@ -136,7 +136,7 @@ def read_source(
 def _read_csv(source: Source) -> Table:
     header, classes = csv_header(source.annotations), source.classes
     labels = any(cell.lower() in LABEL_COLUMNS for cell in header)
-    if labels and box_columns(header) and not set(box_columns(header)) <= set(classes):
+    if labels and box_columns([name for name in header if name not in classes]):
         return read_box_csv(source.annotations, classes, source.problems)
     return read_label_csv(source.annotations, classes, source.problems)
 

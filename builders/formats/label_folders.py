@@ -47,7 +47,14 @@ def read_label_folders(
 def _class_folders(source: Path) -> list[tuple[str, Path]]:
     """Return (split, folder) of each class; the split is empty if the source has none."""
     folders = _folders(source)
-    if folders and all(folder.name.lower() in SPLITS for folder in folders):
+    named = [folder for folder in folders if folder.name.lower() in SPLITS]
+    others = [folder for folder in folders if folder not in named]
+    if others and any(_folders(split) for split in named):
+        raise DataError(
+            f"{source}: {named[0].name} holds folders, as a split does, and {others[0].name} is no split; "
+            "move it out, or give the folder of the classes as --source"
+        )
+    if folders and not others:
         places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]
     else:
         places = [("", folder) for folder in folders]

@@ -4,6 +4,7 @@ Boxes are in per cent of the picture. Where several people chose, their shares a
 """
 
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -74,7 +75,7 @@ def read_label_studio(
 
 def _tasks(path: Path) -> list[Mapping[str, Any]]:
     try:
-        tasks = loads(path.read_bytes())
+        tasks = loads(path.read_bytes().removeprefix(BOM_UTF8))
     except StrictJsonError as error:
         raise DataError(f"{path} is not JSON ({error}); export it again") from error
     if not isinstance(tasks, list) or not tasks:

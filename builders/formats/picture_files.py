@@ -5,12 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
-
-#: Suffixes of image files.
-IMAGE_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
-)
+from rise_bench.files.images import IMAGE_ENDINGS
 
 
 def picture_file(source: Path, file: str, where: str) -> Path:
@@ -27,6 +22,8 @@ def picture_file(source: Path, file: str, where: str) -> Path:
     path = PurePosixPath(file)
     if not file or path.is_absolute() or ".." in path.parts or "\0" in file:
         raise DataError(f"{where}: image name {file!r} must be a path inside {source}; correct it")
+    if any("\ud800" <= sign <= "\udfff" for sign in file):
+        raise DataError(f"{where}: the file name {file!r} is not UTF-8; rename the file")
     try:
         if (source / file).is_file():
             return inside(source, source / file)

@@ -83,7 +83,8 @@ def _sniffed(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         header = csv_header(path)
-        return "csv" if any(name in header for name in FILE_COLUMNS) and len(header) > 1 else ""
+        names = {cell.lower() for cell in header}
+        return "csv" if names.intersection(FILE_COLUMNS) and len(header) > 1 else ""
     if suffix == ".json":
         with path.open("rb") as file:
             start = file.read(1 << 16)

@@ -80,7 +80,11 @@ def _names_file(annotations: Path) -> Path | None:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = yaml.safe_load(text)
+        if isinstance(content, dict) and "names" in content:
+            # names as they are written: `off` and `no` are classes, not false
+            content["names"] = yaml.load(text, Loader=yaml.BaseLoader)["names"]
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path} is not YAML ({str(error)[:200]}); correct it") from error
     if not isinstance(content, dict):
@@ -98,8 +102,8 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
         names = names[: next((n for n in range(len(names), 0, -1) if names[n - 1]), 0)]
     else:
         given = content.get("names")
-        if isinstance(given, dict) and sorted(given, key=str) == sorted(range(len(given)), key=str):
-            given = [given[number] for number in range(len(given))]
+        if isinstance(given, dict) and sorted(given) == sorted(map(str, range(len(given)))):
+            given = [given[str(number)] for number in range(len(given))]
         if not isinstance(given, list):
             raise DataError(
                 f"{path}: names is neither a list of classes nor a mapping from 0, 1, …; write one"

@@ -27,11 +27,23 @@ def spec_problem(spec: BenchmarkSpec, categories: Sequence[str] = ()) -> str:
             return f"class {name!r} {problem}; rename it"
         if any(unicodedata.category(sign) == "Cc" for sign in name):
             return f"class {name!r} holds a line break or a tab; rename it"
+    if alike := look_alikes(categories):
+        return f"classes {alike[0]!r} and {alike[1]!r} differ only in case or blanks; join the two"
     if problem := _text_problem(spec.question):
         return f"the question {spec.question!r} {problem}; reword it"
     if len(categories) > 1 and not _PLACEHOLDER.search(spec.question):
         return f"the question {spec.question!r} does not name the class; write {{category}} where it goes"
     return KINDS[spec.kind].class_problem(spec.classes)
+
+
+def look_alikes(names: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first two names that differ only in case, blanks or underscores."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(" ".join(name.replace("_", " ").split()).casefold(), name)
+        if other != name:
+            return other, name
+    return None
 
 
 def sample_problem(spec: BenchmarkSpec, gold: Gold) -> str:

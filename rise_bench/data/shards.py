@@ -26,6 +26,7 @@ from rise_bench.data.image_facts import ImageFacts, facts_of_row, inspect_image
 from rise_bench.data.schema import features, gold_columns
 from rise_bench.data.splits import TRAIN_SHARDS, rank_order, shard_of, shot_ranks
 from rise_bench.errors import DataError
+from rise_bench.files.images import open_image
 
 #: Size of its images at which a file is closed; a killed run repeats at most one file.
 SHARD_BYTES = 64 << 20
@@ -185,6 +186,19 @@ def _load(row: SourceRow) -> LoadedImages:
     return data, facts_of_row(facts, str(row))
 
 
+def _other_size(stated_px: tuple[int, int], data: bytes, image: ImageFacts) -> str:
+    with open_image(data, "") as opened:
+        turned = stated_px == opened.size
+    fix = "get the image again or fix the annotation"
+    if turned:
+        fix = (
+            "EXIF turns this picture, and the annotation is of the unturned one; annotate it as it is shown, "
+            "or save it without the EXIF orientation"
+        )
+    width, height = stated_px
+    return f"the image is {image.width_px} x {image.height_px} px, the source says {width} x {height}; {fix}"
+
+
 def _row(placed: PlacedRow, data: tuple[bytes, ...], image: ImageFacts, plan: SourcePlan) -> dict[str, Any]:
     row = placed.row
     if len(data) != plan.spec.images_per_row:
@@ -192,10 +206,7 @@ def _row(placed: PlacedRow, data: tuple[bytes, ...], image: ImageFacts, plan: So
             f"{row} has {len(data)} images, {plan.spec.name} has {plan.spec.images_per_row} a row"
         )
     if row.size_px and row.size_px != (image.width_px, image.height_px):
-        raise DataError(
-            f"{row}: the image is {image.width_px} x {image.height_px} px, the source says "
-            f"{row.size_px[0]} x {row.size_px[1]}; get the image again or fix the annotation"
-        )
+        raise DataError(f"{row}: {_other_size(row.size_px, data[0], image)}")
     gold = Gold(row.id, row.annotation, image.width_px, image.height_px, row.category, row.question)
     try:
         columns = gold_columns(plan.spec, gold, plan.categories)

@@ -128,7 +128,7 @@ def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").split("\n")
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give a samples file") from None
     except (UnicodeDecodeError, IsADirectoryError) as error:

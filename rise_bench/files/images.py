@@ -17,6 +17,12 @@ from rise_bench.errors import DataError, RiseError
 #: Accepted formats, by Pillow's names; JPEG includes MPO. None of them names or runs a program.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
 
+#: Endings of files of these formats.
+IMAGE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
+
 #: Largest image, in bytes once decoded: 89 megapixels in colour, 67 with transparency.
 MAX_DECODED_BYTES = 256 << 20
 

@@ -19,6 +19,7 @@ from rise_bench.data.manifest import FileEntry, Manifest, read_manifest, write_m
 from rise_bench.data.pictures import picture_hashes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.images import IMAGE_ENDINGS
 from rise_bench.files.paths import cache_folder
 from rise_bench.hub.dataset_card import with_section
 from rise_bench.hub.find import find
@@ -26,8 +27,6 @@ from rise_bench.hub.load import load_files, say
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
 #: Called with (files hashed, files to hash) while images are searched.
 Progress = Callable[[int, int], None]
@@ -168,10 +167,11 @@ def find_images(
     Raises:
         DataError: If a file is a link out of the folder.
     """
+    names = {item.file_name for item in wanted}
     files = sorted(
         inside(source, path) if path.is_symlink() else path
         for path in source.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+        if (path.suffix.lower() in IMAGE_ENDINGS or path.name in names) and path.is_file()
     )
     by_name: defaultdict[str, list[Path]] = defaultdict(list)
     for path in files:

@@ -11,6 +11,7 @@ from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.builders import custom as builder
 from rise_bench.builders.formats.box_table import NO_BOX
+from rise_bench.builders.formats.coco_json import REPEATED_BOX
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
@@ -113,6 +114,10 @@ HEADER = "file,label,x,y,w,h\n"
             HEADER + "00.jpg,cup,5,5,20,20\n00.jpg,jar,,,,\n01.jpg,,,,,\n",
             {"00": {"cup": 1, "jar": 0}, "01": {"cup": 0, "jar": 0}},
         ),
+        (
+            "Filename,Class,XMin,YMin,XMax,YMax\n00.jpg,cup,5,5,25,25\n01.jpg,jar,1,1,9,9\n",
+            {"00": {"cup": 1}, "01": {"jar": 1}},
+        ),
     ],
 )
 def test_a_csv_of_boxes_says_where_there_is_nothing(
@@ -130,6 +135,13 @@ def test_a_csv_of_boxes_says_where_there_is_nothing(
         Boxes(((5.0, 5.0, 20.0, 20.0),)).xywh[0]
         in next(g for g in first if g.id == "mine/00/cup").annotation.xywh
     )
+
+
+def test_a_row_that_stands_twice_is_one_box_and_counted(source: Path, tmp_path: Path) -> None:
+    (source / "boxes.csv").write_text(HEADER + 2 * "00.jpg,cup,5,5,20,20\n" + "01.jpg,cup,1,1,9,9\n")
+    plan = builder.plan(source, name="mine", annotations=Path("boxes.csv"), test_fraction=0)
+    assert {len(row.annotation.xywh) for row in plan.rows} == {1}
+    assert plan.drops[REPEATED_BOX] == ["boxes.csv line 3"]
 
 
 @pytest.mark.parametrize(

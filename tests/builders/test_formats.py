@@ -67,6 +67,21 @@ def test_format_is_detected_and_read(tmp_path: Path, name: str) -> None:
     assert bool(splits) == (name in ("Ultralytics", "Roboflow", "Pascal VOC"))
 
 
+def test_names_of_yolo_are_what_is_written(tmp_path: Path) -> None:
+    source = made.pictures(tmp_path / "source", ["0.jpg"])
+    (source / "data.yaml").write_text("names: {0: off, 1: on, 2: no, 3: 1}\nnc: 4\nval:\n")
+    (source / "0.txt").write_text("0 .5 .5 .5 .5\n2 .5 .5 .2 .2\n")
+    assert detect(source).classes == {"off": 1, "on": 0, "no": 1, "1": 0}
+
+
+def test_label_studio_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    source = made.label_studio(tmp_path / "source")
+    (export,) = source.glob("*.json")
+    export.write_bytes(b"\xef\xbb\xbf" + export.read_bytes())
+    assert detect(source).problems == ()
+    assert_truth(builder.plan(source, name="mine", test_fraction=0.3))
+
+
 def test_what_is_read_is_built_and_checked(tmp_path: Path) -> None:
     for name in ("cvat", "label_studio"):
         source = getattr(made, name)(tmp_path / name)

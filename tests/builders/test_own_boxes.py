@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from rise_bench.builders import custom as builder
 from rise_bench.builders.formats.box_table import NO_BOX
@@ -252,6 +253,15 @@ def test_image_in_a_folder_below_is_found_unless_two_may_be_meant(source: Path) 
 def test_size_that_is_not_the_file_s_is_an_error(source: Path) -> None:
     with pytest.raises(DataError, match="the image is 64 x 48 px, the source says 60 x 40"):
         build(source, image(0, width=60, height=40))
+
+
+def test_size_of_a_picture_that_exif_turns_is_told(source: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(source / "0.jpg") as picture:
+        picture.save(source / "0.jpg", exif=exif)
+    with pytest.raises(DataError, match="48 x 64 px, the source says 64 x 48; EXIF turns this picture"):
+        build(source, content())
 
 
 def many(count: int) -> list[dict[str, Any]]:

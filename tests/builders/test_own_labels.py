@@ -1,5 +1,6 @@
 """A CSV, or folders, of the user's own: labels and probabilities are read as they are meant, or refused."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.builders import custom as builder
+from rise_bench.builders.formats.detect import detect
 from rise_bench.builders.formats.label_folders import NO_CLASS, NOT_AN_IMAGE
 from rise_bench.cli import app
 from rise_bench.data.check import check_dataset
@@ -160,6 +162,7 @@ def test_ways_to_write_labels(source: Path, text: str) -> None:
         (",file,a,b\n9,0.jpg,1,0\n9,1.jpg,0.25,0.75\n", ()),
         ("id,file,a,b\n9,0.jpg,1,0\n9,1.jpg,0.25,0.75\n", ("a", "b")),
         ("file,label,a,b\n0.jpg,b,1,0\n1.jpg,b,0.25,0.75\n", ("a", "b")),
+        ("file,a,b,confidence,reason\n0.jpg,1,0,.5,It sits.\n1.jpg,.25,.75,1,\n", ()),  # of `annotate`
     ],
 )
 def test_ways_to_write_probabilities(source: Path, text: str, classes: tuple[str, ...]) -> None:
@@ -273,6 +276,16 @@ def test_folders_of_splits_hold_folders_of_classes(tmp_path: Path) -> None:
             "folder dog: unknown class 'dog'; expected one of cat, cow",
         ),
         (["Cat/0.jpg", "cat/1.jpg"], (), "cannot be told apart"),
+        (
+            ["train/cat/0.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/3.jpg", "unlabeled/4.jpg"],
+            (),
+            "test holds folders, as a split does, and unlabeled is no split; move it out",
+        ),
+        (
+            ["cat/0.jpg", os.fsdecode(b"dog/caf\xe9.jpg")],
+            (),
+            r"the file name 'dog/caf\\udce9.jpg' is not UTF-8; rename the file",
+        ),
     ],
 )
 def test_folders_that_are_no_classes(
@@ -281,6 +294,17 @@ def test_folders_that_are_no_classes(
     source = folders(tmp_path / "source", *files)
     with pytest.raises(DataError, match=problem):
         write_dataset(builder.plan(source, name="mine", classes=classes), tmp_path / "out")
+
+
+def test_folder_of_the_name_of_a_split_may_be_a_class(tmp_path: Path) -> None:
+    source = folders(tmp_path / "source", "train/0.jpg", "bus/1.jpg")
+    assert builder.plan(source, name="mine").spec.classes == ("bus", "train")
+
+
+def test_csv_beside_folders_is_recognised_whatever_the_case_of_its_header(tmp_path: Path) -> None:
+    source = folders(tmp_path / "source", "cam1/0.jpg", "cam2/1.jpg")
+    (source / "labels.csv").write_text("Image,Label\ncam1/0.jpg,broken\ncam2/1.jpg,ok\n")
+    assert detect(source).classes == {"broken": 1, "ok": 1}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def build(folder: Path, spec: BenchmarkSpec, train: int = 20, test: int = 4) -> 
     rows = [source_row(spec, images, number) for number in range(train + test)]
     categories = CATEGORIES if spec.kind == "boxes" else ()
     plan = SourcePlan(
-        spec, rows[:train], rows[train:], categories, drops={"unlisted": ["/home/me/raw/x.jpg"]}
+        spec, rows[:train], rows[train:], categories, drops={"unlisted": ["/home/me/my raw/x.jpg"]}
     )
     write_dataset(plan, folder / "benchmark", workers=1)
     write_cots(

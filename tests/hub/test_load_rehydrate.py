@@ -184,7 +184,8 @@ def test_rehydrated_dataset_goes_out_without_images_again(
 def test_rehydrate_finds_moved_and_renamed_images(alice: Minihub, emotion6: Source, tmp_path: Path) -> None:
     publish(emotion6.benchmark, "rise/e6")
     for number, path in enumerate(sorted(emotion6.images.rglob("*.jpg"))):
-        target = tmp_path / "pile" / f"IMG_{number}.JPG"
+        ending = ("JPG", "jfif", "jpe")[number % 3]
+        target = tmp_path / "pile" / f"IMG_{number}.{ending}"
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
     rows = rise_bench.rehydrate("rise/e6", tmp_path / "pile", out=tmp_path / "out", config="4-shot")

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.builders.formats.picture_files import IMAGE_ENDINGS
 from rise_bench.curation.annotate.records import Picture
 from rise_bench.data.image_facts import inspect_image
 from rise_bench.errors import ConfigError, DataError
-from rise_bench.files.images import MAX_DECODED_BYTES
+from rise_bench.files.images import IMAGE_ENDINGS, MAX_DECODED_BYTES
 from rise_bench.files.plain_text import id_problem
 from rise_bench.models.families import MAX_ASPECT_RATIO
 

@@ -79,19 +79,17 @@ def _score(gold: Gold, answer: Answer) -> SampleScore:
 def answers_by_row(path: Path, dataset: BenchmarkDataset, split: str) -> dict[str, Answer]:
     """Return the answers to rows of a split, by row id.
 
-    A row is known by the hash of its image's file, its class and its question.
+    A row is known by the hash of its image's file, its class and its question; copies have one answer.
 
     Raises:
         DataError: If the file is not what `annotate` writes.
     """
     names = ("source_sha256", "category", "question")
     rows = dataset.rows(split, columns=["id", *names])
-    ids = {tuple(row[name] for name in names): row["id"] for row in rows}
-    answers = {}
-    for asked, answer in _read(path, dataset):
-        if (row_id := ids.get(asked)) is not None:
-            answers[row_id] = answer
-    return answers
+    ids: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        ids.setdefault(tuple(row[name] for name in names), []).append(row["id"])
+    return {row_id: answer for asked, answer in _read(path, dataset) for row_id in ids.get(asked, ())}
 
 
 def _require_all(

@@ -5,6 +5,7 @@ suspicious label: the Data Manager sorts by it, lowest first.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
     golds = {gold.id: gold for split in dataset.manifest.counts for gold in dataset.golds(split)}
     run, decisions = _run(dataset, path.parent), {}
     try:
-        tasks = strict_json.loads(path.read_bytes())
+        tasks = strict_json.loads(path.read_bytes().removeprefix(BOM_UTF8))
         for task in tasks:
             uid = task["data"]["id"]
             if uid not in golds:

@@ -111,6 +111,23 @@ def dataset(pictures, tmp_path):
     return open_dataset(tmp_path / "mine")
 
 
+def test_copies_of_a_picture_have_the_answer_of_either(dataset, pictures, tmp_path):
+    (pictures / "copy.png").write_bytes(next(iter(sorted(pictures.rglob("*.png")))).read_bytes())
+    rows = [
+        SourceRow(f"mine/{path.name}/cat", path.name, path, TRUTH["cat"], "cat")
+        for path in sorted(pictures.rglob("*.png"))
+    ]
+    plan = SourcePlan(get_benchmark("coco_sub"), [], rows, ("cat",))
+    write_dataset(plan, tmp_path / "copied", workers=1)
+    with serve(OpenAIServer(lambda key, prompt: think("[[100, 100, 400, 600]]"))) as server:
+        options = ("--benchmark", tmp_path / "copied", "--out", tmp_path / "o", "--concurrency", 1)
+        run("annotate", pictures, "--model", "m", "--endpoint", url(server), *options)
+    scored = json.loads(
+        run("score", tmp_path / "o", "--data", tmp_path / "copied", "--resamples", 0, "--json")
+    )
+    assert scored["samples"] == len(rows) == 4
+
+
 def test_annotations_are_scored_with_their_confidences(dataset, pictures, tmp_path):
     """Every sample finds the true boxes; one in two also invents one, which its confidence gives away."""
     answers = count()

@@ -69,6 +69,19 @@ def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, 
         invoke("run", out / "rise.yaml")
 
 
+def test_init_takes_no_folder_of_something_else(photos, tmp_path):
+    data = tmp_path / "out" / "data" / "my_photos"
+    data.mkdir(parents=True)
+    (data / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="holds other files, .*choose another --out or --name"):
+        invoke("init", photos, "--out", tmp_path / "out", "--yes")
+    assert [path.name for path in data.iterdir()] == ["thesis.txt"]
+    (data / "thesis.txt").unlink()
+    invoke("init", photos, "--out", tmp_path / "out", "--yes")
+    (tmp_path / "out" / "rise.yaml").unlink()  # as if it was interrupted before its last step
+    invoke("init", photos, "--out", tmp_path / "out", "--yes")
+
+
 def test_init_lists_every_problem_and_writes_nothing(photos, tmp_path):
     rows = [("cat/0.jpg", "cat"), ("cat/9.jpg", "cat"), ("dog/1.jpg", ""), ("dog/3.jpg", "dog")]
     write_csv(tmp_path / "labels.csv", ["file", "label"], rows)
