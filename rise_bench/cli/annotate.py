@@ -158,6 +158,10 @@ def _report(job: "AnnotateJob", summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"skipped {len(more)} more; annotate.json lists them all", err=True)
     for name, problems in summary["left_out"].items():
         typer.echo(f"left out of {name}: {problems[0]} ({len(problems)} in all)", err=True)
+    if aside := summary["decisions_set_aside"]:
+        typer.echo(
+            f"{aside} decisions were on other pictures of the same names; they are in decisions-before.csv"
+        )
     if answers.get("refused"):
         typer.echo("refused questions are asked again by the same command", err=True)
     typer.echo(f"tokens: {tokens['prompt']} read, {tokens['completion']} written")

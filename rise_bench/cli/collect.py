@@ -136,6 +136,8 @@ def collect(
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
+    from rise_bench.curation.annotate.model_choice import answer_format_of
+    from rise_bench.curation.decisions import refuse_decided
     from rise_bench.models.loading import load_endpoints, load_local
 
     if keep_rollouts and not overwrite:
@@ -157,6 +159,8 @@ def collect(
         "seed": seed,
         "view": {"reward": "picture", "blind": "blind", "both": "both"}.get(select or ""),
     }
+    if run is None and model and box_unit is None:
+        asked["unit"] = answer_format_of(model, revision, bool(endpoint or ranks), None, None).unit
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = _plan(run, config, benchmark, shots, out, plan)
     job = replace(job, splits=_checked_splits(job, splits))
@@ -176,6 +180,8 @@ def collect(
             as_json=as_json,
         )
         return
+    if overwrite:
+        refuse_decided(job.out)
     min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)

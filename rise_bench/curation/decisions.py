@@ -11,12 +11,15 @@ from typing import Literal, get_args
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.queue import QueueHeader
-from rise_bench.errors import DataError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_write_text
 
 DECISIONS_NAME = "decisions.csv"
 
 Action = Literal["accept", "model", "edit", "skip"]
+
+#: Characters; the largest that the review page sends is a quarter of it.
+_LARGEST_CELL = 1 << 22
 
 _COLUMNS = ("id", "action", "annotation", "note", "time_utc")
 
@@ -68,6 +71,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     if not path.exists():
         return {}
     decisions: dict[str, Decision] = {}
+    csv.field_size_limit(_LARGEST_CELL)
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
         if not {"id", "action"} <= set(reader.fieldnames or ()):
@@ -86,6 +90,31 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not CSV in UTF-8 ({error}); save it as one") from error
     return decisions
+
+
+def refuse_decided(folder: Path) -> None:
+    """Refuse to delete a folder in which people have decided.
+
+    Raises:
+        ConfigError: It holds decisions.
+    """
+    path = folder / DECISIONS_NAME
+    if path.exists():
+        raise ConfigError(
+            f"{path} holds {len(read_decisions(path))} decisions, which would be deleted with the folder; "
+            "move the file elsewhere, or choose another --out"
+        )
+
+
+def set_aside(folder: Path, changed: Iterable[str]) -> int:
+    """Move decisions on items that are other ones by now to `decisions-before.csv`; return their number."""
+    path, before = folder / DECISIONS_NAME, folder / f"{Path(DECISIONS_NAME).stem}-before.csv"
+    decisions = read_decisions(path)
+    moved = {uid: decisions.pop(uid) for uid in changed if uid in decisions}
+    if moved:
+        write_decisions(before, read_decisions(before) | moved)
+        write_decisions(path, decisions)
+    return len(moved)
 
 
 def write_decisions(path: Path, decisions: Mapping[str, Decision] | Iterable[Decision]) -> None:

@@ -68,6 +68,7 @@ class ReviewItem:
         reason: Chain of thought of the model.
         scores: Name of a score -> value; the queue is sorted by the first.
         why: Why the item is in the queue, in sentences.
+        image_sha256: Hash of the file of the image; empty if it is a dataset's, or not known.
     """
 
     id: str
@@ -81,6 +82,7 @@ class ReviewItem:
     reason: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     why: tuple[str, ...] = ()
+    image_sha256: str = ""
 
     def gold(self, annotation: Annotation) -> Gold:
         """Return an annotation of this image as ground truth."""

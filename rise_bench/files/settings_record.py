@@ -1,6 +1,7 @@
 """Record of the settings of results."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ def settings_text(settings: dict[str, Any]) -> str:
     return json.dumps(settings, indent=1, sort_keys=True) + "\n"
 
 
-def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jsonl") -> None:
+def same_settings(
+    folder: Path, settings: dict[str, Any], made: Sequence[str] = ("rank*.jsonl",), *, kept: bool = False
+) -> None:
     """Record settings in a folder of results, and refuse a folder with other settings.
 
     Settings without results yet (e.g. the model could not be loaded) may be changed.
@@ -23,14 +26,16 @@ def same_settings(folder: Path, settings: dict[str, Any], made: str = "rank*.jso
     Args:
         folder: Folder of settings and results.
         settings: Settings to record.
-        made: Pattern of the files of results.
+        made: Patterns of the files and folders of results.
+        kept: There are results elsewhere.
 
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
     """
     text = settings_text(settings)
     path = folder / SETTINGS_NAME
-    if not path.exists() or not any(folder.rglob(made)):
+    begun = kept or any(any(folder.rglob(pattern)) for pattern in made)
+    if not path.exists() or not begun:
         atomic_write_text(path, text)
         return
     before = path.read_text(encoding="utf-8", errors="replace")

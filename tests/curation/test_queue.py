@@ -120,6 +120,12 @@ def test_decisions_that_are_none_are_refused(tmp_path, text):
         read_decisions(path)
 
 
+def test_a_decision_may_be_as_long_as_the_page_sends_it(tmp_path):
+    long = Decision("a", "edit", json.dumps([[0.123456789] * 4] * 20_000))
+    write_decisions(tmp_path / "decisions.csv", [long])
+    assert len(long.annotation) > 1 << 20 and read_decisions(tmp_path / "decisions.csv") == {"a": long}
+
+
 def test_an_annotation_that_cannot_be_the_truth_is_named():
     item = ReviewItem("a", 64, 48)
     assert not label_problem(item.gold(Boxes(((1, 1, 10, 10),))), BOXES.classes)

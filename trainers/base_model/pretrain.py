@@ -239,7 +239,7 @@ def run_stage(number: int, name: str, folder: Path, plan: Plan, meeting: str) ->
 def pretrain(out: Path, plan: Plan) -> None:
     """Run the remaining stages and write model, tokenizer and processor to `out`."""
     folder = out.with_name(f"{out.name}-stages")
-    same_settings(folder, asdict(plan), made="*.pt")
+    same_settings(folder, asdict(plan), ("*.pt",))
     tokenizer = _tokenizer(folder / "tokenizer")
     for name in STAGES:
         if not (folder / f"{name}.pt").is_file():

@@ -19,7 +19,7 @@ from rise_bench.cot.engines.generate_sampler import Generate, GenerateSampler
 from rise_bench.cot.engines.servers import SERVERS
 from rise_bench.cot.engines.settings import EngineSettings
 from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER, Work, pending
-from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt, read_rows
 from rise_bench.cot.share import Share, claimed
 from rise_bench.errors import DataError, PrerequisiteError, RiseError
 from rise_bench.models.loading import EndpointSettings
@@ -68,6 +68,7 @@ class LogWriter(DiskWriter):
         self.failure: RiseError | None = None
         self.tokens = TokenCount()
         self._answered = self._refused = 0
+        self._begun = any(True for _ in read_rows([work.log_folder]))
         self._logs: dict[str, RowLog] = {}
 
     def open(self, rank: int) -> None:
@@ -84,7 +85,8 @@ class LogWriter(DiskWriter):
             if "refused" in result:
                 self._refused += 1
                 self._logs["refused"].append([{"id": document.id, "reason": result["refused"]}])
-                if not self._answered and not self.allow_missing and self._refused >= _PATIENCE:
+                hopeless = not self._begun and not self._answered and self._refused >= _PATIENCE
+                if hopeless and not self.allow_missing:
                     self.failure = DataError(
                         f"the model refused the first {self._refused} samples: {result['refused']}"
                     )

@@ -13,7 +13,8 @@ from rise_bench.curation.annotate.formats import FORMATS, json_lines
 from rise_bench.curation.annotate.job import AnnotateJob
 from rise_bench.curation.annotate.records import Answer, Picture
 from rise_bench.curation.annotate.sampling import Asked
-from rise_bench.curation.queue import QueueHeader, ReviewItem, write_queue
+from rise_bench.curation.decisions import DECISIONS_NAME, read_decisions, set_aside
+from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, write_queue
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
@@ -66,7 +67,11 @@ def write_outputs(
     """
     (job.out / SUMMARY_NAME).unlink(missing_ok=True)
     counts = _write_formats(job, answers, progress)
+    before = _images(job)
     write_queue(job.out, _queue_header(job), _items(job))
+    now = _images(job)
+    other = [uid for uid, image in before.items() if image and now.get(uid, image) != image]
+    aside = set_aside(job.out, other)
     refused = dict(list(asked.refused.items())[:_SHOWN])
     summary = job.settings() | {
         "kind": job.run.spec.kind,
@@ -82,10 +87,20 @@ def write_outputs(
         "confidence": NO_CONFIDENCE if job.run.samples == 1 else _AGREEMENT,
         "tokens": asdict(answers.tokens),
         "judge": judge,
+        "decisions_set_aside": aside,
         "files": {name: FORMATS[name].file for name in _names(job)},
     }
     atomic_write_text(job.out / SUMMARY_NAME, json_text(summary) + "\n")
     return summary
+
+
+def _images(job: AnnotateJob) -> dict[str, str]:
+    """Return the hash of the picture of each decided item of the queue that is there."""
+    decided = read_decisions(job.out / DECISIONS_NAME).keys()
+    if not decided or not (job.out / QUEUE_NAME).is_file():
+        return {}
+    queue = ReviewQueue(job.out)
+    return {uid: queue.item(i).image_sha256 for i, uid in enumerate(queue.ids) if uid in decided}
 
 
 def _names(job: AnnotateJob) -> tuple[str, ...]:
@@ -154,6 +169,7 @@ def _item(job: AnnotateJob, picture: Picture, answer: Answer) -> ReviewItem:
         width_px=picture.width_px,
         height_px=picture.height_px,
         image=picture.path,
+        image_sha256=picture.sha256,
         question=task_sentence(job.run.spec, job.gold(picture, answer.category)),
         category=answer.category,
         suggested=answer.annotation,

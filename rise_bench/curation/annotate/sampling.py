@@ -22,7 +22,7 @@ from rise_bench.models.sampler import AsyncSampler, Prompt, SampleError, Sampler
 
 PICTURES_NAME = "pictures.jsonl"
 
-#: Questions that a model may refuse before it answers the first one.
+#: Questions that a model may refuse before it answers the first one, unless an earlier start has answers.
 _PATIENCE = 20
 
 _Question = tuple[str, Prompt]
@@ -53,6 +53,7 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
         DataError: It refuses every question.
     """
     asked, done = Asked(), answered_keys(job)
+    patience = None if done else _PATIENCE
     log = RowLog(job.log, 0, attempt=next_attempt(job.log), sync_s=SYNC_S)
     sampler: Sampler | None = None
     try:
@@ -61,7 +62,7 @@ def ask(job: AnnotateJob, progress: Callable[[int], None]) -> Asked:
             first = next(questions, None)
             if first is not None:
                 sampler = job.load()
-                _ask_all(job, sampler, chain((first,), questions), asked, log, progress)
+                _ask_all(job, sampler, chain((first,), questions), asked, log, progress, patience)
     finally:
         log.close()
         if sampler is not None:
@@ -81,6 +82,7 @@ def _ask_all(
     asked: Asked,
     log: RowLog,
     progress: Callable[[int], None],
+    patience: int | None,
 ) -> None:
     async def answer(model: AsyncSampler, batch: Sequence[_Question]) -> Texts:
         return await model.sample([prompt for _, prompt in batch], job.run.samples, job.max_length)
@@ -98,7 +100,7 @@ def _ask_all(
             )
             asked.answered += len(batch)
         progress(len(batch))
-        if not asked.answered and len(asked.refused) >= _PATIENCE:
+        if patience and not asked.answered and len(asked.refused) >= patience:
             raise DataError(
                 f"the model refused the first {len(asked.refused)} questions: "
                 f"{next(iter(asked.refused.values()))}"

@@ -17,6 +17,7 @@ from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.plant import plant
 from rise_bench.curation.audit.sampling import items
 from rise_bench.curation.audit.scores import SCORES, RowScores, score_rows
+from rise_bench.curation.decisions import DECISIONS_NAME
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.jobs import Progress as JobProgress
@@ -122,7 +123,8 @@ def run_audit(audit: Audit, progress: Progress = lambda what, done, total: None)
         PrerequisiteError: A model cannot be reached, or a training failed.
     """
     with locked_folder(audit.work, audit.out):
-        same_settings(audit.work, audit.to_json())
+        decided = (audit.out / DECISIONS_NAME).exists()
+        same_settings(audit.work, audit.to_json(), ("rank*.jsonl", "fold-*"), kept=decided)
         dataset, errors = audit.dataset, {}
         if audit.planted:
             planted = plant(

@@ -10,8 +10,12 @@ from rise_bench.cot.sweep import batches
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows_with
 from rise_bench.data.pictures import held_pictures
 from rise_bench.data.schema import row_to_gold
+from rise_bench.errors import DataError
 from rise_bench.models.calls import Call, in_parallel
 from rise_bench.models.sampler import SampleError, Sampler
+
+#: Rows that a model may refuse before it answers the first one.
+_PATIENCE = 20
 
 #: A row with its label, and its images as the bytes of files.
 Item = Sample
@@ -51,21 +55,35 @@ def sample_rows(
 
     Raises:
         PrerequisiteError: The model cannot be reached.
+        DataError: It refuses the first rows, none of which is logged then.
     """
-    todo = set(ids) - logged(log_folder).keys()
+    earlier = logged(log_folder)
+    todo = set(ids) - earlier.keys()
     done = len(ids) - len(todo)
     progress(done, len(ids))
     if todo:
         sampler, log = load(), RowLog(log_folder, 0, attempt=next_attempt(log_folder), sync_s=SYNC_S)
+        refused: list[dict[str, Any]] = []
+        answered = any("refused" not in row for row in earlier.values())
         try:
             work = batches(rows(todo), sampler.batch_rows)
             for batch, future in in_parallel(call, sampler, work):
                 try:
                     log.append(future.result())
+                    answered = True
                 except SampleError as error:
-                    log.append({"id": gold.id, "refused": str(error)} for gold, _ in batch)
+                    refused += [{"id": gold.id, "refused": str(error)} for gold, _ in batch]
+                if not answered and len(refused) >= _PATIENCE:
+                    raise DataError(
+                        f"the model refused the first {len(refused)} rows: {refused[0]['refused']}. "
+                        "Fix that, and run the same command again"
+                    )
+                if answered:
+                    log.append(refused)
+                    refused = []
                 done += len(batch)
                 progress(done, len(ids))
+            log.append(refused)
         finally:
             log.close()
             sampler.close()

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.curation.decisions import refuse_decided
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import recipe_tree
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.json_text import json_text
 
-#: Settings that choose among rollouts, so that those that were sampled stay good.
-_CHOOSING = {"collect.tau", "collect.splits", "collect.judge"}
+#: Stages and settings that decide what is sampled. Whatever else changes, rollouts and answers stay good.
+_SAMPLED_FROM = {"build", "rise_cot"}
+_SAMPLED_BY = {"shots", "endpoint.model", "collect.samples"}
 
 _CONTENT = "files of data.pictures and data.labels"
 
@@ -78,20 +80,28 @@ def refuse_changes(plan: Plan) -> None:
 
 
 def discard(plan: Plan, changes: Changes) -> None:
-    """Delete the records and the output of the stages that have to be repeated."""
+    """Delete the output and the records of the stages that have to be repeated.
+
+    The records go last, so that a killed start leaves something to be repeated.
+
+    Raises:
+        ConfigError: People's decisions would be deleted too.
+    """
     stages = plan.stages()
+    if "collect" in changes.stages:
+        refuse_decided(plan.cots)
+    valid = _SAMPLED_FROM.isdisjoint(changes.stages) and _SAMPLED_BY.isdisjoint(changes.settings)
     for stage in reversed(changes.stages):
-        for job in stages[stage]:
-            (plan.folder.path / f"{job.name}.json").unlink(missing_ok=True)
-            plan.folder.log(job.name).unlink(missing_ok=True)
-        keep_rollouts = stage == "collect" and set(changes.settings) <= _CHOOSING
         for path in plan.outputs(stage):
-            if path.name.endswith(".rollouts") and keep_rollouts:
+            if path.name.endswith(".rollouts") and valid:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        for job in stages[stage]:
+            plan.folder.log(job.name).unlink(missing_ok=True)
+            (plan.folder.path / f"{job.name}.json").unlink(missing_ok=True)
 
 
 def record(plan: Plan) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rise_bench.curation.own.plan import TRAINED, Plan
 from rise_bench.curation.own.scores import ScoredModel
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.files.atomic import atomic_write_text
+from rise_bench.prompts.asked_format import box_unit_of
 from rise_bench.rendering.downloads import csv_address
 from rise_bench.rendering.histogram import histogram_figure
 from rise_bench.rendering.render import render
@@ -124,8 +126,8 @@ def _chains_of_thought(plan: Plan, dataset: BenchmarkDataset) -> dict[str, Any]:
 
 def _format(plan: Plan) -> AnswerFormat:
     """Return the format of answers of the model that wrote the chains of thought."""
-    if plan.recipe.rise_cot is None:
-        return DEFAULT_FORMAT
+    if plan.recipe.endpoint is not None:
+        return replace(DEFAULT_FORMAT, unit=box_unit_of(plan.recipe.endpoint.model))
     return plan.recipe.training_config("rise_cot", str(plan.file)).model.answer_format
 
 

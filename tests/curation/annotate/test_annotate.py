@@ -7,12 +7,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.row_log import read_rows
 from rise_bench.curation.annotate.annotate import annotate
+from rise_bench.curation.decisions import Decision, read_decisions, write_decisions
 from rise_bench.curation.queue import ReviewQueue
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.models.sampler import SampleError
@@ -188,6 +190,28 @@ def test_a_model_that_refuses_everything_is_given_up(make_job, pictures):
     with pytest.raises(DataError, match="refused the first 20 questions: against a policy"):
         annotate(make_job(model))
     assert len(model.asked) == 20 and model.closed
+
+
+def test_a_run_that_has_answers_goes_on_past_many_refusals(make_job, pictures):
+    def refuse(prompt, number):
+        raise SampleError("against a policy")
+
+    annotate(make_job(always()))
+    write_pictures(pictures, tuple(f"0{number}.png" for number in range(25)))
+    summary = annotate(make_job(ScriptedModel(refuse)))
+    assert summary["answers"] == {"annotated": 6, "refused": 22}, "three are copies of what was answered"
+
+
+def test_decisions_on_another_picture_of_the_same_name_are_set_aside(make_job, pictures):
+    job = make_job(always())
+    annotate(job)
+    first, second, _ = ReviewQueue(job.out).ids
+    write_decisions(job.out / "decisions.csv", [Decision(first, "skip"), Decision(second, "skip")])
+    Image.new("RGB", (100, 50), "navy").save(pictures / first.partition("#")[0])
+    assert annotate(make_job(always()))["decisions_set_aside"] == 1
+    assert read_decisions(job.out / "decisions.csv").keys() == {second}
+    assert read_decisions(job.out / "decisions-before.csv").keys() == {first}
+    assert annotate(make_job(always()))["decisions_set_aside"] == 0
 
 
 def test_odd_texts_stay_text_in_every_format(make_job):

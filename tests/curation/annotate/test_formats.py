@@ -90,9 +90,13 @@ def test_yolo_is_loaded_by_supervision_and_by_the_rule_of_ultralytics(boxes, pic
     found = {Path(path).name: detections for path, _, detections in dataset}
     assert np.allclose(found["a.png"].xyxy, [[10, 5, 60, 30]]) and found["a.png"].class_id.tolist() == [0]
     data = yaml.safe_load((folder / "data.yaml").read_text())
-    assert data == {"train": "images", "val": "images", "nc": 2, "names": list(CATEGORIES)}
-    seen = [path.relative_to(folder / "images") for path in (folder / "images").glob("*.png")]
-    assert len(seen) == 2 and all((folder / "labels" / path).with_suffix(".txt").exists() for path in seen)
+    assert data == {"train": "train.txt", "val": "train.txt", "nc": 2, "names": list(CATEGORIES)}
+    # a line that begins with ./ is below the folder of the list; links are not followed (BaseDataset)
+    listed = (folder / data["train"]).read_text().splitlines()
+    found = [line.replace("./", f"{folder.resolve()}/", 1) for line in listed]
+    assert len(found) == 3 and all(Path(path).is_file() for path in found)
+    labels = ["/labels/".join(path.rsplit("/images/", 1)) for path in found]  # img2label_paths
+    assert all(Path(path).with_suffix(".txt").exists() for path in labels)
 
 
 def test_label_studio_boxes_are_percent_and_sorted_by_confidence(boxes):

@@ -20,7 +20,7 @@ from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, DataError
 
 from ...support.drawn_data import picture_key_of
 from ...support.made_sources import write_photo
@@ -90,6 +90,35 @@ def test_a_refused_row_is_unreadable_and_not_asked_again(kinds_24, oracle, tmp_p
     asked = len(oracle.asked)
     run_audit(audit)
     assert len(oracle.asked) == asked
+
+
+def test_a_model_that_refuses_everything_is_given_up_and_asked_again(kinds_24, oracle, tmp_path):
+    oracle.batch_rows, pictures = 1, {picture_key_of(row["image"]["bytes"]) for row in all_rows(kinds_24)}
+    oracle.refuses = frozenset(pictures)
+    audit = audit_of(kinds_24, tmp_path / "out", planted=0.0)
+    with pytest.raises(DataError, match="the model refused the first 20 rows: refused"):
+        run_audit(audit)
+    oracle.refuses = frozenset()
+    assert all(row.own is not None for row in run_audit(audit).rows), "nothing was held against a row"
+
+
+def test_settings_are_fixed_once_a_fold_is_begun_or_somebody_has_decided(kinds_24, oracle, tmp_path):
+    out = tmp_path / "out"
+    audit = audit_of(kinds_24, out, planted=0.0)
+    (out / "work" / "fold-0").mkdir(parents=True)
+    (out / "work" / "settings.json").write_text("{}\n")
+    with pytest.raises(ConfigError, match="begun with other settings"):
+        run_audit(audit)
+    (out / "work" / "fold-0").rmdir()
+    (out / "decisions.csv").write_text("id,action\n")
+    with pytest.raises(ConfigError, match="begun with other settings"):
+        run_audit(audit)
+    (out / "decisions.csv").unlink()
+    run_audit(audit)
+
+
+def all_rows(dataset):
+    return [row for split in SPLITS for row in dataset.rows(split)]
 
 
 def test_a_kind_of_its_own_is_audited(oracle, tmp_path, monkeypatch):

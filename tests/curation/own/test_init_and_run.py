@@ -143,6 +143,14 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
     assert states == {"build": True, "collect": True, "check": True, "report": True}
     outcome = json.loads(invoke("run", recipe, "--repeat", "--json"))
     assert outcome["done"] == ["build", "collect", "check", "report"] and teacher.answered == asked
+    edit(recipe, "concurrency: 1", "concurrency: 2")  # no answer depends on it
+    decisions = out / "cots" / "decisions.csv"
+    decisions.write_text("id,action,annotation,note,time_utc\nmy_photos/cat/0,skip,,,\n")
+    with pytest.raises(ConfigError, match=r"decisions\.csv holds 1 decisions, .*; move the file elsewhere"):
+        invoke("run", recipe, "--repeat")
+    decisions.unlink()
+    invoke("run", recipe, "--repeat")
+    assert teacher.answered == asked
     write_photo(photos / "dog" / "99.jpg", 99)
     with pytest.raises(
         ConfigError, match=r"files of data\.pictures.*Stages to repeat: build, collect, check"

@@ -87,6 +87,21 @@ def test_a_queue_is_decided_by_keys_alone(browser, boxes_folder):
         actions = {uid: decision.action for uid, decision in saved(boxes_folder).items()}
         assert actions == {"000": "accept", "001": "skip"}
         press(browser, "m", f"{ID} === '003'")
+        browser.run("document.querySelector('#show').value = 'all'")
+        browser.run("document.querySelector('#show').dispatchEvent(new Event('change'))")
+        at(browser, "000")
+        press(browser, "j", f"{ID} === '001'")
+        press(browser, "j", f"{ID} === '002'")
+        press(browser, "s", f"{ID} === '003'")
+        press(browser, "u", f"{ID} === '002' && {STATUS}.includes('undone')")
+        assert saved(boxes_folder)["002"].action == "model"
+        press(
+            browser,
+            "u",
+            f"{STATUS}.includes('undone') && document.querySelector('#counts').textContent[0] === '2'",
+        )
+        assert set(saved(boxes_folder)) == {"000", "001"}
+        press(browser, "m", f"{ID} === '003'")
         assert labels(boxes_folder)["002"] == boxes()
         browser.press("?")
         assert browser.run("document.querySelector('#help').open")

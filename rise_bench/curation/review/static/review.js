@@ -130,13 +130,18 @@ async function decide(action, values = null, stays = false) {
 }
 
 async function undo() {
-  const last = undoable.pop();
+  const last = undoable.at(-1);
   if (!last) return;
   const { action = null, chosen = null, note = "" } = last.before || {};
   try {
-    await put(last.index, last.version, action, chosen?.values ?? null, note);
+    const saved = await put(last.index, last.version, action, chosen?.values ?? null, note);
+    undoable.pop();
+    // The item is again as its earlier decision left it, so that this can be undone in turn.
+    const earlier = undoable.findLast((entry) => entry.index === last.index);
+    if (earlier && earlier.version === last.version - 1) earlier.version = saved.version;
     await open(last.index, `${last.id}: undone.`);
   } catch (error) {
+    if (error.status === 409) undoable.pop();
     await open(last.index);
     throw error;
   }
