@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -58,16 +58,23 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def shared_prefill(model: Any, enabled: bool = True) -> Iterator[None]:
+def shared_prefill(
+    model: Any, enabled: bool = True, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Iterator[None]:
     """Let `model.generate` of an unwrapped model read each prompt once inside the block.
 
     What was read is remembered from call to call, so weights must not change inside the block.
+
+    Args:
+        model: The model.
+        enabled: Whether to do anything.
+        autocast: Makes the context that the model's own forward pass runs in; pictures are encoded in it too.
     """
     if not enabled:
         yield
         return
     before = vars(model).get("generate")
-    model.generate = SharedPrefill(model).generate
+    model.generate = SharedPrefill(model, autocast).generate
     try:
         yield
     finally:
@@ -89,13 +96,14 @@ class _Memory:
 class SharedPrefill:
     """`generate` of a model whose weights do not change, see the module."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext) -> None:
         """Wrap an unwrapped model.
 
         Args:
             model: Model of a family in `FAMILIES`, with a language-model head.
+            autocast: As that of `shared_prefill`.
         """
-        self._model = model
+        self._model, self._autocast = model, autocast
         self._plain = model.generate
         self._memory: _Memory | None = None
 
@@ -219,7 +227,8 @@ class SharedPrefill:
             return states
         features = None
         if pictures:
-            features = self._model.model.get_image_features(**image_arguments(pictures), return_dict=True)
+            with self._autocast():
+                features = self._model.model.get_image_features(**image_arguments(pictures), return_dict=True)
         padding = next(i for i in range(3) if i not in _placeholders(self._model.config))
         return read_tokens(self._model, states, tokens, positions, padding=padding, pictures=features)
 

@@ -12,7 +12,8 @@ has not been run on a GPU.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -27,6 +28,9 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from rise_bench.models.image_units import decoder_of
 
 _PREFIX = "prefix_tree_"
+
+#: Implementations that never ask for their name.
+_NAMELESS = {"eager", "sdpa", "flex_attention"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,27 @@ def _attend(
 ) -> tuple[Tensor, Tensor | None]:
     """Attention of a layer, shape (batch, heads, tokens, width); returned (batch, tokens, heads, width)."""
     if prefix_tree is None:
-        result: tuple[Tensor, Tensor | None] = _usual_attention(usual, module)(
-            module, query, key, value, attention_mask, **options
-        )
+        with _named(module.config, usual):
+            result: tuple[Tensor, Tensor | None] = _usual_attention(usual, module)(
+                module, query, key, value, attention_mask, **options
+            )
         return result
     attend = by_segment if query.device.type == "cpu" else by_block_mask
     return attend(prefix_tree, module, query, key, value, options.get("scaling")), None
+
+
+@contextmanager
+def _named(config: Any, usual: str) -> Iterator[None]:
+    """Give a decoder its usual implementation back: FlashAttention looks up its kernel by that name."""
+    if usual in _NAMELESS:
+        yield
+        return
+    ours = config._attn_implementation
+    config._attn_implementation = usual
+    try:
+        yield
+    finally:
+        config._attn_implementation = ours
 
 
 def _usual_attention(usual: str, module: Any) -> Callable[..., Any]:

@@ -11,11 +11,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+)
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from trl.trainer.utils import add_fused_lm_head
 
 from rise_bench.models import tree_attention
-from rise_bench.models.image_units import image_units
+from rise_bench.models.image_units import decoder_of, image_units
 from rise_bench.models.prefix_tree import PrefixTree, Rows, pack
 from rise_bench.models.tree_attention import Segment, TreeLayout, use_tree_attention
 from rise_bench.trainers.phases.cpu_logprob_patch import trained_positions_only
@@ -233,3 +240,21 @@ def test_a_repeated_picture_cannot_be_packed():
 def test_a_prompt_that_two_rows_leave_is_cut_one_token_early():
     tree = PrefixTree([np.array([1, 2, 3]), np.array([1, 2, 4])], [2, 2])
     assert tree.segments == [Segment(0, 1, ()), Segment(1, 3, ((0, 1),)), Segment(3, 5, ((0, 1),))]
+
+
+def test_the_usual_attention_finds_its_own_name(tiny):
+    """FlashAttention looks its kernel up by the name in the config."""
+    seen = []
+
+    def flash(module, *arguments, **options):
+        seen.append(module.config._attn_implementation)
+        return ALL_ATTENTION_FUNCTIONS["sdpa"](module, *arguments, **options)
+
+    AttentionInterface.register("flash_of_a_test", flash)
+    AttentionMaskInterface.register("flash_of_a_test", ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+    model = AutoModelForImageTextToText.from_pretrained(tiny("qwen2_vl"))
+    decoder_of(model).config._attn_implementation = "flash_of_a_test"
+    assert use_tree_attention(model)
+    model(input_ids=torch.tensor([[70, 71, 72]]))
+    assert set(seen) == {"flash_of_a_test"}
+    assert decoder_of(model).config._attn_implementation == "prefix_tree_flash_of_a_test"

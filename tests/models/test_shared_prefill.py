@@ -1,6 +1,7 @@
 """Sampling from a prompt that is read once is the plain sampling, for every family."""
 
 import logging
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -283,3 +284,26 @@ def test_prompts_are_grouped_by_what_they_share_up_to_the_last_picture():
 def test_a_prompt_that_is_the_start_of_another_keeps_its_last_token():
     short, long = TokenizedPrompt((1, 2, 3)), TokenizedPrompt((1, 2, 3, 4))
     assert group_prompts([short, long]) == [PromptGroup((0, 1), 2)]
+
+
+def test_pictures_are_encoded_in_the_context_of_the_forward_pass(sampler, monkeypatch):
+    """TRL's mixed precision wraps `forward` alone, and FlashAttention takes no float32."""
+    inside, encoded = [], []
+
+    @contextmanager
+    def autocast():
+        inside.append(True)
+        yield
+        inside.pop()
+
+    plain = sampler.model.model.get_image_features
+
+    def encode(*arguments, **options):
+        encoded.append(bool(inside))
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(sampler.model.model, "get_image_features", encode)
+    asked = batch(sampler, [([RED], QUESTION)] * 2)
+    with shared_prefill(sampler.model, True, autocast):
+        sampler.model.generate(**asked, max_new_tokens=2, do_sample=False)
+    assert encoded == [True]

@@ -326,6 +326,19 @@ def test_a_process_that_a_launcher_started_does_not_launch_again(monkeypatch):
         launch.launch_command(load_config("emotion6/sft", ["compute.accelerate=zero4"]), [], gpus=8)
 
 
+def test_one_process_does_not_spread_its_model_over_the_gpus_that_it_sees(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    config = load_config("emotion6/sft", ["compute.accelerate=none"])
+    assert launch.launch_command(config, [], gpus=1) is None
+    with pytest.raises(ConfigError, match=r"2 are visible\. Set CUDA_VISIBLE_DEVICES=0"):
+        launch.launch_command(config, [], gpus=2)
+
+
+def test_precision_is_that_of_the_recipe_and_of_no_launcher():
+    for path in launch.ACCELERATE_DIR.glob("*.yaml"):
+        assert "mixed_precision" not in path.read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 def test_the_recipe_reaches_trl(tiny, tmp_path, rows):
     """Every value under its TRL name; two rows a rollout in the closed loop."""

@@ -81,9 +81,11 @@ def inspect(config: TrainConfig, arguments: list[str] | None = None) -> Prefligh
             with seen.collecting():
                 check(config, phase, processes)
     run = RunFolder.of(config)
-    for refuse in (run.refuse_other_config, run.refuse_to_resume):
+    for refuse in (run.refuse_other_config, run.refuse_to_resume, run.refuse_other_order):
         with seen.collecting():
             refuse(config)
+    with seen.collecting():
+        run.refuse_other_processes(config, processes)
     with seen.collecting():
         run.start_of(config, config.active_phases[0])
     data = _data(config, run, seen)

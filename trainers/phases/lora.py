@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from rise_bench.errors import ConfigError
 from rise_bench.models.adapters import is_adapter, read_adapter, write_merged
@@ -108,6 +109,7 @@ def save_final(config: TrainConfig, start: str, save_adapter: Callable[[str], An
     target = Path(folder)
     own = target if config.model.lora.adapter_only else target / "adapter"
     save_adapter(str(own))
+    unset_hf_deepspeed_config()  # else the base model would be sharded over processes that do not load it
     if not is_main_process():
         return
     for name in _LEFT_OUT:

@@ -117,9 +117,11 @@ def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:
 
 def _left_before(config: TrainConfig, run: RunFolder, phase: Phase) -> tuple[Path | None, Path | None]:
     """Return the finished model of a phase and its last checkpoint, the same in all processes."""
+    steps = (config.sft if phase == "sft" else config.grpo).steps
 
     def look() -> tuple[Path | None, Path | None]:
-        run.refuse_to_resume(config)
+        run.refuse_to_resume(config, [phase])
+        run.refuse_other_state(config, phase, steps)
         final = run.final_dir(phase)
         return (final if final.exists() else None), run.last_checkpoint(phase)
 

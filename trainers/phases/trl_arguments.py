@@ -12,7 +12,6 @@ Traps that are dealt with here, once:
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.prepared_pictures import prepare_pictures_once
 from rise_bench.trainers.runs.launch import ACCELERATE_DIR
-from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.runs.run_folder import RunFolder, launched_with_deepspeed
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
 from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 
@@ -98,7 +97,7 @@ def common_arguments(config: TrainConfig, phase: Phase, run: RunFolder) -> dict[
         "report_to": list(keep.report_to),
         "remove_unused_columns": False,
     }
-    sharded = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
+    sharded = launched_with_deepspeed()
     if compute.accelerate in DEEPSPEED and not sharded:
         arguments["deepspeed"] = str(ACCELERATE_DIR / DEEPSPEED[compute.accelerate])
         sharded = True

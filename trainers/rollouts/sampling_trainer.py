@@ -45,7 +45,8 @@ class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
         return drop_uniform_groups(batch, self.num_generations, self.accelerator)
 
     def _generate(self, prompts: list[Any]) -> Any:
-        with shared_prefill(self._unwrapped(self.model), self._share_prefill and not self.use_vllm):
+        shared = self._share_prefill and not self.use_vllm
+        with shared_prefill(self._unwrapped(self.model), shared, self.accelerator.autocast):
             return super()._generate(prompts)
 
     def _generate_single_turn(

@@ -30,14 +30,14 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
         gpus: GPUs of this machine; counted if None.
 
     Raises:
-        ConfigError: No such accelerate config, or a multi-node launch without its environment.
+        ConfigError: No such accelerate config, a multi-node launch without its environment, or several GPUs
+            for one process.
         PrerequisiteError: The config needs GPUs and there is none.
     """
-    if (
-        config.compute.accelerate == "none"
-        or "RANK" in os.environ
-        or "ACCELERATE_MIXED_PRECISION" in os.environ
-    ):
+    if "RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ:
+        return None
+    if config.compute.accelerate == "none":
+        _refuse_several(config, gpus)
         return None
     gpus = _gpus() if gpus is None else gpus
     path = accelerate_config(config.compute.accelerate)
@@ -56,6 +56,17 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
     else:
         options += ["--num_processes", str(min(gpus or settings["num_processes"], settings["num_processes"]))]
     return [sys.executable, "-m", "accelerate.commands.launch", *options, "-m", "rise_bench", *arguments]
+
+
+def _refuse_several(config: TrainConfig, gpus: int | None) -> None:
+    """Refuse one process that sees several GPUs, over which the model would be spread."""
+    if config.compute.use_cpu:
+        return
+    if (gpus := _gpus() if gpus is None else gpus) > 1:
+        raise ConfigError(
+            f"compute.accelerate = none trains on one GPU, and {gpus} are visible. "
+            "Set CUDA_VISIBLE_DEVICES=0, or compute.accelerate=ddp."
+        )
 
 
 def _gpus() -> int:

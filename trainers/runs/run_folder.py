@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +33,7 @@ from rise_bench.files.atomic import atomic_write_text
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.settings.config import RunConfig, TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_recorded
+from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 
 #: Empty file in a checkpoint that is whole.
 MARK = "complete"
@@ -70,6 +71,7 @@ class RunFolder:
         """
         run = cls.of(config)
         run.refuse_other_config(config)
+        run.refuse_other_processes(config, place_among_processes()[1])
         run.refuse_other_benchmark(benchmark_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
@@ -180,9 +182,60 @@ class RunFolder:
                 f"{sha256[:12]}). Build that again, or train in another run.output_dir."
             )
 
-    def refuse_to_resume(self, config: TrainConfig) -> None:
-        """Raise `ConfigError` for a folder with checkpoints or models if `run.resume` is `never`."""
-        for phase in config.active_phases if config.run.resume == "never" else ():
+    def refuse_other_processes(self, config: TrainConfig, processes: int) -> None:
+        """Raise `ConfigError` if a checkpoint is to be gone on with by another number of processes.
+
+        The batch would be another, and samples would be repeated or left out.
+        """
+        before = self._record().get("world_size", processes)
+        for phase in config.active_phases:
+            checkpoint = self.last_checkpoint(phase)
+            if before != processes and checkpoint is not None and not self.final_dir(phase).exists():
+                raise ConfigError(
+                    f"{checkpoint} was written by {before} processes, there are {processes} now. Start it on "
+                    "as many GPUs as before, or choose another run.output_dir."
+                )
+
+    def refuse_other_order(self, config: TrainConfig) -> None:
+        """Raise `ConfigError` for a phase that was trained without one before it that is asked for now."""
+        open_phases: list[Phase] = []
+        for phase in config.active_phases:
+            left = self.last_checkpoint(phase) or self.final_dir(phase)
+            if open_phases and left.exists():
+                raise ConfigError(
+                    f"{left} was trained without {open_phases[0]}, which comes before it. Choose another "
+                    f"run.output_dir, or go on with phases={phase}."
+                )
+            if not self.final_dir(phase).exists():
+                open_phases.append(phase)
+
+    def refuse_other_state(self, config: TrainConfig, phase: Phase, steps: int) -> None:
+        """Raise `ConfigError` for a checkpoint to go on from without the optimiser's state of this launch."""
+        checkpoint = self.last_checkpoint(phase)
+        if checkpoint is None or step_of(checkpoint) >= steps or self.final_dir(phase).exists():
+            return
+        sharded, whole = any(checkpoint.glob("global_step*")), (checkpoint / "optimizer.pt").exists()
+        if not (sharded or whole):
+            raise ConfigError(
+                f"{checkpoint} has no state of the optimiser (run.save_only_model). Choose another "
+                "run.output_dir, or delete the folder."
+            )
+        if sharded != (config.compute.accelerate in DEEPSPEED or launched_with_deepspeed()):
+            written = "by DeepSpeed" if sharded else "without DeepSpeed"
+            raise ConfigError(
+                f"{checkpoint} was written {written}, and compute.accelerate is {config.compute.accelerate} "
+                "now. Set it as before, or choose another run.output_dir."
+            )
+
+    def refuse_to_resume(self, config: TrainConfig, phases: Sequence[Phase] | None = None) -> None:
+        """Raise `ConfigError` for phases with checkpoints or models if `run.resume` is `never`.
+
+        Args:
+            config: Resolved config.
+            phases: The phases; all that are active if None.
+        """
+        asked = config.active_phases if phases is None else phases
+        for phase in asked if config.run.resume == "never" else ():
             left = self.last_checkpoint(phase) or self.final_dir(phase)
             if left.exists():
                 raise ConfigError(
@@ -227,6 +280,11 @@ class RunFolder:
 def default_output_dir(config: TrainConfig) -> Path:
     """`runs/<benchmark>-<shots>-<stage>` under the working directory."""
     return Path("runs") / f"{Path(config.data.benchmark).name}-{config.data.shots}-{config.stage}"
+
+
+def launched_with_deepspeed() -> bool:
+    """Whether `accelerate launch` started this process with a config of DeepSpeed."""
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
 
 
 def is_main_process() -> bool:
