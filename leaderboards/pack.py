@@ -26,6 +26,9 @@ from rise_bench.leaderboards.verification.verifier import Verification
 
 _MODEL = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[0-9a-f]{40}|closed)")
 _RESULTS_SUFFIX = "_results.json"
+#: Engines of lmms-eval that sample at a temperature above 0, whatever `do_sample` says.
+_BY_TEMPERATURE = {"qwen2_vl", "qwen2_5_vl", "vllm"}
+
 #: Default of lmms-eval's models if a task's YAML sets none.
 _DEFAULT_NEW_TOKENS = 1024
 
@@ -98,7 +101,8 @@ def find_runs(folder: Path) -> list[RunFiles]:
             ) from error
         for task in sorted(set(results.get("results", {})) & set(TASKS)):
             samples = path.with_name(path.name.removesuffix(_RESULTS_SUFFIX) + f"_samples_{task}.jsonl")
-            run = RunFiles(task, TASKS[task], results, samples)
+            about = results.get("configs", {}).get(task, {}).get("metadata") or {}
+            run = RunFiles(task, about.get("benchmark") or TASKS[task], results, samples)
             if samples.is_file() and (task not in runs or run.time >= runs[task].time):
                 runs[task] = run
     if not runs:
@@ -182,7 +186,9 @@ def _decoding(run: RunFiles) -> dict[str, Any]:
     given = about.get("gen_kwargs")
     settings |= given if isinstance(given, dict) else {}
     engine = (about.get("resolved_cli_args") or {}).get("model") or about.get("model") or ""
-    sampled = bool(settings.get("do_sample", float(settings.get("temperature") or 0) > 0))
+    sampled = float(settings.get("temperature") or 0) > 0
+    if engine not in _BY_TEMPERATURE:
+        sampled = bool(settings.get("do_sample", sampled))
     return {
         "temperature": float(settings.get("temperature") or 0) if sampled else 0.0,
         "top_p": float(settings.get("top_p") or 1.0) if sampled else 1.0,

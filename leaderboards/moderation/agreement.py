@@ -81,7 +81,7 @@ def compare(
     identical = float(np.mean([submitted[i].split() == again[i].split() for i in again]))
     change = Mean(scores[1] - scores[0])
     difference = interval(change.value(), change.resample(draw(len(again), seed=0)))
-    same_score = difference.low <= 0 <= difference.high or abs(difference.value) <= _CLOSE
+    same_score = difference.low <= 0 <= difference.high and abs(difference.value) <= _CLOSE
     return Agreement(
         len(again),
         identical,

@@ -17,6 +17,7 @@ from typing import Any
 from rise_bench.catalog.families import FAMILIES
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.evaluation.confined import Confinement, memory_of_machine
+from rise_bench.evaluation.lmms_command import task_of
 from rise_bench.evaluation.lmms_models import pixel_limits
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.leaderboards.moderation.staging import stage_model, write_part
@@ -107,8 +108,9 @@ def run_again(
         "max_new_tokens": decoding.max_new_tokens,
         "num_beams": 1,
     }
+    task, environment = task_of(board.spec.name)
     arguments = [
-        "--tasks", f"rise_{board.spec.name}",
+        "--tasks", task,
         "--model", decoding.engine,
         "--model_args",
         ",".join(filter(None, (f"pretrained={work / 'model'}", image_limits(submission), model_args))),
@@ -117,7 +119,7 @@ def run_again(
         "--output_path", str(results),
     ]  # fmt: skip
     asked = submission.prompt
-    environment = {
+    environment |= {
         "RISE_BENCH_DATA": str(work / "data"),
         MAX_PIXELS_VARIABLE: str(asked.max_pixels),
     }

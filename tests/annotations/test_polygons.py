@@ -154,6 +154,12 @@ def test_a_clipped_outline_covers_what_it_covers_inside(outline):
     assert all(0 <= x <= 100 and 0 <= y <= 80 for x, y in inside)
 
 
+def test_numbers_that_overflow_are_no_outline():
+    gold = Gold("a", Polygons((((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)),)), 2_000, 1_000, "cat")
+    text = "<answer>[[[1.79e308,5],[10,10],[20,100]]]</answer>"
+    assert score_response(gold, text).reading.reason == "no_valid_polygons"
+
+
 def test_an_answer_ends_where_the_image_does():
     gold = Gold("a", Polygons((box(0, 0, 100, 50),)), 100, 50)
     inside = score_response(

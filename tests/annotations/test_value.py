@@ -39,9 +39,15 @@ READ = table(
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
             three red and four blue, so the answer is seven
             3 + 4 = 7 ~ 3 red and 4 blue, so 7 in all ~ x = 7 ~ \boxed{7} ~ so \(3 + 4\) is \boxed{7}
-            about 7
+            about 7 ~ 2 red and 2 blue, and 3 green, so 7 in all ~ 7 are left ~ that leaves 7
+            There are a total of 10 objects. After subtracting 3 spheres, 7 objects remain.
+            There are 10 objects in total. Subtracting 3 leaves 7. ~ 7 large cubes: 7
+            seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain
         """,
-        "0": r"0 ~ zero ~ none ~ no cubes ~ There are no red cubes.",
+        "0": r"""
+            0 ~ zero ~ none ~ no cubes ~ There are no red cubes. ~ None are left ~ None remain. ~ none left
+            Nothing remains. ~ There are none left. ~ there aren't any ~ There are not any cubes.
+        """,
         "1": r"1 ~ one ~ one cube ~ there is only one",
         "21": r"twenty-one ~ twenty one cubes",
         "1234": r"1,234 ~ 1 234 ~ 1'234 ~ 1234",
@@ -61,7 +67,8 @@ READ = table(
         "A": r"A ~ a ~ (A) ~ A. ~ A: 45 ~ A is correct ~ A (7 cm)",
         "B": r"""
             B ~ (b) ~ b) ~ [B] ~ B. 45° ~ **B** ~ \boxed{B} ~ \boxed{\text{B}} ~ Option B ~ The answer is B.
-            The correct option is (B). ~ B because it is the largest ~ {"answer": "B"}
+            The correct option is (B). ~ B
+            B because it is the largest ~ {"answer": "B"}
         """,
         "left": r"""
             left ~ Left. ~ "left" ~ The answer is left.
@@ -78,7 +85,9 @@ UNREAD = table(
         "no_value": r"??? ~ I am not sure what this picture shows",
         "several_values": r"""
             7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
-            the answer is 7 or 8 ~ 3 red and 4 blue in all
+            the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
+            two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
+            2 on the left, 3 on the right
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
@@ -87,6 +96,12 @@ UNREAD = table(
         "not_finite": r"1e999 ~ 1/0",
     }
 )
+
+
+@pytest.mark.parametrize("after", ["The angle ABC is 45°.", "Explanation: x = 3", "It is isosceles."])
+def test_a_letter_on_a_line_of_its_own_is_the_answer(after):
+    assert read_value(f"B\n\n{after}") == read_value(f"**B**\n{after}") == (Value("B"), "ok")
+
 
 LEAKS = table(
     {

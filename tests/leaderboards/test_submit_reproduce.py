@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from rise_bench.cli import app
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
+from rise_bench.leaderboards import pack
 from rise_bench.leaderboards.moderation import agreement, reproduce, staging
-from rise_bench.leaderboards.pack import find_runs
+from rise_bench.leaderboards.pack import RunFiles, find_runs
 from rise_bench.leaderboards.submissions.samples import read_samples
 from rise_bench.leaderboards.submissions.schema import Submission, read_submission
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
@@ -173,6 +174,46 @@ def test_agreement_is_no_when_the_submitted_responses_come_from_a_better_model(
     assert found.low > 0, "the JSD of what was run again is clearly higher"
     other_words = agreement.compare(board, said, good.responses, poor.responses)
     assert other_words.agrees, "other words, the same score: another GPU does that"
+
+
+def test_agreement_is_no_when_few_samples_only_leave_room_for_doubt(boards: dict[str, GoldBoard], honest):
+    """Three of three right against two of three: the interval holds zero, and the difference is large."""
+    good = honest(seed=1)
+    said, board = Submission.model_validate(good.submission), boards["emotion6"]
+    few = dict(sorted(good.responses.items())[:3])
+    first = next(iter(few))
+    again = {uid: f"{text} " for uid, text in few.items()} | {first: "I do not know."}
+    found = agreement.compare(board, said, few, again)
+    assert found.low <= 0 <= found.high and abs(found.difference) > 0.02
+    assert not found.agrees
+
+
+@pytest.mark.parametrize(
+    ("engine", "kwargs", "temperature"),
+    [
+        ("qwen2_vl", {"temperature": 0.7, "do_sample": False}, 0.7),  # it samples by the temperature alone
+        ("qwen2_5_vl", {"temperature": 0.7, "do_sample": False}, 0.7),
+        ("rise_hf", {"temperature": 0.7, "do_sample": False}, 0.0),
+        ("qwen2_vl", {"do_sample": False}, 0.0),
+    ],
+)
+def test_decoding_is_what_the_engine_did(engine: str, kwargs: dict[str, object], temperature: float):
+    results = {"configs": {"rise_moods": {"generation_kwargs": kwargs}}, "config": {"model": engine}}
+    run = RunFiles("rise_moods", "moods", results, Path("samples.jsonl"))
+    assert pack._decoding(run)["temperature"] == temperature
+
+
+def test_a_dataset_of_ones_own_is_found_by_its_name(tmp_path: Path):
+    metadata = {"metadata": {"benchmark": "pets"}}
+    content = {
+        "results": {"rise_custom": {}},
+        "configs": {"rise_custom": metadata},
+        "date": "20260101_000000",
+    }
+    (tmp_path / "a_results.json").write_text(json.dumps(content))
+    (tmp_path / "a_samples_rise_custom.jsonl").touch()
+    (run,) = find_runs(tmp_path)
+    assert (run.task, run.benchmark) == ("rise_custom", "pets")
 
 
 def test_closed_weights_are_not_run(honest):

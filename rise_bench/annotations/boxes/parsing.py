@@ -15,6 +15,9 @@ from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.characters import plain
 from rise_bench.annotations.plain_numbers import NUMBER
 
+#: Far outside every picture; products of larger numbers overflow.
+_LARGEST = 1e12
+
 #: Boxes beyond this number are not read; COCO's AP looks at 100 an image.
 MAX_BOXES = 1_000
 
@@ -25,11 +28,11 @@ _POINT = rf"[\(\[]\s*+{NUMBER}\s*+,\s*+{NUMBER}\s*+[\)\]]"
 _ITEM = r"[^\[\](),\w]*+(?:[^\W\d_]++\s++)?+[^\[\](),\w]*+\d[^\[\](),]*+"
 _W = r"\W{1,6}"
 _KEY = re.compile(
-    rf"(?=[bxlcy<\"'])(?:(?P<corners>bbox[\s_-]?+2d(?!\w)|xyxy|ltrb|x1(?:y1x2y2|{_W}y1{_W}x2{_W}y2)|x0{_W}y0{_W}x1{_W}y1"
+    rf"(?=[bxlcy<\"'])(?:(?P<corners>bbox[\s_-]?+2d(?!\w)|xyxy|ltrb|x_?1(?:y1x2y2|{_W}y_?1{_W}x_?2{_W}y_?2)|x_?0{_W}y_?0{_W}x_?1{_W}y_?1"
     rf"|x_?min{_W}y_?min{_W}x_?max{_W}y_?max|left{_W}top{_W}right{_W}bottom|<box>|<\|box_start\|>)"
     rf"|(?P<asked>[\"'](?:bbox(?:es)?|box(?:es)?|bounding_?box(?:es)?)[\"']\s*+:|xywh|\bx{_W}y{_W}w(?:idth)?{_W}h"
     r"|</box>|<\|box_end\|>)"
-    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y1{_W}x1{_W}y2|yxyx))"
+    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y_?1{_W}x_?1{_W}y_?2|yxyx))"
 )
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
 _SHAPE = re.compile(
@@ -56,7 +59,7 @@ _CORNER_KEYS = (
 )
 
 _EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
-_FILLED = re.compile(r"[\[\(][^\[\]()]*?(?<!\w)\d")
+_FILLED = re.compile(r"\[[^\[\]()]*?(?<!\w)\d|\([^\[\](),]*+(?<=\d),\s*+-?\d")
 _EMPTY_KEY = re.compile(
     r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections|polygons?|outlines|regions|segmentation)\W*+(?:null|none)\W*+\Z"
 )
@@ -64,7 +67,7 @@ _NOUNS = (
     r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
     r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
     r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
-    r"|visible|present|found|detected|seen|shown|here|there)\b)[^\W\d_][\w'-]*+){0,4}+"
+    r"|visible|present|found|detected|seen|shown|here|there|not)\b)[^\W\d_][\w'-]*+){0,4}+"
 )
 _TAIL = (
     r"(?:\s++(?:(?:is|are|was|were|can\s++be|could\s++be)\s++)?+(?:visible|present|found|detected|seen|shown|here|there"
@@ -75,7 +78,10 @@ _NOTHING = re.compile(
     rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
     rf"|(?:(?:there\s++(?:is|are|was|were)|i\s++(?:can\s++)?+(?:see|find|detect|spot)"
     rf"|the\s++(?:image|picture|photo)\s++(?:shows|contains|has))\s++)?+(?:no|zero|0)\s++{_NOUNS}{_TAIL}"
-    rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?))?+\s++{_NOUNS}{_TAIL})"
+    rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?))?+\s++{_NOUNS}{_TAIL}"
+    rf"|(?:the\s++(?:image|picture|photo)|i)\s++(?:(?:do|does|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++"
+    rf"(?:contain|show|have|see|find|detect|spot)(?:\s++(?:any|an?))?+\s++(?!(?:the|my|this|that|its?|you)\b){_NOUNS}{_TAIL}"
+    rf"|{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
 
 
@@ -96,9 +102,14 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
 
 
 def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
-    """Return the boxes with a finite area above 0."""
-    boxes = [box for box in stated if box[2] > 0 and box[3] > 0 and all(map(math.isfinite, box))]
+    """Return the boxes with an area above 0 whose numbers may be places in a picture."""
+    boxes = [box for box in stated if box[2] > 0 and box[3] > 0 and all(map(is_place, box))]
     return (Boxes(tuple(boxes)), "ok") if boxes else (None, "no_valid_boxes")
+
+
+def is_place(side: float) -> bool:
+    """Whether a number may be one of a picture's, in any unit; computing with larger ones overflows."""
+    return math.isfinite(side) and abs(side) <= _LARGEST
 
 
 def _stated_boxes(text: str) -> Iterator[Box | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Outline
-from rise_bench.annotations.boxes.parsing import says_none, without_remarks
+from rise_bench.annotations.boxes.parsing import is_place, says_none, without_remarks
 from rise_bench.annotations.characters import plain
 from rise_bench.annotations.plain_numbers import NUMBER
 from rise_bench.annotations.polygons.values import MIN_POINTS, Polygons, bounds
@@ -150,7 +150,7 @@ def _opened(points: list[_Point]) -> Outline:
 
 
 def _is_valid(outline: Outline) -> bool:
-    if len(outline) < MIN_POINTS or not all(math.isfinite(side) for point in outline for side in point):
+    if len(outline) < MIN_POINTS or not all(is_place(side) for point in outline for side in point):
         return False
     _, _, w, h = bounds(outline)
     return 0 < w < math.inf and 0 < h < math.inf

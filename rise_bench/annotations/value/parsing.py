@@ -8,6 +8,7 @@ word it is not read. Nothing is computed but fractions: roots, powers and pi are
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rise_bench.annotations.characters import plain
 from rise_bench.annotations.value.spelt_numbers import in_digits, spelt_numbers
@@ -61,22 +62,36 @@ _BEFORE_RESULT = re.compile(
 _AFTER_RESULT = re.compile(
     r"\s++(?:[^\W\d_]++\s++){0,3}?(?:in\s++all|in\s++total|altogether|overall)\b", re.IGNORECASE
 )
+#: What is left in the end; where an answer also states a total, this is the result.
+_BEFORE_REST = re.compile(r"\b(?:leaves|leaving)\s++(?:(?:just|exactly|about|only)\s++)?+\Z", re.IGNORECASE)
+_AFTER_REST = re.compile(
+    r"\s++(?:(?!(?:on|to|at|in|the|and|or|of)\b)[^\W\d_]++\s++){0,3}?"
+    r"(?:left(?=\s*+(?:[.!]|over\b|\Z))|remain(?:s|ing)?\b)",
+    re.IGNORECASE,
+)
 #: What makes a number a part of what is stated: "= 3 + 4", "the answer is 7 or 8", "3 red and 4 blue in all".
-_MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b)\s*+[-+]?+\d")
+_MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b|plus\b|minus\b|times\b)\s*+[-+]?+\d")
+#: What joins two numbers, also equal ones, to a sum that is not stated: "4 + 4", "3 cubes and 3 spheres".
+_JOINS = re.compile(r"\s*+(?:[^\W\d_]++\s++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)\s*+", re.IGNORECASE)
 _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
 )
 _MARKED_LETTER = re.compile(
     r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
-    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since)\b))"
+    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|[ \t]*+\n"
+    r"|\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since)\b))"
 )
 _CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
 _SEVERAL_LETTERS = re.compile(
     r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b)\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])", re.IGNORECASE
 )
 _NONE = re.compile(
-    r"(?:there\s++(?:is|are)\s++)?+(?:none|nothing|no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
+    r"(?:there\s++(?:is|are)(?:\s++not|n['’]t)\s++(?:any|an?)(?:\s++[^\W\d_]++){0,4}+"
+    r"|there\s++(?:isn['’]t|aren['’]t)\s++(?:any|an?)(?:\s++[^\W\d_]++){0,4}+"
+    r"|(?:there\s++(?:is|are)\s++)?+(?:none|nothing)"
+    r"(?:\s++(?:is|are|was|were))?+(?:\s++(?:left|remain(?:s|ing)?|there|visible|present))?+)"
+    r"|(?:there\s++(?:is|are)\s++)?+(?:no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
     r"[^\W\d_]++(?:\s++[^\W\d_]++){0,3}+)"
 )
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
@@ -141,8 +156,9 @@ def _number(text: str) -> tuple[Value | None, str]:
     stated = list(_numbers(text))
     if not stated:
         return None, "unclear_number"
-    if len({value for value, _ in stated}) > 1:
-        stated = [pair for pair in stated if pair[1]]
+    if len({value for value, _ in stated}) > 1 or _is_sum(text):
+        marked = [mark for _, mark in stated if mark]
+        stated = [pair for pair in stated if pair[1] and pair[1] == max(marked)]
     values = {value for value, _ in stated}
     if len(values) != 1:
         return None, "several_values"
@@ -150,15 +166,27 @@ def _number(text: str) -> tuple[Value | None, str]:
     return (value, "ok") if isinstance(value, Value) else (None, value)
 
 
-def _numbers(text: str) -> Iterator[tuple[Value | str, bool]]:
-    """Yield each number in digits, or why it cannot be read, and whether it is called the result."""
+def _is_sum(text: str) -> bool:
+    """Whether a number is joined to the next one."""
+    numbers = list(_NUMBER.finditer(text))
+    return any(_JOINS.fullmatch(text[a.end() : b.start()]) for a, b in pairwise(numbers))
+
+
+def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
+    """Yield each number in digits, or why it cannot be read, and its mark.
+
+    The mark is 1 if the number is called the result, 2 if it is called what is left, and else 0.
+    """
     for match in _NUMBER.finditer(text):
-        before = text[max(0, match.start() - 120) : match.start()]
-        is_result = _MORE_AFTER.match(text, match.end()) is None and (
-            _BEFORE_RESULT.search(before) is not None
-            or (_AFTER_RESULT.match(text, match.end()) is not None and not _MORE_BEFORE.search(before))
-        )
-        yield ("unclear_number" if _GOES_ON.match(text, match.end()) else _value(match)), is_result
+        before, end = text[max(0, match.start() - 120) : match.start()], match.end()
+        alone = not _MORE_BEFORE.search(before)
+        mark = 0
+        if _MORE_AFTER.match(text, end) is None:
+            if _BEFORE_REST.search(before) or (alone and _AFTER_REST.match(text, end)):
+                mark = 2
+            elif _BEFORE_RESULT.search(before) or (alone and _AFTER_RESULT.match(text, end)):
+                mark = 1
+        yield ("unclear_number" if _GOES_ON.match(text, end) else _value(match)), mark
 
 
 def _value(match: re.Match[str]) -> Value | str:
@@ -193,7 +221,7 @@ def _in_words(text: str) -> tuple[Value | None, str]:
         (start, number), *_ = spelt
         if None in numbers:
             return None, "unclear_number"
-        if len(numbers) > 1:
+        if len(spelt) > 1:
             return _number(in_digits(text))
         negative = re.search(r"\b(?:minus|negative)\s++\Z", text[:start]) is not None
         percentage = re.search(r"\bper\s?cent\b|%", text) is not None
