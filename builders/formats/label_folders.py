@@ -51,7 +51,7 @@ def _class_folders(source: Path) -> list[tuple[str, Path]]:
     others = [folder for folder in folders if folder not in named]
     if others and any(_folders(split) for split in named):
         raise DataError(
-            f"{source}: {named[0].name} holds folders, as a split does, and {others[0].name} is no split; "
+            f"{source}: {named[0].name} holds folders, as a split does, and {others[0].name} is none; "
             "move it out, or give the folder of the classes as --source"
         )
     if folders and not others:

@@ -187,12 +187,10 @@ def _numbered(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
 
 
 def score_baselines(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Baseline, ...]:
-    """Score the baselines like submissions; empty without a train split."""
-    if not board.train:
-        return ()
+    """Score the baselines like submissions; without a train split, those that need none."""
     picks: NDArray[np.intp] = draw(len(board.golds), resamples, seed=0)
     baselines = []
-    for name, predict in fit_baselines(board.train).items():
+    for name, predict in fit_baselines(board.train, board.golds).items():
         scores = [score_annotation(gold, predict(gold)) for gold in board.golds]
         ranking = collect(board.spec.ranking, board.golds, scores)
         report = aggregate(

@@ -109,8 +109,8 @@ def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
     yield from (f"- {count} left out: {reason}" for reason, count in detected.left_out.items())
     if wanted.data.images == "reference":
         yield (
-            "- images: reference. `publish` sends ids, hashes and chains of thought, and no picture; "
-            "--images embed if you may republish them"
+            "- images: reference. `publish` sends ids, hashes, annotations and chains of thought, and no "
+            "picture; --images embed if you may republish them"
         )
     else:
         yield f"- images: embed. `publish` sends the pictures too, under the licence {wanted.data.license}"

@@ -50,6 +50,7 @@ def run(
 def _show(plan: "Plan") -> None:
     from rise_bench.curation.own.changes import find_changes
     from rise_bench.curation.own.run import states
+    from rise_bench.evaluation.lmms_command import CUSTOM_VARIABLE
 
     changes = find_changes(plan)
     for state in states(plan):
@@ -59,7 +60,8 @@ def _show(plan: "Plan") -> None:
         typer.echo(f"{state.stage}: {status}")
         for command in state.commands:
             typer.echo(f"    {command}")
-    typer.echo(f"\nThe commands find the dataset by RISE_BENCH_DATA={plan.dataset.parent}")
+    place = f"RISE_BENCH_DATA={plan.dataset.parent} {CUSTOM_VARIABLE}={plan.recipe.name}"
+    typer.echo(f"\nThe commands find the dataset by {place}")
 
 
 def _print(plan: "Plan", outcome: Mapping[str, Any]) -> None:

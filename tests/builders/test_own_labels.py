@@ -279,7 +279,7 @@ def test_folders_of_splits_hold_folders_of_classes(tmp_path: Path) -> None:
         (
             ["train/cat/0.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/3.jpg", "unlabeled/4.jpg"],
             (),
-            "test holds folders, as a split does, and unlabeled is no split; move it out",
+            "test holds folders, as a split does, and unlabeled is none; move it out",
         ),
         (
             ["cat/0.jpg", os.fsdecode(b"dog/caf\xe9.jpg")],

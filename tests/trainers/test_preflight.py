@@ -119,7 +119,7 @@ def test_padding_on_the_right_and_an_empty_dataset_are_refused(make_config, toy)
             ["model.attn_implementation=flash_attention_2", "compute.use_cpu=false"],
             "sft",
             PrerequisiteError,
-            r"rise-bench\[flash-attn\]",
+            "pip install flash-attn --no-build-isolation",
         ),
         (["grpo.rollouts_per_device=3"], "grpo", ConfigError, r"grpo\.gradient_accumulation_steps=4"),
         (["grpo.vllm=colocate"], "grpo", PrerequisiteError, "vllm"),

@@ -35,7 +35,7 @@ def check_attention(config: TrainConfig, phase: Phase, processes: int) -> None: 
     if not find_spec("flash_attn") and not find_spec("kernels"):
         raise PrerequisiteError(
             "model.attn_implementation = flash_attention_2 needs flash-attn. "
-            "Run: pip install 'rise-bench[flash-attn]', or set model.attn_implementation=sdpa."
+            "Run: pip install flash-attn --no-build-isolation, or set model.attn_implementation=sdpa."
         )
 
 

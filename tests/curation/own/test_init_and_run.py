@@ -58,7 +58,7 @@ def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, 
     monkeypatch.chdir(tmp_path)
     printed = invoke("init", photos, "--yes")
     assert "8 pictures, distribution (folders)" in printed and "2 classes: cat 4, dog 4" in printed
-    assert "publish` sends ids, hashes and chains of thought, and no picture" in printed
+    assert "publish` sends ids, hashes, annotations and chains of thought, and no picture" in printed
     out = tmp_path / "my_photos-rise"
     assert check_folder(out / "data" / "my_photos") == []
     commands = [line for line in printed.splitlines() if line.startswith("  ") and "rise-bench" in line]
