@@ -27,7 +27,7 @@ from rise_bench.leaderboards.verification.verifier import Verification
 _MODEL = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[0-9a-f]{40}|closed)")
 _RESULTS_SUFFIX = "_results.json"
 #: Engines of lmms-eval that sample at a temperature above 0, whatever `do_sample` says.
-_BY_TEMPERATURE = {"qwen2_vl", "qwen2_5_vl", "vllm"}
+_BY_TEMPERATURE = {"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "vllm", "openai"}
 
 #: Default of lmms-eval's models if a task's YAML sets none.
 _DEFAULT_NEW_TOKENS = 1024

@@ -52,7 +52,7 @@ def _class_folders(source: Path) -> list[tuple[str, Path]]:
     if others and any(_folders(split) for split in named):
         raise DataError(
             f"{source}: {named[0].name} holds folders, as a split does, and {others[0].name} is none; "
-            "move it out, or give the folder of the classes as --source"
+            "move it out, or name the labels in a CSV with --annotations"
         )
     if folders and not others:
         places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]

@@ -84,7 +84,7 @@ def _yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(text)
         if isinstance(content, dict) and "names" in content:
             # names as they are written: `off` and `no` are classes, not false
-            content["names"] = yaml.load(text, Loader=yaml.BaseLoader)["names"]
+            content["names"] = yaml.load(text, Loader=yaml.BaseLoader).get("names", content["names"])
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path} is not YAML ({str(error)[:200]}); correct it") from error
     if not isinstance(content, dict):
@@ -102,8 +102,10 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
         names = names[: next((n for n in range(len(names), 0, -1) if names[n - 1]), 0)]
     else:
         given = content.get("names")
-        if isinstance(given, dict) and sorted(given) == sorted(map(str, range(len(given)))):
-            given = [given[str(number)] for number in range(len(given))]
+        if isinstance(given, dict):
+            of = {str(number): name for number, name in given.items()}
+            numbers = [str(number) for number in range(len(given))]
+            given = [of[number] for number in numbers] if of.keys() == set(numbers) else given
         if not isinstance(given, list):
             raise DataError(
                 f"{path}: names is neither a list of classes nor a mapping from 0, 1, …; write one"

@@ -102,7 +102,7 @@ def refuse_decided(folder: Path) -> None:
     if path.exists():
         raise ConfigError(
             f"{path} holds {len(read_decisions(path))} decisions, which would be deleted with the folder; "
-            "move the file elsewhere, or choose another --out"
+            "move the file elsewhere, or choose another output folder"
         )
 
 

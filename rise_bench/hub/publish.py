@@ -178,10 +178,12 @@ def without_folder(name: str) -> str:
 
     >>> without_folder("/home/me/coco/train2017/1.jpg (line 7)")
     'train2017/1.jpg (line 7)'
-    >>> without_folder("/home/me/my photos/cats/1.jpg")
+    >>> without_folder("/home/me/my photos (old)/cats/1.jpg")
     'cats/1.jpg'
     """
-    return re.sub(r"(?<!\S)/.+?(?= \(|$)", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name)
+    return re.sub(
+        r"(?<!\S)/.+?(?= \([^/]*\)$|$)", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name
+    )
 
 
 def _texts(root: Path, repo_id: str, work: Path, manifest: Manifest) -> dict[str, bytes]:

@@ -42,7 +42,8 @@ READ = table(
             about 7 ~ 2 red and 2 blue, and 3 green, so 7 in all ~ 7 are left ~ that leaves 7
             There are a total of 10 objects. After subtracting 3 spheres, 7 objects remain.
             There are 10 objects in total. Subtracting 3 leaves 7. ~ 7 large cubes: 7
-            seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain
+            seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain ~ Seven. The other one is hidden, so seven.
+            After subtracting 3 cubes, 5 objects remain. Adding 2 spheres, the answer is 7.
         """,
         "0": r"""
             0 ~ zero ~ none ~ no cubes ~ There are no red cubes. ~ None are left ~ None remain. ~ none left
@@ -54,7 +55,7 @@ READ = table(
         "1234.5": r"1,234.5",
         "200000": r"two hundred thousand",
         "105": r"one hundred and five",
-        "-3": r"-3 ~ −3 ~ minus three ~ x = - 3",
+        "-3": r"-3 ~ −3 ~ minus three ~ x = - 3 ~ minus three, that is minus three",
         "-1": r"minus one ~ negative one",
         "-0.5": r"−½ ~ -1/2",
         "-1.5": r"-1 1/2 ~ -1½",
@@ -82,12 +83,14 @@ READ = table(
 
 UNREAD = table(
     {
-        "no_value": r"??? ~ I am not sure what this picture shows",
+        "no_value": r"""
+            ??? ~ I am not sure what this picture shows ~ There isn't a clear answer ~ There isn't any way to tell
+        """,
         "several_values": r"""
             7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
-            2 on the left, 3 on the right
+            2 on the left, 3 on the right ~ 7 and 7
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
@@ -101,6 +104,15 @@ UNREAD = table(
 @pytest.mark.parametrize("after", ["The angle ABC is 45°.", "Explanation: x = 3", "It is isosceles."])
 def test_a_letter_on_a_line_of_its_own_is_the_answer(after):
     assert read_value(f"B\n\n{after}") == read_value(f"**B**\n{after}") == (Value("B"), "ok")
+
+
+@pytest.mark.parametrize("text", ["**7**\n\n- 7 cubes", "The answer is 7.\n- 7 cubes"])
+def test_a_list_below_an_answer_is_no_sum(text):
+    assert read_value(text) == (Value("7"), "ok")
+
+
+def test_letters_one_below_the_other_are_no_answer():
+    assert read_value("A\nB\nC")[0] is None
 
 
 LEAKS = table(

@@ -193,6 +193,7 @@ def test_agreement_is_no_when_few_samples_only_leave_room_for_doubt(boards: dict
     [
         ("qwen2_vl", {"temperature": 0.7, "do_sample": False}, 0.7),  # it samples by the temperature alone
         ("qwen2_5_vl", {"temperature": 0.7, "do_sample": False}, 0.7),
+        ("openai", {"temperature": 0.7, "do_sample": False}, 0.7),
         ("rise_hf", {"temperature": 0.7, "do_sample": False}, 0.0),
         ("qwen2_vl", {"do_sample": False}, 0.0),
     ],

@@ -149,6 +149,9 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case("<answer>I can't find a cat</answer>", [], "finds none"),
         case("<answer>Cats are not visible in the image.</answer>", [], "not visible"),
         case("<answer>cat not found</answer>", [], "not found"),
+        case(
+            "<answer>The image does not contain airplanes.</answer>", [], "a noun that begins as an article"
+        ),
         case("<answer>[] (0 cats)</answer>", [], "a number beside the empty list"),
         case("[x_1, y_1, x_2, y_2] = [1, 2, 5, 9]", [(1, 2, 4, 7)], "corners with indices"),
         case("[[1e308, 0, 1e308, 10], [1, 2, 3, 4]]", [(1, 2, 3, 4)], "numbers whose sum overflows"),
@@ -169,6 +172,14 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
         case("[] [12, 13]", "no_boxes", "an empty list and half a box"),
         case("I cannot find the answer", "no_boxes", "no answer is not none"),
         case("I do not see any way to do this", "no_boxes", "nor is this"),
+        *(
+            case(text, "no_boxes", "a complaint is not none")
+            for text in (
+                *("the image is not visible", "I cannot see your image", "I cannot see clearly"),
+                *("I do not have enough information", "I do not have permission.", "The answer is not found"),
+                *("I cannot find coordinates", "The image does not show enough detail", "Boxes not found"),
+            )
+        ),
         case("[1, 2, 3, 4, 5]", "no_boxes", "five numbers"),
         case("[[1, 2, -3, 4]]", "no_valid_boxes", "only a box without area"),
         case('{"x1": 5, "y1": 2, "x2": 1, "y2": 9}', "no_valid_boxes", "corners in the wrong order"),

@@ -67,7 +67,13 @@ _NOUNS = (
     r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
     r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
     r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
-    r"|visible|present|found|detected|seen|shown|here|there|not)\b)[^\W\d_][\w'-]*+){0,4}+"
+    r"|visible|present|found|detected|seen|shown|here|there|not"
+    r"|answers?|images?|pictures?|photos?|information|coordinates?|details?|boxe?s?)\b)[^\W\d_][\w'-]*+){0,4}+"
+)
+#: What begins a complaint, or an answer that was not found, and no object.
+_NO_OBJECT = (
+    r"(?!(?:coordinates?|boxe?s?|bounding|permission|access|details?|capabilit\w+|clearly|well|out|how|enough|your|very"
+    r"|my|this|that|its?|you)\b)"
 )
 _TAIL = (
     r"(?:\s++(?:(?:is|are|was|were|can\s++be|could\s++be)\s++)?+(?:visible|present|found|detected|seen|shown|here|there"
@@ -78,10 +84,12 @@ _NOTHING = re.compile(
     rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
     rf"|(?:(?:there\s++(?:is|are|was|were)|i\s++(?:can\s++)?+(?:see|find|detect|spot)"
     rf"|the\s++(?:image|picture|photo)\s++(?:shows|contains|has))\s++)?+(?:no|zero|0)\s++{_NOUNS}{_TAIL}"
-    rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?))?+\s++{_NOUNS}{_TAIL}"
-    rf"|(?:the\s++(?:image|picture|photo)|i)\s++(?:(?:do|does|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++"
-    rf"(?:contain|show|have|see|find|detect|spot)(?:\s++(?:any|an?))?+\s++(?!(?:the|my|this|that|its?|you)\b){_NOUNS}{_TAIL}"
-    rf"|{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
+    rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?)\b)?+\s++{_NO_OBJECT}{_NOUNS}{_TAIL}"
+    rf"|the\s++(?:image|picture|photo)\s++does(?:\s++not|n't)\s++(?:contain|show|have)(?:\s++(?:any|an?)\b)?+\s++"
+    rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
+    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)\s++(?:any|an?)\s++"
+    rf"{_NO_OBJECT}{_NOUNS}{_TAIL}"
+    rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
 
 

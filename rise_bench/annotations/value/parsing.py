@@ -62,24 +62,27 @@ _BEFORE_RESULT = re.compile(
 _AFTER_RESULT = re.compile(
     r"\s++(?:[^\W\d_]++\s++){0,3}?(?:in\s++all|in\s++total|altogether|overall)\b", re.IGNORECASE
 )
+_ANSWER = re.compile(r"answer|result|solution", re.IGNORECASE)
 #: What is left in the end; where an answer also states a total, this is the result.
 _BEFORE_REST = re.compile(r"\b(?:leaves|leaving)\s++(?:(?:just|exactly|about|only)\s++)?+\Z", re.IGNORECASE)
 _AFTER_REST = re.compile(
     r"\s++(?:(?!(?:on|to|at|in|the|and|or|of)\b)[^\W\d_]++\s++){0,3}?"
-    r"(?:left(?=\s*+(?:[.!]|over\b|\Z))|remain(?:s|ing)?\b)",
+    r"(?:left(?=\s*+(?:[.!]|over\b|\Z))|remains?\b|remaining(?=\s*+(?:[.!]|\Z)))",
     re.IGNORECASE,
 )
 #: What makes a number a part of what is stated: "= 3 + 4", "the answer is 7 or 8", "3 red and 4 blue in all".
 _MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b|plus\b|minus\b|times\b)\s*+[-+]?+\d")
 #: What joins two numbers, also equal ones, to a sum that is not stated: "4 + 4", "3 cubes and 3 spheres".
-_JOINS = re.compile(r"\s*+(?:[^\W\d_]++\s++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)\s*+", re.IGNORECASE)
+_JOINS = re.compile(
+    r"[^\S\n]*+(?:[^\W\d_]++[^\S\n]++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)[^\S\n]*+", re.IGNORECASE
+)
 _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
 )
 _MARKED_LETTER = re.compile(
     r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
-    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|[ \t]*+\n"
+    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|[ \t]*+\n(?!\s*+[(\[]?+[A-Ha-h][)\]]?+[.:]?+[^\S\n]*+(?:\n|\Z))"
     r"|\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since)\b))"
 )
 _CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
@@ -87,8 +90,9 @@ _SEVERAL_LETTERS = re.compile(
     r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b)\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])", re.IGNORECASE
 )
 _NONE = re.compile(
-    r"(?:there\s++(?:is|are)(?:\s++not|n['’]t)\s++(?:any|an?)(?:\s++[^\W\d_]++){0,4}+"
-    r"|there\s++(?:isn['’]t|aren['’]t)\s++(?:any|an?)(?:\s++[^\W\d_]++){0,4}+"
+    r"(?:there\s++(?:is|are)(?:\s++not|n['’]t)\s++(?:any|an?)\b"
+    r"(?!(?:\s++[^\W\d_]++)*?\s++(?:answer|idea|clue|image|picture|way|information|doubt)s?\b)"
+    r"(?:\s++[^\W\d_]++){0,4}+"
     r"|(?:there\s++(?:is|are)\s++)?+(?:none|nothing)"
     r"(?:\s++(?:is|are|was|were))?+(?:\s++(?:left|remain(?:s|ing)?|there|visible|present))?+)"
     r"|(?:there\s++(?:is|are)\s++)?+(?:no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
@@ -175,16 +179,20 @@ def _is_sum(text: str) -> bool:
 def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
     """Yield each number in digits, or why it cannot be read, and its mark.
 
-    The mark is 1 if the number is called the result, 2 if it is called what is left, and else 0.
+    The mark is 3 if the number is called the answer, 2 if it is called what is left, 1 if it stands where
+    results stand, and else 0.
     """
     for match in _NUMBER.finditer(text):
         before, end = text[max(0, match.start() - 120) : match.start()], match.end()
         alone = not _MORE_BEFORE.search(before)
         mark = 0
+        told = _BEFORE_RESULT.search(before)
         if _MORE_AFTER.match(text, end) is None:
-            if _BEFORE_REST.search(before) or (alone and _AFTER_REST.match(text, end)):
+            if told and _ANSWER.search(told[0]):
+                mark = 3
+            elif _BEFORE_REST.search(before) or (alone and _AFTER_REST.match(text, end)):
                 mark = 2
-            elif _BEFORE_RESULT.search(before) or (alone and _AFTER_RESULT.match(text, end)):
+            elif told or (alone and _AFTER_RESULT.match(text, end)):
                 mark = 1
         yield ("unclear_number" if _GOES_ON.match(text, end) else _value(match)), mark
 
@@ -221,7 +229,7 @@ def _in_words(text: str) -> tuple[Value | None, str]:
         (start, number), *_ = spelt
         if None in numbers:
             return None, "unclear_number"
-        if len(spelt) > 1:
+        if len(numbers) > 1 or _is_sum(in_digits(text)):
             return _number(in_digits(text))
         negative = re.search(r"\b(?:minus|negative)\s++\Z", text[:start]) is not None
         percentage = re.search(r"\bper\s?cent\b|%", text) is not None

@@ -67,11 +67,8 @@ def write_outputs(
     """
     (job.out / SUMMARY_NAME).unlink(missing_ok=True)
     counts = _write_formats(job, answers, progress)
-    before = _images(job)
+    aside = _set_others_aside(job)
     write_queue(job.out, _queue_header(job), _items(job))
-    now = _images(job)
-    other = [uid for uid, image in before.items() if image and now.get(uid, image) != image]
-    aside = set_aside(job.out, other)
     refused = dict(list(asked.refused.items())[:_SHOWN])
     summary = job.settings() | {
         "kind": job.run.spec.kind,
@@ -94,13 +91,21 @@ def write_outputs(
     return summary
 
 
-def _images(job: AnnotateJob) -> dict[str, str]:
-    """Return the hash of the picture of each decided item of the queue that is there."""
+def _set_others_aside(job: AnnotateJob) -> int:
+    """Set decisions aside whose picture is another one now, or is gone; return their number.
+
+    Compares the queue that is there with the one to be written.
+    """
     decided = read_decisions(job.out / DECISIONS_NAME).keys()
     if not decided or not (job.out / QUEUE_NAME).is_file():
-        return {}
-    queue = ReviewQueue(job.out)
-    return {uid: queue.item(i).image_sha256 for i, uid in enumerate(queue.ids) if uid in decided}
+        return 0
+    now = {item.id: item.image_sha256 for item in _items(job) if item.id in decided}
+    try:
+        queue = ReviewQueue(job.out)
+        before = {uid: queue.item(i).image_sha256 for i, uid in enumerate(queue.ids) if uid in decided}
+    except DataError:  # nobody knows what was decided on
+        before = dict.fromkeys(decided, "?")
+    return set_aside(job.out, [uid for uid, image in before.items() if image and now.get(uid) != image])
 
 
 def _names(job: AnnotateJob) -> tuple[str, ...]:

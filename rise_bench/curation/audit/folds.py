@@ -13,7 +13,7 @@ from rise_bench.curation.audit.sampling import items, logged
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.data.splits import by_rank
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, RiseError
 from rise_bench.experiments.jobs import Job, JobFolder, run_jobs
 from rise_bench.experiments.jobs import Progress as JobProgress
 
@@ -141,4 +141,9 @@ def _train(
             Change(notes=(f"Training rows of fold {number + 1} of {folds.count} of an audit",)),
             train=lambda uid: fold_of.get(uid, number) != number,
         )
-    run_jobs([job], jobs, progress=training)
+    try:
+        run_jobs([job], jobs, progress=training)
+    except RiseError:
+        if not (place / "run").exists():  # refused before it began: other settings may be tried
+            shutil.rmtree(place)
+        raise
