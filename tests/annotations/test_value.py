@@ -84,7 +84,8 @@ READ = table(
 UNREAD = table(
     {
         "no_value": r"""
-            ??? ~ I am not sure what this picture shows ~ There isn't a clear answer ~ There isn't any way to tell
+            ??? ~ I am not sure what this picture shows ~ There isn't a clear answer
+            There isn't any way to tell
         """,
         "several_values": r"""
             7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
