@@ -168,17 +168,37 @@ def reason_rft(
     from rise_bench.catalog.plugins import load_component
     from rise_bench.cot.unverified import write_unverified
     from rise_bench.data.dataset import open_dataset
+    from rise_bench.files.paths import cache_folder
 
     builder = load_component("builders", "reason_rft")
     files = tuple(filter(None, (name.strip() for name in also.split(","))))
     official = builder.read(source, task=task, seed=seed, also=files)
-    folder = _build(official.plan, seed, out, workers, allow_partial, overwrite, as_json)
+    folder = (out or cache_folder(official.plan.spec.name)).expanduser()
+    target = folder.with_name(f"{folder.name}-cot")
     if cots and official.cots:
-        target = folder.with_name(f"{folder.name}-cot")
+        _refuse_others(target)
+    _build(official.plan, seed, out, workers, allow_partial, overwrite, as_json)
+    if cots and official.cots:
         manifest = write_unverified(
-            open_dataset(folder), official.cots, builder.PROVENANCE, target, overwrite=overwrite
+            open_dataset(folder), official.cots, builder.PROVENANCE, target, overwrite=True
         )
         typer.echo(f"{target}: {manifest.counts['train']} unverified chains of thought", err=True)
+
+
+def _refuse_others(target: Path) -> None:
+    """Refuse to replace chains of thought that something else than this command wrote."""
+    from rise_bench.curation.decisions import refuse_decided
+    from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
+    from rise_bench.errors import ConfigError
+
+    refuse_decided(target)
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    if not (target / MANIFEST_NAME).is_file() or not read_manifest(target).unverified:
+        raise ConfigError(
+            f"{target} is where the unverified chains of thought go, and holds something else. Move it, "
+            "choose another --out, or pass --no-cots"
+        )
 
 
 def _from_source(benchmark: str, about: str) -> None:

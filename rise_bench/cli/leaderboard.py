@@ -1,6 +1,8 @@
 """`rise-bench leaderboard`: commands for the maintainers of a board."""
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,7 +60,8 @@ def verify(
     if decide and not why:
         raise ConfigError("--decide needs --why: the reason is recorded in the report")
     if target == "open" or target.isdigit():
-        outcomes = _verify_pulls(target, results, data, apply, decide, why, workers)
+        show = functools.partial(report, out=out, as_json=as_json)
+        outcomes = _verify_pulls(target, results, data, apply, decide, why, workers, show)
     else:
         if target == "all" and not results:
             raise ConfigError('"all" needs the board with --results: the folder or dataset to verify')
@@ -82,6 +85,7 @@ def _verify_pulls(
     decision: str | None,
     why: str,
     workers: int | None,
+    show: Callable[[list[Any]], None],
 ) -> list[Any]:
     from rise_bench.errors import ConfigError, PrerequisiteError, RiseError
 
@@ -107,7 +111,7 @@ def _verify_pulls(
             continue
         outcomes.append(outcome)
     if failures:  # a request that cannot be read does not stop the others
-        report(outcomes, None, as_json=False)
+        show(outcomes)
         raise PrerequisiteError("; ".join(failures))
     return outcomes
 

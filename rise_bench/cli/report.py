@@ -1,6 +1,5 @@
 """`rise-bench report`: a training run as one HTML file."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +16,12 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print path and last metrics as JSON.")] = False,
 ) -> None:
     """Write one static HTML file with the run's curves and sample rollouts."""
+    from rise_bench.cli.tables import print_json
     from rise_bench.reports.run_report import read_metrics, write_report
 
     path = write_report(run, out, samples=samples)
     if as_json:
         last = {row["phase"]: row for row in read_metrics(run)}
-        typer.echo(json.dumps({"report": str(path), "last": last}))
+        print_json({"report": str(path), "last": last})
     else:
         typer.echo(str(path))

@@ -216,7 +216,7 @@ def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | Non
 def _print_tables(out: Path, results: "list[Result]") -> None:
     from rise_bench.cli.tables import print_rows
     from rise_bench.experiments.study.page import judged_claims
-    from rise_bench.experiments.study.summary import by_budget, over_shots
+    from rise_bench.experiments.study.summary import by_budget, over_shots, read_results
     from rise_bench.experiments.study.tables import (
         claim_table,
         question_table,
@@ -224,7 +224,7 @@ def _print_tables(out: Path, results: "list[Result]") -> None:
         score_table,
     )
 
-    if registered := registered_table(judged_claims(out, results)):
+    if registered := registered_table(judged_claims(out, read_results(out / "results.jsonl"))):
         print_rows("Registered claims", registered.headings, registered.rows)
     for groups in by_budget(results):
         compared = [*groups, *over_shots(groups)]

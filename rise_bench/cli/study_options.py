@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rise_bench.experiments.study.tuning import Tuning
 
 #: Settings that the study decides itself.
-_OWN = {"stage", "phases", "seed", "run.output_dir", "model.name", "model.max_pixels"}
+_OWN = {"stage", "phases", "seed", "run.output_dir"}
+_OWN |= {"model.name", "model.revision", "model.max_pixels", "model.box_unit"}
 _OWN_DATA = {"data.benchmark", "data.shots", "data.cots", "data.tau"}
 _OWN_DATA |= {"data.min_groundedness", "data.min_reward_blind", "data.min_lift"}
 _OWN_STEPS = {"sft.steps", "grpo.steps", "run.save_steps", "run.save_total_limit"}

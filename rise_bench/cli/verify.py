@@ -92,22 +92,25 @@ def verify(
     from rise_bench.cot.closed_loop import LoopSettings
     from rise_bench.cot.collect import collect
     from rise_bench.cot.collect_job import CollectJob
-    from rise_bench.cot.given_cots import GivenCots, read_cots
+    from rise_bench.cot.given_cots import GivenCots, read_cots, terms_of
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
     from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
+    from rise_bench.curation.decisions import refuse_decided
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.sampler import Sampling
 
     dataset = find_benchmark(benchmark)
-    given = GivenCots(read_cots(cots), cots.name, Views(reconstructions, blind, lift))
+    given = GivenCots(read_cots(cots), cots.name, Views(reconstructions, blind, lift), terms_of(cots))
     splits = given.splits(dataset, shots)
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
     form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
     target = out or cots.with_name(f"{cots.name}.verified")
+    if overwrite:
+        refuse_decided(target)
     settings = LoopSettings(1, max_reconstruction_length=max_reconstruction_length, answer_format=form)
     job = CollectJob(
         dataset,

@@ -19,7 +19,7 @@ from rise_bench.cot.share import Share, claimed
 from rise_bench.cot.sweep import Swept, discard_old_rollouts, refused_ids, sweep
 from rise_bench.cot.writer import CotPlan, write_cots
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import BusyError, ConfigError, DataError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import sha256_file
 from rise_bench.files.settings_record import same_settings
@@ -274,7 +274,8 @@ def _write(
         plan = replace(plan, best={uid: group for uid, group in rows.items() if group.rescored})
     try:
         return write_cots(plan, job.out, overwrite=job.overwrite)
-    except ConfigError:
-        if share.of == 1:
+    except ConfigError as error:
+        there = isinstance(error, BusyError) or (job.out / MANIFEST_NAME).is_file()
+        if share.of == 1 or not there:
             raise
         return None  # another process finished at the same moment, and writes the dataset

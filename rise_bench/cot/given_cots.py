@@ -9,6 +9,7 @@ from typing import Any
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.views import Views
 from rise_bench.data.dataset import BenchmarkDataset, parquet_rows
+from rise_bench.data.manifest import TEXT_TERMS
 from rise_bench.data.splits import Shots
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import sha256_bytes
@@ -23,17 +24,21 @@ class GivenCots:
         texts: Chain of thought by sample id.
         source: Name of the file or folder that holds them.
         views: Reconstructions from each.
+        terms: Whose terms of use they carry, if not those of the model that verifies them.
     """
 
     texts: Mapping[str, str]
     source: str
     views: Views = field(default_factory=lambda: Views(blind=True, lift=True))
+    terms: str = ""
 
     @property
     def options(self) -> dict[str, str]:
         """Options for the manifest."""
         content = json.dumps(sorted(self.texts.items())).encode()
-        return {"verified": self.source, "verified_sha256": sha256_bytes(content), **self.views.options}
+        terms = {TEXT_TERMS: self.terms} if self.terms else {}
+        known = {"verified": self.source, "verified_sha256": sha256_bytes(content)}
+        return known | terms | self.views.options
 
     def splits(self, benchmark: BenchmarkDataset, config: Shots) -> tuple[str, ...]:
         """Return the splits that hold the samples.
@@ -57,6 +62,15 @@ class GivenCots:
                 f"{example!r}. Rename them, or leave them out"
             )
         return tuple(held)
+
+
+def terms_of(path: Path) -> str:
+    """Return whose terms the texts of a CoT folder carry; empty if it does not say, or is a file."""
+    if not path.is_dir():
+        return ""
+    manifest = open_cots(path).manifest
+    official = manifest.unverified and manifest.benchmark.source_url
+    return manifest.options.get(TEXT_TERMS, manifest.benchmark.name if official else "")
 
 
 def read_cots(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ login` stored or `HF_TOKEN` names; it is never an argument, and messages are fre
 """
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -72,8 +73,9 @@ def status_of(error: BaseException) -> int | None:
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether an error of the client is a refused, closed or timed-out connection."""
-    return status_of(error) is None and any(isinstance(cause, transport_errors()) for cause in _causes(error))
+    """Whether an error of the client is a refused, closed or timed-out connection, or a page for a reply."""
+    known = (*transport_errors(), json.JSONDecodeError)
+    return status_of(error) is None and any(isinstance(cause, known) for cause in _causes(error))
 
 
 @contextlib.contextmanager
@@ -92,6 +94,7 @@ def hub_errors(repo_id: str) -> Iterator[None]:
             errors.LocalEntryNotFoundError,
             errors.LocalTokenNotFoundError,
             errors.OfflineModeIsEnabled,
+            json.JSONDecodeError,
             *transport_errors(),
         )
         if not any(isinstance(cause, known) for cause in _causes(error)):

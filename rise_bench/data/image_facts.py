@@ -44,7 +44,7 @@ def inspect_image(data: bytes, name: str) -> ImageFacts:
     """
     with open_image(data, name) as image:
         stored_px = image.size
-        image.draft("L", (image.width // 8, image.height // 8))
+        image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
         with decoded(image):
             width, height = shown_size(image, stored_px)
             look = _difference_hash(image)

@@ -25,6 +25,12 @@ _SEAL = "manifest_sha256"
 #: Option of chains of thought from elsewhere that were not rewarded.
 UNVERIFIED = "unverified"
 
+#: Option of chains of thought that carry the terms of their official source, also when they are verified.
+TEXT_TERMS = "texts_under_terms_of"
+
+#: Reason for the rows that are left out when images are joined to a dataset.
+MISSING_IMAGE = "the image is missing in the source folder"
+
 #: Option of a dataset whose test annotations only a leaderboard has.
 TEST_TRUTH = "test_truth"
 

@@ -187,8 +187,11 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
     ]
     _refuse_shared_images((shard.split, row, image) for shard, row, image in rows)
     looks: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    seen: set[tuple[str, str]] = set()
     for shard, row, image in rows:
-        looks[shard.split] += [(row.id, look) for look in image.look.split()]
+        if (shard.split, image.sha256) not in seen:  # an image may have many rows
+            seen.add((shard.split, image.sha256))
+            looks[shard.split] += [(row.id, look) for look in image.look.split()]
     near, near_pairs = near_duplicates(
         looks["train"], [look for split in plan.tests for look in looks[split]]
     )

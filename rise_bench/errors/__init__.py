@@ -41,6 +41,10 @@ class ConfigError(RiseError):
     """An option, a recipe or a combination of both makes no sense."""
 
 
+class BusyError(ConfigError):
+    """Another process works in the same folder."""
+
+
 class SubmissionError(RiseError):
     """A leaderboard submission breaks the rules of the board."""
 

@@ -261,8 +261,9 @@ def _has_ended(child: _Running, folder: JobFolder) -> bool:
 
 
 def _stop(child: _Running, folder: JobFolder) -> None:
-    if child.process.poll() is None:
-        folder.write(child.job, child.seconds, done=False)
+    code = child.process.poll()
+    if not code:  # a job that has just ended well is done
+        folder.write(child.job, child.seconds, done=code == 0)
     child.process.kill()
 
 

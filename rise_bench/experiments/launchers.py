@@ -28,8 +28,9 @@ _ASK_S = 3.0
 #: A job that the cluster no longer lists is lost if it leaves no exit code within these seconds.
 _PATIENCE_S = 10.0
 
-#: Minutes after which submitit stops a job; it is then queued again and continues, this many times.
-_TIMEOUT_MIN, _TIMES = 60, 100
+#: Minutes after which submitit stops a job (on this machine a year); it is then queued again, this many
+#: times. A training goes on at its last checkpoint and an evaluation begins anew: give more than they take.
+_TIMEOUT_MIN, _TIMES = {"local": 525_600, "slurm": 60}, 100
 
 #: Reasons of Slurm for which a queued job never starts.
 _NEVER = {"PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS"}
@@ -59,7 +60,10 @@ class SubmititLauncher:
         require_extra("scale")
         self._cluster: Cluster = cluster
         self._jobs: _Listed = _Local() if cluster == "local" else _Slurm()
-        given = {"timeout_min": _TIMEOUT_MIN, **(resources or {})}
+        given = {"timeout_min": _TIMEOUT_MIN[cluster], **(resources or {})}
+        # submitit numbers the GPUs of this machine from 0, whichever of them are lent
+        lent = os.environ.get("CUDA_VISIBLE_DEVICES") if cluster == "local" else None
+        self._visible = {} if lent is None else {"CUDA_VISIBLE_DEVICES": lent}
         if cluster == "local" and "gpus_per_node" not in given:
             given["gpus_per_node"] = len(torch_install().gpus)
         self._resources = {
@@ -76,9 +80,8 @@ class SubmititLauncher:
         """Submit a job, or attach to the one that an earlier start submitted."""
         place = folder.path / f"{job.name}.submitit"
         with contextlib.suppress(FileNotFoundError):
-            earlier = Submitted(
-                place, (place / _ID).read_text(encoding="ascii"), self._jobs, folder.log(job.name)
-            )
+            number = (place / _ID).read_text(encoding="ascii")
+            earlier = Submitted(place, number, self._jobs, folder.log(job.name), before_s)
             if earlier.code == 0 or (earlier.code is None and self._jobs.lists(earlier.job_id, place)):
                 return earlier
         shutil.rmtree(place, ignore_errors=True)
@@ -86,7 +89,7 @@ class SubmititLauncher:
         folder.output(job.name).write_bytes(b"")
         command = LaunchedCommand(
             job.arguments,
-            dict(job.environment),
+            self._visible | dict(job.environment),
             folder.output(job.name).absolute(),
             folder.log(job.name).absolute(),
             place.absolute(),
@@ -94,7 +97,7 @@ class SubmititLauncher:
         )
         submitted = self._executor(place, job.name.replace("/", ".")).submit(command)
         atomic_write_text(place / _ID, str(submitted.job_id))
-        return Submitted(place, str(submitted.job_id), self._jobs, folder.log(job.name))
+        return Submitted(place, str(submitted.job_id), self._jobs, folder.log(job.name), before_s)
 
     def _executor(self, place: Path, name: str) -> Any:
         import submitit
@@ -124,6 +127,7 @@ class Submitted:
         job_id: Its id on the cluster.
         cluster: Jobs that run there.
         log: Log of the job, to which a lost job's last words are added.
+        before_s: Seconds of earlier starts.
         last_seen: Time at which the cluster listed it last, or of its submission.
     """
 
@@ -131,6 +135,7 @@ class Submitted:
     job_id: str
     cluster: "_Listed"
     log: Path
+    before_s: float = 0.0
     last_seen: float = 0.0
 
     @property
@@ -139,7 +144,7 @@ class Submitted:
         try:
             return float((self.place / SECONDS).read_text(encoding="ascii"))
         except (OSError, ValueError):
-            return 0.0
+            return self.before_s
 
     @property
     def code(self) -> int | None:

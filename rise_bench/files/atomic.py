@@ -103,8 +103,18 @@ def atomic_write_text(path: Path, text: str) -> None:
     atomic_write_bytes(path, text.encode())
 
 
+def sync_tree(folder: Path) -> None:
+    """Flush all files and folders below a folder to the disk; links are not followed."""
+    for root, _, files in os.walk(folder):
+        for name in files:
+            path = Path(root, name)
+            if not path.is_symlink():
+                sync_folder(path)
+        sync_folder(Path(root))
+
+
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that a rename survives a power cut."""
+    """Flush a folder's entries, or a file, to the disk, so that a rename survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -157,7 +167,7 @@ def atomic_directory(
                 if not resume or isinstance(error, RiseError):
                     shutil.rmtree(work, ignore_errors=True)
                 raise
-            sync_folder(work)
+            sync_tree(work)
             if target.exists():
                 target.rename(aside)
             work.rename(target)

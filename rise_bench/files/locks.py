@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from rise_bench.errors import ConfigError, PrerequisiteError, is_of_disk, of_os_error
+from rise_bench.errors import BusyError, PrerequisiteError, is_of_disk, of_os_error
 
 _POLL_S = 0.01
 
@@ -49,7 +49,7 @@ def locked_folder(work: Path, target: Path) -> Iterator[None]:
     """Make and lock the working folder of `target`.
 
     Raises:
-        ConfigError: Another process holds the lock.
+        BusyError: Another process holds the lock.
     """
     handle = None
     while handle is None:
@@ -57,7 +57,7 @@ def locked_folder(work: Path, target: Path) -> Iterator[None]:
         try:
             handle = _hold(work)
         except BlockingIOError:
-            raise ConfigError(
+            raise BusyError(
                 f"another process is writing {target}; wait for it or choose another --out"
             ) from None
     try:

@@ -52,12 +52,15 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     cots = _cots(dataset) if manifest.holds_cots else None
     rows = _sample_rows(dataset, cot=manifest.holds_cots)
     pictures = _pictures(rows)
+    config, split = _shown_part(manifest)
     sections = render(
         "published_sections.md.j2",
         manifest=manifest,
         spec=spec,
         repo_id=Markdown(check_repo_id(repo_id)),
-        config="high" if cots else "16-shot",
+        config=config,
+        split=split,
+        verified="verified" in manifest.options,
         cots=cots,
         histogram=Markdown(HISTOGRAM_PATH),
         source_line=source_line(spec),
@@ -70,6 +73,15 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     if cots:
         pictures[HISTOGRAM_PATH] = reward_histogram(cots["rewards"], manifest.tau)
     return {"README.md": joined_card(metadata, body, manifest).encode(), **pictures}
+
+
+def _shown_part(manifest: Manifest) -> tuple[str, str]:
+    """Return the configuration and the split that the card loads: one that has rows."""
+    first = "train" if "train" in manifest.counts else "test"
+    if not manifest.holds_cots:
+        return "16-shot", first
+    high = sorted({entry.split for entry in manifest.files.values() if entry.shard == "high"}, reverse=True)
+    return ("high", high[0]) if high else ("default", first)
 
 
 def with_section(body: str, section: str) -> str:

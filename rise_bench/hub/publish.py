@@ -15,7 +15,7 @@ from rise_bench.cot.dataset import require_columns
 from rise_bench.data.card import write_card, write_eval_yaml
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.image_column import write_without_images
-from rise_bench.data.manifest import MANIFEST_NAME, FileEntry, Manifest, write_manifest
+from rise_bench.data.manifest import MANIFEST_NAME, TEXT_TERMS, FileEntry, Manifest, write_manifest
 from rise_bench.errors import ConfigError
 from rise_bench.files.locks import scratch_folder
 from rise_bench.hub.dataset_card import published_card
@@ -135,6 +135,11 @@ def _check_texts(dataset: BenchmarkDataset) -> None:
         raise ConfigError(
             f"the chains of thought in {dataset.root} were made elsewhere, under terms of their own, and are "
             f"unverified. Everyone builds them from the source: {build_command(spec.name)}"
+        )
+    if terms := dataset.manifest.options.get(TEXT_TERMS):
+        raise ConfigError(
+            f"the chains of thought in {dataset.root} are those of {terms}, under terms of their own. "
+            f"Everyone builds them from the source ({build_command(terms)}) and verifies them"
         )
 
 

@@ -5,7 +5,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -206,9 +206,18 @@ def _public_recipe(run: Path) -> dict[str, Any]:
     path = run / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"{run} has no config.yaml; name the run folder of `rise-bench train`")
-    text = re.sub(r"(?<=: )(\S*/\S*)$", lambda m: without_folder(m[0]), path.read_text(), flags=re.MULTILINE)
-    recipe: dict[str, Any] = yaml.safe_load(text)
+    recipe: dict[str, Any] = _without_folders(yaml.safe_load(path.read_text(encoding="utf-8")))
     return recipe
+
+
+def _without_folders(value: Any) -> Any:
+    """Shorten the absolute paths in a tree to their last two parts."""
+    if isinstance(value, dict):
+        return {name: _without_folders(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(inner) for inner in value]
+    is_path = isinstance(value, str) and PurePath(value).is_absolute()
+    return "/".join(PurePath(value).parts[-2:]) if is_path else value
 
 
 def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:

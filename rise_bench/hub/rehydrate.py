@@ -15,8 +15,16 @@ from rise_bench.data.build_plan import inside
 from rise_bench.data.card import CARD_NAME, joined_card, split_card, write_card, write_eval_yaml
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.image_column import write_with_images
-from rise_bench.data.manifest import FileEntry, Manifest, read_manifest, write_manifest
+from rise_bench.data.manifest import (
+    MISSING_IMAGE,
+    FileEntry,
+    Manifest,
+    read_manifest,
+    rows_sha256,
+    write_manifest,
+)
 from rise_bench.data.pictures import picture_hashes
+from rise_bench.data.schema import gold_text, row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.images import IMAGE_ENDINGS
@@ -257,13 +265,22 @@ def _fill(
 
     (work / "data").mkdir()
     files: dict[str, FileEntry] = {}
+    content: list[tuple[str, str, str, str, str]] = []
     for path, entry in sorted(manifest.files.items()):
-        rows = write_with_images(root / path, work / path, images_of)
+
+        def kept(row: Mapping[str, Any], entry: FileEntry = entry) -> list[dict[str, Any]] | None:
+            images = images_of(row)
+            if images is not None and manifest.rows_sha256:
+                gold = gold_text(row_to_gold(manifest.benchmark, row))
+                content.append((entry.split, entry.shard, row["id"], row["source_sha256"], gold))
+            return images
+
+        rows = write_with_images(root / path, work / path, kept)
         size = (work / path).stat().st_size
         files[path] = entry.model_copy(
             update={"sha256": sha256_file(work / path), "rows": rows, "bytes": size}
         )
-    filled = _filled_manifest(manifest, files, missing)
+    filled = _filled_manifest(manifest, files, missing, rows_sha256(content))
     if filled.holds_cots:
         metadata, body = split_card(root)
         note = "**Do not publish this folder:** the images were joined from a local copy of the source."
@@ -277,7 +294,7 @@ def _fill(
 
 
 def _filled_manifest(
-    manifest: Manifest, files: dict[str, FileEntry], missing: Sequence[MissingImage]
+    manifest: Manifest, files: dict[str, FileEntry], missing: Sequence[MissingImage], rows: str
 ) -> Manifest:
     changes: dict[str, Any] = {"images": "embed", "files": files}
     if missing:
@@ -285,14 +302,14 @@ def _filled_manifest(
         counts: defaultdict[str, int] = defaultdict(int)
         for entry in files.values():
             counts[entry.split] += entry.rows
-        mark = sha256_bytes("\n".join([manifest.content_sha256, *sorted(gone)]).encode())
         changes |= {
             "counts": dict(counts),
             "partial": True,
-            "drops": {**manifest.drops, "the image is missing in the source folder": tuple(sorted(gone))},
+            "drops": {**manifest.drops, MISSING_IMAGE: tuple(sorted(gone))},
             "images_sha256": {u: h for u, h in manifest.images_sha256.items() if u not in gone},
         }
         if manifest.rows_sha256:
-            return manifest.of_rows(mark, **changes)
-        changes["content_sha256"] = mark
+            return manifest.of_rows(rows, **changes)
+        mark = "\n".join([manifest.content_sha256, *sorted(gone)])
+        changes["content_sha256"] = sha256_bytes(mark.encode())
     return manifest.model_copy(update=changes)

@@ -14,12 +14,13 @@ from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
 from rise_bench.catalog.parts import parts_of
 from rise_bench.catalog.reason_rft import REASON_RFT
 from rise_bench.cli import app
+from rise_bench.cli.build import _refuse_others
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import collect
 from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.dataset import open_cots
-from rise_bench.cot.given_cots import GivenCots, read_cots
+from rise_bench.cot.given_cots import GivenCots, read_cots, terms_of
 from rise_bench.cot.share import Share
 from rise_bench.cot.unverified import write_unverified
 from rise_bench.data.dataset import open_dataset
@@ -28,7 +29,7 @@ from rise_bench.data.writer import IN_BOTH_SPLITS, write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.hub.find import find_benchmark
-from rise_bench.hub.publish import preview
+from rise_bench.hub.publish import _check_texts, preview
 
 from ..support.made_reason_rft import COT, ROWS, reason_rft, records, write_images, write_records
 from ..support.scripted_model import ScriptedModel
@@ -348,7 +349,8 @@ def test_the_closed_loop_verifies_them_with_both_pictures(
     dataset = open_dataset(folder)
     golds = {pictures_of(row): row["solution"] for row in dataset.rows("train")}
     model = ScriptedModel(lambda prompt, number: golds.get(prompt.images, "<answer>nothing</answer>"))
-    given = GivenCots(read_cots(tmp_path / "transformation-cot"), "transformation-cot")
+    cots = tmp_path / "transformation-cot"
+    given = GivenCots(read_cots(cots), "transformation-cot", terms=terms_of(cots))
     job = CollectJob(
         dataset,
         "full",
@@ -366,4 +368,23 @@ def test_the_closed_loop_verifies_them_with_both_pictures(
     rows = list(open_cots(tmp_path / "verified").rows())
     assert [row["reward"] for row in rows] == [1.0] * 3
     assert [row["reward_blind"] for row in rows] == [0.0] * 3, "without the pictures nothing is known"
-    assert not open_cots(tmp_path / "verified").manifest.unverified
+    verified = open_cots(tmp_path / "verified")
+    assert not verified.manifest.unverified
+    assert terms_of(tmp_path / "verified") == "transformation"
+    with pytest.raises(ConfigError, match="are those of transformation, under terms of their own"):
+        _check_texts(verified)
+
+
+def test_verified_chains_of_thought_are_not_replaced_by_unverified_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(tmp_path, "counting", monkeypatch)
+    target = tmp_path / "counting-cot"
+    _refuse_others(target)
+    (target / "decisions.csv").write_text("id,action\n")
+    with pytest.raises(ConfigError, match="decisions, which would be deleted"):
+        _refuse_others(target)
+    (target / "decisions.csv").unlink()
+    (target / "manifest.json").unlink()
+    with pytest.raises(ConfigError, match="holds something else. Move it"):
+        _refuse_others(target)

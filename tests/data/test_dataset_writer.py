@@ -16,15 +16,22 @@ from PIL import Image
 import rise_bench
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.catalog.benchmarks import BENCHMARKS, get_benchmark
 from rise_bench.data import shards
-from rise_bench.data.build_plan import SourcePlan
+from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import IN_BOTH_SPLITS, write_dataset
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 
-from ..support.made_sources import boxes_plan, distribution_plan, photo, with_comment, write_csv
+from ..support.made_sources import (
+    boxes_plan,
+    distribution_plan,
+    photo,
+    with_comment,
+    write_csv,
+    write_photo,
+)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -206,6 +213,19 @@ def test_incomplete_source_needs_leave_and_is_marked(tmp_path: Path, plan: Sourc
     card = (tmp_path / "out" / "README.md").read_text()
     assert "incomplete source" in card
     assert "3 images are missing, e.g. x.jpg" in card
+
+
+def test_an_image_with_many_rows_is_one_near_duplicate(tmp_path: Path) -> None:
+    first = write_photo(tmp_path / "a.jpg", 1)
+    other = tmp_path / "b.jpg"
+    other.write_bytes(with_comment(first.read_bytes(), "other bytes"))
+    box = Boxes(((5.0, 5.0, 20.0, 20.0),))
+    train, test = (
+        [SourceRow(f"two/{path.stem}/{name}", path.name, path, box, name) for name in ("cat", "dog")]
+        for path in (first, other)
+    )
+    plan = SourcePlan(get_benchmark("coco_sub"), train, test, ("cat", "dog"))
+    assert write_dataset(plan, tmp_path / "out", workers=1).near_duplicate_pairs == 1
 
 
 def test_image_of_both_splits_leaves_train(tmp_path: Path, plan: SourcePlan) -> None:

@@ -128,3 +128,11 @@ def test_near_duplicates_count_all_and_list_the_nearest() -> None:
     pairs, total = near_duplicates([(f"{i}", h) for i, h in enumerate(hexes)], [("x", hexes[0])], listed=2)
     assert pairs == [("0", "x", 0), ("1", "x", 1)]
     assert total == 5  # up to 4 differing bits
+
+
+@pytest.mark.parametrize("size_px", [(7, 20), (20, 7), (1, 1)])
+def test_a_jpeg_of_a_few_pixels_is_an_image(size_px: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size_px, "navy").save(file, "JPEG")
+    facts = inspect_image(file.getvalue(), "small.jpg")
+    assert (facts.width_px, facts.height_px) == size_px

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments import child_process
 from rise_bench.experiments.cell import Cell
-from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.jobs import Job, JobFolder, Progress, _Running, _stop, run_jobs
 from rise_bench.experiments.methods import METHODS, method_jobs
 from rise_bench.processes.warm import Warm
 
@@ -40,6 +41,18 @@ def test_jobs_run_once_and_after_what_they_need(tmp_path: Path) -> None:
     assert started(folder) == before
     with pytest.raises(ConfigError, match="is of another command: rise-bench --version"):
         run_jobs([Job("a", "first", ("--help",))], folder)
+
+
+@pytest.mark.parametrize(("code", "done"), [(0, True), (None, False)])
+def test_a_job_that_ended_well_as_it_was_stopped_is_done(
+    tmp_path: Path, code: int | None, done: bool
+) -> None:
+    folder, job = JobFolder(tmp_path / "jobs"), Job("a", "first", VERSION)
+    folder.path.mkdir()
+    killed: list[bool] = []
+    process = SimpleNamespace(poll=lambda: code, seconds=3.0, kill=lambda: killed.append(True))
+    _stop(_Running(job, process), folder)
+    assert (folder.is_done(job), folder.seconds("a"), killed) == (done, 3.0, [True])
 
 
 def test_a_failed_job_says_why_and_stops_the_others(tmp_path: Path) -> None:

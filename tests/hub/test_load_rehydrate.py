@@ -228,6 +228,7 @@ def test_rehydrate_goes_on_without_missing_rows_if_asked(
     ids = load_dataset(str(tmp_path / "out"), split="train")["id"]
     assert "emotion6/003" not in ids
     assert len(ids) == 19
+    assert check_folder(tmp_path / "out") == [], "it is whole without that row"
 
 
 def test_second_rehydration_finds_the_first(

@@ -37,7 +37,7 @@ def run(tiny_model: Path, tmp_path: Path) -> Path:
 
     config = TrainConfig(
         stage="rise_r1",
-        data=DataConfig(benchmark="/home/me/data/emotion6", shots="4-shot"),
+        data=DataConfig(benchmark="/home/me/data/emotion6", shots="4-shot", cots="/home/me/my runs/cots"),
         run=RunConfig(output_dir=str(tmp_path / "run")),
     )
     folder = RunFolder.create(config, prompt_hashes={"think_answer": "abc123"})

@@ -74,6 +74,14 @@ def test_push_goes_on_after_a_refused_commit(alice: Minihub, status: int) -> Non
     assert len(alice.requests("PUT", "/lfs/")) == 2, "each shard travels once, however often the commit fails"
 
 
+def test_push_goes_on_after_a_page_in_place_of_a_reply(alice: Minihub) -> None:
+    """A gateway answers in HTML, also where the client reads JSON before it looks at the status."""
+    send([])
+    alice.spoil("POST", "/validate-yaml", status=503, times=2)
+    send(version())
+    assert "README.md" in alice.files(REPO)
+
+
 def test_commit_whose_answer_is_lost_is_not_made_twice(alice: Minihub) -> None:
     alice.spoil("POST", "/commit/", lose_answer=True)
     pushed = send(version())

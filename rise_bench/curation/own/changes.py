@@ -46,8 +46,9 @@ def find_changes(plan: Plan) -> Changes:
     """Compare a recipe with the records of the stages that ran."""
     before, now = _read(plan), _fingerprint(plan)
     old, new = dict(_flat(before)), dict(_flat(now))
-    if _CONTENT not in now:  # the pictures are elsewhere by now, and what was built of them is kept
+    if not (_CONTENT in now and _CONTENT in old):  # the pictures are, or were, elsewhere: what is built stays
         old.pop(_CONTENT, None)
+        new.pop(_CONTENT, None)
     settings = {
         key: (old.get(key), new.get(key)) for key in sorted(old | new) if old and old.get(key) != new.get(key)
     }
@@ -99,14 +100,17 @@ def discard(plan: Plan, changes: Changes) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        for path in (plan.page, *plan.scores.glob("*.json")):  # of a model that is no longer there
+            path.unlink(missing_ok=True)
         for job in stages[stage]:
             plan.folder.log(job.name).unlink(missing_ok=True)
             (plan.folder.path / f"{job.name}.json").unlink(missing_ok=True)
 
 
 def record(plan: Plan) -> None:
-    """Write down the recipe that the stages run with."""
-    atomic_write_text(_path(plan), json_text(_fingerprint(plan)) + "\n")
+    """Write down the recipe that the stages run with; what is known of pictures that are away stays."""
+    known = {name: value for name, value in _read(plan).items() if name == _CONTENT}
+    atomic_write_text(_path(plan), json_text(known | _fingerprint(plan)) + "\n")
 
 
 def _path(plan: Plan) -> Path:

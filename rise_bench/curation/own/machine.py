@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Return the GPUs that the driver of NVIDIA lists; no library is imported."""
+    """Return the GPUs that NVIDIA's driver lists and CUDA_VISIBLE_DEVICES allows; nothing is imported."""
     if not shutil.which("nvidia-smi"):
         return Machine()
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
@@ -42,6 +43,11 @@ def this_machine() -> Machine:
         sizes = [int(line) * 2**20 for line in printed.split()]
     except (OSError, ValueError, subprocess.SubprocessError):
         return Machine()
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        names = [name.strip() for name in allowed.split(",") if name.strip() not in ("", "-1")]
+        by_number = [sizes[int(name)] for name in names if name.isdigit() and int(name) < len(sizes)]
+        sizes = by_number or [min(sizes, default=0)] * len(names)  # or by UUID
     return Machine(len(sizes), min(sizes)) if sizes else Machine()
 
 

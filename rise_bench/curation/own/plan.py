@@ -179,10 +179,14 @@ class Plan:
         section = self.recipe.eval
         assert section is not None
         place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
+        if name == UNTRAINED and config.model.revision:
+            place += f",revision={config.model.revision}"
+        family = family_of(config.model.name)
+        unit = ("--box-unit", config.model.box_unit) if config.model.box_unit != family.box_unit else ()
         arguments = (
-            *("eval", "--tasks", "rise_custom", "--model", family_of(config.model.name).lmms_model),
+            *("eval", "--tasks", "rise_custom", "--model", family.lmms_model),
             *("--model_args", f"pretrained={model}{place},max_pixels={config.model.max_pixels}"),
-            *("--batch_size", str(section.batch_size)),
+            *("--batch_size", str(section.batch_size), *unit),
             *("--gen_kwargs", f"max_new_tokens={section.max_new_tokens}"),
             *("--output_path", str(self.out / "eval" / name), "--verbosity", "WARNING", "--json"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from rise_bench.curation.own.report import write_page
 from rise_bench.curation.own.scores import write_scores
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.jobs import Job, Progress, run_jobs
+from rise_bench.files.locks import locked_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,15 @@ def run_recipe(
     """
     chosen = plan.chosen(stage)
     if repeat:
-        discard(plan, find_changes(plan))
+        changes = find_changes(plan)
+        _refuse_missing(plan, chosen, again=changes.stages)
+        if "build" in changes.stages and not plan.pictures.is_dir():
+            raise ConfigError(
+                f"the dataset is to be built again ({changes.text}), and {plan.pictures} is not there. "
+                "Put it back, or undo the change."
+            )
+        with locked_folder(plan.folder.path, plan.folder.path):
+            discard(plan, changes)
     refuse_changes(plan)
     _refuse_missing(plan, chosen)
     record(plan)
@@ -64,17 +73,23 @@ def run_recipe(
     run_jobs(jobs, plan.folder, at_once=1, progress=progress)
     if "report" in chosen and not _report_is_new(plan):
         write_page(plan, write_scores(plan))
+    elif "eval" in chosen:
+        write_scores(plan)
     return summary(plan)
 
 
-def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]]) -> None:
-    """Refuse a stage that needs others, unless these are done or chosen too."""
+def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collection[str] = ()) -> None:
+    """Refuse a stage that needs others, unless these are done and not to be done `again`, or chosen too."""
     here = {job.name for jobs in chosen.values() for job in jobs}
     of = {job.name: stage for stage, jobs in plan.stages().items() for job in jobs}
     needed = {name for jobs in chosen.values() for job in jobs for name in job.needs} - here
     if "report" in chosen:
         needed |= of.keys() - here
-    missing = [name for name in of if name in needed and plan.folder.done_seconds(name) is None]
+    missing = [
+        name
+        for name in of
+        if name in needed and (of[name] in again or plan.folder.done_seconds(name) is None)
+    ]
     if missing:
         first = of[missing[0]]
         raise ConfigError(
@@ -96,7 +111,7 @@ def states(plan: Plan) -> list[StageState]:
         commands = tuple(shlex.join(("rise-bench", *job.arguments)) for job in jobs)
         done = all(folder.done_seconds(job.name) is not None for job in jobs)
         if not jobs:
-            done = plan.page.is_file()
+            done = _report_is_new(plan)
         shown.append(StageState(stage, commands, done, sum(folder.seconds(job.name) for job in jobs)))
     return shown
 

@@ -56,8 +56,8 @@ def measuring_jobs(study: Study) -> list[Job]:
 def estimate(study: Study) -> Estimate:
     """Estimate the remaining jobs from steps and jobs that were measured in the folder of the study."""
     jobs, folder = study.jobs(), study.jobs_folder
-    rates = step_rates([*jobs, *measuring_jobs(study)])
-    took = _whole_jobs(jobs, folder)
+    known = [*jobs, *measuring_jobs(study)]
+    rates, took = step_rates(known), _whole_jobs(known, folder)
     seconds, unmeasured = 0.0, defaultdict[str, int](int)
     for job in jobs:
         if folder.is_done(job):

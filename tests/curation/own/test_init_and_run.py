@@ -149,7 +149,19 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
     with pytest.raises(ConfigError, match=r"decisions\.csv holds 1 decisions, .*; move the file elsewhere"):
         invoke("run", recipe, "--repeat")
     decisions.unlink()
+    edit(recipe, "samples: 4", "samples: 5")
+    with pytest.raises(ConfigError, match="stage check needs collect, which is not done"):
+        invoke("run", recipe, "--repeat", "--stage", "check")
+    assert (out / "cots").exists(), "nothing is deleted that is not made again"
+    edit(recipe, "samples: 5", "samples: 4")
+    (out / "scores").mkdir(exist_ok=True)
+    (out / "scores" / "trained.json").write_text("of another model")
     invoke("run", recipe, "--repeat")
+    assert teacher.answered == asked and not (out / "scores" / "trained.json").exists()
+    photos.rename(photos.with_name("away"))
+    invoke("run", recipe)
+    photos.with_name("away").rename(photos)
+    invoke("run", recipe)
     assert teacher.answered == asked
     write_photo(photos / "dog" / "99.jpg", 99)
     with pytest.raises(
