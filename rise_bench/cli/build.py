@@ -168,12 +168,11 @@ def reason_rft(
     from rise_bench.catalog.plugins import load_component
     from rise_bench.cot.unverified import write_unverified
     from rise_bench.data.dataset import open_dataset
-    from rise_bench.files.paths import cache_folder
 
     builder = load_component("builders", "reason_rft")
     files = tuple(filter(None, (name.strip() for name in also.split(","))))
     official = builder.read(source, task=task, seed=seed, also=files)
-    folder = (out or cache_folder(official.plan.spec.name)).expanduser()
+    folder = _folder(official.plan, out)
     target = folder.with_name(f"{folder.name}-cot")
     if cots and official.cots:
         _refuse_others(target)
@@ -277,14 +276,12 @@ def _build(
     allow_partial: bool,
     overwrite: bool,
     as_json: bool,
-) -> Path:
-    """Write with a progress bar on stderr, print a summary on stdout, and return the folder."""
+) -> None:
+    """Write with a progress bar on stderr, and print a summary on stdout."""
     from rise_bench.cli.build_summary import print_summary
     from rise_bench.data.writer import write_dataset
-    from rise_bench.files.paths import cache_folder
 
-    name = plan.spec.name
-    folder = (out or cache_folder(name)).expanduser()
+    name, folder = plan.spec.name, _folder(plan, out)
     with progress_bar(f"building {name}", transient=False) as progress:
         write_dataset(
             plan,
@@ -296,4 +293,10 @@ def _build(
             progress=progress,
         )
     print_summary(folder, as_json)
-    return folder
+
+
+def _folder(plan: "SourcePlan", out: Path | None) -> Path:
+    """Return the folder that a build writes."""
+    from rise_bench.files.paths import cache_folder
+
+    return (out or cache_folder(plan.spec.name)).expanduser()

@@ -63,9 +63,11 @@ class SubmititLauncher:
         given = {"timeout_min": _TIMEOUT_MIN[cluster], **(resources or {})}
         # submitit numbers the GPUs of this machine from 0, whichever of them are lent
         lent = os.environ.get("CUDA_VISIBLE_DEVICES") if cluster == "local" else None
-        self._visible = {} if lent is None else {"CUDA_VISIBLE_DEVICES": lent}
         if cluster == "local" and "gpus_per_node" not in given:
             given["gpus_per_node"] = len(torch_install().gpus)
+        if lent is not None:
+            lent = ",".join(lent.split(",")[: given["gpus_per_node"]])
+        self._visible = {} if lent is None else {"CUDA_VISIBLE_DEVICES": lent}
         self._resources = {
             name if name in _GENERIC or name.startswith("slurm_") else f"slurm_{name}": value
             for name, value in given.items()

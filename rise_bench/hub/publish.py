@@ -183,11 +183,11 @@ def without_folder(name: str) -> str:
 
     >>> without_folder("/home/me/coco/train2017/1.jpg (line 7)")
     'train2017/1.jpg (line 7)'
-    >>> without_folder("/home/me/my photos (old)/cats/1.jpg")
-    'cats/1.jpg'
+    >>> without_folder("/home/me/my photos (old)/cats/1.jpg (folder train/cat)")
+    'cats/1.jpg (folder train/cat)'
     """
     return re.sub(
-        r"(?<!\S)/.+?(?= \([^/]*\)$|$)", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name
+        r"(?<!\S)/.+?(?= \([^()]*\)$|$)", lambda match: "/".join(PurePath(match[0]).parts[-2:]), name
     )
 
 

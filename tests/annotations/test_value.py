@@ -42,11 +42,13 @@ READ = table(
             about 7 ~ 2 red and 2 blue, and 3 green, so 7 in all ~ 7 are left ~ that leaves 7
             There are a total of 10 objects. After subtracting 3 spheres, 7 objects remain.
             There are 10 objects in total. Subtracting 3 leaves 7. ~ 7 large cubes: 7
+            There are 10 objects in total. 7 objects remaining on the table
             seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain ~ Seven. The other one is hidden, so seven.
             After subtracting 3 cubes, 5 objects remain. Adding 2 spheres, the answer is 7.
         """,
         "0": r"""
             0 ~ zero ~ none ~ no cubes ~ There are no red cubes. ~ None are left ~ None remain. ~ none left
+            There isn't a cube in the image
             Nothing remains. ~ There are none left. ~ there aren't any ~ There are not any cubes.
         """,
         "1": r"1 ~ one ~ one cube ~ there is only one",
@@ -114,6 +116,13 @@ def test_a_list_below_an_answer_is_no_sum(text):
 
 def test_letters_one_below_the_other_are_no_answer():
     assert read_value("A\nB\nC")[0] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["3 cubes and\n3 spheres", "3 cubes\n+ 3 spheres", "three cubes\nand three balls"]
+)
+def test_a_sum_over_two_lines_is_not_read(text):
+    assert read_value(text) == (None, "several_values")
 
 
 LEAKS = table(

@@ -149,6 +149,9 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case("<answer>I can't find a cat</answer>", [], "finds none"),
         case("<answer>Cats are not visible in the image.</answer>", [], "not visible"),
         case("<answer>cat not found</answer>", [], "not found"),
+        case("<answer>I cannot see cats</answer>", [], "sees none, without an article"),
+        case("<answer>No bounding boxes.</answer>", [], "none in the words of the task"),
+        case("<answer>There is no tissue box in the image</answer>", [], "an object that is a box"),
         case(
             "<answer>The image does not contain airplanes.</answer>", [], "a noun that begins as an article"
         ),

@@ -68,7 +68,7 @@ _NOUNS = (
     r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
     r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
     r"|visible|present|found|detected|seen|shown|here|there|not"
-    r"|answers?|images?|pictures?|photos?|information|coordinates?|details?|boxe?s?)\b)[^\W\d_][\w'-]*+){0,4}+"
+    r"|answers?|images?|pictures?|photos?|information|coordinates?|details?)\b)[^\W\d_][\w'-]*+){0,4}+"
 )
 #: What begins a complaint, or an answer that was not found, and no object.
 _NO_OBJECT = (
@@ -87,8 +87,8 @@ _NOTHING = re.compile(
     rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?)\b)?+\s++{_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|the\s++(?:image|picture|photo)\s++does(?:\s++not|n't)\s++(?:contain|show|have)(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
-    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)\s++(?:any|an?)\s++"
-    rf"{_NO_OBJECT}{_NOUNS}{_TAIL}"
+    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)(?:\s++(?:any|an?)\b)?+\s++"
+    rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
 

@@ -67,14 +67,15 @@ _ANSWER = re.compile(r"answer|result|solution", re.IGNORECASE)
 _BEFORE_REST = re.compile(r"\b(?:leaves|leaving)\s++(?:(?:just|exactly|about|only)\s++)?+\Z", re.IGNORECASE)
 _AFTER_REST = re.compile(
     r"\s++(?:(?!(?:on|to|at|in|the|and|or|of)\b)[^\W\d_]++\s++){0,3}?"
-    r"(?:left(?=\s*+(?:[.!]|over\b|\Z))|remains?\b|remaining(?=\s*+(?:[.!]|\Z)))",
+    r"(?:left(?=\s*+(?:[.!]|over\b|\Z))|remains?\b|remaining(?=\s*+(?:[.!,;]|\Z|(?:in|on|at|over|here|there|now|after|so)\b)))",
     re.IGNORECASE,
 )
 #: What makes a number a part of what is stated: "= 3 + 4", "the answer is 7 or 8", "3 red and 4 blue in all".
 _MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b|plus\b|minus\b|times\b)\s*+[-+]?+\d")
 #: What joins two numbers, also equal ones, to a sum that is not stated: "4 + 4", "3 cubes and 3 spheres".
 _JOINS = re.compile(
-    r"[^\S\n]*+(?:[^\W\d_]++[^\S\n]++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)[^\S\n]*+", re.IGNORECASE
+    r"(?![^\n]*+\n\s*+[-*]\s)\s*+(?:[^\W\d_]++\s++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)\s*+",
+    re.IGNORECASE,
 )
 _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
@@ -91,7 +92,7 @@ _SEVERAL_LETTERS = re.compile(
 )
 _NONE = re.compile(
     r"(?:there\s++(?:is|are)(?:\s++not|n['’]t)\s++(?:any|an?)\b"
-    r"(?!(?:\s++[^\W\d_]++)*?\s++(?:answer|idea|clue|image|picture|way|information|doubt)s?\b)"
+    r"(?!(?:\s++(?!(?:in|on|at|of|within)\b)[^\W\d_]++)*?\s++(?:answer|idea|clue|image|picture|way|information|doubt)s?\b)"
     r"(?:\s++[^\W\d_]++){0,4}+"
     r"|(?:there\s++(?:is|are)\s++)?+(?:none|nothing)"
     r"(?:\s++(?:is|are|was|were))?+(?:\s++(?:left|remain(?:s|ing)?|there|visible|present))?+)"

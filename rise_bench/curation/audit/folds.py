@@ -146,4 +146,5 @@ def _train(
     except RiseError:
         if not (place / "run").exists():  # refused before it began: other settings may be tried
             shutil.rmtree(place)
+            (jobs.path / f"{job.name}.json").unlink(missing_ok=True)
         raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rise_bench.catalog.families import RISE_HF
 from rise_bench.curation.own.recipe import Recipe, Settings, read_recipe
 from rise_bench.errors import ConfigError
 from rise_bench.evaluation.lmms_command import CUSTOM_VARIABLE
@@ -179,9 +180,9 @@ class Plan:
         section = self.recipe.eval
         assert section is not None
         place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
-        if name == UNTRAINED and config.model.revision:
-            place += f",revision={config.model.revision}"
         family = family_of(config.model.name)
+        if name == UNTRAINED and config.model.revision and family.lmms_model == RISE_HF:
+            place += f",revision={config.model.revision}"  # the other engines take the newest
         unit = ("--box-unit", config.model.box_unit) if config.model.box_unit != family.box_unit else ()
         arguments = (
             *("eval", "--tasks", "rise_custom", "--model", family.lmms_model),

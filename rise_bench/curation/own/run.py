@@ -73,7 +73,7 @@ def run_recipe(
     run_jobs(jobs, plan.folder, at_once=1, progress=progress)
     if "report" in chosen and not _report_is_new(plan):
         write_page(plan, write_scores(plan))
-    elif "eval" in chosen:
+    elif stage == "eval":
         write_scores(plan)
     return summary(plan)
 
