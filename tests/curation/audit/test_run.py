@@ -12,6 +12,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cli import app
 from rise_bench.curation.annotate.formats import json_lines
 from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Answer, Picture
+from rise_bench.curation.audit.folds import Folds
 from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.output import write_output
 from rise_bench.curation.audit.run import Audit, run_audit
@@ -20,7 +21,7 @@ from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 
 from ...support.drawn_data import picture_key_of
 from ...support.made_sources import write_photo
@@ -115,6 +116,12 @@ def test_settings_are_fixed_once_a_fold_is_begun_or_somebody_has_decided(kinds_2
         run_audit(audit)
     (out / "decisions.csv").unlink()
     run_audit(audit)
+
+
+def test_settings_may_change_after_a_training_that_never_began(kinds_24, oracle, tmp_path):
+    with pytest.raises(PrerequisiteError, match="no/such"):
+        run_audit(audit_of(kinds_24, tmp_path / "out", planted=0.0, answerer=Folds(recipe="no/such")))
+    run_audit(audit_of(kinds_24, tmp_path / "out", planted=0.0))
 
 
 def all_rows(dataset):
