@@ -64,6 +64,11 @@ def engine_of(
                 raise ConfigError(f"{option} is for --engine datatrove; give both, or leave it out")
         return None
     require_extra("scale")
+    if executor == "ray" and server != "endpoint":
+        raise ConfigError(
+            f"--executor ray reserves no GPU for --server {server}; start servers and name them with "
+            "--endpoint, or take --executor slurm or local"
+        )
     if server == "endpoint":
         if not urls:
             raise ConfigError(

@@ -94,7 +94,12 @@ def missing_arguments(model_args: str, limits: ImageLimits) -> dict[str, int]:
 
 
 def check_frames(
-    sizes_px: Iterable[tuple[int, int]], model: str, model_args: str, *, max_pixels: int
+    sizes_px: Iterable[tuple[int, int]],
+    model: str,
+    model_args: str,
+    *,
+    max_pixels: int,
+    otherwise: tuple[int, int] | None = None,
 ) -> None:
     """Check that a run with boxes in `resized_px` keeps images at the size in the prompts.
 
@@ -103,11 +108,12 @@ def check_frames(
         model: `--model`.
         model_args: `--model_args`.
         max_pixels: Limit in the prompts.
+        otherwise: Limits of the checkpoint, where lmms-eval sets none; those in the prompts if unknown.
 
     Raises:
         ConfigError: If the processor's limits would resize such an image again.
     """
-    limits = lmms_limits(model, model_args, otherwise=(0, max_pixels))
+    limits = lmms_limits(model, model_args, otherwise=otherwise or (0, max_pixels))
     smallest, largest = (limits.smallest, limits.largest) if limits else (0, max_pixels)
     for width, height in sizes_px:
         frame = frame_of("resized_px", width, height, max_pixels=max_pixels)

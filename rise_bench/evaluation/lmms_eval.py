@@ -188,24 +188,26 @@ def _image_limits(
     """Return the model arguments with the checkpoint's own image limits, and variables for the prompts."""
     model_args, largest = command.model_args, max_pixels()
     limits = None
-    if command.checkpoint and lmms_limits(command.model, model_args):
+    if command.checkpoint:
         limits = checkpoint_limits(command.checkpoint, command.stated.get("revision", ""))
         if limits is None and merged:  # an adapter alone may have no processor
             limits = checkpoint_limits(str(merged))
-    if limits and (added := missing_arguments(model_args, limits)):
+    own = lmms_limits(command.model, model_args)  # of an engine that sets limits itself
+    if limits and own and (added := missing_arguments(model_args, limits)):
         model_args = ",".join(
             filter(None, (model_args, *(f"{name}={value}" for name, value in added.items())))
         )
         tell(f"{' and '.join(f'{name}={value}' for name, value in added.items())}, as {limits.source} says")
     if unit != "resized_px":
         return model_args, {}
-    shown = lmms_limits(command.model, model_args)
+    kept = limits.pixels if limits else None
+    shown = lmms_limits(command.model, model_args, otherwise=kept)
     if shown and not os.environ.get(MAX_PIXELS_VARIABLE):
         largest = shown.largest if limits and limits.trained else min(shown.largest, largest)
     for dataset in datasets.values():
         if KINDS[dataset.spec.kind].in_frame:
             sizes = ((gold.width_px, gold.height_px) for gold in dataset.golds("test"))
-            check_frames(sizes, command.model, model_args, max_pixels=largest)
+            check_frames(sizes, command.model, model_args, max_pixels=largest, otherwise=kept)
     return model_args, {MAX_PIXELS_VARIABLE: str(largest)}
 
 

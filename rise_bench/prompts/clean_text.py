@@ -3,7 +3,12 @@
 import itertools
 import re
 
-_SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>", re.IGNORECASE)
+_SPECIAL_TOKEN = re.compile(
+    r"<\|[^|<>]{1,64}+\|>|</?(?:think|answer|image|video)>"
+    r"|</?(?:img|IMG_CONTEXT|quad|ref|box)>"  # InternVL
+    r"|<(?:end_of_utterance|fake_token_around_image|global-img|row_\d{1,3}_col_\d{1,3})>",  # SmolVLM
+    re.IGNORECASE,
+)
 _ANGLE = re.compile("([<>])")
 
 

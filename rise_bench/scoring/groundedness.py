@@ -42,7 +42,8 @@ MEASURE: GroundedMeasure = "sentence_pmi"
 SWAPS = 16
 
 
-_SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)")
+#: A sentence takes the signs and line breaks behind it, so that no token of a text is left unjudged.
+_SENTENCE = re.compile(r"[^.!?\n]*[^.!?\s][^.!?\n]*(?:[.!?]+|\n|\Z)(?:[ \t]*+[.!?\n]++)*+")
 
 
 @dataclass(frozen=True, slots=True)

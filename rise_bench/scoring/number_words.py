@@ -180,6 +180,8 @@ _RULES = (
     rf"K,?(?!(?<=DK)o){_N}{_CLOSE}|K,?(?![nTBo0,]){_HAS}(?:{_N}|aZ){_STOP}",  # joy eight, fear two
     rf"K[^.nTBo0]{{0,5}}(?<![Dvrp])[nTB0]{{1,4}}{_CLOSE}",  # fear follows, weak, with two
     rf"C(?:[i4d]{{0,4}}{_N}{_END}|,(?!o){_N}(?=[,.]|\Z))",  # candle is nine
+    rf"{_N}G[wid]{{0,2}}K|K[idI]{{1,3}}{_N}G(?=[,.&]|\Z)",  # eight viewers feel joy, joy in eight viewers
+    rf"{_BIG}w{{1,2}}(?:rD?s|y(?=[,.&]|\Z))",  # one hundred steps from the left, five hundred dots across
     rf"{_BIG}[Sŝ]?K(?=[,.&]|\Z)|{_N}[d@]{{1,2}}2?D?K(?!w)|{_N}[2π@]D?K(?!w)",  # eighty joy, two to fear
 )
 _LEAK = re.compile(rf"(?!w)(?:{'|'.join(_RULES)})")

@@ -94,6 +94,8 @@ def test_category_and_question_are_filled_in_and_not_interpreted():
         ("<think>red</think> <answer>", "red"),
         ("<|im_<|im_end|>end|> sky", "sky"),  # what is left after one removal may not become a token
         ("a < b |> c", "a < b |> c"),
+        ("red <IMG_CONTEXT>sky</img>", "red sky"),  # InternVL's
+        ("red<end_of_utterance> <row_1_col_12>sky", "red sky"),  # SmolVLM's
     ],
 )
 def test_special_tokens_never_enter_a_prompt(cot, clean):

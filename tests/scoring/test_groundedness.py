@@ -126,6 +126,7 @@ def test_tokens_that_do_not_line_up_are_an_error(others):
         ("Wait... what?\nA line", ["Wait...", " what?", "A line"]),
         ("", []),
         (" . ", []),
+        ("One. ! ? !\n\n It.", ["One. ! ? !", " It."]),  # a code in signs between the sentences is judged too
     ],
 )
 def test_sentences(text, sentences):

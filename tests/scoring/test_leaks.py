@@ -42,6 +42,21 @@ def test_leak_is_found_with_its_reason(text, leak, reason):
 @pytest.mark.parametrize(
     "text",
     [
+        "Eight viewers feel joy and two viewers feel fear.",
+        "Joy in eight viewers, fear in two viewers.",
+        "The dog begins one hundred steps from the left.",
+        "It is five hundred dots across.",
+    ],
+)
+def test_units_that_a_writer_makes_up_are_leaks(text):
+    assert find_leaks(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two children show joy",
+        "twenty people across the square",
         "two dogs and three cats play",
         "one of them smiles",
         "half of the sky is dark",

@@ -14,13 +14,23 @@ from rise_bench.scoring.rewards import Verdict
 from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer
 from rise_bench.trainers.rollouts.uniform_groups import drop_uniform_groups, varied_rows
 
+REWARDS = st.sampled_from([0.0, 0.25, 0.69, 0.7, 1.0])
 
-@given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=3, max_size=3), min_size=1, max_size=5))
-def test_a_group_is_kept_whole_exactly_if_its_rewards_differ(rewards):
-    advantages = torch.tensor([[r - sum(group) / 3 for r in group] for group in rewards])
-    advantages[[len(set(group)) == 1 for group in rewards]] = 0  # as TRL's float32 mean of equal numbers
-    kept = varied_rows(advantages.flatten(), 3).view(-1, 3)
-    assert kept.tolist() == [[len(set(group)) > 1] * 3 for group in rewards]
+
+@pytest.mark.parametrize("scaled", [True, False])
+@given(data=st.data(), size=st.sampled_from([3, 8, 16, 24]))
+def test_a_group_is_kept_whole_exactly_if_its_rewards_differ(scaled, data, size):
+    group = st.lists(REWARDS, min_size=size, max_size=size) | REWARDS.map(lambda reward: [reward] * size)
+    rewards = data.draw(st.lists(group, min_size=1, max_size=5))
+    table = torch.tensor(rewards)
+    mean = table[:, :1].clone()
+    for column in range(1, size):  # added in a row, as sums are on some devices
+        mean = mean + table[:, column : column + 1]
+    advantages = table - mean / size
+    if scaled:
+        advantages = advantages / (table.std(1, keepdim=True) + 1e-4)
+    kept = varied_rows(advantages.flatten(), size, scaled=scaled).view(-1, size)
+    assert kept.tolist() == [[len(set(group)) > 1] * size for group in rewards]
 
 
 @pytest.mark.parametrize("process", [0, 1])

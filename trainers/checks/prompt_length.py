@@ -16,8 +16,8 @@ from rise_bench.prompts.templates import (
     answer_only_prompt,
     reason_prompt,
     reconstruct_prompt,
-    think_answer_prompt,
 )
+from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.settings.config import TrainConfig
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def longest_prompt(
     """Tokens of the longest prompt of a run, image tokens included; raises as `check_prompts` does."""
     answer_format = config.model.answer_format
     second, images = 0, spec.images_per_row
-    prompt_of = think_answer_prompt
+    prompt_of = response_prompt(config)
     if config.declared_stage.asks == "answer_only":
         prompt_of = answer_only_prompt
     elif config.declared_stage.is_closed_loop:

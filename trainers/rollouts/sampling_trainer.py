@@ -42,7 +42,8 @@ class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
         batch = super()._generate_and_score_completions(inputs)
         if not self._drop_uniform or not self.model.training:
             return batch
-        return drop_uniform_groups(batch, self.num_generations, self.accelerator)
+        scaled = self.scale_rewards != "none"
+        return drop_uniform_groups(batch, self.num_generations, self.accelerator, scaled=scaled)
 
     def _generate(self, prompts: list[Any]) -> Any:
         shared = self._share_prefill and not self.use_vllm

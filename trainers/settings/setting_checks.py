@@ -80,6 +80,15 @@ def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:
     )
 
 
+def check_response_form(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """Check that SFT does not teach a form that GRPO pays nothing for."""
+    if phase == "sft" and config.reward.response_form == "caption" and "grpo" in config.active_phases:
+        raise ConfigError(
+            "reward.response_form = caption pays for a summary and a caption, and SFT teaches the form "
+            "without them. Set reward.response_form=think, or phases=grpo."
+        )
+
+
 #: Each takes the config, a phase and the number of processes, and raises a ConfigError or PrerequisiteError.
 PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_resuming,
@@ -87,6 +96,7 @@ PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_deepspeed,
     check_vllm,
     check_groups,
+    check_response_form,
 )
 
 

@@ -95,6 +95,8 @@ class _Slurm(SlurmPipelineExecutor):
     def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
         """Return the options, without those of datatrove for which the cluster's default is taken."""
         args = super().get_sbatch_args(max_array)
+        if {"mem", "mem-per-gpu"} & args.keys():  # sbatch takes one of them
+            args.pop("mem-per-cpu", None)
         return {name: value for name, value in args.items() if value or name not in ("partition", "time")}
 
     def get_launch_file_contents(self, sbatch_args: dict[str, Any], run_script: str) -> str:
@@ -116,12 +118,15 @@ def run_slurm(ranks: Ranks) -> Iterator[None]:
             "--executor slurm submits jobs, and this is a task of an array job; start it outside"
         )
     options = {"time": "", "partition": ""} | dict(ranks.sbatch)
+    cpus = options.pop("cpus-per-task", "1")
+    if not cpus.isdecimal() or not int(cpus):
+        raise ConfigError(f"--sbatch cpus-per-task={cpus}: write a whole number of at least 1")
     executor = _Slurm(
         list(ranks.steps),
         ranks.tasks,
         options.pop("time"),
         options.pop("partition"),
-        cpus_per_task=int(options.pop("cpus-per-task", 1)),
+        cpus_per_task=int(cpus),
         job_name=options.pop("job-name", "rise-bench"),
         qos=options.pop("qos", ""),
         sbatch_args=options,

@@ -224,6 +224,10 @@ def test_a_rank_that_another_process_runs_is_not_run_twice(work, endpoints):
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--sbatch", "a b"], "is not NAME=VALUE"),
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--no-sweep"], "give one of them"),
         (["--engine", "datatrove", "--endpoint", "http://h/v1", "--lift"], "sweep first, then add"),
+        (
+            ["--engine", "datatrove", "--executor", "ray", "--server", "vllm"],
+            "reserves no GPU for --server vllm",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(benchmark, tmp_path, options, message):

@@ -63,7 +63,8 @@ def test_a_sweep_goes_on_after_a_node_died(slurm, monkeypatch, benchmark, tmp_pa
 
 def test_what_sbatch_refuses_is_said(slurm, monkeypatch, benchmark, tmp_path):
     slurm.use(monkeypatch)
-    for option, message in (("partition=none", "sbatch refused the job"), ("array=0-9", "array is set by")):
+    refused = (("partition=none", "sbatch refused the job"), ("array=0-9", "array is set by"))
+    for option, message in (*refused, ("cpus-per-task=4c", "write a whole number of at least 1")):
         done = collect(benchmark, tmp_path / "cots", "http://127.0.0.1:9/v1", "--sbatch", option)
         assert isinstance(done.exception, ConfigError) and message in str(done.exception)
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
