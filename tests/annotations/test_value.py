@@ -97,6 +97,7 @@ UNREAD = table(
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
+            3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third
         """,
         "not_finite": r"1e999 ~ 1/0",

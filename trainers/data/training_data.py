@@ -106,6 +106,13 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
             f"data.cot_subset = {config.data.cot_subset}: {stage.name} trains on all chains of thought. "
             "Set data.cot_subset=all, or train rise_r1."
         )
+    thresholds = ("min_groundedness", "min_reward_blind", "min_lift")
+    given = [threshold for threshold in thresholds if getattr(config.data, threshold) is not None]
+    if given and stage.cots_unfiltered:
+        raise ConfigError(
+            f"data.{given[0]} = {getattr(config.data, given[0])}: {stage.name} trains on all chains of "
+            "thought. Leave it out, or train rise_r1."
+        )
     cots = _texts(config)
     if data and not any(gold.id in cots for gold in data.golds):
         raise ConfigError(

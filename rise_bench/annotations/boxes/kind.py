@@ -112,12 +112,14 @@ class BoxesKind(AnnotationKind[Boxes]):
         return ""
 
     def build_problem(self, gold: Gold) -> str:
-        """Find more boxes than AP counts, and boxes with their centre outside the image."""
+        """Find more boxes than AP counts, shares in the place of pixels, and centres outside the image."""
         assert isinstance(gold.annotation, Boxes)
         if len(gold.annotation.xywh) > MAX_STATED:
             return f"{len(gold.annotation.xywh)} boxes, and AP looks at {MAX_STATED} of a class in an image"
         for box in gold.annotation.xywh:
             x, y, w, h = box
+            if min(x, y) >= 0 and max(x + w, y + h) <= 1 < min(gold.width_px, gold.height_px) / 2:
+                return f"box {box} lies in the first pixel; write pixels, not shares of the image"
             if not (0 <= x + w / 2 <= gold.width_px and 0 <= y + h / 2 <= gold.height_px):
                 return (
                     f"box {box} has its centre outside the image of {gold.width_px} x {gold.height_px} px, "

@@ -31,7 +31,10 @@ _PARTS = (
 )
 _GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
 _IN_PARTS = re.compile(_PARTS)
-_SYMBOLS = re.compile(r"[√π^×÷]|\\(?:sqrt|pi|times|cdot|pm)\b|\d\s*+\*\s*+\d")
+_SYMBOLS = re.compile(
+    r"[√π^×÷]|\\(?:sqrt|pi|times|cdot|pm)\b|\d\s*+\*\s*+\d|\bsqrt\b|\b(?:square|cube)\s++roots?\b|\d\s*+pi\b",
+    re.IGNORECASE,
+)
 _FRACTIONS = dict(
     zip("½⅓⅔¼¾⅛⅜⅝⅞", ["1/2", "1/3", "2/3", "1/4", "3/4", "1/8", "3/8", "5/8", "7/8"], strict=True)
 )
