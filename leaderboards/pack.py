@@ -16,7 +16,7 @@ from typing import Any
 from rise_bench.data.hub_client import redact
 from rise_bench.errors import ConfigError, DataError, SubmissionError
 from rise_bench.evaluation.folder import is_result
-from rise_bench.evaluation.lmms_command import TASKS
+from rise_bench.evaluation.lmms_command import TASKS, stated_in
 from rise_bench.evaluation.responses import Responses, read_responses, require_complete
 from rise_bench.files.display_text import tidy_line
 from rise_bench.leaderboards.submissions.samples import render_samples
@@ -54,6 +54,14 @@ class RunFiles:
         """Time of the run in the results file, "20260131_235959"."""
         return str(self.results.get("date", ""))
 
+    @property
+    def checkpoint(self) -> str:
+        """Checkpoint or served model that was run; empty if the results do not say."""
+        about = self.results.get("config", {})
+        arguments = (about.get("resolved_cli_args") or {}).get("model_args") or about.get("model_args") or ""
+        stated = stated_in(_shell(arguments) if isinstance(arguments, list) else str(arguments))
+        return stated.get("pretrained") or stated.get("model") or stated.get("model_version") or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -85,12 +93,13 @@ class Statement:
 
 
 def find_runs(folder: Path) -> list[RunFiles]:
-    """Find the newest run of each task of rise-bench below a folder, by the time in its results.
+    """Find the newest run of each benchmark below a folder, by the time in its results.
 
     Raises:
         DataError: If there is no run, or a results file cannot be read.
+        ConfigError: If there are runs of several models.
     """
-    runs: dict[str, RunFiles] = {}
+    runs: dict[tuple[str, str], RunFiles] = {}
     below = filter(is_result, folder.glob(f"**/*{_RESULTS_SUFFIX}"))
     for path in [folder] if folder.is_file() else sorted(below):
         try:
@@ -103,13 +112,16 @@ def find_runs(folder: Path) -> list[RunFiles]:
             samples = path.with_name(path.name.removesuffix(_RESULTS_SUFFIX) + f"_samples_{task}.jsonl")
             about = results.get("configs", {}).get(task, {}).get("metadata") or {}
             run = RunFiles(task, about.get("benchmark") or TASKS[task], results, samples)
-            if samples.is_file() and (task not in runs or run.time >= runs[task].time):
-                runs[task] = run
+            key = task, run.benchmark
+            if samples.is_file() and (key not in runs or run.time >= runs[key].time):
+                runs[key] = run
     if not runs:
         raise DataError(
             f"{folder} holds no results of a rise_ task with its samples; run `rise-bench eval`, or "
             "lmms-eval with --log_samples, and give its --output_path"
         )
+    if len(models := sorted({run.checkpoint for run in runs.values()} - {""})) > 1:
+        raise ConfigError(f"{folder} holds runs of {', '.join(models)}; give the folder of one model")
     return list(runs.values())
 
 
@@ -245,7 +257,7 @@ def _config(run: RunFiles) -> Mapping[str, Any]:
 def slug_of(submission: Submission) -> str:
     """Return the name of the folder: model, benchmark, shots and the start of the samples' hash."""
     model = re.sub(r"[^a-z0-9]+", "-", submission.model.id.split("/")[-1].lower()).strip("-")[:48]
-    benchmark = submission.benchmark.replace("_", "-")
+    benchmark = submission.benchmark.replace("_", "-")[:30].strip("-")  # 96 characters are allowed in all
     return f"{model or 'model'}-{benchmark}-{submission.shots}-{submission.samples.sha256[:8]}"
 
 

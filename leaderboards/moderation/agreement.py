@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from rise_bench import __version__
-from rise_bench.annotations.metric import Mean
 from rise_bench.errors import ConfigError
 from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.scoring.bootstrap import draw, interval
-from rise_bench.scoring.scores import score_response
+from rise_bench.scoring.scores import collect, score_response
 
 #: Honest runs differ by less: largest difference of scores, and least share of identical responses.
 _CLOSE = 0.02
@@ -27,10 +26,10 @@ class Agreement:
     Attributes:
         samples: Samples in the part.
         identical: Share of responses that are equal except for white space.
-        submitted: Mean score of the submitted responses.
-        again: Mean score of the second run.
+        submitted: Score of the submitted responses by the metric that ranks.
+        again: That of the second run.
         difference: `again - submitted`, with its 95% interval over samples.
-        agrees: Whether most responses are equal, or the interval contains zero and the difference is small.
+        agrees: Whether the difference is small, and most responses are equal or its interval contains zero.
     """
 
     samples: int
@@ -69,28 +68,29 @@ def compare(
 ) -> Agreement:
     """Compare the responses of a second run, `again`, with the submitted ones."""
     answer_format = submission.prompt.answer_format
-    scores = np.array(
-        [
-            [
-                score_response(board.by_id[i], texts[i], answer_format).value(board.spec.ranking)
-                for i in sorted(again)
-            ]
-            for texts in (submitted, again)
-        ]
+    golds = [board.by_id[i] for i in sorted(again)]
+    sent, repeated = (
+        collect(
+            board.spec.ranking,
+            golds,
+            [score_response(gold, texts[gold.id], answer_format) for gold in golds],
+        )
+        for texts in (submitted, again)
     )
     identical = float(np.mean([submitted[i].split() == again[i].split() for i in again]))
-    change = Mean(scores[1] - scores[0])
-    difference = interval(change.value(), change.resample(draw(len(again), seed=0)))
-    same_score = difference.low <= 0 <= difference.high and abs(difference.value) <= _CLOSE
+    picks = draw(len(golds), seed=0)
+    difference = interval(repeated.value() - sent.value(), repeated.resample(picks) - sent.resample(picks))
+    same_score = abs(difference.value) <= _CLOSE
+    no_worse = identical >= _MOSTLY_SAME or difference.low <= 0 <= difference.high
     return Agreement(
         len(again),
         identical,
-        float(scores[0].mean()),
-        float(scores[1].mean()),
+        sent.value(),
+        repeated.value(),
         difference.value,
         difference.low,
         difference.high,
-        identical >= _MOSTLY_SAME or same_score,
+        same_score and no_worse,
     )
 
 

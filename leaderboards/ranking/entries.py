@@ -20,7 +20,12 @@ from rise_bench.leaderboards.submissions.reasons import Reason
 from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder, read_folder, report_path
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
-from rise_bench.leaderboards.verification.suspicion import Fingerprint, probing, resemblance
+from rise_bench.leaderboards.verification.suspicion import (
+    Fingerprint,
+    of_another_account,
+    probing,
+    resemblance,
+)
 from rise_bench.leaderboards.verification.verifier import HIDDEN_DIGITS, Verification, verify
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 
@@ -129,7 +134,11 @@ class Review:
         known: list[Fingerprint] = []
         if mark is not None and outcome.submission is not None:
             known = self._known.setdefault(outcome.submission.benchmark, [])
-            reasons += resemblance(mark, known) + (probing(mark, known) if outcome.hidden else [])
+            compared = resemblance(mark, known) + of_another_account(mark, known)
+            if accepted_by_maintainer(self._results, outcome):
+                # it was here first; what came later may be reviewed before it, by its path
+                compared = [replace(reason, severity="hold") for reason in compared]
+            reasons += compared + (probing(mark, known) if outcome.hidden else [])
         outcome = replace(outcome, reasons=tuple(reasons))
         if outcome.decision == "hold" and accepted_by_maintainer(self._results, outcome):
             outcome = replace(outcome, decided="accept")
@@ -208,13 +217,14 @@ class _Job:
             outcome.submission,
             _tier(read_reproduction(self.results, outcome), board),
             outcome.metrics,
-            _shown(interval(value, resampled), outcome.hidden),
+            shown_interval(interval(value, resampled), outcome.hidden),
             resampled,
             outcome.report.reasons,
         )
 
 
-def _shown(main: Interval, hidden: bool) -> Interval:
+def shown_interval(main: Interval, hidden: bool) -> Interval:
+    """Return an interval, rounded if the ground truth is hidden."""
     return Interval(*(round(v, HIDDEN_DIGITS) for v in (main.value, main.low, main.high))) if hidden else main
 
 
@@ -230,7 +240,7 @@ def without_samples(outcome: Verification) -> Verification:
 
 
 def accepted_by_maintainer(results: Path, outcome: Verification) -> bool:
-    """Whether a report on main accepts exactly these bytes of a held submission."""
+    """Whether a report on main accepts exactly these bytes of a submission."""
     report = _read_record(results, "reports", outcome)
     return report is not None and report.get("decision") == "accept"
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.leaderboards.ranking.entries import Entry
+from rise_bench.leaderboards.ranking.entries import Entry, shown_interval
 from rise_bench.leaderboards.submissions.schema import Shots
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
+from rise_bench.leaderboards.verification.verifier import HIDDEN_DIGITS
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.scores import aggregate, collect, score_annotation
 
@@ -102,12 +103,17 @@ class Table:
         return self.rows + self.apart
 
 
-def paired(this: Entry, other: Entry) -> Paired:
-    """Test two entries of a benchmark on their common resamples."""
+def paired(this: Entry, other: Entry, *, hidden: bool = False) -> Paired:
+    """Test two entries of a benchmark on their common resamples.
+
+    Where the truth is hidden, p is said to be at most 0.05, or at most 1: more of it tells single samples.
+    """
     differences = this.resampled - other.resampled
     differences = differences[np.isfinite(differences)]
     fewer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     p = min(1.0, 2 * (fewer + 1) / (len(differences) + 1))
+    if hidden:
+        p = 0.05 if p <= 0.05 else 1.0
     return Paired(this.main.value - other.main.value, p)
 
 
@@ -150,8 +156,8 @@ def _table(
                 entry,
                 ranks[entry.path] if ranked else None,
                 ranks_of_all[entry.path],
-                paired(entry, above) if above else None,
-                paired(entry, rise) if rise and entry is not rise else None,
+                paired(entry, above, hidden=board.pin.hidden) if above else None,
+                paired(entry, rise, hidden=board.pin.hidden) if rise and entry is not rise else None,
                 *runs[entry.path],
             )
             for above, entry in zip([None, *part], part, strict=False)
@@ -196,8 +202,13 @@ def score_baselines(board: GoldBoard, resamples: int = RESAMPLES) -> tuple[Basel
         report = aggregate(
             board.spec, board.golds, scores, reference=board.reference, resamples=0, ranking=ranking
         )
-        values = {metric: around.value for metric, around in report.metrics.items()}
-        baselines.append(Baseline(name, values, interval(ranking.value(), ranking.resample(picks))))
+        hidden = board.pin.hidden
+        values = {
+            metric: round(around.value, HIDDEN_DIGITS) if hidden else around.value
+            for metric, around in report.metrics.items()
+        }
+        main = shown_interval(interval(ranking.value(), ranking.resample(picks)), hidden)
+        baselines.append(Baseline(name, values, main))
     cost = board.spec.ranking.cost
     return tuple(sorted(baselines, key=lambda baseline: (cost(baseline.main.value), baseline.name)))
 

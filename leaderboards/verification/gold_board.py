@@ -182,7 +182,9 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
 
 def _find(name: str, pin: Pin) -> BenchmarkDataset:
     """Open a dataset for its ground truth; a pinned commit needs no images."""
-    if not pin.revision:
+    if (
+        not pin.revision or pin.hidden
+    ):  # the commit is of the dataset that everyone can get, without the truth
         return find_benchmark(name)
     if (part := open_part(name, revision=pin.revision)) is not None:
         return part

@@ -166,6 +166,18 @@ def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
     return [reason for reason in reasons if reason is not None]
 
 
+def of_another_account(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
+    """Return a reason if only other accounts have sent runs of the model: its page would speak for them."""
+    authors = {other.author for other in known if other.model == new.model and other.path != new.path}
+    if not authors or not new.author or new.author in authors:
+        return []
+    message = (
+        f"{quoted(new.model)} was sent by {', '.join(sorted(authors))} before; a maintainer decides whether "
+        f"{new.author} may speak for it"
+    )
+    return [Reason("model_of_others", message, "hold")]
+
+
 def probing(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
     """Return a reason if an account sends many submissions: each score tells a little of hidden truth."""
     sent = sum(1 for other in known if new.author and other.author == new.author and other.path != new.path)

@@ -90,6 +90,11 @@ class Verification:
             return "reject"
         return self.decided or ("hold" if "hold" in severities else "accept")
 
+    @property
+    def _may_be_told(self) -> bool:
+        """Whether scores may be published: each one against hidden truth tells a little of it."""
+        return not self.hidden or self.decision == "accept"
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of the report, without time and local paths."""
         submission = self.submission
@@ -107,7 +112,7 @@ class Verification:
             "tier": ("hidden-split" if self.hidden else "recomputed") if self.decision == "accept" else None,
             "reasons": [{"code": r.code, "severity": r.severity, "message": r.message} for r in self.reasons],
             "claimed": dict(sorted(submission.metrics.items())) if submission else {},
-            "recomputed": dict(sorted(self.metrics.items())),
+            "recomputed": dict(sorted(self.metrics.items())) if self._may_be_told else {},
             "reference": self.report.reference if self.report else "",
             "read": self.report.reasons if self.report else {},
             "samples": self.report.samples if self.report else 0,

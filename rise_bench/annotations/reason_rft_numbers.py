@@ -35,6 +35,9 @@ _OPERATORS: dict[type, Callable[[Fraction, Fraction], Fraction]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+#: Bits of a number; powers of powers grow without an end.
+_MAX_BITS = 4_096
+
 #: Characters of a text that are read, from its end: the last number counts.
 _REACH = 4_000
 
@@ -90,7 +93,17 @@ def _value(node: ast.expr) -> Fraction:
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() as exponent)) if (
             exponent <= 12
         ):
-            return _value(left) ** exponent
+            base = _value(left)
+            if exponent * _bits(base) > _MAX_BITS:
+                raise ValueError("too large")
+            return base**exponent
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_value(left), _value(right))
+            result = _OPERATORS[type(op)](_value(left), _value(right))
+            if _bits(result) > _MAX_BITS:
+                raise ValueError("too large")
+            return result
     raise ValueError("no sum of numbers")
+
+
+def _bits(number: Fraction) -> int:
+    return max(number.numerator.bit_length(), number.denominator.bit_length())

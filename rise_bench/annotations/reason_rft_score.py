@@ -12,7 +12,7 @@ from typing import Any
 from rise_bench.annotations.metric import Metric
 from rise_bench.annotations.reason_rft_numbers import finds_number
 
-_ITEM = re.compile(r"(\w+)\((\w+),\s*'?(\w+)'?\)")
+_ITEM = re.compile(r"(?<!\w)(\w++)\((\w++),\s*+'?(\w++)'?\)")
 
 _Item = tuple[str, str, str]
 #: What has to be equal in the four passes of the script, and what a pair is worth.

@@ -52,10 +52,21 @@ def submit(
     hub_board = load_component("leaderboards", "moderation.results_repo")
     packing = load_component("leaderboards", "pack")
     verifier = load_component("leaderboards", "verification.verifier")
+    tree = load_component("leaderboards", "submissions.tree")
     account = "" if out else hub_board.who_am_i()
     datasets = (find_benchmark(name, images=False) for name in data or ())
     given = {dataset.spec.name: dataset for dataset in datasets}
-    for run in packing.find_runs(results):
+    runs = packing.find_runs(results)
+    if slug and len(runs) > 1:
+        raise ConfigError(
+            f"--slug names one folder, and {results} holds {len(runs)} runs; leave it out, or name the "
+            "results of one"
+        )
+    if slug and not tree.is_submission_folder(f"{tree.FOLDER}/{account or 'me'}/{slug}"):
+        raise ConfigError(
+            f"--slug {slug}: the board takes small letters, digits, - and _, at most 96; write such a name"
+        )
+    for run in runs:
         gold = boards.load_gold(given.get(run.benchmark) or find_benchmark(run.benchmark))
         statement = packing.Statement(
             model,

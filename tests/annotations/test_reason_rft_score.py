@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,12 @@ def test_an_annotation_without_a_response_is_scored_as_an_answer(annotation):
     assert score_annotation(Gold("a", annotation, 9, 9), annotation).values["reason_rft"] == 1.0
     (metric,) = (m for m in KINDS[annotation.kind].metrics if m.name == "reason_rft")
     assert metric.score(annotation, None, "<answer>none</answer>") == 0.0
+
+
+def test_powers_of_powers_and_long_words_end_at_once():
+    """Ten levels of `^12` would be a number of 10 ** 10 digits."""
+    started = time.perf_counter()
+    assert value_score("7", f"1*{'(' * 10}9{'^12)' * 10}") == 0.0
+    assert value_score("81", "9^2") == 1.0
+    assert steps_score("f(a, b)", "a" * 100_000) == 0.0
+    assert time.perf_counter() - started < 5

@@ -1,6 +1,6 @@
 """A test whose annotations only the board has: made, published, answered, scored, attacked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +171,10 @@ def test_an_account_cannot_ask_for_one_score_after_the_other(hidden, board, boar
     entries, refused = load_entries(tmp_path, read_settings(board), boards, workers=1)
     assert sorted(entry.author for entry in entries) == ["anna", *["eve"] * FREE_SUBMISSIONS]
     assert [[reason.code for reason in r.reasons] for r in refused] == [["many_submissions"]] * 2
+    held = verify_folder(tmp_path, f"submissions/eve/try{FREE_SUBMISSIONS}", boards)
+    assert (
+        held.to_json()["recomputed"] and not replace(held, reasons=refused[0].reasons).to_json()["recomputed"]
+    )
 
 
 def test_a_board_needs_both_datasets_and_the_right_ones(hidden, board, tmp_path):

@@ -12,6 +12,7 @@ from rise_bench.leaderboards.verification.suspicion import (
     agreement_on_errors,
     agreement_to_the_digit,
     fingerprint,
+    of_another_account,
     resemblance,
 )
 from rise_bench.scoring.scores import score_response
@@ -78,6 +79,16 @@ def pair(golds, first, second):
 
 
 KINDS = [(class_golds, class_answers), (box_golds, box_answers)]
+
+
+def test_a_model_of_another_account_is_held():
+    golds = class_golds(40)
+    zed = mark(golds, class_answers(golds, 1, 0.9), "submissions/zed/great", "zed/great")
+    again = mark(golds, class_answers(golds, 2, 0.9), "submissions/zed/later", "zed/great")
+    other = mark(golds, class_answers(golds, 3, 0.9), "submissions/mallory/run", "zed/great")
+    assert of_another_account(zed, []) == of_another_account(again, [zed]) == []
+    (reason,) = of_another_account(other, [zed, again])
+    assert (reason.code, reason.severity) == ("model_of_others", "hold") and "sent by zed" in reason.message
 
 
 @pytest.mark.parametrize(("make", "answer"), KINDS, ids=["classes", "boxes"])

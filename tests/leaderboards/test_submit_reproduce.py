@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from rise_bench.annotations.base import Frame
 from rise_bench.cli import app
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
@@ -174,6 +175,44 @@ def test_agreement_is_no_when_the_submitted_responses_come_from_a_better_model(
     assert found.low > 0, "the JSD of what was run again is clearly higher"
     other_words = agreement.compare(board, said, good.responses, poor.responses)
     assert other_words.agrees, "other words, the same score: another GPU does that"
+
+
+def test_agreement_is_no_when_a_tenth_of_the_answers_is_better_than_the_model(
+    boards: dict[str, GoldBoard], honest
+):
+    good = honest(seed=1)
+    said, board = Submission.model_validate(good.submission), boards["emotion6"]
+    ids = sorted(good.responses)
+    again = dict(good.responses) | dict.fromkeys(
+        ids[: len(ids) // 10], '<think>No.</think><answer>{"anger": 1}</answer>'
+    )
+    found = agreement.compare(board, said, good.responses, again)
+    assert found.identical >= 0.9 and abs(found.difference) > 0.02
+    assert not found.agrees
+
+
+def test_agreement_is_by_the_metric_that_ranks(boards: dict[str, GoldBoard], honest):
+    """Boxes that are nowhere cost AP50 and not the similarity of eq. 6."""
+    board = boards["coco_sub"]
+    ids = [uid for uid in sorted(board.by_id) if board.by_id[uid].annotation.xywh][:12]
+    unit = Frame(1000, 1000)
+    boxes = {uid: board.by_id[uid].annotation.rescale(board.by_id[uid].frame_px, unit).xywh for uid in ids}
+    false = ((1, 1, 9, 9), (980, 1, 9, 9), (1, 980, 9, 9))
+    sent = {uid: f"<answer>{json.dumps(true)}</answer>" for uid, true in boxes.items()}
+    again = {uid: f"<answer>{json.dumps((*false, *true))}</answer>" for uid, true in boxes.items()}
+    said = Submission.model_validate(honest(benchmark="coco_sub").submission)
+    found = agreement.compare(board, said, sent, again)
+    assert found.submitted > found.again and not found.agrees
+
+
+def test_runs_of_two_models_are_not_sent_as_one(tmp_path: Path):
+    for task, model in (("rise_moods", "ORG/A"), ("rise_kinds", "ORG/B")):
+        arguments = {"resolved_cli_args": {"model_args": f"pretrained={model},max_pixels=12544"}}
+        content = {"results": {task: {}}, "config": arguments, "date": "20260101_000000"}
+        (tmp_path / f"{task}_results.json").write_text(json.dumps(content))
+        (tmp_path / f"{task}_samples_{task}.jsonl").touch()
+    with pytest.raises(ConfigError, match="holds runs of ORG/A, ORG/B; give the folder of one model"):
+        find_runs(tmp_path)
 
 
 def test_agreement_is_no_when_few_samples_only_leave_room_for_doubt(boards: dict[str, GoldBoard], honest):
