@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from trl.trainer.grpo_config import GRPOConfig
 
 from rise_bench.catalog.stages import stage
@@ -89,6 +90,11 @@ def group_judge(config: TrainConfig, data: TrainingData, device: Any) -> GroupJu
         raise ConfigError(
             f"reward.grounded_measure = {config.reward.grounded_measure}: this version computes {MEASURE}. "
             f"Set reward.grounded_measure={MEASURE} in a new run."
+        )
+    if is_deepspeed_zero3_enabled():  # by a config of the user's own, or of another launcher
+        raise ConfigError(
+            f"reward.grounded = {config.reward.grounded}: ZeRO-3 would shard the frozen judge. "
+            "Start with ZeRO-2 or without DeepSpeed."
         )
     model, ids = config.model, [gold.id for gold in data.golds]
     frozen = FrozenJudge(

@@ -57,6 +57,10 @@ def token_log_probs(
     return results
 
 
+#: Positions whose distribution over the vocabulary is held in float32 at a time.
+_POSITIONS = 1_024
+
+
 def _batch_log_probs(
     model: Any, processor: Any, images: Sequence[Shown], texts: Sequence[str], prompt: str
 ) -> list[list[float]]:
@@ -79,9 +83,10 @@ def _batch_log_probs(
         raise ConfigError(f"{type(model).__name__} cannot judge texts. Name a model of {known}.")
     labels = packed.inputs.pop("shift_labels")[0]
     scored = (labels != IGNORED_LABEL).nonzero()[:, 0]
-    logits = model(**packed.inputs, logits_to_keep=scored, use_cache=False).logits[0].float()
+    logits = model(**packed.inputs, logits_to_keep=scored, use_cache=False).logits[0]
     log_probs = torch.zeros(1, packed.tokens, device=model.device)
-    log_probs[0, scored] = logits.log_softmax(-1).gather(-1, labels[scored, None])[:, 0]
+    for at, part in zip(scored.split(_POSITIONS), logits.split(_POSITIONS), strict=True):
+        log_probs[0, at] = part.float().log_softmax(-1).gather(-1, labels[at, None])[:, 0]
     values = packed.unpack(log_probs)
     return [values[row, : len(reply)].tolist() for row, reply in enumerate(replies)]
 

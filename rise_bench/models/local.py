@@ -58,6 +58,12 @@ def keep_end_tokens_only(model: Any) -> None:
     model.generation_config = GenerationConfig(**ends)
 
 
+def _own_gpu(gpus: int) -> int:
+    """Return the number of this process's GPU, by torchrun, accelerate or Slurm, of those that it sees."""
+    number = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+    return int(number) % gpus
+
+
 class LocalModel:
     """Checkpoint on the device of this process: the GPU of its local rank, else the CPU."""
 
@@ -99,7 +105,7 @@ class LocalModel:
         self._name = name
         self._sampling = sampling or Sampling()
         on_gpu = torch.cuda.is_available()
-        self._device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpu else "cpu"
+        self._device = f"cuda:{_own_gpu(torch.cuda.device_count())}" if on_gpu else "cpu"
         self._processor, model, self._revision = load_checkpoint(
             name,
             revision,

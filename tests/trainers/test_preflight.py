@@ -403,6 +403,10 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
         ({"LOCAL_RANK": "gpu"}, "LOCAL_RANK='gpu'"),
         ({"RANK": "0", "WORLD_SIZE": "2"}, "MASTER_ADDR and MASTER_PORT"),
         ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "a"}, "MASTER_PORT not"),
+        (
+            {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
+            r"LOCAL_RANK not, .*export LOCAL_RANK=.SLURM_LOCALID",
+        ),
     ],
 )
 def test_a_launcher_s_variables_that_make_no_sense_are_named(monkeypatch, environment, says):
@@ -413,6 +417,11 @@ def test_a_launcher_s_variables_that_make_no_sense_are_named(monkeypatch, enviro
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=says):
         check_environment()
-    if "MASTER" not in says and "LOCAL_RANK" not in environment and "WORLD_SIZE" in environment:
+    if (
+        "MASTER_ADDR" not in environment
+        and "MASTER" not in says
+        and "LOCAL_RANK" not in environment
+        and "WORLD_SIZE" in environment
+    ):
         with pytest.raises(ConfigError, match=says):
             Share.of_environment()

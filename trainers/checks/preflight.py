@@ -7,6 +7,7 @@ Whether the rollouts can teach anything is seen when the first are sampled (`fir
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +119,7 @@ def _measure(
     config: TrainConfig, run: RunFolder, data: TrainingData | None, seen: Preflight, processes: int
 ) -> None:
     """The model, prompts, memory, disk and hours; imports torch and transformers if there is a model."""
+    _take_own_gpu(config)
     processor = model = None
     with seen.collecting():
         supported_model(config.model.name, config.model.revision, weights=False)
@@ -142,6 +144,16 @@ def _measure(
     if phases:
         with seen.collecting():
             _check_disk(config, run.path, max(need["checkpoint_bytes"] for need in phases.values()), seen)
+
+
+def _take_own_gpu(config: TrainConfig) -> None:
+    """Let each process of a launcher measure on its own GPU, and not all on the first."""
+    if config.compute.use_cpu or "LOCAL_RANK" not in os.environ or not config.run.preflight:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
 
 
 def _needs(

@@ -8,6 +8,7 @@ process has written its part, which the mark of `CheckpointMark` says.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -36,7 +37,13 @@ from rise_bench.trainers.rollouts.unreadable import UnreadableGuard, refuse_unre
 from rise_bench.trainers.runs.agreement import decided_by_rank_0, wait_until_all_see
 from rise_bench.trainers.runs.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.runs.console import say
-from rise_bench.trainers.runs.run_folder import MARK, RunFolder, is_main_process, step_of
+from rise_bench.trainers.runs.run_folder import (
+    MARK,
+    RunFolder,
+    is_main_process,
+    launched_with_deepspeed,
+    step_of,
+)
 from rise_bench.trainers.settings.config import TrainConfig
 
 #: What a checkpoint holds beside the model, its config and its processor.
@@ -55,6 +62,7 @@ def run_phase(
         start: Initial checkpoint of the phase.
         build: Makes the TRL trainer of a checkpoint, `start` or the one to resume from, and of `start`.
     """
+    launched = launched_with_deepspeed()
     final, checkpoint = _left_before(config, run, phase)
     if final is not None:
         say(f"{phase}: finished before, its model is {final}")
@@ -87,6 +95,8 @@ def run_phase(
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.free_memory()
     AcceleratorState._reset_state()  # the next phase brings its own DeepSpeed plugin
+    if not launched:  # set by accelerate in this phase, from our settings, which the next one passes again
+        os.environ.pop("ACCELERATE_USE_DEEPSPEED", None)
     unset_hf_deepspeed_config()  # else the next model to be loaded, for sampling, would be sharded too
     del trainer
     release_memory()

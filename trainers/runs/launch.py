@@ -86,6 +86,11 @@ def check_environment() -> int:
             "find one another. Start by torchrun or accelerate, or unset RANK and WORLD_SIZE to train in one "
             "process."
         )
+    if processes > 1 and "LOCAL_RANK" not in os.environ:
+        raise ConfigError(
+            f"WORLD_SIZE={processes} is set and LOCAL_RANK not, by which each process takes its GPU. Start "
+            "by torchrun or accelerate, or under srun `export LOCAL_RANK=$SLURM_LOCALID` in each task."
+        )
     return processes
 
 
