@@ -24,7 +24,7 @@ class GivenCots:
         texts: Chain of thought by sample id.
         source: Name of the file or folder that holds them.
         views: Reconstructions from each.
-        terms: Whose terms of use they carry, if not those of the model that verifies them.
+        terms: Official source whose terms of use they carry; empty if there is none.
     """
 
     texts: Mapping[str, str]
@@ -65,7 +65,7 @@ class GivenCots:
 
 
 def terms_of(path: Path) -> str:
-    """Return whose terms the texts of a CoT folder carry; empty if it does not say, or is a file."""
+    """Return the official source whose terms the texts of a CoT folder carry; empty if there is none."""
     if not path.is_dir():
         return ""
     manifest = open_cots(path).manifest
