@@ -160,7 +160,7 @@ def test_rollouts_of_other_pictures_or_another_model_are_not_taken_for_those_ask
             collect(*options, *more)
     drawn(0)
     options[1] = tiny("qwen2_5_vl")
-    with pytest.raises(ConfigError, match="qwen2_5_vl"):
+    with pytest.raises(ConfigError, match="resized_px"):
         collect(*options)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is a file, expected a folder"):
