@@ -28,7 +28,7 @@ _INDEX = re.compile(r"id|index|idx|nr|no|row|unnamed: \d+", re.IGNORECASE)
 
 
 #: Last columns of the CSV of `rise-bench annotate`, which are no classes.
-ANNOTATE_COLUMNS = ("confidence", "reason")
+_ANNOTATE_COLUMNS = ("confidence", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _columns(path: Path, header: Sequence[str], classes: tuple[str, ...]) -> _Co
     if file is None:
         raise DataError(f"{path}: columns {header} name no image; call that column one of {FILE_COLUMNS}")
     others = tuple(name for name in header if name not in (file, *OPTIONAL_COLUMNS))
-    if not classes and others[-2:] == ANNOTATE_COLUMNS:
+    if not classes and others[-2:] == _ANNOTATE_COLUMNS:
         others = others[:-2]
     labels = [name for name in LABEL_COLUMNS if name in others]
     if classes and set(classes) <= set(header):

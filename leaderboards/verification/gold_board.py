@@ -182,9 +182,8 @@ def load_boards(settings: BoardSettings, data: Iterable[Path]) -> dict[str, Gold
 
 def _find(name: str, pin: Pin) -> BenchmarkDataset:
     """Open a dataset for its ground truth; a pinned commit needs no images."""
-    if (
-        not pin.revision or pin.hidden
-    ):  # the commit is of the dataset that everyone can get, without the truth
+    # of a hidden truth the commit is of the dataset that everyone can get, without it
+    if not pin.revision or pin.hidden:
         return find_benchmark(name)
     if (part := open_part(name, revision=pin.revision)) is not None:
         return part

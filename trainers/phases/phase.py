@@ -37,13 +37,8 @@ from rise_bench.trainers.rollouts.unreadable import UnreadableGuard, refuse_unre
 from rise_bench.trainers.runs.agreement import decided_by_rank_0, wait_until_all_see
 from rise_bench.trainers.runs.callbacks import CheckpointMark, MetricsLog, StepBar
 from rise_bench.trainers.runs.console import say
-from rise_bench.trainers.runs.run_folder import (
-    MARK,
-    RunFolder,
-    is_main_process,
-    launched_with_deepspeed,
-    step_of,
-)
+from rise_bench.trainers.runs.launch import launched_with_deepspeed
+from rise_bench.trainers.runs.run_folder import MARK, RunFolder, is_main_process, step_of
 from rise_bench.trainers.settings.config import TrainConfig
 
 #: What a checkpoint holds beside the model, its config and its processor.

@@ -22,8 +22,8 @@ from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.prepared_pictures import prepare_pictures_once
-from rise_bench.trainers.runs.launch import ACCELERATE_DIR
-from rise_bench.trainers.runs.run_folder import RunFolder, launched_with_deepspeed
+from rise_bench.trainers.runs.launch import ACCELERATE_DIR, launched_with_deepspeed
+from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
 from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 

@@ -75,6 +75,11 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
+def launched_with_deepspeed() -> bool:
+    """Whether `accelerate launch` started this process with a config of DeepSpeed."""
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
+
+
 def check_environment() -> int:
     """Return the number of processes of this run by the launcher's variables; 1 without a launcher."""
     _, processes = place_among_processes()

@@ -30,6 +30,7 @@ from rise_bench.cot.launcher import place_among_processes
 from rise_bench.errors import ConfigError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
+from rise_bench.trainers.runs.launch import launched_with_deepspeed
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.settings.config import RunConfig, TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_recorded
@@ -280,11 +281,6 @@ class RunFolder:
 def default_output_dir(config: TrainConfig) -> Path:
     """`runs/<benchmark>-<shots>-<stage>` under the working directory."""
     return Path("runs") / f"{Path(config.data.benchmark).name}-{config.data.shots}-{config.stage}"
-
-
-def launched_with_deepspeed() -> bool:
-    """Whether `accelerate launch` started this process with a config of DeepSpeed."""
-    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() in ("1", "true")
 
 
 def is_main_process() -> bool:
