@@ -63,7 +63,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         "Reference": [f"api/{name}.md" for name in packages()],
         "Decisions": [f"decisions/{name}" for name in ("README.md", *decisions)],
     }
-    listed = {page for section in config.nav or [] for pages in section.values() for page in pages}
+    entries = (entry for section in config.nav or [] for pages in section.values() for entry in pages)
+    listed = {page for entry in entries for page in ([entry] if isinstance(entry, str) else entry.values())}
     for section in config.nav or []:
         for title, pages in section.items():
             pages.extend(page for page in dict.fromkeys(sections.get(title, [])) if page not in listed)

@@ -111,7 +111,10 @@ def _check_about(**texts: str) -> None:
         if problem := text_problem(text) or ("it has several lines" if "\n" in text else ""):
             raise ConfigError(f"--{name.replace('_', '-')}: {problem}; write one line of plain text")
     if texts["source_url"] and not web_address(texts["source_url"]):
-        raise ConfigError(f"--source-url {texts['source_url']!r} is not a web address; write https://…")
+        raise ConfigError(
+            f"--source-url {texts['source_url']!r} is not a web address; write https://…, with %-codes for "
+            "blanks and for letters outside ASCII"
+        )
 
 
 def _split(
@@ -123,10 +126,11 @@ def _split(
     categories: tuple[str, ...] = (),
     drops: Mapping[str, Sequence[str]] | None = None,
 ) -> SourcePlan:
-    """Split by image: by `splits`, else by rank, the first to test."""
+    """Split by image: by `splits` if they name a test picture, else by rank, the first to test."""
     source_ids = list(dict.fromkeys(row.source_id for row in rows))
     test = {i for i in source_ids if splits.get(i) == "test"}
-    if not splits:
+    drawn = not test
+    if drawn:
         test = set(by_rank(seed, spec.name, source_ids)[: round(len(source_ids) * test_fraction)])
     return SourcePlan(
         spec,
@@ -134,7 +138,7 @@ def _split(
         test=[row for row in rows if row.source_id in test],
         categories=categories,
         drops=drops or {},
-        options={} if splits else {"test_fraction": f"{test_fraction:g}"},
+        options={"test_fraction": f"{test_fraction:g}"} if drawn else {},
     )
 
 

@@ -23,6 +23,7 @@ from rise_bench.builders.formats.mask_outline import Simplification, outlines_of
 from rise_bench.builders.formats.polygon_mask import Patch, Point, fill_polygon
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.data.build_plan import SourcePlan, SourceRow, inside
+from rise_bench.data.manifest import RANKED_AS
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.images import open_image, shown_size
 
@@ -100,9 +101,12 @@ def plan(
         drops=reader.drops,
         shortfalls=shortfalls,
         notes=(simplification.summary(),) if simplification else (),
-        options={"targets": targets} | ({"tolerance_px": f"{tolerance_px:g}"} if simplification else {}),
-        ranked_as=BENCHMARKS[Boxes.kind],
+        options={"targets": targets} | (_options(simplification) if simplification else {}),
     )
+
+
+def _options(simplification: Simplification) -> dict[str, str]:
+    return {"tolerance_px": f"{simplification.tolerance_px:g}", RANKED_AS: BENCHMARKS[Boxes.kind]}
 
 
 @dataclass(slots=True)

@@ -23,6 +23,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: Format of Pillow -> usual ending of its files; phones write MPO, a JPEG with more pictures behind it.
+ENDINGS = {"mpo": "jpg", "jpeg2000": "jp2"}
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Annotate, and push the result if that is asked for."""
@@ -32,12 +35,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("pictures", help="folder of pictures, or ORG/NAME of a dataset on the Hub")
     parser.add_argument("--split", default="train", help="split of a dataset on the Hub")
     parser.add_argument("--column", default="image", help="its column of pictures")
-    parser.add_argument("--limit", type=int, help="number of pictures; all by default")
+    parser.add_argument("--limit", type=int, help="number of its pictures; all by default")
     parser.add_argument("--out", type=Path, default=Path("labels"), help="folder of the annotations")
     parser.add_argument("--push", metavar="ORG/NAME", help="dataset on the Hub to write")
     asked, others = parser.parse_known_args(arguments)
 
     pictures = Path(asked.pictures)
+    if pictures.is_dir() and asked.limit is not None:
+        parser.error("--limit is for a dataset on the Hub; give a folder with fewer pictures")
     if not pictures.is_dir():
         pictures = fetch(
             asked.pictures, asked.split, asked.column, asked.limit, Path(f"{asked.out}-pictures")
@@ -61,14 +66,18 @@ def main(arguments: list[str] | None = None) -> None:
 def fetch(name: str, split: str, column: str, limit: int | None, folder: Path) -> Path:
     """Write the pictures of a dataset into a folder, as they are stored."""
     from datasets import Image, load_dataset
+    from datasets.utils.file_utils import xopen
     from PIL import Image as Pillow
 
     rows = load_dataset(name, split=split, streaming=True).cast_column(column, Image(decode=False))
     folder.mkdir(parents=True, exist_ok=True)
     for index, row in enumerate(rows if limit is None else rows.take(limit)):
-        data = row[column]["bytes"] or Path(row[column]["path"]).read_bytes()
+        data = row[column]["bytes"]
+        if data is None:  # a file of its own in the repository
+            with xopen(row[column]["path"], "rb") as file:
+                data = file.read()
         ending = (Pillow.open(io.BytesIO(data)).format or "JPEG").lower()
-        (folder / f"{index:07}.{ending}").write_bytes(data)
+        (folder / f"{index:07}.{ENDINGS.get(ending, ending)}").write_bytes(data)
     return folder
 
 

@@ -174,10 +174,10 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
 
 def _count(text: str) -> int:
     """Return the number of a text such as "2.2B", "450M" or "2_209_000_000"."""
-    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kMB]?)", text.strip() or "0")
+    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kMBT]?)", text.strip() or "0")
     if match is None:
         raise ConfigError(f"--parameters {text!r} is not a number; write it like 2.2B, 450M or 2209000000")
-    return round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[match[2]])
+    return round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}[match[2]])
 
 
 def _prompt(run: RunFiles, responses: Responses) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.images import decode_rgb
 from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.asked_format import asked_format
-from rise_bench.prompts.templates import answer_only_prompt, think_answer_prompt
+from rise_bench.prompts.templates import RESPONSE_PROMPTS
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.scores import score_response
 from rise_bench.tasks.aggregation import metric_list
@@ -41,7 +41,7 @@ def prepare(documents: Any, *, benchmark: str, unit: BoxUnit) -> Any:
 
     dataset = find_benchmark(benchmark)
     spec, answer_format = dataset.spec, asked_format(unit)
-    ask = answer_only_prompt if answer_format.style == "answer_only" else think_answer_prompt
+    ask = RESPONSE_PROMPTS[answer_format.style]
     golds = [row_to_gold(spec, row) for row in documents.remove_columns(spec.image_column)]
     reference = win_rate_reference(dataset)
     values = reference.values if reference else {}

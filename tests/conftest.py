@@ -44,6 +44,8 @@ for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACH
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from rise_bench.errors import redaction  # noqa: E402
+
 from .support.minihub import Minihub, serve  # noqa: E402
 from .support.slurm import Slurm, cluster  # noqa: E402
 from .support.stand_in_lmms import StandIn  # noqa: E402
@@ -57,6 +59,12 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process remembers keys: "stated", the key of one test, is a colour in the pages of another."""
+    monkeypatch.setattr(redaction, "_remembered", set())
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.stages import stage
 from rise_bench.errors import DataError
 from rise_bench.prompts import templates
-from rise_bench.trainers.data.training_data import TrainingData, open_training_data
+from rise_bench.trainers.data.training_data import TrainingData, imitated, open_training_data
 from rise_bench.trainers.phases.lora import policy
 from rise_bench.trainers.phases.phase import run_phase
 from rise_bench.trainers.phases.trl_arguments import common_arguments, load_processor
@@ -58,7 +58,9 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 
 
 def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping[str, str]) -> list[Example]:
-    """Return targets of eq. 8: the think-answer prompt, then chain of thought and ground truth.
+    """Return targets of eq. 8: the think-answer prompt, then chain of thought and annotation.
+
+    The annotation is the ground truth, or the teacher's own (`data.cot_answers=reconstruction`).
 
     Args:
         config: Resolved config.
@@ -72,7 +74,7 @@ def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping
             templates.think_answer_prompt(data.spec, gold, answer_format),
             templates.think_answer_text(cots[gold.id], render_gold(gold, answer_format)),
         )
-        for i, gold in enumerate(data.golds)
+        for i, gold in enumerate(imitated(config, data) if cots else ())
         if gold.id in cots
     ]
 

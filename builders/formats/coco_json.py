@@ -2,6 +2,7 @@
 
 import posixpath
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,10 @@ def read_coco_boxes(path: Path, problems: Problems | None = None) -> CocoBoxes:
     return reader.finish()
 
 
+def _folded(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
 class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -102,6 +107,8 @@ class _Reader:
         self._refers, self._boxes = array("q"), array("d")  # (image id, category id, position), box
         self._crowd: dict[tuple[int, int], int] = {}
         self._degenerate: dict[int, int] = {}  # position -> image id
+        self._degenerate_categories: set[int] = set()
+        self._roots: dict[int, str] = {}  # categories that are the supercategory of others
 
     def take(self, key: str, value: Any) -> None:
         """Read a member of the file, or an element of `images` or `annotations`."""
@@ -137,14 +144,20 @@ class _Reader:
                 f"{self._path}: categories is not a list; write a list of objects with id and name"
             )
         names: dict[str, str] = {}
+        named = (element.get("supercategory") for element in value if isinstance(element, dict))
+        parents = {name for name in named if isinstance(name, str)}
         for position, element in enumerate(value):
             entry = CocoEntry(self._path, "category", position, element)
             category_id, name = entry.whole("id"), entry.text("name").strip()
             if category_id in self._categories:
                 raise entry.error(f"the id {category_id} appears twice", "remove one")
-            other = names.setdefault(" ".join(name.replace("_", " ").split()).casefold(), name)
-            if other is not name:
-                raise entry.error(f"its name {name!r} is that of another, {other!r}", "join the two")
+            if name in parents and entry.get("supercategory") in (None, "", "none"):
+                self._roots[category_id] = name
+                continue
+            folded = _folded(name)
+            if folded in names:
+                raise entry.error(f"its name {name!r} is that of another, {names[folded]!r}", "join the two")
+            names[folded] = name
             self._categories[category_id] = name
         self._categories = dict(sorted(self._categories.items()))
 
@@ -164,12 +177,14 @@ class _Reader:
         box = entry.box()
         if box[2] <= 0 or box[3] <= 0:
             self._degenerate[position] = image_id
+            self._degenerate_categories.add(category_id)
             return
         self._refers.extend((image_id, category_id, position))
         self._boxes.extend(box)
 
     def finish(self) -> CocoBoxes:
         """Check the references, and sort the boxes by image and class."""
+        self._take_roots()
         parts = {
             "images": self._images,
             "categories": self._categories,
@@ -202,6 +217,19 @@ class _Reader:
             np.append(starts, len(order)),
             boxes[order],
         )
+
+    def _take_roots(self) -> None:
+        """Take the categories above others that have annotations.
+
+        Roboflow puts one without any above all others, which may have the name of one of them.
+        """
+        used = {*self._refers[1::3], *(pair[1] for pair in self._crowd), *self._degenerate_categories}
+        roots = {number: name for number, name in self._roots.items() if number in used}
+        every = dict(sorted((self._categories | roots).items())) or self._roots
+        counts = Counter(map(_folded, every.values()))
+        if twice := [name for name in every.values() if counts[_folded(name)] > 1]:
+            raise DataError(f"{self._path}: two categories are called {twice[0]!r}; join the two")
+        self._categories = every
 
     def _name(self, position: int) -> str:
         named = position not in self._unnamed

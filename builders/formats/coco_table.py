@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rise_bench.annotations.boxes.values import Box
 from rise_bench.builders.formats.box_table import BoxPicture, BoxTable
-from rise_bench.builders.formats.coco_json import REPEATED_BOX, read_coco_boxes
+from rise_bench.builders.formats.coco_json import REPEATED_BOX, CocoBoxes, read_coco_boxes
 from rise_bench.builders.formats.picture_index import PictureIndex
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.errors import DataError
@@ -38,10 +38,10 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
     if coco.crowd and not boxes:
         raise DataError(f"{path}: all annotations are crowds (iscrowd: 1), which have no box; add boxes")
     crowded = {image_id for image_id, _ in coco.crowd}
-    index = PictureIndex(source)
+    files = _files(PictureIndex(source), coco, path)
     pictures = [
         BoxPicture(
-            _file(index, image.file_name),
+            files[image_id],
             boxes.get(image_id, {}),
             f"{path.name} image {image_id}",
             (image.width_px, image.height_px),
@@ -55,6 +55,17 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
     return BoxTable(path, pictures, tuple(coco.categories.values()), drops)
 
 
-def _file(index: PictureIndex, name: str) -> str:
-    files = index.candidates(name)
-    return files[0] if len(files) == 1 else name
+def _files(index: PictureIndex, coco: CocoBoxes, path: Path) -> dict[int, str]:
+    """Return the picture of each image: that of its name, else the only one whose path ends so."""
+    files: dict[int, str] = {}
+    images: dict[str, int] = {}
+    for image_id, image in sorted(coco.images.items()):
+        candidates = index.candidates(image.file_name)
+        file = candidates[0] if len(candidates) == 1 else image.file_name
+        if (other := images.setdefault(file, image_id)) != image_id:
+            raise DataError(
+                f"{path.name} image {image_id}: {image.file_name!r} is {file}, as is image {other}, "
+                f"{coco.images[other].file_name!r}; add the picture that is missing, or remove its image"
+            )
+        files[image_id] = file
+    return files

@@ -21,7 +21,10 @@ BOX_COLUMNS = (
     ("x", "y", "w", "h"),
     ("x", "y", "width", "height"),
 )
-SPLITS = {"train": "train", "test": "test", "val": "test", "valid": "test", "validation": "test"}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing", "val", "valid", "validation"), "test"),
+}
 
 _ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook"}
 

@@ -127,7 +127,7 @@ def read_source(
         ConfigError: If the format is unknown.
         DataError: The first thing that is wrong.
     """
-    name, path = find_format(source, annotations)
+    name, path = find_format(source, annotations, sure=bool(format_name))
     if format_name and format_name not in FORMATS:
         raise ConfigError(f"format {format_name!r} is unknown; choose one of {', '.join(FORMATS)}")
     return FORMATS[format_name or name or "folders"](Source(source, path or source, classes, Problems()))

@@ -1,5 +1,6 @@
 """Labels of images from their folders: one per class, optionally inside one per split."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rise_bench.builders.formats.csv_file import SPLITS
@@ -25,7 +26,7 @@ def read_label_folders(
     Raises:
         DataError: If there are fewer than two folders of classes, or one of them holds no image.
     """
-    places = _class_folders(source)
+    places = _class_folders(source, classes)
     classes = classes or tuple(sorted({folder.name for _, folder in places}))
     rows: list[LabelRow] = []
     drops: dict[str, list[str]] = {NOT_AN_IMAGE: [], NO_CLASS: []}
@@ -33,18 +34,20 @@ def read_label_folders(
         with problems or Problems():
             where = f"folder {folder.relative_to(source).as_posix()}"
             probs = one_hot(folder.name, classes, where)
-            files = {path.relative_to(source).as_posix(): is_picture(path) for path in files_below(folder)}
+            below = files_below(folder, source)
+            files = {path.relative_to(source).as_posix(): is_picture(path) for path in below}
             if not any(files.values()):
                 raise DataError(f"{folder} holds no image; add some, or remove the folder")
             rows += [LabelRow(name, probs, split, "", "", where) for name in files if files[name]]
             drops[NOT_AN_IMAGE] += [name for name in files if not files[name]]
-    for folder in {source, *(folder.parent for _, folder in places)}:
+    splits = [folder for folder in _folders(source) if folder.name.lower() in SPLITS and not _folders(folder)]
+    for folder in {source, *(folder.parent for _, folder in places), *(splits if places[0][0] else ())}:
         loose = [path for path in _children(folder) if path.is_file() and is_picture(path)]
         drops[NO_CLASS] += [path.relative_to(source).as_posix() for path in loose]
     return LabelTable(rows, classes, True, {reason: sorted(names) for reason, names in drops.items()})
 
 
-def _class_folders(source: Path) -> list[tuple[str, Path]]:
+def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, Path]]:
     """Return (split, folder) of each class; the split is empty if the source has none."""
     folders = _folders(source)
     named = [folder for folder in folders if folder.name.lower() in SPLITS]
@@ -58,6 +61,8 @@ def _class_folders(source: Path) -> list[tuple[str, Path]]:
         places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]
     else:
         places = [("", folder) for folder in folders]
+        if set(classes) != {folder.name for folder in folders}:
+            _refuse_repeated(source, folders)
     if len({folder.name for _, folder in places}) < 2:
         raise DataError(
             f"{source} holds {len(folders)} folders; without --annotations it must hold one folder of "
@@ -65,6 +70,20 @@ def _class_folders(source: Path) -> list[tuple[str, Path]]:
             "--annotations"
         )
     return places
+
+
+def _refuse_repeated(source: Path, folders: list[Path]) -> None:
+    """Refuse folders that hold no picture but the same folders, as splits of another name do."""
+    inner = [{below.name for below in _folders(folder)} for folder in folders]
+    loose = any(path.is_file() and is_picture(path) for folder in folders for path in _children(folder))
+    shared = set.intersection(*inner) if len(folders) > 1 and not loose else set()
+    if len({name for name in shared if name.lower() not in SPLITS}) > 1:
+        names = ",".join(folder.name for folder in folders)
+        raise DataError(
+            f"{source}: {folders[0].name} and {folders[1].name} both hold the folders "
+            f"{', '.join(sorted(shared))}, as splits do; call them train and test, or, if they are "
+            f"classes, say so by --classes {names}"
+        )
 
 
 def _children(folder: Path) -> list[Path]:

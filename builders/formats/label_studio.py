@@ -127,12 +127,23 @@ def _picture(task: Mapping[str, Any], index: PictureIndex, where: str) -> str:
         raise DataError(
             f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image"
         )
-    path = _path(address)
-    name = PurePosixPath(path).name
-    for candidate in (path.lstrip("/"), name, _UPLOAD.sub("", name, count=1)):
+    parts = [part for part in PurePosixPath(_path(address)).parts if part != "/"]
+    name = parts[-1] if parts else ""
+    # the source may be any folder above the picture
+    ends = ["/".join(parts[start:]) for start in range(len(parts))]
+    uploaded = _UPLOAD.sub("", name, count=1)
+    for candidate in (*ends, uploaded):
         if index.candidates(candidate):
             return index.find(candidate, where)
+    called = [file for file in index.files if _as_uploaded(PurePosixPath(file).name) == uploaded]
+    if len(called) == 1:
+        return called[0]
     return index.find(name, where)
+
+
+def _as_uploaded(name: str) -> str:
+    """Return the name that Label Studio gives to an uploaded file (`get_valid_filename` of Django)."""
+    return re.sub(r"(?u)[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
 def _path(address: str) -> str:

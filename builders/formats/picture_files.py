@@ -1,5 +1,6 @@
 """Picture files of a source: finding them by the names that annotations give, and all of them."""
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -38,21 +39,47 @@ def _advice(source: Path, file: str) -> str:
         return f"the name holds the backslash of Windows; write {file.replace(chr(92), '/')}"
     folder = (source / file).parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    if other := [name for name in names if name.casefold() == PurePosixPath(file).name.casefold()]:
-        return f"the file is called {other[0]}; write its name as it is"
+    if other := [name for name in names if _folded(name) == _folded(PurePosixPath(file).name)]:
+        same = other[0].casefold() == PurePosixPath(file).name.casefold()
+        form = "" if same else " (in another Unicode form, NFC or NFD)"
+        return f"the file is called {other[0]}{form}; write its name as it is"
     for below in sorted(entry for entry in source.iterdir() if entry.is_dir()):
         if (below / file).is_file():
             return f"it is in {below}; give that folder as --source"
     return "add the image or remove the row"
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, in order; hidden files are skipped, linked folders not entered."""
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def files_below(
+    folder: Path, source: Path | None = None, above: frozenset[Path] = frozenset()
+) -> Iterator[Path]:
+    """Yield the files below a folder, in order; hidden files are skipped.
+
+    A linked folder is entered if it is a hidden one of the source; the files of others are read in their
+    place.
+
+    Args:
+        folder: The folder.
+        source: Folder that no link may lead out of; `folder` if None.
+        above: Folders that are being listed.
+
+    Raises:
+        DataError: If a linked folder lies outside the source.
+    """
+    source, above = source or folder, above | {folder.resolve()}
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if path.is_dir() and not path.is_symlink():
-            yield from files_below(path)
-        else:
+        if not path.is_dir():
             yield path
+            continue
+        if path.is_symlink():
+            real = inside(source, path).resolve()
+            place = real.relative_to(source.resolve())
+            if real in above or not any(part.startswith(".") for part in place.parts):
+                continue
+        yield from files_below(path, source, above)
 
 
 def is_picture(path: Path) -> bool:

@@ -3,22 +3,35 @@
 from pathlib import Path
 
 from rise_bench.builders.formats.csv_file import FILE_COLUMNS, csv_header
-from rise_bench.builders.formats.picture_files import files_below
+from rise_bench.builders.formats.picture_files import files_below, is_picture
 from rise_bench.builders.formats.xml_file import root_name
 from rise_bench.builders.formats.yolo import NAME_FILES
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
 
 
-def find_format(source: Path, annotations: Path | None) -> tuple[str, Path | None]:
+def find_format(source: Path, annotations: Path | None, *, sure: bool = False) -> tuple[str, Path | None]:
     """Return the name of the format, and the annotations; empty and None where there are only pictures.
 
+    Args:
+        source: Folder of the pictures.
+        annotations: File or folder of the annotations; None if they are looked for.
+        sure: Whether the format was stated, so that folders are classes whatever else is there.
+
     Raises:
-        DataError: If the annotations are missing or of no known format, or several files could be meant.
+        DataError: If the annotations are missing or of no known format, several files could be meant, or
+            folders would be classes although something looks like annotations.
     """
     path = _annotations(source, annotations)
     if path is None:
-        return _look(source)
+        name, file = _look(source)
+        if name == "folders" and not sure and (doubt := _doubt(source)) is not None:
+            raise DataError(
+                f"{doubt} looks like annotations and cannot be taken for any; name it (--annotations, or "
+                "--labels of init) to see why. If each folder is a class, move it elsewhere, or build with "
+                "--format folders"
+            )
+        return name, file
     if path.is_file():
         return _format_of_file(path), path
     names = {entry.name for entry in path.iterdir()}
@@ -41,26 +54,64 @@ def _annotations(source: Path, annotations: Path | None) -> Path | None:
     if there.exists():
         # a path with ".." leaves the source on purpose
         return there if ".." in annotations.parts else inside(source, there)
-    raise DataError(f"{there} is missing; name the file or folder of the annotations with --annotations")
+    raise DataError(f"{there} is missing; name the annotations by --annotations (`init`: --labels)")
 
 
 def _look(source: Path) -> tuple[str, Path | None]:
     """Look for annotations in a folder: files first, then folders as classes."""
-    if names := [source / name for name in NAME_FILES if (source / name).is_file()]:
-        return "yolo", names[0]
+    names = [source / name for name in NAME_FILES if (source / name).is_file()]
+    if names and (names[0].suffix.lower() in (".yaml", ".yml") or _has_label_texts(source)):
+        return "yolo", inside(source, names[0])
     places = [source, *(source / name for name in ("annotations", "Annotations") if (source / name).is_dir())]
-    files = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
+    files = [
+        file
+        for place in places
+        for file in sorted(place.iterdir())
+        if file.is_file() and not file.name.startswith(".")
+    ]
     named = [(file, _sniffed(file)) for file in files]
     single = [(file, name) for file, name in named if name not in ("", "voc")]
     if len(single) > 1:
         listed = ", ".join(str(file.relative_to(source)) for file, _ in single[:4])
         raise DataError(f"{source} holds several annotations ({listed}); name one with --annotations")
     if single:
-        return single[0][1], single[0][0]
-    if any(name == "voc" for _, name in named) or any(source.glob("*/*.xml")):
+        return single[0][1], inside(source, single[0][0])
+    below = (path for path in source.glob("*/*.xml") if not _is_hidden(path.relative_to(source)))
+    if any(name == "voc" for _, name in named) or any(root_name(path) == "annotation" for path in below):
         return "voc", source
     folders = [entry for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    if names and len(folders) < 2:
+        return "yolo", inside(source, names[0])
     return ("folders" if len(folders) > 1 else ""), None
+
+
+def _has_label_texts(source: Path) -> bool:
+    """Whether a picture has a text file of labels: beside it, or in a folder `labels`."""
+    files = list(files_below(source))
+    pictures = {path.with_suffix("") for path in files if is_picture(path)}
+    texts = (path for path in files if path.suffix.lower() == ".txt")
+    return any(
+        "labels" in path.relative_to(source).parts or path.with_suffix("") in pictures for path in texts
+    )
+
+
+def _doubt(source: Path) -> Path | None:
+    """Return a file for which folders may not be the classes: a table, or annotations in the folders."""
+    files = list(files_below(source))
+    pictures = {path.with_suffix("") for path in files if is_picture(path)}
+    for path in files:
+        depth, suffix = len(path.relative_to(source).parts), path.suffix.lower()
+        if (
+            (depth == 1 and suffix == ".csv")
+            or (suffix == ".json" and _sniffed(path) == "coco")
+            or (suffix in (".txt", ".xml") and path.with_suffix("") in pictures)
+        ):
+            return path
+    return None
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _format_of_file(path: Path) -> str:

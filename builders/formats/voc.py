@@ -5,7 +5,7 @@ Roboflow and supervision, where the XML files are beside the pictures or in anot
 from 1 and the last pixel is inside, so a box has its left edge at `xmin - 1` and its right edge at `xmax`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
@@ -14,7 +14,9 @@ from rise_bench.builders.formats.csv_file import SPLITS
 from rise_bench.builders.formats.picture_files import files_below
 from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.text_file import utf8_text
 from rise_bench.builders.formats.xml_file import Element, number, read_element
+from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
 
 #: Reasons under which pictures are left out.
@@ -39,10 +41,10 @@ def read_voc(
         DataError: If a file has another layout, a picture is missing, or a box is wrong; names the file.
     """
     problems = problems or Problems()
-    paths = [path for path in files_below(annotations) if path.suffix.lower() == ".xml"]
+    paths = [inside(annotations, path) for path in files_below(annotations) if path.suffix.lower() == ".xml"]
     if not paths:
         raise DataError(f"{annotations} holds no XML file; give the folder Annotations as --annotations")
-    index, lists = PictureIndex(source), _lists(annotations, source)
+    index, lists = PictureIndex(source), _lists(annotations, source, {path.stem for path in paths})
     collector = BoxCollector(annotations, classes)
     file_names: dict[str, str] = {}
     folders = folder_splits([path.relative_to(annotations).as_posix() for path in paths])
@@ -54,7 +56,7 @@ def read_voc(
                 raise DataError(
                     f"{path} holds <{root.tag}>, expected <annotation>; give a folder of VOC files only"
                 )
-            file = _picture(root, path, index)
+            file = _picture(root, path, name, source, index)
             file_names[file] = name
             split = lists.get(path.stem, "") if lists else folders.get(name, "")
             if lists and not split:
@@ -67,27 +69,40 @@ def read_voc(
     return collector.table()
 
 
-def _lists(annotations: Path, source: Path) -> dict[str, str]:
-    """Return stem -> split, by the lists of the official layout; nothing without both splits."""
+def _lists(annotations: Path, source: Path, stems: Collection[str]) -> dict[str, str]:
+    """Return stem -> split, by the lists of the official layout; nothing without both splits.
+
+    A line is a stem, which may hold blanks, or a stem and a number.
+    """
     for base in (annotations, annotations.parent, source):
         folder = base / "ImageSets" / "Main"
-        names = [name for name in ("train", "val", "test") if (folder / f"{name}.txt").is_file()]
-        if "train" in names and len(names) > 1:
+        files = {name: folder / f"{name}.txt" for name in ("train", "val", "test")}
+        if not files["train"].is_file() and (folder / "trainval.txt").is_file():
+            files = {"train": folder / "trainval.txt", "test": files["test"]}
+        files = {name: file for name, file in files.items() if file.is_file()}
+        if "train" in files and len(files) > 1:
             return {
-                line.split()[0]: SPLITS[name]
-                for name in reversed(names)
-                for line in (folder / f"{name}.txt").read_text(encoding="utf-8-sig").splitlines()
-                if line.strip()
+                line if line in stems else line.rsplit(None, 1)[0]: SPLITS[name]
+                for name, file in reversed(files.items())
+                for line in map(str.strip, utf8_text(file).splitlines())
+                if line
             }
     return {}
 
 
-def _picture(root: Element, path: Path, index: PictureIndex) -> str:
-    """Return the picture: the one that `filename` names, else the one called like the XML file."""
+def _picture(root: Element, path: Path, below: str, source: Path, index: PictureIndex) -> str:
+    """Return the picture: the one called like the XML file, beside it first, else the one of `filename`.
+
+    Whoever renames pictures renames their XML files with them, and seldom what these say.
+    """
+    beside = path.relative_to(source).as_posix() if path.is_relative_to(source) else ""
+    for name in filter(None, (beside, below)):
+        if file := index.find_stem_at(name.rpartition(".")[0]):
+            return file
+    if file := index.find_stem(path.stem):
+        return file
     name = (root.findtext("filename") or "").strip()
     if name and (file := index.named(name.replace("\\", "/").rpartition("/")[2])):
-        return file
-    if file := index.find_stem(path.stem):
         return file
     return index.find(name or f"{path.stem}.jpg", path.name)
 

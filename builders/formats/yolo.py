@@ -17,9 +17,13 @@ from rise_bench.builders.formats.box_table import BoxTable
 from rise_bench.builders.formats.csv_file import SPLITS
 from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.text_file import utf8_text
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
 from rise_bench.files.images import open_image, shown_size
+
+#: Reason for pictures that are left out.
+IN_NO_SPLIT = "the picture is in no split of data.yaml"
 
 #: Files that name the classes.
 NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_darknet.labels")
@@ -36,7 +40,8 @@ def read_yolo(
     Args:
         source: Folder of the pictures.
         annotations: `data.yaml`, `classes.txt` or `obj.names`, or the folder that holds it.
-        classes: Class names in order of their numbers, where no file names them.
+        classes: Class names in order of their numbers, where no file names them; else the same names in the
+            order of the dataset.
         problems: Takes what is wrong with a picture's labels; raised when None.
 
     Raises:
@@ -50,25 +55,36 @@ def read_yolo(
         raise DataError(
             f"{annotations}: no file names the classes; add data.yaml or classes.txt, or pass --classes"
         )
+    if classes and names and set(classes) != set(names):
+        raise DataError(
+            f"{path} names the classes {', '.join(names)}, and --classes {', '.join(classes)}; give the same "
+            "names, in whatever order, or leave --classes out"
+        )
     index = PictureIndex(source)
-    splits = _yaml_splits(source, path, content, index) or folder_splits(index.files)
-    files = [file for file in index.files if file in splits] if content and splits else index.files
+    everything = index.files
+    splits = _yaml_splits(source, path, content, index) or folder_splits(everything)
+    files = [file for file in everything if file in splits] if content and splits else everything
     collector = BoxCollector(path, tuple(dict.fromkeys(classes or names)))
     used: set[Path] = set()
     for file in files:
         with problems:
-            labels = _label_file(source, file)
+            labels = _label_file(source, file, index)
             used |= {labels} if labels else set()
-            _add(collector, source, file, labels, classes or names, splits.get(file, ""))
+            _add(collector, source, file, labels, names or classes, splits.get(file, ""))
     if not used:
         raise DataError(
             f"{source}: none of {len(files)} pictures has a text file of labels; put that of "
             "images/1.jpg at labels/1.txt, or beside it"
         )
+    listed = set(files)
+    others = [file for file in everything if file not in listed]
+    for file in others:
+        collector.leave_out(IN_NO_SPLIT, file)
+    known = used | {labels for file in others if (labels := _label_file(source, file, index))}
     for folder in sorted({labels.parent for labels in used}):
-        for labels in sorted(folder.glob("*.txt")):
+        for labels in sorted(folder.glob("*.[tT][xX][tT]")):
             with problems:
-                _refuse_orphan(source, labels, used, index)
+                _refuse_orphan(source, labels, known, index)
     return collector.table()
 
 
@@ -94,11 +110,7 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     if path.suffix.lower() not in _YAML:
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
-        names: list[Any] = [line.strip() for line in lines]
+        names: list[Any] = [line.strip() for line in utf8_text(path).splitlines()]
         names = names[: next((n for n in range(len(names), 0, -1) if names[n - 1]), 0)]
     else:
         given = content.get("names")
@@ -121,7 +133,7 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
 def _yaml_splits(source: Path, path: Path, content: dict[str, Any], index: PictureIndex) -> dict[str, str]:
     """Return file -> split, by the folders and lists of files of `data.yaml`."""
     splits: dict[str, str] = {}
-    for key in ("train", "val", "valid", "test"):
+    for key in SPLITS:
         entries = content.get(key)
         for entry in entries if isinstance(entries, list) else [entries]:
             if isinstance(entry, str) and entry:
@@ -145,7 +157,7 @@ def _entry_files(
         if not place.exists() or not place.resolve().is_relative_to(source.resolve()):
             continue
         if place.is_file():
-            lines = place.read_text(encoding="utf-8-sig").split("\n")
+            lines = utf8_text(place).split("\n")
             named = ((line.strip(), number) for number, line in enumerate(lines, 1))
             return [index.find(line, f"{place.name} line {number}") for line, number in named if line]
         folder = place.resolve().relative_to(source.resolve()).as_posix()
@@ -153,15 +165,17 @@ def _entry_files(
     raise DataError(f"{path}: {entry} is missing in {source}; correct the path, or remove it")
 
 
-def _label_file(source: Path, file: str) -> Path | None:
-    """Return the text file of a picture."""
+def _label_file(source: Path, file: str, index: PictureIndex) -> Path | None:
+    """Return the text file of a picture; one of all folders together, if no other picture has its name."""
     path = PurePosixPath(file).with_suffix(".txt")
     parts = list(path.parts)
-    places = [PurePosixPath("labels") / path.name, PurePosixPath("labels") / path, path]
+    places = [PurePosixPath("labels") / path, path]
+    if index.find_stem(path.stem):
+        places.append(PurePosixPath("labels") / path.name)
     if "images" in parts[:-1]:
         at = len(parts) - 1 - parts[::-1].index("images")
         places.insert(0, PurePosixPath(*parts[:at], "labels", *parts[at + 1 :]))
-    there = (source / place for place in places)
+    there = (source / place.with_suffix(end) for place in places for end in (".txt", ".TXT"))
     return next((inside(source, place) for place in there if place.is_file()), None)
 
 
@@ -185,11 +199,7 @@ def _add(
 
 
 def _lines(labels: Path, where: str) -> Iterator[tuple[str, list[str]]]:
-    try:
-        text = labels.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where} is not UTF-8 text ({error}); save it as UTF-8") from error
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(utf8_text(labels, where).split("\n"), 1):
         if line.strip():
             yield f"{where} line {number}", line.split()
 
@@ -223,10 +233,14 @@ def _box(values: list[str], names: tuple[str, ...], size_px: tuple[int, int], wh
 
 
 def _refuse_orphan(source: Path, labels: Path, used: set[Path], index: PictureIndex) -> None:
-    """Refuse labels whose picture is missing; lists of files and classes are none."""
+    """Refuse labels whose picture is missing or not clear; lists of files and classes are none."""
     if labels in used or labels.name in NAME_FILES or index.find_stem(labels.stem):
         return
     first = next(iter(labels.read_text(encoding="utf-8", errors="replace").split("\n", 1)), "").split()
     if len(first) >= 5 and _NUMBER.fullmatch(first[0]):
         where = labels.relative_to(source).as_posix()
+        if index.has_stem(labels.stem):
+            raise DataError(
+                f"{where}: several pictures are called {labels.stem}; put it where those of one belong"
+            )
         raise DataError(f"{where}: there is no picture called {labels.stem}; add it, or remove the file")

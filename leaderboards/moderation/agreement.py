@@ -14,9 +14,8 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.scoring.bootstrap import draw, interval
 from rise_bench.scoring.scores import collect, score_response
 
-#: Honest runs differ by less: largest difference of scores, and least share of identical responses.
+#: Largest difference of the scores of honest runs.
 _CLOSE = 0.02
-_MOSTLY_SAME = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Agreement:
         submitted: Score of the submitted responses by the metric that ranks.
         again: That of the second run.
         difference: `again - submitted`, with its 95% interval over samples.
-        agrees: Whether the difference is small, and most responses are equal or its interval contains zero.
+        agrees: Whether the difference is small and its interval contains zero.
     """
 
     samples: int
@@ -80,8 +79,7 @@ def compare(
     identical = float(np.mean([submitted[i].split() == again[i].split() for i in again]))
     picks = draw(len(golds), seed=0)
     difference = interval(repeated.value() - sent.value(), repeated.resample(picks) - sent.resample(picks))
-    same_score = abs(difference.value) <= _CLOSE
-    no_worse = identical >= _MOSTLY_SAME or difference.low <= 0 <= difference.high
+    agrees = abs(difference.value) <= _CLOSE and difference.low <= 0 <= difference.high
     return Agreement(
         len(again),
         identical,
@@ -90,7 +88,7 @@ def compare(
         difference.value,
         difference.low,
         difference.high,
-        same_score and no_worse,
+        agrees,
     )
 
 
@@ -102,8 +100,16 @@ def record(
     chosen: Sequence[str],
     agreement: Agreement,
     confinement: Mapping[str, Any],
+    *,
+    hidden: bool,
 ) -> dict[str, Any]:
-    """Return the content of `reproductions/<author>/<name>.json`."""
+    """Return the content of `reproductions/<author>/<name>.json`; without scores if the truth is hidden.
+
+    Scores of a known part of the samples to many digits tell single ones.
+    """
+    compared = asdict(agreement)
+    if hidden:
+        compared = {name: compared[name] for name in ("samples", "identical", "agrees")}
     return {
         "record_version": 1,
         "rise_bench": __version__,
@@ -114,5 +120,5 @@ def record(
         "fraction": fraction,
         "ids": list(chosen),
         "confinement": dict(confinement),
-        **asdict(agreement),
+        **compared,
     }

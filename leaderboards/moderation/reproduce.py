@@ -7,6 +7,7 @@ the commit that merges a submission, is unknown at its time. The model is fetche
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -33,6 +34,8 @@ from rise_bench.prompts.asked_format import MAX_PIXELS_VARIABLE
 #: Models of lmms-eval that load a checkpoint with classes of transformers and never with `trust_remote_code`;
 #: each runs the family of its name. A test reads their source.
 ENGINES = tuple(family.name for family in FAMILIES.values() if family.can_be_rerun)
+
+_LIMITS = re.compile(r"\b(min_pixels|max_pixels)=(\d{1,8})(?!\d)")
 
 
 def check_engine(submission: Submission) -> None:
@@ -149,13 +152,16 @@ def run_again(
 def image_limits(submission: Submission) -> str:
     """Return model arguments for the resolution of the submitted run.
 
-    `rise-bench eval` passes the limits of the checkpoint by itself. A command without limits (plain
-    lmms-eval, rise-bench 0.1.0) used those of lmms-eval.
+    They are those of its command, into which `rise-bench eval` writes the limits of the checkpoint. A command
+    without limits (plain lmms-eval, rise-bench 0.1.0) used those of lmms-eval.
     """
     own = pixel_limits(submission.decoding.engine)
-    if own is None or "max_pixels=" in submission.run.command:
+    if own is None:
         return ""
-    return f"min_pixels={own[0]},max_pixels={own[1]}"
+    stated = dict(_LIMITS.findall(submission.run.command))
+    if "max_pixels" not in stated:
+        stated = dict(zip(("min_pixels", "max_pixels"), own, strict=True)) | stated
+    return ",".join(f"{name}={value}" for name, value in sorted(stated.items(), reverse=True))
 
 
 @contextlib.contextmanager

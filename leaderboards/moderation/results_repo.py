@@ -1,7 +1,10 @@
 """Results dataset on the Hub: pull requests as data, actions on decisions, download of main."""
 
+import contextlib
 import itertools
+import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from rise_bench.leaderboards.submissions.samples import SAMPLES_NAME
 from rise_bench.leaderboards.submissions.schema import SUBMISSION_NAME, Submission, render_submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, PullRequest, TreeFile, report_path
 from rise_bench.leaderboards.verification.verifier import Verification, render_report
+
+#: Seconds after its last use for which a snapshot of main is kept: another process may be reading it.
+_KEPT_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,21 @@ def fetch_main(repo_id: str) -> Snapshot:
         cached = Path(hub_api().snapshot_download(repo_id, repo_type="dataset", revision=commit))
     folder = cache_folder("boards") / repo_id.replace("/", "--") / commit
     if not folder.is_dir():
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        _remove_old(folder.parent)
         with atomic_directory(folder) as work:
             for path in cached.rglob("*"):
                 if path.is_file():
                     _link_or_copy(path.resolve(), work / path.relative_to(cached))
+    os.utime(folder)
     return Snapshot(repo_id, commit, folder)
+
+
+def _remove_old(folder: Path) -> None:
+    """Delete the snapshots that nobody can still be reading."""
+    for old in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another process deletes it too
+            if time.time() - old.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -22,7 +22,6 @@ from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folde
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
 from rise_bench.leaderboards.verification.suspicion import (
     Fingerprint,
-    of_another_account,
     probing,
     resemblance,
 )
@@ -134,7 +133,7 @@ class Review:
         known: list[Fingerprint] = []
         if mark is not None and outcome.submission is not None:
             known = self._known.setdefault(outcome.submission.benchmark, [])
-            compared = resemblance(mark, known) + of_another_account(mark, known)
+            compared = resemblance(mark, known, hidden=outcome.hidden)
             if accepted_by_maintainer(self._results, outcome):
                 # it was here first; what came later may be reviewed before it, by its path
                 compared = [replace(reason, severity="hold") for reason in compared]

@@ -28,10 +28,33 @@ BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if sho
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Difference from another row (this minus the other), and the two-sided p of the paired test."""
+    """Difference from another row (this minus the other), and the two-sided p of the paired test.
+
+    Attributes:
+        difference: This row minus the other.
+        p: Value of p, or what it is at most.
+        is_bound: Whether p is only known to be at most that.
+    """
 
     difference: float
     p: float
+    is_bound: bool = False
+
+    @property
+    def text(self) -> str:
+        """P for display; empty if nothing is known of it."""
+        if self.is_bound:
+            return "p ≤ 0.05" if self.is_sure else ""
+        return "p < 0.01" if self.p < 0.01 else f"p {self.p:.2f}"
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether p is below 0.05, or known to be at most that."""
+        return self.p <= 0.05 if self.is_bound else self.p < 0.05
+
+    def to_json(self) -> dict[str, Any]:
+        """Return difference and p as plain JSON values; a bound of p under a name of its own."""
+        return {"difference": self.difference, "p_at_most" if self.is_bound else "p": self.p}
 
 
 @dataclass(frozen=True)
@@ -114,7 +137,7 @@ def paired(this: Entry, other: Entry, *, hidden: bool = False) -> Paired:
     p = min(1.0, 2 * (fewer + 1) / (len(differences) + 1))
     if hidden:
         p = 0.05 if p <= 0.05 else 1.0
-    return Paired(this.main.value - other.main.value, p)
+    return Paired(this.main.value - other.main.value, p, hidden)
 
 
 def build_tables(
@@ -256,8 +279,8 @@ def row_json(row: Row) -> dict[str, Any]:
         "low": entry.main.low,
         "high": entry.main.high,
         "metrics": dict(entry.metrics),
-        "above": {"difference": row.above.difference, "p": row.above.p} if row.above else None,
-        "rise": {"difference": row.rise.difference, "p": row.rise.p} if row.rise else None,
+        "above": row.above.to_json() if row.above else None,
+        "rise": row.rise.to_json() if row.rise else None,
         "run": row.run,
         "runs": row.runs,
     }

@@ -104,9 +104,9 @@ class Model(_Strict):
         >>> Model(id="a/b", revision="closed", name="b", parameters=2_209_000_000).size
         '2.21B'
         """
-        for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-            if self.parameters >= scale:
-                return f"{self.parameters / scale:.3g}{unit}"
+        for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+            if float(rounded := f"{self.parameters / scale:.3g}") >= 1:
+                return f"{rounded}{unit}"
         return str(self.parameters or "")
 
 

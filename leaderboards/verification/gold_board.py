@@ -203,7 +203,8 @@ def pins_of(
         published: For hidden test annotations, the public datasets that go with `datasets`.
 
     Raises:
-        ConfigError: If a private dataset lacks its public one, or a public one its private one.
+        ConfigError: If a private dataset lacks its public one, or a public one its private one, or a commit
+            is of another benchmark.
     """
     public = {dataset.spec.name: dataset for dataset in published}
     pins = {}
@@ -220,6 +221,8 @@ def pins_of(
             content_sha256=dataset.sha256,
             published_sha256=_published(dataset, pair) if pair else "",
         )
+    if unknown := sorted(set(revisions) - set(pins)):
+        raise ConfigError(f"--revision has {unknown[0]}, and --data has {', '.join(pins)}; correct the name")
     if lonely := sorted(set(public) - _bases(pins)):
         raise ConfigError(
             f"--published has {lonely[0]}, and --data has not; give the private folder of it too"

@@ -154,19 +154,22 @@ def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1 or 1
 
 
-def resemblance(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
+def resemblance(new: Fingerprint, known: Sequence[Fingerprint], *, hidden: bool = False) -> list[Reason]:
     """Compare with submissions to the same benchmark; each adds at most its strongest reason.
 
-    Runs of a model by the same account may resemble each other.
+    Where the truth is hidden, no number says how much: two runs that differ in one answer would tell of it.
+
+    Runs of a model by the same account may resemble each other. A model that only other accounts have sent is
+    a reason too.
     """
     own = int((new.parts != 0).any(axis=1).sum())
     parts = np.where(new.parts != 0, new.parts, _NEVER)
     others = (k for k in known if k.path != new.path and len(k.answers) == len(new.answers))
-    reasons = (_reason(new, other, parts, own) for other in others)
-    return [reason for reason in reasons if reason is not None]
+    reasons = (_reason(new, other, parts, own, hidden=hidden) for other in others)
+    return [*(reason for reason in reasons if reason is not None), *_of_another_account(new, known)]
 
 
-def of_another_account(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
+def _of_another_account(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
     """Return a reason if only other accounts have sent runs of the model: its page would speak for them."""
     authors = {other.author for other in known if other.model == new.model and other.path != new.path}
     if not authors or not new.author or new.author in authors:
@@ -190,7 +193,9 @@ def probing(new: Fingerprint, known: Sequence[Fingerprint]) -> list[Reason]:
     return [Reason("many_submissions", message, "hold")]
 
 
-def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own: int) -> Reason | None:
+def _reason(
+    new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own: int, *, hidden: bool
+) -> Reason | None:
     same_model = other.model == new.model
     of_model = "the same model" if same_model else f"model {quoted(other.model)}"
     if other.responses == new.responses:
@@ -207,6 +212,7 @@ def _reason(new: Fingerprint, other: Fingerprint, parts: NDArray[np.uint64], own
     errors, digits = agreement_on_errors(new, other), agreement_to_the_digit(new, other)
     if errors >= _SAME_ERRORS or digits >= _SAME_TO_THE_DIGIT:
         shares = f"errors ({errors:.2f} from 0, chance, to 1) or digits ({digits:.2f})"
+        shares = "errors or digits" if hidden else shares
         return Reason("same_answers", f"its {shares} are those of {other.path} ({of_model})", "hold")
     return None
 
@@ -270,15 +276,17 @@ def _spread(scores: Sequence[SampleScore], golds: Sequence[Gold]) -> float | Non
     return float(np.abs(table - table.mean(axis=0)).max(axis=1).mean())
 
 
-def perfection(spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequence[Gold]) -> list[Reason]:
-    """Return reasons against scores that need access to the ground truth."""
+def perfection(
+    spec: BenchmarkSpec, scores: Sequence[SampleScore], golds: Sequence[Gold], *, hidden: bool = False
+) -> list[Reason]:
+    """Return reasons against scores that need access to the ground truth; without numbers if it is hidden."""
     if len(scores) < _LEAST_SAMPLES:
         return []
     soft = [not kind_of(gold.annotation).is_certain(gold.annotation) for gold in golds]
     exact = [score.similarity > 0.99 for score, counts in zip(scores, soft, strict=True) if counts]
     if len(exact) >= _LEAST_SAMPLES and sum(exact) >= 0.5 * len(exact):
-        share = sum(exact) / len(exact)
-        return [Reason("too_good", f"{share:.0%} of the answers equal the ground truth", "hold")]
+        share = "many" if hidden else f"{sum(exact) / len(exact):.0%}"
+        return [Reason("too_good", f"{share} of the answers equal the ground truth", "hold")]
     if spec.ranking.sample and all(score.value(spec.ranking) == spec.ranking.best for score in scores):
         return [Reason("too_good", "every answer is right", "hold")]
     return []

@@ -174,8 +174,9 @@ def verify(
     )
     mark = fingerprint(path, submission.model.id, responses, scores, board.golds)
     reasons += [] if board.pin.hidden else _claims(submission, report, board)
-    reasons += constancy(mark, scores, board.golds) + perfection(board.spec, scores, board.golds)
-    reasons += resemblance(mark, known)
+    reasons += constancy(mark, scores, board.golds)
+    reasons += perfection(board.spec, scores, board.golds, hidden=board.pin.hidden)
+    reasons += resemblance(mark, known, hidden=board.pin.hidden)
     reasons += probing(mark, known) if board.pin.hidden else []
     return replace(
         outcome,

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.average_precision import MAX_STATED
-from rise_bench.annotations.base import Annotation
-from rise_bench.annotations.kinds import KINDS, kind_of
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.kinds import KINDS, kind_of, render_gold
 from rise_bench.annotations.metric import SHARED, SIMILARITY, Metric
+from rise_bench.catalog.benchmarks import texts_may_be_shown
 from rise_bench.data.pictures import pictures_of
 from rise_bench.files.atomic import sha256_bytes
 from rise_bench.files.side_by_side import one_picture
@@ -81,7 +82,14 @@ def _drawing(annotation: Annotation) -> dict[str, list[Any]]:
         [[_rounded(x), _rounded(y)] for x, y in outline] for outline in kind.outlines(annotation)[:MAX_STATED]
     ]
     shares = [_rounded(share) for share in kind.shares(annotation).values()]
-    return {name: values for name, values in (("outlines", outlines), ("shares", shares)) if values}
+    drawing = {"outlines": outlines} if outlines or kind.in_frame else {}
+    return drawing | ({"shares": shares} if shares else {})
+
+
+def _truth(gold: Gold, *, shown: bool) -> dict[str, Any]:
+    """Return what is drawn of a true annotation, or its text if nothing is and it may be shown."""
+    drawing = _drawing(gold.annotation)
+    return {"gold": drawing} | ({"text": render_gold(gold)} if shown and not drawing else {})
 
 
 def _rounded(number: float) -> float:
@@ -91,9 +99,13 @@ def _rounded(number: float) -> float:
 def write_gold(board: GoldBoard, out: Path) -> None:
     """Write `gold/<benchmark>.json` and the images that may be republished."""
     samples = {
-        gold.id: {"width": gold.width_px, "height": gold.height_px, "gold": _drawing(gold.annotation)}
+        gold.id: {
+            "width": gold.width_px,
+            "height": gold.height_px,
+            **_truth(gold, shown=texts_may_be_shown(board.spec)),
+        }
         | ({"category": gold.category} if gold.category else {})
-        | ({"question": gold.question} if gold.question and board.spec.texts == "embed" else {})
+        | ({"question": gold.question} if gold.question and texts_may_be_shown(board.spec) else {})
         for gold in board.golds
     }
     if board.spec.images == "embed":

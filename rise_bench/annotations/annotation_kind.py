@@ -173,6 +173,10 @@ class AnnotationKind(ABC, Generic[A]):
     def baselines(self, train: Sequence[Gold]) -> dict[str, Predictor]:
         """Return the constant predictors fitted to at least one sample, by name."""
 
+    def in_place_of(self, annotation: A, given: A) -> A:
+        """Return a label that replaces a given one, with what that has beside its answer."""
+        return annotation
+
     # Frames
 
     def rescale(self, annotation: A, source: Frame, target: Frame) -> A:

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit, frame_of
 
-Style = Literal["think_answer", "answer_only"]
+#: `caption` is the think-answer form after a summary and a caption, of Reason-RFT.
+Style = Literal["think_answer", "answer_only", "caption"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ them into another number: "0,8", "1/3", "0.7-0.9", "0. 8", "0x1", "8 of 10" and 
 
 import re
 
+#: Largest number of an answer that is computed with; the squares of larger ones overflow.
+LARGEST = 1e12
+
 DIGITS = r"(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+"
 NUMBER = rf"[-+]?+{DIGITS}"
 _BLANK = r"[^\S\n]"

@@ -192,3 +192,9 @@ def get_benchmark(name: str) -> BenchmarkSpec:
         return BENCHMARKS[name]
     except KeyError:
         raise ConfigError(f"no benchmark {name!r}; choose one of {', '.join(sorted(BENCHMARKS))}") from None
+
+
+def texts_may_be_shown(spec: BenchmarkSpec) -> bool:
+    """Whether questions and answers may be republished, by the benchmark and by its name in the catalogue."""
+    known = BENCHMARKS.get(spec.name)
+    return "reference" not in (spec.texts, known.texts if known else "embed")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from rise_bench.annotations.answer_format import Style
 from rise_bench.errors import ConfigError
 
 Phase = Literal["sft", "grpo"]
@@ -44,6 +45,12 @@ class Stage:
     def is_closed_loop(self) -> bool:
         """Whether a rollout is a pair of chain of thought and reconstruction."""
         return self.asks == "closed_loop"
+
+    def style(self, response_form: str) -> Style:
+        """Form in which a trained model answers, by the run's `reward.response_form`."""
+        if self.asks == "answer_only":
+            return "answer_only"
+        return "caption" if response_form == "caption" else "think_answer"
 
 
 def stage(name: str, **facts: Any) -> Callable[[_Train], _Train]:

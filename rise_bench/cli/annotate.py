@@ -85,11 +85,12 @@ def annotate(
     from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
     from rise_bench.curation.annotate.question import annotation_run
     from rise_bench.models.loading import load_endpoints, load_local
+    from rise_bench.models.names import weights_of
     from rise_bench.models.sampler import Sampling
 
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
-    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
+    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
     if samples > 1 and temperature == 0:
         raise ConfigError("--samples above 1 at --temperature 0 draws one answer several times; raise either")
     sampling = Sampling(temperature=float(samples > 1) if temperature is None else temperature)
@@ -113,6 +114,7 @@ def annotate(
             "revision": revision,
             "temperature": sampling.temperature,
             "endpoint": bool(urls or ranks),
+            **({} if urls else weights_of(name)),
         },
         max_length,
         form,
@@ -162,6 +164,8 @@ def _report(job: "AnnotateJob", summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(
             f"{aside} decisions were on other pictures of the same names; they are in decisions-before.csv"
         )
+    if decided := summary["decisions_in_files"]:
+        typer.echo(f"{decided} annotations are as people decided, in all files but annotations.jsonl")
     if answers.get("refused"):
         typer.echo("refused questions are asked again by the same command", err=True)
     typer.echo(f"tokens: {tokens['prompt']} read, {tokens['completion']} written")

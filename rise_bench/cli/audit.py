@@ -44,7 +44,9 @@ def audit(
         list[str] | None, typer.Option(help="OpenAI-compatible base URL that serves --reasoner.")
     ] = None,
     rollouts: Annotated[int, typer.Option(min=1, help="Chains of thought per label.")] = 4,
-    stage: Annotated[str, typer.Option(help="Stage that trains the folds, e.g. sft or rise_r1.")] = "sft",
+    stage: Annotated[
+        str, typer.Option(help="Stage that trains the folds, e.g. rise_r1; sft if not given.")
+    ] = "",
     recipe: Annotated[str, typer.Option(help="Its recipe, by name or path.")] = "",
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="key=value after the recipe; may be repeated.")
@@ -92,6 +94,18 @@ def audit(
     reasoner_servers, reasoner = endpoint_of(reasoner, reasoner_endpoint or [], api_key_env)
     if model and predictions:
         raise ConfigError("--model and --predictions are two sources of answers; leave one out")
+    if (model or predictions) and (recipe or setting or stage):
+        raise ConfigError(
+            "--stage, --recipe and --set are of models that the audit trains; leave them out beside --model "
+            "and --predictions"
+        )
+    if (box_unit or max_pixels) and not (model or reasoner):
+        raise ConfigError(
+            "--box-unit and --max-pixels are of --model and --reasoner; for models that the audit trains "
+            "give --set model.box_unit=… and --set model.max_pixels=…"
+        )
+    if style and not model:
+        raise ConfigError("--style is of --model; the answers of others say their form. Leave it out")
     shown: dict[str, Any] = {"unit": box_unit, "max_pixels": max_pixels, "batch_rows": batch_rows}
     sent: dict[str, Any] = {"concurrency": concurrency, "api_key_env": api_key_env}
     answerer: Any = predictions
@@ -100,7 +114,7 @@ def audit(
     elif not predictions and folds:
         answerer = Folds(
             folds,
-            stage,
+            stage or "sft",
             recipe,
             tuple(setting or ()),
             cots=cots,
@@ -177,6 +191,8 @@ def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: b
             table.add_row(name, f"{of.rows} ({of.wrong} wrong)", *figures)
         Console().print(table)
     typer.echo(f"{out / 'audit.html'}: {summary['rows']} labels, the most suspicious first")
+    if summary["refused"]:
+        typer.echo(f"{summary['refused']} labels were refused by the model; the same command asks again")
     if summary["scored"].get("answer_similarity") and not summary["out_of_fold"]:
         typer.echo(
             "note: the answers are not known to be out of fold; a model repeats labels it was trained on"

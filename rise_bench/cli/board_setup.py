@@ -32,7 +32,9 @@ def init(
         raise ConfigError(f"{results / boards.BOARD_NAME} exists already; edit it, or choose another folder")
     if not data:
         raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
-    revisions = dict(pair.partition("=")[::2] for pair in revision or ())
+    revisions = {name: commit for name, _, commit in (pair.partition("=") for pair in revision or ())}
+    if not all(revisions.values()):
+        raise ConfigError(f"--revision {' '.join(revision or ())}: give BENCHMARK=COMMIT")
     datasets = [find_benchmark(name, images=False) for name in data]
     pins = boards.pins_of(datasets, revisions, map(open_dataset, published or ()))
     boards.write_settings(results, boards.BoardSettings(schema_version=1, title=title, benchmarks=pins))
@@ -51,7 +53,9 @@ def hide(
     public: Annotated[Path, typer.Option(help="Folder for the dataset without them; publish it.")],
     train: Annotated[int | None, typer.Option(min=1, help="Training rows of a drawn benchmark.")] = None,
     test: Annotated[int | None, typer.Option(min=1, help="Test rows of a drawn benchmark.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the training pictures and the few-shot ranks.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the training pictures of a drawn benchmark, by default 0.")
+    ] = None,
 ) -> None:
     """Make a test whose annotations only the board has: a private dataset and the public one of it.
 
@@ -70,15 +74,17 @@ def hide(
 
     secret = new_secret()
     if dataset in get_args(DrawnBenchmark):
-        counts = {"train": train, "test": test}
+        counts, seed = {"train": train, "test": test}, seed or 0
         draw = load_component("builders", "synthetic").plan
         with DrawingBar() as bar:
             plan = draw(benchmark=dataset, **counts, seed=seed, test_seed=secret, progress=bar.show)
+    elif (train, test, seed) != (None, None, None):
+        raise ConfigError("--train, --test and --seed are of drawn benchmarks; leave them out with a folder")
     else:
         given = open_dataset(dataset)
         if given.manifest.is_withheld or given.manifest.is_private:
             raise ConfigError(f"{dataset} was made by this command already; give the dataset that it is of")
         plan, seed = plan_of(given), given.manifest.seed
     for rows, folder in zip(split_truth(plan, secret), (private, public), strict=True):
-        write_dataset(rows, folder, seed=seed)
+        write_dataset(rows, folder, seed=seed, allow_partial=True)
     typer.echo(f"private: {private}\npublic:  {public}")

@@ -47,9 +47,12 @@ def collect(
     ] = "train",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default RUN/cots.")] = None,
     tau: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")
+        float | None,
+        typer.Option(min=0, max=1, help="Rewards of at least tau are `high`; the run's, else 0.75."),
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Rollouts per sample (G) in the sweep.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Rollouts per sample (G) in the sweep; the run's, else 8.")
+    ] = None,
     no_sweep: Annotated[
         bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
     ] = False,
@@ -76,7 +79,9 @@ def collect(
     box_unit: BoxUnitChoice = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Default: the run's, else 1.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of a local model. Default: the run's, else 0.")] = None,
-    max_cot_length: Annotated[int | None, typer.Option(min=1, help="Tokens of a chain of thought.")] = None,
+    max_cot_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a chain of thought; the run's, else 320.")
+    ] = None,
     max_reconstruction_length: Annotated[int | None, typer.Option(min=1, help="Tokens.")] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
@@ -139,6 +144,7 @@ def collect(
     from rise_bench.curation.annotate.model_choice import answer_format_of
     from rise_bench.curation.decisions import refuse_decided
     from rise_bench.models.loading import load_endpoints, load_local
+    from rise_bench.models.names import weights_of
 
     if keep_rollouts and not overwrite:
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
@@ -159,8 +165,10 @@ def collect(
         "seed": seed,
         "view": {"reward": "picture", "blind": "blind", "both": "both"}.get(select or ""),
     }
-    if run is None and model and box_unit is None:
-        asked["unit"] = answer_format_of(model, revision, bool(endpoint or ranks), None, None).unit
+    if run is None and model:
+        served = bool(endpoint)
+        form = answer_format_of(model, revision, served, box_unit, max_pixels, engine=ranks is not None)
+        asked |= {"unit": form.unit, "max_pixels": form.max_pixels}
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = _plan(run, config, benchmark, shots, out, plan)
     job = replace(job, splits=_checked_splits(job, splits))
@@ -196,6 +204,7 @@ def collect(
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples, "seed": sampling.seed}
         own = job.provenance | drawn if run and not model else None
         named = {"model": source, "revision": revision, "endpoint": served, **asdict(sampling)}
+        named |= {} if endpoint else weights_of(source)
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own, engine=ranks)
     judged_by = judge or (config.model.name if config else "" if endpoint or ranks else model) or "none"
     if judged_by != "none":

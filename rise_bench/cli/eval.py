@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from rise_bench.annotations.answer_format import Style
+from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
 
 _WHAT, _MODEL, _HOW, _FILES = "What is run", "Model", "How it is run", "Files"
 
@@ -33,8 +34,14 @@ def evaluate(
     ] = "",
     offset: Annotated[str, _flag("offset", _WHAT, "Sample to begin with; a trial, no score.")] = "",
     config: Annotated[str, _flag("config", _WHAT, "YAML file with these flags; the command line wins.")] = "",
-    box_unit: BoxUnitChoice = None,
-    style: AskedStyleChoice = None,
+    box_unit: Annotated[
+        BoxUnit | None,
+        typer.Option(help="Unit of boxes; by default that of the checkpoint's training run, or family."),
+    ] = None,
+    style: Annotated[
+        Style | None,
+        typer.Option(help="Form of the answers; by default that of the checkpoint's run, or think_answer."),
+    ] = None,
     model: Annotated[
         str,
         _flag("model", _MODEL, "How it runs: qwen2_vl, qwen2_5_vl, rise_hf (others), vllm, openai, …"),

@@ -40,7 +40,7 @@ def explain(
     """
     from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
     from rise_bench.cli.tables import print_json
-    from rise_bench.evaluation.responses import read_responses
+    from rise_bench.evaluation.responses import read_responses, require_dataset
     from rise_bench.hub.find import find_benchmark
     from rise_bench.prompts.asked_format import max_pixels
     from rise_bench.scoring.explain import explain_response
@@ -52,6 +52,7 @@ def explain(
     answer_format = AnswerFormat(style or DEFAULT_FORMAT.style, box_unit or DEFAULT_FORMAT.unit, max_pixels())
     if samples is not None:
         responses = read_responses(samples, box_unit=box_unit, style=style)
+        require_dataset(responses, dataset.sha256)
         answer_format = responses.answer_format
         text = responses.texts.get(sample_id)
         if text is None:
@@ -75,7 +76,7 @@ def _gold(dataset: "BenchmarkDataset", sample_id: str) -> "Gold":
     golds = (gold for split in dataset.manifest.counts for gold in dataset.golds(split))
     gold = next((gold for gold in golds if gold.id == sample_id), None)
     if gold is None:
-        example = next(iter(dataset.golds("test"))).id
+        example = next(gold.id for split in dataset.manifest.counts for gold in dataset.golds(split))
         raise ConfigError(f"{dataset.root} has no sample {sample_id!r}; ids look like {example!r}")
     return gold
 

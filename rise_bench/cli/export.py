@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rise_bench.annotations.boxes.values import MAX_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.bars import progress_bar
 from rise_bench.cli.choices import BoxUnitChoice
@@ -24,6 +25,9 @@ def export(
     vlm_r1: Annotated[_Out, typer.Option(help="Folder to make for VLM-R1: jsonl and images.")] = None,
     config: Annotated[str, typer.Option(help="high (reward at least tau) or default (all rows).")] = "high",
     box_unit: BoxUnitChoice = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Largest picture of the trainer, for --box-unit resized_px.")
+    ] = MAX_PIXELS,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the Hub.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the content of the folder.")
@@ -57,6 +61,7 @@ def export(
                 form,
                 config=subset,
                 unit=box_unit or "norm1000",
+                max_pixels=max_pixels,
                 revision=revision,
                 overwrite=overwrite,
                 progress=progress,

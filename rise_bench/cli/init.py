@@ -24,7 +24,7 @@ def init(
     pictures: Annotated[Path, typer.Argument(help="Folder of the pictures.", exists=True, file_okay=False)],
     labels: Annotated[
         Path | None,
-        typer.Option(help="Annotations, in any format of `build custom`; without it folders are classes."),
+        typer.Option(help="Annotations, in any format of `build custom`; searched for among the pictures."),
     ] = None,
     coco: Annotated[Path | None, typer.Option(help="The same, a COCO json.")] = None,
     name: Annotated[

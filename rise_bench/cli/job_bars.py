@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class JobBars:
-    """Progress of jobs; `show` updates it inside its context."""
+    """Progress of jobs; `show` updates it inside its context.
+
+    Attributes:
+        unfinished: Bar of each job that runs, by its name.
+    """
 
     def __init__(self, jobs: int, folder: "JobFolder") -> None:
         """Expect a number of jobs with records in `folder`."""
@@ -19,7 +23,7 @@ class JobBars:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Bars(*columns, console=self._console, disable=not self._console.is_terminal)
         self._all = self._bars.add_task("all jobs", total=jobs)
-        self._tasks: dict[str, Any] = {}
+        self.unfinished: dict[str, Any] = {}
         self._folder = folder
 
     def __enter__(self) -> "JobBars":
@@ -34,18 +38,17 @@ class JobBars:
     def show(self, progress: "Progress") -> None:
         """Show the progress of a job."""
         job = progress.job
-        if progress.finished:
-            if job.name in self._tasks:
-                self._bars.remove_task(self._tasks.pop(job.name))
-                state = f"{self._folder.seconds(job.name) / 60:.1f} min"
-            else:
-                state = "done before"
+        if progress.finished or progress.failed:
+            state = "failed" if progress.failed else "done before"
+            if job.name in self.unfinished:
+                self._bars.remove_task(self.unfinished.pop(job.name))
+                state = "failed" if progress.failed else f"{self._folder.seconds(job.name) / 60:.1f} min"
             self._console.print(f"  {job.label}: {state}")
             self._bars.advance(self._all)
             return
-        if job.name not in self._tasks:
-            self._tasks[job.name] = self._bars.add_task(job.label, total=None)
+        if job.name not in self.unfinished:
+            self.unfinished[job.name] = self._bars.add_task(job.label, total=None)
             if not self._console.is_terminal:
                 self._console.print(f"  {job.label} ...")
         total = progress.total or None
-        self._bars.update(self._tasks[job.name], completed=progress.done, total=total)
+        self._bars.update(self.unfinished[job.name], completed=progress.done, total=total)

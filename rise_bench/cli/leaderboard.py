@@ -199,7 +199,8 @@ def reproduce(
     if held["network"] != "closed":
         typer.echo("warning: this platform could not cut the run off from the network", err=True)
     outcome = agreement.compare(gold, content, responses, texts)
-    record = agreement.record(path, content, seed, fraction, chosen, outcome, held)
+    hidden = gold.pin.hidden
+    record = agreement.record(path, content, seed, fraction, chosen, outcome, held, hidden=hidden)
     target = out or (folder if local else Path()) / "reproductions" / f"{path.partition('/')[2]}.json"
     atomic_write_text(target, json.dumps(record, indent=2, sort_keys=True) + "\n")
     typer.echo(

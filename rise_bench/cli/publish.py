@@ -34,6 +34,7 @@ def publish(
     import json
 
     from rise_bench.hub import publish as publishing
+    from rise_bench.hub.places import place_warning
 
     with byte_bar("Preparing shards") as progress:
         if dry_run:
@@ -43,13 +44,19 @@ def publish(
                 folder, repo, private=private, create_pr=create_pr, embed=embed, progress=progress
             )
     if dry_run:
-        facts = {"images": seen.manifest.images, "counts": seen.manifest.counts}
+        facts = {
+            "images": seen.manifest.images,
+            "counts": seen.manifest.counts,
+            "pictures_with_places": seen.pictures_with_places,
+        }
         if as_json:
             typer.echo(json.dumps(difference_json(repo, seen.change) | facts, indent=1))
         else:
             rows = ", ".join(f"{split} {number}" for split, number in seen.manifest.counts.items())
             typer.echo(f"Images: {seen.manifest.images}. Rows: {rows}.")
             typer.echo(difference_text(repo, seen.change))
+        if seen.pictures_with_places:
+            typer.echo(f"warning: {place_warning(seen.pictures_with_places)}", err=True)
         return
     if as_json:
         typer.echo(json.dumps(asdict(pushed), indent=1))

@@ -36,7 +36,7 @@ def run(
 
     plan = Plan.read(recipe)
     if show:
-        print_json([state.to_json() for state in states(plan)]) if as_json else _show(plan)
+        print_json([state.to_json() for state in states(plan, stage)]) if as_json else _show(plan, stage)
         return
     jobs = [job for of_stage in plan.chosen(stage).values() for job in of_stage]
     with JobBars(len(jobs), plan.folder) as bars:
@@ -47,16 +47,14 @@ def run(
         _print(plan, outcome)
 
 
-def _show(plan: "Plan") -> None:
-    from rise_bench.curation.own.changes import find_changes
+def _show(plan: "Plan", stage: str) -> None:
     from rise_bench.curation.own.run import states
     from rise_bench.evaluation.lmms_command import CUSTOM_VARIABLE
 
-    changes = find_changes(plan)
-    for state in states(plan):
+    for state in states(plan, stage):
         status = f"done, {state.seconds / 60:.1f} min" if state.done else "to do"
-        if state.stage in changes.stages:
-            status = f"to repeat: {changes.text}"
+        if state.to_repeat:
+            status = f"to repeat: {state.to_repeat}"
         typer.echo(f"{state.stage}: {status}")
         for command in state.commands:
             typer.echo(f"    {command}")

@@ -7,6 +7,7 @@ import typer
 
 from rise_bench.cli import app
 from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
+from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from rise_bench.data.dataset import BenchmarkDataset
@@ -44,6 +45,11 @@ def score(
 
     dataset = find_benchmark(data, images=False)
     if annotations := annotations_file(samples):
+        if reference or style or box_unit:
+            raise ConfigError(
+                f"{samples} holds annotations: --reference, --style and --box-unit are of a samples file; "
+                "leave them out"
+            )
         _score_annotations(annotations, dataset, split, resamples, as_json)
         return
     responses = read_responses(samples, box_unit=box_unit, style=style)

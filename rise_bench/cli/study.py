@@ -77,8 +77,13 @@ def study(
     train: Annotated[int, typer.Option(min=1, help="Training pictures that are drawn.")] = 400,
     test: Annotated[int, typer.Option(min=1, help="Test and validation pictures that are drawn.")] = 200,
     jobs: Annotated[
-        int, typer.Option(min=0, help="Concurrent trainings and evaluations; 0 only measures finished ones.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Concurrent trainings and evaluations; 0 only measures finished ones. By default 2, but 1 "
+            "where each takes the GPUs of this machine.",
+        ),
+    ] = None,
     launcher: Annotated[
         Literal["process", "local", "slurm"],
         typer.Option(help="Start jobs as child processes, or by submitit on this machine or on Slurm."),
@@ -115,6 +120,12 @@ def study(
     whole = Study(out, dataset.spec.name if dataset else benchmark, dataset=dataset)
     start, setup = checked_setup(model, scale, setting or (), drawn=whole.is_drawn)
     launch = launcher_of(launcher, resource or ())
+    alone = launcher != "slurm" and not setup.limits.on_cpu
+    jobs = jobs if jobs is not None else 1 if alone else 2
+    if alone and jobs > 1 and (launcher == "local" or measure):
+        raise ConfigError(
+            f"--jobs {jobs}: each job would take the same GPUs; give --jobs 1, or --launcher slurm"
+        )
     steps = steps or (200 if budget == "paper" else 120)
     methods = _methods(whole, method, ablations, budget, tune)
     if tune and not jobs and not dry_run:
@@ -130,9 +141,18 @@ def study(
             "launchers, whose settings are those of the recipes and of --set"
         )
     tuned = read_settings(out / "tuned.json", whole.benchmark, budget)
-    if tuned and any(text.partition("=")[0].endswith(".learning_rate") for text in setup.settings):
+    if (tuned or tune) and any(text.partition("=")[0].endswith(".learning_rate") for text in setup.settings):
         raise ConfigError(
-            f"--set of a learning rate, and {out / 'tuned.json'} has one for each method; leave one out"
+            f"--set of a learning rate, which {out / 'tuned.json'} has or gets for each method; leave one out"
+        )
+    if measure and setup.scale == "world":
+        raise ConfigError(
+            "--measure is for scales whose seconds are not known; --dry-run alone estimates this one"
+        )
+    if measure and (dry_run or not jobs):
+        raise ConfigError(
+            "--measure trains a few steps and then lists the jobs; leave --dry-run and --jobs 0 out, which "
+            "run nothing"
         )
     if tune:
         tried = tuple(choice.value for choice in dict.fromkeys(shots or [ShotsChoice.SIXTEEN]))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rise_bench.experiments.study.tuning import Tuning
 
 #: Settings that the study decides itself.
-_OWN = {"stage", "phases", "seed", "run.output_dir"}
+_OWN = {"stage", "phases", "seed", "run.output_dir", "reward.response_form"}
 _OWN |= {"model.name", "model.revision", "model.max_pixels", "model.box_unit"}
 _OWN_DATA = {"data.benchmark", "data.shots", "data.cots", "data.tau"}
 _OWN_DATA |= {"data.min_groundedness", "data.min_reward_blind", "data.min_lift"}

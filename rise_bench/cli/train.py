@@ -68,9 +68,10 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
         _preflight(config, check=check, as_json=as_json)
     console = load_component("trainers", "runs.console")
     benchmark = find_benchmark(config.data.benchmark)
-    hashes = load_component("trainers", "data.training_data").prompt_hashes(config, benchmark)
+    data = load_component("trainers", "data.training_data")
+    hashes, cots = data.prompt_hashes(config, benchmark), data.cots_sha256(config)
     new = not run.path.exists()
-    run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256)
+    run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256, cots_sha256=cots)
     try:
         final = load_component("trainers", config.declared_stage.file.stem).train(config, run)
     except BaseException:

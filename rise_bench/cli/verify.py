@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import BoxUnitChoice
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 @app.command()
 def verify(
     cots: Annotated[
-        Path, typer.Argument(help="File of jsonl or parquet with id and cot, or the folder of a CoT dataset.")
+        str,
+        typer.Argument(
+            help="File of jsonl or parquet with id and cot, or a CoT dataset (folder, name, Hub id)."
+        ),
     ],
     benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark that has the samples.")],
     model: Annotated[
@@ -44,7 +48,8 @@ def verify(
         list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write; default: COTS.verified beside it.")
+        Path | None,
+        typer.Option(help="Folder to write; default: COTS.verified beside it, or here for a name."),
     ] = None,
     shots: Annotated[Shots, typer.Option(help="Configuration that has the samples.")] = "full",
     reconstructions: Annotated[
@@ -99,16 +104,19 @@ def verify(
     from rise_bench.curation.decisions import refuse_decided
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.loading import load_endpoints, load_local
+    from rise_bench.models.names import weights_of
     from rise_bench.models.sampler import Sampling
 
     dataset = find_benchmark(benchmark)
-    given = GivenCots(read_cots(cots), cots.name, Views(reconstructions, blind, lift), terms_of(cots))
+    source, beside = _source(cots)
+    given = GivenCots(read_cots(source), beside.name, Views(reconstructions, blind, lift), terms_of(source))
     splits = given.splits(dataset, shots)
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
-    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels)
+    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
+    form = replace(form, style=DEFAULT_FORMAT.style)  # it reconstructs, whatever else it was taught
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
-    target = out or cots.with_name(f"{cots.name}.verified")
+    target = out or beside.with_name(f"{beside.name}.verified")
     if overwrite:
         refuse_decided(target)
     settings = LoopSettings(1, max_reconstruction_length=max_reconstruction_length, answer_format=form)
@@ -119,7 +127,8 @@ def verify(
         target.with_name(f"{target.name}.rollouts"),
         settings,
         splits,
-        model={"model": name, "revision": revision, "endpoint": bool(urls or ranks), **asdict(sampling)},
+        model={"model": name, "revision": revision, "endpoint": bool(urls or ranks), **asdict(sampling)}
+        | ({} if urls else weights_of(name)),
         tau=tau,
         only=frozenset(given.texts),
         allow_missing=allow_missing,
@@ -137,12 +146,22 @@ def verify(
         check_judge(judge, pinned)
         shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
-    if target.resolve() in (cots.resolve(), *cots.resolve().parents):
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
         raise ConfigError(f"--out {target} is or holds what is verified; choose another folder")
     with stopping(
         lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"
     ):
         _report(job, with_progress(collect, job, Share.of_environment(), "verifying"), as_json)
+
+
+def _source(cots: str) -> tuple[Path, Path]:
+    """Return the file or folder that is meant, and the path that what is written stands beside by default."""
+    from rise_bench.hub.find import find
+
+    path = Path(cots).expanduser()
+    if path.exists() or path.suffix in (".jsonl", ".json", ".parquet"):
+        return path, path
+    return find(cots).folder, Path(path.name)
 
 
 def _report(job: "CollectJob", result: "Collected", as_json: bool) -> None:

@@ -11,8 +11,9 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.views import Views
-from rise_bench.models.calls import at_once
+from rise_bench.models.calls import at_once, beside_the_loop
 from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts
+from rise_bench.prompts.pictures import sized
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import MEASURE, Grounded
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward, viewed_reward
@@ -110,7 +111,8 @@ class ClosedLoop:
         self, sampler: AsyncSampler, batch: Sequence[Sample], given: GivenCots
     ) -> list[Rollout]:
         """Reward the given chains of thought of a batch of (ground truth, encoded images)."""
-        written = [(gold, images, given.texts[gold.id]) for gold, images in batch]
+        sized_batch = await beside_the_loop(self._sized, batch)
+        written = [(gold, images, given.texts[gold.id]) for gold, images in sized_batch]
         return await self._reconstructed(sampler, given.views, written)
 
     def annotate(
@@ -131,10 +133,14 @@ class ClosedLoop:
         """
         settings, views = self.settings, views or Views()
         blind = views.blind or settings.rule.view != "picture"
+        batch = await beside_the_loop(self._sized, batch)
         prompts = [Prompt(images, self.reason_text(gold)) for gold, images in batch]
         cots = await sampler.sample(prompts, settings.samples, settings.max_cot_length)
         written = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
         return await self._reconstructed(sampler, Views(1, blind, views.lift), written)
+
+    def _sized(self, batch: Sequence[Sample]) -> list[Sample]:
+        return [(gold, sized(images, gold, self.settings.answer_format)) for gold, images in batch]
 
     async def _reconstructed(
         self, sampler: AsyncSampler, views: Views, written: Sequence[tuple[Gold, tuple[bytes, ...], str]]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from rise_bench.cot.closed_loop import ClosedLoop
@@ -11,18 +12,20 @@ from rise_bench.cot.collect_job import Collected, CollectJob
 from rise_bench.cot.collect_record import finished, options_of, provenance_of
 from rise_bench.cot.engines.sweep_run import sweep_on_engine
 from rise_bench.cot.engines.sweep_work import SweepWork
+from rise_bench.cot.engines.work import refused_in
 from rise_bench.cot.grounding import judge_rollouts
 from rise_bench.cot.id_set import IdSet
 from rise_bench.cot.rescoring import own_share, rescore, rescored, rescoring_log
 from rise_bench.cot.rollout_groups import Group, best_first, best_of, covered_ids, groups
+from rise_bench.cot.row_log import read_rows
 from rise_bench.cot.share import Share, claimed
-from rise_bench.cot.sweep import Swept, discard_old_rollouts, refused_ids, sweep
+from rise_bench.cot.sweep import REPLACES, Swept, ask_again, discard_old_rollouts, sweep
 from rise_bench.cot.writer import CotPlan, write_cots
-from rise_bench.data.manifest import MANIFEST_NAME, Manifest
+from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.errors import BusyError, ConfigError, DataError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import sha256_file
-from rise_bench.files.settings_record import same_settings
+from rise_bench.files.settings_record import SETTINGS_NAME, same_settings
 from rise_bench.models.loading import EndpointSettings
 from rise_bench.models.sampler import Sampler
 
@@ -76,6 +79,13 @@ def _prepare(job: CollectJob, busy: bool) -> None:
             job.sweep_log, asked, sha256_file(manifest) if manifest.is_file() else "", busy=busy
         )
     if job.sampler is not None:
+        known = job.overwrite or (job.sweep_log / SETTINGS_NAME).exists()
+        if not known and (job.out / MANIFEST_NAME).is_file():
+            read_manifest(job.out)
+            raise ConfigError(
+                f"{job.out} was collected before, and {job.sweep_log}, which says from which model, is not "
+                "there. Pass --overwrite to sample again, or choose another --out."
+            )
         same_settings(job.sweep_log, asked)
 
 
@@ -95,6 +105,10 @@ def _collect(
             todo += uid not in done
             to_sweep += job.sweeps and uid not in done and position % share.of == share.rank
     with _model(job) as model:
+        # Before the model is loaded, which takes long enough for another process to end.
+        if job.engine is None and job.sampler is not None and to_sweep:
+            own = islice(_all_ids(job), share.rank, None, share.of)
+            ask_again(job.sweep_log, share, (uid for uid in own if job.wants(uid) and uid not in done))
         if job.engine is not None and todo:
             started(todo)
             swept = _on_engine(job, done, progress)
@@ -112,7 +126,7 @@ def _collect(
                 splits=job.splits,
                 wanted=lambda uid: job.wants(uid) and uid not in done,
                 share=share,
-                patience=None if job.allow_missing else _PATIENCE,
+                patience=_patience(job, job.sweep_log),
                 progress=progress,
             )
         _no_refusals(job, swept, to_sweep)
@@ -159,9 +173,17 @@ def _rescore(
     """Reconstruct again from this process's share of the selected texts, if the job asks for that."""
     if job.rescoring is None or not (own := own_share(job, job.rescoring, kept, share)):
         return
-    patience = None if job.allow_missing else _PATIENCE
+    log_folder = rescoring_log(job, job.rescoring)
+    ask_again(log_folder, share, own)
+    patience = _patience(job, log_folder)
     swept = rescore(job, job.rescoring, own, model(), share, patience=patience, progress=progress)
     _no_refusals(job, swept, len(own))
+
+
+def _patience(job: CollectJob, log_folder: Path) -> int | None:
+    """Refusals before the first answer that end the sampling; in a log of before they come first."""
+    begun = any(True for _ in read_rows([log_folder]))
+    return None if job.allow_missing or begun else _PATIENCE
 
 
 def _no_refusals(job: CollectJob, swept: Swept, asked: int) -> None:
@@ -169,7 +191,8 @@ def _no_refusals(job: CollectJob, swept: Swept, asked: int) -> None:
         uid, reason = next(iter(swept.refused.items()))
         raise DataError(
             f"the model refused {len(swept.refused)} of {asked} samples, first {uid}: {reason}. Start the "
-            "same command again, or pass --allow-missing to skip them."
+            "same command again, or pass --allow-missing to skip them (`rise-bench run`: "
+            "collect.allow_missing in the recipe, and --repeat)."
         )
 
 
@@ -177,11 +200,11 @@ def _left(job: CollectJob) -> set[str]:
     """Return the samples that lack rollouts, or new reconstructions if the job asks for these."""
     done = covered(job)
     left = {uid for uid in _ids(job) if uid not in done} if job.sweeps else set()
-    refused = refused_ids(job.sweep_log)
+    refused = set(refused_in(job.sweep_log))
     if job.rescoring is not None and not job.judge_selects:
         kept = rescored(job, job.rescoring, _best(job))
         left |= {uid for uid, group in kept.items() if group.rescored is None}
-        refused |= refused_ids(rescoring_log(job, job.rescoring))
+        refused |= set(refused_in(rescoring_log(job, job.rescoring)))
     return left - refused if job.allow_missing else left
 
 
@@ -273,7 +296,9 @@ def _write(
         rows = rescored(job, job.rescoring, plan.best)
         plan = replace(plan, best={uid: group for uid, group in rows.items() if group.rescored})
     try:
-        return write_cots(plan, job.out, overwrite=job.overwrite)
+        written = write_cots(plan, job.out, overwrite=job.overwrite)
+        (job.sweep_log / REPLACES).unlink(missing_ok=True)  # another --overwrite asks the model again
+        return written
     except ConfigError as error:
         there = isinstance(error, BusyError) or (job.out / MANIFEST_NAME).is_file()
         if share.of == 1 or not there:

@@ -14,6 +14,8 @@ from rise_bench.cot.writer import cot_options
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.errors import ConfigError
 from rise_bench.errors.redaction import redacted
+from rise_bench.files.atomic import sha256_bytes
+from rise_bench.files.paths import without_folders
 from rise_bench.prompts.templates import prompt_hash
 
 
@@ -32,6 +34,7 @@ def finished(job: CollectJob) -> Manifest | None:
     )
     for name in sorted(manifest.options.keys() | asked.keys()):
         before, now = manifest.options.get(name), asked.get(name)
+        before = before and short_path(before)
         if before != now and (name, before, now) != ("config", "default", "full"):  # name in 0.1.0
             raise ConfigError(
                 f"{job.out} holds another collection ({name} was {before}, is {now}); "
@@ -53,7 +56,18 @@ def options_of(job: CollectJob) -> dict[str, str]:
         options |= job.judging.options
         if view != "picture" and job.judge_selects:
             options["select"] = f"{view}, {options['select']}"
-    return options | (job.given.options if job.given else {})
+    options |= job.given.options if job.given else {}
+    return {name: short_path(text) for name, text in options.items()}
+
+
+def short_path(text: str) -> str:
+    """Shorten a text that is an absolute path to its last two parts and a hash, which tells it from others.
+
+    >>> short_path("/home/me/runs/a/grpo/final")
+    'grpo/final (path sha256 51b2f044)'
+    """
+    short = without_folders(text)
+    return text if short == text else f"{short} (path sha256 {sha256_bytes(text.encode())[:8]})"
 
 
 def provenance_of(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
@@ -63,6 +77,7 @@ def provenance_of(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
         "prompt_hash": prompt_hash(job.benchmark.spec, settings.answer_format),
         "reward_rule": asdict(settings.rule),
         "box_unit": settings.answer_format.unit,
+        "max_pixels": settings.answer_format.max_pixels,
         "benchmark": job.benchmark.spec.name,
         "benchmark_sha256": job.benchmark.sha256,
         **(job.given.options if job.given else {}),
@@ -79,6 +94,6 @@ def provenance_of(job: CollectJob) -> Callable[[Group], dict[str, Any]]:
     @cache  # redaction reads the token files of the Hub, which would take most of the time of a large dataset
     def of_kind(of_sweep: bool) -> dict[str, Any]:
         provenance = shared | again | (swept if of_sweep else job.provenance)
-        return {str(name): redacted(value) for name, value in provenance.items()}
+        return {str(name): redacted(without_folders(value)) for name, value in provenance.items()}
 
     return lambda group: of_kind(group.path.parent == job.sweep_log)

@@ -4,11 +4,13 @@ Shards are split by reward: `high` holds the rows with reward >= tau, `low` the 
 `high` reads the first, `default` both, so no row is stored twice.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.manifest import Manifest, checked_file, read_manifest
@@ -36,6 +38,12 @@ VIEWS = ("reward_blind", "lift")
 
 #: Column of the reward at selection; CoT datasets of version 0.1.0 do not have it.
 SELECTED = "reward_selected"
+
+
+def reconstruction_format(provenance: str) -> AnswerFormat:
+    """Return the format in which the reconstruction of a row was asked for, from its column `provenance`."""
+    usual = replace(DEFAULT_FORMAT, style="answer_only").to_json()
+    return AnswerFormat.from_json(usual | json.loads(provenance))
 
 
 def cot_features(spec: BenchmarkSpec, categories: tuple[str, ...] = ()) -> "Features":

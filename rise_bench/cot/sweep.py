@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.closed_loop import Sample
-from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER
+from rise_bench.cot.engines.work import ENGINE_FOLDER, REFUSED_FOLDER, refused_in
 from rise_bench.cot.rollout_log import Rollout
-from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt, read_rows
+from rise_bench.cot.row_log import SYNC_S, RowLog, next_attempt
 from rise_bench.cot.share import Share
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.pictures import held_pictures
@@ -28,7 +28,10 @@ from rise_bench.files.settings_record import SETTINGS_NAME, settings_text
 from rise_bench.models.calls import Call, in_parallel
 from rise_bench.models.sampler import SampleError, Sampler
 
-_SAMPLER, _REPLACES, _REFUSED = "sampler.json", "replaces", REFUSED_FOLDER
+_SAMPLER, _REFUSED = "sampler.json", REFUSED_FOLDER
+
+#: File with the hash of the dataset that a sweep is to replace.
+REPLACES = "replaces"
 
 #: Beginning of the names of folders with new reconstructions from selected texts.
 RESCORED = "rescored-"
@@ -97,9 +100,16 @@ def sweep(
     return swept
 
 
-def refused_ids(log_folder: Path) -> set[str]:
-    """Return the ids of samples that the model refused, of all processes."""
-    return {row["id"] for row, *_ in read_rows([log_folder / _REFUSED])}
+def ask_again(log_folder: Path, share: Share, ids: Iterable[str]) -> None:
+    """Note those of this process's samples that were refused and are asked about again.
+
+    Another process that ends meanwhile must not take them for settled.
+    """
+    if before := refused_in(log_folder):
+        attempt = next_attempt(log_folder, log_folder / _REFUSED)
+        refusals = RowLog(log_folder / _REFUSED, share.rank, attempt=attempt)
+        refusals.append({"id": uid, "reason": None} for uid in ids if uid in before)
+        refusals.close()
 
 
 def _own_rows(
@@ -133,9 +143,9 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
     Raises:
         ConfigError: The rollouts have to be deleted, but other processes use them.
     """
-    kept = {SETTINGS_NAME: settings_text(settings), _REPLACES: replaces}
+    kept = {SETTINGS_NAME: settings_text(settings), REPLACES: replaces}
     before = {name: _text_of(folder / name) for name in kept}
-    if before != kept and (before[SETTINGS_NAME] or before[_REPLACES] or any(folder.glob("rank*.jsonl"))):
+    if before != kept and (before[SETTINGS_NAME] or before[REPLACES] or any(folder.glob("rank*.jsonl"))):
         if busy:
             raise ConfigError(f"{folder}: other processes are at work there. Wait for them, then overwrite.")
         for path in (*folder.glob("rank*.jsonl"), *(folder / name for name in (*kept, _SAMPLER))):
@@ -144,7 +154,7 @@ def discard_old_rollouts(folder: Path, settings: dict[str, Any], replaces: str, 
         for path in (*folders, *folder.glob("judged-*"), *folder.glob(f"{RESCORED}*")):
             shutil.rmtree(path, ignore_errors=True)
     if replaces:
-        atomic_write_text(folder / _REPLACES, replaces)
+        atomic_write_text(folder / REPLACES, replaces)
 
 
 def _text_of(path: Path) -> str:

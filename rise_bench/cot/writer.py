@@ -20,6 +20,7 @@ from rise_bench.data.manifest import FileEntry, Manifest, write_manifest
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
+from rise_bench.files.paths import without_folders
 from rise_bench.rendering.render import render
 
 _ROWS_PER_FILE = 2_000
@@ -126,7 +127,7 @@ def _rows(plan: CotPlan, split: str, shard: str, prior: Predictor) -> Iterator[t
             )
             provenance = plan.provenance(group) | {"step": group.step}
             if plan.judge:
-                provenance["judge"] = plan.judge
+                provenance["judge"] = without_folders(plan.judge)
             yield (
                 row
                 | {name: getattr(rollout, name) for name in kept}
@@ -218,7 +219,7 @@ def card(plan: CotPlan, manifest: Manifest) -> str:
         high=counts["high"],
         rows=counts["high"] + counts["low"],
         groundedness=fmean(grounded) if grounded else None,
-        judge=plan.judge["model"] if grounded else "",
+        judge=without_folders(plan.judge["model"]) if grounded else "",
         mean_reward=fmean(group.reward for group in plan.best.values()),
         reconstructions=plan.reconstructions,
         mean_selected=fmean(group.reward_selected for group in plan.best.values()),

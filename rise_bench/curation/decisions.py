@@ -11,10 +11,9 @@ from typing import Literal, get_args
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.queue import QueueHeader
+from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_write_text
-
-DECISIONS_NAME = "decisions.csv"
 
 Action = Literal["accept", "model", "edit", "skip"]
 

@@ -79,6 +79,11 @@ class SourceRow:
         own = self.id.rpartition("/")[2]
         return tuple(image.name if isinstance(image, Path) else own for image in self.images)
 
+    @property
+    def public_name(self) -> str:
+        """Id in the source, and place there, without folders of this machine."""
+        return f"{self.source_id} ({self.where})" if self.where else self.source_id
+
     def __str__(self) -> str:
         """Name the row for an error message: its file or id, and its place in the source."""
         name = str(self.image) if isinstance(self.image, Path) else self.id
@@ -99,7 +104,6 @@ class SourcePlan:
         notes: Decisions that explain counts unlike the paper's, in sentences.
         options: Options of the builder, for the manifest.
         files: Texts that lie beside the manifest, by file name.
-        ranked_as: Benchmark with the same few-shot sets, whose name ranks the rows; its own name if empty.
         more_tests: Rows of further tests, by the name of their split ("ood").
     """
 
@@ -112,7 +116,6 @@ class SourcePlan:
     notes: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    ranked_as: str = ""
     more_tests: Mapping[str, Sequence[SourceRow]] = field(default_factory=dict)
 
     @property

@@ -113,8 +113,9 @@ def _metadata(spec: BenchmarkSpec, manifest: Manifest) -> dict[str, Any]:
     rows = sum(manifest.counts.values())
     licence: dict[str, str] = {"license": spec.license}
     if spec.license == "other":
-        address = web_address(spec.source_url) or "LICENSE"
-        licence |= {"license_name": f"{spec.name}-terms", "license_link": address}
+        licence["license_name"] = f"{spec.name}-terms"
+        if address := web_address(spec.source_url):
+            licence["license_link"] = address
     return {
         "pretty_name": card_title(spec),
         **licence,

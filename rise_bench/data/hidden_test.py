@@ -19,6 +19,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import TEST_TRUTH
 from rise_bench.data.pictures import held_pictures
 from rise_bench.data.schema import row_to_gold
+from rise_bench.data.writer import shortfalls_of
 from rise_bench.errors import ConfigError
 
 _NOTE = (
@@ -46,7 +47,15 @@ def plan_of(dataset: BenchmarkDataset) -> SourcePlan:
 
     more = {split: rows(split) for split in manifest.counts if split not in ("train", "test")}
     return SourcePlan(
-        spec, rows("train"), rows("test"), manifest.categories, options=manifest.options, more_tests=more
+        spec,
+        rows("train"),
+        rows("test"),
+        manifest.categories,
+        drops=manifest.drops,
+        shortfalls=shortfalls_of(manifest),
+        notes=manifest.differences,
+        options=manifest.options,
+        more_tests=more,
     )
 
 

@@ -6,8 +6,10 @@ detected at half the cost of a full decode. Bytes are never re-encoded.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from rise_bench.data.pictures import joined_sha256
@@ -17,6 +19,8 @@ from rise_bench.files.images import decoded, open_image, shown_size
 
 _SCAN, _END = 0xDA, b"\xff\xd9"
 _HASH_SIDE = 8
+_LOOK_BITS = _HASH_SIDE**2
+_POPCOUNT = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)
 
 #: Grey levels by which the thumbnail must vary; flatter images all look alike and get no hash.
 _FLAT_STD = 4.0
@@ -113,14 +117,35 @@ def near_duplicates(
         The nearest pairs as (id, other id, differing bits), and how many there are in all.
     """
     left, right = ([(i, look) for i, look in side if look] for side in (looks, others))
-    table = np.frombuffer(bytes.fromhex("".join(look for _, look in left)), dtype=np.uint8).reshape(-1, 8)
+    table = np.array([int(look, 16) for _, look in left], dtype=np.uint64)
+    bands = [_Band(table, at, _LOOK_BITS // (max_bits + 1)) for at in range(max_bits + 1)]
     pairs: list[tuple[str, str, int]] = []
     total = 0
     for other_id, look in right:
-        differing = table ^ np.frombuffer(bytes.fromhex(look), dtype=np.uint8)
-        bits = np.unpackbits(differing, axis=1).sum(axis=1)
+        value = np.uint64(int(look, 16))
+        sharing = np.unique(np.concatenate([band.sharing(value) for band in bands]))
+        bits = _POPCOUNT[(table[sharing] ^ value).view(np.uint16)].reshape(-1, 4).sum(axis=1)
         near = np.flatnonzero(bits <= max_bits)
-        total += len(near)
-        pairs += [(left[i][0], other_id, int(bits[i])) for i in near]
-        pairs = sorted(pairs, key=lambda pair: (pair[2], pair[0], pair[1]))[:listed]
+        if near.size:
+            total += len(near)
+            pairs += [(left[sharing[i]][0], other_id, int(bits[i])) for i in near]
+            pairs = sorted(pairs, key=lambda pair: (pair[2], pair[0], pair[1]))[:listed]
     return pairs, total
+
+
+class _Band:
+    """Looks in order of some of their bits. Looks that differ in n bits share one of n + 1 bands."""
+
+    def __init__(self, table: NDArray[np.uint64], number: int, bits: int) -> None:
+        self._shift, self._mask = np.uint64(number * bits), np.uint64(2**bits - 1)
+        keys = self._key(table)
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+
+    def _key(self, looks: Any) -> Any:
+        return looks >> self._shift & self._mask
+
+    def sharing(self, look: np.uint64) -> NDArray[np.intp]:
+        """Return the places of the looks that share this band with another look."""
+        key = self._key(look)
+        return self._order[self._keys.searchsorted(key) : self._keys.searchsorted(key, "right")]

@@ -19,9 +19,12 @@ from rise_bench.files.plain_text import id_problem, text_problem
 from rise_bench.files.strict_json import StrictJsonError, loads
 
 MANIFEST_NAME = "manifest.json"
+
+#: File beside the manifest with people's decisions on the rows.
+DECISIONS_NAME = "decisions.csv"
+
 _SEAL = "manifest_sha256"
 
-#: Fields of the spec that decide what a score is; its licence and citation may be corrected.
 #: Option of chains of thought from elsewhere that were not rewarded.
 UNVERIFIED = "unverified"
 
@@ -31,9 +34,13 @@ TEXT_TERMS = "texts_under_terms_of"
 #: Reason for the rows that are left out when images are joined to a dataset.
 MISSING_IMAGE = "the image is missing in the source folder"
 
+#: Option of a dataset with the few-shot sets of another benchmark, whose name ranks the rows.
+RANKED_AS = "ranked_as"
+
 #: Option of a dataset whose test annotations only a leaderboard has.
 TEST_TRUTH = "test_truth"
 
+#: Fields of the spec that decide what a score is; its licence and citation may be corrected.
 _SCORED = ("name", "kind", "metric", "question", "classes", "shots_per")
 
 
@@ -260,7 +267,8 @@ def read_manifest(folder: Path) -> Manifest:
         data = loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f"{folder} has no {MANIFEST_NAME}: it is not a complete dataset; build it with `rise-bench build`"
+            f"{folder} has no {MANIFEST_NAME}: it is not a complete dataset; make it with `rise-bench "
+            "build`, or chains of thought with `rise-bench collect`"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); fix its permissions") from error

@@ -23,6 +23,7 @@ from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.ground_truth import sample_problem
 from rise_bench.data.image_column import GROUP_BYTES, image_writer
 from rise_bench.data.image_facts import ImageFacts, facts_of_row, inspect_image
+from rise_bench.data.manifest import RANKED_AS
 from rise_bench.data.schema import features, gold_columns
 from rise_bench.data.splits import TRAIN_SHARDS, rank_order, shard_of, shot_ranks
 from rise_bench.errors import DataError
@@ -74,7 +75,7 @@ def plan_shards(plan: SourcePlan, seed: int) -> list[Shard]:
     """Assign rows to shards: train in rank order within each few-shot shard, test in id order."""
     source_ids = [row.source_id for row in plan.train]
     classes = [row.shot_class for row in plan.train] if plan.spec.shots_per == "class" else None
-    name = plan.ranked_as or plan.spec.name
+    name = plan.options.get(RANKED_AS, plan.spec.name)
     ranks = shot_ranks(seed, name, source_ids, classes)
     groups: dict[tuple[str, str], list[PlacedRow]] = {("train", shard): [] for shard in TRAIN_SHARDS}
     for i in rank_order(seed, name, source_ids):

@@ -21,6 +21,7 @@ from rise_bench.data.ground_truth import spec_problem
 from rise_bench.data.image_facts import ImageFacts, near_duplicates
 from rise_bench.data.manifest import (
     MANIFEST_NAME,
+    MISSING_IMAGE,
     Manifest,
     NearDuplicate,
     identity_sha256,
@@ -41,6 +42,17 @@ MAX_ASPECT = 200
 
 #: Beginning of a sentence on why a source is incomplete.
 INCOMPLETE = "The source is incomplete: "
+
+
+def shortfalls_of(manifest: Manifest) -> tuple[str, ...]:
+    """Return why a dataset is incomplete, for the plan of a copy; empty if it is complete."""
+    if not manifest.partial:
+        return ()
+    told = [text.removeprefix(INCOMPLETE) for text in manifest.differences if text.startswith(INCOMPLETE)]
+    if not told and (gone := manifest.drops.get(MISSING_IMAGE)):
+        told = [f"{len(gone)} images are missing"]
+    return tuple(told or ["nothing says what is missing"])
+
 
 #: Reason for dropping training images that are also in test.
 IN_BOTH_SPLITS = "the same image stands in test"
@@ -156,7 +168,7 @@ def _without_shared_images(plan: SourcePlan) -> SourcePlan:
     return dataclasses.replace(
         plan,
         train=[row for row in plan.train if row.id not in ids],
-        drops={**plan.drops, IN_BOTH_SPLITS: [str(row) for row in shared]},
+        drops={**plan.drops, IN_BOTH_SPLITS: [row.public_name for row in shared]},
     )
 
 

@@ -14,6 +14,9 @@ _PARAMETERS_2B = 2.21e9
 #: and two moments 12; they are shared by GPUs under ZeRO-3.
 _TRAINED_BYTES, _LOADED_BYTES = 16, 2
 
+#: Share of a GPU's memory that is planned for, as in the recipes that `init` writes.
+_USED = 0.9
+
 #: Memory for the activations of a training step, and for a key-value cache.
 _BESIDE_BYTES = 4 * GIB
 
@@ -44,12 +47,12 @@ def _large(name: str, extra: str, states_bytes: float, torch: TorchInstall) -> L
     ready = _needs(name, "Qwen2-VL-2B in bf16", (extra,), torch)
     if ready.state != "ok":
         return ready
-    needed = f"about {(states_bytes + _BESIDE_BYTES) / GIB:.0f} GiB"
-    usable = sum(max(0.0, gpu.memory_bytes - _BESIDE_BYTES) for gpu in torch.gpus)
+    needed = f"about {(states_bytes + _BESIDE_BYTES) / _USED / GIB:.0f} GiB"
+    usable = sum(max(0.0, _USED * gpu.memory_bytes - _BESIDE_BYTES) for gpu in torch.gpus)
     if usable < states_bytes:
         total = sum(gpu.memory_bytes for gpu in torch.gpus) / GIB
         value = f"{ready.value} needs {needed} of GPU memory; there are {total:.0f} GiB"
-        fix = "take another machine; `rise-bench train STAGE --check` computes it for your recipe"
+        fix = "a recipe `…-lora` needs about 16 GiB; `rise-bench train STAGE --check` says what yours needs"
         return Line("runs", name, "missing", value, fix)
     spread = f", over {len(torch.gpus)} GPUs" if len(torch.gpus) > 1 else ""
     return Line("runs", name, "ok", f"{ready.value}: {needed} of GPU memory{spread}")

@@ -19,7 +19,10 @@ from rise_bench.models.names import local_model
 #: Tasks of rise-bench: name -> name of the dataset.
 TASKS = {f"rise_{name}": name for name in (*BENCHMARKS, "custom")}
 
-#: Environment variable with the name of the dataset that `rise_custom` reads; `custom` by default.
+#: Task of any dataset that is not of the catalogue.
+CUSTOM_TASK = "rise_custom"
+
+#: Environment variable with the name or folder of the dataset that `rise_custom` reads; `custom` by default.
 CUSTOM_VARIABLE = "RISE_BENCH_CUSTOM"
 
 #: Groups of rise-bench: name -> tasks.
@@ -105,7 +108,7 @@ def task_of(dataset: str) -> tuple[str, dict[str, str]]:
     """
     if dataset in BENCHMARKS:
         return f"rise_{dataset}", {}
-    return "rise_custom", {CUSTOM_VARIABLE: dataset}
+    return CUSTOM_TASK, {CUSTOM_VARIABLE: dataset}
 
 
 def stated_in(model_args: str) -> dict[str, str]:
@@ -116,7 +119,7 @@ def stated_in(model_args: str) -> dict[str, str]:
 
 def dataset_of(task: str) -> str:
     """Return the name of the dataset of a task."""
-    return os.environ.get(CUSTOM_VARIABLE, "custom") if task == "rise_custom" else TASKS[task]
+    return os.environ.get(CUSTOM_VARIABLE, "custom") if task == CUSTOM_TASK else TASKS[task]
 
 
 def read_command(arguments: Sequence[str], *, default_output: Path = Path("results")) -> LmmsCommand:
@@ -133,6 +136,8 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
         _fill_in(known, Path(known.config))
     if not known.tasks:
         raise ConfigError("say what to run with --tasks, e.g. --tasks rise_emotion6")
+    if known.limit is not None and known.limit != -1 and not 0 < known.limit < math.inf:
+        raise ConfigError(f"--limit {known.limit:g} runs no rows; give a number of rows, or a share below 1")
     output = str(known.output_path or default_output)
     if "," in output:
         raise ConfigError(f"--output_path {output} holds a comma, at which lmms-eval would cut it; rename it")

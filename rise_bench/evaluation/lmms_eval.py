@@ -35,6 +35,7 @@ from rise_bench.evaluation.score_run import ScoredRun, score_run
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import find_benchmark
 from rise_bench.models.names import checked_model, is_model_folder
+from rise_bench.models.trained_model import run_of, taught
 from rise_bench.prompts.asked_format import (
     MAX_PIXELS_VARIABLE,
     STYLE_VARIABLE,
@@ -48,6 +49,9 @@ from rise_bench.scoring.bootstrap import RESAMPLES
 Tell = Callable[[str], None]
 
 _TOLERANCE = 1e-9
+
+#: Environment variable of the key of lmms-eval's client for servers.
+_KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,9 @@ def evaluate(
     Args:
         arguments: Flags of lmms-eval. Files go to a new folder below `--output_path` (`results` by default);
             the image limits of the checkpoint are added to `--model_args` if lmms-eval would replace them.
-        box_unit: Unit in which the model states boxes; None takes the family's.
-        style: Format of the answers; None takes the environment's, else think_answer.
+        box_unit: Unit in which the model states boxes; None takes the environment's, that of the training run
+            of the checkpoint, or the family's.
+        style: Format of the answers; None takes the environment's, the run's, or think_answer.
         processes: Data-parallel processes.
         resamples: Bootstrap resamples.
         tell: Called with each line of progress.
@@ -112,7 +117,8 @@ def evaluate(
     if command.tasks:
         check_whole_response(command.model, command.model_args)
     datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
-    environment = _stated(box_unit, style) | _offline(command, tell)
+    box_unit, style = _taught(command.checkpoint, box_unit, style, tell)
+    environment = _stated(box_unit, style) | _keyless(command) | _offline(command, tell)
     merged = _merged_adapter(command, tell)
     unit = box_unit or box_unit_of(command.model)
     model_args, of_prompts = _image_limits(command, merged, unit, datasets, tell)
@@ -141,9 +147,31 @@ def evaluate(
     return [replace(task, samples=final / task.samples.relative_to(refused)) for task in tasks]
 
 
+def _taught(
+    checkpoint: str, box_unit: BoxUnit | None, style: Style | None, tell: Tell
+) -> tuple[BoxUnit | None, Style | None]:
+    """Fill in unit and style that are not stated from the training run of a checkpoint."""
+    run = run_of(Path(checkpoint).expanduser()) if checkpoint else None
+    known = taught(run) if run else {}
+    if "style" not in known:  # not a run of rise-bench
+        return box_unit, style
+    if box_unit is None and not os.environ.get(UNIT_VARIABLE):
+        box_unit = known.get("box_unit")
+    if style is None and not os.environ.get(STYLE_VARIABLE):
+        style = known["style"]
+        tell(f"asked in the form {style}, as the recipe of {run} says")
+    return box_unit, style
+
+
 def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:
     variables = {UNIT_VARIABLE: box_unit, STYLE_VARIABLE: style}
     return {name: value for name, value in variables.items() if value}
+
+
+def _keyless(command: LmmsCommand) -> dict[str, str]:
+    """Give the client of a server without a key something to send, without which it does not start."""
+    keyed = "api_key" in command.stated or os.environ.get(_KEY_VARIABLE)
+    return {_KEY_VARIABLE: "none"} if "base_url" in command.stated and not keyed else {}
 
 
 def _offline(command: LmmsCommand, tell: Tell) -> dict[str, str]:

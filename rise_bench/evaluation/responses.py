@@ -115,13 +115,18 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
         )
 
 
-def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
-    """Score all responses of a complete run, in the order of the ground truth."""
+def require_dataset(responses: Responses, dataset_sha256: str) -> None:
+    """Raise `DataError` if the responses are to another dataset."""
     if responses.dataset_sha256 and responses.dataset_sha256 != dataset_sha256:
         raise DataError(
             f"{responses.path} belongs to dataset {responses.dataset_sha256[:12]}, not to "
             f"{dataset_sha256[:12]}; score it with the dataset that it was run on"
         )
+
+
+def score_responses(responses: Responses, golds: Sequence[Gold], dataset_sha256: str) -> list[SampleScore]:
+    """Score all responses of a complete run, in the order of the ground truth."""
+    require_dataset(responses, dataset_sha256)
     require_complete(responses, [gold.id for gold in golds])
     return [score_response(gold, responses.texts[gold.id], responses.answer_format) for gold in golds]
 

@@ -10,7 +10,7 @@ from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
 from rise_bench.experiments.jobs import Job
-from rise_bench.experiments.reason_rft_methods import reason_rft_best
+from rise_bench.experiments.reason_rft_methods import reason_rft_best, reason_rft_best_56
 from rise_bench.experiments.rise_methods import (
     RECONSTRUCTIONS,
     RISE_COT,
@@ -30,6 +30,7 @@ def _r1(
     rft: bool = True,
     teacher_counts: bool = True,
     tuned_as: str = "",
+    sft_steps_share: float = 1.0,
 ) -> Method:
     """Return RISE-R1 with other settings on the chains of thought of RISE."""
     sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
@@ -43,6 +44,7 @@ def _r1(
         tau=tau,
         teacher_counts=teacher_counts,
         tuned_as=tuned_as,
+        sft_steps_share=sft_steps_share,
     )
 
 
@@ -163,6 +165,13 @@ ABLATIONS: dict[str, Method] = {
     "grounded_as_rise": grounded(
         "RISE grounded, settings of RISE", "rise_r1_grounded_as_rise", reward="gate", select=True
     ),
+    "grounded_own_answers": grounded(
+        "RISE grounded that imitates the answers of its teacher",
+        "rise_r1_grounded_own",
+        "data.cot_answers=reconstruction",
+        reward="gate",
+        select=True,
+    ),
     "rise_as_grounded": _r1(
         "RISE, settings of RISE grounded", "rise_r1_as_grounded", tuned_as="rise_grounded"
     ),
@@ -201,6 +210,24 @@ ABLATIONS: dict[str, Method] = {
         share_of_steps=1.5,
         tuned_as="reason_rft_best",
     ),
+    "reason_rft_best_56": Method(
+        "Reason-RFT, best of 56",
+        reason_rft_best_56,
+        lambda cell: cell.run("reason_rft_best_56") / "grpo" / "final",
+        phases=(("reason_rft_best_56", "sft"), ("reason_rft_best_56", "grpo")),
+        cots=lambda cell: cell.run("base_cots_of_56"),
+        tuned_as="reason_rft_best",
+    ),
+    "rise_own_answers": _r1(
+        "RISE that imitates the answers of its teacher", "rise_r1_own", "data.cot_answers=reconstruction"
+    ),
+    "rise_short_sft": _r1("RISE with an eighth of the SFT", "rise_r1_short", sft_steps_share=1 / 8),
+    "short_own_answers": _r1(
+        "RISE with an eighth of the SFT, on the answers of its teacher",
+        "rise_r1_short_own",
+        "data.cot_answers=reconstruction",
+        sft_steps_share=1 / 8,
+    ),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
@@ -235,4 +262,5 @@ is verified, and `rise_foreign_all` on all of it; `r1_base_best` has RISE's sele
 budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; the
 methods named `…_long` have as many steps in all as RISE, where each phase has as many; `rft_…` and
 `visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;
-`metis_options` is Metis-RISE with options that are reported of it and that no source could be read for."""
+`rise_short_sft` and `short_own_answers` imitate for an eighth of the steps; `metis_options` is Metis-RISE
+with options that are reported of it and that no source could be read for."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, Style
 from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.catalog.families import FAMILIES
 from rise_bench.experiments.jobs import Job
 from rise_bench.experiments.scale import SCALES, Scale, ScaleName
@@ -87,6 +88,26 @@ class Cell:
         """Name of the benchmark."""
         return self.data.name
 
+    @property
+    def has_own_recipes(self) -> bool:
+        """Whether its recipes are the benchmark's, with values of their own; only at the paper's scale."""
+        spec = BENCHMARKS.get(self.benchmark)
+        return self.setup.scale == "paper" and spec is not None and bool(spec.source_url)
+
+    @property
+    def place(self) -> str:
+        """Place of the recipes."""
+        return self.benchmark if self.has_own_recipes else self.setup.scale
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest picture, that of the recipes."""
+        if not self.has_own_recipes:
+            return self.setup.limits.max_pixels
+        from rise_bench.trainers.settings.recipe_loader import load_config
+
+        return load_config(f"{self.place}/visual_rft").model.max_pixels
+
     def tagged(self, job: str) -> str:
         """Return the name of a job within the cell."""
         return job if job.startswith(_SHARED) else f"{job}{self.tag}"
@@ -131,6 +152,7 @@ class Method:
         teacher_counts: Whether the steps of RISE-CoT are part of the budget.
         share_of_steps: Its share of the budget, or of each phase where each has all the steps; above 1 only
             there.
+        sft_steps_share: Share of a phase's steps that its SFT gets; below 1 only where each has all.
         tuned_as: Method with its settings, if not itself or, for an ablation, RISE.
     """
 
@@ -145,4 +167,5 @@ class Method:
     min_reward_blind: float | None = None
     teacher_counts: bool = True
     share_of_steps: float = 1.0
+    sft_steps_share: float = 1.0
     tuned_as: str = ""

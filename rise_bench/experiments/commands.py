@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.evaluation.lmms_command import task_of
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.jobs import Job
@@ -31,7 +30,7 @@ def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run
         *settings,
         *cell.overrides.get(name, ()),
     )
-    recipe = f"{_place(cell)}/{stage}"
+    recipe = f"{cell.place}/{stage}"
     return _job(cell, name, f"train {name}", ("train", stage, "--recipe", recipe, *given), needs)
 
 
@@ -74,8 +73,8 @@ def sweep_base(
     limits, unit = cell.setup.limits, cell.setup.other_box_unit
     arguments = (
         *("collect", "--benchmark", cell.benchmark, "--shots", cell.shots, "--model", cell.base_model),
-        *("--max-pixels", str(limits.max_pixels), "--samples", str(samples)),
-        *("--batch-rows", str(8 * limits.sweep_batch // samples), "--seed", str(cell.seed)),
+        *("--max-pixels", str(cell.max_pixels), "--samples", str(samples)),
+        *("--batch-rows", str(max(1, 8 * limits.sweep_batch // samples)), "--seed", str(cell.seed)),
         *("--max-cot-length", str(limits.max_cot_length)),
         *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
         *(("--box-unit", unit) if unit else ()),
@@ -115,9 +114,9 @@ def verify(cell: Cell, written: Job, cots: Path, reconstructions: int) -> Job:
         *("--no-blind", "--no-lift"),
         *(
             "--max-pixels",
-            str(limits.max_pixels),
+            str(cell.max_pixels),
             "--batch-rows",
-            str(8 * limits.sweep_batch // reconstructions),
+            str(max(1, 8 * limits.sweep_batch // reconstructions)),
         ),
         *("--max-reconstruction-length", str(limits.max_reconstruction_length), "--judge", "none"),
         *("--out", str(cell.run(name))),
@@ -133,18 +132,11 @@ def evaluate(cell: Cell, name: str, method: Method, needs: Sequence[Job]) -> Job
     arguments = (
         *("eval", "--tasks", task, "--model", cell.setup.engine, "--style", method.style),
         "--model_args",
-        f"pretrained={method.model(cell)},{device}max_pixels={limits.max_pixels}",
+        f"pretrained={method.model(cell)},{device}max_pixels={cell.max_pixels}",
         *("--batch_size", str(limits.eval_batch), "--gen_kwargs", f"max_new_tokens={limits.max_new_tokens}"),
         *("--output_path", str(cell.results(name)), "--verbosity", "WARNING", "--json"),
     )
     return _job(cell, f"eval_{name}", f"lmms-eval of {method.title}", arguments, needs, environment)
-
-
-def _place(cell: Cell) -> str:
-    """Return the place of the recipes: at the paper's scale the benchmark, which may have its own values."""
-    spec = BENCHMARKS.get(cell.benchmark)
-    named = cell.setup.scale == "paper" and spec is not None and spec.source_url
-    return cell.benchmark if named else cell.setup.scale
 
 
 def _job(

@@ -113,23 +113,24 @@ def compare(
 
 def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
     """Return the samples file of a method's evaluation."""
-    return printed_samples_file(folder.output(cell.evaluation(method)))
+    return printed_samples_file(folder, cell.evaluation(method))
 
 
-def printed_samples_file(printed: Path) -> Path:
-    """Return the samples file in the output of `rise-bench eval --json`, or raise `DataError`."""
+def printed_samples_file(folder: JobFolder, name: str) -> Path:
+    """Return the samples file in the output of a job `rise-bench eval --json`, or raise `DataError`."""
+    printed = folder.output(name)
     try:
         (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
     except (OSError, ValueError) as error:
         raise DataError(f"{printed} names no samples file: {error}. Start the same command again.") from error
-    return Path(outcome["samples_file"])
+    return folder.printed_path(name, outcome["samples_file"])
 
 
 def checked(
     answer_format: AnswerFormat, scores: Sequence[SampleScore], dataset: BenchmarkDataset
 ) -> fact_check.Counted | None:
     """Check the statements of chains of thought about drawn test pictures; None without any."""
-    if answer_format.style != "think_answer" or not fact_check.has_facts(dataset):
+    if answer_format.style == "answer_only" or not fact_check.has_facts(dataset):
         return None
     texts = ((score.id, score.reading.think) for score in scores)
     return fact_check.count_statements(texts, dataset, "test")

@@ -5,12 +5,15 @@ output and the log of each job are kept.
 """
 
 import json
+import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.child_process import ChildProcess
@@ -23,8 +26,13 @@ _NOTE_SECONDS = 5.0
 _TAIL_BYTES = 20_000
 _LAST_LINES = 12
 
+_Done = TypeVar("_Done")
+
 #: Progress bar in the log of a command, e.g. "12/60 [".
 _BAR = re.compile(rb"(\d+)/(\d+) \[")
+
+#: Value of an argument that may be a path: after its start, "=" or ",".
+_PATH = re.compile(r"(?:^|(?<=[=,]))(?!-)[^=,:]*/[^=,:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +63,14 @@ class Progress:
         done: Finished steps of its progress bar.
         total: Steps of that bar; 0 without a bar.
         finished: Whether it ended, now or in an earlier start.
+        failed: Whether it failed, where others go on.
     """
 
     job: Job
     done: int = 0
     total: int = 0
     finished: bool = False
+    failed: bool = False
 
 
 class Started(Protocol):
@@ -117,6 +127,14 @@ class JobFolder:
         """Return the file with a job's log."""
         return self.path / f"{name}.log"
 
+    def kept_by_launcher(self, name: str) -> Path:
+        """Return the folder of a launcher whose jobs outlive it."""
+        return self.path / f"{name}.submitit"
+
+    def printed_path(self, name: str, printed: str) -> Path:
+        """Return a path that a job printed: it may be relative to the folder where the job was started."""
+        return Path(self._placed(self._record(name) or {}, printed))
+
     def seconds(self, name: str) -> float:
         """Return the seconds of all starts of a job."""
         record = self._record(name)
@@ -126,6 +144,10 @@ class JobFolder:
         """Return the seconds of a finished job; None for others."""
         record = self._record(name)
         return float(record["seconds"]) if record and record["done"] else None
+
+    def is_known(self, name: str) -> bool:
+        """Whether a job was started, and its record not removed since."""
+        return self._record(name) is not None
 
     def all_seconds(self) -> dict[str, float]:
         """Return the seconds of all finished jobs by name."""
@@ -142,7 +164,7 @@ class JobFolder:
         record = self._record(job.name)
         if record is None:
             return False
-        if record["arguments"] != list(job.arguments):
+        if not self._is_same(record, job.arguments):
             raise ConfigError(
                 f"{self.path / job.name}.json is of another command: rise-bench "
                 f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove this one."
@@ -152,7 +174,25 @@ class JobFolder:
     def write(self, job: Job, seconds: float, *, done: bool) -> None:
         """Write a job's record."""
         record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
+        record |= {"started_in": str(Path.cwd()), "jobs": os.path.normpath(self.path.absolute())}
         atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
+
+    def _is_same(self, record: Mapping[str, Any], arguments: Sequence[str]) -> bool:
+        """Whether arguments are those of a record, wherever it was written and is now."""
+        before, now = record["arguments"], list(arguments)
+        return len(before) == len(now) and all(
+            old == new or _PATH.sub(lambda match: self._placed(record, match[0]), old) == _absolute(new)
+            for old, new in zip(before, now, strict=True)
+        )
+
+    def _placed(self, record: Mapping[str, Any], path: str) -> str:
+        """Return a path of a record: it may be relative, and the folder above the jobs may have moved."""
+        placed = Path(os.path.normpath(Path.cwd() / record.get("started_in", "") / path))
+        now = os.path.normpath(self.path.absolute())
+        before = Path(record.get("jobs", now)).parent
+        if placed.is_relative_to(before):
+            placed = Path(now).parent / placed.relative_to(before)
+        return str(placed)
 
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.path / f"{name}.json"
@@ -160,6 +200,11 @@ class JobFolder:
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
+
+
+def _absolute(argument: str) -> str:
+    """Return an argument with absolute paths, so that a folder is the same by another name."""
+    return _PATH.sub(lambda match: os.path.normpath(Path.cwd() / match[0]), argument)
 
 
 def _child(job: Job, folder: JobFolder, before_s: float) -> ChildProcess:
@@ -216,29 +261,42 @@ def _run(
                 return  # what is left needs a job that failed
             for job in ready[: at_once - len(running)]:
                 waiting.remove(job)
-                running.append(_start(job, folder, launcher))
+                started = _unless_failed(failed, job, partial(_start, job, folder, launcher))
+                running += [started] if started else []
+                if not started:
+                    progress(Progress(job, failed=True))
             time.sleep(_POLL_SECONDS)
             for child in list(running):
                 progress(_progress(child.job, folder))
-                try:
-                    ended = _has_ended(child, folder)
-                except PrerequisiteError as error:
-                    if failed is None:
-                        raise
+                ended = _unless_failed(failed, child.job, partial(_has_ended, child, folder))
+                if ended is not False:
                     running.remove(child)
-                    failed(child.job, str(error))
-                    continue
                 if ended:
-                    running.remove(child)
                     done.add(child.job.name)
-                    progress(Progress(child.job, finished=True))
+                if ended is not False:
+                    progress(Progress(child.job, finished=bool(ended), failed=not ended))
     finally:
         for child in running:
             _stop(child, folder)
 
 
+def _unless_failed(
+    failed: Callable[[Job, str], None] | None, job: Job, act: Callable[[], _Done]
+) -> _Done | None:
+    """Return the result of an act; None if the job failed, which is told unless nobody listens."""
+    try:
+        return act()
+    except PrerequisiteError as error:
+        if failed is None:
+            raise
+        failed(job, str(error))
+        return None
+
+
 def _start(job: Job, folder: JobFolder, launcher: Launcher) -> _Running:
     folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
+    if not folder.is_known(job.name):  # its record was removed: what an earlier start left is not its result
+        shutil.rmtree(folder.kept_by_launcher(job.name), ignore_errors=True)
     before = folder.seconds(job.name)
     folder.write(job, before, done=False)
     return _Running(job, launcher(job, folder, before))

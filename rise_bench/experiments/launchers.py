@@ -80,7 +80,7 @@ class SubmititLauncher:
 
     def __call__(self, job: Job, folder: JobFolder, before_s: float) -> "Submitted":
         """Submit a job, or attach to the one that an earlier start submitted."""
-        place = folder.path / f"{job.name}.submitit"
+        place = folder.kept_by_launcher(job.name)
         with contextlib.suppress(FileNotFoundError):
             number = (place / _ID).read_text(encoding="ascii")
             earlier = Submitted(place, number, self._jobs, folder.log(job.name), before_s)
@@ -97,9 +97,20 @@ class SubmititLauncher:
             place.absolute(),
             before_s,
         )
-        submitted = self._executor(place, job.name.replace("/", ".")).submit(command)
+        submitted = self._submit(command, place, job)
         atomic_write_text(place / _ID, str(submitted.job_id))
         return Submitted(place, str(submitted.job_id), self._jobs, folder.log(job.name), before_s)
+
+    def _submit(self, command: LaunchedCommand, place: Path, job: Job) -> Any:
+        from submitit.core.utils import FailedJobError
+
+        try:
+            return self._executor(place, job.name.replace("/", ".")).submit(command)
+        except FailedJobError as error:
+            raise PrerequisiteError(
+                f"{job.label} was not submitted: {str(error).strip()}. Correct --resource, or wait for "
+                "room, and start the same command again."
+            ) from error
 
     def _executor(self, place: Path, name: str) -> Any:
         import submitit

@@ -9,6 +9,9 @@ from rise_bench.experiments.jobs import Job
 #: The recipes of Reason-RFT's own benchmarks give SFT the first 1,600 rows and GRPO the rest.
 _ALL_SAMPLES = ("data.cot_rows=0", "data.grpo_samples=all")
 
+#: Their reward has a format of its own beside accuracy; the other methods are paid by eq. 9.
+_SAME_REWARD = ("reward.format_bonus=0", "reward.format_term=true")
+
 
 def reason_rft(cell: Cell) -> list[Job]:
     """Teacher: the base model, whose one chain of thought per sample is taken as it is."""
@@ -19,6 +22,12 @@ def reason_rft_best(cell: Cell, run: str = "reason_rft_best") -> list[Job]:
     """Teacher: the base model, curated: the best of 8 chains of thought by reward, no sample left out."""
     before = sweep_base(cell, run="base_cots_of_8", samples=8)
     return _on(cell, before, cell.run("base_cots_of_8"), run)
+
+
+def reason_rft_best_56(cell: Cell) -> list[Job]:
+    """Teacher: the best of 56, about as many as RISE-CoT samples of each of 112 pictures in 200 steps."""
+    before = sweep_base(cell, run="base_cots_of_56", samples=56)
+    return _on(cell, before, cell.run("base_cots_of_56"), "reason_rft_best_56")
 
 
 def reason_rft_oracle(cell: Cell) -> list[Job]:
@@ -34,5 +43,14 @@ def reason_rft_verified(cell: Cell) -> list[Job]:
 
 
 def _on(cell: Cell, teacher: Job, cots: Path, run: str) -> list[Job]:
-    settings = (f"data.cots={cots}", *_ALL_SAMPLES)
+    reward = _SAME_REWARD if _is_paid_otherwise(cell) else ()
+    settings = (f"data.cots={cots}", *_ALL_SAMPLES, *reward)
     return [teacher, train(cell, "reason_rft", teacher, settings=settings, run=run)]
+
+
+def _is_paid_otherwise(cell: Cell) -> bool:
+    if not cell.has_own_recipes:
+        return False
+    from rise_bench.trainers.settings.recipe_loader import load_config
+
+    return load_config(f"{cell.place}/reason_rft").reward.format_bonus > 0

@@ -57,12 +57,13 @@ def rise_sft(cell: Cell) -> list[Job]:
     return then_r1(cell, rise_cot(cell), cell.cots, "phases=sft", run="rise_sft")
 
 
-def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Method:
+def grounded(title: str, run: str, *settings: str, reward: str = "none", select: bool) -> Method:
     """Return RISE with groundedness in the reward of RISE-CoT, in the choice of chains of thought, or both.
 
     Args:
         title: Name in tables.
         run: Name of its RISE-R1.
+        settings: Settings of RISE-R1 after the recipe's.
         reward: Effect on the reward of RISE-CoT, see `RewardRule.grounded`.
         select: Train only on chains of thought above the threshold.
     """
@@ -72,14 +73,14 @@ def grounded(title: str, run: str, *, reward: str = "none", select: bool) -> Met
         """The settings, and at the paper's scale ZeRO-2: ZeRO-3 would shard the frozen judge."""
         if not name:
             return ()
-        settings = (f"reward.grounded={reward}", f"reward.grounded_threshold={min_groundedness(cell)}")
+        paid = (f"reward.grounded={reward}", f"reward.grounded_threshold={min_groundedness(cell)}")
         named = any(text.startswith("compute.accelerate=") for text in cell.setup.settings)
         sharded = cell.setup.scale == "paper" and not named
-        return (*settings, "compute.accelerate=zero2") if sharded else settings
+        return (*paid, "compute.accelerate=zero2") if sharded else paid
 
     def asked(cell: Cell) -> tuple[str, ...]:
-        """The threshold of the chains of thought to train on."""
-        return (f"data.min_groundedness={min_groundedness(cell)}",) if select else ()
+        """The settings, and the threshold of the chains of thought to train on."""
+        return (*settings, *([f"data.min_groundedness={min_groundedness(cell)}"] if select else []))
 
     def cots(cell: Cell) -> Path:
         return cell.run(f"rise_cot{name}") / ("selected" if select else "cots")

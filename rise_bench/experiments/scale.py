@@ -13,7 +13,7 @@ class Scale:
     """Limits of the commands that sample and score; those of training are in the recipes of the same name.
 
     Attributes:
-        max_pixels: Largest picture.
+        max_pixels: Largest picture, where the benchmark has no recipes of its own.
         max_cot_length: Tokens of a chain of thought of the base model.
         max_reconstruction_length: Tokens of a reconstruction of the base model.
         max_new_tokens: Tokens of a response.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.annotations.trainer_form import TrainerForms
@@ -81,7 +81,14 @@ def llama_factory_entry(spec: BenchmarkSpec, file_name: str) -> dict[str, Any]:
     }
 
 
-def readme(form: str, spec: BenchmarkSpec, config: str, rows: int, content_sha256: str) -> str:
+def readme(
+    form: str,
+    spec: BenchmarkSpec,
+    config: str,
+    rows: int,
+    content_sha256: str,
+    answer_format: AnswerFormat = DEFAULT_FORMAT,
+) -> str:
     """Return the note beside the exported rows."""
     use = _USE[form].replace("NAME", f"rise_{spec.name}_cot")
     own_reward = (
@@ -90,12 +97,24 @@ def readme(form: str, spec: BenchmarkSpec, config: str, rows: int, content_sha25
         if _forms(spec) is None and form in ("visual_rft", "vlm_r1")
         else ""
     )
+    if form in _LIMITS and KINDS[spec.kind].in_frame and answer_format.unit == "resized_px":
+        limit = _LIMITS[form].replace("N", str(answer_format.max_pixels))
+        use += (
+            "\n\nBoxes are in pixels of the picture as a Qwen2.5-VL processor shrinks it to at most "
+            f"{answer_format.max_pixels} pixels. Train with the same limit: {limit}."
+        )
     terms = "\nThe images may not be republished.\n" if spec.images == "reference" else ""
     return (
         f"# RISE {spec.name}, chains of thought for {form}\n\n{rows} rows of configuration `{config}` "
         f"of the CoT dataset with content sha256 `{content_sha256}`.\n\n{use}\n{own_reward}{terms}"
     )
 
+
+#: How a trainer is told the largest picture.
+_LIMITS = {
+    "trl": "`max_pixels=N` of the processor",
+    "messages": "`image_max_pixels: N` of LLaMA-Factory, `MAX_PIXELS=N` of ms-swift",
+}
 
 _USE = {
     "trl": "```bash\ntrl sft --model_name_or_path MODEL --dataset_name DIR --output_dir OUT\n```",

@@ -8,9 +8,11 @@
 | `vlm_r1` | VLM-R1 | `train.jsonl` of `conversations`, `images/` |
 
 The first two are targets of SFT; the last two are prompts with a checkable solution. Image files are the
-original bytes.
+original bytes, but PNG where other programs would show another picture than models see here (EXIF
+orientation, transparency).
 """
 
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +24,7 @@ import yaml
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.dataset import CotDataset, Subset, require_columns
 from rise_bench.data.pictures import joined_sha256, pictures_of
@@ -45,6 +47,7 @@ from rise_bench.files.atomic import (
     sha256_bytes,
     sha256_file,
 )
+from rise_bench.files.images import decode_rgb, is_plain, open_image
 from rise_bench.files.locks import scratch_folder
 from rise_bench.hub.find import find
 from rise_bench.hub.load import say
@@ -86,6 +89,7 @@ def export(
     *,
     config: Subset = "high",
     unit: BoxUnit = "norm1000",
+    max_pixels: int = MAX_PIXELS,
     revision: str | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
@@ -99,6 +103,7 @@ def export(
         config: `high` (reward at least tau) or `default` (all rows).
         unit: Unit of boxes in `trl` and `messages`, that of the model to be trained. `visual_rft` has
             thousandths and `vlm_r1` pixels, as these projects do.
+        max_pixels: Largest picture of the trainer's processor, for boxes in `resized_px`.
         revision: Commit, tag or branch on the Hub.
         overwrite: Replace other content of `out`.
         progress: Called with (finished rows, all rows) after each row.
@@ -130,12 +135,13 @@ def export(
     total = sum(entry.rows for path, entry in manifest.files.items() if folder / path in wanted)
     if not total:
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
+    answer_format = AnswerFormat(unit=unit, max_pixels=max_pixels)
     with atomic_directory(Path(out), overwrite=overwrite, sources=(folder,)) as work:
-        rows = _WRITERS[form](_told(_rows(dataset, config, AnswerFormat(unit=unit)), total, progress), work)
+        rows = _WRITERS[form](_told(_rows(dataset, config, answer_format), total, progress), work)
         if form == "messages":
             entry = llama_factory_entry(dataset.spec, "train.jsonl")
             atomic_write_text(work / "dataset_info.json", json.dumps(entry, indent=2) + "\n")
-        text = readme(form, dataset.spec, config, rows, manifest.content_sha256)
+        text = readme(form, dataset.spec, config, rows, manifest.content_sha256, answer_format)
         if form == "trl":
             text = _front_matter(sha256_file(work / _TRL_FILE)) + text
         atomic_write_text(work / "README.md", text)
@@ -161,10 +167,19 @@ def _rows(dataset: CotDataset, config: Subset, answer_format: AnswerFormat) -> I
         # A question may come from a stranger: no placeholder of an image may be in it.
         gold = replace(gold, question=clean_cot(gold.question))
         images = tuple(
-            (f"{sha256[:32]}.{_SUFFIXES.get(data[:2], 'img')}", data)
-            for sha256, data in zip(hashes, pictures, strict=True)
+            _file(sha256[:32], data, row["id"]) for sha256, data in zip(hashes, pictures, strict=True)
         )
         yield ExportRow(dataset.spec, gold, row["cot"], images, answer_format)
+
+
+def _file(stem: str, data: bytes, name: str) -> tuple[str, bytes]:
+    """Return name and bytes of the file of an image, as all programs show it."""
+    with open_image(data, name) as image:
+        if is_plain(image):
+            return f"{stem}.{_SUFFIXES.get(data[:2], 'img')}", data
+    shown = io.BytesIO()
+    decode_rgb(data, name).save(shown, "PNG")
+    return f"{stem}.png", shown.getvalue()
 
 
 def _write_trl(rows: Iterable[ExportRow], out: Path) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from rise_bench.errors import DataError, RiseError
 
@@ -33,6 +34,7 @@ _ONE_LARGE = threading.Lock()
 #: Modes of at most 8 bits a channel that convert to RGB without loss of levels.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
+_WIDTH_TAG, _HEIGHT_TAG = 0x0100, 0x0101
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _UPRIGHT = {
@@ -105,13 +107,17 @@ def decode_rgb(file: bytes | Path, name: str = "the image") -> Image.Image:
     """Decode an image for a model: upright, RGB, transparent parts on white; errors as `open_image`."""
     with open_image(file, name) as image, decoded(image):
         orientation = image.getexif().get(_ORIENTATION_TAG)
-        if image.has_transparency_data:
-            seen = Image.new("RGBA", image.size, "white")
-            seen.alpha_composite(image.convert("RGBA"))
-            shown = seen.convert("RGB")
-        else:
-            shown = image.convert("RGB")
+        shown = opaque_rgb(image)
         return shown.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else shown
+
+
+def opaque_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, transparent parts on white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = Image.new("RGBA", image.size, "white")
+    seen.alpha_composite(image.convert("RGBA"))
+    return seen.convert("RGB")
 
 
 def is_plain(image: Image.Image) -> bool:
@@ -129,7 +135,11 @@ def shown_size(image: Image.Image, stored_px: tuple[int, int] | None = None) -> 
         stored_px: Stored size of an image that was loaded in reduced size.
     """
     width, height = stored_px or image.size
-    return (height, width) if image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS else (width, height)
+    if image.getexif().get(_ORIENTATION_TAG) not in _SIDEWAYS:
+        return width, height
+    if isinstance(image, TiffImageFile):  # Pillow 13 tells the turned size before it has turned the image
+        width, height = image.tag_v2[_WIDTH_TAG], image.tag_v2[_HEIGHT_TAG]
+    return height, width
 
 
 @functools.cache

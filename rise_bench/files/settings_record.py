@@ -9,6 +9,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text
 
 SETTINGS_NAME = "settings.json"
+_ABSENT = "not there"
 
 
 def settings_text(settings: dict[str, Any]) -> str:
@@ -40,9 +41,27 @@ def same_settings(
         return
     before = path.read_text(encoding="utf-8", errors="replace")
     before = before.replace('"config": "default"', '"config": "full"')  # as version 0.1.0 called it
-    if before != text:
-        pairs = zip(before.splitlines(), text.splitlines(), strict=False)
-        first = next((f"{a.strip()} was, {b.strip()} is" for a, b in pairs if a != b), "fewer of them")
+    if before != text and (first := _difference(_tree(before), json.loads(text))):
         raise ConfigError(
             f"{folder} was begun with other settings ({first}). Choose another --out, or delete it."
         )
+
+
+def _tree(text: str) -> dict[str, Any]:
+    try:
+        tree: Any = json.loads(text)
+    except ValueError:
+        tree = {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
+    """Return the first difference; records of before have no `weights`."""
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name, _ABSENT), now.get(name, _ABSENT)
+        if isinstance(old, dict) and isinstance(new, dict):
+            if inner := _difference(old, new, f"{prefix}{name}."):
+                return inner
+        elif old != new and not (name == "weights" and old == _ABSENT):
+            return f"{prefix}{name} was {json.dumps(old)}, is {json.dumps(new)}"
+    return ""

@@ -43,11 +43,13 @@ def published_card(base: Path, root: Path, manifest: Manifest, repo_id: str) -> 
     (metadata, body), spec = split_card(base), manifest.benchmark
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), *_tags(manifest)]))
     metadata.setdefault("pretty_name", card_title(spec))
-    metadata.setdefault("language", ["en"])
+    if not is_own(spec):
+        metadata.setdefault("language", ["en"])
     metadata.setdefault("size_categories", [size_category(sum(manifest.counts.values()))])
     if spec.license == "other":
         metadata.setdefault("license_name", f"{spec.name}-terms")
-        metadata.setdefault("license_link", web_address(spec.source_url) or "LICENSE")
+        if address := web_address(spec.source_url):
+            metadata.setdefault("license_link", address)
     dataset = BenchmarkDataset(root, spec, manifest)
     cots = _cots(dataset) if manifest.holds_cots else None
     rows = _sample_rows(dataset, cot=manifest.holds_cots)

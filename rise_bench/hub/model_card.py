@@ -8,6 +8,7 @@ import yaml
 
 from rise_bench.annotations.kinds import all_metrics
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.catalog.stages import stages
 from rise_bench.data.card import card_title, source_line
 from rise_bench.data.hub_files import check_repo_id
 from rise_bench.hub.run_example import RunFacts
@@ -51,6 +52,26 @@ class ModelFacts:
     of_run: RunFacts = field(default_factory=RunFacts)
 
 
+_ANSWERS = "<think>reasoning</think><answer>annotation</answer>"
+
+#: Purpose of a model by the form in which it answers.
+_DOES = {
+    "think_answer": f"to annotate images with reasons: it answers `{_ANSWERS}`",
+    "caption": "to annotate images with reasons: it answers "
+    f"`<summary>task</summary><caption>description</caption>{_ANSWERS}`",
+    "answer_only": "to annotate images: it answers `<answer>annotation</answer>`",
+    "closed_loop": "to explain annotations of images without giving them away, and to reconstruct them",
+}
+
+
+def _does(recipe: Mapping[str, Any]) -> str:
+    stage = stages().get(str(recipe.get("stage")))
+    if stage is None:
+        return _DOES["think_answer"]
+    form = (recipe.get("reward") or {}).get("response_form", "")
+    return _DOES["closed_loop" if stage.is_closed_loop else stage.style(form)]
+
+
 def model_card(facts: ModelFacts) -> str:
     """Return the text of the card."""
     pinned = {pin.content_sha256 for pin in facts.pins}
@@ -60,6 +81,7 @@ def model_card(facts: ModelFacts) -> str:
         repo_id=Markdown(check_repo_id(facts.repo_id)),
         base=_base(facts),
         adapter_of=Markdown(check_repo_id(_base(facts))) if facts.is_adapter else "",
+        does=Markdown(_does(facts.recipe)),
         license=facts.license,
         spec=facts.of_run.spec,
         data_title=card_title(facts.of_run.spec) if facts.of_run.spec else "",

@@ -4,12 +4,13 @@ The spec decides whether images are published, and the catalogue overrides the s
 source forbids republishing, only ids, hashes and annotations are sent.
 """
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from rise_bench.catalog.benchmarks import BENCHMARKS, build_command
+from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, texts_may_be_shown
 from rise_bench.catalog.spec import BenchmarkSpec, ImagePolicy
 from rise_bench.cot.dataset import require_columns
 from rise_bench.data.card import write_card, write_eval_yaml
@@ -18,8 +19,10 @@ from rise_bench.data.image_column import write_without_images
 from rise_bench.data.manifest import MANIFEST_NAME, TEXT_TERMS, FileEntry, Manifest, write_manifest
 from rise_bench.errors import ConfigError
 from rise_bench.files.locks import scratch_folder
+from rise_bench.files.paths import without_folders
 from rise_bench.hub.dataset_card import published_card
 from rise_bench.hub.find import find
+from rise_bench.hub.places import pictures_with_places, place_warning
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 
 #: Called with (prepared bytes, all bytes) of the shards while a folder is staged.
@@ -29,12 +32,16 @@ Progress = Callable[[int, int], None]
 OWNED = ("data/", "assets/")
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Published manifest, and the change to the repository, of `publish`."""
+    """Published manifest, the change to the repository of `publish`, and the pictures with a GPS position."""
 
     manifest: Manifest
     change: Difference
+    pictures_with_places: int
 
 
 def image_policy(spec: BenchmarkSpec) -> ImagePolicy:
@@ -74,6 +81,8 @@ def publish(
                 f"{folder} holds the test annotations of a leaderboard; publish the dataset that was made "
                 "with it, or keep this one in a repository of your own with --private"
             )
+        if not private and (located := pictures_with_places(work, manifest)):
+            _log.warning("%s", place_warning(located))
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
         return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
 
@@ -88,7 +97,8 @@ def preview(
     """Return the changes of `publish` without sending; same arguments and errors."""
     with scratch_folder("publish") as work:
         manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
-        return Preview(manifest, compare(repo_id, files, owned=OWNED))
+        located = pictures_with_places(work, manifest)
+        return Preview(manifest, compare(repo_id, files, owned=OWNED), located)
 
 
 def stage(
@@ -125,8 +135,7 @@ def stage(
 def _check_texts(dataset: BenchmarkDataset) -> None:
     """Refuse texts that may not be republished."""
     spec = dataset.spec
-    known = BENCHMARKS.get(spec.name)
-    if "reference" in (spec.texts, known.texts if known else "embed"):
+    if not texts_may_be_shown(spec):
         raise ConfigError(
             f"the questions and answers of {spec.name} may not be republished: {spec.license_note} Everyone "
             f"builds it from the source: {build_command(spec.name)}"
@@ -173,9 +182,10 @@ def _shards(root: Path, manifest: Manifest, work: Path, strip: bool, progress: P
 
 
 def _public(manifest: Manifest, files: dict[str, FileEntry], images: ImagePolicy) -> Manifest:
-    """Return the published manifest: names of dropped files without folders of this machine."""
+    """Return the published manifest: options and names of dropped files without folders of this machine."""
     drops = {reason: tuple(map(without_folder, names)) for reason, names in manifest.drops.items()}
-    return manifest.model_copy(update={"files": files, "images": images, "drops": drops})
+    changes = {"drops": drops, "options": without_folders(manifest.options)}
+    return manifest.model_copy(update={"files": files, "images": images, **changes})
 
 
 def without_folder(name: str) -> str:

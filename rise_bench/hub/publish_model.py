@@ -5,7 +5,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +13,7 @@ import yaml
 from rise_bench.data.hub_files import eval_results_yaml, fetch_file, model_file
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
 from rise_bench.errors import ConfigError, DataError, RiseError
+from rise_bench.files.paths import without_folders
 from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
 from rise_bench.hub.publish import without_folder
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
@@ -206,18 +207,8 @@ def _public_recipe(run: Path) -> dict[str, Any]:
     path = run / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"{run} has no config.yaml; name the run folder of `rise-bench train`")
-    recipe: dict[str, Any] = _without_folders(yaml.safe_load(path.read_text(encoding="utf-8")))
+    recipe: dict[str, Any] = without_folders(yaml.safe_load(path.read_text(encoding="utf-8")))
     return recipe
-
-
-def _without_folders(value: Any) -> Any:
-    """Shorten the absolute paths in a tree to their last two parts."""
-    if isinstance(value, dict):
-        return {name: _without_folders(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(inner) for inner in value]
-    is_path = isinstance(value, str) and PurePath(value).is_absolute()
-    return "/".join(PurePath(value).parts[-2:]) if is_path else value
 
 
 def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:

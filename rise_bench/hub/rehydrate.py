@@ -16,6 +16,7 @@ from rise_bench.data.card import CARD_NAME, joined_card, split_card, write_card,
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.image_column import write_with_images
 from rise_bench.data.manifest import (
+    DECISIONS_NAME,
     MISSING_IMAGE,
     FileEntry,
     Manifest,
@@ -146,6 +147,10 @@ def rehydrate_folder(
     target = Path(out).expanduser() if out else cache_folder(base)
     if (done := _already(target, manifest)) is not None:
         return done
+    if overwrite and (decided := target / DECISIONS_NAME).exists():
+        raise ConfigError(
+            f"{decided} would be deleted with the folder; move the file elsewhere, or choose another --out"
+        )
     wanted = list(_wanted(root, manifest))
     places, missing = find_images(source, wanted, progress)
     if missing and not allow_missing:
@@ -276,6 +281,9 @@ def _fill(
             return images
 
         rows = write_with_images(root / path, work / path, kept)
+        if not rows:  # `datasets` cannot load a file without a row
+            (work / path).unlink()
+            continue
         size = (work / path).stat().st_size
         files[path] = entry.model_copy(
             update={"sha256": sha256_file(work / path), "rows": rows, "bytes": size}

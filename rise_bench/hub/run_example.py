@@ -1,20 +1,21 @@
 """Example of a run for a model card: the data, the prompt, and one answer with its reward."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.benchmarks import texts_may_be_shown
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.catalog.stages import stages
 from rise_bench.cot.rollout_log import Rollout, latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import RiseError
 from rise_bench.hub.find import find_benchmark
-from rise_bench.prompts.templates import answer_only_prompt, reason_prompt, think_answer_prompt
+from rise_bench.prompts.templates import RESPONSE_PROMPTS, reason_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class RunFacts:
 
     Attributes:
         spec: The benchmark; None if it is not on this machine any more.
-        example: The prompt, and the best of the last answers; None without the benchmark.
+        example: The prompt, and the best of the last answers; None without the benchmark, and where its
+            texts may not be republished.
     """
 
     spec: BenchmarkSpec | None = None
@@ -61,7 +63,7 @@ def run_facts(run: Path, recipe: Mapping[str, Any]) -> RunFacts:
         return RunFacts()
     rollouts = [rollout for rollout in latest_rollouts([run / "rollouts"]) if rollout.id in golds]
     best = max(rollouts[-_LATEST:], key=lambda rollout: rollout.reward, default=None)
-    if not golds:
+    if not golds or not texts_may_be_shown(dataset.spec):
         return RunFacts(dataset.spec)
     return RunFacts(dataset.spec, _example(dataset, recipe, golds, best))
 
@@ -78,10 +80,10 @@ def _example(
     gold = golds[rollout.id] if rollout else next(iter(golds.values()))
     if stage and stage.is_closed_loop:
         prompt = reason_prompt(dataset.spec, gold, answer_format)
-    elif stage and stage.asks == "answer_only":
-        prompt = answer_only_prompt(dataset.spec, gold, replace(answer_format, style="answer_only"))
     else:
-        prompt = think_answer_prompt(dataset.spec, gold, answer_format)
+        form = recipe.get("reward", {}).get("response_form", "")
+        style = stage.style(form) if stage else answer_format.style
+        prompt = RESPONSE_PROMPTS[style](dataset.spec, gold, answer_format)
     if rollout is None:
         return Example(prompt)
     answer = rollout.cot if rollout.response is None else rollout.response

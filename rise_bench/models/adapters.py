@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.errors import ConfigError
+from rise_bench.errors import BusyError, ConfigError
 from rise_bench.files.atomic import atomic_directory, sha256_once
 from rise_bench.files.paths import cache_folder
 from rise_bench.models.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_folder, is_read
@@ -108,10 +108,13 @@ def merged_folder(adapter: Adapter, base: Path) -> Path:
         try:
             with atomic_directory(target) as folder:
                 write_merged(adapter, base, folder)
-        except ConfigError as error:
-            if "another process" not in str(error) or time.monotonic() > deadline:
+        except BusyError:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+        except ConfigError:
+            if not (target / "config.json").is_file():  # another process has just finished
+                raise
     return target
 
 

@@ -4,6 +4,7 @@ A call is a coroutine function, written once for models that answer before `samp
 that are waited for in an event loop.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,17 @@ Result = TypeVar("Result")
 
 #: Call of a model for one item.
 Call = Callable[[AsyncSampler, Item], Coroutine[Any, Any, Result]]
+
+
+async def beside_the_loop(
+    function: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> Result:
+    """Run a slow function in another thread if an event loop runs in this one, which others wait for."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return function(*arguments, **named)
+    return await asyncio.to_thread(function, *arguments, **named)
 
 
 def at_once(

@@ -12,6 +12,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures
 from rise_bench.models.likelihood import DESCRIBE, Shown, ground
 from rise_bench.models.local import load_checkpoint
+from rise_bench.models.names import weights_of
 from rise_bench.scoring.groundedness import Grounded
 
 
@@ -52,8 +53,9 @@ class FrozenJudge:
         self._name, self._batch_rows = name, batch_rows
 
     def describe(self) -> dict[str, Any]:
-        """Return name, revision and prompt, for the provenance of scores."""
-        return {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
+        """Return name, revision, weights and prompt, for the provenance of scores."""
+        described = {"model": self._name, "revision": self._revision, "prompt": DESCRIBE}
+        return described | weights_of(self._name)
 
     def ground(
         self, images: Sequence[Shown], texts: Sequence[str], others: Sequence[Sequence[Shown]]

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rise_bench.models.adapters import is_adapter
+from rise_bench.models.names import checked_model, local_model
 from rise_bench.models.sampler import Sampler, Sampling
 
 if TYPE_CHECKING:
@@ -74,5 +77,11 @@ class EndpointSettings:
 def load_endpoints(
     urls: Sequence[str], model: str, sampling: Sampling, api_key_env: str, concurrency: int, timeout_s: float
 ) -> Callable[[], Sampler]:
-    """Return what connects to servers of a model, an `EndpointSettings`."""
+    """Return what connects to servers of a model, an `EndpointSettings`.
+
+    Without URLs an engine starts the servers, from the folder of a local model or of a run's last phase; an
+    adapter is merged first.
+    """
+    if not urls and (folder := Path(local_model(model))).is_dir():
+        model = str(checked_model(str(folder)).folder if is_adapter(folder) else folder)
     return EndpointSettings(tuple(urls), model, sampling, api_key_env, concurrency, timeout_s)

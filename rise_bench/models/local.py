@@ -79,6 +79,7 @@ class LocalModel:
         min_pixels: int = MIN_PIXELS,
         batch_rows: int = 4,
         attn_implementation: str = "sdpa",
+        use_cpu: bool = False,
     ) -> None:
         """Load the model.
 
@@ -90,6 +91,7 @@ class LocalModel:
             min_pixels: Smallest image of the processor.
             batch_rows: Prompts per call of `generate`.
             attn_implementation: Attention kernel of transformers: sdpa, flash_attention_2 or eager.
+            use_cpu: Whether to leave a GPU alone.
 
         Raises:
             PrerequisiteError: torch or transformers is not installed.
@@ -104,7 +106,7 @@ class LocalModel:
         self.tokens = TokenCount()
         self._name = name
         self._sampling = sampling or Sampling()
-        on_gpu = torch.cuda.is_available()
+        on_gpu = torch.cuda.is_available() and not use_cpu
         self._device = f"cuda:{_own_gpu(torch.cuda.device_count())}" if on_gpu else "cpu"
         self._processor, model, self._revision = load_checkpoint(
             name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from rise_bench.data.hub_client import is_offline
 from rise_bench.data.hub_files import cached_snapshot, commit_of, fetch_files, list_files
 from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.files.atomic import sha256_bytes, sha256_once
 from rise_bench.files.paths import cache_folder
 from rise_bench.models.adapters import Adapter, is_adapter, merged_folder, read_adapter
 from rise_bench.models.base_model import BASE_MODEL, base_model_folder
@@ -63,6 +64,22 @@ def local_model(name: str) -> str:
     if run_of(folder) == folder:
         return str(final_model(folder))
     return str(folder) if name.startswith("~") else name
+
+
+def weights_of(name: str) -> dict[str, str]:
+    """Return what tells the weights of a local model from others in its folder; nothing for a Hub id.
+
+    Args:
+        name: Name of a local model as `local_model` takes it; an adapter is told by its base model too.
+    """
+    folder = Path(local_model(name)) if name else None
+    paths = sorted(folder.glob("*.safetensors")) if folder else []
+    if not folder or not paths:
+        return {}
+    told = "".join(f"{path.name} {sha256_once(path)}\n" for path in paths)
+    if is_adapter(folder):
+        told += str(weights_of(read_adapter(folder).base))
+    return {"weights": sha256_bytes(told.encode())[:16]}
 
 
 def checked_model(name: str, revision: str = "", *, weights: bool = True) -> CheckedModel:

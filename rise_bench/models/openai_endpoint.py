@@ -25,6 +25,7 @@ from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.data_urls import sent_url
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
 from rise_bench.models.loop_thread import LoopThread
+from rise_bench.models.request_form import in_form, refused_parameters
 from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
 from rise_bench.scoring.response_text import response_text
 
@@ -95,6 +96,7 @@ class ChatServers:
         key = _key_of(api_key_env)
         bases = [_checked(url) for url in urls]
         self._clients = [_client(url, key, max_reply_bytes) for url in bases]
+        self._refused = dict.fromkeys(self._clients, frozenset[str]())
         self._turns = itertools.cycle(self._clients)
 
     async def texts(self, body: Mapping[str, Any]) -> list[str]:
@@ -113,15 +115,25 @@ class ChatServers:
         """Return the texts of a request, with retries."""
         import orjson
 
-        data = orjson.dumps(body)
+        from rise_bench.models.bounded_http import StatusError
+
         seen: Counter[int] = Counter()
+        again: tuple[BoundedClient, frozenset[str]] | None = None
         while True:
-            client = next(self._turns)
+            client, refused = again or self._next()
+            form, again = in_form(body, refused), None
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    reply = await client.post("/chat/completions", data)
-                return read_reply(reply, self.tokens)
+                    reply = await client.post("/chat/completions", orjson.dumps(form))
+                texts = read_reply(reply, self.tokens)
+                self._refused[client] = refused
+                return texts
             except Exception as error:
+                if isinstance(error, StatusError) and error.status in (400, 422):
+                    more = refused | refused_parameters(error.body)
+                    if in_form(body, more) != form:
+                        again = client, more
+                        continue
                 failure = failure_of(error, self._timeout_s)
                 seen[failure.tries] += 1
                 if seen[failure.tries] >= failure.tries or seen.total() >= self._tries:
@@ -130,6 +142,10 @@ class ChatServers:
                     raise failure.error(text.rstrip()) from error
             pause_s = self._pause_s * 2 ** (seen.total() - 1) * random.uniform(0.8, 1.2)
             await asyncio.sleep(max(pause_s, failure.pause_s))
+
+    def _next(self) -> "tuple[BoundedClient, frozenset[str]]":
+        client = next(self._turns)
+        return client, self._refused[client]
 
     async def close(self) -> None:
         """Close the connections."""

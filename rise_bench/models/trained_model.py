@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.catalog.stages import stages
 from rise_bench.errors import ConfigError
 
@@ -30,6 +31,20 @@ def recipe_of(run: Path) -> dict[str, Any]:
     if not isinstance(recipe, dict):
         raise ConfigError(f"{path} holds no settings of a run; name the folder that `train` wrote")
     return recipe
+
+
+def taught(run: Path) -> dict[str, Any]:
+    """Return what a recipe says of the format of answers, as `AnswerFormat.to_json` writes it."""
+    recipe = recipe_of(run)
+    stage = stages().get(str(recipe.get("stage")))
+    model, reward = (of if isinstance(of := recipe.get(name), dict) else {} for name in ("model", "reward"))
+    known = {name: model[name] for name in ("box_unit", "max_pixels") if name in model}
+    return known | ({"style": stage.style(reward.get("response_form", ""))} if stage else {})
+
+
+def taught_format(run: Path) -> AnswerFormat:
+    """Return the format of answers that a run teaches; the default of what its recipe does not say."""
+    return AnswerFormat.from_json(DEFAULT_FORMAT.to_json() | taught(run))
 
 
 def final_model(run: Path) -> Path:

@@ -1,17 +1,19 @@
-"""The four prompts of RISE, for both kinds of annotation; each dataset and result stores their hash.
+"""The four prompts of RISE and one of Reason-RFT; each dataset and result stores their hash.
 
 - reason: image + annotation -> chain of thought (Reasoning Generation).
 - reconstruct: image + chain of thought -> annotation (Annotation Reconstruction); never holds the annotation.
 - think-answer: image -> chain of thought and annotation (RISE-R1, Visual-RFT, evaluation).
 - answer-only: image -> annotation (SFT).
+- caption: the think-answer form after a summary and a caption (a variant of Reason-RFT).
 
 The paper's appendix with its templates is not public; these keep its rules: describe visual cues, no numbers
 in the CoT, one fixed output form. The unit of boxes is always said in the prompt.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping
 
-from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
@@ -82,6 +84,14 @@ def answer_only_prompt(spec: BenchmarkSpec, gold: Gold, answer_format: AnswerFor
     return f"{_shared(spec, gold, answer_format)}Write only <answer>{KINDS[spec.kind].answer_form}</answer>."
 
 
+#: Prompt of each style of responses.
+RESPONSE_PROMPTS: Mapping[Style, Callable[[BenchmarkSpec, Gold, AnswerFormat], str]] = {
+    "think_answer": think_answer_prompt,
+    "answer_only": answer_only_prompt,
+    "caption": caption_prompt,
+}
+
+
 def think_answer_text(cot: str, answer: str) -> str:
     """Write the target of eq. 8: a chain of thought and an answer in the think-answer form."""
     return f"<think>{clean_cot(cot)}</think><answer>{answer}</answer>"
@@ -93,7 +103,7 @@ def answer_only_text(answer: str) -> str:
 
 
 def prompt_hash(spec: BenchmarkSpec, answer_format: AnswerFormat = DEFAULT_FORMAT) -> str:
-    """Return the first 16 hex digits of the sha256 of the four prompts on fixed samples."""
+    """Return the first 16 hex digits of the sha256 of the prompts on fixed samples; caption has one more."""
     examples = KINDS[spec.kind].examples(spec.classes)  # in all ways of writing them
     golds = [Gold("sample", annotation, 640, 480, "CATEGORY", "QUESTION") for annotation in examples]
     gold = golds[0]
@@ -102,5 +112,6 @@ def prompt_hash(spec: BenchmarkSpec, answer_format: AnswerFormat = DEFAULT_FORMA
         reconstruct_prompt(spec, gold, "REASONING", answer_format),
         think_answer_prompt(spec, gold, answer_format),
         answer_only_prompt(spec, gold, answer_format),
+        *((caption_prompt(spec, gold, answer_format),) if answer_format.style == "caption" else ()),
     )
     return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:16]

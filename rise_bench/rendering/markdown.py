@@ -16,7 +16,7 @@ _MARKUP = re.compile(
     r"[\\`*{}\[\]<>|#&~!$@]|(?<![a-z0-9])_|_(?![a-z0-9])|:(?=//)|(?<=www)\.", re.ASCII | re.IGNORECASE
 )
 _OPENING = re.compile(r"[-+=]|\d+(?=[.)])")
-_URL = re.compile(r"https?://[\w.~:/?#@!$&'*+,;=%-]+", re.ASCII)
+_URL = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
 
 
 def escape(value: object) -> Markdown:

@@ -28,11 +28,13 @@ _DIGIT = re.compile("[0-9]")  # `look` writes digits of any script in ASCII
 _HAN = r"[零〇一二三四五六七八九十百千万两兩壹贰叁肆伍陆柒捌玖拾佰仟]"
 _HAN_NUMBER = re.compile(
     rf"百分之{_HAN}++|{_HAN}++分之{_HAN}++|{_HAN}++[点點・·]{_HAN}++|{_HAN}++[成割]"
-    rf"|(?<![㐀-鿿぀-ヿ]){_HAN}++(?![㐀-鿿぀-ヿ])"
+    rf"|(?:(?<![㐀-鿿぀-ヿ])|占[约約了]?){_HAN}++(?![㐀-鿿぀-ヿ])"
 )
-_UNSPACED = re.compile(
+#: Characters of scripts without spaces.
+UNSPACED = (
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_UNSPACED = re.compile(UNSPACED)
 _GAP = re.compile(r"[\s_\-—'.*/\"]{0,4}")
 _NO_GAPS = {code: None for code in range(128) if _GAP.fullmatch(chr(code))}
 

@@ -6,7 +6,7 @@ the corner") matches none of them.
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 
 from rise_bench.scoring.class_forms import class_forms
@@ -102,6 +102,12 @@ _CODES = {word: code for code, group in _LEXICON.items() for word in group.split
 _JOINABLE = sorted(
     (w for w, c in _CODES.items() if c in "nTBo0fFphtec" and len(w) > 2), key=len, reverse=True
 )
+#: Numbers that are joined to the name of a class: not "per" and "ten", as in "perform" and "kitten".
+_JOINED_TO_CLASSES = [
+    word
+    for word in _JOINABLE
+    if _CODES[word] in "nTBo0hfFp" and (len(word) > 3 or word in ("one", "two", "six"))
+]
 _JOINED = re.compile("|".join(_JOINABLE))
 _JOINED_WHOLE = re.compile(rf"(?:{'|'.join(_JOINABLE)})+")
 _STARTS = tuple(_JOINABLE)
@@ -164,7 +170,7 @@ _RULES = (
     r"[TB][2&i]T(?!w)|T[2&,]?[nT]ß",  # eighty to twenty
     rf"{_N}öb?{_N}{_END}|q[id]{{1,3}}{_N}2{_N}(?![wKC])|{_N}2{_N}(?:q|@\Z|[I@]w?vK)",  # two to one
     rf"[qK][id,bw+]{{0,5}}{_N}2{_N}{_END}",  # joy wins four to one
-    r"[nTB]mj?k|Mj{0,2}k",  # three times as likely
+    rf"[nTB]m(?:j?k|wkK{_END})|Mj{{0,2}}k",  # three times as likely, four times stronger than fear
     rf"[qQ][ivDd@jπ+]{{0,6}}(?:[wKC][ivDd]{{1,5}})?(?:{_N}{_END}|{_N}[hfF]|{_BIG}(?![wC]))",
     rf"0[qQ]|{_N}tq|OvE{_N}|{_BIG}(?:k|v{_N})",  # a ten-point scale, out of every ten
     rf"[qQG][\w@]{{0,4}}I[Dw]9|[+y][nTB]?9|n9|{_N}qI{_N}",  # a percentage in the eighties
@@ -172,7 +178,7 @@ _RULES = (
     rf"[sl][iv]{{0,4}}{_BIG}{_END}",  # the left edge is at two hundred
     rf"(?<![wτH])si{{1,3}}[nTB](?=[,.&]|\Z)|ir{_N}{_END}",  # top is ten
     rf"{_N}[@I]D?z(?!w)|D{_BIG}[#Γλ]",  # forty on the x axis
-    rf"{_BIG}U(?!v)|{_N}U(?:v{_N}|d?[24]D?K)",  # ninety points
+    rf"{_BIG}U(?!v)|{_N}U(?:v{_N}|d?[24]D?K)|K[dwi]?{_N}U{_END}",  # ninety points, joy earns eight points
     rf"(?<![vV]){_BIG}S?{_END}|(?:π|üv|Kv){_BIG}(?![wC])",  # at five hundred
     rf"(?<=[lzi(]){_N}[,&b]{{1,2}}{_N}{_END}|[on0][on0]{{1,8}}{_END}",  # corner at ten, twenty
     rf"r{_N}2{_N}{_END}|(?<=r){_BIG}(?![wKC])",  # from one hundred to two hundred
@@ -271,14 +277,21 @@ def _code(token: str, feelings: Container[str], names: Container[str]) -> str:
         return "w"
     if word.startswith(_STARTS) and _JOINED_WHOLE.fullmatch(word):
         return "".join(_CODES[part] for part in _JOINED.findall(word))
-    if any(rest != word and _name(rest, feelings, names) for rest in _without_number(word)):
+    if _joins_number(word, feelings, names):
         return "§"
     return "R" if len(word) > 1 and word not in _NO_ROMAN and _ROMAN.fullmatch(word) else "w"
 
 
-def _without_number(word: str) -> Iterator[str]:
-    """Yield a word without each number that it may begin or end with (eightjoy, joyeight), else unchanged."""
-    for number in _JOINABLE:
+def _joins_number(word: str, feelings: Container[str], names: Container[str]) -> bool:
+    """Whether a word is a number and a feeling or class (eightjoy, joyeight)."""
+    if any(rest != word and _name(rest, feelings, ()) for rest in _without(_JOINABLE, word)):
+        return True
+    return any(rest != word and rest in names for rest in _without(_JOINED_TO_CLASSES, word))
+
+
+def _without(numbers: Iterable[str], word: str) -> Iterator[str]:
+    """Yield a word without each number that it may begin or end with, else unchanged."""
+    for number in numbers:
         yield word.removeprefix(number)
         yield word.removesuffix(number)
 

@@ -30,8 +30,9 @@ class Reading:
         annotation: Stated annotation (boxes in the declared unit); None if unreadable.
         reason: "ok", or why unreadable: "empty", "no_answer", "no_class_numbers", "unclear_number",
             "not_finite", "truncated", "no_boxes", "no_valid_boxes".
-        format_ok: The text is exactly `<think>…</think><answer>…</answer>` (or `<answer>…</answer>` for
-            answer-only) and the answer is readable: F of eqs. 1 and 9.
+        format_ok: The text is exactly `<think>…</think><answer>…</answer>` (`<answer>…</answer>` for
+            answer-only; for caption `<summary>…</summary><caption>…</caption>` before it) and the answer is
+            readable: F of eqs. 1 and 9.
         think: Text between the think tags, or "".
         answer: Text of the answer.
     """
@@ -67,14 +68,14 @@ def read_response(
 def _format_ok(text: str, style: Style) -> bool:
     if style == "answer_only":
         return _ANSWER_ONLY.fullmatch(text) is not None
-    match = _THINK_ANSWER.fullmatch(text)
+    start = 0
+    if style == "caption":
+        before = _CAPTIONED.match(text)
+        if before is None:
+            return False
+        start = before.end()
+    match = _THINK_ANSWER.fullmatch(text, start)
     return match is not None and bool(split_words(match["think"]))
-
-
-def caption_format_ok(text: str) -> bool:
-    """Whether a text is `<summary>…</summary><caption>…</caption>` and then in the think-answer form."""
-    before = _CAPTIONED.match(text)
-    return before is not None and _format_ok(text[before.end() :], "think_answer")
 
 
 def _split(text: str) -> tuple[str, str | None, bool]:

@@ -17,8 +17,8 @@ from rise_bench.annotations.kinds import kind_of, similarity
 from rise_bench.errors import ConfigError
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.groundedness import MEASURE, SWAPS, GroundedMeasure
-from rise_bench.scoring.leaks import leak_verdicts
-from rise_bench.scoring.response import Reading, caption_format_ok, read_response
+from rise_bench.scoring.leaks import UNSPACED, leak_verdicts
+from rise_bench.scoring.response import Reading, read_response
 
 LeakRule = Literal["numbers", "strict"]
 ResponseForm = Literal["think", "caption"]
@@ -32,7 +32,8 @@ RECONSTRUCTIONS: dict[RewardView, tuple[bool, ...]] = {
     "both": (True, False),
 }
 
-_WORDS = re.compile(r"[^\W\d_]{2,}")
+#: A word of two letters or more, or a character of a script without spaces.
+_WORDS = re.compile(rf"{UNSPACED}|[^\W\d_]{{2,}}")
 _MARKUP = re.compile(
     r"</?(?:think|answer)\s*+>|<\|[a-z_]{1,40}+\|>|\{[^{}:]{0,200}+:[^{}]{0,400}+\}", re.IGNORECASE
 )
@@ -253,11 +254,11 @@ def r1_reward(
     With `rule.format_bonus`, Reason-RFT's: (similarity + bonus of a right format) / (1 + bonus), in [0, 1].
     """
     rule = rule or _PAPER_RULE
+    if rule.response_form == "caption":
+        answer_format = replace(answer_format, style="caption")
     stated, reading = read_stated(gold, response, answer_format)
     score = 0.0 if stated is None else similarity(gold.annotation, stated, rule.variant)
     format_ok = reading.format_ok
-    if rule.response_form == "caption":
-        format_ok = reading.annotation is not None and caption_format_ok(response)
     reward = 0.0 if rule.format_term and not format_ok else score
     reward = (reward + rule.format_bonus * format_ok) / (1 + rule.format_bonus)
     return Verdict(reward, score, False, False, format_ok, reading.reason, stated)

@@ -1,13 +1,14 @@
 """Statements: cues in words, and the check of a text's statements against a picture.
 
-A statement is a sentence of one of the forms below; other sentences state nothing that can be checked and are
-not counted. The check is case-insensitive and reads only what is drawn, so it is exact.
+A statement is a sentence of one of the forms below; other sentences state nothing that can be checked and
+are not counted, nor is a statement that its clause denies or supposes ("not", "if"). The check is
+case-insensitive and reads only what is drawn, so it is exact.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rise_bench.synthetic.scenes import PLURALS
@@ -56,13 +57,26 @@ _FORMS = {
     "layout": rf"\bform an? ({'|'.join(LAYOUTS)})\b",
     "size": rf"\bsize is ({'|'.join(SIZES)})\b",
     "frame": rf"\bframe is ({'|'.join(FRAMES)})\b",
-    "light": rf"\blight is ({'|'.join(LIGHTS)})\b",
+    # not "even darker"
+    "light": rf"\blight is ({'|'.join(LIGHTS)})\b(?! (?!(?:over|under|after|ever|however)\b)\w+er\b)",
 }
+#: Words that turn what follows in the same clause.
+_TURNED = re.compile(
+    r"\b(?:not|never|hardly|if|whether|unless|wrong|false|untrue)\b[^.,;:!?\n]*\Z|n't\b[^.,;:!?\n]*\Z",
+    re.IGNORECASE,
+)
+#: Characters before a statement in which such a word counts.
+_CLAUSE = 80
 _CUE = {cue: re.compile(form, re.IGNORECASE) for cue, form in _FORMS.items()}
-_AT = rf"at the ({'|'.join(PLACES)})\b"
+_AT = rf"(?:at|in) the ({'|'.join(PLACES)})\b"
+#: Where a clause may begin: at a mark, after "and", or behind an object.
+_BEGIN = "|".join([r"(?<=[.,;:!?>\n(\"*-])", r"(?<=\band)", *(f"(?<={shape})" for shape in SHAPES), "^"])
+#: A whole clause: what stands before or behind could turn its words ("It is wrong that", "that is blue").
 _THING = re.compile(
-    rf"\b(?:{_AT} )?there is an? (?:({'|'.join(SIZES)}) )?(?:({'|'.join(TEXTURES)}) )?"
-    rf"(?:({'|'.join(COLOURS)}) )?({'|'.join(SHAPES)})\b(?: {_AT})?",
+    rf"(?:{_BEGIN})\s{{0,9}}(?P<said>(?:{_AT},? )?there is an? (?:({'|'.join(SIZES)}) )?"
+    rf"(?:({'|'.join(TEXTURES)}) )?(?:({'|'.join(COLOURS)}) )?({'|'.join(SHAPES)})\b"
+    rf"(?:,? {_AT}(?!,? there is\b))?)"
+    rf"(?=\s{{0,9}}(?:[.,;:!?<\n)\"]|and\b|(?:{_AT},? )?there is\b|$))",
     re.IGNORECASE,
 )
 
@@ -105,24 +119,31 @@ def statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[S
     placed: list[tuple[int, Statement]] = []
     if isinstance(truth, Mapping):
         for cue, form in _CUE.items():
-            for match in form.finditer(text) if cue in truth else ():
+            for match in _plain(form, text) if cue in truth else ():
                 value = match[1].lower()
                 holds = _SINGULAR.get(value, value) == truth[cue]
                 placed.append((match.start(), Statement(match[0], cue, holds)))
     else:
         for match in _THING.finditer(text):
-            properties = [word and word.lower() for word in match.groups()]
+            properties = [word and word.lower() for word in match.groups()[1:7]]
             holds = any(_fits(thing, properties) for thing in truth)
-            placed.append((match.start(), Statement(match[0], "thing", holds)))
+            placed.append((match.start(), Statement(match["said"], "thing", holds)))
     return tuple(statement for _, statement in sorted(placed, key=lambda pair: pair[0]))
 
 
 def stated_cues(text: str) -> dict[str, str]:
     """Return what a text says of the cues of a picture, true or not; the last statement of a cue counts."""
     stated = (
-        (match.start(), cue, match[1].lower()) for cue, form in _CUE.items() for match in form.finditer(text)
+        (match.start(), cue, match[1].lower()) for cue, form in _CUE.items() for match in _plain(form, text)
     )
     return {cue: _SINGULAR.get(value, value) for _, cue, value in sorted(stated)}
+
+
+def _plain(form: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches that are said plainly: not denied, doubted or supposed."""
+    for match in form.finditer(text):
+        if not _TURNED.search(text[max(0, match.start() - _CLAUSE) : match.end()]):
+            yield match
 
 
 def false_statements(text: str, truth: Mapping[str, str] | Sequence[Thing]) -> tuple[Statement, ...]:

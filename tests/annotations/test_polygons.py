@@ -108,6 +108,7 @@ def test_hostile_nesting_is_read_in_linear_time(text):
         (A, "[[[1, 2], [3, 4], [5, 7]]]"),
         (((1.4, 2.4), (1.2, 2.0), (9.0, 2.0), (9.0, 8.6)), "[[[1, 2], [9, 2], [9, 9]]]"),
         (box(0.1, 0.1, 0.2, 0.2), "[[[0, 0], [1, 0], [1, 1], [0, 1]]]"),  # rounding leaves no region
+        (((25, 25), (25.4, 75), (25.4, 175), (25, 225)), "[[[25, 25], [26, 25], [26, 225], [25, 225]]]"),
     ],
 )
 def test_points_are_rounded_to_an_outline(outline, written):

@@ -183,7 +183,10 @@ STEPS_ON_THE_WAY = table(
 #: Written without a look at the rules; see docs/decisions/values_and_steps.md.
 FRESH_LEAKS = table(
     {
+        "12.5": r"""So 12.50. ~ The answer is 12.500""",
+        "-3.5": r"""so -3.50.""",
         "7": r"""
+            three on the left and four on the right, so 7. ~ Counting them gives us seven cubes.
             Altogether I see seven cubes. ~ So we have seven cubes in the picture. ~ Adding them gives 7
             4 and 3 is 7 ~ Thus, 7 cubes. ~ My count comes to seven ~ That's 7 in total ~ The tally: 7
             Final: 7 ~ we arrive at 7 ~ There exist exactly 7 of them. ~ In sum, 7.
@@ -198,7 +201,8 @@ FRESH_LEAKS = table(
         "B": r"""
             B it is. ~ Thus the option is B. ~ I would answer B. ~ so the answer should be option (B)
             correct answer: B) ~ the right one is B ~ B fits best. ~ the choice must be B ~ Only B fits.
-            pick (B)
+            pick (B) ~ it must be B. ~ The piece at B fits. ~ The picture at B is correct. ~ B is right.
+            The figure at B is the answer. ~ So the one at B remains.
         """,
         "red": r"""
             So the answer is clearly red. ~ Answer -> red ~ The final answer: Red ~ it must be red.
@@ -232,7 +236,7 @@ FRESH_STEPS_ON_THE_WAY = table(
         "7": r"""
             Row one has 3, row two has 2, row three has 2. ~ the third cube is next to the 7 on the clock
             It is 7 cm wide on the page. ~ number 7 on the shirt ~ There are 2 small and 5 large cubes.
-            counting from the left: one, two, three, four, five
+            counting from the left: one, two, three, four, five ~ a red ball, then seven blue cubes.
             7 of the objects are hidden behind others, as it seems ~ there are 7 balls next to the cubes
             I count 2 in the first row and 3 in the second. ~ the total is the sum of both rows
             the answer follows from adding the rows ~ We see 7 shades of blue and 2 cubes
@@ -241,6 +245,8 @@ FRESH_STEPS_ON_THE_WAY = table(
         "B": r"""
             Point B lies on AC. ~ the line through B is perpendicular ~ choice B has a wrong angle
             compare options A and B ~ AB equals BC ~ B and C are not equal
+            The angle at B is right, so AC is the longest side. ~ it must be BC or AB ~ The label matches B.
+            The right angle is at A and this must be B. ~ The lower left vertex, which must be B.
         """,
         "red": r"""
             the red one is left ~ a red disc ~ it looks red from here, and the other blue
@@ -449,7 +455,9 @@ def test_a_person_may_write_a_number():
 def test_coordinates_tell_values_apart():
     rows = [KIND.coordinates(gold("8"), Value(text)) for text in ("8", "4", "B", "C")]
     assert rows[:2] == [(1.0,), (0.5,)] and rows[2] != rows[3]
-    assert np.array(rows).shape == (4, 1) and KIND.landmarks(gold("8"), Value("8")) == ()
+    assert np.array(rows).shape == (4, 1)
+    marks = [KIND.landmarks(gold("8"), Value(text)) for text in ("8", "8.0", "4", "B")]
+    assert marks[0] == marks[1] and len(set(marks)) == 3
     assert KIND.compare(Value("8"), Value("6"))[1] == [("8", "6", "-2")]
 
 

@@ -76,6 +76,7 @@ def test_cards_name_the_source_and_not_the_paper(source: Path, tmp_path: Path) -
     [
         ("source_url", "javascript:alert(1)"),
         ("source_url", "example.org"),
+        ("source_url", "https://example.org/with blank"),
         ("title", "two\nlines"),
         ("citation", "a\x1b[31m"),
     ],

@@ -1,20 +1,26 @@
 """Formats of other tools are read as their owners mean them; what is wrong is named by file and place."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.builders import custom as builder
 from rise_bench.builders.formats.detect import detect
+from rise_bench.builders.formats.sniff import find_format
+from rise_bench.builders.formats.yolo import IN_NO_SPLIT
 from rise_bench.cli import app
 from rise_bench.data.build_plan import SourcePlan
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
+from rise_bench.errors import DataError
 
 from ..support import made_formats as made
 from ..support.made_sources import write_photo
@@ -175,3 +181,292 @@ def test_command_reads_a_folder_of_voc_files(tmp_path: Path) -> None:
     assert open_dataset(tmp_path / "out").manifest.counts == {"train": 4, "test": 3}
     unknown = CliRunner().invoke(app, [*command, "--format", "xls", "--out", str(tmp_path / "other")])
     assert unknown.exit_code != 0
+
+
+def classes_of(source: Path) -> dict[str, list[str]]:
+    """File -> classes of its boxes, as `build` reads a folder."""
+    found: dict[str, list[str]] = {}
+    for row in planned(source, test_fraction=0).rows:
+        found.setdefault(row.source_id, []).append(row.category)
+    return found
+
+
+def planned(source: Path, **options: Any) -> SourcePlan:
+    name, annotations = find_format(source, None)
+    return builder.plan(source, name="own", annotations=annotations, format_name=name, **options)
+
+
+BOX = [("cup", 4, 6, 20, 10)]
+
+
+def test_voc_takes_the_picture_of_its_own_name(tmp_path: Path) -> None:
+    """Pictures that were renamed with their XML files, whose `filename` is the old one; and of folders."""
+    made.pictures(tmp_path / "renamed", ["a.jpg", "b.jpg"])
+    for stem, other, name in (("a", "b", "cup"), ("b", "a", "jar")):
+        text = made.voc_xml(f"{other}.jpg", [(name, *BOX[0][1:])])
+        (tmp_path / "renamed" / f"{stem}.xml").write_text(text)
+    assert classes_of(tmp_path / "renamed") == {"a.jpg": ["cup"], "b.jpg": ["jar"]}
+    folders = tmp_path / "folders"
+    made.pictures(folders, ["train/1.jpg", "valid/1.jpg"])
+    for split, name in (("train", "cup"), ("valid", "jar")):
+        (folders / split / "1.xml").write_text(made.voc_xml("1.jpg", [(name, *BOX[0][1:])]))
+    assert classes_of(folders) == {"train/1.jpg": ["cup"], "valid/1.jpg": ["jar"]}
+    official = tmp_path / "official"
+    made.pictures(official / "JPEGImages", ["v1/1.jpg", "v2/1.jpg"])
+    for version, name in (("v1", "cup"), ("v2", "jar")):
+        path = official / "Annotations" / version / "1.xml"
+        path.parent.mkdir(parents=True)
+        path.write_text(made.voc_xml("1.jpg", [(name, *BOX[0][1:])]))
+    plan = builder.plan(official, name="own", annotations=official / "Annotations", test_fraction=0)
+    found = {row.source_id: row.category for row in plan.rows}
+    assert found == {"JPEGImages/v1/1.jpg": "cup", "JPEGImages/v2/1.jpg": "jar"}
+
+
+def test_yolo_takes_no_labels_of_a_namesake(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["1.jpg", "night/1.jpg", "day/2.jpg"])
+    (tmp_path / "classes.txt").write_text("cup\njar\n")
+    for path, name in (("night/1", "jar"), ("2", "cup")):
+        (tmp_path / "labels" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "labels" / f"{path}.txt").write_text(made.yolo_text([(name, *BOX[0][1:])]))
+    (tmp_path / "1.txt").write_text(made.yolo_text(BOX))
+    expected = {"1.jpg": ["cup"], "night/1.jpg": ["jar"], "day/2.jpg": ["cup"]}
+    assert classes_of(tmp_path) == expected
+    (tmp_path / "labels" / "1.txt").write_text(made.yolo_text(BOX))
+    (tmp_path / "1.txt").unlink()
+    assert classes_of(tmp_path) == expected, "of a picture of the source itself"
+    (tmp_path / "1.jpg").rename(tmp_path / "day" / "1.jpg")
+    with pytest.raises(DataError, match=r"labels/1\.txt: several pictures are called 1"):
+        classes_of(tmp_path)
+
+
+def test_pictures_outside_the_splits_of_yolo_are_counted(tmp_path: Path) -> None:
+    made.yolo(tmp_path)
+    made.pictures(tmp_path / "images" / "extra", ["9.jpg"])
+    text = (tmp_path / "data.yaml").read_text()
+    (tmp_path / "data.yaml").write_text(text.replace("val:", "validation:"))
+    plan = planned(tmp_path)
+    assert list(plan.drops[IN_NO_SPLIT]) == ["images/extra/9.jpg"]
+    assert plan.train and plan.test, "the key of the validation pictures may be written out"
+
+
+@pytest.mark.parametrize("form", ["TIFF", "JPEG", "PNG"])
+def test_shares_of_a_turned_picture_are_of_what_is_shown(tmp_path: Path, form: str) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    suffix = {"TIFF": "tif", "JPEG": "jpg", "PNG": "png"}[form]
+    write_photo(tmp_path / f"1.{suffix}", 1, (100, 50), form=form, exif=turned)
+    (tmp_path / "classes.txt").write_text("cup\n")
+    (tmp_path / "1.txt").write_text("0 0.2 0.5 0.2 0.2\n")
+    (row,) = planned(tmp_path, test_fraction=0).rows
+    assert row.annotation == Boxes(((5.0, 40.0, 10.0, 20.0),))
+
+
+def test_hidden_files_and_other_xml_are_no_annotations(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["cup/1.jpg", "jar/2.jpg"])
+    others = {".idea/misc.xml": "<project/>", "cup/._x.xml": "\0", "jar/notes.xml": "<notes/>"}
+    for path, text in others.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert find_format(tmp_path, None) == ("folders", None)
+
+
+def test_an_export_of_training_pictures_alone_still_gets_a_test_split(tmp_path: Path) -> None:
+    made.pictures(tmp_path, [f"train/{number}.jpg" for number in range(8)])
+    for path in (tmp_path / "train").glob("*.jpg"):
+        path.with_suffix(".txt").write_text(made.yolo_text(BOX))
+    (tmp_path / "data.yaml").write_text("names: [cup]\ntrain: train\n")
+    plan = planned(tmp_path, test_fraction=0.25)
+    assert (len(plan.train), len(plan.test), plan.options["test_fraction"]) == (6, 2, "0.25")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("labels.csv", "image_id;klasse\n1;cup\n"),
+        ("cup/_annotations.coco.json", '{"images": [], "annotations": []}'),
+        ("cup/1.txt", "0 .5 .5 .5 .5"),
+        ("cup/deep/3.xml", "<annotation/>"),
+    ],
+)
+def test_folders_are_no_classes_where_annotations_may_be_meant(tmp_path: Path, path: str, text: str) -> None:
+    made.pictures(tmp_path, ["cup/1.jpg", "jar/2.jpg", "cup/deep/3.jpg"])
+    assert find_format(tmp_path, None)[0] == "folders"
+    (tmp_path / path).write_text(text)
+    with pytest.raises(DataError, match="looks like annotations .*--format folders"):
+        find_format(tmp_path, None)
+    assert find_format(tmp_path, None, sure=True)[0] == "folders"
+
+
+def test_splits_of_another_name_are_no_classes(tmp_path: Path) -> None:
+    names = [f"{split}/{name}/{split}{name}.jpg" for split in ("Training", "Testing") for name in ("a", "b")]
+    made.pictures(tmp_path, names)
+    plan = planned(tmp_path)
+    assert plan.spec.classes == ("a", "b") and (len(plan.train), len(plan.test)) == (2, 2)
+    (tmp_path / "Training").rename(tmp_path / "first")
+    (tmp_path / "Testing").rename(tmp_path / "second")
+    with pytest.raises(DataError, match="first and second both hold the folders a, b, as splits do"):
+        planned(tmp_path)
+    assert planned(tmp_path, test_fraction=0, classes=("first", "second")).spec.classes == ("first", "second")
+    made.pictures(tmp_path, ["first/own.jpg"])
+    assert planned(tmp_path, test_fraction=0).spec.classes == ("first", "second")
+
+
+def test_splits_within_classes_are_no_reason_to_refuse_them(tmp_path: Path) -> None:
+    made.pictures(
+        tmp_path, [f"{name}/{split}/{name}{split}.jpg" for name in "ab" for split in ("train", "test")]
+    )
+    assert planned(tmp_path, test_fraction=0).spec.classes == ("a", "b")
+
+
+def test_pictures_of_a_split_without_classes_are_counted(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "val/b/4.jpg", "test/7.jpg"])
+    assert sum(plan_drops := [len(names) for names in planned(tmp_path).drops.values()]) == 1, plan_drops
+
+
+def test_the_whole_path_of_label_studio_tells_namesakes_apart(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["cats/1.jpg", "dogs/1.jpg", "1.jpg"])
+    addresses = {
+        "/data/local-files/?d=photos/cats/1.jpg": "cats/1.jpg",
+        "s3://bucket/dogs/1.jpg": "dogs/1.jpg",
+    }
+    tasks = [
+        made.studio_task(number, "", region()) | {"data": {"image": address}}
+        for number, address in enumerate(addresses)
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    assert set(classes_of(tmp_path)) == set(addresses.values())
+
+
+def test_classes_that_are_asked_for_order_those_of_yolo_and_rename_none(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["1.jpg"])
+    (tmp_path / "data.yaml").write_text("names: [cup, jar]\n")
+    (tmp_path / "1.txt").write_text("0 .5 .5 .5 .5\n")
+    plan = planned(tmp_path, test_fraction=0, classes=("jar", "cup"))
+    assert [row.category for row in plan.rows] == ["cup"] and plan.categories == ("jar", "cup")
+    with pytest.raises(DataError, match="names the classes cup, jar, and --classes jar, mug"):
+        planned(tmp_path, classes=("jar", "mug"))
+
+
+def test_lists_of_voc_may_name_trainval_and_stems_with_blanks(tmp_path: Path) -> None:
+    stems = ["a 1", "a 2", "b"]
+    made.pictures(tmp_path / "JPEGImages", [f"{stem}.jpg" for stem in stems])
+    for folder in ("Annotations", "ImageSets/Main"):
+        (tmp_path / folder).mkdir(parents=True)
+    for stem in stems:
+        (tmp_path / "Annotations" / f"{stem}.xml").write_text(made.voc_xml(f"{stem}.jpg", BOX))
+    (tmp_path / "ImageSets" / "Main" / "trainval.txt").write_text("a 1\nb 1\n")
+    (tmp_path / "ImageSets" / "Main" / "test.txt").write_text("a 2\n")
+    plan = planned(tmp_path)
+    assert {Path(row.source_id).stem for row in plan.test} == {"a 2"}
+    assert {Path(row.source_id).stem for row in plan.train} == {"a 1", "b"}
+
+
+def test_two_images_of_coco_do_not_share_a_picture(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["a/1.jpg"])
+    images = [
+        {"id": n, "file_name": name, "width": 64, "height": 48} for n, name in ((1, "1.jpg"), (2, "a/1.jpg"))
+    ]
+    boxes = [{"id": n, "image_id": n, "category_id": n, "bbox": [4, 6, 20, 10]} for n in (1, 2)]
+    classes = [{"id": n, "name": name} for n, name in ((1, "cup"), (2, "jar"))]
+    content = {"images": images, "annotations": boxes, "categories": classes}
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    with pytest.raises(
+        DataError, match=r"labels\.json image 2: 'a/1\.jpg' is a/1\.jpg, as is image 1, '1\.jpg'"
+    ):
+        planned(tmp_path)
+
+
+def _coco(folder: Path, categories: list[dict[str, Any]], category_id: int = 1) -> Path:
+    made.pictures(folder, ["1.jpg", "2.jpg"])
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 64, "height": 48} for n in (1, 2)]
+    boxes = [{"id": 1, "image_id": 1, "category_id": category_id, "bbox": [4, 6, 20, 10]}]
+    content = {"images": images, "annotations": boxes, "categories": categories}
+    (folder / "labels.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("root", ["helmets", "helmet"])
+def test_the_root_category_of_roboflow_is_no_class(tmp_path: Path, root: str) -> None:
+    categories = [
+        {"id": 0, "name": root, "supercategory": "none"},
+        {"id": 1, "name": "helmet", "supercategory": root},
+    ]
+    plan = planned(_coco(tmp_path / "a", categories), test_fraction=0, keep_empty=True)
+    assert plan.categories == ("helmet",) and len(plan.rows) == 2
+    used = _coco(tmp_path / "b", categories, category_id=0)
+    if root == "helmet":
+        with pytest.raises(DataError, match="two categories are called 'helmet'; join the two"):
+            planned(used)
+        for other in ("Helmet", "helmet_"):
+            odd = [categories[0] | {"name": other}, categories[1] | {"supercategory": other}]
+            with pytest.raises(DataError, match="join the two"):
+                planned(_coco(tmp_path / other, odd, category_id=0))
+    else:
+        assert planned(used, test_fraction=0).categories == ("helmets", "helmet")
+    alone = [
+        {"id": 1, "name": "cup", "supercategory": "none"},
+        {"id": 2, "name": "jar", "supercategory": "jar"},
+    ]
+    assert planned(_coco(tmp_path / "c", alone), test_fraction=0).categories == ("cup", "jar")
+
+
+def test_a_list_of_classes_hides_no_other_annotations(tmp_path: Path) -> None:
+    folders, table = tmp_path / "folders", tmp_path / "table"
+    made.pictures(folders, ["cat/1.jpg", "cat/2.jpg", "dog/3.jpg"])
+    made.pictures(table, ["1.jpg", "2.jpg"])
+    (table / "labels.csv").write_text("file,label\n1.jpg,cat\n2.jpg,dog\n")
+    boxes = made.pictures(tmp_path / "boxes", ["a/1.JPG", "b/2.JPG"])
+    for source in (folders, table, boxes):
+        (source / "classes.txt").write_text("cat\ndog\n")
+    for stem in ("a/1", "b/2"):
+        (boxes / f"{stem}.txt").write_text("0 .5 .5 .5 .5")
+    assert find_format(boxes, None) == ("yolo", boxes / "classes.txt")
+    (boxes / "classes.txt").unlink()
+    with pytest.raises(DataError, match=r"1\.txt looks like annotations"):
+        find_format(boxes, None)
+    assert find_format(folders, None) == ("folders", None)
+    assert find_format(table, None) == ("csv", table / "labels.csv")
+
+
+def test_uploads_of_label_studio_have_names_without_blanks_and_brackets(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["my photo (1).png", "other.png"])
+    address = "/data/upload/1/9f8e7d6c-my_photo_1.png"
+    task = made.studio_task(0, "", region()) | {"data": {"image": address}}
+    (tmp_path / "export.json").write_text(json.dumps([task]))
+    assert list(classes_of(tmp_path)) == ["my photo (1).png"]
+    made.pictures(tmp_path / "more", ["my photo 1.png"])
+    with pytest.raises(DataError, match="my_photo_1.png is missing"):
+        planned(tmp_path)
+
+
+def test_a_name_in_another_unicode_form_is_told(tmp_path: Path) -> None:
+    made.pictures(tmp_path, [unicodedata.normalize("NFD", "é.jpg"), "2.jpg"])
+    (tmp_path / "labels.csv").write_text(unicodedata.normalize("NFC", "file,label\né.jpg,cat\n2.jpg,dog\n"))
+    with pytest.raises(DataError, match=r"the file is called .*\(in another Unicode form, NFC or NFD\)"):
+        planned(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "1.xml", "data.yaml"])
+def test_annotations_that_are_looked_for_lie_in_the_source(tmp_path: Path, name: str) -> None:
+    source, outside = made.pictures(tmp_path / "source", ["1.jpg", "2.jpg"]), tmp_path / name
+    texts = {
+        "labels.csv": "file,label\n1.jpg,cat\n2.jpg,dog\n",
+        "1.xml": made.voc_xml("1.jpg", BOX),
+        "data.yaml": "names: [cup]\n",
+    }
+    outside.write_text(texts[name])
+    (source / name).symlink_to(outside)
+    with pytest.raises(DataError, match="is a link that leads out of"):
+        planned(source)
+
+
+def test_label_texts_of_yolo_may_end_in_capitals(tmp_path: Path) -> None:
+    made.pictures(tmp_path / "images", ["1.jpg", "2.JPG"])
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "classes.txt").write_text("cup\njar\n")
+    for name, line in (("1.txt", "0 .5 .5 .5 .5"), ("2.TXT", "1 .5 .5 .5 .5")):
+        (tmp_path / "labels" / name).write_text(line)
+    assert classes_of(tmp_path) == {"images/1.jpg": ["cup"], "images/2.JPG": ["jar"]}
+    (tmp_path / "labels" / "3.TXT").write_text("0 .5 .5 .5 .5")
+    with pytest.raises(DataError, match=r"3\.TXT"):
+        planned(tmp_path)

@@ -15,7 +15,7 @@ from rise_bench.data.writer import write_dataset
 from rise_bench.errors import DataError
 from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
-from ..support import made_sources
+from ..support import made_formats, made_sources
 
 
 def make_custom(folder: Path) -> Path:
@@ -152,3 +152,25 @@ def test_rehydrate_refuses_a_link_out_of_the_folder(tmp_path: Path) -> None:
     assert not isinstance(caught.value, MissingImagesError)
     assert not (tmp_path / "out").exists()
     assert json.loads((tmp_path / "bare" / "manifest.json").read_text())["images"] == "reference"
+
+
+def test_a_linked_folder_within_a_class_is_one_of_its_folders(tmp_path: Path) -> None:
+    source = make_class_folders(tmp_path / "source")
+    made_sources.write_photo(source / ".more" / "9.jpg", 9)
+    (source / "cat" / "more").symlink_to(source / ".more")
+    (source / ".more" / "loop").symlink_to(source / ".more")
+    for number, elsewhere in enumerate((source, source / "cat", source / "dog")):
+        (source / "cat" / f"of_its_own_place_{number}").symlink_to(elsewhere)
+    plan = custom.plan(source, name="pets", annotations=None)
+    assert "cat/more/9.jpg" in {row.source_id for row in plan.rows} and len(plan.rows) == 5
+    (source / "cat" / "far").symlink_to(tmp_path)
+    with pytest.raises(DataError, match="far is a link that leads out of"):
+        custom.plan(source, name="pets", annotations=None)
+
+
+@pytest.mark.parametrize("folder", ["JPEGImages", "images"])
+def test_a_linked_folder_of_pictures_is_named(tmp_path: Path, folder: str) -> None:
+    source = {"JPEGImages": made_formats.voc, "images": made_formats.yolo}[folder](tmp_path / "source")
+    moved(source, folder, tmp_path / "private")
+    with pytest.raises(DataError, match=rf"{folder} is a link that leads out of .*as --source"):
+        custom.plan(source, name="mine")

@@ -18,6 +18,7 @@ from rise_bench.builders import lisa as builder
 from rise_bench.builders import lisa_polygons as builder_polygons
 from rise_bench.builders.lisa import NO_IMAGE, NO_TARGET, boxes_xywh_px, read_annotation
 from rise_bench.cli import app
+from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
@@ -278,6 +279,10 @@ def test_outlines_are_of_the_same_rows_and_shots_as_boxes(tmp_path: Path) -> Non
         ]
     assert ids["boxes"] == ids["polygons"]
     assert dataset.spec.name == "lisa_polygons" and dataset.manifest.options["tolerance_px"] == "1"
+    ranks = {row["id"]: row["shot_rank"] for row in dataset.rows("train", columns=["id", "shot_rank"])}
+    write_copy(dataset, tmp_path / "copy", Change())
+    copied = open_dataset(tmp_path / "copy").rows("train", columns=["id", "shot_rank"])
+    assert {row["id"]: row["shot_rank"] for row in copied} == ranks
     (note,) = (text for text in dataset.manifest.differences if "simplified" in text)
     assert "IoU with the official masks 1.0000 on average" in note  # rectangles lose nothing
 

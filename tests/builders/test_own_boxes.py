@@ -201,6 +201,13 @@ def test_every_pair_of_a_crowd_is_counted(source: Path, crowd: Any) -> None:
     assert sum(manifest.counts.values()) == 1
 
 
+def test_two_categories_of_one_letter_are_told(source: Path) -> None:
+    """CPython has one object for each string of one letter."""
+    names = [{"id": 1, "name": "A"}, {"id": 2, "name": "A"}]
+    with pytest.raises(DataError, match="its name 'A' is that of another, 'A'"):
+        build(source, content(categories=names))
+
+
 def test_box_that_is_there_twice_is_counted_once(source: Path) -> None:
     """Under an id of its own each; else one right box would have a recall of a half."""
     manifest = build(source, content({}, {}, {"category_id": 2}, {"bbox": [5, 5, 20, 21]}))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -18,6 +20,7 @@ from rise_bench.cli import app
 from rise_bench.cot.closed_loop import LoopSettings
 from rise_bench.cot.collect import collect
 from rise_bench.cot.collect_job import CollectJob
+from rise_bench.cot.collect_record import options_of, short_path
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share
@@ -113,6 +116,51 @@ def test_overwrite_samples_anew_and_goes_on_where_it_was_killed(job):
         collect(job(overwrite=True, keep_rollouts=True), Share())
 
 
+def test_overwrite_asks_again_though_the_answers_were_the_same(job):
+    for text in ("same", "same", "of new weights"):
+        collect(job(Model(text), overwrite=True), Share())
+    assert {row["cot"] for row in open_cots(job().out).rows()} == {"of new weights"}
+
+
+def test_a_collection_whose_record_is_gone_is_not_taken_for_that_of_another_model(job):
+    collect(job(), Share())
+    shutil.rmtree(job().sweep_log)
+    with pytest.raises(
+        ConfigError, match="was collected before, and .*rollouts, which says from which model"
+    ):
+        collect(replace(job(), model={"model": "another"}), Share())
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_a_sample_that_is_asked_about_again_is_not_settled_by_its_refusal(job, loading):
+    """Two processes: the second ends while the first asks again about what was refused before."""
+
+    def refuse():
+        raise SampleError("no")
+
+    def collected(rank, meanwhile):
+        return collect(job(Model(meanwhile=meanwhile), allow_missing=True), Share(rank, 2))
+
+    outcome = []
+    collected(0, refuse)
+
+    def meanwhile():
+        if not outcome:
+            outcome.append(collected(1, lambda: None))
+
+    def load():
+        meanwhile()
+        return Model()
+
+    if loading:
+        last = collect(replace(job(allow_missing=True), sampler=load), Share(0, 2))
+    else:
+        last = collected(0, meanwhile)
+    (other,) = outcome
+    assert other.manifest is None and other.left >= 1
+    assert last.manifest.counts == {"train": TRAIN}
+
+
 @pytest.mark.parametrize(
     ("share", "of_the_other", "message"),
     [
@@ -205,6 +253,43 @@ def test_a_model_that_refuses_everything_is_not_asked_for_all_of_it(job, monkeyp
     assert model.asked == 2
     with pytest.raises(Exception, match="no rows|nothing|empty|no "):
         collect(job(Model(meanwhile=refuse), allow_missing=True), Share())
+
+
+def test_refusals_of_an_earlier_start_do_not_end_the_next(job, monkeypatch):
+    """They come first then: rows that have an answer are not asked again."""
+
+    def stubborn(prompts):
+        if any(prompt.images[0] in refused for prompt in prompts):
+            raise SampleError("no")
+
+    monkeypatch.setattr("rise_bench.cot.collect._PATIENCE", 2)
+    rows = list(job().benchmark.rows("train"))
+    refused = {row["image"]["bytes"] for row in rows[1:]}
+    model = Model()
+    model.sample = lambda prompts, n, max_tokens: stubborn(prompts) or [[model.text] * n for _ in prompts]
+    with pytest.raises(DataError, match=f"refused {TRAIN - 1} of {TRAIN} samples"):
+        collect(job(model), Share())
+    with pytest.raises(
+        DataError, match=rf"refused {TRAIN - 1} of {TRAIN - 1} samples.*collect\.allow_missing"
+    ):
+        collect(job(model), Share())
+
+
+def test_what_is_published_names_no_folder_of_this_machine(job):
+    collect(replace(job(), sweep_provenance={"model": "/home/alice/secret-project/models/vl"}), Share())
+    rows = list(open_cots(job().out).rows())
+    assert {json.loads(row["provenance"])["model"] for row in rows} == {"models/vl"}
+    assert "models/vl" in (card := (job().out / "README.md").read_text()) and "alice" not in card
+
+
+@pytest.mark.parametrize("path", ["/runs/a/grpo/final", "/model"])
+def test_paths_of_one_end_are_not_taken_for_each_other(job, path):
+    def asked(name):
+        return options_of(replace(job(), judging=SimpleNamespace(options={"judge": name})))["judge"]
+
+    assert asked(path) == asked(path) != asked(f"/other{path}")
+    assert not asked(path).startswith("/")
+    assert short_path(asked(path)) == asked(path), "as it is read again from the manifest"
 
 
 def test_no_secret_is_stored(job, monkeypatch):

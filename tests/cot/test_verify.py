@@ -286,6 +286,21 @@ def test_the_command_asks_an_endpoint_with_and_without_the_picture(benchmark, go
     assert sorted(pictures) == [0] * 6 + [1] * 12
 
 
+def test_a_cot_dataset_is_also_given_by_its_name(job, benchmark, golds, tmp_path, monkeypatch):
+    collect(job(dict.fromkeys(golds, VAGUE), out=tmp_path / "data" / "moods-cot"), Share())
+    monkeypatch.setenv("RISE_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    options = ["--benchmark", str(benchmark.root), "--model", "m", "--json", "--endpoint"]
+    with raw_server(http({"choices": [{"message": {"content": EVEN}}]})) as (url, _):
+        result = CliRunner().invoke(app, ["verify", "moods-cot", *options, url])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["out"] == "moods-cot.verified"
+    assert read_manifest(tmp_path / "moods-cot.verified").options["verified"] == "moods-cot"
+    for absent, told in (("kinds-cot", "kinds-cot"), ("gone.jsonl", "not a file of JSON lines")):
+        error = CliRunner().invoke(app, ["verify", absent, *options, "http://localhost:1/v1"]).exception
+        assert isinstance(error, ConfigError | DataError) and told in str(error)
+
+
 def test_a_local_model_and_a_judge(benchmark, golds, tmp_path, tiny):
     file = write(tmp_path / "cots.jsonl", [{"id": uid, "cot": VAGUE} for uid in golds])
     options = ["verify", file, "--benchmark", benchmark.root, "--model", tiny(), "--judge", tiny(), "--json"]

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from rise_bench.data.image_facts import inspect_image, near_duplicates
@@ -128,6 +130,21 @@ def test_near_duplicates_count_all_and_list_the_nearest() -> None:
     pairs, total = near_duplicates([(f"{i}", h) for i, h in enumerate(hexes)], [("x", hexes[0])], listed=2)
     assert pairs == [("0", "x", 0), ("1", "x", 1)]
     assert total == 5  # up to 4 differing bits
+
+
+@given(
+    st.integers(0, 2**64 - 1),
+    st.lists(st.sets(st.integers(0, 63), max_size=7), max_size=8),
+    st.integers(0, 8),
+)
+def test_near_duplicates_are_those_of_every_pair(look: int, flips: list[set[int]], max_bits: int) -> None:
+    near = [f"{look ^ sum(1 << bit for bit in bits):016x}" for bits in flips]
+    pairs, total = near_duplicates(
+        [(str(i), text) for i, text in enumerate(near)], [("x", f"{look:016x}")], max_bits=max_bits
+    )
+    expected = sorted((len(bits), str(i)) for i, bits in enumerate(flips) if len(bits) <= max_bits)
+    assert [(bits, i) for i, _, bits in pairs] == expected
+    assert total == len(expected)
 
 
 @pytest.mark.parametrize("size_px", [(7, 20), (20, 7), (1, 1)])

@@ -62,7 +62,10 @@ def test_the_papers_tables_of_the_papers_model(
     )
     assert all("compute.accelerate=none" in job for job in trained)
     steps = {text for job in trained for text in job if ".steps=" in text}
-    early, long = {"sft.steps=50"}, {"sft.steps=600", "grpo.steps=600", "sft.steps=300", "grpo.steps=300"}
+    early, long = (
+        {"sft.steps=50", "sft.steps=25"},
+        {"sft.steps=600", "grpo.steps=600", "sft.steps=300", "grpo.steps=300"},
+    )
     assert steps == {"sft.steps=200", "grpo.steps=200"} | early | long
     evaluated = [job for job in jobs.values() if job[0] == "eval"]
     assert len(evaluated) == len(methods_for(drawn=False)) + len(

@@ -153,6 +153,16 @@ def test_what_is_missing_is_said_before_anything_starts(
         with pytest.raises(RiseError) as caught:
             study("--benchmark", given, "--out", tmp_path / "study", *GRID)
         assert message in str(caught.value), given
+    rate = ("--tune", "--set", "grpo.learning_rate=1e-4")
+    for options, message in (
+        (("--measure",), "--dry-run alone estimates this one"),
+        (rate, "--set of a learning rate"),
+        (("--benchmark", recipe, "--measure", "--jobs", 2), "take the same GPUs; give --jobs 1"),
+        (("--benchmark", recipe, "--measure", "--dry-run"), "run nothing"),
+        (("--benchmark", recipe, "--measure", "--jobs", 0), "run nothing"),
+    ):
+        with pytest.raises(RiseError, match=message):
+            study(*options, "--out", tmp_path / "study")
     with pytest.raises(RiseError, match="--tune needs validation pictures"):
         study("--benchmark", recipe, "--scale", "world", "--tune", "--out", tmp_path / "study")
     assert not (tmp_path / "study").exists()

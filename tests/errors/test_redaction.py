@@ -18,7 +18,6 @@ SECRET = "v3ry/secret+value"
 @pytest.fixture(autouse=True)
 def _no_other_secrets(monkeypatch, tmp_path):
     monkeypatch.setattr("os.environ", {"HF_HOME": str(tmp_path)})
-    monkeypatch.setattr("rise_bench.errors.redaction._remembered", set())
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "AWS_SECRET", "DB_PASSWORD", "my_key", "KEY"])

@@ -260,6 +260,65 @@ def test_the_unit_and_the_form_reach_lmms_eval(evaluate, left, stand_in):
 
 
 @pytest.mark.parametrize(
+    ("recipe", "given", "environment", "asked"),
+    [
+        ("stage: sft\nmodel: {box_unit: px}", {}, {}, ("px", "answer_only")),
+        ("stage: rise_cot\nmodel: {}", {}, {}, (None, "think_answer")),
+        ("stage: visual_rft\nmodel: {}\nreward: {response_form: caption}", {}, {}, (None, "caption")),
+        ("stage: sft\nreward: none\nmodel: x", {}, {}, (None, "answer_only")),
+        ("model: {box_unit: px}\nlearning_rate: 1", {}, {}, (None, None)),  # of another trainer
+        (
+            "stage: sft\nmodel: {box_unit: px}",
+            {"style": "think_answer", "box_unit": "norm1000"},
+            {},
+            ("norm1000", "think_answer"),
+        ),
+        (
+            "stage: sft\nmodel: {box_unit: px}",
+            {},
+            {"RISE_BENCH_STYLE": "think_answer", "RISE_BENCH_BOX_UNIT": "norm1000"},
+            (None, None),
+        ),
+    ],
+)
+def test_a_run_is_asked_in_the_form_and_unit_that_it_was_taught(
+    evaluate, left, stand_in, tmp_path, monkeypatch, recipe, given, environment, asked
+):
+    """Unless they are stated; what the environment says goes on to lmms-eval by itself."""
+    model = tmp_path / "run" / "sft" / "final"
+    model.mkdir(parents=True)
+    for name in ("config.json", "processor_config.json"):
+        (model / name).write_bytes((base_model_folder() / name).read_bytes())
+    (model / "model.safetensors").write_bytes(b"")
+    (tmp_path / "run" / "config.yaml").write_text(recipe)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    evaluate(left(), "--model_args", f"pretrained={model}", **given)
+    seen = stand_in.seen["environment"]
+    names = ("RISE_BENCH_BOX_UNIT", "RISE_BENCH_STYLE")
+    expected = tuple(environment.get(name, value) for name, value in zip(names, asked, strict=True))
+    assert tuple(seen.get(name) for name in names) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "key"),
+    [
+        ("model=m,base_url=http://127.0.0.1:1/v1", None, "none"),
+        ("model=m,base_url=http://127.0.0.1:1/v1,api_key=stated", None, None),
+        ("model=m,base_url=http://127.0.0.1:1/v1", "set", "set"),
+    ],
+)
+def test_a_server_without_a_key_is_asked_without_one(
+    evaluate, left, stand_in, monkeypatch, arguments, variable, key
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if variable:
+        monkeypatch.setenv("OPENAI_API_KEY", variable)
+    evaluate(left(), "--model", "openai", "--model_args", arguments)
+    assert stand_in.seen["environment"].get("OPENAI_API_KEY") == key
+
+
+@pytest.mark.parametrize(
     ("stated", "passed"),
     [
         ("", ",max_pixels=12544,min_pixels=3136"),
@@ -296,7 +355,9 @@ def test_prompts_state_pixels_of_the_image_that_the_model_was_trained_on(
         (model / name).write_bytes((base_model_folder() / name).read_bytes())
     (model / "model.safetensors").write_bytes(b"")
     if recipe:
-        (tmp_path / "run" / "config.yaml").write_text(f"model: {{min_pixels: 3136, max_pixels: {recipe}}}")
+        (tmp_path / "run" / "config.yaml").write_text(
+            f"model: {{box_unit: resized_px, min_pixels: 3136, max_pixels: {recipe}}}"
+        )
     arguments = ["--tasks", "rise_scenes", "--model", "qwen2_5_vl", "--model_args"]
     stated = f"pretrained={model}" + (",max_pixels=25088" if variable else "")
     with pytest.raises(PrerequisiteError, match="left 0 results"):

@@ -49,6 +49,12 @@ def test_a_run_folder_stands_for_the_model_of_its_last_phase(tmp_path):
         assert read_command(asked).checkpoint == str(tmp_path / phase / "final")
 
 
+@pytest.mark.parametrize("limit", ["0", "-2", "nan", "inf"])
+def test_a_limit_that_runs_no_rows_is_refused(limit):
+    with pytest.raises(ConfigError, match=f"--limit {limit} runs no rows"):
+        read_command(["--tasks", "rise_lisa", f"--limit={limit}"])
+
+
 @pytest.mark.parametrize(
     ("model", "model_args", "checkpoint"),
     [

@@ -263,6 +263,20 @@ def test_explain_refuses_a_form_that_contradicts_the_file(moods, tmp_path):
     assert "was asked in the form answer_only, not think_answer" in str(done.exception)
 
 
+def test_explain_refuses_a_file_of_another_dataset_as_score_does(moods, tmp_path):
+    gold = moods.golds("test")[0]
+    samples = _recorded(tmp_path / "s.jsonl", gold, "x", "jsd", dataset_sha256="0" * 64)
+    done = _here("explain", "--data", moods.root, "--id", gold.id, "--samples", samples)
+    assert f"belongs to dataset {'0' * 12}, not to {moods.sha256[:12]}" in str(done.exception)
+
+
+def test_explain_names_an_id_of_a_dataset_without_a_test(tmp_path):
+    drawn = plan("moods", train=8, test=1)
+    write_dataset(replace(drawn, test=()), tmp_path / "trained")
+    done = _here("explain", "--data", tmp_path / "trained", "--id", "nosuch", "--text", "x")
+    assert "has no sample 'nosuch'; ids look like" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -56,6 +56,19 @@ def test_from_a_dataset_of_the_hub_to_an_annotated_one(script, alice, tmp_path, 
     assert len(list(Path("labels-pictures").iterdir())) == 2
 
 
+def test_pictures_that_are_files_of_their_own_are_fetched(script, tmp_path, monkeypatch) -> None:
+    """On the Hub such a row has a path and no bytes; phones write MPO, which is a JPEG."""
+    (folder := tmp_path / "pictures").mkdir()
+    shots = [Pillow.new("RGB", (100, 50), colour) for colour in ("red", "blue")]
+    shots[0].save(folder / "a.jpg", "MPO", save_all=True, append_images=shots[1:])
+    shots[1].save(folder / "b.png")
+    monkeypatch.chdir(tmp_path)
+    fetched = script.fetch(str(folder), "train", "image", None, tmp_path / "out")
+    assert sorted(path.name for path in fetched.iterdir()) == ["0000000.jpg", "0000001.png"]
+    with pytest.raises(SystemExit):
+        script.main([str(folder), "--limit", "1"])
+
+
 def test_a_command_that_fails_ends_the_script(script, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("pictures").mkdir()

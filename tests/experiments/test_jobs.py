@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from rise_bench.cli.job_bars import JobBars
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments import child_process
 from rise_bench.experiments.cell import Cell
+from rise_bench.experiments.child_process import ChildProcess
+from rise_bench.experiments.demo import Demo, demo_jobs
 from rise_bench.experiments.jobs import Job, JobFolder, Progress, _Running, _stop, run_jobs
 from rise_bench.experiments.methods import METHODS, method_jobs
 from rise_bench.processes.warm import Warm
@@ -41,6 +45,99 @@ def test_jobs_run_once_and_after_what_they_need(tmp_path: Path) -> None:
     assert started(folder) == before
     with pytest.raises(ConfigError, match="is of another command: rise-bench --version"):
         run_jobs([Job("a", "first", ("--help",))], folder)
+
+
+def test_the_same_folder_by_another_name_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = JobFolder(tmp_path / "jobs")
+    relative = (
+        "eval",
+        "--out",
+        "study/a",
+        "run.output_dir=study/b",
+        "pretrained=study/c,max_pixels=1",
+        "--json",
+    )
+    absolute = [text.replace("study/", f"{tmp_path}/study/") for text in relative]
+    folder.write(Job("a", "first", relative), 1.0, done=True)
+    assert folder.is_done(Job("a", "first", tuple(absolute)))
+    for other in ("study/d", "/study/c", "c"):
+        changed = tuple(text.replace("study/c", other) for text in relative)
+        with pytest.raises(ConfigError, match="of another command"):
+            folder.is_done(Job("a", "first", changed))
+
+
+def test_a_folder_can_be_gone_on_with_from_another_one_and_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, moved = tmp_path / "here", tmp_path / "moved"
+    (here / "study").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    job = Job("a", "first", ("eval", "--out", "study/a"))
+    JobFolder(Path("study/jobs")).write(job, 1.0, done=True)
+    (here / "study" / "x.jsonl").touch()
+    monkeypatch.chdir(here / "study")
+    folder, same = JobFolder(Path("jobs")), Job("a", "first", ("eval", "--out", f"{here}/study/a"))
+    assert folder.is_done(same)
+    assert folder.printed_path("a", "study/x.jsonl") == here / "study" / "x.jsonl"
+    with pytest.raises(ConfigError, match="of another command"):
+        folder.is_done(Job("a", "first", ("eval", "--out", "study/b")))
+    here.rename(moved)
+    monkeypatch.chdir(moved)
+    folder = JobFolder(Path("study/jobs"))
+    assert folder.is_done(job) and folder.printed_path("a", "study/x.jsonl") == moved / "study" / "x.jsonl"
+
+
+@pytest.mark.parametrize("out", ["demo", "../demo", "sub/../demo", "ABSOLUTE"])
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_whole_demo_goes_on_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, moves: bool
+) -> None:
+    first, then = tmp_path / "first" / "sub", tmp_path / "then"
+    first.mkdir(parents=True)
+    monkeypatch.chdir(first)
+    plan = Demo(Path(out.replace("ABSOLUTE", f"{first}/demo")))
+    for job in demo_jobs(plan):
+        JobFolder(plan.out / "jobs").write(job, 1.0, done=True)
+    place = plan.out.resolve()
+    if moves:
+        place = place.rename(tmp_path / "moved")
+    then.mkdir()
+    monkeypatch.chdir(then)
+    for name in (place, Path("..") / place.relative_to(tmp_path)):
+        jobs = demo_jobs(replace(plan, out=name))
+        assert jobs and all(JobFolder(name / "jobs").is_done(job) for job in jobs)
+    with pytest.raises(ConfigError, match="of another command"):
+        for job in demo_jobs(replace(plan, out=place, seed=1)):
+            JobFolder(place / "jobs").is_done(job)
+
+
+def test_a_bar_ends_with_a_failed_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = JobFolder(tmp_path / "jobs")
+    jobs = [Job("bad", "check", ("check", str(tmp_path / "absent"))), Job("a", "first", VERSION)]
+    with JobBars(2, folder) as bars:
+        run_jobs(jobs, folder, progress=bars.show, failed=lambda *_: None)
+        assert bars.unfinished == {}
+    assert "check: failed" in capsys.readouterr().err
+
+
+def test_a_job_that_cannot_be_started_fails_alone(tmp_path: Path) -> None:
+    """Of a cluster that refuses one more job; those that run are not cancelled."""
+
+    def launch(job: Job, folder: JobFolder, before_s: float) -> Any:
+        if job.name == "refused":
+            raise PrerequisiteError("no room")
+        return ChildProcess(
+            job.arguments, {}, output=folder.output(job.name), log=folder.log(job.name), before_s=before_s
+        )
+
+    folder, failed = JobFolder(tmp_path / "jobs"), dict[str, str]()
+    jobs = [Job("runs", "first", VERSION), Job("refused", "second", VERSION)]
+    told = failed.__setitem__
+    run_jobs(jobs, folder, failed=lambda job, why: told(job.name, why), launcher=launch)
+    assert failed == {"refused": "no room"} and folder.is_done(jobs[0])
+    with pytest.raises(PrerequisiteError, match="no room"):
+        run_jobs(jobs, folder, launcher=launch)
 
 
 @pytest.mark.parametrize(("code", "done"), [(0, True), (None, False)])

@@ -65,6 +65,14 @@ def test_jobs_run_once_after_what_they_need_and_leave_the_records_of_any_job(
     assert [name for name in before if before[name] != again[name]] == ["cell/bad"]  # is tried again
 
 
+def test_a_job_whose_record_is_removed_runs_anew(tmp_path: Path) -> None:
+    folder, launcher = JobFolder(tmp_path / "jobs"), SubmititLauncher("local")
+    run_jobs([Job("a", "first", VERSION)], folder, launcher=launcher)
+    (folder.path / "a.json").unlink()
+    run_jobs([Job("a", "first", ("build", "--help"))], folder, launcher=launcher)
+    assert "build" in folder.output("a").read_text()
+
+
 def test_a_job_outlives_its_starter_and_the_next_one_finds_it(
     launcher: SubmititLauncher, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -141,6 +149,14 @@ def test_a_job_that_slurm_would_never_start_is_told_from_one_that_waits(
     launcher = SubmititLauncher("slurm", {"timeout_min": 100_000})
     with pytest.raises(PrerequisiteError, match=r"(?s)draw failed.*never start the job: PartitionTimeLimit"):
         run_jobs([drawing(tmp_path / "moods")], JobFolder(tmp_path / "jobs"), launcher=launcher)
+
+
+def test_a_job_that_slurm_refuses_says_so(slurm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    slurm.use(monkeypatch)
+    launcher, folder = SubmititLauncher("slurm", {"partition": "absent"}), JobFolder(tmp_path / "jobs")
+    failed: list[str] = []
+    run_jobs([Job("a", "draw", VERSION)], folder, launcher=launcher, failed=lambda _, why: failed.append(why))
+    assert len(failed) == 1 and "draw was not submitted" in failed[0] and "Correct --resource" in failed[0]
 
 
 def test_an_unknown_resource_is_refused_before_anything_starts() -> None:

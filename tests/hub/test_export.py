@@ -6,6 +6,7 @@ Visual-RFT dataset/build_dataset.ipynb and grpo.py, VLM-R1 README "For your own 
 """
 
 import hashlib
+import io
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict, Image, load_dataset
+from PIL import Image as Pillow
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Frame, Gold
@@ -22,11 +24,14 @@ from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError
+from rise_bench.export import writers
 from rise_bench.export.writers import export
+from rise_bench.files.images import decode_rgb
 from rise_bench.hub.publish import publish
 from rise_bench.scoring.response import read_response
 from rise_bench.scoring.rewards import r1_reward
 
+from ..support.made_sources import photo
 from ..support.minihub import Minihub
 from .conftest import Source
 
@@ -131,6 +136,31 @@ def test_image_files_are_the_original_bytes(source: Source, tmp_path: Path) -> N
     for row, line in zip(high_rows(source), (folder / "train.jsonl").read_text().splitlines(), strict=True):
         data = (folder / json.loads(line)["images"][0]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == row["source_sha256"]
+
+
+def test_other_programs_show_the_picture_that_models_see_here() -> None:
+    """Those that do not turn a phone's picture, or show colours under what is transparent."""
+    turned = Pillow.Exif()
+    turned[0x0112] = 6
+    made = photo(1, exif=turned), photo(2, mode="RGBA", form="PNG"), photo(3, mode="L"), photo(4)
+    for number, data in enumerate(made):
+        name, kept = writers._file("x", data, "x")
+        with Pillow.open(io.BytesIO(kept)) as seen:
+            assert "exif" not in seen.info
+            assert seen.convert("RGB").tobytes() == decode_rgb(data).tobytes()
+        assert (kept == data) == (number > 1) and name == ("x.png" if number < 2 else "x.jpg")
+
+
+def test_the_note_says_at_which_size_boxes_are_stated(source: Source, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"unit": "resized_px", "max_pixels": 784}
+    text = (exported(source, tmp_path, "messages", **options) / "README.md").read_text()
+    boxes = "coco" in open_cots(source.cots).spec.name
+    assert ("`image_max_pixels: 784`" in text) == boxes
+    for line, gold in zip(
+        (tmp_path / "out" / "train.jsonl").read_text().splitlines(), golds(source), strict=True
+    ):
+        answer = json.loads(line)["messages"][1]["content"]
+        assert r1_reward(gold, answer, AnswerFormat(unit="resized_px", max_pixels=784)).reward > 0.8
 
 
 def visual_rft_boxes(text: str) -> list[dict[str, Any]]:

@@ -231,6 +231,26 @@ def test_rehydrate_goes_on_without_missing_rows_if_asked(
     assert check_folder(tmp_path / "out") == [], "it is whole without that row"
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_rehydrate_leaves_out_a_split_without_pictures(
+    alice: Minihub, emotion6: Source, tmp_path: Path, split: str
+) -> None:
+    publish(emotion6.benchmark, "rise/e6")
+    source = tmp_path / "source"
+    source.mkdir()
+    hashes = read_manifest(emotion6.benchmark).images_sha256
+    wanted = {
+        hashes[gold.id] for gold in rise_bench.data.dataset.open_dataset(emotion6.benchmark).golds(split)
+    }
+    for path in emotion6.images.rglob("*.jpg"):
+        if hashlib.sha256(path.read_bytes()).hexdigest() in wanted:
+            shutil.copy(path, source)
+    done = rehydrate_folder("rise/e6", source, out=tmp_path / "out", allow_missing=True)
+    assert set(done.manifest.counts) == {split} and done.manifest.counts[split] == len(wanted)
+    assert check_folder(tmp_path / "out") == []
+    assert len(load_dataset(str(tmp_path / "out"), split=split)) == len(wanted)
+
+
 def test_second_rehydration_finds_the_first(
     alice: Minihub, emotion6: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +272,15 @@ def test_rehydrate_writes_to_the_cache_where_the_tasks_look(
     publish(emotion6.benchmark, "rise/e6")
     rehydrate_folder("rise/e6", emotion6.images)
     assert find_benchmark("emotion6").root == tmp_path / "cache" / "rise-bench" / "emotion6"
+
+
+def test_rehydrate_deletes_no_decisions(alice: Minihub, emotion6: Source, tmp_path: Path) -> None:
+    publish(emotion6.benchmark, "rise/e6")
+    (out := tmp_path / "out").mkdir()
+    (out / "decisions.csv").write_text("id,action\n")
+    with pytest.raises(ConfigError, match="would be deleted"):
+        rehydrate_folder("rise/e6", emotion6.images, out=out, overwrite=True)
+    assert (out / "decisions.csv").is_file()
 
 
 def test_rehydrate_takes_a_folder_and_refuses_one_with_images(emotion6: Source, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,10 +16,12 @@ from PIL import Image
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.hub_files import commit_of
 from rise_bench.data.manifest import read_manifest, write_manifest
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub.publish import image_policy, preview, publish
 from rise_bench.rendering.histogram import bin_counts, reward_histogram
 
+from ..support.made_sources import distribution_plan, write_photo
 from ..support.minihub import Minihub
 from .conftest import Source
 
@@ -176,6 +179,23 @@ def test_dry_run_shows_the_change_and_makes_none(alice: Minihub, coco_sub: Sourc
     again = preview(coco_sub.benchmark, REPO)
     assert (again.change.send, again.change.head) == ((), pushed.commit)
     assert {r.method for r in alice.log} <= {"GET", "HEAD"}
+
+
+def test_pictures_that_say_where_they_were_taken_are_counted(
+    alice: Minihub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = distribution_plan(tmp_path / "source", train=2, test=2)
+    version_only, exif = Image.Exif(), Image.Exif()
+    version_only.get_ifd(0x8825)[0] = b"\2\3\0\0"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0), 3: "E", 4: (11.0, 34.0, 0.0)})
+    write_photo(tmp_path / "source" / "0.jpg", 9, exif=exif)
+    write_photo(tmp_path / "source" / "1.jpg", 8, exif=version_only)
+    write_dataset(replace(plan, spec=replace(plan.spec, images="embed")), tmp_path / "out", workers=1)
+    assert preview(tmp_path / "out", REPO).pictures_with_places == 1
+    publish(tmp_path / "out", REPO, private=True)
+    assert not caplog.records, "a private repository is one's own"
+    publish(tmp_path / "out", "rise/public")
+    assert "1 picture(s) say in their EXIF where they were taken" in caplog.text
 
 
 def test_new_version_removes_the_shards_of_the_old(

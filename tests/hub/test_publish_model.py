@@ -2,19 +2,23 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rise_bench.annotations.kinds import render_gold
+from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.hub_files import commit_of
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.responses import Responses
 from rise_bench.evaluation.score_run import score_run
+from rise_bench.hub.model_card import ModelFacts, model_card
 from rise_bench.hub.publish import publish
 from rise_bench.hub.publish_model import check_safetensors, preview_model, publish_model
+from rise_bench.hub.run_example import run_facts
 
 from ..support.minihub import Minihub
 from .conftest import Source
@@ -185,7 +189,7 @@ def test_bad_pins_and_scores_are_said(alice: Minihub, run: Path, tmp_path: Path)
 
 
 def test_card_says_base_licence_data_prompt_and_one_answer_of_the_log(
-    alice: Minihub, run: Path, emotion6: Source
+    alice: Minihub, run: Path, emotion6: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is on a benchmark of this machine, and started from the model of another run."""
     from rise_bench.cot.row_log import RowLog
@@ -216,6 +220,27 @@ def test_card_says_base_licence_data_prompt_and_one_answer_of_the_log(
     ):
         assert part in body
     assert "dull" not in body and str(run.parent) not in head + body
+    spec = replace(open_dataset(emotion6.benchmark).spec, texts="reference")
+    monkeypatch.setitem(BENCHMARKS, spec.name, spec)
+    facts = run_facts(run, settings)
+    assert facts.spec is not None and facts.example is None, "its texts may not be republished"
+
+
+@pytest.mark.parametrize(
+    ("stage", "reward", "says"),
+    [
+        ("sft", {}, "to annotate images: it answers `<answer>annotation</answer>`."),
+        ("rise_cot", {}, "to explain annotations of images without giving them away"),
+        ("visual_rft", {"response_form": "caption"}, "it answers `<summary>task</summary><caption>"),
+        ("visual_rft", {}, "it answers `<think>reasoning</think><answer>annotation</answer>`."),
+    ],
+)
+def test_a_card_says_in_which_form_its_model_answers(
+    run: Path, stage: str, reward: dict[str, str], says: str
+) -> None:
+    recipe = yaml.safe_load((run / "config.yaml").read_text()) | {"stage": stage, "reward": reward}
+    card = model_card(ModelFacts(MODEL, recipe, {}, [], [], base="a/b"))
+    assert says in card.split("## Loading", maxsplit=1)[0]
 
 
 def test_licence_of_the_shipped_base_model_is_known(alice: Minihub, run: Path) -> None:

@@ -708,7 +708,15 @@ def test_naming_the_model_of_the_victim_does_not_switch_the_comparison_off(
     parts = honest(responses=responses, id=model)
     outcome = verify(parts.submission_json, parts.samples, boards, path=path, known=known)
     assert outcome.decision == severity
-    assert [reason.code for reason in outcome.reasons] == ([] if severity == "accept" else ["copied"])
+    codes = {reason.code for reason in outcome.reasons}
+    assert codes - {"model_of_others"} == (set() if severity == "accept" else {"copied"})
+    assert ("model_of_others" in codes) == (model.casefold() == "anna/tiny-vl" and "mallory" in path)
+
+
+def test_poor_responses_in_the_name_of_anothers_model_are_held_on_their_pull_request(honest, boards):
+    known, parts = [accepted(honest(), boards)], honest(seed=2, id="anna/tiny-vl")
+    outcome = verify(parts.submission_json, parts.samples, boards, path="submissions/mallory/x", known=known)
+    refused(outcome, "model_of_others", "hold")
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,12 @@ def test_what_makes_no_sense_is_refused_with_the_way_to_mend_it(arguments, messa
 
 def test_init_pins_by_content_and_commit_and_does_not_overwrite(datasets, tmp_path: Path, boards):
     commit = "c" * 40
+    for pair, message in (
+        (f"emotion={commit}", "--revision has emotion, and --data has"),
+        (commit, "=COMMIT"),
+    ):
+        code, _, error = run("init", tmp_path / "board", *data(datasets), "--revision", pair)
+        assert message in str(error) and not (tmp_path / "board").exists()
     code, _, _ = run("init", tmp_path / "board", *data(datasets), "--revision", f"emotion6={commit}")
     assert code == 0
     settings = read_settings(tmp_path / "board")

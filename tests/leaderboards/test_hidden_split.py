@@ -83,6 +83,11 @@ def answers(dataset: BenchmarkDataset) -> dict[str, str]:
     }
 
 
+def test_options_of_drawn_benchmarks_are_refused_with_a_folder(tmp_path):
+    with pytest.raises(ConfigError, match="--train, --test and --seed are of drawn benchmarks"):
+        hide(tmp_path, tmp_path / "out", "--seed", 0)
+
+
 @pytest.mark.parametrize("name", TESTS)
 def test_the_public_dataset_tells_nothing_of_the_test(hidden, name):
     private, public = hidden[name].private, hidden[name].public

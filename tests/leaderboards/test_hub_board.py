@@ -1,7 +1,9 @@
 """The board on a Hub: send, verify, merge or refuse, build, look. Real clients, a loopback server."""
 
 import json
+import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +71,14 @@ def comments(number: int) -> str:
 
 def main_files() -> set[str]:
     return set(list_files(REPO, commit_of(REPO)))
+
+
+def test_a_snapshot_that_somebody_may_be_reading_is_kept(tmp_path):
+    for name, days in (("new", 1), ("old", 8)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
+    hub_board._remove_old(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 def test_from_pull_request_to_a_page_in_the_browser(board, honest, run, sign_in, tmp_path):

@@ -73,7 +73,8 @@ def test_the_pages_of_models_link_to_card_board_and_samples(site: Path):
 
 
 def test_sizes_are_written_and_read():
-    assert [_count(text) for text in ("2.2B", "450M", "2_209_000_000", "", "7 k")] == [
+    assert [_count(text) for text in ("1.5T", "2.2B", "450M", "2_209_000_000", "", "7 k")] == [
+        1_500_000_000_000,
         2_200_000_000,
         450_000_000,
         2_209_000_000,
@@ -83,6 +84,7 @@ def test_sizes_are_written_and_read():
     with pytest.raises(ConfigError, match="write it like 2.2B"):
         _count("two billion")
     sizes = {0: "", 950: "950", 2_000_000: "2M", 2_209_000_000: "2.21B", 72_700_000_000: "72.7B"}
+    sizes |= {999_600_000: "1B", 1_040_000_000_000: "1.04T", 10**14: "100T", 999: "999"}
     models = [Model(id="a/b", revision="closed", name="b", parameters=count) for count in sizes]
     assert [model.size for model in models] == list(sizes.values())
     assert card_address(models[0]) == "" and not models[0].is_open

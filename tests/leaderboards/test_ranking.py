@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rise_bench.leaderboards.ranking.entries import Entry, load_entries
-from rise_bench.leaderboards.ranking.tables import build_tables, paired, table_json
+from rise_bench.leaderboards.ranking.tables import Paired, build_tables, paired, table_json
 from rise_bench.leaderboards.submissions.schema import Submission, write_submission
 from rise_bench.leaderboards.web.build import build_site
 from rise_bench.scoring.bootstrap import Interval
@@ -211,6 +211,19 @@ def test_paired_differences_agree_with_a_t_test_on_the_samples(results, entries)
     found = paired(first, second)
     assert found.difference == pytest.approx(np.mean(jsds[0]) - np.mean(jsds[1]))
     assert found.p == pytest.approx(expected.pvalue, abs=0.06)
+
+
+def test_a_bound_of_p_is_shown_as_a_bound():
+    bounds = [Paired(0.1, p, is_bound=True) for p in (0.05, 1.0)]
+    assert [(paired.text, paired.is_sure) for paired in bounds] == [("p ≤ 0.05", True), ("", False)]
+    assert bounds[0].to_json() == {"difference": 0.1, "p_at_most": 0.05}
+    exact = [Paired(0.1, p) for p in (0.004, 0.05, 0.049)]
+    assert [(paired.text, paired.is_sure) for paired in exact] == [
+        ("p < 0.01", True),
+        ("p 0.05", False),
+        ("p 0.05", True),
+    ]
+    assert exact[0].to_json() == {"difference": 0.1, "p": 0.004}
 
 
 def test_a_board_pinned_by_version_0_1_0_is_found(results, entries):

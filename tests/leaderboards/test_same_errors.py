@@ -7,12 +7,14 @@ import pytest
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.steps.values import Call, Steps
+from rise_bench.annotations.value.values import Value
 from rise_bench.leaderboards.verification.suspicion import (
     Fingerprint,
     agreement_on_errors,
     agreement_to_the_digit,
     fingerprint,
-    of_another_account,
     resemblance,
 )
 from rise_bench.scoring.scores import score_response
@@ -78,7 +80,52 @@ def pair(golds, first, second):
     return mark(golds, first), mark(golds, second, "submissions/c/d", "c/d")
 
 
-KINDS = [(class_golds, class_answers), (box_golds, box_answers)]
+def value_golds(samples: int = SAMPLES) -> list[Gold]:
+    return [Gold(f"v/{i:04}", Value(str(i * 9 // samples + 1)), SIZE, SIZE) for i in range(samples)]
+
+
+def value_answers(golds: list[Gold], seed: int, accuracy: float) -> list[str]:
+    """A model that mostly miscounts by one."""
+    rng, hard = random.Random(seed), random.Random("hard")
+    answers = []
+    for gold in golds:
+        off = hard.choice((-1, 1))
+        fails = hard.random() < 1.5 * (1 - accuracy) and rng.random() < 0.67
+        wrong = off if rng.random() < 0.6 else rng.choice((-2, -1, 1, 2))
+        answers.append(str(int(gold.annotation.text) + (wrong if fails else 0)))
+    return answers
+
+
+def steps_golds(samples: int = SAMPLES) -> list[Gold]:
+    return [
+        Gold(f"s/{i:04}", Steps(CLASSES, calls(i * 400 // samples, i * 400 // samples + 1)), SIZE, SIZE)
+        for i in range(samples)
+    ]
+
+
+def calls(*numbers: int) -> tuple[Call, ...]:
+    return tuple(Call("change_color", str(n // 20 % 20), CLASSES[n % 20]) for n in numbers)
+
+
+def steps_answers(golds: list[Gold], seed: int, accuracy: float) -> list[str]:
+    """A model whose first call is wrong at times."""
+    rng, hard = random.Random(seed), random.Random("hard")
+    answers = []
+    for gold in golds:
+        tempting = hard.randrange(400)
+        fails = hard.random() < 1.5 * (1 - accuracy) and rng.random() < 0.67
+        wrong = calls(tempting if rng.random() < 0.6 else rng.randrange(400))
+        first = wrong if fails else gold.annotation.calls[:1]
+        answers.append(KINDS["steps"].render(Steps(CLASSES, (*first, *gold.annotation.calls[1:]))))
+    return answers
+
+
+MODELS = {
+    "classes": (class_golds, class_answers),
+    "boxes": (box_golds, box_answers),
+    "values": (value_golds, value_answers),
+    "steps": (steps_golds, steps_answers),
+}
 
 
 def test_a_model_of_another_account_is_held():
@@ -86,12 +133,12 @@ def test_a_model_of_another_account_is_held():
     zed = mark(golds, class_answers(golds, 1, 0.9), "submissions/zed/great", "zed/great")
     again = mark(golds, class_answers(golds, 2, 0.9), "submissions/zed/later", "zed/great")
     other = mark(golds, class_answers(golds, 3, 0.9), "submissions/mallory/run", "zed/great")
-    assert of_another_account(zed, []) == of_another_account(again, [zed]) == []
-    (reason,) = of_another_account(other, [zed, again])
+    assert resemblance(zed, []) == resemblance(again, [zed]) == []
+    (reason,) = resemblance(other, [zed, again])
     assert (reason.code, reason.severity) == ("model_of_others", "hold") and "sent by zed" in reason.message
 
 
-@pytest.mark.parametrize(("make", "answer"), KINDS, ids=["classes", "boxes"])
+@pytest.mark.parametrize(("make", "answer"), MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("accuracy", [0.96, 0.8, 0.4])
 def test_honest_models_are_no_copies(make, answer, accuracy):
     golds = make()
@@ -101,16 +148,25 @@ def test_honest_models_are_no_copies(make, answer, accuracy):
     assert resemblance(second, [first]) == []
 
 
-@pytest.mark.parametrize(("make", "answer"), KINDS, ids=["classes", "boxes"])
+@pytest.mark.parametrize(("make", "answer"), MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("accuracy", [0.96, 0.8, 0.4])
 def test_copies_of_answers_are_held(make, answer, accuracy):
     """Also with a part of the answers taken from elsewhere."""
     golds, rng = make(), random.Random(3)
     answers, others = answer(golds, 1, accuracy), answer(golds, 2, accuracy)
-    copied = [b if rng.random() < 0.05 else a for a, b in zip(answers, others, strict=True)]
+    copied = [b if rng.random() < 0.05 else f"{a} " for a, b in zip(answers, others, strict=True)]
     first, second = pair(golds, answers, copied)
     assert agreement_on_errors(first, second) >= 0.8
     assert [reason.code for reason in resemblance(second, [first])] == ["same_answers"]
+
+
+def test_a_hidden_truth_is_not_told_by_how_much_two_runs_agree():
+    golds = class_golds()
+    answers = class_answers(golds, 1, 0.8)
+    first, second = pair(golds, answers, [f"{answer} " for answer in answers])
+    (public,), (hidden,) = (resemblance(second, [first], hidden=flag) for flag in (False, True))
+    assert "errors (1.00 from 0" in public.message
+    assert hidden.code == public.code and not any(map(str.isdigit, hidden.message.replace(first.path, "")))
 
 
 def test_confidences_shaken_by_a_hundredth_do_not_hide_a_copy():

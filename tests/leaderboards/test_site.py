@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import Boxes
+from rise_bench.annotations.distribution.values import Distribution
+from rise_bench.annotations.value.values import Value
+from rise_bench.catalog.benchmarks import get_benchmark, texts_may_be_shown
 from rise_bench.errors import ConfigError
 from rise_bench.leaderboards.submissions.reasons import Reason
 from rise_bench.leaderboards.verification.gold_board import BoardSettings
 from rise_bench.leaderboards.web.build import build_site
+from rise_bench.leaderboards.web.data import _truth
 
 from .conftest import MODELS
 
@@ -128,6 +134,17 @@ def test_images_are_shown_only_where_they_may_be(site: Path):
     assert all(sample["license"] for sample in coco["samples"].values())
 
 
+def test_a_truth_without_a_drawing_is_a_text_and_an_empty_picture_has_no_outline():
+    for annotation, expected in (
+        (Value("3"), {"gold": {}, "text": "3"}),
+        (Boxes(()), {"gold": {"outlines": []}}),
+        (Distribution(("x", "y"), (0.25, 0.75)), {"gold": {"shares": [0.25, 0.75]}}),
+    ):
+        assert _truth(Gold("a", annotation, 10, 10), shown=True) == expected
+    assert _truth(Gold("a", Value("3"), 10, 10), shown=False) == {"gold": {}}
+    assert not texts_may_be_shown(get_benchmark("structure")) and texts_may_be_shown(get_benchmark("moods"))
+
+
 def test_a_run_holds_what_the_sample_view_shows(site: Path, results):
     run = json.loads((site / "runs" / "mallory--emotion6-5.json").read_text())
     assert len(run["samples"]) == len(results.boards["emotion6"].golds)
@@ -166,7 +183,7 @@ def test_a_refused_submission_is_not_shown_and_a_held_one_only_when_a_person_acc
 
     held = [Reason("too_good", "looks like the truth", "hold")]
     monkeypatch.setattr(
-        verifier, "perfection", lambda spec, scores, golds: held if spec.name == "emotion6" else []
+        verifier, "perfection", lambda spec, scores, golds, **_: held if spec.name == "emotion6" else []
     )
     entries, refused = load_entries(results.root, results.settings, results.boards, workers=1)
     assert len(entries) == len(refused) == 6

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rise_bench.annotations.base import Frame
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.cli import app
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError
@@ -21,6 +22,7 @@ from rise_bench.leaderboards.submissions.samples import read_samples
 from rise_bench.leaderboards.submissions.schema import Submission, read_submission
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.tiny import make_tiny_model
+from rise_bench.scoring.scores import score_response
 
 from ..support.commands import run_command
 from ..support.drawn_data import write_drawn
@@ -191,6 +193,33 @@ def test_agreement_is_no_when_a_tenth_of_the_answers_is_better_than_the_model(
     assert not found.agrees
 
 
+def test_agreement_is_no_when_few_responses_are_better_than_the_model_by_little(
+    boards: dict[str, GoldBoard], honest
+):
+    """A hundredth of JSD is a sixth of a good model's; another GPU's changes go both ways."""
+    good = honest(seed=1)
+    said, board = Submission.model_validate(good.submission), boards["emotion6"]
+    scores = {uid: score_response(board.by_id[uid], text).similarity for uid, text in good.responses.items()}
+    worst = sorted(scores, key=scores.__getitem__)[: len(scores) // 10]
+    true = {
+        uid: f"<answer>{KINDS['distribution'].render(board.by_id[uid].annotation)}</answer>" for uid in worst
+    }
+    found = agreement.compare(board, said, dict(good.responses) | true, good.responses)
+    assert found.identical >= 0.9 and 0 < found.difference <= 0.02
+    assert not found.agrees
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_record_tells_no_scores_where_the_truth_is_hidden(boards: dict[str, GoldBoard], honest, hidden):
+    good = honest()
+    said, board = Submission.model_validate(good.submission), boards["emotion6"]
+    same = agreement.compare(board, said, good.responses, good.responses)
+    record = agreement.record("submissions/a/b", said, "s", 0.1, ["x"], same, {}, hidden=hidden)
+    assert record["agrees"] and record["identical"] == 1.0 and record["samples"] == len(board.golds)
+    numbers = {"submitted", "again", "difference", "low", "high"}
+    assert numbers & set(record) == (set() if hidden else numbers)
+
+
 def test_agreement_is_by_the_metric_that_ranks(boards: dict[str, GoldBoard], honest):
     """Boxes that are nowhere cost AP50 and not the similarity of eq. 6."""
     board = boards["coco_sub"]
@@ -289,7 +318,14 @@ def test_the_part_is_a_dataset_of_the_chosen_rows(boards: dict[str, GoldBoard], 
     [
         ("qwen2_vl", "lmms-eval --model_args pretrained=x", "min_pixels=3136,max_pixels=602112"),
         ("qwen2_vl", "", "min_pixels=3136,max_pixels=602112"),
-        ("qwen2_vl", "lmms-eval --model_args pretrained=x,max_pixels=12544", ""),  # as the checkpoint says
+        ("qwen2_vl", "lmms-eval --model_args pretrained=x,max_pixels=12544", "max_pixels=12544"),
+        (
+            "qwen2_vl",
+            "lmms-eval --model_args pretrained=x,min_pixels=784,max_pixels=12544 --tasks t",
+            "min_pixels=784,max_pixels=12544",
+        ),
+        ("qwen2_vl", "lmms-eval --model_args min_pixels=784", "min_pixels=784,max_pixels=602112"),
+        ("qwen2_vl", "max_pixels=all", "min_pixels=3136,max_pixels=602112"),
         ("huggingface", "lmms-eval --model_args pretrained=x", ""),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import zlib
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -243,6 +244,88 @@ def test_headers_without_end_are_given_up(prompt, start):
 
     with raw_server(flood) as (url, _), pytest.raises(EndpointError, match="Too many headers"):
         ask(url, prompt, timeout_s=60)
+
+
+def refused(parameter, message):
+    return http({"error": {"message": message, "param": parameter}}, "400 Bad Request")
+
+
+@pytest.mark.parametrize(
+    ("reply", "sent", "absent"),
+    [
+        (
+            refused(
+                "max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            ),
+            {"max_completion_tokens": 9},
+            "max_tokens",
+        ),
+        (http({"error": {"message": "'n' : number must be at most 1"}}, "400 x"), {"max_tokens": 9}, "n"),
+        (
+            refused("n", "Invalid 'n': integer above maximum value. Expected a value <= 1, but got 2."),
+            {},
+            "n",
+        ),
+        (refused("None", "Unsupported parameter: 'max_tokens'."), {"max_completion_tokens": 9}, "max_tokens"),
+        (refused("temperature", "Only the default (1) value is supported."), {"top_p": 1.0}, "temperature"),
+        (http({"detail": "`top_p` is deprecated for this model"}, "422 x"), {"temperature": 1.0}, "top_p"),
+    ],
+)
+def test_what_a_server_refuses_of_a_request_is_said_otherwise(prompt, reply, sent, absent):
+    with raw_server(reply, OK) as (url, requests):
+        assert ask(url, prompt, n=2) == ["fine", "fine"]
+    first, *later = (json.loads(body) for _, body in requests)
+    assert absent in first and len(later) == 2, "one text a reply; a refused form is sent once"
+    assert all(sent.items() <= body.items() and absent not in body for body in later)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        refused("max_tokens", "'max_tokens' or 'max_completion_tokens' is too large: 5000"),
+        http({"detail": [{"loc": ["body", "max_tokens"], "msg": "should be less than 4096"}]}, "422 x"),
+        http({"detail": [{"loc": ["body", "seed"], "msg": "not permitted", "input": {"n": 1}}]}, "422 x"),
+        http(["'n' is unsupported", [["["]]], "400 x"),
+        http({"detail": [{"loc": 5, "msg": "unsupported"}, "n", None]}, "422 x"),
+    ],
+)
+def test_a_value_that_is_refused_changes_no_other_request(prompt, reply):
+    with raw_server(reply, reply, OK) as (url, requests):
+        endpoints = Endpoints([url], "m", tries=2, pause_s=0.001, timeout_s=5.0)
+        for _ in range(2):
+            with suppress(SampleError):
+                endpoints.sample([prompt], 2, 9)
+        assert endpoints.sample([prompt], 1, 9) == [["fine"]]
+        endpoints.close()
+    assert {"max_tokens", "n"} <= json.loads(requests[-1][1]).keys()
+
+
+def test_each_server_is_asked_in_its_own_form(prompt):
+    def answering(wanted, other):
+        def reply(connection):
+            body = json.loads(requests[-1][1])
+            bad = refused(other, f"Unsupported parameter: '{other}'. Use '{wanted}'.")
+            connection.sendall(OK if wanted in body else bad)
+
+        return reply
+
+    with (
+        raw_server(answering("max_completion_tokens", "max_tokens")) as (new, requests),
+        raw_server(OK) as (old, of_old),
+    ):
+        endpoints = Endpoints([new, old], "m", tries=2, pause_s=0.001, timeout_s=5.0)
+        for _ in range(3):
+            assert endpoints.sample([prompt] * 2, 1, 9) == [["fine"]] * 2
+        endpoints.close()
+    assert len(requests) == 4 and len(of_old) == 3
+    assert all("max_tokens" in json.loads(body) for _, body in of_old)
+
+
+def test_a_parameter_that_cannot_be_said_otherwise_is_a_refusal(prompt):
+    with raw_server(refused("model", "no such model")) as (url, requests):
+        with pytest.raises(SampleError, match="no such model"):
+            ask(url, prompt)
+        assert len(requests) == 1
 
 
 @pytest.mark.parametrize(("status", "tries"), [(301, 1), (302, 1), (303, 1), (307, 1), (308, 1)])

@@ -12,7 +12,7 @@ import pytest
 from rise_bench.errors import ConfigError
 from rise_bench.models.base_model import base_model_folder
 from rise_bench.models.model_files import check_model_folder, is_read
-from rise_bench.models.names import checked_model
+from rise_bench.models.names import checked_model, weights_of
 
 #: The checkout under test.
 ROOT = Path(__file__).parents[2]
@@ -237,3 +237,18 @@ def test_every_call_that_loads_a_model_refuses_code_and_pickles():
                 assert given.get("use_safetensors") == "True", where
             calls += 1
     assert calls >= 5
+
+
+def test_weights_that_were_trained_again_are_others(tmp_path: Path) -> None:
+    assert weights_of("ORG/NAME") == weights_of("") == weights_of(str(tmp_path)) == {}
+    folder = tmp_path / "run" / "sft" / "final"
+    shutil.copytree(base_model_folder(), folder)
+    before = weights_of(str(folder))
+    assert before == weights_of(str(base_model_folder())) != {}
+    (weights,) = folder.glob("*.safetensors")
+    (tmp_path / "run" / "config.yaml").write_text("stage: sft\n")
+    assert weights_of(str(tmp_path / "run")) == before, "a run is its last model"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    assert weights_of(str(folder)).keys() == before.keys() and weights_of(str(folder)) != before

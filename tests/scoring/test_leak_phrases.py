@@ -13,6 +13,7 @@ LEAKS = {
         joy—eighty—that is all | sadness of forty | joy gets a dozen | forty of dread and ten of delight
         surprise second with fifteen | fear is weak, around two
         surprise trails at five | joy: a strong eight | six towards sadness | sadness set to six
+        Joy earns eight points, surprise earns two points. | Joy: eight points.
         joy should be just above ninety | an eight on joy | seventy-something joy | a full hundred on joy""",
     "number joined to a name": """
         eightjoy | It is joyeight and calm. | joyeighty, feartwenty | the twentydread of it""",
@@ -25,6 +26,7 @@ LEAKS = {
         It fills half of the frame. | half the image is covered by it | a quarter in from the left""",
     "odds and scales": """
         the odds are two to one that they cry | a three-to-one ratio of light | five to one odds
+        joy is four times stronger than surprise
         joy wins by four to one | a ten-point scale | nine on a scale of ten | one chance in five
         three in every four | two viewers in five
         seven people in ten would cry | nine viewers out of ten | an intensity of six | I give it an eight
@@ -51,6 +53,10 @@ CUES = """
     Three fourth-graders wave. | Zero doubt is left. | A dozen roses lie there. | Half the crowd turns away.
     A shadow fills one half of the room. | It is cut into quarters. | The fifth viewer from the left claps.
     The reaction of the two viewers is mild. | The overall mood is one of calm. | Two on the left whisper.
+    One child laughs, another is calm, and a third is surprised. | Two friends smile; a third is sad.
+    Two smile, and a third with fear in her eyes steps back. | a third at the angry man
+    The lamp is three times brighter than the joyful faces. | It is four times brighter than joyful faces.
+    Joy in the picture comes from three points of light. | Four times larger than the dog, it looms.
     The flag flies at half mast. | Two in the back whisper. | The thirties were hard. | Twenty of them wave.
     Low clouds and two small boats. | Mark the two on the right. | On a large scale, one sees only ruins."""
 
@@ -78,6 +84,27 @@ def test_a_count_of_a_class_is_a_cue_under_the_rule_of_numbers(count):
         f"From {count} dogs to two cars, all is still.",
     ):
         assert leak_verdicts(text, OBJECTS) == (False, True), text
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        (("form", "letter", "invoice"), "The work was performed by a clerk."),
+        (("kit", "cub"), "A kitten plays with its friend."),
+        (("view", "check"), "From this viewpoint one sees a checkpoint."),
+        (("cal", "ant"), "The tenant looks calm."),
+    ],
+)
+def test_words_that_hold_a_class_and_a_short_number_are_cues(classes, text):
+    assert leak_verdicts(text, classes) == (False, False) and find_leaks(text, classes=classes) == ()
+    for joined in ("{}eighty", "six{}", "{}two", "{}third", "half{}", "{}percent"):
+        assert leak_verdicts(joined.format(classes[0]), classes)[0], joined
+
+
+def test_chinese_numerals_are_found_behind_a_share():
+    for text in ("喜悦占八，惊讶占二", "喜悦占约八十。", "喜悦占了六"):
+        assert leak_verdicts(text, ())[0] and find_leaks(text)
+    assert find_leaks("草地占一半以上的画面") == () and find_leaks("它占一席之地") == ()
 
 
 def test_a_name_of_one_word_is_found_in_two_parts():

@@ -105,6 +105,8 @@ def test_class_names_match_folded(text, expected):
         case('<answer>{"joy": NaN}</answer>', "not_finite", "NaN"),
         case('<answer>{"joy": 0.5, "fear": -Infinity}</answer>', "not_finite", "infinity"),
         case('<answer>{"joy": 1e400}</answer>', "not_finite", "overflow"),
+        case('<answer>{"joy": 1e307}</answer>', "not_finite", "too large to compute with"),
+        case("<answer>joy: 1e307, fear: 1</answer>", "not_finite", "too large, without braces"),
         case('<answer>{"joy": 0.7, "fear": 0.', "truncated", "cut after the point"),
         case('<answer>{"joy": 0.7, "fear": 0.2', "truncated", "cut in or after a number: cannot know"),
         case('<think>t</think><answer>{"joy": 1e', "truncated", "cut in the exponent"),

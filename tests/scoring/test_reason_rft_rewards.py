@@ -10,7 +10,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.length_reward import length_rewards
-from rise_bench.scoring.response import caption_format_ok
+from rise_bench.scoring.response import read_response
 from rise_bench.scoring.rewards import RewardRule, r1_reward
 
 GOLD = Gold("a", Distribution(("red", "blue"), (0.75, 0.25)), 56, 56)
@@ -37,7 +37,7 @@ CAPTION = f"<summary>What colour?</summary>\n<caption>A warm field.</caption> {T
     ],
 )
 def test_caption_form(text: str, ok: bool) -> None:
-    assert caption_format_ok(text) is ok
+    assert read_response(text, GOLD.kind, GOLD.annotation.classes, style="caption").format_ok is ok
 
 
 @pytest.mark.parametrize(

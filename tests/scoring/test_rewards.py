@@ -141,7 +141,16 @@ def test_reward_of_any_text_is_finite_and_in_0_1(cot, text):
 
 
 @pytest.mark.parametrize(
-    ("cot", "ok"), [("a red sky burns", True), ("sky", False), ("", False), ("sky </think> sky sky", False)]
+    ("cot", "ok"),
+    [
+        ("a red sky burns", True),
+        ("sky", False),
+        ("", False),
+        ("sky </think> sky sky", False),
+        ("一只棕色的狗躺在左边的草地上，靠近白色的栅栏。", True),
+        ("犬がいる。", True),
+        ("天空", False),
+    ],
 )
 def test_a_cot_is_a_narrative(cot, ok):
     assert cot_format_ok(cot) is ok

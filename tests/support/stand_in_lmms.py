@@ -11,7 +11,8 @@ import json, os, pathlib, shutil, sys, time
 folder = pathlib.Path(__file__).parent.parent
 plan = json.loads((folder / "plan.json").read_text())
 flags = dict(zip(sys.argv[1:], sys.argv[2:]))
-wanted = ("HF_HUB_OFFLINE", "RISE_BENCH_BOX_UNIT", "RISE_BENCH_STYLE", "RISE_BENCH_MAX_PIXELS")
+wanted = ["RISE_BENCH_" + name for name in ("BOX_UNIT", "STYLE", "MAX_PIXELS")]
+wanted += ["HF_HUB_OFFLINE", "OPENAI_API_KEY"]
 environment = {name: os.environ.get(name) for name in wanted}
 seen = {"argv": sys.argv[1:], "environment": environment, "pid": os.getpid()}
 (folder / "seen.tmp").write_text(json.dumps(seen))

@@ -186,6 +186,11 @@ MOOD = {
         ("They form a row. They form a column.", 2, ["layout"]),
         ("The ground is mysterious.", 0, []),  # no cue value: nothing to check
         ("Its surface is dotted.", 0, []),  # not a cue of moods
+        ("They do not form a square. The frame isn't thin. The light was never dim.", 0, []),
+        ("It is not true that the ground is pale. If the ground is pale, it means fear.", 0, []),
+        ("The light is even darker.", 0, []),
+        ("The light is fading over the scene. The light is even after all.", 2, ["light"]),
+        ("The frame is not thin, but the ground is pale.", 1, ["ground"]),
         ("red red red dark", 0, []),  # words without a statement
         ("", 0, []),
     ],
@@ -207,6 +212,18 @@ def test_statements_of_a_mood_text(text, checked, false):
         ("There is a blue star. There is a plain blue disc at the bottom right.", [False, True]),
         ("There is a red disc.", [False]),  # each word is true of some thing, not of one
         ("There is a purple star.", []),  # not a word of this world: nothing to check
+        ("At the bottom, there is a red star.", [False]),
+        ("There is a red star in the bottom right.", [False]),
+        ("There is a red star, at the top left, and there is a blue disc", [True, True]),
+        ("<think>There is a star</think>", [True]),
+        ("At the top left there is a red star at the bottom right there is a blue disc", [True, True]),
+        ("there is a star there is a red disc", [True, False]),
+        ('- There is a red star\n* There is a disc\n("There is a blue disc")', [True, True, True]),
+        # the rest of the clause may turn what its words say
+        ("At the far bottom there is a red star.", []),
+        ("There is a star that is blue.", []),
+        ("It is wrong that there is a red star.", []),
+        ("there is a red star at the top of the bottom", []),
     ],
 )
 def test_statements_about_things(text, true):
@@ -220,6 +237,7 @@ def test_a_text_cannot_make_the_check_slow():
     start = time.perf_counter()
     statements("there is a large plain red " * 4000, ())
     statements("at the top left there is a large plain red " * 4000, ())
+    statements("\n" * 100_000 + "there is a red star" + " " * 100_000 + "that", ())
     statements("the ground is the ground is " * 4000, MOOD)
     assert time.perf_counter() - start < 1.0
 

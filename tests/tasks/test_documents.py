@@ -272,6 +272,20 @@ def test_answers_alone_are_asked_for_and_scored_in_their_own_form(root, monkeypa
     assert values["format_rate"] == 1.0 and values["jsd"]["style"] == "answer_only"
     monkeypatch.setenv("RISE_BENCH_STYLE", "short")
     with pytest.raises(
-        ConfigError, match="RISE_BENCH_STYLE is 'short'; use one of think_answer, answer_only"
+        ConfigError, match="RISE_BENCH_STYLE is 'short'; use one of think_answer, answer_only, caption"
     ):
         _documents("moods", tmp_path)
+
+
+def test_the_caption_form_is_asked_for_and_scored(root, monkeypatch, tmp_path):
+    """A model of `reward.response_form=caption` is asked as it was paid."""
+    usual = data.metadata__moods["prompt_hash"]
+    monkeypatch.setenv("RISE_BENCH_STYLE", "caption")
+    (doc, *_) = _documents("moods", tmp_path)
+    assert "<summary>" in doc["prompt"]
+    thought = "<think>It is warm.</think><answer>{}</answer>".format(doc["target"])
+    before = "<summary>Moods.</summary><caption>A field.</caption>"
+    assert process_results(doc, [before + thought])["format_rate"] == 1.0
+    values = process_results(doc, [thought])
+    assert values["format_rate"] == 0.0 and values["jsd"]["style"] == "caption"
+    assert data.metadata__moods["prompt_hash"] != usual  # a fifth prompt

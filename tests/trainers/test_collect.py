@@ -70,6 +70,13 @@ def test_a_run_is_collected_with_a_sweep_over_what_training_never_saw(make_confi
     assert find_cots(str(dataset.root)).texts(min_reward=0.9).keys() == high
 
 
+def test_a_run_that_explains_no_annotations_is_not_collected(make_config, built, tmp_path):
+    folder = RunFolder.create(make_config(stage="visual_rft"))
+    with pytest.raises(ConfigError, match=r"is a run of visual_rft.*Name the run of rise_cot"):
+        collect(folder.path)
+    assert not (folder.path / "cots").exists()
+
+
 def test_the_hub_reads_both_configurations(make_config, graded, tiny, built, tmp_path):
     from datasets import load_dataset
 

@@ -4,7 +4,7 @@ import pytest
 
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.errors import ConfigError
-from rise_bench.prompts.templates import caption_prompt, think_answer_prompt
+from rise_bench.prompts.templates import answer_only_prompt, caption_prompt, think_answer_prompt
 from rise_bench.scoring.rewards import RewardRule
 from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.rollouts.answer_reward import with_length_reward
@@ -41,6 +41,7 @@ def test_the_prompt_asks_for_the_form_that_is_paid(make_config, toy):
     config = make_config("reward.response_form=caption", stage="visual_rft")
     assert response_prompt(config) is caption_prompt
     assert response_prompt(make_config(stage="visual_rft")) is think_answer_prompt
+    assert response_prompt(make_config(stage="sft")) is answer_only_prompt
     prompt = caption_prompt(toy.spec, toy.golds[0])
     tags = [prompt.index(f"<{tag}>") for tag in ("summary", "caption", "think", "answer")]
     assert tags == sorted(tags)

@@ -27,7 +27,8 @@ from rise_bench.trainers.checks.duration import measured_hours
 from rise_bench.trainers.checks.first_rollouts import FirstRollouts
 from rise_bench.trainers.checks.prompt_length import check_prompts
 from rise_bench.trainers.phases.trl_arguments import load_processor
-from rise_bench.trainers.runs.launch import check_environment
+from rise_bench.trainers.runs import launch
+from rise_bench.trainers.runs.launch import check_environment, zero_stage
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings import setting_checks
 from rise_bench.trainers.settings.config import ModelConfig
@@ -222,6 +223,81 @@ def test_memory_of_the_paper_setting_fits_its_gpu_and_one_gpu_without_sharding_d
 
 
 @pytest.mark.parametrize(
+    ("written", "stage"),
+    [
+        ({"distributed_type": "DEEPSPEED", "deepspeed_config": {"zero_stage": 3}}, 3),
+        ({"distributed_type": "DEEPSPEED", "deepspeed_config": {"deepspeed_config_file": "FILE"}}, 1),
+        ({"distributed_type": "MULTI_GPU"}, 0),
+        ({"distributed_type": "DEEPSPEED"}, 2),
+    ],
+)
+def test_memory_of_a_launch_of_ones_own_is_that_of_its_stage(tmp_path, written, stage):
+    own, file = tmp_path / "own.yaml", tmp_path / "own.json"
+    file.write_text(json.dumps({"zero_optimization": {"stage": 1}}))
+    own.write_text(json.dumps(written | {"num_processes": 8}).replace("FILE", str(file)))
+    config = load_config("emotion6/visual_rft", [f"compute.accelerate={own}"])
+    model, parameters = qwen2_vl_2b(), sum(p.numel() for p in qwen2_vl_2b().parameters())
+    states = memory.estimate(config, "grpo", model, processes=8).states
+    assert states == pytest.approx(parameters * {0: 16, 1: 4 + 12 / 8, 2: 2 + 14 / 8, 3: 16 / 8}[stage])
+
+
+def test_memory_of_a_launch_by_accelerate_itself_is_that_of_its_stage(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+    assert zero_stage("none") == 3
+    assert launch.is_launch_known(load_config("emotion6/sft", ["compute.accelerate=none"]))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert not launch.is_launch_known(load_config("emotion6/sft", ["compute.accelerate=none"]))
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", "/nowhere.json")
+    with pytest.raises(ConfigError, match=r"/nowhere\.json is not a DeepSpeed config"):
+        zero_stage("none")
+
+
+def test_fsdp_is_refused_with_what_to_set(monkeypatch, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(json.dumps({"distributed_type": "FSDP", "use_cpu": True}))
+    config = load_config("emotion6/visual_rft", [f"compute.accelerate={own}"])
+    with pytest.raises(ConfigError, match=r"FSDP is not supported.*accelerate=zero3"):
+        launch.launch_command(config, [], gpus=1)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="FSDP is not supported"):
+        launch.launch_command(load_config("emotion6/sft", ["compute.accelerate=none"]), [], gpus=1)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "grpo.loss_type=foo",
+        "grpo.lr_scheduler=foo",
+        "seed=-1",
+        "seed=4294967296",
+        "metis.solved_reward=5",
+        "metis.keep=99",
+        "reward.grounded_threshold=.nan",
+        "data.min_lift=.nan",
+        "reward.upstream_leak_factor=.inf",
+    ],
+)
+def test_settings_that_would_end_in_a_traceback_are_refused(override):
+    with pytest.raises(ConfigError, match=override.partition("=")[0].split(".")[-1]):
+        load_config("emotion6/metis_rise", [override])
+
+
+def test_a_home_folder_is_found_in_every_setting_of_a_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.yaml").write_text("{}")
+    config = load_config("emotion6/sft", ["run.output_dir=~/x"])
+    assert RunFolder.of(config).path == tmp_path / "x"
+    assert launch.accelerate_config("~/own.yaml") == tmp_path / "own.yaml"
+
+
+@pytest.mark.parametrize(("overrides", "gib"), [([], 4.2), (["model.lora.adapter_only=true"], 0.07)])
+def test_the_final_model_of_an_adapter_is_merged_or_not(overrides, gib):
+    config = load_config("emotion6/rise_r1-lora", overrides)
+    assert memory.final_bytes(config, qwen2_vl_2b()) == pytest.approx(gib * 2**30, rel=0.05)
+
+
+@pytest.mark.parametrize(
     ("overrides", "bytes_a_parameter"),
     [
         ([], 0),
@@ -263,7 +339,7 @@ def test_the_size_of_a_checkpoint_is_what_is_on_the_disk_and_29_gib_for_the_pape
 def test_a_disk_without_room_for_the_checkpoints_is_warned_about_and_without_any_refused(
     make_config, monkeypatch
 ):
-    config = make_config()
+    config = make_config("grpo.steps=3")
     one = memory.checkpoint_bytes(config, memory.shape_of(config.model))
     for free, warned, refused in ((3 * one, 0, 0), (3 * one - 1, 1, 0), (one - 1, 0, 1)):
         monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
@@ -293,13 +369,36 @@ def test_everything_is_found_in_one_try_and_nothing_is_written(make_config, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("variant", "problems"), [("jsd", 0), ("f1", 1)])
+def test_a_similarity_that_the_kind_does_not_have_is_refused(make_config, variant, problems):
+    config = make_config(f"reward.variant={variant}", stage="visual_rft")
+    seen = [text for text in preflight.inspect(config).findings if "reward.variant" in text]
+    assert len(seen) == problems
+    assert all("Choose one of paper, literal, upstream, jsd, floor." in text for text in seen)
+
+
 def test_what_a_run_needs_is_said_in_numbers_too(make_config, tmp_path):
-    seen = preflight.inspect(make_config())
+    seen = preflight.inspect(make_config("grpo.steps=3"))
     assert not seen.findings
     need = seen.needs["phases"]["grpo"]
-    assert need["prompts_per_step"] == 1 and need["steps"] == 2 and need["hours"] > 0
+    assert need["prompts_per_step"] == 1 and need["steps"] == 3 and need["hours"] > 0
     assert need["memory_bytes"] > 0 and seen.needs["disk_bytes"] == 3 * need["checkpoint_bytes"]
     assert seen.needs["disk_free_bytes"] > 0 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("keep", "checkpoints", "models"),
+    [
+        (2, 5, 1),
+        (1, 3, 1),
+        (0, 10, 2),
+    ],  # of ten steps each: SFT's, then those of GRPO, and one more in between
+)
+def test_the_disk_holds_the_checkpoints_of_both_phases(make_config, keep, checkpoints, models):
+    settings = ("sft.steps=5", "grpo.steps=5", "run.save_steps=1", f"run.save_total_limit={keep}")
+    seen = preflight.inspect(make_config(*settings, stage="rise_r1"))
+    need = seen.needs["phases"]["sft"]
+    assert seen.needs["disk_bytes"] == checkpoints * need["checkpoint_bytes"] + models * need["model_bytes"]
 
 
 @pytest.mark.parametrize(
@@ -425,3 +524,10 @@ def test_a_launcher_s_variables_that_make_no_sense_are_named(monkeypatch, enviro
     ):
         with pytest.raises(ConfigError, match=says):
             Share.of_environment()
+
+
+def test_a_blind_prompt_that_is_too_long_says_so_without_a_picture(make_config):
+    config = make_config("reward.view=blind", "data.max_prompt_length=1")
+    processor, gold = load_processor(config.model), Gold("a", Boxes(((1, 1, 5, 5),)), 28, 28)
+    with pytest.raises(ConfigError, match=r"tokens \(\d+ of text\); .*Raise data.max_prompt_length"):
+        check_prompts(config, processor, [(gold, "Say it.")], images=0, warn=print)

@@ -326,6 +326,20 @@ def test_a_process_that_a_launcher_started_does_not_launch_again(monkeypatch):
         launch.launch_command(load_config("emotion6/sft", ["compute.accelerate=zero4"]), [], gpus=8)
 
 
+def test_a_launch_of_ones_own_is_read_by_accelerate_alone(monkeypatch, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("distributed_type: DEEPSPEED\ndeepspeed_config:\n  zero_stage: 3\n")
+    config = load_config("emotion6/sft", [f"compute.accelerate={own}"])
+    monkeypatch.delenv("RANK", raising=False)
+    command = launch.launch_command(config, [], gpus=4)
+    assert command[command.index("--num_processes") + 1] == "4", "it does not say how many"
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ConfigError, match=r"own\.yaml is read by `accelerate launch`, and RANK is set by"):
+        launch.launch_command(config, [], gpus=4)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert launch.launch_command(config, [], gpus=4) is None
+
+
 def test_one_process_does_not_spread_its_model_over_the_gpus_that_it_sees(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     config = load_config("emotion6/sft", ["compute.accelerate=none"])

@@ -20,7 +20,7 @@ from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
-from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data
+from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data, training_cots
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import dump_config
@@ -85,6 +85,9 @@ def test_reason_rft_trains_on_every_chain_of_thought_and_then_on_rewards(smoke, 
     assert [e.prompt for e in seen] == [think_answer_prompt(toy.spec, gold) for gold in golds]
     assert {row["phase"] for row in read_metrics(run.path)} == {"sft", "grpo"}
     trained, final = weights(run.final_dir("sft")), weights(run.final_dir("grpo"))
+    own = (Path(config.model.name) / "generation_config.json").read_text()
+    for phase in ("sft", "grpo"):
+        assert (run.final_dir(phase) / "generation_config.json").read_text() == own, "as of a LoRA model"
     assert not same(weights(config.model.name), trained)
     assert same(trained, final)  # no reward differs, so GRPO moves nothing: it started from the SFT model
 
@@ -112,6 +115,16 @@ def test_grpo_on_the_samples_that_sft_left_out(smoke, cots, toy, monkeypatch):
     assert {gold.id for gold in open_grpo_data(other).golds} != {
         gold.id for gold in open_grpo_data(config).golds
     }
+
+
+def test_chains_of_thought_are_drawn_among_those_of_the_few_shot_set(smoke, cots):
+    named = f"data.cots={cots(REWARDS)}"
+    every = training_cots(smoke("reason_rft", named))
+    data = open_training_data(smoke("reason_rft", named).data)
+    few = replace(data, golds=[gold for gold in data.golds if gold.id in every][-2:])
+    for seed in range(5):
+        drawn = training_cots(smoke("reason_rft", named, "data.cot_rows=2", f"seed={seed}"), few)
+        assert drawn.keys() == {gold.id for gold in few.golds}
 
 
 def test_a_rest_has_to_be_there(smoke, cots):
@@ -190,6 +203,12 @@ def test_metis_runs_grpo_then_sft_from_it_and_samples_each_prompt_once(smoke, co
     again = sample_trajectories(config, run, find_benchmark(config.data.benchmark), run.final_dir("grpo"))
     assert set(again) == {gold.id for gold in toy.golds}
     assert len(path.read_text().splitlines()) == 6 + 6 * 2
+    sample_trajectories(config, run, find_benchmark(config.data.benchmark), Path(config.model.name))
+    before = run.path / "trajectories_before_grpo" / "rank00000.jsonl"
+    expected = len(toy.golds) * config.metis.samples
+    assert len(before.read_text().splitlines()) == expected, (
+        "those of another model are not taken for its own"
+    )
 
 
 def weights(folder):

@@ -1,6 +1,7 @@
 """What a run folder refuses to go on with: another order of phases, other processes, no optimiser's state."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,60 @@ def test_another_number_of_processes_does_not_go_on(two_phases):
         RunFolder.create(config)
     folder.final_dir("sft").mkdir(parents=True)
     folder.refuse_other_processes(config, 4)
+
+
+def test_a_checkpoint_says_by_itself_how_many_processes_wrote_it(two_phases, monkeypatch):
+    """A start of another phase on other processes does not change what is known of it."""
+    config, folder = two_phases
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    checkpoint(folder, "grpo", 20)
+    folder.complete_checkpoint("grpo", 20, keep=2)
+    (folder.path / "run.json").write_text(json.dumps({"world_size": 4}))
+    folder.refuse_other_processes(config, 8)
+    with pytest.raises(ConfigError, match="was written by 8 processes, there are 4 now"):
+        folder.refuse_other_processes(config, 4)
+
+
+def test_a_failed_start_that_left_a_checkpoint_is_kept(two_phases):
+    config, _ = two_phases
+    folder = RunFolder.create(config)
+    checkpoint(folder, "sft", 20)
+    folder.discard_if_nothing_was_trained()
+    assert folder.last_checkpoint("sft") is not None, "no line of metrics.jsonl is written by then"
+    (folder.last_checkpoint("sft") / MARK).unlink()
+    folder.discard_if_nothing_was_trained()
+    assert not folder.path.exists(), "an incomplete one is nothing to go on from"
+
+
+def test_a_start_that_trains_nothing_leaves_what_is_known_of_the_models(two_phases, monkeypatch):
+    config, _ = two_phases
+    folder = RunFolder.create(config, prompt_hashes={"toy": "1"}, cots_sha256="a")
+    before = json.loads((folder.path / "run.json").read_text())
+    monkeypatch.setattr("rise_bench.trainers.runs.run_folder.versions", lambda: {"torch": "9"})
+    for phase in config.active_phases:
+        folder.final_dir(phase).mkdir(parents=True)
+    RunFolder.create(config, prompt_hashes={"toy": "2"}, cots_sha256="b")
+    after = json.loads((folder.path / "run.json").read_text())
+    assert len(after.pop("starts")) == 1 + len(before.pop("starts")) and after == before
+    assert folder.versions() == before["versions"] != {"torch": "9"}
+    folder.final_dir("grpo").rmdir()
+    RunFolder.create(config, prompt_hashes={"toy": "2"}, cots_sha256="b")
+    assert folder.versions() == {"torch": "9"}
+
+
+def test_sft_goes_on_with_the_chains_of_thought_that_it_began_with(two_phases):
+    config, folder = two_phases
+    RunFolder.create(config, cots_sha256="a" * 64)
+    RunFolder.create(config, cots_sha256="b" * 64)  # nothing was trained yet
+    checkpoint(folder, "sft", 3)
+    with pytest.raises(ConfigError, match="has trained on other chains of thought"):
+        RunFolder.create(config, cots_sha256="c" * 64)
+    RunFolder.create(config, cots_sha256="b" * 64)
+    folder.final_dir("sft").mkdir(parents=True)
+    RunFolder.create(config, cots_sha256="c" * 64)
+    RunFolder.create(replace(config, phases=("grpo",)))
+    assert json.loads((folder.path / "run.json").read_text())["cots_sha256"] == "b" * 64, "of its only SFT"
 
 
 @pytest.mark.parametrize(

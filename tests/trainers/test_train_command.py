@@ -4,11 +4,13 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ import yaml
 from transformers.integrations import is_wandb_available
 from typer.testing import CliRunner
 
+from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.stages import stages
 from rise_bench.cli import app
 from rise_bench.cli.train import leave_out_wandb
@@ -24,14 +27,18 @@ from rise_bench.cot.row_log import RowLog
 from rise_bench.cot.writer import CotPlan, write_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError
+from rise_bench.hub.find import find_benchmark
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import visual_rft
 from rise_bench.trainers.data.training_data import open_training_data, training_cots
+from rise_bench.trainers.runs import next_steps
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import load_config
+from rise_bench.trainers.sft import think_answer_examples
 
 from ..support.commands import Command, run_command
+from ..support.drawn_data import write_drawn
 from .conftest import write_benchmark
 
 
@@ -62,6 +69,24 @@ def test_a_smoke_recipe_runs_with_its_tiny_model_and_leaves_a_full_record(comman
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(record["prompt_hashes"]["toy"]) == 16 and record["world_size"] == 1
     assert record["git"] == git_state() and record["versions"] == versions()
+
+
+def test_the_printed_evaluation_is_on_the_data_that_was_trained_on(
+    make_config, built, tmp_path, tiny, monkeypatch
+):
+    """A corrected copy has another folder's name; under the dataset's own the uncorrected one is found."""
+    shutil.copytree(built, tmp_path / "toy-2")
+    model = Path(tiny("qwen2_vl"))
+    for folder, where in (
+        (built, f"RISE_BENCH_CUSTOM=toy RISE_BENCH_DATA={built.parent} "),
+        (tmp_path / "toy-2", f"RISE_BENCH_CUSTOM={tmp_path / 'toy-2'} "),
+    ):
+        config = make_config(f"data.benchmark={folder}", stage="rise_r1")
+        line = next_steps.evaluation(config, open_dataset(folder), model)
+        assert line.startswith(f"{where}rise-bench eval --tasks rise_custom")
+        given = dict(part.split("=") for part in where.split())
+        monkeypatch.setenv("RISE_BENCH_DATA", given.get("RISE_BENCH_DATA", str(tmp_path)))
+        assert find_benchmark(given["RISE_BENCH_CUSTOM"]).root == folder
 
 
 def test_a_folder_of_a_run_with_other_settings_is_refused(smoke):
@@ -179,6 +204,54 @@ def test_the_chains_of_thought_are_those_of_the_benchmark_that_is_trained_on(sta
     assert (data.cots or data.expert_cots) == cots
 
 
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
+def test_the_answer_of_sft_is_the_annotation_or_the_teacher_s_own(make_config, tmp_path, family):
+    """The teacher wrote in thousandths; the reconstruction is written in the unit of the run."""
+    dataset = write_drawn(tmp_path / "scenes", "scenes", train=4, test=1)
+    log, golds = RowLog(tmp_path / "rollouts", 0, attempt="1"), dataset.golds("train")
+    verdict = {
+        "leak_numbers": False,
+        "leak_strict": False,
+        "format_ok": True,
+        "reward": 1.0,
+        "similarity": 1.0,
+    }
+    for gold, text in zip(golds, ["[[500, 500, 250, 250]]", "here", "[]", "[[0, 0, 100, 100]]"], strict=True):
+        rollout = {
+            "id": gold.id,
+            "step": 0,
+            "group": 0,
+            "cot": "c",
+            "reconstruction": f"<answer>{text}</answer>",
+        }
+        log.append([rollout | verdict])
+    write_cots(
+        CotPlan(dataset, "full", best_of(groups([tmp_path / "rollouts"])), lambda group: {}),
+        tmp_path / "cots",
+    )
+    unit = {"qwen2_vl": "norm1000", "qwen2_5_vl": "px"}[family]
+    given = (f"data.benchmark={dataset.root}", f"data.cots={tmp_path / 'cots'}", f"model.box_unit={unit}")
+    made = {}
+    for answers in ("annotation", "reconstruction"):
+        config = make_config(*given, f"data.cot_answers={answers}", stage="rise_r1", family=family)
+        data = open_training_data(config.data)
+        examples = think_answer_examples(config, data, training_cots(config, data))
+        made[answers] = {data.golds[e.position].id: e.completion for e in examples}
+    form = config.model.answer_format
+    assert made["annotation"] == {
+        gold.id: f"<think>c</think><answer>{render_gold(gold, form)}</answer>" for gold in golds
+    }
+    side = golds[0].width_px
+    whole = {
+        "norm1000": "[[500, 500, 250, 250]]",
+        "px": f"[[{side // 2}, {side // 2}, {side // 4}, {side // 4}]]",
+    }
+    own = [made["reconstruction"][gold.id] for gold in golds]
+    assert own[0] == f"<think>c</think><answer>{whole[unit]}</answer>"
+    assert own[1] == made["annotation"][golds[1].id], "what cannot be read is not imitated"
+    assert own[2].endswith("<answer>[]</answer>")
+
+
 def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_as, tmp_path):
     dataset = open_dataset(built_as("other"))
     log = RowLog(tmp_path / "rollouts", 0, attempt="1")
@@ -199,6 +272,10 @@ def test_chains_of_thought_of_another_benchmark_are_refused(make_config, built_a
     others = [replace(gold, id=f"not/{gold.id}") for gold in data.golds]
     with pytest.raises(ConfigError, match="holds chains of thought for other, none for a sample of toy"):
         training_cots(config, replace(data, golds=others))
+    corrected = [replace(data.golds[0], annotation=data.golds[1].annotation), *data.golds[1:]]
+    assert corrected[0].annotation != data.golds[0].annotation
+    with pytest.raises(ConfigError, match=rf"of 1 of {len(corrected)} samples, e\.g\. {corrected[0].id}\."):
+        training_cots(config, replace(data, golds=corrected))
 
 
 def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(

@@ -19,9 +19,8 @@ from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import supported_model
 from rise_bench.scoring.rewards import RECONSTRUCTIONS
+from rise_bench.trainers.runs.launch import zero_stage
 from rise_bench.trainers.settings.config import ModelConfig, TrainConfig
-
-SHARDED = {"zero2": 2, "zero3": 3, "multi_node": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def estimate(config: TrainConfig, phase: Phase, model: Any, *, processes: int) -
     """Estimate the memory of a process; `processes` is the world size."""
     parameters, adapter = _parameters(model), adapter_parameters(config, model)
     text = model.config.get_text_config()
-    zero = SHARDED.get(config.compute.accelerate, 0)
+    zero = zero_stage(config.compute.accelerate)
     tokens = config.data.max_prompt_length + completion_length(config, phase)
     rows = rows_per_device(config, phase)
     width = 2 if config.compute.bf16 else 4
@@ -106,11 +105,20 @@ def checkpoint_bytes(config: TrainConfig, model: Any) -> int:
     """Return the bytes of a checkpoint of all processes: the trained weights and AdamW's state."""
     if adapter := adapter_parameters(config, model):
         return adapter * (4 if config.run.save_only_model else 12)
-    sharded = config.compute.accelerate in SHARDED
-    weights = 2 if sharded and config.compute.bf16 else 4
-    optimizer = 0 if config.run.save_only_model else 12 if sharded else 8
-    copies = 2 if config.compute.accelerate == "zero2" else 1  # DeepSpeed keeps the whole weights beside ours
-    return _parameters(model) * (weights * copies + optimizer)
+    zero = zero_stage(config.compute.accelerate)
+    optimizer = 0 if config.run.save_only_model else 12 if zero else 8
+    copies = 2 if zero in (1, 2) else 1  # DeepSpeed keeps the whole weights beside ours
+    return copies * final_bytes(config, model) + _parameters(model) * optimizer
+
+
+def final_bytes(config: TrainConfig, model: Any) -> int:
+    """Return the bytes of a phase's model."""
+    if adapter := adapter_parameters(config, model):
+        merged = (
+            0 if config.model.lora.adapter_only else _parameters(model) * (2 if config.compute.bf16 else 4)
+        )
+        return adapter * 4 + merged
+    return _parameters(model) * (2 if zero_stage(config.compute.accelerate) and config.compute.bf16 else 4)
 
 
 def _parameters(model: Any) -> int:
@@ -133,7 +141,7 @@ def adapter_parameters(config: TrainConfig, model: Any) -> int:
 
 
 def _state_bytes(zero: int, processes: int) -> float:
-    return {0: 16.0, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
+    return {0: 16.0, 1: 4 + 12 / processes, 2: 2 + 14 / processes, 3: 16 / processes}[zero]
 
 
 def _frozen_bytes(config: TrainConfig, zero: int, processes: int) -> float:

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, RiseError
 from rise_bench.models.families import check_pictures, is_too_thin, supported_model
 from rise_bench.reports.run_report import read_metrics
-from rise_bench.trainers.data.training_data import TrainingData, open_training_data, training_cots
-from rise_bench.trainers.runs.launch import check_environment, launch_command
+from rise_bench.trainers.data.training_data import (
+    TrainingData,
+    cots_sha256,
+    open_training_data,
+    reconstructions,
+    training_cots,
+)
+from rise_bench.trainers.runs.launch import check_environment, is_launch_known, launch_command
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
 from rise_bench.trainers.settings.setting_checks import PAPER_PROMPTS_PER_STEP, PHASE_CHECKS, prompts_per_step
@@ -107,12 +114,27 @@ def _data(config: TrainConfig, run: RunFolder, seen: Preflight) -> TrainingData 
     if data:
         with seen.collecting():
             check_pictures(data.golds)
+        with seen.collecting():
+            _check_similarity(config, data)
     with seen.collecting():
+        run.refuse_other_cots(cots_sha256(config))
         cots = training_cots(config, data)
         if data and cots is not None:
             usable = sum(gold.id in cots for gold in data.golds)
+            if config.data.cot_answers == "reconstruction":
+                reconstructions(config, data)
             seen.facts.append(f"sft: {usable} of {len(data.golds)} samples have a chain of thought to use")
     return data
+
+
+def _check_similarity(config: TrainConfig, data: TrainingData) -> None:
+    """Raise if the kind of annotation lacks the variant of the similarity; it would be scored as `paper`."""
+    chosen, variants = config.reward.variant, KINDS[data.spec.kind].variants
+    if chosen not in variants:
+        raise ConfigError(
+            f"reward.variant={chosen}: the similarity of {data.spec.kind} does not have it. "
+            f"Choose one of {', '.join(variants)}."
+        )
 
 
 def _measure(
@@ -143,7 +165,7 @@ def _measure(
             phases[phase] = _needs(config, run, phase, model, processes, tokens, seen)
     if phases:
         with seen.collecting():
-            _check_disk(config, run.path, max(need["checkpoint_bytes"] for need in phases.values()), seen)
+            _check_disk(config, run.path, phases, seen)
 
 
 def _take_own_gpu(config: TrainConfig) -> None:
@@ -167,7 +189,7 @@ def _needs(
 ) -> dict[str, Any]:
     """Return the needs of a phase as facts and in numbers; raise if its states alone do not fit."""
     from rise_bench.trainers.checks.duration import guessed_hours, measured_hours
-    from rise_bench.trainers.checks.memory import checkpoint_bytes, device_bytes, estimate
+    from rise_bench.trainers.checks.memory import checkpoint_bytes, device_bytes, estimate, final_bytes
 
     prompts = prompts_per_step(config, phase, processes)
     steps = (config.sft if phase == "sft" else config.grpo).steps
@@ -180,7 +202,7 @@ def _needs(
         f"{phase}: {steps} steps, {spoken_hours(hours)} "
         + ("by a rough guess" if measured is None else "left, at the pace of the steps done"),
     ]
-    if total is not None and need.states > total:
+    if total is not None and need.states > total and is_launch_known(config):
         raise ConfigError(
             f"weights, gradients and optimiser state need about {need.states / 2**30:.0f} GiB a GPU, "
             f"there are {total / 2**30:.0f}. "
@@ -199,24 +221,37 @@ def _needs(
         "memory_bytes": need.total,
         "device_bytes": total,
         "checkpoint_bytes": checkpoint_bytes(config, model),
+        "model_bytes": final_bytes(config, model),
         "hours": hours,
         "hours_measured": measured is not None,
     }
 
 
-def _check_disk(config: TrainConfig, folder: Path, size: int, seen: Preflight) -> None:
-    """Report the disk space of checkpoints; raise if not even one fits."""
+def _check_disk(
+    config: TrainConfig, folder: Path, phases: Mapping[Phase, Mapping[str, Any]], seen: Preflight
+) -> None:
+    """Report the disk space of checkpoints and models; raise if not even one checkpoint fits.
+
+    A phase leaves its checkpoints beside its model. A new one is written before the oldest is deleted.
+    """
     every, keep = config.run.save_steps, config.run.save_total_limit
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    needed, free = size * (keep + 1), shutil.disk_usage(existing).free
+    free, size = shutil.disk_usage(existing).free, max(need["checkpoint_bytes"] for need in phases.values())
+    needed = left = 0
+    for need in phases.values():
+        written = -(-need["steps"] // every)
+        needed = max(needed, left + need["checkpoint_bytes"] * min(written, keep + 1 if keep else written))
+        left += need["checkpoint_bytes"] * min(written, keep or written) + need["model_bytes"]
+    needed = max(needed, left)
     seen.needs |= {"disk_bytes": needed, "disk_free_bytes": free}
     seen.facts.append(
         f"a checkpoint is about {spoken_bytes(size)}, written every {every} step(s); a crash loses as many "
         f"at most; disk: about {spoken_bytes(needed)} of {spoken_bytes(free)} free"
     )
     text = (
-        f"{keep + 1} checkpoints are on the disk at a time, about {spoken_bytes(needed)}, and {existing} has "
-        f"{spoken_bytes(free)} left. Choose a run.output_dir on another disk, or lower run.save_total_limit."
+        f"checkpoints and models take up to about {spoken_bytes(needed)}, and {existing} has "
+        f"{spoken_bytes(free)} left. Choose a run.output_dir on another disk, or "
+        + ("lower run.save_total_limit." if keep else "set run.save_total_limit=2.")
     )
     if size > free:
         raise ConfigError(text)

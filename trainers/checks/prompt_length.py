@@ -12,11 +12,7 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.prompts.asked_format import box_unit_of
-from rise_bench.prompts.templates import (
-    answer_only_prompt,
-    reason_prompt,
-    reconstruct_prompt,
-)
+from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -35,13 +31,16 @@ def longest_prompt(
     answer_format = config.model.answer_format
     second, images = 0, spec.images_per_row
     prompt_of = response_prompt(config)
-    if config.declared_stage.asks == "answer_only":
-        prompt_of = answer_only_prompt
-    elif config.declared_stage.is_closed_loop:
+    if config.declared_stage.is_closed_loop:
         prompt_of = reason_prompt
         again = ((gold, reconstruct_prompt(spec, gold, "", answer_format)) for gold in golds)
         second = check_prompts(
-            config, processor, again, cot_tokens=config.grpo.max_cot_length, images=images, warn=warn
+            config,
+            processor,
+            again,
+            cot_tokens=config.grpo.max_cot_length,
+            images=0 if config.reward.view == "blind" else images,
+            warn=warn,
         )
     prompts = ((gold, prompt_of(spec, gold, answer_format)) for gold in golds)
     return max(second, check_prompts(config, processor, prompts, images=images, warn=warn))
@@ -126,14 +125,15 @@ def _lengths(
 
 def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int, images: int) -> str:
     text_tokens = longest.tokens - longest.image_tokens - cot_tokens
-    room = (limit - text_tokens - cot_tokens) // images
+    room = (limit - text_tokens - cot_tokens) // images if images else 0
     seen = "image" if images == 1 else f"{images} images"
-    parts = f"{longest.image_tokens} of the {seen}, {text_tokens} of text"
+    parts = f"{longest.image_tokens} of the {seen}, " if images else ""
+    parts += f"{text_tokens} of text"
     ways = [f"raise data.max_prompt_length to {longest.tokens}"]
     if cot_tokens:
         parts += f", up to {cot_tokens} of the chain of thought"
         ways.insert(0, "lower grpo.max_cot_length")
-    if pixels := _fitting_pixels(processor, room, longest.image_tokens // images):
+    if images and (pixels := _fitting_pixels(processor, room, longest.image_tokens // images)):
         ways.insert(0, f"lower model.max_pixels to {pixels}")
     remedy = ", or ".join(ways)
     return (

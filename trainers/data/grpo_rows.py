@@ -12,13 +12,13 @@ from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import DataError
-from rise_bench.prompts.templates import caption_prompt, think_answer_prompt
+from rise_bench.prompts.templates import RESPONSE_PROMPTS
 from rise_bench.trainers.settings.config import TrainConfig
 
 
 def response_prompt(config: TrainConfig) -> Callable[[BenchmarkSpec, Gold, AnswerFormat], str]:
-    """Return the template of the GRPO phase of think-answer stages."""
-    return caption_prompt if config.reward.response_form == "caption" else think_answer_prompt
+    """Return the template of the prompts that a trained model is asked by."""
+    return RESPONSE_PROMPTS[config.declared_stage.style(config.reward.response_form)]
 
 
 def prompt_rows(

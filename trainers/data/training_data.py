@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -10,14 +10,18 @@ from datasets import Dataset, List
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from rise_bench.annotations.base import Gold
+from rise_bench.annotations.base import Annotation, Gold
+from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.cot.dataset import reconstruction_format
 from rise_bench.data.dataset import BenchmarkDataset, arrow_cache, full_cache_named
 from rise_bench.data.pictures import pictures_of
+from rise_bench.data.schema import gold_text, row_to_gold
 from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
 from rise_bench.hub.find import find_benchmark, find_cots
 from rise_bench.prompts.templates import prompt_hash
+from rise_bench.scoring.rewards import read_stated
 from rise_bench.trainers.settings.config import DataConfig, TrainConfig
 
 
@@ -42,8 +46,8 @@ class TrainingData:
 
 def prompt_hashes(config: TrainConfig, benchmark: BenchmarkDataset) -> dict[str, str]:
     """Hash of the prompts that the run uses, for the record of the run folder."""
-    spec = benchmark.spec
-    return {spec.name: prompt_hash(spec, config.model.answer_format)}
+    spec, style = benchmark.spec, config.declared_stage.style(config.reward.response_form)
+    return {spec.name: prompt_hash(spec, replace(config.model.answer_format, style=style))}
 
 
 def open_training_data(data: DataConfig) -> TrainingData:
@@ -70,7 +74,7 @@ def open_grpo_data(config: TrainConfig) -> TrainingData:
             f"data.grpo_samples = rest: data.{cots} is empty, so that nothing says which samples the SFT "
             f"phase has. Name its CoT dataset in data.{cots}, or set data.grpo_samples=all."
         )
-    rest = data.without(_texts(config))
+    rest = data.without(_texts(config, data.golds))
     if not rest.golds:
         raise ConfigError(
             f"data.grpo_samples = rest: the SFT phase has every sample of {data.spec.name}. "
@@ -87,8 +91,8 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
         data: Samples, at least one with a chain of thought; None skips that check.
 
     Raises:
-        ConfigError: No CoT dataset is named, it is of another benchmark, or `tau` filters a stage that trains
-            on all of it.
+        ConfigError: No CoT dataset is named, it is of another benchmark or of annotations that have changed
+            since, or `tau` filters a stage that trains on all of it.
         DataError: The CoT dataset does not exist.
     """
     stage = config.declared_stage
@@ -113,18 +117,76 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
             f"data.{given[0]} = {getattr(config.data, given[0])}: {stage.name} trains on all chains of "
             "thought. Leave it out, or train rise_r1."
         )
-    cots = _texts(config)
+    cots = _texts(config, data.golds if data else None)
     if data and not any(gold.id in cots for gold in data.golds):
         raise ConfigError(
             f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
             f"{data.spec.name} at data.shots={config.data.shots}. Set "
             f"data.{stage.cots} to what `rise-bench collect` wrote for it."
         )
+    if data:
+        _refuse_other_labels(name, data, cots)
     return cots
 
 
-def _texts(config: TrainConfig) -> dict[str, str]:
-    """The chains of thought that the settings choose, by sample id."""
+def cots_sha256(config: TrainConfig) -> str:
+    """Return the identity of the chains of thought that the settings name; empty if they name none."""
+    stage = config.declared_stage
+    name = getattr(config.data, stage.cots) if stage.cots else ""
+    return find_cots(name).manifest.content_sha256 if name and "sft" in config.active_phases else ""
+
+
+def _refuse_other_labels(name: str, data: TrainingData, ids: Collection[str]) -> None:
+    """Raise `ConfigError` for a chain of thought that explains another annotation than the sample has now."""
+    cots, golds = find_cots(name), {gold.id: gold for gold in data.golds if gold.id in ids}
+    columns = ["id", "width", "height", "question", "category", *KINDS[cots.spec.kind].columns]
+    explained = (row_to_gold(cots.spec, row) for row in cots.rows(split="train", columns=columns))
+    other = [
+        gold.id for gold in explained if gold.id in golds and gold_text(gold) != gold_text(golds[gold.id])
+    ]
+    if other:
+        raise ConfigError(
+            f"{name} explains other annotations than {data.spec.name} has now, of {len(other)} of "
+            f"{len(golds)} samples, e.g. {other[0]}. Collect chains of thought for this version."
+        )
+
+
+def imitated(config: TrainConfig, data: TrainingData) -> Sequence[Gold]:
+    """Return the samples with the annotations that SFT imitates behind chains of thought."""
+    if config.data.cot_answers == "annotation":
+        return data.golds
+    stated = reconstructions(config, data)
+    return [replace(gold, annotation=stated.get(gold.id, gold.annotation)) for gold in data.golds]
+
+
+def reconstructions(config: TrainConfig, data: TrainingData) -> dict[str, Annotation]:
+    """Return the annotations that were reconstructed from chains of thought, by sample id.
+
+    Those that cannot be read, which no chain of thought with a reward has, are left out.
+
+    Raises:
+        ConfigError: None can be read.
+    """
+    golds = {gold.id: gold for gold in data.golds}
+    name = getattr(config.data, config.declared_stage.cots)
+    cots = find_cots(name)
+    stated: dict[str, Annotation] = {}
+    for row in cots.rows(split="train", columns=["id", "reconstruction", "provenance"]):
+        if (gold := golds.get(row["id"])) is not None:
+            form = reconstruction_format(row["provenance"])
+            annotation, _ = read_stated(gold, row["reconstruction"], form)
+            if annotation is not None:
+                stated[gold.id] = annotation
+    if not stated:
+        raise ConfigError(
+            f"data.cot_answers = reconstruction: no reconstruction of {name} can be read, as of chains of "
+            "thought that were not verified. Set data.cot_answers=annotation, or run `rise-bench verify`."
+        )
+    return stated
+
+
+def _texts(config: TrainConfig, golds: Sequence[Gold] | None) -> dict[str, str]:
+    """The chains of thought that the settings choose, by sample id; of `golds` alone if they are known."""
     data = config.data
     high = data.cot_subset == "high"
     texts = find_cots(getattr(data, config.declared_stage.cots)).texts(
@@ -135,5 +197,6 @@ def _texts(config: TrainConfig) -> dict[str, str]:
     )
     if not data.cot_rows:
         return texts
-    drawn = sorted(texts, key=lambda uid: sha256(f"{config.seed}:{uid}".encode()).digest())[: data.cot_rows]
+    ids = texts.keys() & {gold.id for gold in golds} if golds is not None else texts
+    drawn = sorted(ids, key=lambda uid: sha256(f"{config.seed}:{uid}".encode()).digest())[: data.cot_rows]
     return {uid: texts[uid] for uid in drawn}

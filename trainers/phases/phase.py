@@ -108,7 +108,16 @@ def _origin(config: TrainConfig, start: str | Path) -> str:
 
 def _saving(config: TrainConfig, origin: str, save: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return what writes the final model of a phase; `save` writes the trained weights."""
-    return partial(save_final, config, origin, save) if config.model.lora.rank else save
+    return partial(save_final if config.model.lora.rank else _save_whole, config, origin, save)
+
+
+def _save_whole(_: TrainConfig, origin: str, save: Callable[[str], Any], folder: str) -> None:
+    """Save a model with the generation settings of the first one: training drops them for itself alone."""
+    save(folder)
+    if is_main_process():
+        settings = Path(origin) / "generation_config.json"
+        if settings.is_file():
+            shutil.copyfile(settings, Path(folder) / settings.name)
 
 
 def start_of(config: TrainConfig, run: RunFolder, phase: Phase) -> str:

@@ -1,7 +1,8 @@
 """Responses of a trained model to every training prompt, judged by eq. 9: what Metis-RISE distils from.
 
 They are sampled by a sweep: each process takes its share of the prompts and appends to its own log
-(RUN/trajectories); a rerun samples only what no log holds in full.
+(RUN/trajectories, or RUN/trajectories_before_grpo of the base model); a rerun samples only what no log holds
+in full.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def sample_trajectories(
     config: TrainConfig, run: RunFolder, benchmark: BenchmarkDataset, model: Path
 ) -> dict[str, list[Rollout]]:
     """Sample `metis.samples` responses of a checkpoint to every prompt and return them by sample id."""
-    folder, state = run.path / "trajectories", PartialState()
+    trained = model == run.final_dir("grpo")
+    folder, state = run.path / ("trajectories" if trained else "trajectories_before_grpo"), PartialState()
     done = read_trajectories(folder, config.metis.samples)
     share = Share(state.process_index, state.num_processes)
     ids = [gold.id for gold in benchmark.golds("train", config.data.shots)]
@@ -43,6 +45,7 @@ def sample_trajectories(
             max_pixels=config.model.max_pixels,
             min_pixels=config.model.min_pixels,
             attn_implementation=config.model.attn_implementation,
+            use_cpu=config.compute.use_cpu,
         )
 
         async def respond(asked: AsyncSampler, batch: Sequence[Sample]) -> list[Rollout]:

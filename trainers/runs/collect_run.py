@@ -20,7 +20,13 @@ def _run_config(run: Path | None) -> Any:
         raise ConfigError(
             f"{run} is not a run folder: it has no config.yaml. Name the folder that `train` wrote."
         )
-    return load_component("trainers", "settings.recipe_loader").load_recorded(run / "config.yaml")
+    config = load_component("trainers", "settings.recipe_loader").load_recorded(run / "config.yaml")
+    if not config.declared_stage.is_closed_loop:
+        raise ConfigError(
+            f"{run} is a run of {config.stage}, whose responses do not explain annotations. Name the run of "
+            "rise_cot."
+        )
+    return config
 
 
 def _plan(
@@ -61,12 +67,13 @@ def _plan(
         settings,
         train_log=run / "rollouts" if run else None,
         tau=config.data.tau if config else 0.75,
-        provenance=_provenance_of(config) if config else {},
+        provenance=_provenance_of(run, config) if run else {},
     )
     return job, sampling
 
 
-def _provenance_of(config: Any) -> dict[str, Any]:
+def _provenance_of(run: Path, config: Any) -> dict[str, Any]:
+    """Of rows that the run sampled, by its packages."""
     return {
         "model": config.model.name,
         "revision": config.model.revision,
@@ -75,7 +82,7 @@ def _provenance_of(config: Any) -> dict[str, Any]:
         "top_p": config.grpo.top_p,
         "samples": config.grpo.num_generations,
         "seed": config.seed,
-        "versions": load_component("trainers", "runs.provenance").versions(),
+        "versions": load_component("trainers", "runs.run_folder").RunFolder(run).versions(),
         **({"policy_reward": asdict(config.reward)} if _differs_from_eq1(config.reward) else {}),
     }
 

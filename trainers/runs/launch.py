@@ -7,6 +7,7 @@ by a launcher (accelerate, torchrun, srun with RANK set), or with `compute.accel
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,13 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.trainers.settings.config import TrainConfig
 
 ACCELERATE_DIR = Path(__file__).parents[1] / "accelerate"
+
+#: ZeRO stage of Accelerate where a config does not say.
+_USUAL_STAGE = 2
+_NO_FSDP = (
+    "FSDP is not supported: a run could not go on after a crash. Set compute.accelerate=zero3, or write "
+    "distributed_type: DEEPSPEED into your accelerate config."
+)
 
 
 def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | None = None) -> list[str] | None:
@@ -34,7 +42,12 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
             for one process.
         PrerequisiteError: The config needs GPUs and there is none.
     """
-    if "RANK" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ:
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
+        raise ConfigError(_NO_FSDP)
+    if "ACCELERATE_MIXED_PRECISION" in os.environ:
+        return None
+    if "RANK" in os.environ:
+        _refuse_own_config(config)
         return None
     if config.compute.accelerate == "none":
         _refuse_several(config, gpus)
@@ -42,6 +55,8 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
     gpus = _gpus() if gpus is None else gpus
     path = accelerate_config(config.compute.accelerate)
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if settings.get("distributed_type") == "FSDP":
+        raise ConfigError(_NO_FSDP)
     if gpus == 0 and not settings.get("use_cpu"):
         raise PrerequisiteError(
             f"compute.accelerate = {config.compute.accelerate} needs a GPU and this machine shows none. "
@@ -54,8 +69,19 @@ def launch_command(config: TrainConfig, arguments: list[str], *, gpus: int | Non
     if settings.get("num_machines", 1) > 1:
         options += _machines(gpus)
     else:
-        options += ["--num_processes", str(min(gpus or settings["num_processes"], settings["num_processes"]))]
+        asked = int(settings.get("num_processes") or gpus or 1)
+        options += ["--num_processes", str(min(gpus or asked, asked))]
     return [sys.executable, "-m", "accelerate.commands.launch", *options, "-m", "rise_bench", *arguments]
+
+
+def _refuse_own_config(config: TrainConfig) -> None:
+    """Refuse a config of the user's, which only `accelerate launch` reads, under another launcher."""
+    if not is_shipped(config.compute.accelerate):
+        raise ConfigError(
+            f"compute.accelerate = {config.compute.accelerate} is read by `accelerate launch`, and RANK is "
+            "set by another launcher. Start `rise-bench train` by itself, or set compute.accelerate to one "
+            f"of none, {_shipped_names()}."
+        )
 
 
 def _refuse_several(config: TrainConfig, gpus: int | None) -> None:
@@ -102,11 +128,58 @@ def check_environment() -> int:
 def accelerate_config(name: str) -> Path:
     """File of an accelerate config, by shipped name (`zero3`) or by path."""
     shipped = ACCELERATE_DIR / f"{name}.yaml"
-    for path in (shipped, Path(name)):
+    for path in (shipped, Path(name).expanduser()):
         if path.is_file():
             return path
-    names = ", ".join(sorted(p.stem for p in ACCELERATE_DIR.glob("*.yaml")))
-    raise ConfigError(f"compute.accelerate = {name!r} is not a file. Choose none, {names}, or a path.")
+    raise ConfigError(
+        f"compute.accelerate = {name!r} is not a file. Choose none, {_shipped_names()}, or a path."
+    )
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a value of `compute.accelerate` is none or names a config of this package."""
+    return name == "none" or (ACCELERATE_DIR / f"{name}.yaml").is_file()
+
+
+def is_launch_known(config: TrainConfig) -> bool:
+    """Whether no config of the user's, which may keep states off the GPU, starts the processes."""
+    by_hand = config.compute.accelerate == "none" and "ACCELERATE_MIXED_PRECISION" in os.environ
+    return is_shipped(config.compute.accelerate) and not by_hand
+
+
+def zero_stage(name: str) -> int:
+    """Return the ZeRO stage of a launch: 0 without DeepSpeed.
+
+    Args:
+        name: `compute.accelerate`; what `accelerate launch` says of its own config comes before it.
+    """
+    if launched_with_deepspeed():
+        file = os.environ.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "")
+        stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
+        return _stage_of_file(Path(file)) if file else int(stage) if stage.isdecimal() else _USUAL_STAGE
+    if name == "none":
+        return 0
+    path = accelerate_config(name)
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    deepspeed = settings.get("deepspeed_config") or {}
+    if named := deepspeed.get("deepspeed_config_file"):
+        return _stage_of_file(ACCELERATE_DIR / Path(named).name if is_shipped(name) else Path(named))
+    sharded = settings.get("distributed_type") == "DEEPSPEED"
+    return int(deepspeed.get("zero_stage", _USUAL_STAGE)) if sharded else 0
+
+
+def _stage_of_file(path: Path) -> int:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        return int(settings.get("zero_optimization", {}).get("stage", 0))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} is not a DeepSpeed config ({error}). Name another in the config."
+        ) from error
+
+
+def _shipped_names() -> str:
+    return ", ".join(sorted(path.stem for path in ACCELERATE_DIR.glob("*.yaml")))
 
 
 def _machines(gpus: int) -> list[str]:

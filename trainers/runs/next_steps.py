@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.evaluation.lmms_command import task_of
+from rise_bench.evaluation.lmms_command import CUSTOM_TASK, CUSTOM_VARIABLE, task_of
 from rise_bench.models.families import family_of
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import TrainConfig
@@ -27,14 +28,19 @@ def evaluation(config: TrainConfig, benchmark: BenchmarkDataset, model: Path) ->
     """The command that scores a trained model in the form that it was taught, at the size of its pictures."""
     family = family_of(str(model))
     task, where = task_of(benchmark.spec.name)
-    if Path(config.data.benchmark).is_dir():
-        where["RISE_BENCH_DATA"] = str(benchmark.root.absolute().parent)
+    if "/" in config.data.benchmark or Path(config.data.benchmark).is_dir():
+        root = benchmark.root.absolute()
+        if root.name == benchmark.spec.name:
+            where["RISE_BENCH_DATA"] = str(root.parent)
+        else:  # a corrected copy, or a commit in the cache of the Hub: nothing is found under its name
+            task, where = CUSTOM_TASK, {CUSTOM_VARIABLE: str(root)}
+    style = config.declared_stage.style(config.reward.response_form)
     place = ",device=cpu,device_map=cpu" if config.compute.use_cpu else ""
     arguments = f"pretrained={model}{place},max_pixels={config.model.max_pixels}"
     command = [
         *(f"{variable}={shlex.quote(value)}" for variable, value in where.items()),
         *("rise-bench", "eval", "--tasks", task, "--model", family.lmms_model),
         *("--model_args", shlex.quote(arguments)),
-        *(("--style", "answer_only") if config.declared_stage.asks == "answer_only" else ()),
+        *(("--style", style) if style != DEFAULT_FORMAT.style else ()),
     ]
     return " ".join(command)

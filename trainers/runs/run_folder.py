@@ -36,7 +36,7 @@ from rise_bench.trainers.settings.config import RunConfig, TrainConfig
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_recorded
 from rise_bench.trainers.settings.setting_checks import DEEPSPEED
 
-#: Empty file in a checkpoint that is whole.
+#: File in a checkpoint that is whole, with the number of processes that wrote it.
 MARK = "complete"
 
 
@@ -49,7 +49,7 @@ class RunFolder:
     @classmethod
     def of(cls, config: TrainConfig) -> RunFolder:
         """The run folder of `config`, whether it exists or not."""
-        return cls(Path(config.run.output_dir or default_output_dir(config)))
+        return cls(Path(config.run.output_dir or default_output_dir(config)).expanduser())
 
     @classmethod
     def create(
@@ -58,6 +58,7 @@ class RunFolder:
         *,
         prompt_hashes: Mapping[str, str] | None = None,
         benchmark_sha256: str = "",
+        cots_sha256: str = "",
     ) -> RunFolder:
         """Open the run folder of `config`, new or to be resumed.
 
@@ -65,6 +66,7 @@ class RunFolder:
             config: Resolved config; `run.output_dir` is the folder.
             prompt_hashes: Hash of each prompt template of the run, by name.
             benchmark_sha256: Identity of the benchmark's content; empty skips the comparison.
+            cots_sha256: The same of the chains of thought of SFT; empty if there are none.
 
         Raises:
             ConfigError: The folder holds a run with other settings, of which the message names the first
@@ -74,10 +76,11 @@ class RunFolder:
         run.refuse_other_config(config)
         run.refuse_other_processes(config, place_among_processes()[1])
         run.refuse_other_benchmark(benchmark_sha256)
+        run.refuse_other_cots(cots_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
             atomic_write_text(run.path / "config.yaml", dump_config(config))
-            run._record_start(prompt_hashes or {}, benchmark_sha256)
+            run._record_start(config, prompt_hashes or {}, benchmark_sha256, cots_sha256)
         return run
 
     @property
@@ -105,7 +108,8 @@ class RunFolder:
         """
         if not is_main_process():
             return
-        (self.phase_dir(phase) / f"checkpoint-{step}" / MARK).touch()
+        mark = self.phase_dir(phase) / f"checkpoint-{step}" / MARK
+        mark.write_text(f"{place_among_processes()[1]}\n", encoding="utf-8")
         for folder in sorted(self._checkpoints(phase, complete=True), key=step_of)[: -keep or 0]:
             (folder / MARK).unlink()
             shutil.rmtree(folder)
@@ -141,9 +145,10 @@ class RunFolder:
 
     def discard_if_nothing_was_trained(self) -> None:
         """Delete a folder with nothing but settings (rank 0 only), so that they may be corrected."""
-        trained = (self.rollouts_dir, self.path / "trajectories", self.path / "metrics.jsonl")
-        finals = [self.final_dir(phase) for phase in get_args(Phase)]
-        if is_main_process() and not any(path.exists() for path in (*trained, *finals)):
+        left = [self.rollouts_dir, self.path / "metrics.jsonl", *self.path.glob("trajectories*")]
+        for phase in get_args(Phase):
+            left += [self.final_dir(phase), *self._checkpoints(phase, complete=True)]
+        if is_main_process() and not any(path.exists() for path in left):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def log(self, phase: Phase, step: int, metrics: Mapping[str, Any]) -> None:
@@ -183,15 +188,29 @@ class RunFolder:
                 f"{sha256[:12]}). Build that again, or train in another run.output_dir."
             )
 
+    def refuse_other_cots(self, sha256: str) -> None:
+        """Raise `ConfigError` if SFT is to go on with other chains of thought than it began with."""
+        before = self._record().get("cots_sha256")
+        begun = self.last_checkpoint("sft") is not None and not self.final_dir("sft").exists()
+        if begun and before and sha256 and before != sha256:
+            raise ConfigError(
+                f"{self.path} has trained on other chains of thought (sha256 {before[:12]}, now "
+                f"{sha256[:12]}). Restore them, or train in another run.output_dir."
+            )
+
     def refuse_other_processes(self, config: TrainConfig, processes: int) -> None:
         """Raise `ConfigError` if a checkpoint is to be gone on with by another number of processes.
 
         The batch would be another, and samples would be repeated or left out.
         """
-        before = self._record().get("world_size", processes)
         for phase in config.active_phases:
             checkpoint = self.last_checkpoint(phase)
-            if before != processes and checkpoint is not None and not self.final_dir(phase).exists():
+            if checkpoint is None or self.final_dir(phase).exists():
+                continue
+            # a mark of an earlier version is empty
+            mark = (checkpoint / MARK).read_text(encoding="utf-8").strip()
+            before = int(mark) if mark.isdecimal() else self._record().get("world_size", processes)
+            if before != processes:
                 raise ConfigError(
                     f"{checkpoint} was written by {before} processes, there are {processes} now. Start it on "
                     "as many GPUs as before, or choose another run.output_dir."
@@ -257,24 +276,28 @@ class RunFolder:
                 )
         return config.model.name
 
+    def versions(self) -> dict[str, str]:
+        """Return the packages that trained the run; those of now if it does not say."""
+        recorded: dict[str, str] = self._record().get("versions") or versions()
+        return recorded
+
     def _record(self) -> dict[str, Any]:
         path = self.path / "run.json"
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return recorded
 
-    def _record_start(self, prompt_hashes: Mapping[str, str], benchmark_sha256: str) -> None:
-        starts = self._record().get("starts", [])
-        starts.append(
-            {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": redacted(sys.argv)}
-        )
-        record = {
-            "versions": versions(),
-            "git": git_state(),
-            "prompt_hashes": dict(prompt_hashes),
-            "benchmark_sha256": benchmark_sha256,
-            "world_size": place_among_processes()[1],
-            "starts": starts,
-        }
+    def _record_start(
+        self, config: TrainConfig, prompt_hashes: Mapping[str, str], benchmark_sha256: str, cots_sha256: str
+    ) -> None:
+        """Append a start to run.json; what made the models stays as it was if there is nothing to train."""
+        record = self._record()
+        code = {"versions": versions(), "git": git_state(), "world_size": place_among_processes()[1]}
+        start = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": redacted(sys.argv)}
+        record["starts"] = [*record.get("starts", []), start | code]
+        if "versions" not in record or not all(self.final_dir(p).exists() for p in config.active_phases):
+            record |= code | {"prompt_hashes": dict(prompt_hashes), "benchmark_sha256": benchmark_sha256}
+        if "sft" in config.active_phases and not self.final_dir("sft").exists():
+            record["cots_sha256"] = cots_sha256
         atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
 
 

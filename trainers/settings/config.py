@@ -27,8 +27,23 @@ from rise_bench.trainers.settings.lora import LoraSettings
 from rise_bench.trainers.settings.number_checks import check_numbers
 from rise_bench.trainers.settings.setting_types import Listed, Number, Text, numbers
 
-#: Losses that divide by the number of tokens.
-_PER_TOKEN = ("dapo", "bnpo", "cispo", "vespo")
+#: Losses that divide by the number of tokens of the whole batch; `bnpo` does so in each pass, which may hold
+#: one group.
+_PER_TOKEN = ("dapo", "cispo", "vespo")
+
+#: Losses of TRL's GRPO that need no other setting beside them.
+Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "vespo"]
+
+#: Schedules of transformers that need no other setting beside them.
+Scheduler = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "constant",
+    "constant_with_warmup",
+    "polynomial",
+    "inverse_sqrt",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,8 @@ class DataConfig:
     min_groundedness: Number | None = None  #: smallest groundedness of a CoT, in nats
     min_reward_blind: Number | None = None  #: smallest blind reward of a CoT
     min_lift: Number | None = None  #: smallest lift of a CoT
+    #: answer behind a chain of thought: the annotation (eq. 8), or what was reconstructed from the text
+    cot_answers: Literal["annotation", "reconstruction"] = "annotation"
     cot_rows: int = 0  #: chains of thought of the SFT phase, drawn by the seed; 0 takes all
     grpo_samples: Literal["all", "rest"] = "all"  #: rest leaves out those of the SFT phase
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
@@ -74,7 +91,7 @@ class OptimConfig:
     steps: int = 200
     learning_rate: Number = 2e-5
     weight_decay: Number = 0.1
-    lr_scheduler: Text = "linear"
+    lr_scheduler: Scheduler = "linear"  #: of transformers
     warmup_steps: int = 0
     max_grad_norm: Number = 1.0
     gradient_accumulation_steps: int = 2
@@ -107,7 +124,7 @@ class GrpoConfig(OptimConfig):
     epsilon_high: Number | None = None  #: upper end of clipping, else epsilon; acts with num_iterations > 1
     mask_truncated: bool = False  #: leave responses that reach their limit out of the loss
     drop_uniform_groups: bool = False  #: leave groups whose rewards are all equal out of loss and token count
-    loss_type: Text = "dapo"
+    loss_type: Loss = "dapo"  #: of TRL
     scale_rewards: Literal["group", "batch", "none"] = "group"
     gradient: Literal["both", "cot"] = "both"  #: rise_cot: the segments that get gradient
     prefix_tree: bool = True  #: compute what the rows of a micro-batch share once

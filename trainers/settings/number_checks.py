@@ -34,6 +34,17 @@ def check_numbers(config: Any) -> None:
                 others = [phase for phase in config.declared_stage.phases if phase != section]
                 skip = f", or leave the phase out by phases={others[0]}" if name == "steps" and others else ""
                 raise ConfigError(f"{section}.{name} = {value}: it must be {least}. Set such a number{skip}.")
+    for section in ("data", "reward"):
+        for name, value in asdict(getattr(config, section)).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{section}.{name} = {value}: it must be a finite number. Set one.")
+    if not 0 <= config.seed < 2**32:
+        raise ConfigError(f"seed = {config.seed}: it must be from 0 to {2**32 - 1}. Set such a number.")
+    if config.metis.solved_reward > 1 or config.metis.keep > config.metis.samples:
+        raise ConfigError(
+            f"metis.solved_reward = {config.metis.solved_reward}, metis.keep = {config.metis.keep}: rewards "
+            f"are at most 1, and {config.metis.samples} responses are sampled (metis.samples). Lower it."
+        )
     if config.model.min_pixels > config.model.max_pixels:
         raise ConfigError(
             f"model.min_pixels = {config.model.min_pixels} is above model.max_pixels = "

@@ -86,10 +86,11 @@ def compose(name: str) -> Recipe:
 
 def default_recipe(stage: str, benchmark: str) -> str:
     """Return the recipe of a stage for a benchmark (name or folder); own ones have the paper's scale."""
-    name = Path(benchmark).name
-    if (Path(benchmark) / MANIFEST_NAME).is_file():
+    folder = Path(benchmark).expanduser()
+    name = folder.name
+    if (folder / MANIFEST_NAME).is_file():
         with suppress(DataError):  # pre-flight reports what is wrong with it
-            name = read_manifest(Path(benchmark)).benchmark.name
+            name = read_manifest(folder).benchmark.name
     return f"{name if name in BENCHMARKS else 'paper'}/{get_stage(stage).name}"
 
 

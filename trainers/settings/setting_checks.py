@@ -81,8 +81,8 @@ def check_groups(config: TrainConfig, phase: Phase, processes: int) -> None:
 
 
 def check_response_form(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """Check that SFT does not teach a form that GRPO pays nothing for."""
-    if phase == "sft" and config.reward.response_form == "caption" and "grpo" in config.active_phases:
+    """Check that SFT does not teach another form than the one that GRPO pays and evaluation asks for."""
+    if phase == "sft" and config.reward.response_form == "caption":
         raise ConfigError(
             "reward.response_form = caption pays for a summary and a caption, and SFT teaches the form "
             "without them. Set reward.response_form=think, or phases=grpo."

@@ -129,6 +129,7 @@ function card(item, view) {
   const asked = item.truth.question || (item.truth.category ? `every ${item.truth.category}` : "");
   node.append(el("h3", {}, el("a", { href: `?${link}`, title: "Link to this sample" }, item.id), el("b", {}, asked)));
   if (figure) node.append(figure);
+  if (item.truth.text) node.append(el("p", { class: "answer truth" }, item.truth.text));
   node.append(said(item.a, benchmark, item.truth, second ? first.run.model.name : ""));
   if (item.b) node.append(said(item.b, benchmark, item.truth, second.run.model.name));
   if (item.id === state.get("id")) node.classList.add("here");

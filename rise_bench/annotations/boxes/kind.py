@@ -17,7 +17,7 @@ from rise_bench.annotations.boxes.parsing import MAX_BOXES, read_boxes
 from rise_bench.annotations.boxes.planted_errors import planted_errors
 from rise_bench.annotations.boxes.similarity import boxes_similarity, match_boxes
 from rise_bench.annotations.boxes.trainer_forms import CornerForms
-from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
+from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit, as_number
 from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.annotations.metric import RankedScore
 from rise_bench.annotations.ranked import ranked_scores
@@ -159,7 +159,8 @@ class BoxesKind(AnnotationKind[Boxes]):
 
     def from_json(self, values: Sequence[Any], classes: tuple[str, ...]) -> Boxes:
         """Read lists of four numbers."""
-        return Boxes(tuple((b[0], b[1], b[2], b[3]) for b in values))
+        sides = (tuple(map(as_number, (b[0], b[1], b[2], b[3]))) for b in values)
+        return Boxes(tuple((x, y, w, h) for x, y, w, h in sides))
 
     def similarity(self, gold: Boxes, stated: Boxes, variant: SimilarityVariant = "paper") -> float:
         """Eq. 6."""

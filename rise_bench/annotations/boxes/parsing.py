@@ -13,10 +13,9 @@ from itertools import islice
 from rise_bench.annotations.boxes.json_answer import json_boxes
 from rise_bench.annotations.boxes.values import Box, Boxes
 from rise_bench.annotations.characters import plain
-from rise_bench.annotations.plain_numbers import NUMBER
+from rise_bench.annotations.plain_numbers import LARGEST, NUMBER
 
 #: Far outside every picture; products of larger numbers overflow.
-_LARGEST = 1e12
 
 #: Boxes beyond this number are not read; COCO's AP looks at 100 an image.
 MAX_BOXES = 1_000
@@ -117,7 +116,7 @@ def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
 
 def is_place(side: float) -> bool:
     """Whether a number may be one of a picture's, in any unit; computing with larger ones overflows."""
-    return math.isfinite(side) and abs(side) <= _LARGEST
+    return math.isfinite(side) and abs(side) <= LARGEST
 
 
 def _stated_boxes(text: str) -> Iterator[Box | None]:

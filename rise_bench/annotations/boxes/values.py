@@ -39,6 +39,13 @@ class Boxes(Annotation):
         return Boxes(tuple((x * sx, y * sy, w * sx, h * sy) for x, y, w, h in self.xywh))
 
 
+def as_number(side: float) -> float:
+    """Return a coordinate of a list of JSON as it is; raise `ValueError` for what is not a number."""
+    if isinstance(side, bool) or not isinstance(side, int | float):
+        raise ValueError(f"{side!r} is not a number")
+    return side
+
+
 def frame_of(
     unit: BoxUnit,
     width_px: int,

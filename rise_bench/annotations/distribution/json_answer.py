@@ -1,15 +1,16 @@
 """Fast parser of the usual answer, a JSON object; `parsing` reads the same numbers from it."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
+
+from rise_bench.annotations.plain_numbers import LARGEST
 
 _OBJECT = re.compile(r'\s*+\{(?:\s*+"[A-Za-z][A-Za-z -]*+" ?: ?-?+[0-9]++(?:\.[0-9]++)?+\s*+,?+)++\s*+\}\s*+')
 
 
 def json_numbers(answer: str, exact: Mapping[str, int]) -> dict[int, float]:
-    """Return the numbers by class of an answer that is just a JSON object of classes and finite numbers.
+    """Return the numbers by class of an answer that is just a JSON object of classes and usual numbers.
 
     Args:
         answer: Text of the answer.
@@ -24,4 +25,4 @@ def json_numbers(answer: str, exact: Mapping[str, int]) -> dict[int, float]:
         stated = {exact[name]: float(number) for name, number in json.loads(answer).items()}
     except (ValueError, OverflowError, KeyError):
         return {}
-    return stated if all(map(math.isfinite, stated.values())) else {}
+    return stated if all(abs(number) <= LARGEST for number in stated.values()) else {}

@@ -5,7 +5,6 @@ What counts, in this order: statements inside braces, outside of them, inside st
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from itertools import islice
 from rise_bench.annotations.characters import fold, fold_word, marks, plain, split_words
 from rise_bench.annotations.distribution.json_answer import json_numbers
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
+from rise_bench.annotations.plain_numbers import LARGEST, STATED_NUMBER, stated_number
 
 #: Mentions of a class beyond this number are not read.
 MAX_STATEMENTS = 1_500
@@ -103,7 +102,7 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
     if any(statement.braced for statement in statements):
         statements = [statement for statement in statements if statement.braced]
     numbers, unclear = _settle(statements)
-    if any(not math.isfinite(number) for number in numbers.values()):
+    if any(not abs(number) <= LARGEST for number in numbers.values()):
         return None, "not_finite"
     if not closed and answer.count("{") > answer.count("}") and _is_cut(text, names):
         return None, "truncated"

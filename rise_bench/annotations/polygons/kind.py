@@ -12,7 +12,7 @@ from rise_bench.annotations.annotation_kind import AnnotationKind, Predictor
 from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Frame, Gold, Outline, SimilarityVariant
 from rise_bench.annotations.boxes.kind import EDGE_TOLERANCE_PX, BoxesKind
-from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit
+from rise_bench.annotations.boxes.values import TARGET, Box, Boxes, BoxUnit, as_number
 from rise_bench.annotations.leak_rule import Secrets
 from rise_bench.annotations.metric import RankedScore
 from rise_bench.annotations.polygons.masks import covers
@@ -139,7 +139,10 @@ class PolygonsKind(AnnotationKind[Polygons]):
         """Read the values of `to_json`."""
         listed = [outline for outline in values if not isinstance(outline, Mapping)]
         ignored = [outline for of in values if isinstance(of, Mapping) for outline in of["ignored"]]
-        outlines = (tuple(tuple((x, y) for x, y in outline) for outline in of) for of in (listed, ignored))
+        outlines = (
+            tuple(tuple((as_number(x), as_number(y)) for x, y in outline) for outline in of)
+            for of in (listed, ignored)
+        )
         return Polygons(*outlines)
 
     def similarity(self, gold: Polygons, stated: Polygons, variant: SimilarityVariant = "paper") -> float:
@@ -150,6 +153,10 @@ class PolygonsKind(AnnotationKind[Polygons]):
         """Return the baselines of the boxes around the outlines, drawn as outlines."""
         boxes = _BOXES.baselines([replace(gold, annotation=_boxes(gold.annotation)) for gold in train])
         return {name: _outlined(predict) for name, predict in boxes.items()}
+
+    def in_place_of(self, annotation: Polygons, given: Polygons) -> Polygons:
+        """Keep the ignored regions of the given label."""
+        return annotation if annotation.ignored else replace(annotation, ignored=given.ignored)
 
     def rescale(self, annotation: Polygons, source: Frame, target: Frame) -> Polygons:
         """Scale the points; no rounding, cut at the border of the image."""
@@ -244,11 +251,11 @@ def _problem(outline: Outline, gold: Gold) -> str:
 
 
 def _rounded(outline: Outline, digits: int | None) -> list[list[float]]:
-    """Round points; where that leaves no corner but two, write a box with sides of at least 1."""
+    """Round points; where that leaves two corners or no area, write a box with sides of at least 1."""
     if digits:
         return [[round(x, digits), round(y, digits)] for x, y in outline]
     whole = [point for point, _ in groupby((round(x), round(y)) for x, y in outline)]
-    if len(set(whole)) < MIN_POINTS:
+    if len(set(whole)) < MIN_POINTS or 0 in bounds(tuple(whole))[2:]:
         x, y, w, h = (round(side) for side in bounds(outline))
         whole = [(x, y), (x + max(1, w), y), (x + max(1, w), y + max(1, h)), (x, y + max(1, h))]
     return [[x, y] for x, y in whole]

@@ -158,8 +158,8 @@ class StepsKind(AnnotationKind[Steps]):
         return len(stated.calls) / max(1, len(gold.annotation.calls)), zlib.crc32(text) / 2**32
 
     def landmarks(self, gold: Gold, stated: Steps) -> tuple[float, ...]:
-        """Return nothing: honest models state the same wrong calls."""
-        return ()
+        """Return an arbitrary number in [0, 1] for each list of calls."""
+        return (zlib.crc32(self.render(stated).encode()) / 2**32,)
 
     def is_certain(self, gold: Steps) -> bool:
         """Say yes: there is one right list."""

@@ -143,8 +143,12 @@ class ValueKind(AnnotationKind[Value]):
         return (max(-1e6, min(number / max(1.0, abs(gold.annotation.number or 0.0)), 1e6)),)
 
     def landmarks(self, gold: Gold, stated: Value) -> tuple[float, ...]:
-        """Return nothing: of few possible values honest models state the same wrong ones."""
-        return ()
+        """Return an arbitrary number in [0, 1] for each value, however it is written.
+
+        Two models that nearly always miscount in the same way agree as copies do; a person decides.
+        """
+        text = stated.text if stated.number is None else f"{stated.number:g}"
+        return (zlib.crc32(text.encode()) / 2**32,)
 
     def is_certain(self, gold: Value) -> bool:
         """Say yes: there is one right value."""

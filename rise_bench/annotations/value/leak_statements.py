@@ -48,7 +48,7 @@ _OUTCOME = (
     r"(?:\bthere\s+(?:are|is|were|remain|exist|must\s+be|would\s+be)|\bthere's"
     r"|\b(?:i|we)\s+(?:can\s+|therefore\s+|thus\s+|then\s+|now\s+)?(?:count|counted|get|see|find|have|obtain|reach"
     r"|conclude|arrive\s+at|end(?:\s+up)?\s+with|are\s+left\s+with)"
-    r"|\b(?:that|which|this|it)\s+(?:is|makes|leaves|gives)|\b(?:making|leaving|giving|leaves|makes|gives|yields)(?:\s+it)?+"
+    r"|\b(?:that|which|this|it)\s+(?:is|makes|leaves|gives)|\b(?:making|leaving|giving|leaves|makes|gives|yields)(?:\s+(?:it|us|me))?+"
     rf"|\b{_PICTURE}\s+(?:contains|shows|has)|\b(?:ends?|comes?)\s+(?:up|out)\s+(?:being|with|at|as)|\bturns\s+out\s+to\s+be"
     r"|\b(?:and|plus|[+])\s+\w+\s+(?:is|are|equals)|\w+s\s+number|\banswer"
     r"|(?:[=→]|[-=]>)|\bequals|\b(?:adds?|adding|sums?|comes|amounts)\s+(?:up\s+)?to"
@@ -81,7 +81,7 @@ def _number_rules(value: Value) -> list[str]:
         rf"{true}\s++(?:is|as|for|must\s+be)\s++(?:the\s++|my\s++|our\s++)?(?:(?:final|correct|right|true)\s++)?"
         r"(?:answer|result|total|count|number|solution)\b",
         rf"{true}(?:\s++it\s++is\b|{_NOUNS},?+\s++{_SO}{_ENDS})",
-        rf"{_START}{_SO},?+\s*+{_MARK}{true}{_NOUNS}{_ENDS}",
+        rf"(?:{_START}{_SO}|,\s{{1,5}}(?!then\b){_SO}),?+\s*+{_MARK}{true}{_NOUNS}{_ENDS}",
         rf"{_START}{_MARK}{true}{_TO_THE_END}",
     ]
 
@@ -99,9 +99,10 @@ def _letter_rules(letter: str) -> list[str]:
         rf"[({{\[]?+[a-h]\b{ends}",
         rf"{true}\s++(?:is|must\s+be|has\s+to\s+be)\s++(?:therefore\s++|thus\s++|clearly\s++|the\s++)*"
         rf"(?:correct|right|true|answer|best|one|only|match|solution)\b",
-        rf"{bare}\s++(?:it\s++is\b|fits\b|is\s++(?:correct|right){ends}|(?:is|must\s++be)\s++the\s++(?:correct|right|answer)\b|remains\b)",
+        rf"{bare}\s++(?:it\s++is\b|fits\b|is\s++correct{ends}|(?:is|must\s++be)\s++the\s++(?:correct|right|answer)\b|remains\b)",
+        rf"(?<!\bat\s)(?<!\bangle\s){bare}\s++is\s++right{ends}",
         rf"\b(?:match(?:es)?|corresponds?\s+to|leads?\s+to|points?\s+to|leaves|which\s+is)\s++{true}{_ENDS}",
-        rf"\bleaves\s++(?:only\s++)?+{letter}{_ENDS}",
+        rf"\b(?:leaves|it\s+must\s+be)\s++(?:only\s++)?+{letter}{_ENDS}",
         rf"{_START}(?:{_SO},?+\s*+)?+(?:{true}|[\"'*({{\[]*+{letter}){_TO_THE_END}",
     ]
 
@@ -122,8 +123,11 @@ def _written(value: Value) -> str:
     """Return how the number of a value may be written, as the inside of a group."""
     number = value.number
     assert number is not None
-    digits = re.escape(value.text.removesuffix("%"))
-    if digits[-3:-2] != "." and number.is_integer():
+    text = value.text.removesuffix("%")
+    digits = re.escape(text)
+    if re.fullmatch(r"[-+]?\d+\.\d*[1-9]0*", text):
+        digits = re.escape(text.rstrip("0")) + "0*+"
+    elif digits[-3:-2] != "." and number.is_integer():
         grouped = f"{int(number):,}" if abs(number) < 1e15 else digits
         digits = rf"(?:{digits}|{grouped})(?:\.0++)?"
     percent = r"\s*+(?:%|per\s?cent\b)" if value.is_percentage else ""

@@ -3,6 +3,7 @@
 What is private or may change in datatrove is used here, in `answer_cache`, `servers` and `executors` only.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -149,6 +150,17 @@ class Rank(InferenceRunner):
         server.connect(self.endpoints, self.writer.tokens)
         return server
 
+    async def _handle_record(self, *arguments: Any, **options: Any) -> None:
+        """Ask about a document.
+
+        datatrove awaits the first task that fails, and forgets others that failed with it. Python would
+        report them on collecting garbage, with requests and pictures in their traceback, and in the middle
+        of whatever runs then: in 3.11 that breaks a running `ast.parse` (python/cpython#106905).
+        """
+        if task := asyncio.current_task():
+            task.add_done_callback(_seen)
+        await super()._handle_record(*arguments, **options)
+
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Ask for what is left to a rank.
 
@@ -166,6 +178,12 @@ class Rank(InferenceRunner):
             failure = _of_ours(error)
             note_failure(self.work, rank, failure)
             raise failure from None  # the chain would show requests with their pictures
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take the error of a task, so that Python does not report it as never retrieved."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _of_ours(error: BaseException) -> RiseError:

@@ -70,6 +70,17 @@ def pending_counts(work: Work, tasks: int) -> list[int]:
 
 def refusals(work: Work) -> dict[str, str]:
     """Return the reason of each sample that the model refused and that is not done."""
-    rows = {row["id"]: str(row["reason"]) for row, *_ in read_rows([work.log_folder / REFUSED_FOLDER])}
     done = work.done()
-    return {uid: reason for uid, reason in rows.items() if uid not in done}
+    return {uid: reason for uid, reason in refused_in(work.log_folder).items() if uid not in done}
+
+
+def refused_in(log_folder: Path) -> dict[str, str]:
+    """Return the reason of each sample that was refused when it was last asked about, of all processes.
+
+    A row without a reason says that the sample is asked about again.
+    """
+    last: dict[str, dict[str, Any]] = {}
+    for row, *_ in read_rows([log_folder / REFUSED_FOLDER]):
+        if row["id"] not in last or row["attempt"] >= last[row["id"]]["attempt"]:
+            last[row["id"]] = row
+    return {uid: str(row["reason"]) for uid, row in last.items() if row["reason"] is not None}

@@ -18,6 +18,7 @@ from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint
 from rise_bench.curation.annotate.question import annotation_run
 from rise_bench.curation.annotate.records import Answer, Picture
 from rise_bench.errors import ConfigError
+from rise_bench.files.images import opaque_rgb
 from rise_bench.models.loading import load_endpoints, load_local
 from rise_bench.models.sampler import SampleError, Sampler, Sampling
 
@@ -108,7 +109,7 @@ class CvatFunction:
 
     def _answers(self, name: str, image: Any) -> Sequence[Answer]:
         file = io.BytesIO()
-        image.convert("RGB").save(file, "PNG")
+        opaque_rgb(image).save(file, "PNG")
         picture = Picture(name, "", *image.size)
         answers = []
         for category in self._job.asked:

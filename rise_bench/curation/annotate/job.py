@@ -14,7 +14,8 @@ from rise_bench.curation.annotate.records import AnnotationRun, Picture
 from rise_bench.errors import ConfigError
 from rise_bench.errors.redaction import redacted
 from rise_bench.models.sampler import Prompt, Sampler
-from rise_bench.prompts.templates import prompt_hash, think_answer_prompt
+from rise_bench.prompts.pictures import sized
+from rise_bench.prompts.templates import RESPONSE_PROMPTS, prompt_hash
 
 LOG_NAME = "log"
 
@@ -78,9 +79,9 @@ class AnnotateJob:
 
     def prompt(self, picture: Picture, data: bytes, category: str) -> Prompt:
         """Return what is asked of a picture."""
-        return Prompt(
-            (data,), think_answer_prompt(self.run.spec, self.gold(picture, category), self.answer_format)
-        )
+        asked, gold = RESPONSE_PROMPTS[self.answer_format.style], self.gold(picture, category)
+        pictures = sized((data,), gold, self.answer_format)
+        return Prompt(pictures, asked(self.run.spec, gold, self.answer_format))
 
 
 def key_of(picture: Picture, category: str) -> str:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit
+from rise_bench.data.hub_files import model_file
 from rise_bench.errors import ConfigError
+from rise_bench.evaluation.image_limits import checkpoint_limits
 from rise_bench.models.families import supported_model
-from rise_bench.models.trained_model import recipe_of, run_of
+from rise_bench.models.names import local_model
+from rise_bench.models.trained_model import run_of, taught_format
 from rise_bench.prompts.asked_format import box_unit_of
 
 
@@ -31,9 +34,17 @@ def endpoint_of(model: str, endpoints: list[str], api_key_env: str) -> tuple[lis
 
 
 def answer_format_of(
-    model: str, revision: str, served: bool, unit: BoxUnit | None, max_pixels: int | None
+    model: str,
+    revision: str,
+    served: bool,
+    unit: BoxUnit | None,
+    max_pixels: int | None,
+    *,
+    engine: bool = False,
 ) -> AnswerFormat:
     """Return how a model is asked: as it was trained, where a run says so, else as its family was.
+
+    Without a run the largest image is that of its processor, or the paper's if that is smaller.
 
     Args:
         model: Name of the model.
@@ -41,22 +52,34 @@ def answer_format_of(
         served: Whether an endpoint runs it; else it is checked that this machine can.
         unit: Unit of boxes that the user states.
         max_pixels: Largest image that the user states.
+        engine: Whether an engine starts servers of it, which may run families that this machine does not.
 
     Raises:
         ConfigError: If there is no such model on this machine or the Hub, or it cannot be loaded.
     """
     stated = {"unit": unit, "max_pixels": max_pixels}
     changes = {name: value for name, value in stated.items() if value is not None}
-    return replace(_usual_format(model, revision, served), **changes)  # type: ignore[arg-type]
+    return replace(_usual_format(model, revision, served, engine), **changes)  # type: ignore[arg-type]
 
 
-def _usual_format(model: str, revision: str, served: bool) -> AnswerFormat:
-    if served:
-        return replace(DEFAULT_FORMAT, unit=box_unit_of(model))
+def _usual_format(model: str, revision: str, served: bool, engine: bool) -> AnswerFormat:
+    run = run_of(Path(model).expanduser())
+    if served or engine:
+        family = "" if served else _described_family(model, revision)
+        return taught_format(run) if run else replace(DEFAULT_FORMAT, unit=box_unit_of(family or model))
     checked = supported_model(model, revision, weights=False)
-    if (run := run_of(Path(model).expanduser())) is not None:
-        trained = recipe_of(run).get("model") or {}
-        of_run = {name: trained[name] for name in ("max_pixels",) if name in trained}
-        return replace(DEFAULT_FORMAT, unit=trained.get("box_unit", DEFAULT_FORMAT.unit), **of_run)
+    if run:
+        return taught_format(run)
     family = json.loads((checked.folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-    return replace(DEFAULT_FORMAT, unit=box_unit_of(family))
+    limits = checkpoint_limits(str(checked.folder))
+    largest = min(DEFAULT_FORMAT.max_pixels, limits.largest) if limits else DEFAULT_FORMAT.max_pixels
+    return replace(DEFAULT_FORMAT, unit=box_unit_of(family), max_pixels=largest)
+
+
+def _described_family(model: str, revision: str) -> str:
+    """Return the family that the description of a model names; empty if there is none."""
+    folder = Path(local_model(model))
+    path = folder / "config.json" if folder.is_dir() else model_file(model, "config.json", revision)
+    if path is None or not path.is_file():
+        return ""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("model_type", ""))

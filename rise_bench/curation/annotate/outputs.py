@@ -5,22 +5,28 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.kinds import label_problem
 from rise_bench.curation.annotate.answers import REFUSED, Answers
 from rise_bench.curation.annotate.formats import FORMATS, json_lines
 from rise_bench.curation.annotate.job import AnnotateJob
 from rise_bench.curation.annotate.records import Answer, Picture
 from rise_bench.curation.annotate.sampling import Asked
-from rise_bench.curation.decisions import DECISIONS_NAME, read_decisions, set_aside
+from rise_bench.curation.decisions import Decision, read_decisions, set_aside
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, write_queue
+from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.prompts.templates import task_sentence
 
 SUMMARY_NAME = "annotate.json"
+
+#: Hash of each picture that was decided on and is not asked about this time.
+_DECIDED_NAME = "decided-pictures.json"
 
 #: What K = 1 says of its confidences.
 NO_CONFIDENCE = (
@@ -66,8 +72,9 @@ def write_outputs(
         The content of `annotate.json`.
     """
     (job.out / SUMMARY_NAME).unlink(missing_ok=True)
-    counts = _write_formats(job, answers, progress)
+    counts = _write_answers(job, answers, progress)
     aside = _set_others_aside(job)
+    decided = _write_formats(job, answers, counts)
     write_queue(job.out, _queue_header(job), _items(job))
     refused = dict(list(asked.refused.items())[:_SHOWN])
     summary = job.settings() | {
@@ -85,6 +92,7 @@ def write_outputs(
         "tokens": asdict(answers.tokens),
         "judge": judge,
         "decisions_set_aside": aside,
+        "decisions_in_files": decided,
         "files": {name: FORMATS[name].file for name in _names(job)},
     }
     atomic_write_text(job.out / SUMMARY_NAME, json_text(summary) + "\n")
@@ -92,41 +100,99 @@ def write_outputs(
 
 
 def _set_others_aside(job: AnnotateJob) -> int:
-    """Set decisions aside whose picture is another one now, or is gone; return their number.
+    """Set decisions aside whose picture is another one now; return their number.
 
-    Compares the queue that is there with the one to be written.
+    Compares the pictures of the queue that is there with those of the one to be written. Pictures that are
+    not asked about this time are remembered, so that the decisions hold when they are again.
     """
     decided = read_decisions(job.out / DECISIONS_NAME).keys()
     if not decided or not (job.out / QUEUE_NAME).is_file():
         return 0
     now = {item.id: item.image_sha256 for item in _items(job) if item.id in decided}
+    record = job.out / _DECIDED_NAME
+    before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     try:
         queue = ReviewQueue(job.out)
-        before = {uid: queue.item(i).image_sha256 for i, uid in enumerate(queue.ids) if uid in decided}
+        before |= {uid: queue.item(i).image_sha256 for i, uid in enumerate(queue.ids) if uid in decided}
     except DataError:  # nobody knows what was decided on
         before = dict.fromkeys(decided, "?")
-    return set_aside(job.out, [uid for uid, image in before.items() if image and now.get(uid) != image])
+    kept = {uid: image for uid, image in before.items() if uid in decided and uid not in now}
+    atomic_write_text(record, json_text(kept) + "\n")
+    return set_aside(
+        job.out, [uid for uid, image in before.items() if image and now.get(uid, image) != image]
+    )
 
 
 def _names(job: AnnotateJob) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("jsonl", *job.formats)))
 
 
-def _write_formats(job: AnnotateJob, answers: Answers, progress: Callable[[int], None]) -> Counts:
+def _write_answers(job: AnnotateJob, answers: Answers, progress: Callable[[int], None]) -> Counts:
+    """Write `annotations.jsonl`, the answers of the model."""
     counts = Counts()
-    with ExitStack() as stack:
-        add = {name: stack.enter_context(FORMATS[name].write(job.out, job.run)) for name in _names(job)}
+    with json_lines.write(job.out, job.run) as add_picture:
         for picture, readings in answers.annotated():
             counts.pictures += 1
             counts.answers.update(map(_outcome, picture.answers))
             counts.samples.update(readings)
-            for name, add_picture in add.items():
-                try:
-                    add_picture(picture)
-                except DataError as error:
-                    counts.left_out.setdefault(name, []).append(str(error))
+            add_picture(picture)
             progress(1)
     return counts
+
+
+def _write_formats(job: AnnotateJob, answers: Answers, counts: Counts) -> int:
+    """Write the other formats, with what people have decided; return the number of their annotations."""
+    names = [name for name in _names(job) if name != "jsonl"]
+    header, decisions = _queue_header(job), read_decisions(job.out / DECISIONS_NAME)
+    decided = 0
+    with ExitStack() as stack:
+        add = {name: stack.enter_context(FORMATS[name].write(job.out, job.run)) for name in names}
+        for picture, _ in answers.annotated() if names else ():
+            own = {answer.category: decisions.get(_id(picture.picture, answer)) for answer in picture.answers}
+            labels = {}
+            for category, decision in own.items():
+                try:
+                    labels[category] = _label(job, picture.picture, category, decision, header)
+                except DataError as error:
+                    counts.left_out.setdefault("decisions", []).append(str(error))
+            decided += sum(label is not None for label in labels.values())
+            answered = tuple(_as_decided(job, a, labels.get(a.category)) for a in picture.answers)
+            changed = replace(picture, answers=answered)
+            for name, add_picture in add.items():
+                try:
+                    add_picture(changed)
+                except DataError as error:
+                    counts.left_out.setdefault(name, []).append(str(error))
+    return decided
+
+
+def _label(
+    job: AnnotateJob, picture: Picture, category: str, decision: Decision | None, header: QueueHeader
+) -> Annotation | None:
+    """The annotation that was decided on; None if the model's stays.
+
+    Raises:
+        DataError: It cannot be read, or is none of this picture.
+    """
+    if decision is None or (label := decision.read(header)) is None:
+        return None
+    stated = replace(job.gold(picture, category), annotation=label)
+    if problem := label_problem(stated, job.run.spec.classes):
+        raise DataError(f"{decision.id}: {problem}; decide it again in `rise-bench review`")
+    return label
+
+
+def _as_decided(job: AnnotateJob, answer: Answer, label: Annotation | None) -> Answer:
+    """The answer with the annotation that a person has chosen; a reason for another one is left out."""
+    if label is None:
+        return answer
+    reason = answer.reason if label == answer.annotation else ""
+    parts = (1.0,) * len(job.run.kind.overlay(label))
+    return replace(answer, annotation=label, reason=reason, reading="ok", confidence=1.0, parts=parts)
+
+
+def _id(picture: Picture, answer: Answer) -> str:
+    return f"{picture.path}#{answer.category}" if answer.category else picture.path
 
 
 def _outcome(answer: Answer) -> str:
@@ -170,7 +236,7 @@ def _item(job: AnnotateJob, picture: Picture, answer: Answer) -> ReviewItem:
         "worst_sentence": answer.worst_sentence,
     }
     return ReviewItem(
-        id=f"{picture.path}#{answer.category}" if answer.category else picture.path,
+        id=_id(picture, answer),
         width_px=picture.width_px,
         height_px=picture.height_px,
         image=picture.path,

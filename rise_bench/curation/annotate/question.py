@@ -28,9 +28,10 @@ def annotation_run(
     """
     spec, known = _spec_of(benchmark)
     asked = tuple(name.strip() for name in categories.split(",")) if categories else known
-    if "{category}" not in spec.question and not categories:
-        asked = ()
-    check_question(spec, asked, question)
+    names_class = "{category}" in spec.question
+    check_question(spec, asked if names_class or categories else (), question)
+    if not names_class and len(asked) > 1:
+        asked = ()  # one class needs no name in the question
     return AnnotationRun(pictures.expanduser().absolute(), spec, asked, question, samples, model)
 
 

@@ -6,27 +6,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.answer_format import AnswerFormat, Style
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS, similarity
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.curation.annotate.answers import REFUSED
 from rise_bench.curation.annotate.consensus import Sample, consensus
 from rise_bench.curation.annotate.ranked_scores import annotations_file, answers_by_row
 from rise_bench.curation.audit.model import AskedModel, sampling_of
 from rise_bench.curation.audit.sampling import Item, sample_rows
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
+from rise_bench.models.calls import beside_the_loop
 from rise_bench.models.sampler import AsyncSampler, Prompt
-from rise_bench.prompts.templates import answer_only_prompt, answer_only_text, think_answer_prompt
+from rise_bench.prompts.pictures import sized
+from rise_bench.prompts.templates import RESPONSE_PROMPTS, answer_only_text
 from rise_bench.scoring.response_text import response_text
 from rise_bench.scoring.rewards import read_stated
 
 #: Decimals at which an annotation is written to be read again.
 _DIGITS = 9
 
-_MAX_TOKENS = {"think_answer": 512, "answer_only": 256}
-
-_PROMPTS = {"think_answer": think_answer_prompt, "answer_only": answer_only_prompt}
+_MAX_TOKENS: Mapping[Style, int] = {"think_answer": 512, "answer_only": 256, "caption": 768}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,13 @@ def ask(
     Returns:
         Responses by row id; none for a row that the model refused.
     """
-    form, text = model.answer_format, _PROMPTS[model.answer_format.style]
+    form, text = model.answer_format, RESPONSE_PROMPTS[model.answer_format.style]
 
     async def call(sampler: AsyncSampler, batch: list[Item]) -> list[Mapping[str, Any]]:
-        prompts = [Prompt(images, text(spec, gold, form)) for gold, images in batch]
+        prompts = [
+            Prompt(await beside_the_loop(sized, images, gold, form), text(spec, gold, form))
+            for gold, images in batch
+        ]
         responses = await sampler.sample(prompts, samples, _MAX_TOKENS[form.style])
         return [
             {"id": gold.id, "responses": list(map(response_text, of))}
@@ -97,7 +101,7 @@ def ask(
 
     load = partial(model.open, sampling_of(samples, seed))
     kept = sample_rows(log_folder, ids, rows, load, call, progress)
-    return {uid: row.get("responses", []) for uid, row in kept.items()}
+    return {uid: row["responses"] for uid, row in kept.items() if "responses" in row}
 
 
 def read_answers(path: Path, dataset: BenchmarkDataset, splits: Iterable[str]) -> Answers:
@@ -121,6 +125,7 @@ def read_answers(path: Path, dataset: BenchmarkDataset, splits: Iterable[str]) -
         texts = {
             uid: [] if of.annotation is None else [answer_only_text(kind.render(of.annotation, _DIGITS))]
             for uid, of in answers.items()
+            if of.reading != REFUSED
         }
         return Answers(texts, AnswerFormat("answer_only", "px"))
     responses = read_responses(path)

@@ -8,10 +8,10 @@ from pathlib import Path
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.audit.relabel import Change, write_copy
-from rise_bench.curation.decisions import Decision
+from rise_bench.curation.decisions import Decision, refuse_decided
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.data.manifest import Manifest
+from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
 
@@ -44,6 +44,10 @@ def apply_decisions(
         ConfigError: No decision changes a label, or `out` may not be written.
     """
     _require_reviewed(source, dataset)
+    if overwrite:
+        refuse_decided(out)
+        if out.resolve() in source.resolve().parents:
+            raise ConfigError(f"{out} holds {source.name}, which would be deleted; choose another one")
     golds = {gold.id: (split, gold) for split in dataset.manifest.counts for gold in dataset.golds(split)}
     if unknown := sorted(decisions.keys() - golds.keys()):
         raise DataError(
@@ -75,12 +79,20 @@ def apply_decisions(
 
 
 def _require_reviewed(source: Path, dataset: BenchmarkDataset) -> None:
-    """Compare the dataset with the one of the queue that lies beside the decisions, if there is one.
+    """Compare the dataset with that of the queue or CoT dataset beside the decisions, if there is one.
 
     Raises:
-        DataError: The queue is of another dataset or version, e.g. of one with planted errors.
+        DataError: It is of another dataset or version, e.g. of one with planted errors.
     """
     if not (source.parent / QUEUE_NAME).is_file():
+        explained = ""
+        if (source.parent / MANIFEST_NAME).is_file():
+            explained = read_manifest(source.parent).options.get("cots_of", "")
+        if explained not in ("", dataset.sha256):
+            raise DataError(
+                f"{source} decides on chains of thought for version {explained[:12]}; {dataset.root} is "
+                f"version {dataset.sha256[:12]}: name the dataset that they explain"
+            )
         return
     reviewed = ReviewQueue(source.parent).header
     if reviewed.dataset_sha256 not in ("", dataset.sha256):

@@ -1,6 +1,7 @@
 """Cross-fitting: each row is answered by a model that was not trained on its image."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.curation.audit.sampling import items, logged
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
+from rise_bench.data.pictures import picture_hashes
 from rise_bench.data.splits import by_rank
 from rise_bench.errors import ConfigError, RiseError
 from rise_bench.experiments.jobs import Job, JobFolder, run_jobs
@@ -52,11 +54,41 @@ class Folds:
 
 
 def fold_of_rows(dataset: BenchmarkDataset, ids: list[str], folds: int, seed: int) -> dict[str, int]:
-    """Return the fold of each row; rows of one image are in one fold, and folds are of equal size."""
-    images = {uid: dataset.manifest.images_sha256[uid] for uid in ids}
-    order = by_rank(seed, "audit folds", sorted(set(images.values())))
-    place = {image: number % folds for number, image in enumerate(order)}
+    """Return the fold of each row: rows that share an image are in one fold, and folds of about equal size.
+
+    Raises:
+        ConfigError: There are fewer groups of rows that share no image than folds.
+    """
+    images = _joined({uid: picture_hashes(dataset.manifest.images_sha256[uid]) for uid in ids})
+    rows = Counter(images.values())
+    order = by_rank(seed, "audit folds", sorted(rows))
+    sizes, place = [0] * folds, {}
+    for image in sorted(order, key=lambda image: -rows[image]):
+        place[image] = sizes.index(min(sizes))
+        sizes[place[image]] += rows[image]
+    if not all(sizes):
+        raise ConfigError(
+            f"{len(ids)} rows make {len(rows)} groups that share no picture, too few for {folds} folds; name "
+            "fewer --folds, or a ready model with --model"
+        )
     return {uid: place[image] for uid, image in images.items()}
+
+
+def _joined(pictures: Mapping[str, list[str]]) -> dict[str, str]:
+    """Return one picture of each row, the same for rows that share one, directly or over other rows."""
+    above: dict[str, str] = {}
+
+    def top(picture: str) -> str:
+        while (higher := above.setdefault(picture, picture)) != picture:
+            above[picture] = above[higher]
+            picture = higher
+        return picture
+
+    for first, *more in pictures.values():
+        for other in more:
+            low, high = sorted((top(first), top(other)))
+            above[high] = low
+    return {uid: top(of[0]) for uid, of in pictures.items()}
 
 
 def cross_fit(

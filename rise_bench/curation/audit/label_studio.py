@@ -6,7 +6,8 @@ suspicious label: the Data Manager sorts by it, lowest first.
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.annotate.formats.label_studio import (
     CONFIG_NAME,
     TASKS_NAME,
+    UnusableError,
     annotation_of,
     labelling_config,
     results_of,
@@ -28,14 +30,14 @@ from rise_bench.curation.queue import ReviewItem
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import DataError
 from rise_bench.files import strict_json
-from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text
+from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text, sha256_bytes
 from rise_bench.files.images import open_image
 from rise_bench.files.side_by_side import one_picture
 
 PICTURES_NAME = "pictures"
 
-#: Similarity from which an annotation that went through percent is the same.
-_SAME = 1 - 1e-6
+#: Corners that went through percent and are nearer than this are the same, in pixels.
+_NEAR_PX = 1e-3
 
 
 def write_tasks(out: Path, audited: Audited, items: Sequence[ReviewItem]) -> None:
@@ -47,19 +49,19 @@ def write_tasks(out: Path, audited: Audited, items: Sequence[ReviewItem]) -> Non
         items: Labels, the most suspicious first.
     """
     run = _run(audited.dataset, out / PICTURES_NAME)
-    rank = {item.id: number for number, item in enumerate(items, start=1)}
     names: dict[str, str] = {}
-    for gold, images in stream(audited.dataset, audited.dataset.manifest.counts, rank):
+    for gold, images in stream(audited.dataset, audited.dataset.manifest.counts, {item.id for item in items}):
         image = one_picture(images, gold.id)
+        # by content: tasks of an earlier start keep their pictures
         with open_image(image, gold.id) as opened:
-            names[gold.id] = f"{rank[gold.id]:06d}.{(opened.format or 'image').lower()}"
+            names[gold.id] = f"{sha256_bytes(image)[:16]}.{(opened.format or 'image').lower()}"
         atomic_write_bytes(out / PICTURES_NAME / names[gold.id], image)
-    tasks = [_task(run, item, names[item.id]) for item in items]
+    tasks = [_task(run, item, names[item.id], audited.dataset.sha256) for item in items]
     atomic_write_text(out / CONFIG_NAME, labelling_config(run))
     atomic_write_text(out / TASKS_NAME, json.dumps(tasks, indent=1, ensure_ascii=False) + "\n")
 
 
-def _task(run: AnnotationRun, item: ReviewItem, name: str) -> dict[str, Any]:
+def _task(run: AnnotationRun, item: ReviewItem, name: str, sha256: str) -> dict[str, Any]:
     picture = Picture(name, "", item.width_px, item.height_px)
     score = 1 - item.scores["suspicion"]
     suggested = _answer(run, item.suggested, item.category, item.reason, score)
@@ -67,6 +69,7 @@ def _task(run: AnnotationRun, item: ReviewItem, name: str) -> dict[str, Any]:
     task.setdefault("predictions", [{"model_version": run.model, "score": score, "result": []}])
     given = AnnotatedPicture(picture, _answer(run, item.given, item.category, "", score))
     task["data"] |= {"id": item.id, "asked": item.question or item.category, "why": " ".join(item.why)}
+    task["data"]["dataset_sha256"] = sha256
     return task | {"annotations": [{"result": results_of(run, given)}]}
 
 
@@ -86,11 +89,12 @@ def _run(dataset: BenchmarkDataset, pictures: Path) -> AnnotationRun:
 def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
     """Read what was decided in Label Studio, from its JSON export of the tasks of an audit.
 
-    The last annotation of a task counts; without one, or where it states no label, nothing is decided. A
-    choice that is the most probable class of the given label keeps it as it is.
+    The last annotation of a task counts; without one, or where it states no label, nothing is decided. One
+    that says what the task began with keeps the given label as it is.
 
     Raises:
-        DataError: The file is not such an export, or a task belongs to no row.
+        DataError: The file is not such an export, a task is of another dataset or version, belongs to no row,
+            or was given an annotation that cannot be a label.
     """
     golds = {gold.id: gold for split in dataset.manifest.counts for gold in dataset.golds(split)}
     run, decisions = _run(dataset, path.parent), {}
@@ -98,10 +102,16 @@ def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
         tasks = strict_json.loads(path.read_bytes().removeprefix(BOM_UTF8))
         for task in tasks:
             uid = task["data"]["id"]
+            _require_audited(path, str(task["data"].get("dataset_sha256", "")), dataset)
             if uid not in golds:
                 raise ValueError(f"task {uid!r} is not a row of {dataset.root}")
             done = [of["result"] for of in task.get("annotations", ()) if not of.get("was_cancelled")]
-            decisions[uid] = _decision(run, golds[uid], done)
+            try:
+                decisions[uid] = _decision(run, golds[uid], done)
+            except UnusableError as error:
+                raise DataError(
+                    f"{path}, task {uid!r}: {error}. Change it in Label Studio, and export again."
+                ) from error
     except (AttributeError, LookupError, OSError, TypeError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path} is not a JSON export of the tasks of this audit ({error}); export the project as JSON, "
@@ -110,16 +120,38 @@ def read_export(path: Path, dataset: BenchmarkDataset) -> dict[str, Decision]:
     return decisions
 
 
+def _require_audited(path: Path, sha256: str, dataset: BenchmarkDataset) -> None:
+    """Raise if the tasks show labels of another version, which would be taken for corrections of this one."""
+    if sha256 != dataset.sha256:
+        raise DataError(
+            f"{path} has tasks of dataset version {sha256[:12] or 'unknown'}; {dataset.root} is version "
+            f"{dataset.sha256[:12]}: name the dataset that was audited, or audit this one"
+        )
+
+
 def _decision(run: AnnotationRun, gold: Gold, annotations: Sequence[Any]) -> Decision:
     if not annotations:
         return Decision(gold.id, "skip")
-    label = annotation_of(run, annotations[-1], gold.width_px, gold.height_px)
+    label = _stated(run, annotations[-1], gold)
     if label is None:
         return Decision(gold.id, "skip")
+    picture = Picture("", "", gold.width_px, gold.height_px)
+    shown = AnnotatedPicture(picture, _answer(run, gold.annotation, gold.category, "", 1.0))
     kind = KINDS[gold.kind]
-    same_class = run.has_shares and run.label(Answer(annotation=label)) == run.label(
-        Answer(annotation=gold.annotation)
-    )
-    if same_class or kind.similarity(gold.annotation, label, kind.audit_variant) >= _SAME:
+    untouched = _stated(run, results_of(run, shown), gold)
+    if untouched is not None and _same(kind.canonical(label), kind.canonical(untouched)):
         return Decision(gold.id, "accept")
-    return Decision(gold.id, "edit", json.dumps(kind.to_json(label)))
+    return Decision(gold.id, "edit", json.dumps(kind.to_json(kind.in_place_of(label, gold.annotation))))
+
+
+def _stated(run: AnnotationRun, results: Sequence[Mapping[str, Any]], gold: Gold) -> Annotation | None:
+    return annotation_of(run, results, gold.width_px, gold.height_px, gold.category)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Whether two annotations as JSON values are the same, but for what percent does to pixels."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(starmap(_same, zip(left, right, strict=True)))
+    if isinstance(left, float | int) and isinstance(right, float | int):
+        return abs(left - right) <= _NEAR_PX
+    return bool(left == right)

@@ -1,19 +1,18 @@
 """The closed loop on labels: how well reasons that were found for a label lead back to it."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
 
-from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
-from rise_bench.cot.dataset import CotDataset
+from rise_bench.cot.dataset import SELECTED, CotDataset, reconstruction_format
 from rise_bench.cot.rollout_log import Rollout, latest_rollouts
 from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.sampling import Item, sample_rows
@@ -32,12 +31,14 @@ class Loop:
         mean: Mean reward of the group, by the similarity that an error on either side lowers.
         cot: Chain of thought of the best rollout.
         groundedness: Of the worst sentence of that chain of thought, in nats; None without a judge.
+        comparable: Whether the mean is by that similarity; without its log a CoT dataset has the paper's.
     """
 
     reward: float
     mean: float
     cot: str = ""
     groundedness: float | None = None
+    comparable: bool = True
 
     @classmethod
     def of(cls, gold: Gold, rollouts: Sequence[Rollout], answer_format: AnswerFormat) -> Self:
@@ -57,6 +58,8 @@ def run_loops(
     seed: int,
     log_folder: Path,
     progress: Callable[[int, int], None],
+    *,
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Loop]:
     """Run the closed loop on labels, except those in the log.
 
@@ -69,6 +72,7 @@ def run_loops(
         seed: Seed of sampling.
         log_folder: Folder of the log.
         progress: Called with (labels done, labels in all).
+        about: The label of each row as text, if it may be another at the next start.
 
     Returns:
         Loops by row id; none of a row that the model refused.
@@ -83,7 +87,7 @@ def run_loops(
         ]
 
     load = partial(model.open, Sampling(seed=seed))
-    logged = sample_rows(log_folder, labels.keys(), rows, load, call, progress)
+    logged = sample_rows(log_folder, labels.keys(), rows, load, call, progress, about=about)
     kept = {uid: row["rollouts"] for uid, row in logged.items() if "rollouts" in row}
     return {
         uid: Loop.of(gold, [Rollout.from_json(row) for row in kept[uid]], model.answer_format)
@@ -116,7 +120,7 @@ def loops_of_cots(cots: CotDataset, golds: Mapping[str, Gold], benchmark_sha256:
         )
     cots.require_rewards("Or leave --cots out.")
     rollouts = _best_groups(cots.root)
-    columns = ["id", "cot", "reward", "group_rewards", "groundedness_worst_sentence", "provenance"]
+    columns = ["id", "cot", "reward", SELECTED, "group_rewards", "groundedness_worst_sentence", "provenance"]
     loops = {}
     for row in cots.rows(columns=columns):
         uid = row["id"]
@@ -124,9 +128,10 @@ def loops_of_cots(cots: CotDataset, golds: Mapping[str, Gold], benchmark_sha256:
             continue
         mean = fmean(row["group_rewards"] or [row["reward"]])
         if uid in rollouts:
-            unit = json.loads(row["provenance"]).get("box_unit", DEFAULT_FORMAT.unit)
-            mean = Loop.of(golds[uid], rollouts[uid], replace(DEFAULT_FORMAT, unit=unit)).mean
-        loops[uid] = Loop(row["reward"], mean, row["cot"], row["groundedness_worst_sentence"])
+            mean = Loop.of(golds[uid], rollouts[uid], reconstruction_format(row["provenance"])).mean
+        comparable = uid in rollouts or KINDS[golds[uid].kind].audit_variant == "paper"
+        best = row[SELECTED] if row.get(SELECTED) is not None else row["reward"]
+        loops[uid] = Loop(best, mean, row["cot"], row["groundedness_worst_sentence"], comparable)
     return loops
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
-from rise_bench.catalog.stages import stages
 from rise_bench.curation.annotate.model_choice import answer_format_of
 from rise_bench.models.loading import load_endpoints, load_local
+from rise_bench.models.names import weights_of
 from rise_bench.models.sampler import Sampler, Sampling
-from rise_bench.models.trained_model import final_model, recipe_of, run_of
+from rise_bench.models.trained_model import final_model, recipe_of, run_of, taught_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ class AskedModel:
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides its answers."""
-        return {"model": self.name, "endpoints": bool(self.endpoints)} | self.answer_format.to_json()
+        weights = {} if self.endpoints else weights_of(self.name)
+        return (
+            {"model": self.name, "endpoints": bool(self.endpoints)} | weights | self.answer_format.to_json()
+        )
 
     def open(self, sampling: Sampling) -> Sampler:
         """Load the model, or name the servers."""
@@ -91,10 +94,7 @@ def asked_model(
 
 def _of_run(run: Path) -> tuple[AnswerFormat, int]:
     """Return the format that a run was taught, and its smallest image."""
-    recipe = recipe_of(run)
-    model, stage = recipe["model"], stages()[recipe["stage"]]
-    style: Style = "answer_only" if stage.asks == "answer_only" else "think_answer"
-    return AnswerFormat(style, model["box_unit"], model["max_pixels"]), model["min_pixels"]
+    return taught_format(run), recipe_of(run)["model"]["min_pixels"]
 
 
 def sampling_of(samples: int, seed: int) -> Sampling:

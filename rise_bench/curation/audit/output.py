@@ -7,7 +7,9 @@ from typing import Any
 
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
+from rise_bench.curation.audit.folds import Folds
 from rise_bench.curation.audit.label_studio import write_tasks
+from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.page import write_page
 from rise_bench.curation.audit.run import Audit, Audited
 from rise_bench.curation.audit.scores import COMBINED, SCORES, RowScores
@@ -97,6 +99,13 @@ def _csv(audited: Audited, items: list[ReviewItem]) -> str:
     return text.getvalue()
 
 
+def _refused(audit: Audit, audited: Audited) -> int:
+    """Return the number of rows about which the model was asked and gave nothing, which have no score."""
+    if not isinstance(audit.answerer, AskedModel | Folds):
+        return 0
+    return sum("answer_similarity" not in row.scores for row in audited.rows)
+
+
 def _summary(audit: Audit, audited: Audited) -> dict[str, Any]:
     counts = {name: sum(name in row.scores for row in audited.rows) for name in SCORES}
     return {
@@ -104,6 +113,7 @@ def _summary(audit: Audit, audited: Audited) -> dict[str, Any]:
         "dataset_sha256": audited.dataset.sha256,
         "rows": len(audited.rows),
         "unreadable": sum(row.own is None for row in audited.rows if "answer_similarity" in row.scores),
+        "refused": _refused(audit, audited),
         "scored": {name: count for name, count in counts.items() if count},
         "combined": list(COMBINED),
         "out_of_fold": audit.out_of_fold,

@@ -11,7 +11,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import Manifest
 from rise_bench.data.pictures import held_pictures, named_pictures
 from rise_bench.data.schema import row_to_gold
-from rise_bench.data.writer import INCOMPLETE, write_dataset
+from rise_bench.data.writer import shortfalls_of, write_dataset
 from rise_bench.files.locks import scratch_folder
 
 
@@ -83,16 +83,13 @@ def _plan(
                 else:
                     for image in row.images:
                         image.unlink()  # type: ignore[union-attr]
-        shortfalls = [
-            text.removeprefix(INCOMPLETE) for text in manifest.differences if text.startswith(INCOMPLETE)
-        ]
         yield SourcePlan(
             dataset.spec,
             rows["train"],
             rows["test"],
             manifest.categories,
             drops=manifest.drops,
-            shortfalls=shortfalls if manifest.partial else (),
+            shortfalls=shortfalls_of(manifest),
             notes=(*manifest.differences, *change.notes),
             options={**manifest.options, **change.options},
             files=change.files,

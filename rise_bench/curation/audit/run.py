@@ -1,5 +1,6 @@
 """An audit from end to end: answers, closed loops, scores."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,11 +18,11 @@ from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.plant import plant
 from rise_bench.curation.audit.sampling import items
 from rise_bench.curation.audit.scores import SCORES, RowScores, score_rows
-from rise_bench.curation.decisions import DECISIONS_NAME
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.jobs import Progress as JobProgress
-from rise_bench.files.atomic import sha256_bytes, sha256_file
+from rise_bench.files.atomic import sha256_file
 from rise_bench.files.locks import locked_folder
 from rise_bench.files.settings_record import same_settings
 
@@ -85,6 +86,7 @@ class Audit:
             answerer = {"sha256": sha256_file(annotations_file(self.answerer) or self.answerer)}
         elif isinstance(self.answerer, Folds):
             answerer = {name: value for name, value in asdict(self.answerer).items() if name != "batch_rows"}
+            answerer |= {"assignment": "by shared pictures"}
         elif self.answerer is not None:
             answerer = self.answerer.to_json() | {"samples": self.samples}
         return {
@@ -180,7 +182,9 @@ def _loops(
 ) -> tuple[dict[str, Loop], dict[str, Loop]]:
     """Return the closed loops on the given labels and on the model's own."""
 
-    def run(what: str, folder: str, labels: Mapping[str, Gold]) -> dict[str, Loop]:
+    def run(
+        what: str, folder: str, labels: Mapping[str, Gold], about: Mapping[str, str] | None = None
+    ) -> dict[str, Loop]:
         assert audit.reasoner is not None
         return run_loops(
             dataset.spec,
@@ -191,6 +195,7 @@ def _loops(
             audit.seed,
             audit.work / folder,
             lambda done, total: progress(what, done, total),
+            about=about,
         )
 
     given: dict[str, Loop] = {}
@@ -203,10 +208,8 @@ def _loops(
     own = own_labels(dataset, {uid: golds[uid] for uid in given}, answers)
     same = {uid: given[uid] for uid, gold in own.items() if gold == golds[uid]}
     other = {uid: gold for uid, gold in own.items() if uid not in same}
-    text = "".join(f"{uid} {KINDS[g.kind].to_json(g.annotation)}\n" for uid, g in sorted(other.items()))
-    return given, same | run(
-        "closed loops on the model's labels", f"own-{sha256_bytes(text.encode())[:12]}", other
-    )
+    about = {uid: json.dumps(KINDS[gold.kind].to_json(gold.annotation)) for uid, gold in other.items()}
+    return given, same | run("closed loops on the model's labels", "own", other, about)
 
 
 def own_labels(dataset: BenchmarkDataset, golds: Mapping[str, Gold], answers: Answers) -> dict[str, Gold]:

@@ -39,8 +39,10 @@ def sample_rows(
     load: Callable[[], Sampler],
     call: Call[list[Item], list[Mapping[str, Any]]],
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    *,
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Call a model for the rows that are not in the log, and log what it gives.
+    """Call a model for the rows that are not in the log or were refused, and log what it gives.
 
     Args:
         log_folder: Folder of the log.
@@ -49,16 +51,17 @@ def sample_rows(
         load: Loads the model, which decides how many rows a batch has, and how many calls run at a time.
         call: Gives a result (`id` and more) for each row of a batch.
         progress: Called with (rows done, rows in all).
+        about: Question about each row, if that may change: results of another one are not taken.
 
     Returns:
         Results by row id; of a row that the model refused, `refused` says why.
 
     Raises:
         PrerequisiteError: The model cannot be reached.
-        DataError: It refuses the first rows, none of which is logged then.
+        DataError: It refuses the first twenty rows, none of which is logged then.
     """
-    earlier = logged(log_folder)
-    todo = set(ids) - earlier.keys()
+    earlier = logged(log_folder, about)
+    todo = set(ids) - {uid for uid, row in earlier.items() if "refused" not in row}
     done = len(ids) - len(todo)
     progress(done, len(ids))
     if todo:
@@ -69,10 +72,10 @@ def sample_rows(
             work = batches(rows(todo), sampler.batch_rows)
             for batch, future in in_parallel(call, sampler, work):
                 try:
-                    log.append(future.result())
+                    log.append(_about(future.result(), about))
                     answered = True
                 except SampleError as error:
-                    refused += [{"id": gold.id, "refused": str(error)} for gold, _ in batch]
+                    refused += _about(({"id": gold.id, "refused": str(error)} for gold, _ in batch), about)
                 if not answered and len(refused) >= _PATIENCE:
                     raise DataError(
                         f"the model refused the first {len(refused)} rows: {refused[0]['refused']}. "
@@ -87,10 +90,15 @@ def sample_rows(
         finally:
             log.close()
             sampler.close()
-    kept = logged(log_folder)
+    kept = logged(log_folder, about)
     return {uid: kept[uid] for uid in ids}
 
 
-def logged(log_folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the last result of each row."""
-    return {located.row["id"]: located.row for located in read_rows([log_folder])}
+def _about(rows: Iterable[Mapping[str, Any]], about: Mapping[str, str] | None) -> list[dict[str, Any]]:
+    return [dict(row) if about is None else {**row, "about": about[row["id"]]} for row in rows]
+
+
+def logged(log_folder: Path, about: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
+    """Return the last result of each row; only those about what is named, if anything is."""
+    rows = (located.row for located in read_rows([log_folder]))
+    return {row["id"]: row for row in rows if about is None or row.get("about") == about.get(row["id"])}

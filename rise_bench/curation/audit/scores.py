@@ -83,7 +83,7 @@ def score_rows(
             scores |= {"reward": loop.reward, "group_mean": loop.mean}
             if loop.groundedness is not None:
                 scores["groundedness"] = loop.groundedness
-            if uid in own:
+            if uid in own and loop.comparable:
                 scores["reward_gap"] = own[uid].mean - loop.mean
         if answers and uid in answers.texts:
             scores["answer_similarity"] = answers.agreement(gold)

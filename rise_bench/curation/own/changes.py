@@ -6,21 +6,41 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from rise_bench.builders.formats.picture_files import files_below, is_picture
 from rise_bench.curation.decisions import refuse_decided
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import recipe_tree
+from rise_bench.data.dataset import open_dataset
+from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.json_text import json_text
+from rise_bench.files.settings_record import SETTINGS_NAME
 
 #: Stages and settings that decide what is sampled. Whatever else changes, rollouts and answers stay good.
 _SAMPLED_FROM = {"build", "rise_cot"}
 _SAMPLED_BY = {"shots", "endpoint.model", "collect.samples"}
 
+#: Settings of the card and of publishing: the dataset is built again, and its rows are the same.
+_CARD = {"data.title", "data.citation", "data.source_url", "data.license", "data.images"}
+
+#: Settings that name places: what lies there decides.
+_PLACES = {"data.pictures", "data.labels"}
+
+#: Files that file managers leave in a folder.
+_OF_THE_SYSTEM = {"Thumbs.db", "desktop.ini"}
+
 _CONTENT = "files of data.pictures and data.labels"
+
+#: Endings of label files beside which a build reads pictures alone.
+_TABLES = {".csv", ".tsv", ".json", ".jsonl", ".xml"}
+
+#: Settings beside those of `data` that decide which rows a dataset has.
+_OF_ROWS = {"name", "seed", _CONTENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +109,26 @@ def discard(plan: Plan, changes: Changes) -> None:
         ConfigError: People's decisions would be deleted too.
     """
     stages = plan.stages()
+    if "build" in changes.stages:
+        refuse_foreign(plan)
     if "collect" in changes.stages:
         refuse_decided(plan.cots)
-    valid = _SAMPLED_FROM.isdisjoint(changes.stages) and _SAMPLED_BY.isdisjoint(changes.settings)
+    _discard_absent(plan, set(changes.stages), {job.name for jobs in stages.values() for job in jobs})
+    sampled_from = _SAMPLED_FROM & set(changes.stages)
+    before = _read(plan)
+    of_rows = {key for key in changes.settings if key.startswith("data.") or key in _OF_ROWS} - _CARD
+    if before.get(_CONTENT) == _fingerprint(plan).get(_CONTENT) is not None:
+        of_rows -= _PLACES
+    # only the card changes, files lie elsewhere, or are perhaps not read
+    if before and of_rows <= {_CONTENT}:
+        sampled_from.discard("build")
+    valid = not sampled_from and _SAMPLED_BY.isdisjoint(changes.settings)
+    if valid and of_rows and plan.answers.is_dir():
+        shutil.rmtree(plan.kept_answers, ignore_errors=True)
+        plan.answers.rename(plan.kept_answers)
     for stage in reversed(changes.stages):
         for path in plan.outputs(stage):
-            if path.name.endswith(".rollouts") and valid:
+            if path in (plan.answers, plan.kept_answers) and valid:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -107,18 +141,77 @@ def discard(plan: Plan, changes: Changes) -> None:
             (plan.folder.path / f"{job.name}.json").unlink(missing_ok=True)
 
 
+def refuse_foreign(plan: Plan) -> None:
+    """Refuse whatever lies where the dataset is to be, unless it is a dataset of that name or built there.
+
+    Raises:
+        ConfigError: It is something else, e.g. the pictures.
+    """
+    folder, name = plan.dataset, plan.recipe.name
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    arguments = _arguments(plan, "build") or []
+    built_here = ("--out", str(folder)) in pairwise(arguments)
+    if built_here and plan.folder.done_seconds("build") is not None:
+        return
+    holds = read_manifest(folder).benchmark.name if (folder / MANIFEST_NAME).is_file() else ""
+    if holds != name:
+        raise ConfigError(
+            f"{folder} is not empty, and the dataset {name} would take its place; move it elsewhere, or give "
+            f"another `name` or `out` in {plan.file}"
+        )
+
+
+def restore_answers(plan: Plan) -> None:
+    """Take kept answers back if the dataset that was built again has the same rows; delete them if not."""
+    if not plan.kept_answers.is_dir():
+        return
+    asked = _json_of(plan.kept_answers / SETTINGS_NAME)
+    if asked.get("benchmark_sha256") == open_dataset(plan.dataset).sha256:
+        plan.kept_answers.rename(plan.answers)
+    else:
+        shutil.rmtree(plan.kept_answers)
+
+
+def _discard_absent(plan: Plan, repeated: set[str], present: set[str]) -> None:
+    """Delete what later stages made that the recipe does not have now: put back, they would count as done."""
+    gone = {name for name in ("rise_cot", "rise_r1", "eval") if name not in plan.stages()}
+    if "build" not in repeated:
+        gone.discard("rise_cot")
+    if not repeated - {"eval", "report"}:
+        gone.clear()
+    for path in (path for stage in sorted(gone) for path in plan.outputs(stage)):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in plan.folder.path.glob("*.json"):
+        if path.stem not in present and (path.stem.partition("_")[0] == "eval" or path.stem in gone):
+            plan.folder.log(path.stem).unlink(missing_ok=True)
+            path.unlink()
+
+
 def record(plan: Plan) -> None:
-    """Write down the recipe that the stages run with; what is known of pictures that are away stays."""
-    known = {name: value for name, value in _read(plan).items() if name == _CONTENT}
-    atomic_write_text(_path(plan), json_text(known | _fingerprint(plan)) + "\n")
+    """Write down the recipe that the stages run with; what is known of pictures that are away stays.
+
+    Kept answers of another model or of other settings are deleted.
+    """
+    if not _SAMPLED_BY.isdisjoint(find_changes(plan).settings):
+        shutil.rmtree(plan.kept_answers, ignore_errors=True)
+    before = _read(plan)
+    now = {name: value for name, value in before.items() if name == _CONTENT} | _fingerprint(plan)
+    if before != now:
+        atomic_write_text(recipe_file(plan), json_text(now) + "\n")
 
 
-def _path(plan: Plan) -> Path:
+def recipe_file(plan: Plan) -> Path:
+    """Return the file of the recipe that the stages ran with."""
     return plan.out / "recipe.json"
 
 
 def _read(plan: Plan) -> dict[str, Any]:
-    path = _path(plan)
+    return _json_of(recipe_file(plan))
+
+
+def _json_of(path: Path) -> dict[str, Any]:
+    """Return the object in a file of JSON; empty without one."""
     try:
         tree: Any = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except ValueError:
@@ -132,15 +225,29 @@ def _fingerprint(plan: Plan) -> dict[str, Any]:
     labels = plan.labels
     if not plan.pictures.is_dir() or (labels and not labels.exists()):
         return tree
+    all_labels_elsewhere = (
+        labels and not labels.is_relative_to(plan.pictures) and labels.suffix.lower() in _TABLES
+    )
+    inside = plan.out.resolve().is_relative_to(plan.pictures)
     listed = [
-        f"{path.relative_to(plan.pictures).as_posix()} {path.stat().st_size}"
-        for path in sorted(plan.pictures.rglob("*"))
-        if path.is_file() and not path.resolve().is_relative_to(plan.out)
+        f"{path.relative_to(plan.pictures).as_posix()} {_content(path)}"
+        for path in _files(plan.pictures)
+        if is_picture(path) or not all_labels_elsewhere
+        if not (inside and path.resolve().is_relative_to(plan.out.resolve()))
     ]
-    if labels:
-        files = [labels] if labels.is_file() else sorted(p for p in labels.rglob("*") if p.is_file())
-        listed += [sha256_once(path) for path in files]
+    if labels and not labels.is_relative_to(plan.pictures):
+        listed += [_content(path) for path in ([labels] if labels.is_file() else _files(labels))]
     return tree | {_CONTENT: sha256_bytes("\n".join(listed).encode())[:16]}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files that a build can read, in order."""
+    return (path for path in files_below(folder) if path.is_file() and path.name not in _OF_THE_SYSTEM)
+
+
+def _content(path: Path) -> str:
+    """The size of a picture, the hash of any other file."""
+    return str(path.stat().st_size) if is_picture(path) else sha256_once(path)
 
 
 def _arguments(plan: Plan, job: str) -> list[str] | None:

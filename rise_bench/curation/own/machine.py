@@ -111,12 +111,14 @@ _GENERATIONS = 8
 
 
 def _grpo(at_a_time: int, machine: Machine, train_rows: int) -> Settings:
-    rollouts = PAPER_PROMPTS_PER_STEP * _GENERATIONS
+    rollouts, at_once = PAPER_PROMPTS_PER_STEP * _GENERATIONS, at_a_time * machine.gpus
+    accumulated = math.ceil(rollouts / at_once)
+    whole = _GENERATIONS // math.gcd(_GENERATIONS, at_once)  # a step holds whole groups
     return {
         "steps": steps_for(train_rows),
         "num_generations": _GENERATIONS,
         "rollouts_per_device": at_a_time,
-        "gradient_accumulation_steps": math.ceil(rollouts / (at_a_time * machine.gpus)),
+        "gradient_accumulation_steps": math.ceil(accumulated / whole) * whole,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rise_bench.catalog.families import RISE_HF
 from rise_bench.curation.own.recipe import Recipe, Settings, read_recipe
 from rise_bench.errors import ConfigError
-from rise_bench.evaluation.lmms_command import CUSTOM_VARIABLE
+from rise_bench.evaluation.lmms_command import CUSTOM_TASK, CUSTOM_VARIABLE
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
@@ -73,6 +73,16 @@ class Plan:
         return (self.file.parent / Path(self.recipe.data.pictures).expanduser()).resolve()
 
     @property
+    def answers(self) -> Path:
+        """Folder of what a model was asked while collecting."""
+        return self.cots.with_name("cots.rollouts")
+
+    @property
+    def kept_answers(self) -> Path:
+        """The same while the dataset is built again, until it is known whether its rows are the same."""
+        return self.cots.with_name("cots.rollouts.kept")
+
+    @property
     def labels(self) -> Path | None:
         """File or folder of the annotations; None if it is looked for in the pictures."""
         if not self.recipe.data.labels:
@@ -88,7 +98,7 @@ class Plan:
         """Folders that a stage writes."""
         of_stage = {
             "build": (self.dataset,),
-            "collect": (self.cots, self.cots.with_name("cots.rollouts")),
+            "collect": (self.cots, self.answers, self.kept_answers),
             "eval": (self.out / "eval",),
             "report": (self.page,),
             "check": (),
@@ -164,6 +174,7 @@ class Plan:
         arguments = (
             *("collect", *source, "--splits", ",".join(collect.splits), "--samples", str(collect.samples)),
             *("--tau", f"{collect.tau:g}", "--judge", collect.judge or "none"),
+            *(("--allow-missing",) if collect.allow_missing else ()),
             *("--out", str(self.cots), "--json"),
         )
         needs = "build" if endpoint else "rise_cot"
@@ -185,7 +196,7 @@ class Plan:
             place += f",revision={config.model.revision}"  # the other engines take the newest
         unit = ("--box-unit", config.model.box_unit) if config.model.box_unit != family.box_unit else ()
         arguments = (
-            *("eval", "--tasks", "rise_custom", "--model", family.lmms_model),
+            *("eval", "--tasks", CUSTOM_TASK, "--model", family.lmms_model),
             *("--model_args", f"pretrained={model}{place},max_pixels={config.model.max_pixels}"),
             *("--batch_size", str(section.batch_size), *unit),
             *("--gen_kwargs", f"max_new_tokens={section.max_new_tokens}"),

@@ -63,6 +63,7 @@ class CollectSection:
     tau: Number = 0.75
     splits: Annotated[tuple[Split, ...], Listed] = ("train",)
     judge: Text = "none"
+    allow_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise ConfigError(f"{path}: eval scores the model of rise_r1, and that is not there. Remove eval.")
     if not recipe.collect.splits:
         raise ConfigError(f"{path}: collect.splits is empty. Write [train], or [train, test].")
+    if recipe.rise_r1 is not None and "train" not in recipe.collect.splits:
+        raise ConfigError(f"{path}: rise_r1 trains on rows of train. Add train to collect.splits.")
     _check_numbers(recipe, path)
     for stage in recipe.trainings:
         config = recipe.training_config(stage, str(path))

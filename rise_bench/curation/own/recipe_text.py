@@ -52,6 +52,7 @@ ABOUT = {
     "collect.samples": "chains of thought that are tried for a picture",
     "collect.tau": "reward from which a chain of thought counts as verified, and is trained on",
     "collect.splits": "which pictures get one; test is never trained on",
+    "collect.allow_missing": "true: leave out the pictures that the model refuses to explain",
     "collect.judge": "frozen model that judges whether a text is about its picture, or none",
     "rise_r1": "stage rise_r1: a model that explains and annotates new pictures",
     "grpo": "reinforcement learning",

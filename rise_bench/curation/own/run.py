@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.dataset import open_cots
-from rise_bench.curation.own.changes import discard, find_changes, record, refuse_changes
+from rise_bench.curation.own.changes import (
+    discard,
+    find_changes,
+    recipe_file,
+    record,
+    refuse_changes,
+    refuse_foreign,
+    restore_answers,
+)
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.report import write_page
 from rise_bench.curation.own.scores import write_scores
@@ -20,12 +30,13 @@ from rise_bench.files.locks import locked_folder
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """State of a stage: its commands, whether it is done, and for how long it ran."""
+    """State of a stage: commands, whether it is done, how long it ran, why it has to be repeated."""
 
     stage: str
     commands: tuple[str, ...]
     done: bool
     seconds: float
+    to_repeat: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
@@ -63,19 +74,46 @@ def run_recipe(
                 f"the dataset is to be built again ({changes.text}), and {plan.pictures} is not there. "
                 "Put it back, or undo the change."
             )
-        with locked_folder(plan.folder.path, plan.folder.path):
-            discard(plan, changes)
-    refuse_changes(plan)
-    _refuse_missing(plan, chosen)
-    record(plan)
+    # What was looked at above may be another process's by now.
+    with locked_folder(plan.folder.path, plan.folder.path):
+        if repeat:
+            discard(plan, find_changes(plan))
+        refuse_changes(plan)
+        _refuse_missing(plan, chosen)
+        if "build" in chosen:
+            _make_room(plan)
+        record(plan)
     # The needs of a stage that runs alone were looked at above.
     jobs = [replace(job, needs=()) if stage else job for jobs in chosen.values() for job in jobs]
+    if plan.kept_answers.exists():
+        first = [job for job in jobs if job.name == "build"]
+        run_jobs(first, plan.folder, at_once=1, progress=progress)
+        jobs = [replace(job, needs=tuple({*job.needs} - {"build"})) for job in jobs if job not in first]
+        if plan.folder.done_seconds("build") is not None:
+            restore_answers(plan)
     run_jobs(jobs, plan.folder, at_once=1, progress=progress)
     if "report" in chosen and not _report_is_new(plan):
         write_page(plan, write_scores(plan))
     elif stage == "eval":
         write_scores(plan)
     return summary(plan)
+
+
+def _make_room(plan: Plan) -> None:
+    """Put the dataset of a build that was killed at its end aside; refuse whatever else is in its place."""
+    folder = plan.dataset
+    if plan.folder.done_seconds("build") is not None:
+        return
+    refuse_foreign(plan)
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not plan.folder.is_known("build"):
+        raise ConfigError(
+            f"{folder} is there already; move it elsewhere, or give another `out` in {plan.file}"
+        )
+    aside = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)  # it may be one that was made by hand
 
 
 def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collection[str] = ()) -> None:
@@ -99,20 +137,23 @@ def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collecti
 
 
 def _report_is_new(plan: Plan) -> bool:
-    """Whether the report was written after the last job ended."""
-    records = [path.stat().st_mtime for path in plan.folder.path.glob("*.json")]
+    """Whether the report was written after the last job ended and the recipe changed."""
+    files = [*plan.folder.path.glob("*.json"), *filter(Path.exists, [recipe_file(plan)])]
+    records = [path.stat().st_mtime for path in files]
     return plan.page.is_file() and plan.page.stat().st_mtime >= max(records, default=0.0)
 
 
-def states(plan: Plan) -> list[StageState]:
-    """State of each stage, in order."""
-    folder, shown = plan.folder, []
-    for stage, jobs in plan.stages().items():
+def states(plan: Plan, stage: str = "") -> list[StageState]:
+    """State of a stage, or of each in order."""
+    folder, shown, changes = plan.folder, [], find_changes(plan)
+    for name, jobs in plan.chosen(stage).items():
         commands = tuple(shlex.join(("rise-bench", *job.arguments)) for job in jobs)
         done = all(folder.done_seconds(job.name) is not None for job in jobs)
         if not jobs:
             done = _report_is_new(plan)
-        shown.append(StageState(stage, commands, done, sum(folder.seconds(job.name) for job in jobs)))
+        why = changes.text if name in changes.stages else ""
+        seconds = sum(folder.seconds(job.name) for job in jobs)
+        shown.append(StageState(name, commands, done, seconds, why))
     return shown
 
 
@@ -126,7 +167,9 @@ def summary(plan: Plan) -> dict[str, Any]:
         data |= {"cots": str(plan.cots), "rows": len(rows), "verified": high}
     if "report" in done:
         data |= {"report": str(plan.page)}
-    scores = {path.stem: path for path in plan.scores.glob("*.json")} if "eval" in done else {}
+    models = [job.name.removeprefix("eval_") for job in plan.stages().get("eval", ())]
+    scores = {name: plan.scores / f"{name}.json" for name in models if "eval" in done}
+    scores = {name: path for name, path in scores.items() if path.is_file()}
     if scores:
         data["scores"] = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in scores.items()}
     return data

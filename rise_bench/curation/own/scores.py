@@ -31,7 +31,7 @@ def write_scores(plan: Plan) -> list[ScoredModel]:
     jobs = plan.stages().get("eval", [])
     models = []
     for job in jobs:
-        responses = read_responses(printed_samples_file(plan.folder.output(job.name)))
+        responses = read_responses(printed_samples_file(plan.folder, job.name))
         name = job.name.removeprefix("eval_")
         models.append(ScoredModel(name, responses, score_run(responses, open_dataset(plan.dataset))))
     plan.scores.mkdir(exist_ok=True)

@@ -34,7 +34,7 @@ class Wanted:
         labels: File or folder of the annotations; None if it is looked for.
         data: Settings of the dataset; its places are filled in by the recipe, from the two above.
         name: Name of the dataset; made of the folder's name if empty.
-        out: Folder to write; `NAME-rise` in the current folder if None.
+        out: Folder to write; `NAME-rise` in the current folder, or beside the pictures, if None.
         model: Model to train, or, with `endpoint`, that is asked; empty for a choice by the machine.
         endpoint: Base URLs of an OpenAI-compatible API.
     """
@@ -58,8 +58,12 @@ class Wanted:
 
     @property
     def folder(self) -> Path:
-        """Folder to write."""
-        return (self.out or Path(f"{self.dataset_name}-rise")).expanduser().absolute()
+        """Folder to write; by default in the working directory, or beside the pictures if it is inside."""
+        if self.out is not None:
+            return self.out.expanduser().absolute()
+        here, pictures = Path.cwd(), self.pictures.resolve()
+        place = pictures.parent if here.resolve().is_relative_to(pictures) else here
+        return place / f"{self.dataset_name}-rise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class Made:
         if endpoint is None:
             return [f"rise-bench run {file} --show", f"rise-bench run {file}", publish]
         price = f"--samples {self.plan.recipe.collect.samples} --price-input PRICE --price-output PRICE"
-        cost = f"rise-bench collect --benchmark {dataset} --endpoint {endpoint.url[0]} {price} --dry-run"
+        source = f"--benchmark {dataset} --endpoint {endpoint.url[0]}"
+        cost = f"rise-bench collect {source} {price} --out {cots} --dry-run"
         return [cost, f"rise-bench run {file}", publish]
 
 
@@ -132,9 +137,10 @@ def initialise(
     seconds = time.monotonic() - started
     choice = choose(plan, manifest, wanted.model, wanted.endpoint, this_machine())
     plan = replace(plan, recipe=choice.recipe)
-    atomic_write_text(plan.file, recipe_text(choice.recipe, list(_lead(plan, manifest, choice))))
     plan.folder.write(plan.stages()["build"][0], seconds, done=True)
     record(plan)
+    # last: without it the same command makes everything again
+    atomic_write_text(plan.file, recipe_text(choice.recipe, list(_lead(plan, manifest, choice))))
     return Made(plan, manifest, choice)
 
 
@@ -158,10 +164,15 @@ def _recipe(wanted: Wanted) -> Recipe:
         labels = wanted.pictures / labels
     section = replace(
         wanted.data,
-        pictures=os.path.relpath(wanted.pictures.absolute(), wanted.folder),
-        labels=os.path.relpath(labels.absolute(), wanted.folder) if labels else "",
+        pictures=_from(wanted.folder, wanted.pictures),
+        labels=_from(wanted.folder, labels) if labels else "",
     )
     return Recipe(wanted.dataset_name, section)
+
+
+def _from(folder: Path, path: Path) -> str:
+    """Return a path as seen from a folder; both may be reached through links, behind which ".." differs."""
+    return os.path.relpath(path.resolve(), folder.resolve())
 
 
 def _lead(plan: Plan, manifest: Manifest, choice: Choice) -> Iterator[str]:

@@ -109,9 +109,9 @@ class _Answers:
 
     async def decide(self, request: Request) -> Response:
         index, body = self._index(request), await request.body()
-        return await run_in_threadpool(self._decided, index, body)
+        return await run_in_threadpool(self._decided, index, body, _view(request))
 
-    def _decided(self, index: int, body: bytes) -> Response:
+    def _decided(self, index: int, body: bytes, shown: View) -> Response:
         try:
             sent = strict_json.loads(body)
             version, action, values, note = (sent[n] for n in ("version", "action", "values", "note"))
@@ -125,9 +125,9 @@ class _Answers:
             else:
                 self._review.decide(index, version, action, values, note)
         except ConflictError as error:
-            view = {"problem": str(error)} | decision_view(self._review, index)
+            view = {"problem": str(error)} | decision_view(self._review, index, shown)
             return JSONResponse(view, status_code=409)
-        return JSONResponse(decision_view(self._review, index))
+        return JSONResponse(decision_view(self._review, index, shown))
 
     def _index(self, request: Request) -> int:
         index: int = request.path_params["index"]

@@ -13,7 +13,6 @@ from typing import Any, get_args
 from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.decisions import (
-    DECISIONS_NAME,
     Action,
     Decision,
     read_decisions,
@@ -21,6 +20,7 @@ from rise_bench.curation.decisions import (
 )
 from rise_bench.curation.queue import ReviewItem
 from rise_bench.curation.review.sources import open_source
+from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import DataError
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -146,6 +146,8 @@ class Review:
             chosen = item.suggested if action == "model" else self._parsed(values)
             if chosen is None:
                 raise DataError("the model gave no label for this item; edit it, or skip it")
+            if item.given is not None:
+                chosen = KINDS[header.kind].in_place_of(chosen, item.given)
             problem = label_problem(item.gold(chosen), header.classes)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise DataError(

@@ -1,13 +1,19 @@
 """Sources of a review: the queue of an audit or an annotation run, and the rows of a CoT dataset."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.kinds import KINDS
-from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, CotDataset, cot_features, open_cots
+from rise_bench.cot.dataset import (
+    GROUNDED,
+    SELECTED,
+    VIEWS,
+    CotDataset,
+    cot_features,
+    open_cots,
+    reconstruction_format,
+)
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, row_image
 from rise_bench.data.dataset import parquet_row, parquet_rows
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
@@ -85,8 +91,7 @@ class CotSource:
         """Read the item at a place."""
         row = parquet_row(*self._places[self.ids[index]], self._columns)
         gold = row_to_gold(self._cots.spec, row)
-        unit = json.loads(row["provenance"]).get("box_unit", DEFAULT_FORMAT.unit)
-        stated, reading = read_stated(gold, row["reconstruction"], AnswerFormat("answer_only", unit))
+        stated, reading = read_stated(gold, row["reconstruction"], reconstruction_format(row["provenance"]))
         return ReviewItem(
             gold.id,
             gold.width_px,

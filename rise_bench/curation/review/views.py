@@ -38,7 +38,7 @@ def item_view(review: Review, index: int, view: View) -> dict[str, Any]:
     """Return an item, its decision, and where a view goes on from it."""
     item = review.source.item(index)
     places = review.places(view)
-    before, after = neighbours(places, index)
+    before, _ = neighbours(places, index)
     names = ("id", "width_px", "height_px", "question", "category", "reason", "why")
     return {name: getattr(item, name) for name in names} | {
         "index": index,
@@ -46,16 +46,14 @@ def item_view(review: Review, index: int, view: View) -> dict[str, Any]:
         "suggested": _annotation(item.suggested),
         "scores": [(name, _finite(value)) for name, value in item.scores.items()],
         "before": before,
-        "after": after,
-        "undecided": next(iter(review.places(View("undecided"))), None),
         "place": sum(place < index for place in places),
         "total": len(places),
-        **decision_view(review, index),
+        **decision_view(review, index, view),
     }
 
 
-def decision_view(review: Review, index: int) -> dict[str, Any]:
-    """Return the decision on an item, its version and the counts."""
+def decision_view(review: Review, index: int, view: View) -> dict[str, Any]:
+    """Return the decision on an item, its version, the counts, and what comes next, as of now."""
     decision, version = review.decision(index)
     chosen, problem = None, ""
     if decision is not None:
@@ -67,6 +65,8 @@ def decision_view(review: Review, index: int) -> dict[str, Any]:
         "version": version,
         "decision": decision and asdict(decision) | {"chosen": chosen, "problem": problem},
         "counts": review.counts(),
+        "after": neighbours(review.places(view), index)[1],
+        "undecided": next(iter(review.places(View("undecided"))), None),
     }
 
 

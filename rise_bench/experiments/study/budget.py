@@ -36,7 +36,7 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
     Raises:
         ConfigError: A phase would have no step, or the method has more than the budget.
     """
-    if method.share_of_steps > 1:
+    if not has_equal_steps(method):
         raise ConfigError(
             f"{method.title}: with equal steps every method has as many; leave it out, or give --budget paper"
         )
@@ -54,9 +54,15 @@ def allot(method: Method, setting: Setting, total: int, policy: int | None = Non
     return steps
 
 
+def has_equal_steps(method: Method) -> bool:
+    """Whether a method can be given as many steps in all as the others."""
+    return method.share_of_steps <= 1 and method.sft_steps_share == 1
+
+
 def allot_each(method: Method, steps: int) -> Steps:
     """Return the steps of each phase of a method as the paper counts: the same for every phase."""
-    return dict.fromkeys(method.phases, max(1, round(steps * method.share_of_steps)))
+    shares = {"sft": method.share_of_steps * method.sft_steps_share, "grpo": method.share_of_steps}
+    return {phase: max(1, round(steps * shares[phase[1]])) for phase in method.phases}
 
 
 def overrides(setting: Setting, steps: Mapping[tuple[str, str], int]) -> dict[str, tuple[str, ...]]:

@@ -109,7 +109,8 @@ def _measure(study: Study, method: str, shots: str) -> Rates:
     if missing := set(_parts(method)) - set(times):
         raise PrerequisiteError(
             f"equal time needs runs of equal steps to measure; {shots} {find_method(method).title} has none "
-            f"of {', '.join(sorted(missing))}. Run the same command with --budget steps first."
+            f"of {', '.join(sorted(missing))}. Run the same command with --budget steps first, "
+            "or leave the method out (--method), where it cannot be trained."
         )
     return {part: round(median(values), 4) for part, values in times.items()}
 

@@ -53,6 +53,18 @@ CLAIMS = (
     Claim("RISE is better than SFT, as many steps in all", "", "rise", "sft_long"),
     Claim("RISE is better than Visual-RFT, as many steps in all", "", "rise", "visual_rft_long"),
     Claim("RISE is better than Reason-RFT, as many steps in all", "", "rise", "reason_rft_best_long"),
+    Claim("RISE is better with an eighth of the SFT", "", "rise_short_sft", "rise"),
+    Claim("RISE with an eighth of the SFT is better than VRFT", "", "rise_short_sft", "visual_rft"),
+    Claim(
+        "With such answers RISE is better with an eighth of it", "", "short_own_answers", "rise_own_answers"
+    ),
+    Claim("With both RISE is better than VRFT", "", "short_own_answers", "visual_rft"),
+    Claim("RISE is better with the answers of its teacher", "", "rise_own_answers", "rise"),
+    Claim("RISE with its teacher's answers is better than VRFT", "", "rise_own_answers", "visual_rft"),
+    Claim("RISE grounded is better with such answers", "", "grounded_own_answers", "grounded_as_rise"),
+    Claim("With such answers RISE is better grounded", "", "grounded_own_answers", "rise_own_answers"),
+    Claim("With such answers RISE grounded is better than VRFT", "", "grounded_own_answers", "visual_rft"),
+    Claim("RISE is better than Reason-RFT, best of 56", "", "rise", "reason_rft_best_56"),
     Claim("Visual-RFT is better with three times the steps", "", "visual_rft_long", "visual_rft"),
     Claim("Visual-RFT is better than SFT", "1, 2", "visual_rft", "sft"),
     Claim("CoTs of RISE-CoT teach better than the base model's", "3", "rise", "r1_base_cots"),

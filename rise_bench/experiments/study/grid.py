@@ -25,7 +25,7 @@ from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import AGAINST
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
-from rise_bench.experiments.study.budget import Steps, allot, allot_each, overrides
+from rise_bench.experiments.study.budget import Steps, allot, allot_each, has_equal_steps, overrides
 from rise_bench.experiments.study.settings import Budget, Setting, setting_of, settings_at
 from rise_bench.experiments.study.study_plan import StudyPlan
 
@@ -157,6 +157,6 @@ def ablations_for(kind: str, budget: Budget = "steps", *, drawn: bool = True) ->
         name
         for name, method in ABLATIONS.items()
         if name.rpartition("_")[2] not in useless
-        and (method.teacher_counts if budget == "paper" else method.share_of_steps <= 1)
+        and (method.teacher_counts if budget == "paper" else has_equal_steps(method))
         and (drawn or not needs_drawn(name))
     )

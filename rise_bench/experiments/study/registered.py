@@ -2,7 +2,8 @@
 
 `registered_claims.json` is committed before a study begins. The study copies it into its folder, and records
 its hash and the commit. Only these claims get a verdict, by p of the exact sign-flip test over the first
-`seeds` seeds, corrected by Holm's method over the whole list, run or not. Such a claim is
+`seeds` seeds, corrected by Holm's method over all claims of the list about the same benchmark, run or not. A
+claim is
 
 - reproduced, if its better method is better on average and the corrected p is below the level;
 - not reproduced, if it is worse on average and the corrected p is below the level;
@@ -198,17 +199,33 @@ def judge_registered(
         for claim, test in zip(registration.claims, tests, strict=True)
     ]
     ps = [test.p if test and done else 1.0 for test, done in zip(tests, complete, strict=True)]
-    share = registration.level / len(registration.claims)
+    families = [claim.benchmark for claim in registration.claims]
     return [
         JudgedClaim(
             claim,
             test,
             p if done else float("nan"),
             _verdict(test, p, registration.level) if test and done else "open",
-            detectable_difference(test.sd, test.seeds, share) if test else float("inf"),
+            _detectable(test, registration.level / families.count(claim.benchmark)),
         )
-        for claim, test, done, p in zip(registration.claims, tests, complete, holm(ps), strict=True)
+        for claim, test, done, p in zip(
+            registration.claims, tests, complete, _corrected(ps, families), strict=True
+        )
     ]
+
+
+def _corrected(ps: Sequence[float], families: Sequence[str]) -> list[float]:
+    """Return p by Holm's method within each family, whose members need not stand together."""
+    corrected = list(ps)
+    for family in set(families):
+        places = [place for place, name in enumerate(families) if name == family]
+        for place, p in zip(places, holm([ps[place] for place in places]), strict=True):
+            corrected[place] = p
+    return corrected
+
+
+def _detectable(test: PairedTest | None, level: float) -> float:
+    return detectable_difference(test.sd, test.seeds, level) if test else float("inf")
 
 
 def _verdict(test: PairedTest, p: float, level: float) -> Verdict:

@@ -21,7 +21,7 @@ from rise_bench.experiments.study.registered import registration_of, registratio
 from rise_bench.experiments.study.settings import trials_name
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
 from rise_bench.experiments.study.summary import summarise, write_results
-from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
+from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.files.locks import locked_file
@@ -73,8 +73,13 @@ def run_study(
         PrerequisiteError: An extra is missing.
         ConfigError: The folder holds another study, or a study of another model or dataset.
     """
+    jobs = study.jobs()
     datasets = prepare(study, drawing)
-    failed = _run(study.jobs(), study.jobs_folder, at_once, progress, launcher)
+    for job in jobs:
+        study.jobs_folder.is_done(job)  # an error where it is of another command
+    if at_once:
+        keep_plan(study.out, f"{study.benchmark}/{study.budget}", study.plan)
+    failed = _run(jobs, study.jobs_folder, at_once, progress, launcher)
     results = _measured(study, datasets)
     with locked_file(study.out / ".writing"):  # by another command in the same folder
         ordered = write_results(study.out / "results.jsonl", results)
@@ -91,19 +96,19 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
 
 
 def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
-    """Record what the study is of, and draw or link the dataset of each seed."""
+    """Record what the study is of, compare its plan, and draw or link the dataset of each seed."""
     where, plan = f"{study.benchmark}/{study.budget}", study.plan
     registration_of(study.out)  # an error before the jobs, not after
     if study.is_drawn:
         keep_identity(study.out, study.base)
-        keep_plan(study.out, where, plan)
+        keep_plan(study.out, where, plan, keep=False)
         return {
             seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
             for seed in range(study.seeds)
         }
     dataset = link_dataset(study.data(0), study.dataset)
     keep_identity(study.out, study.base, dataset)
-    keep_plan(study.out, where, plan)
+    keep_plan(study.out, where, plan, keep=False)
     return dict.fromkeys(range(study.seeds), dataset)
 
 
@@ -127,8 +132,9 @@ def run_tuning(
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds other trials.
+        ConfigError: The folder holds other trials, or runs that were not tuned.
     """
+    refuse_after_runs(tuning)
     keep_identity(tuning.out, tuning.base)
     keep_plan(tuning.out, trials_name(tuning.benchmark, tuning.budget), tuning.plan)
     dataset = draw(

@@ -112,8 +112,14 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
         atomic_write_text(path, json_text(now | begun) + "\n")
 
 
-def keep_plan(out: Path, name: str, plan: StudyPlan) -> None:
+def keep_plan(out: Path, name: str, plan: StudyPlan, *, keep: bool = True) -> None:
     """Record the plan of a benchmark and budget (`moods/paper`) in OUT/study.json, which is there.
+
+    Args:
+        out: Folder of the study.
+        name: Name of the plan.
+        plan: The plan.
+        keep: Record it; otherwise it is only compared with the recorded one.
 
     Raises:
         ConfigError: The folder has another plan for them.
@@ -122,7 +128,8 @@ def keep_plan(out: Path, name: str, plan: StudyPlan) -> None:
     begun = json.loads(path.read_text(encoding="utf-8"))
     plans = begun.get(PLANS, {})
     if name not in plans:
-        atomic_write_text(path, json_text(begun | {PLANS: plans | {name: asdict(plan)}}) + "\n")
+        if keep:
+            atomic_write_text(path, json_text(begun | {PLANS: plans | {name: asdict(plan)}}) + "\n")
         return
     now, before = asdict(plan), asdict(TypeAdapter(StudyPlan).validate_python(plans[name]))
     if differing := [key for key in now if now[key] != before[key]]:

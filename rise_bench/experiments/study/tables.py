@@ -160,6 +160,8 @@ def time_table(seconds: Mapping[str, float]) -> Table:
         benchmark, where, *_, job = name.split("/")
         if where.startswith("tune-"):
             what = "tuning"
+        elif where in ("base", "measure"):
+            what = "the base model" if where == "base" else "measuring"
         else:
             by_time = job.endswith("-time")
             budget = "the paper's budget" if where == "paper" else "equal time" if by_time else "equal steps"

@@ -7,16 +7,26 @@ pictures, drawn like training pictures; test pictures are not drawn. The first b
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.splits import Shots
+from rise_bench.errors import ConfigError
 from rise_bench.evaluation.responses import read_responses, score_responses
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.jobs import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
-from rise_bench.experiments.study.settings import USUAL_SHOTS, Budget, Setting, candidates, tuned_name
+from rise_bench.experiments.study.settings import (
+    COT_TRAINING,
+    USUAL_SHOTS,
+    Budget,
+    Setting,
+    candidates,
+    read_settings,
+    tuned_name,
+)
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
@@ -99,6 +109,30 @@ class Tuning:
         for shots, method, trial in self.trials():
             jobs |= {job.name: job for job in method_jobs(self.cell(method, trial, shots), [method])}
         return list(jobs.values())
+
+
+def refuse_after_runs(tuning: Tuning) -> None:
+    """Refuse to choose settings of methods that ran without them, whose results would seem to be tuned.
+
+    Raises:
+        ConfigError: A study in the folder has trained such a method.
+    """
+    known = read_settings(tuning.out / "tuned.json", tuning.benchmark, tuning.budget)
+    own = {shots: set(of_methods) for shots, of_methods in known.items()}
+    place = tuning.jobs_folder.path / tuning.benchmark / ("paper" if tuning.budget == "paper" else "")
+    for shots, method in dict.fromkeys((shots, method) for shots, method, _ in tuning.trials()):
+        if method in own.get(shots, set()):
+            continue
+        others = [name for name in get_args(Shots) if method not in own.get(name, set())]
+        served = others if shots == USUAL_SHOTS else [shots]
+        trained = [job for job, _ in find_method(method).phases if not job.startswith(COT_TRAINING)]
+        for where in served:
+            for job in trained:
+                if ran := sorted(place.glob(f"{where}/seed-*/{job}.json")):
+                    raise ConfigError(
+                        f"{ran[0].with_suffix('')} ran without the settings that --tune would choose. Tune "
+                        f"in another --out, or remove jobs and runs of {job} in {ran[0].parent.parent}."
+                    )
 
 
 def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any]]:

@@ -192,6 +192,20 @@ def test_a_server_that_is_down_stops_a_rank_which_says_so(work, endpoints, monke
     assert not rows_by_id(work)
 
 
+def test_samples_that_fail_at_once_are_not_reported_again_by_the_garbage_collector(
+    work, endpoints, caplog, monkeypatch
+):
+    async def fail(*_):
+        await asyncio.sleep(0.05)
+        raise PrerequisiteError("down")
+
+    monkeypatch.setattr(SweepWork, "answer", fail)
+    with pytest.raises(PrerequisiteError, match="down"):
+        run_rank(work, replace(endpoints, concurrency=4))
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 def test_a_log_that_cannot_be_written_stops_a_rank(work, endpoints, server, monkeypatch):
     def full(self, rows):
         list(rows)

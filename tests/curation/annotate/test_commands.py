@@ -1,6 +1,7 @@
 """`rise-bench annotate` and `score` from the command line, with a server of a model."""
 
 import json
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cli import app
+from rise_bench.curation.annotate import question
 from rise_bench.curation.queue import ReviewQueue
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.dataset import open_dataset
@@ -148,6 +150,8 @@ def test_annotations_are_scored_with_their_confidences(dataset, pictures, tmp_pa
     assert ranked["f1_50"]["ranked"] >= ranked["f1_50"]["unranked"]
     table = run("score", tmp_path / "o" / "annotations.jsonl", "--data", dataset.root, "--resamples", 0)
     assert "With the confidence of each part" in table and "F1 at IoU 0.5" in table
+    with pytest.raises(RiseError, match="--style and --box-unit are of a samples file; leave"):
+        run("score", tmp_path / "o", "--data", dataset.root, "--style", "answer_only")
     lines = (tmp_path / "o" / "annotations.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "annotations.jsonl").write_text(lines[-1])
@@ -156,3 +160,14 @@ def test_annotations_are_scored_with_their_confidences(dataset, pictures, tmp_pa
     (tmp_path / "part" / "annotations.jsonl").write_text(lines[0] + "{}\n")
     with pytest.raises(RiseError, match="line 2: not an annotation of boxes"):
         run("score", tmp_path / "part", "--data", dataset.root)
+
+
+@pytest.mark.parametrize(("classes", "asked"), [(("scratch",), ("scratch",)), (("scratch", "dent"), ())])
+def test_the_one_class_of_a_question_without_it_is_asked_for(monkeypatch, tmp_path, classes, asked):
+    """`annotate` writes what `score` and `audit --predictions` look for."""
+    spec = replace(get_benchmark("coco_sub"), question="Locate every scratch.")
+    monkeypatch.setattr(question, "_spec_of", lambda benchmark: (spec, classes))
+    run = question.annotation_run(tmp_path, "own", "", "", 1, "model")
+    assert run.categories == asked and run.labels == (asked or ("target",))
+    with pytest.raises(ConfigError, match=r"without \{category\}; leave --categories a,b out"):
+        question.annotation_run(tmp_path, "own", "dent", "", 1, "model")

@@ -11,6 +11,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.curation.annotate import cvat
 from rise_bench.curation.annotate.cvat import CvatFunction
 from rise_bench.errors import ConfigError
+from rise_bench.files.images import decode_rgb
 from rise_bench.models.sampler import SampleError
 
 from ...support.openai_server import OpenAIServer, serve
@@ -89,6 +90,13 @@ def test_shares_are_a_tag_and_refused_frames_stay_empty(make_job, caplog):
 
     model.answer = refuse
     assert function.detect(context(), FRAME) == [] and "frame.png: the model refused" in caplog.text
+
+
+def test_transparent_parts_of_a_frame_are_white(make_job):
+    model = ScriptedModel(boxes_answer)
+    CvatFunction(make_job(model)).detect(context(), Image.new("RGBA", FRAME.size, (255, 0, 0, 0)))
+    (picture,) = model.asked[0].images
+    assert decode_rgb(picture).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_a_kind_without_boxes_and_classes_is_refused(make_job, monkeypatch):

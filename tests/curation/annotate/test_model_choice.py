@@ -1,11 +1,15 @@
 """How a model is asked: as its run, its family or its name says."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.boxes.values import MAX_PIXELS
 from rise_bench.curation.annotate.model_choice import answer_format_of
+from rise_bench.models.loading import load_endpoints
+from rise_bench.models.sampler import Sampling
 
 
 @pytest.fixture
@@ -34,6 +38,51 @@ def test_a_run_is_asked_as_it_was_trained(checkpoint, tmp_path):
         assert answer_format_of(name, "", False, None, None) == expected
     stated = AnswerFormat("think_answer", "norm1000", 784)
     assert answer_format_of(final, "", False, "norm1000", 784) == stated
+
+
+@pytest.mark.parametrize(
+    ("recipe", "style"),
+    [
+        ("stage: sft", "answer_only"),
+        ("stage: visual_rft\nreward: {response_form: caption}", "caption"),
+        ("stage: visual_rft", "think_answer"),
+        ("stage: of_the_future", "think_answer"),
+    ],
+)
+def test_a_run_is_asked_in_its_own_form_also_on_a_server(checkpoint, tmp_path, recipe, style):
+    final = checkpoint("run/grpo/final")
+    (tmp_path / "run" / "config.yaml").write_text(f"{recipe}\nmodel: {{box_unit: px}}\n")
+    for served in (True, False):
+        assert answer_format_of(final, "", served, None, None) == AnswerFormat(style, "px")
+
+
+@pytest.mark.parametrize(("largest", "asked"), [(12_544, 12_544), (12_845_056, MAX_PIXELS)])
+def test_pictures_are_no_larger_than_the_processor_or_the_paper_has_them(checkpoint, largest, asked):
+    folder = checkpoint("a")
+    sizes = {"image_processor": {"min_pixels": 3136, "max_pixels": largest}}
+    (Path(folder) / "processor_config.json").write_text(json.dumps(sizes))
+    assert answer_format_of(folder, "", False, None, None).max_pixels == asked
+
+
+def test_an_engine_starts_any_family_and_its_unit_is_that_of_the_description(checkpoint, tmp_path):
+    folder = checkpoint("mine")
+    assert answer_format_of(folder, "", False, None, None, engine=True).unit == "resized_px"
+    (tmp_path / "mine" / "modeling.py").write_text("")
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "minicpmv"}')
+    assert answer_format_of(folder, "", False, None, None, engine=True).unit == "norm1000"
+    assert load_endpoints([], folder, Sampling(), "OPENAI_API_KEY", 4, 30.0).model == folder
+    (tmp_path / "mine" / "config.json").unlink()
+    assert answer_format_of(folder, "", False, None, None, engine=True).unit == "norm1000"
+    assert answer_format_of("org/Qwen2.5-VL-mine", "", False, None, None, engine=True).unit == "resized_px"
+
+
+def test_servers_start_from_the_model_of_a_run(checkpoint, tmp_path):
+    final = checkpoint("run/grpo/final")
+    (tmp_path / "run" / "config.yaml").write_text("stage: rise_r1\n")
+    given = (Sampling(), "OPENAI_API_KEY", 4, 30.0)
+    assert load_endpoints([], str(tmp_path / "run"), *given).model == final
+    assert load_endpoints(["http://127.0.0.1:1/v1"], str(tmp_path / "run"), *given).model.endswith("run")
+    assert load_endpoints([], "org/model", *given).model == "org/model"
 
 
 def test_a_served_model_is_asked_as_its_name_says():

@@ -20,7 +20,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.curation.annotate.annotate import annotate
 from rise_bench.curation.annotate.cvat import CvatFunction
-from rise_bench.curation.annotate.formats.label_studio import annotation_of, results_of
+from rise_bench.curation.annotate.formats.label_studio import UnusableError, annotation_of, results_of
 from rise_bench.curation.annotate.job import formats_of
 from rise_bench.curation.annotate.records import AnnotatedPicture, Answer, Picture
 from rise_bench.curation.audit.page import _card as audit_card
@@ -102,9 +102,13 @@ def test_label_studio_gets_polygons_in_percent_and_gives_them_back(folder, job):
     assert outline["value"]["polygonlabels"] == ["cat"] and outline["value"]["closed"]
     stated = Answer("cat", Polygons((TRIANGLE, corners((70.0, 10.0, 20.0, 30.0)))), parts=(1.0, 0.5))
     results = results_of(job.run, AnnotatedPicture(Picture("a.png", "", 100, 50), (stated,)))
-    back = annotation_of(job.run, results, 100, 50)
+    back = annotation_of(job.run, results, 100, 50, "cat")
     for outline, given in zip(back.outlines, stated.annotation.outlines, strict=True):
         assert np.allclose(outline, given)
+    with pytest.raises(UnusableError, match=rf"labelled cat, and {CATEGORIES[1]} was asked for"):
+        annotation_of(job.run, results, 100, 50, CATEGORIES[1])
+    with pytest.raises(UnusableError, match="the picture was turned"):
+        annotation_of(job.run, [result | {"image_rotation": 90} for result in results], 100, 50, "cat")
 
 
 def test_a_region_has_the_confidence_of_its_own(folder):

@@ -4,9 +4,11 @@ import json
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rise_bench.curation.audit import folds as module
-from rise_bench.curation.audit.folds import Folds, cross_fit, fold_of_rows
+from rise_bench.curation.audit.folds import Folds, _joined, cross_fit, fold_of_rows
 from rise_bench.curation.audit.model import AskedModel, asked_model
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError
@@ -86,6 +88,10 @@ def test_a_run_is_asked_as_it_was_taught(tmp_path):
     assert asked.name == str(run / "sft" / "final") and asked.min_pixels == 784
     assert asked.answer_format.to_json() == {"style": "answer_only", "box_unit": "px", "max_pixels": 12544}
     assert asked_model(str(run), style="think_answer").answer_format.style == "think_answer"
+    caption = {"stage": "visual_rft", "model": model, "reward": {"response_form": "caption"}}
+    (run / "config.yaml").write_text(json.dumps(caption))
+    (run / "sft").rename(run / "grpo")
+    assert asked_model(str(run)).answer_format.style == "caption"
 
 
 def test_a_checkpoint_is_asked_as_its_family_was_taught_whatever_its_folder_is_called(tmp_path):
@@ -102,3 +108,32 @@ def test_folds_are_trained_for_real(kinds_24, tmp_path):
     )
     assert answers.texts.keys() == set(ids) and answers.answer_format.max_pixels == 12544
     assert all(len(texts) == 1 and texts[0] for texts in answers.texts.values())
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), max_size=12))
+def test_rows_that_share_a_picture_are_together(rows):
+    pictures = {str(number): of for number, of in enumerate(rows)}
+    together = _joined(pictures)
+    for one, of_one in pictures.items():
+        for other, of_other in pictures.items():
+            if set(of_one) & set(of_other):
+                assert together[one] == together[other]
+    groups = {
+        name: set().union(*(set(pictures[u]) for u in pictures if together[u] == name))
+        for name in together.values()
+    }
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values(), set())), "no more than needed"
+
+
+def test_folds_are_whole_however_many_rows_share_a_picture(kinds_24):
+    ids = [gold.id for gold in kinds_24.golds("train")][:9]
+
+    def folded(hashes, folds=3):
+        of = dict(zip(ids, hashes, strict=True))
+        manifest = kinds_24.manifest.model_copy(update={"images_sha256": of})
+        return fold_of_rows(BenchmarkDataset(kinds_24.root, kinds_24.spec, manifest), ids, folds, 0)
+
+    pairs = folded([f"shared p{n}" if n < 3 else f"p{n}" for n in range(9)])
+    assert Counter(pairs.values()) == {0: 3, 1: 3, 2: 3}
+    with pytest.raises(ConfigError, match="9 rows make 1 groups that share no picture, .*--model"):
+        folded([f"reference p{n}" for n in range(9)])

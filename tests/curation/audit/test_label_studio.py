@@ -1,6 +1,7 @@
 """Tasks of Label Studio: an export without changes changes nothing, a drawn annotation is the new label."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +19,12 @@ from ...support.drawn_data import write_drawn
 
 @pytest.fixture(scope="module", params=["kinds", "scenes"])
 def audited(request, tmp_path_factory):
+    return audit_of(tmp_path_factory.mktemp("studio"), request.param)
+
+
+def audit_of(folder, name):
     """Rows of which each has the label of the next one as the model's answer, the last one none."""
-    dataset = write_drawn(tmp_path_factory.mktemp("studio") / request.param, request.param, train=5, test=3)
+    dataset = write_drawn(folder / name, name, train=5, test=3)
     golds = dataset.golds("train")
     own = [gold.annotation for gold in golds[1:]] + [None]
     rows = [
@@ -31,10 +36,13 @@ def audited(request, tmp_path_factory):
 
 @pytest.fixture
 def export(audited, tmp_path):
-    write_tasks(
-        tmp_path, audited, [review_item(row, audited.dataset.spec, out_of_fold=True) for row in audited.rows]
-    )
-    return tmp_path / TASKS_NAME
+    return export_of(audited, tmp_path)
+
+
+def export_of(audited, out):
+    spec = audited.dataset.spec
+    write_tasks(out, audited, [review_item(row, spec, out_of_fold=True) for row in audited.rows])
+    return out / TASKS_NAME
 
 
 def test_the_most_suspicious_task_has_the_lowest_score_and_its_picture(audited, export):
@@ -68,6 +76,45 @@ def test_an_annotation_of_the_export_is_the_new_label(audited, export):
     assert kind.similarity(row.own, label, kind.audit_variant) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("version", ["", "0" * 64])
+def test_tasks_of_another_version_are_not_corrections_of_this_one(audited, export, version):
+    """Untouched tasks hold the labels that the audit had, planted and outdated ones among them."""
+    tasks = json.loads(export.read_text())
+    assert {task["data"]["dataset_sha256"] for task in tasks} == {audited.dataset.sha256}
+    tasks[-1]["data"]["dataset_sha256"] = version
+    export.write_text(json.dumps(tasks))
+    with pytest.raises(DataError, match="name the dataset that was audited"):
+        read_export(export, audited.dataset)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("drawn_changes", lambda label: replace(label, calls=label.calls[::-1])),
+        ("drawn_counting", lambda label: replace(label, text=f"{label.text}%")),
+    ],
+)
+def test_what_scores_alike_and_is_another_label_is_an_edit(tmp_path, name, change):
+    """The similarity of the order of calls, or of a number and its percentage, is 1."""
+    audited = audit_of(tmp_path, name)
+    classes, kind = audited.dataset.spec.classes, KINDS[audited.dataset.spec.kind]
+    tasks, labels = json.loads((file := export_of(audited, tmp_path)).read_text()), {}
+    for task in tasks:
+        value = task["annotations"][-1]["result"][0]["value"]
+        label, _ = kind.parse(value["text"][0], classes, True)
+        value["text"] = [kind.render(change(label))]
+        labels[task["data"]["id"]] = label
+    assert {of.action for of in read_export(file, audited.dataset).values()} == {"accept"}
+    file.write_text(json.dumps(tasks))
+    for uid, decision in read_export(file, audited.dataset).items():
+        edited = change(labels[uid])
+        assert decision.action == ("accept" if edited == labels[uid] else "edit")
+        if decision.action == "edit":
+            assert kind.similarity(labels[uid], edited, kind.audit_variant) == 1
+            assert kind.from_json(json.loads(decision.annotation), classes) == edited
+    assert any(change(label) != label for label in labels.values())
+
+
 @pytest.mark.parametrize("spoil", ["text", "id", "class or turn"])
 def test_what_is_no_export_is_refused(audited, export, spoil):
     tasks = json.loads(export.read_text())
@@ -82,5 +129,16 @@ def test_what_is_no_export_is_refused(audited, export, spoil):
                 {"rotation": 30} if isinstance(audited.rows[0].gold.annotation, Boxes) else {"choices": ["x"]}
             )
     export.write_text(json.dumps(tasks))
-    with pytest.raises(DataError, match="export the project as JSON"):
+    says = "a box is rotated" if "rotation" in str(tasks) and spoil == "class or turn" else ""
+    with pytest.raises(DataError, match=says or "export the project as JSON"):
         read_export(export, audited.dataset)
+
+
+def test_a_text_beside_the_old_one_is_no_number_of_both(tmp_path):
+    audited = audit_of(tmp_path, "drawn_counting")
+    tasks = json.loads((file := export_of(audited, tmp_path)).read_text())
+    value = tasks[0]["annotations"][-1]["result"][0]["value"]
+    value["text"] = ["7", "8"]
+    file.write_text(json.dumps(tasks))
+    with pytest.raises(DataError, match="it has 2 texts; keep one"):
+        read_export(file, audited.dataset)

@@ -11,7 +11,9 @@ from rise_bench.curation.audit.plant import PLANTED_NAME, plant
 from rise_bench.curation.decisions import Decision
 from rise_bench.curation.queue import QueueHeader, write_queue
 from rise_bench.data.check import check_dataset
-from rise_bench.data.dataset import open_dataset
+from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.manifest import MISSING_IMAGE, write_manifest
+from rise_bench.data.writer import INCOMPLETE, shortfalls_of
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
 from rise_bench.hub.publish import stage
@@ -108,7 +110,7 @@ def test_a_second_correction_keeps_the_first(moods, tmp_path):
     assert [json.loads(line)["id"] for line in lines] == [moods.golds("test")[0].id, uid]
 
 
-@pytest.mark.parametrize("spoil", ["unknown", "nothing", "sum", "text", "queue"])
+@pytest.mark.parametrize("spoil", ["unknown", "nothing", "sum", "text", "queue", "cots"])
 def test_decisions_that_cannot_hold_are_refused(moods, tmp_path, spoil):
     decisions, _ = decisions_of(moods, 1)
     uid, decision = next(iter(decisions.items()))
@@ -124,8 +126,43 @@ def test_decisions_that_cannot_hold_are_refused(moods, tmp_path, spoil):
         case "queue":
             other = QueueHeader("", "audit", moods.spec.kind, dataset="/planted", dataset_sha256="0" * 64)
             write_queue(tmp_path, other, [])
+        case "cots":
+            explained = {"cots_of": "0" * 64}
+            write_manifest(tmp_path, moods.manifest.model_copy(update={"options": explained}))
     source = tmp_path / "decisions.csv"
     source.write_text("x")
-    with pytest.raises((DataError, ConfigError), match="reviewed|nothing was written|sum to|decide it again"):
+    with pytest.raises(
+        (DataError, ConfigError),
+        match="reviewed|that they explain|nothing was written|sum to|decide it again",
+    ):
         apply_decisions(moods, decisions, source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["[[1, 2, 3, null]]", '[["1", 2, 3, 4]]', "[[1, 2, 3, true]]", "[[1, 2, 3]]"]
+)
+@pytest.mark.parametrize("kind", ["boxes", "polygons"])
+def test_a_decision_of_what_is_no_number_is_named(kind, text):
+    text = text if kind == "boxes" else f"[{text}]"
+    header = QueueHeader("", "audit", kind, dataset="d", dataset_sha256="0" * 64)
+    with pytest.raises(DataError, match=f"is not an annotation of kind {kind}; decide it again"):
+        Decision("a", "edit", text).read(header)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_copy_of_an_incomplete_dataset_is_incomplete(moods, tmp_path, told):
+    manifest = moods.manifest.model_copy(
+        update={
+            "partial": True,
+            "differences": (f"{INCOMPLETE}3 files are missing",) if told else (),
+            "drops": {MISSING_IMAGE: ("a", "b")},
+        }
+    )
+    assert shortfalls_of(manifest) == (("3 files are missing",) if told else ("2 images are missing",))
+    assert shortfalls_of(moods.manifest) == ()
+    decisions, _ = decisions_of(moods, 1)
+    (source := tmp_path / "decisions.csv").touch()
+    incomplete = BenchmarkDataset(moods.root, moods.spec, manifest)
+    copied = apply_decisions(incomplete, decisions, source, tmp_path / "copy")
+    assert copied.partial and any(text.startswith(INCOMPLETE) for text in copied.differences)

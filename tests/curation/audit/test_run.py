@@ -23,7 +23,7 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
 
-from ...support.drawn_data import picture_key_of
+from ...support.drawn_data import picture_key_of, write_drawn
 from ...support.made_sources import write_photo
 from ...support.toy_kind import Word, WordKind
 
@@ -79,18 +79,42 @@ def test_a_killed_audit_asks_for_nothing_that_was_answered(kinds_24, oracle, tmp
         run_audit(audit_of(kinds_24, tmp_path / "killed", samples=3))
 
 
-def test_a_refused_row_is_unreadable_and_not_asked_again(kinds_24, oracle, tmp_path):
+def test_a_refused_row_has_no_score_and_is_asked_again(kinds_24, oracle, tmp_path):
+    """Nothing is known of it, so that it is neither right nor wrong."""
     row = next(iter(kinds_24.rows("test")))
     oracle.refuses, oracle.batch_rows = frozenset({picture_key_of(row["image"]["bytes"])}), 1
     audit = audit_of(kinds_24, tmp_path / "out", planted=0.0)
     audited = run_audit(audit)
     refused = next(scored for scored in audited.rows if scored.gold.id == row["id"])
-    assert refused.own is None and refused.scores["answer_similarity"] == 0.0
-    assert "reward" not in refused.scores and not audited.measured
-    assert write_output(audit, audited)["unreadable"] == 1
-    asked = len(oracle.asked)
+    assert refused.own is None and not refused.scores and not audited.measured
+    assert write_output(audit, audited)["unreadable"] == 0
+    oracle.asked, oracle.refuses = [], frozenset()
+    again = run_audit(audit)
+    assert {key for key, _ in oracle.asked} == {picture_key_of(row["image"]["bytes"])}
+    assert next(of for of in again.rows if of.gold.id == row["id"]).scores["answer_similarity"] == 1.0
+
+
+def test_labels_of_the_model_that_stay_are_not_asked_about_again(kinds_24, oracle, tmp_path):
+    """A row that is answered at the next start gets a label of its own, and the others have theirs."""
+    row = next(iter(kinds_24.rows("test")))
+    oracle.refuses, oracle.batch_rows = frozenset({picture_key_of(row["image"]["bytes"])}), 1
+    audit = audit_of(kinds_24, tmp_path / "out", planted=0.5)
     run_audit(audit)
-    assert len(oracle.asked) == asked
+    oracle.asked, oracle.refuses = [], frozenset()
+    again = run_audit(audit)
+    assert {key for key, _ in oracle.asked} == {picture_key_of(row["image"]["bytes"])}
+    assert run_audit(audit).rows == again.rows and len(list((tmp_path / "out" / "work").glob("own*"))) == 1
+
+
+def test_the_few_rows_there_are_may_all_be_refused(tmp_path, oracle):
+    few = write_drawn(tmp_path / "kinds", "kinds", train=3, test=1)
+    oracle.truths = type(oracle).of(few).truths
+    oracle.refuses = frozenset(oracle.truths)
+    audit = audit_of(few, tmp_path / "out", planted=0.0)
+    summary = write_output(audit, run_audit(audit))
+    assert (summary["refused"], summary["unreadable"], summary["scored"]) == (4, 0, {})
+    oracle.refuses = frozenset()
+    assert all(row.own is not None for row in run_audit(audit).rows)
 
 
 def test_a_model_that_refuses_everything_is_given_up_and_asked_again(kinds_24, oracle, tmp_path):
@@ -163,6 +187,21 @@ def test_what_cannot_be_audited_is_refused(kinds_24, tmp_path):
         Audit(kinds_24, tmp_path, SPLITS)
     with pytest.raises(ConfigError, match="leave --cots"):
         Audit(kinds_24, tmp_path, SPLITS, answerer=tmp_path / "answers.jsonl", planted=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "m", "--set", "sft.steps=1"), "leave them out beside --model"),
+        (("--predictions", "p.jsonl", "--recipe", "r"), "leave them out beside --model"),
+        (("--predictions", "p.jsonl", "--style", "caption"), "--style is of --model"),
+        (("--style", "caption"), "--style is of --model"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(kinds_24, tmp_path, options, message):
+    refused = CliRunner().invoke(app, ["audit", str(kinds_24.root), "--out", str(tmp_path / "o"), *options])
+    assert isinstance(refused.exception, ConfigError) and message in str(refused.exception)
+    assert not (tmp_path / "o").exists()
 
 
 def test_the_command_from_predictions_to_a_corrected_dataset(kinds_24, oracle, tmp_path):

@@ -79,6 +79,7 @@ MISTAKES = {
     ("  tau: 0.75", "  tau: 75"): r"collect\.tau = 75.*between 0 and 1",
     ("  splits: [train]", "  splits: [val]"): r"collect\.splits = 'val'; choose one of",
     ("rise_cot:", "rise_kot:"): r"unknown key 'rise_kot'; did you mean 'rise_cot'",
+    ("  splits: [train]", "  splits: [test]"): r"rise_r1 trains on rows of train",
     ("name: pets", "nam: pets"): r"name is missing",
     ("num_generations: 8", "num_generations: 7"): r"no multiple of grpo\.num_generations",
 }

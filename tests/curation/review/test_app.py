@@ -178,6 +178,14 @@ def test_decisions_come_with_the_version_that_was_seen(client, boxes_folder):
     assert undone["decision"] is None and read_decisions(boxes_folder / "decisions.csv") == {}
 
 
+def test_the_next_item_is_told_as_of_the_decision(client):
+    """Another person may have decided it since the page showed this one."""
+    assert client.get("/api/items/0?show=undecided").json()["after"] == 1
+    client.put("/api/items/1", json=ACCEPT, headers=PUT)
+    saved = client.put("/api/items/0?show=undecided", json=ACCEPT, headers=PUT).json()
+    assert (saved["after"], saved["undecided"]) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

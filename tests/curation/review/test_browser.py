@@ -346,6 +346,34 @@ def test_a_reload_shows_the_same_item_with_its_decision_and_note(browser, boxes_
         assert saved(boxes_folder)["001"].note in ("xy", "yx") and saved(boxes_folder)["001"].action == "skip"
 
 
+def test_a_note_is_saved_before_what_follows_it(browser, boxes_folder):
+    """The keys come faster than the server answers."""
+    with serving(boxes_folder) as address:
+        visit(browser, address)
+        browser.run("document.querySelector('#show').value = 'all'")
+        browser.run("document.querySelector('#show').dispatchEvent(new Event('change'))")
+        browser.wait("location.search.includes('show=all')")
+        press(browser, "a", f"{ID} === '001'")
+        press(browser, "k", f"{ID} === '000'")
+        for key in ("n", "x", "Escape", "m"):
+            browser.press(key)
+        at(browser, "001")
+        assert (saved(boxes_folder)["000"].action, saved(boxes_folder)["000"].note) == ("model", "x")
+        press(browser, "k", f"{ID} === '000'")
+        for key in ("n", "y", "Escape", "j"):
+            browser.press(key)
+        at(browser, "001")
+        time.sleep(0.3)
+        at(browser, "001")  # the answer about the note does not lead back
+        assert saved(boxes_folder)["000"].note in ("xy", "yx")
+        press(browser, "k", f"{ID} === '000'")
+        press(browser, "e", EDITING)
+        browser.run("document.querySelector('#note').value = 'of the edit'")
+        browser.run("document.querySelector('#note').dispatchEvent(new Event('change'))")
+        press(browser, "Escape", f"!({EDITING})")
+        assert browser.run("document.querySelector('#note').value") == "of the edit"
+
+
 def test_hostile_texts_are_text_and_nothing_else_is_asked_of_the_network(browser, shares_folder):
     with serving(shares_folder) as address:
         visit(browser, address)

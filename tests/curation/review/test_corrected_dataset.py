@@ -14,6 +14,7 @@ from rise_bench.curation.queue import QueueHeader, ReviewItem, write_queue
 from rise_bench.curation.review.app import make_app
 from rise_bench.curation.review.session import Review
 from rise_bench.data.dataset import open_dataset
+from rise_bench.errors import ConfigError
 
 from ...support.drawn_data import write_drawn
 from .conftest import COOKIE, TOKEN
@@ -63,5 +64,13 @@ def test_decisions_become_a_corrected_dataset_that_check_passes(tmp_path, name):
     expected = {gold.id: gold.annotation for gold in golds}
     expected |= {golds[1].id: other, golds[2].id: golds[3].annotation}
     assert corrected == expected
+    lost = CliRunner().invoke(
+        commands,
+        ["audit", str(dataset.root), "--apply", str(source), "--out", str(source.parent), "--overwrite"],
+    )
+    assert isinstance(lost.exception, ConfigError) and "3 decisions, which would be deleted" in str(
+        lost.exception
+    )
+    assert source.is_file()
     lines = [json.loads(line) for line in (out / "corrections.jsonl").read_text().splitlines()]
     assert {line["id"]: line["note"] for line in lines} == {golds[1].id: "note 1", golds[2].id: "note 2"}

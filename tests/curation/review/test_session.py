@@ -7,6 +7,7 @@ import pytest
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.kinds import KINDS
+from rise_bench.annotations.polygons.values import Polygons, corners
 from rise_bench.curation.decisions import Decision, read_decisions, write_decisions
 from rise_bench.curation.review.session import ConflictError, Review, View, neighbours
 from rise_bench.errors import DataError
@@ -69,6 +70,17 @@ def test_shares_must_sum_to_one(shares_folder):
         review.decide(1, 0, "model")
     review.decide(0, 0, "edit", [0.5, 0.25, 0.25])
     assert chosen(review) == {"000": Distribution(CLASSES, (0.5, 0.25, 0.25))}
+
+
+def test_ignored_regions_stay_whichever_label_is_chosen(tmp_path):
+    triangle, square, hole = (tuple(corners((x, 10, 20, 20)))[:n] for x, n in ((10, 3), (40, 4), (90, 4)))
+    given = Polygons((triangle,), (hole,))
+    review = Review(write(tmp_path, "polygons", [(given, Polygons((square,)))] * 3))
+    review.decide(0, 0, "model")
+    review.decide(1, 0, "edit", [[list(point) for point in square]])
+    review.decide(2, 0, "edit", KINDS["polygons"].to_json(Polygons((square,), (triangle,))))
+    expected = [Polygons((square,), (of,)) for of in (hole, hole, triangle)]
+    assert list(chosen(review).values()) == expected
 
 
 def test_who_saw_an_older_decision_is_told(boxes_folder):

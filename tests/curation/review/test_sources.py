@@ -5,12 +5,14 @@ import json
 import pytest
 
 from rise_bench.annotations.answer_format import AnswerFormat
+from rise_bench.annotations.boxes.values import MAX_PIXELS
 from rise_bench.annotations.kinds import KINDS, render_gold
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.curation.audit.loops import loops_of_cots
 from rise_bench.curation.decisions import read_decisions
 from rise_bench.curation.review.session import Review
 from rise_bench.curation.review.sources import open_source
@@ -45,9 +47,11 @@ def test_rows_of_a_cot_dataset_come_lowest_reward_first(cots):
         assert source.image_bytes(item) == row["image"]["bytes"]
 
 
-def test_what_was_reconstructed_is_the_label_of_the_model_in_pixels(cots, tmp_path):
+@pytest.mark.parametrize("max_pixels", [MAX_PIXELS, 3136])
+def test_what_was_reconstructed_is_the_label_of_the_model_in_pixels(cots, tmp_path, max_pixels):
     """Each row's reconstruction is its own truth, written in the unit of a family with pixels of its own."""
-    dataset, answer_format = open_dataset(tmp_path / "benchmark"), AnswerFormat("answer_only", "resized_px")
+    dataset = open_dataset(tmp_path / "benchmark")
+    answer_format = AnswerFormat("answer_only", "resized_px", max_pixels)
     best = {}
     for number, gold in enumerate(dataset.train_golds()):
         text = answer_only_text(render_gold(gold, answer_format, digits=6)) if number else "I cannot tell."
@@ -56,9 +60,12 @@ def test_what_was_reconstructed_is_the_label_of_the_model_in_pixels(cots, tmp_pa
             verdict, id=gold.id, step=1, group=0, cot="The light is soft.", reconstruction=text
         )
         log = tmp_path / f"{number}.jsonl"
-        log.write_text(json.dumps(rollout.to_json()) + "\n")
+        log.write_text(json.dumps(rollout.to_json() | {"attempt": "a"}) + "\n")
         best[gold.id] = Group(step=1, attempt="a", rewards=[verdict.reward], path=log, offset=0)
-    plan = CotPlan(dataset, "full", best, lambda group: {"model": "tiny", "box_unit": "resized_px"})
+    known = {"model": "tiny", "box_unit": "resized_px"}
+    if max_pixels != MAX_PIXELS:  # earlier versions did not say
+        known["max_pixels"] = max_pixels
+    plan = CotPlan(dataset, "full", best, lambda group: known)
     write_cots(plan, cots, overwrite=True)
     source, kind = open_source(cots), KINDS[dataset.spec.kind]
     first, *others = (source.item(index) for index in range(len(source.ids)))
@@ -66,6 +73,16 @@ def test_what_was_reconstructed_is_the_label_of_the_model_in_pixels(cots, tmp_pa
     for item in others:
         assert kind.similarity(item.given, item.suggested) == pytest.approx(item.scores["similarity"])
         assert item.scores["similarity"] > 0.99
+    golds = {gold.id: gold for gold in dataset.train_golds()}
+    loops = loops_of_cots(open_cots(cots), golds, dataset.sha256)
+    assert {loop.comparable for loop in loops.values()} == {dataset.spec.kind == "distribution"}
+    (log := cots.with_name("cots.rollouts")).mkdir()
+    for path in tmp_path.glob("*.jsonl"):
+        path.rename(log / f"rank{path.name}")
+    loops = loops_of_cots(open_cots(cots), golds, dataset.sha256)
+    assert {loop.comparable for loop in loops.values()} == {True}
+    for uid, loop in loops.items():
+        assert loop.mean == pytest.approx(best[uid].rewards[0]), "in the frame of the model"
 
 
 def test_decisions_on_a_cot_dataset_leave_it_sound(cots):

@@ -21,6 +21,7 @@ from rise_bench.experiments.study.settings import Budget, Setting, candidates, s
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 LONG = [name for name in TRAINED if name.endswith("_long")]
+UNEQUAL = [*LONG, "rise_short_sft", "short_own_answers"]
 
 
 def budget(name: str, total: int) -> int:
@@ -30,7 +31,7 @@ def budget(name: str, total: int) -> int:
     return round(total * find_method(name).share_of_steps)
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in LONG])
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in UNEQUAL])
 @given(total=st.integers(12, 1000), share=st.floats(0.2, 0.8))
 def test_every_method_has_the_same_number_of_steps(name: str, total: int, share: float) -> None:
     steps = allot(find_method(name), Setting(share), total)
@@ -43,6 +44,17 @@ def test_a_long_method_has_as_many_steps_in_all_as_rise_where_each_phase_has_as_
     steps = allot_each(find_method(name), 200)
     assert sum(steps.values()) == sum(allot_each(find_method("rise"), 200).values()) == 600
     assert len(set(steps.values())) == 1
+
+
+def test_a_short_phase_of_sft_has_an_eighth_of_the_steps() -> None:
+    method = find_method("rise_short_sft")
+    assert list(allot_each(method, 200).values()) == [200, 25, 200]
+    cot, sft, grpo = method.phases
+    assert (cot[1], sft[1], grpo[1]) == ("grpo", "sft", "grpo")
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_what_cannot_have_equal_steps_is_for_the_papers_budget(name: str) -> None:
     assert name in ablations_for("distribution", "paper")
     assert name not in ablations_for("distribution"), "with equal steps every method has as many"
     with pytest.raises(ConfigError, match="give --budget paper"):
@@ -63,7 +75,7 @@ def test_every_trained_method_has_equally_many_trials(kind: Budget, trials: int)
     assert len(rates) == 4  # neither phase's rate decides the other's
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in LONG])
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in UNEQUAL])
 def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
     """What the trainer reads, recipe and overrides together, has the steps of the budget and no others."""
     load_config = load_component("trainers", "settings.recipe_loader").load_config
@@ -101,11 +113,21 @@ def test_every_training_at_the_papers_scale_has_settings_that_go_together(
         for job in jobs.values()
         if job.arguments[0] == "train"
     ]
+    swept = [
+        job.arguments
+        for name in names
+        for job in find_method(name).trainings(cell)
+        if job.arguments[0] in ("collect", "verify")
+    ]
+    rows = {int(words[words.index("--batch-rows") + 1]) for words in swept}
+    assert rows and min(rows) >= 1
     assert {c.compute.accelerate for c in configs if c.reward.grounded != "none"} == {"zero2"}
     assert {c.compute.accelerate for c in configs if c.reward.grounded == "none"} == {"zero3"}
     assert {(c.data.cot_rows, c.data.grpo_samples) for c in configs if c.stage == "reason_rft"} == {
         (0, "all")
     }
+    assert {(c.reward.format_bonus, c.reward.format_term) for c in configs} == {(0.0, True), (0.0, False)}
+    assert {c.model.max_pixels for c in configs} == {cell.max_pixels}
     asked = Cell(
         cell.data, "4-shot", 0, tmp_path, setup=Setup(scale="paper", settings=("compute.accelerate=none",))
     )

@@ -120,12 +120,13 @@ def test_page_says_how_long_each_part_took(tmp_path: Path) -> None:
         jobs.write(Job(name, name, ()), seconds, done=True)
     jobs.write(Job("moods/4-shot/seed-1/sft", "killed", ()), 999, done=False)
     page = write_page(tmp_path, MADE_UP).read_text()
-    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:8] == [
+    assert page.split("| --- | --- | --- |\n")[-1].splitlines()[:9] == [
         "| moods, ablations, equal steps | 1 | 0.5 |",
         "| moods, ablations, the paper's budget | 1 | 0.7 |",
-        "| moods, methods, equal steps | 2 | 0.4 |",
+        "| moods, methods, equal steps | 1 | 0.2 |",
         "| moods, methods, equal time | 1 | 0.3 |",
         "| moods, methods, the paper's budget | 1 | 0.6 |",
+        "| moods, the base model | 1 | 0.2 |",
         "| moods, tuning | 1 | 0.1 |",
         "| scenes, methods, equal steps | 1 | 1.0 |",
         "| all | 8 | 3.6 |",

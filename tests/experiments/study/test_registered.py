@@ -91,8 +91,18 @@ def test_the_list_of_this_version_can_be_decided() -> None:
     weights = sha256_file(base_model_folder() / "model.safetensors")
     assert registration.base_model_sha256 == weights, "other weights need another list"
     assert registration.level == 0.05
+    benchmarks = [claim.benchmark for claim in registration.claims]
     for claim in registration.claims:
-        assert 2 / 2**claim.seeds * len(registration.claims) < registration.level
+        assert 2 / 2**claim.seeds * benchmarks.count(claim.benchmark) < registration.level
+
+
+def test_claims_about_another_benchmark_do_not_raise_the_price() -> None:
+    others = [replace(CLAIM, benchmark=benchmark) for benchmark in ("scenes", "kinds", "kinds")]
+    claims = (others[0], CLAIM, *others[1:], replace(CLAIM, better="visual_rft"))
+    made = results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP])
+    judged = judge_registered(Registration(0.05, "", StudyPlan(200, 400, 200), claims), groups(made))
+    assert [claim.verdict for claim in judged] == ["open", "reproduced", "open", "open", "open"]
+    assert judged[1].p == pytest.approx(4 / 256)
 
 
 def test_a_list_with_an_unknown_method_or_key_is_an_error(tmp_path: Path) -> None:
@@ -226,6 +236,16 @@ def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: 
             keep_plan(tmp_path, "moods/paper", other)
     assert (tmp_path / "study.json").read_text() == record
     keep_plan(tmp_path, "moods/steps", StudyPlan(200, 400, 200))  # each budget has its own
+
+
+def test_who_only_looks_fixes_no_plan(tmp_path: Path) -> None:
+    keep_identity(tmp_path)
+    before = (tmp_path / "study.json").read_text()
+    keep_plan(tmp_path, "moods/paper", StudyPlan(60, 400, 200), keep=False)
+    assert (tmp_path / "study.json").read_text() == before
+    keep_plan(tmp_path, "moods/paper", StudyPlan(200, 400, 200))
+    with pytest.raises(ConfigError, match="steps 60 instead of 200"):
+        keep_plan(tmp_path, "moods/paper", StudyPlan(60, 400, 200), keep=False)
 
 
 def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> None:

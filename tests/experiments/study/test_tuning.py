@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rise_bench.annotations.kinds import render_annotation
-from rise_bench.errors import DataError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.methods import method_jobs
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.settings import Setting, candidates, read_settings
-from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose
+from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 
 
 def answers(tuning: Tuning, trial: int, right: int, shots: str = "16-shot") -> None:
@@ -50,6 +50,25 @@ def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
     assert scores[3] is None and scores[1] == scores[2] == min(scores[:3])
     assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[1]}}
     assert read_settings(tuning.out / "tuned.json", "scenes") == {}
+
+
+@pytest.mark.parametrize(("shots", "other"), [("16-shot", "4-shot"), ("4-shot", "16-shot")])
+def test_what_ran_untuned_is_never_called_tuned(tuning: Tuning, shots: str, other: str) -> None:
+    """Settings of 16-shot serve the others, those of the others only themselves."""
+    ran = method_jobs(Study(tuning.out, methods=("sft",)).cell("sft", shots, 0), ["sft"])[0]
+    tuning.jobs_folder.write(ran, 1.0, done=True)
+    refuse_after_runs(replace(tuning, methods=("visual_rft",)))
+    refuse_after_runs(replace(tuning, budget="paper"))
+    with pytest.raises(ConfigError, match=r"sft ran without the settings .* another --out"):
+        refuse_after_runs(replace(tuning, shots=(shots,)))
+    if shots == "16-shot":
+        refuse_after_runs(replace(tuning, shots=(other,)))
+    else:
+        with pytest.raises(ConfigError):
+            refuse_after_runs(replace(tuning, shots=(other,)))
+    answers(tuning, 0, 1, shots)
+    choose(replace(tuning, shots=(shots,)), dataset_of(tuning))
+    refuse_after_runs(replace(tuning, shots=(shots,)))  # goes on
 
 
 def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning: Tuning) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from rise_bench.annotations.base import Annotation
+from rise_bench.annotations.boxes.values import TARGET
 from rise_bench.curation.annotate.records import AnnotatedPicture, AnnotationRun, Answer, Picture
 from rise_bench.files.atomic import atomic_text_file, atomic_write_text
 
@@ -50,7 +51,9 @@ def labelling_config(run: AnnotationRun) -> str:
     elif run.has_shares:
         _choices(view, "Choices", "Choice", _LABEL, run.labels)
     else:
-        ElementTree.SubElement(view, "TextArea", name=_TEXT, toName=_IMAGE, editable="true")
+        ElementTree.SubElement(
+            view, "TextArea", name=_TEXT, toName=_IMAGE, editable="true", maxSubmissions="1"
+        )
     ElementTree.SubElement(view, "TextArea", name=_REASON, toName=_IMAGE, editable="true", rows="3")
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
@@ -81,28 +84,45 @@ def results_of(run: AnnotationRun, picture: AnnotatedPicture) -> list[dict[str, 
     return [result | {"id": f"r{number}"} for number, result in enumerate(results)]
 
 
+class UnusableError(Exception):
+    """An annotation that was made with the labelling config, and cannot be a label."""
+
+
 def annotation_of(
-    run: AnnotationRun, results: Sequence[Mapping[str, Any]], width_px: int, height_px: int
+    run: AnnotationRun,
+    results: Sequence[Mapping[str, Any]],
+    width_px: int,
+    height_px: int,
+    category: str = "",
 ) -> Annotation | None:
     """Inverse of `results_of` for one answer: the annotation that results state, boxes in pixels.
 
     A choice is a label that gives everything to one class.
+
+    Args:
+        run: Run that the labelling config is of.
+        results: Results of one annotation of a task.
+        width_px: Width of the picture.
+        height_px: Height of the picture.
+        category: Class that was asked for.
 
     Returns:
         The annotation; None if the results state none.
 
     Raises:
         KeyError, TypeError, ValueError: A result is not of the labelling config.
+        UnusableError: A region is of another class, or turned, or a text cannot be read.
     """
-    values = [result["value"] for result in results if result["from_name"] in (_BOX, _OUTLINE, _LABEL, _TEXT)]
+    stated = [result for result in results if result["from_name"] in (_BOX, _OUTLINE, _LABEL, _TEXT)]
+    values = [result["value"] for result in stated]
+    if run.has_boxes:
+        _check_regions(stated, category or TARGET)
     if run.has_outlines:
         outlines = [
             [[x / 100 * width_px, y / 100 * height_px] for x, y in value["points"]] for value in values
         ]
         return run.kind.from_json(outlines, run.spec.classes)
     if run.has_boxes:
-        if any(value.get("rotation") for value in values):
-            raise ValueError("a box is rotated, which a label cannot hold")
         sides = (("x", width_px), ("y", height_px), ("width", width_px), ("height", height_px))
         boxes = [[value[name] / 100 * side for name, side in sides] for value in values]
         return run.kind.from_json(boxes, run.spec.classes)
@@ -114,10 +134,30 @@ def annotation_of(
         if not any(shares):
             raise ValueError(f"{label!r} is not a class of {run.spec.name}")
         return run.kind.from_json(shares, run.spec.classes)
-    annotation, reading = run.kind.parse("".join(values[-1]["text"]), run.spec.classes, True)
+    texts = [
+        text
+        for value in values
+        for text in ([value["text"]] if isinstance(value["text"], str) else value["text"])
+    ]
+    if len(texts) != 1:
+        raise UnusableError(f"it has {len(texts)} texts; keep one")
+    annotation, reading = run.kind.parse(texts[0], run.spec.classes, True)
     if annotation is None:
-        raise ValueError(f"its text cannot be read ({reading})")
+        raise UnusableError(f"its text cannot be read ({reading})")
     return annotation
+
+
+def _check_regions(results: Sequence[Mapping[str, Any]], label: str) -> None:
+    for result in results:
+        value = result["value"]
+        if value.get("rotation"):
+            raise UnusableError("a box is rotated, which a label cannot hold")
+        if result.get("image_rotation"):
+            raise UnusableError("the picture was turned, which the label would not follow")
+        if (named := list(value[result["type"]])) != [label]:
+            raise UnusableError(
+                f"a region is labelled {', '.join(named) or 'nothing'}, and {label} was asked for"
+            )
 
 
 def _results(run: AnnotationRun, picture: Picture, answer: Answer) -> Iterator[dict[str, Any]]:

@@ -172,7 +172,8 @@ function outlines({ item, values, image, place }) {
 
   function load(stated) {
     const given = stated.filter(Array.isArray);
-    rest = stated.filter((value) => !Array.isArray(value)); // what is ignored stays as it is
+    const others = stated.filter((value) => !Array.isArray(value));
+    if (others.length) rest = others; // what is ignored stays as it is, also where the model's label has none
     const made = given.map(make);
     start.clear();
     made.forEach(({ id }, i) => start.set(id, given[i]));

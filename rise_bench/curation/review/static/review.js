@@ -14,6 +14,7 @@ let editor = null;
 let asked = 0;
 let busy = false;
 let start = 0;
+let noting = Promise.resolve();
 
 const query = (values) => new URLSearchParams({ ...view, ...values });
 const imageOf = (index) => `images/${document.body.dataset.review}/${index}`;
@@ -96,7 +97,7 @@ async function arrange() {
 async function list() {
   const { rows, total } = await call(`api/items?${query({ start, count: PAGE })}`);
   const made = rows.map((entry) => row(entry, entry.index === item?.index));
-  made.forEach(([, button], i) => button.addEventListener("click", guarded(() => leave() && open(rows[i].index))));
+  made.forEach(([, button], i) => button.addEventListener("click", () => go(rows[i].index)));
   at("rows").replaceChildren(...made.map(([node]) => node));
   at("range").textContent = total ? `${start + 1}–${start + rows.length} of ${total}` : "none";
   at("earlier").disabled = start === 0;
@@ -105,7 +106,7 @@ async function list() {
 
 async function put(index, version, action, values, note) {
   const body = JSON.stringify({ version, action, values, note });
-  return call(`api/items/${index}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body });
+  return call(`api/items/${index}?${query()}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body });
 }
 
 // Saves and, unless it stays, goes on to the next item of the view.
@@ -117,11 +118,11 @@ async function decide(action, values = null, stays = false) {
     const saved = await put(of.index, of.version, action, values, note);
     sessionStorage.removeItem(draftOf(of));
     undoable.push({ index: of.index, id: of.id, before, version: saved.version });
-    if (stays) return open(of.index, "The note is saved.");
+    if (stays) return item === of ? open(of.index, "The note is saved.") : undefined;
     const text = `${of.id}: ${stateOf(saved.decision)}.`;
-    const first = of.undecided === of.index ? null : of.undecided;
-    const next = of.after ?? (saved.counts.undecided ? first : null);
-    return open(next ?? of.index, next === null ? `${text} ${saved.counts.undecided ? "That was the last of this view." : "Everything is decided."}` : text);
+    // As of now: others may have decided what came next when the item was opened.
+    const next = saved.after ?? saved.undecided;
+    return open(next ?? of.index, next === null ? `${text} Everything is decided.` : text);
   } catch (error) {
     if (error.status !== 409) throw error;
     await open(of.index);
@@ -179,11 +180,13 @@ function stopEditing() {
 }
 
 const save = guarded(async () => {
+  await noting;
   if (editor) await decide("edit", editor.values());
 });
 
 function cancel() {
   draw();
+  noted();
   tell("The edit was dropped.");
   at("item").focus({ preventScroll: true });
 }
@@ -195,7 +198,9 @@ function leave() {
 }
 
 const go = guarded(async (index) => {
-  if (leave() && index !== null) await open(index);
+  if (!leave() || index === null) return;
+  await noting;
+  await open(index);
 });
 
 // A key that is pressed before the next item is there would decide about what nobody has seen: it is dropped.
@@ -203,6 +208,7 @@ const act = guarded(async (action) => {
   if (!item || busy || !leave()) return;
   busy = true;
   try {
+    await noting;
     if (action === "edit") await edit();
     else if (action === "undo") await undo();
     else if (!document.querySelector(`[data-action=${action}]`).disabled) await decide(action);
@@ -211,11 +217,13 @@ const act = guarded(async (action) => {
   }
 });
 
-const noted = guarded(async () => {
-  if (!item || editor) return;
-  if (!item.decision) return sessionStorage.setItem(draftOf(item), at("note").value);
+// What follows a note waits until it is saved; of an undecided item, or while editing, it is kept here.
+const note = guarded(async () => {
+  if (!item) return;
+  if (!item.decision || editor) return sessionStorage.setItem(draftOf(item), at("note").value);
   if (at("note").value.trim() !== item.decision.note) await decide(item.decision.action, item.decision.chosen?.values ?? null, true);
 });
+const noted = () => (noting = note());
 
 const KEYS = {
   a: () => act("accept"),
@@ -263,6 +271,7 @@ for (const name of ["show", "search"]) {
   at(name).value = view[name];
   at(name).addEventListener("change", guarded(async () => {
     if (!leave()) return;
+    await noting;
     view[name] = at(name).value;
     await arrange();
   }));
