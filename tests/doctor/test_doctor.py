@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
@@ -32,7 +33,15 @@ def by_name(lines: list[Line]) -> dict[str, Line]:
     return {line.name: line for line in lines}
 
 
-def test_the_command_prints_every_area_and_json_says_the_same() -> None:
+@pytest.fixture
+def roomy(monkeypatch, tmp_path) -> None:
+    """Give memory and disk to spare and no GPU: the result does not depend on what else this machine does."""
+    monkeypatch.setattr(machine, "available_bytes", lambda: 16 * GIB)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * GIB))
+    monkeypatch.setattr(machine, "_NVIDIA", tmp_path / "no driver")
+
+
+def test_the_command_prints_every_area_and_json_says_the_same(roomy) -> None:
     shown = doctor()
     printed = json.loads(doctor("--json").stdout)
     areas = list(dict.fromkeys(line["area"] for line in printed["lines"]))
@@ -47,7 +56,7 @@ def test_each_line_that_is_not_ok_has_its_fix() -> None:
     assert [line["name"] for line in lines if line["state"] != "ok" and not line["fix"]] == []
 
 
-def test_what_is_broken_ends_with_exit_code_1(monkeypatch, tmp_path) -> None:
+def test_what_is_broken_ends_with_exit_code_1(roomy, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("RISE_BENCH_DATA", str(tmp_path / "nowhere"))
     done = doctor("--json")
     (problem,) = (line for line in json.loads(done.stdout)["lines"] if line["state"] == "problem")
@@ -137,3 +146,9 @@ def test_a_container_has_the_memory_of_its_limit(monkeypatch, tmp_path) -> None:
     assert machine.available_bytes() <= 3 * GIB
     line = by_name(machine_lines(torch_install()))["memory"]
     assert line.state == "problem" and "--jobs 1" in line.fix
+
+
+def test_a_full_disk_is_a_problem(monkeypatch) -> None:
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB))
+    line = by_name(machine_lines(torch_install()))["disk"]
+    assert line.state == "problem" and line.value.startswith("1 GiB free") and "XDG_CACHE_HOME" in line.fix
