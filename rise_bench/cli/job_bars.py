@@ -7,7 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
-    from rise_bench.experiments.jobs import JobFolder, Progress
+    from rise_bench.experiments.job_folder import JobFolder
+    from rise_bench.experiments.jobs import Progress
 
 
 class JobBars:

@@ -11,7 +11,8 @@ from rise_bench.cli import app
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.experiments.jobs import Job, Launcher
+    from rise_bench.experiments.job_folder import Job
+    from rise_bench.experiments.jobs import Launcher
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.measure import Result
     from rise_bench.experiments.study.settings import Budget

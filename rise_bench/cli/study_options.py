@@ -9,7 +9,8 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 if TYPE_CHECKING:
     from rise_bench.data.dataset import BenchmarkDataset
     from rise_bench.experiments.cell import Setup
-    from rise_bench.experiments.jobs import Job, Launcher
+    from rise_bench.experiments.job_folder import Job
+    from rise_bench.experiments.jobs import Launcher
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.tuning import Tuning
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.reason_rft_methods import reason_rft_best, reason_rft_best_56
 from rise_bench.experiments.rise_methods import (
     RECONSTRUCTIONS,

@@ -13,7 +13,7 @@ from rise_bench.annotations.answer_format import DEFAULT_FORMAT, Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.catalog.families import FAMILIES
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.scale import SCALES, Scale, ScaleName
 from rise_bench.models.base_model import BASE_MODEL
 

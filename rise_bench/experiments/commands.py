@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rise_bench.evaluation.lmms_command import task_of
 from rise_bench.experiments.cell import Cell, Method
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 
 
 def train(cell: Cell, stage: str, *needs: Job, settings: Sequence[str] = (), run: str = "") -> Job:

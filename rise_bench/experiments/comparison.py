@@ -18,7 +18,7 @@ from rise_bench.evaluation.responses import read_responses, score_responses
 from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.experiments.cell import Cell
-from rise_bench.experiments.jobs import JobFolder
+from rise_bench.experiments.job_folder import JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.scoring.bootstrap import Interval
 from rise_bench.scoring.scores import Reference, Report, SampleScore, aggregate, score_annotation

@@ -15,7 +15,8 @@ from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import Row, compare
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.demo_report import write_page
-from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
+from rise_bench.experiments.jobs import Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.budget import allot
 from rise_bench.experiments.study.settings import Setting

@@ -22,7 +22,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import COLUMNS_NOTE, Row, cells, headings, samples_file
-from rise_bench.experiments.jobs import JobFolder
+from rise_bench.experiments.job_folder import JobFolder
 from rise_bench.experiments.methods import METHODS
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.base_model import MAX_PIXELS

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.launched_command import CANCEL, CODE, SECONDS, LaunchedCommand
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.models.devices import torch_install

@@ -11,7 +11,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.commands import evaluate, train
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.reason_rft_methods import (
     reason_rft,
     reason_rft_best,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.commands import drawn_cots, sweep_base, train
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 
 #: The recipes of Reason-RFT's own benchmarks give SFT the first 1,600 rows and GRPO the rest.
 _ALL_SAMPLES = ("data.cot_rows=0", "data.grpo_samples=all")

@@ -5,7 +5,7 @@ from pathlib import Path
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, train
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 from rise_bench.scoring.rewards import RewardView
 
 #: Thresholds of groundedness by benchmark, in nats: each refuses one in twenty true texts, of RISE-CoT

@@ -19,7 +19,8 @@ from rise_bench.experiments import child_process
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.child_process import ChildProcess
 from rise_bench.experiments.demo import Demo, demo_jobs
-from rise_bench.experiments.jobs import Job, JobFolder, Progress, _Running, _stop, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
+from rise_bench.experiments.jobs import Progress, _Running, _stop, run_jobs
 from rise_bench.experiments.methods import METHODS, method_jobs
 from rise_bench.processes.warm import Warm
 

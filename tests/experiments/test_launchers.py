@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
-from rise_bench.experiments.jobs import Job, JobFolder, Progress, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
+from rise_bench.experiments.jobs import Progress, run_jobs
 from rise_bench.experiments.launchers import SubmititLauncher
 
 pytest.importorskip("submitit")
@@ -95,7 +96,8 @@ def test_a_job_outlives_its_starter_and_the_next_one_finds_it(
 STARTER = """
 import sys
 from pathlib import Path
-from rise_bench.experiments.jobs import Job, JobFolder, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
+from rise_bench.experiments.jobs import run_jobs
 from rise_bench.experiments.launchers import SubmititLauncher
 job = Job("draw", "draw", tuple(sys.argv[3:]))
 run_jobs([job], JobFolder(Path(sys.argv[2])), launcher=SubmititLauncher(sys.argv[1]))

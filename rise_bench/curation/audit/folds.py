@@ -16,8 +16,9 @@ from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.data.pictures import picture_hashes
 from rise_bench.data.splits import by_rank
 from rise_bench.errors import ConfigError, RiseError
-from rise_bench.experiments.jobs import Job, JobFolder, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.jobs import Progress as JobProgress
+from rise_bench.experiments.jobs import run_jobs
 
 
 @dataclass(frozen=True, slots=True)

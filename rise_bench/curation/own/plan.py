@@ -12,7 +12,7 @@ from rise_bench.catalog.families import RISE_HF
 from rise_bench.curation.own.recipe import Recipe, Settings, read_recipe
 from rise_bench.errors import ConfigError
 from rise_bench.evaluation.lmms_command import CUSTOM_TASK, CUSTOM_VARIABLE
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
 

@@ -24,7 +24,8 @@ from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.report import write_page
 from rise_bench.curation.own.scores import write_scores
 from rise_bench.errors import ConfigError
-from rise_bench.experiments.jobs import Job, Progress, run_jobs
+from rise_bench.experiments.job_folder import Job
+from rise_bench.experiments.jobs import Progress, run_jobs
 from rise_bench.files.locks import locked_folder
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 
 #: Seconds to start, and of a step of each phase, with two jobs on two free CPU cores.
 _START = 10.0

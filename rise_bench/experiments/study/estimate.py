@@ -8,7 +8,7 @@ from statistics import median
 
 from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.commands import train
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import method_jobs
 from rise_bench.experiments.study.calibration import seconds_a_step
 from rise_bench.experiments.study.grid import Study

@@ -23,7 +23,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import AGAINST
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import Steps, allot, allot_each, has_equal_steps, overrides
 from rise_bench.experiments.study.settings import Budget, Setting, setting_of, settings_at

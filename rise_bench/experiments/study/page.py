@@ -7,7 +7,7 @@ from typing import Any
 
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.comparison import AGAINST, headings
-from rise_bench.experiments.jobs import JobFolder
+from rise_bench.experiments.job_folder import JobFolder
 from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.registered import (

@@ -10,7 +10,8 @@ from typing import Any
 from rise_bench.catalog.extras import require_extra
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.experiments.dataset import draw
-from rise_bench.experiments.jobs import Job, JobFolder, Launcher, Progress, run_jobs
+from rise_bench.experiments.job_folder import Job, JobFolder
+from rise_bench.experiments.jobs import Launcher, Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.calibration import time_steps
 from rise_bench.experiments.study.estimate import measuring_jobs

@@ -15,7 +15,7 @@ from rise_bench.errors import ConfigError
 from rise_bench.evaluation.responses import read_responses, score_responses
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import samples_file
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.settings import (

@@ -12,7 +12,7 @@ from rise_bench.catalog.plugins import load_component
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps

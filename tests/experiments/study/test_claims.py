@@ -10,7 +10,7 @@ import pytest
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.errors import DataError
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE
 from rise_bench.experiments.study.measure import Result, excess_entropy

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rise_bench.experiments.jobs import Job, JobFolder
+from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.study.cost import guessed_seconds, remaining_seconds
 
 

@@ -11,7 +11,7 @@ from rise_bench.cli import app
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
-from rise_bench.experiments.jobs import Job
+from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.grid import Study, ablations_for
 from rise_bench.experiments.study.setup import keep_identity
