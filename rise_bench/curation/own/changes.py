@@ -147,19 +147,27 @@ def refuse_foreign(plan: Plan) -> None:
     Raises:
         ConfigError: It is something else, e.g. the pictures.
     """
-    folder, name = plan.dataset, plan.recipe.name
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    arguments = _arguments(plan, "build") or []
-    built_here = ("--out", str(folder)) in pairwise(arguments)
+    built_here = ("--out", str(plan.dataset)) in pairwise(_arguments(plan, "build") or [])
     if built_here and plan.folder.done_seconds("build") is not None:
+        return
+    fix = f"move it elsewhere, or give another `name` or `out` in {plan.file}"
+    refuse_other_contents(plan.dataset, plan.recipe.name, fix)
+
+
+def refuse_other_contents(folder: Path, name: str, fix: str) -> None:
+    """Refuse a place that is neither free nor holds the dataset of a name; `fix` ends the error."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     holds = read_manifest(folder).benchmark.name if (folder / MANIFEST_NAME).is_file() else ""
     if holds != name:
-        raise ConfigError(
-            f"{folder} is not empty, and the dataset {name} would take its place; move it elsewhere, or give "
-            f"another `name` or `out` in {plan.file}"
+        what = (
+            f"holds the dataset {holds}"
+            if holds
+            else "is a file"
+            if folder.is_file()
+            else "holds other files"
         )
+        raise ConfigError(f"{folder} {what}, and the dataset {name} would take its place; {fix}")
 
 
 def restore_answers(plan: Plan) -> None:

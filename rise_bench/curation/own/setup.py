@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
-from rise_bench.curation.own.changes import record
+from rise_bench.curation.own.changes import record, refuse_other_contents
 from rise_bench.curation.own.choice import Choice, choose
 from rise_bench.curation.own.machine import this_machine
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import DataSection, Recipe
 from rise_bench.curation.own.recipe_text import recipe_text
-from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.data.manifest import Manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_write_text
@@ -127,7 +127,7 @@ def initialise(
         **options,
     )
     plan = Plan(wanted.folder / RECIPE_NAME, _recipe(wanted))
-    _refuse_foreign(plan.dataset, source.spec.name)
+    refuse_other_contents(plan.dataset, source.spec.name, "choose another --out or --name")
     manifest = write_dataset(source, plan.dataset, overwrite=True, progress=progress)
     if "train" not in manifest.counts:
         raise DataError(
@@ -142,19 +142,6 @@ def initialise(
     # last: without it the same command makes everything again
     atomic_write_text(plan.file, recipe_text(choice.recipe, list(_lead(plan, manifest, choice))))
     return Made(plan, manifest, choice)
-
-
-def _refuse_foreign(folder: Path, name: str) -> None:
-    """Refuse a folder that holds something else than the dataset, as an interrupted `init` leaves it."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    holds = read_manifest(folder).benchmark.name if (folder / MANIFEST_NAME).is_file() else ""
-    if holds != name:
-        what = f"the dataset {holds}" if holds else "other files"
-        raise ConfigError(
-            f"{folder} holds {what}, and the dataset {name} would take its place; choose another --out or "
-            "--name"
-        )
 
 
 def _recipe(wanted: Wanted) -> Recipe:
