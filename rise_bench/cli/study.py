@@ -111,7 +111,14 @@ def study(
     --dry-run, then --budget paper. After a crash the same command continues; jobs of submitit that still run
     are found again.
     """
-    from rise_bench.cli.study_options import checked_setup, gpus_of, launcher_of, own_dataset
+    from rise_bench.cli.study_options import (
+        checked_setup,
+        gpus_of,
+        launcher_of,
+        own_dataset,
+        refuse_unshared,
+        untuned_methods,
+    )
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.run import planned
     from rise_bench.experiments.study.settings import read_settings
@@ -158,6 +165,7 @@ def study(
     if tune:
         tried = tuple(choice.value for choice in dict.fromkeys(shots or [ShotsChoice.SIXTEEN]))
         tuning = Tuning(out, benchmark, tried, methods, steps, train, test, start, budget, setup)
+        refuse_unshared(setup.settings, tuning.jobs())
         _tune(tuning, jobs, dry_run, as_json)
         return
     asked_for = replace(
@@ -173,7 +181,10 @@ def study(
         base=start,
         setup=setup,
     )
+    refuse_unshared(setup.settings, asked_for.jobs())
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
+    if untuned := untuned_methods(plan):
+        typer.echo(f"not tuned, with the rates of their recipes: {', '.join(untuned)}", err=True)
     if measure:
         _measure(plan, jobs, launch)
     if measure or dry_run:

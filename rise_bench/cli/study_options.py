@@ -87,6 +87,43 @@ def checked_setup(
     return setup_of(model or usual[chosen], chosen, tuple(settings))
 
 
+#: Settings of RISE-CoT that `collect` and `verify` do not have for a model that was not trained.
+_OF_TEACHER = {"grpo.max_cot_length", "grpo.max_reconstruction_length", "grpo.temperature", "grpo.top_p"}
+
+
+def refuse_unshared(settings: Sequence[str], jobs: "Sequence[Job]") -> None:
+    """Refuse settings that would reach the texts of RISE and not those of the untrained model.
+
+    Raises:
+        ConfigError: A setting is about sampling or the reward, and a job samples the untrained model.
+    """
+    names = {text.partition("=")[0] for text in settings}
+    unshared = sorted(name for name in names if name in _OF_TEACHER or name.startswith("reward."))
+    untrained = [
+        job for job in jobs if job.arguments[0] == "verify" or job.arguments[:2] == ("collect", "--benchmark")
+    ]
+    if unshared and untrained:
+        raise ConfigError(
+            f"--set {', '.join(unshared)}: {untrained[0].label} would not have it, and the comparison would "
+            "not be fair; leave it out, or the methods on such chains of thought (reason_rft, …)"
+        )
+
+
+def untuned_methods(plan: "Study") -> list[str]:
+    """Return `METHOD at SHOTS` for methods with the rates of their recipes, where others were tuned."""
+    from rise_bench.experiments.methods import find_method
+    from rise_bench.experiments.study.settings import Setting, policy_sections
+
+    if not plan.tuned:
+        return []
+    return [
+        f"{method} at {shots}"
+        for method in plan.methods
+        for shots in plan.shots
+        if policy_sections(find_method(method)) and plan.setting(method, shots) == Setting()
+    ]
+
+
 def launcher_of(name: Literal["process", "local", "slurm"], resources: Sequence[str]) -> "Launcher | None":
     """Return a launcher of submitit; None for child processes.
 

@@ -3,7 +3,7 @@
     python -m rise_bench.experiments.box_numbers STUDY/scenes/paper/16-shot/seed-*/eval/rise
 
 prints a line for each samples file of lmms-eval below the folders. The base model that ships writes boxes in
-tens, as it was taught; whoever imitates exact boxes has to unlearn that first (docs/study.md).
+tens, as it was taught; whoever imitates exact boxes has to unlearn that first (docs/study_findings.md).
 """
 
 import argparse

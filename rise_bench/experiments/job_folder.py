@@ -3,14 +3,18 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rise_bench import __version__
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
+from rise_bench.trainers.runs.provenance import git_state
 
 #: Value of an argument that may be a path: after its start, "=" or ",".
 _PATH = re.compile(r"(?:^|(?<=[=,]))(?!-)[^=,:]*/[^=,:]*")
@@ -74,9 +78,18 @@ class JobFolder:
 
     def all_seconds(self) -> dict[str, float]:
         """Return the seconds of all finished jobs by name."""
-        names = (path.relative_to(self.path).with_suffix("") for path in self.path.rglob("*.json"))
-        took = {str(name): self.done_seconds(str(name)) for name in sorted(names)}
-        return {name: seconds for name, seconds in took.items() if seconds is not None}
+        return {name: float(record["seconds"]) for name, record in self._done()}
+
+    def all_code(self) -> Counter[str]:
+        """Return how many finished jobs each commit ran; a version stands for code outside a checkout."""
+        return Counter(str(record.get("code", "not recorded")) for _, record in self._done())
+
+    def _done(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for path in sorted(self.path.rglob("*.json")):
+            name = str(path.relative_to(self.path).with_suffix(""))
+            record = self._record(name)
+            if record and record["done"]:
+                yield name, record
 
     def is_done(self, job: Job) -> bool:
         """Whether the same job finished already.
@@ -98,6 +111,7 @@ class JobFolder:
         """Write a job's record."""
         record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
         record |= {"started_in": str(Path.cwd()), "jobs": os.path.normpath(self.path.absolute())}
+        record |= {"code": _code()}
         atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
 
     def _is_same(self, record: Mapping[str, Any], arguments: Sequence[str]) -> bool:
@@ -123,6 +137,15 @@ class JobFolder:
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
+
+
+@cache
+def _code() -> str:
+    """Return the commit of the running code, or the version outside a checkout."""
+    git = git_state()
+    if git is None:
+        return f"rise-bench {__version__}"
+    return f"{git['commit'][:12]}{' with changes' if git['dirty'] else ''}"
 
 
 def _absolute(argument: str) -> str:

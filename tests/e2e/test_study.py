@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -63,7 +64,8 @@ def test_every_cell_has_its_results(rows: list[dict], out: Path) -> None:
     assert {row["method"] for row in rows if not row["budget"]} == {
         f"floor:{name}" for name in ("uniform", "train_mean", "majority_class")
     }
-    assert "RISE is better than SFT" in (out / "study.md").read_text()
+    page = (out / "study.md").read_text()
+    assert "RISE is better than SFT" in page and re.search(r"^Commits that the jobs ran at: .+ jobs\)", page, re.M)
     assert (out / "study-moods-steps.svg").is_file()
     assert json.loads((out / "summary.json").read_text())[0]["claims"][0]["seeds"] == 1
     verdicts = json.loads((out / "verdicts.json").read_text())

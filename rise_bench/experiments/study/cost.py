@@ -8,8 +8,10 @@ from rise_bench.experiments.job_folder import Job, JobFolder
 _START = 10.0
 _A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
 
-#: Seconds of other commands; collecting samples pictures that RISE-CoT did not, at full shots most.
+#: Seconds of other commands, of collecting with this many samples or fewer; it samples pictures that RISE-CoT
+#: did not, at full shots most.
 _WHOLE = {"eval": 20.0, "collect": 20.0, "verify": 20.0}
+_SAMPLES = 8
 _COLLECT_FULL = 70.0
 
 
@@ -18,6 +20,9 @@ def guessed_seconds(job: Job) -> float:
     command = job.arguments[0]
     if command == "collect" and "/full/" in job.name:
         return _COLLECT_FULL
+    if "--samples" in job.arguments:
+        samples = int(job.arguments[job.arguments.index("--samples") + 1])
+        return _WHOLE[command] * max(1, samples / _SAMPLES)
     if command != "train":
         return _WHOLE.get(command, _START)
     a_step = _A_STEP.get(job.arguments[1], _A_STEP[""])

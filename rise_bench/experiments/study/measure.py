@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -83,8 +84,9 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     if excess is not None:
         numbers["excess_entropy"] = excess
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
-    trainings = chosen.trainings(cell)
-    numbers["train_seconds"] = round(sum(study.jobs_folder.seconds(job.name) for job in trainings), 1)
+    if not chosen.phases or Path(chosen.model(cell)).parent.name == chosen.phases[-1][1]:
+        seconds = [study.jobs_folder.seconds(job.name) for job in chosen.trainings(cell)]
+        numbers["train_seconds"] = round(sum(seconds), 1)
     return Result(study.benchmark, study.budget, shots, seed, method, numbers, _recorded_metric(dataset))
 
 

@@ -1,6 +1,7 @@
 """study.md and its charts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,11 +13,10 @@ from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.registered import (
     JudgedClaim,
-    follows_plan,
     judge_registered,
-    methods_are_tuned,
     registration_of,
     registration_record,
+    why_open,
 )
 from rise_bench.experiments.study.summary import Group, by_budget, over_shots
 from rise_bench.experiments.study.tables import (
@@ -46,13 +46,15 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
     """Write OUT/study.md and charts for each benchmark and budget; return the page."""
     registered = judged_claims(out, results)
     parts = [_part(out, groups, _baselines(results, groups[0].benchmark)) for groups in by_budget(results)]
-    seconds = JobFolder(out / "jobs").all_seconds()
+    jobs = JobFolder(out / "jobs")
+    seconds = jobs.all_seconds()
     page = render(
         "study.md.j2",
         registered=registered_table(registered),
         registration=registration_record(out),
         parts=parts,
         time=time_table(seconds) if seconds else None,
+        code=jobs.all_code().most_common(),
         failed=list(failed),
     )
     atomic_write_text(out / "study.md", page)
@@ -64,16 +66,8 @@ def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:
     registration = registration_of(out)
     if registration is None:
         return []
-    compared = [
-        group
-        for groups in by_budget(results)
-        for group in (*groups, *over_shots(groups))
-        if follows_plan(out, registration, group)
-    ]
-    tuned = registration.plan.tuned
-    return judge_registered(
-        registration, compared, lambda claim: not tuned or methods_are_tuned(out, registration, claim)
-    )
+    compared = [group for groups in by_budget(results) for group in (*groups, *over_shots(groups))]
+    return judge_registered(registration, compared, partial(why_open, out, registration))
 
 
 def _part(out: Path, groups: Sequence[Group], baselines: Mapping[str, float]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Everything else that a study compares is exploratory.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,8 +92,9 @@ class JudgedClaim:
         test: Test over its seeds; None without results.
         p: Corrected p; NaN while it is open.
         verdict: By the rule of this module.
-        detectable: Smallest true advantage that is found with 80 % probability at its share of the level;
-            infinite with too few seeds.
+        detectable: Smallest true advantage that is found with 80 % probability at the level that Holm's
+            method left for it; infinite with too few seeds.
+        open_because: Reason why results of all seeds would not decide it; empty if they would.
     """
 
     claim: RegisteredClaim
@@ -100,6 +102,7 @@ class JudgedClaim:
     p: float
     verdict: Verdict
     detectable: float
+    open_because: str = ""
 
 
 def read_registration(path: Path) -> Registration:
@@ -152,16 +155,26 @@ def _record(out: Path) -> dict[str, Any]:
     return json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
 
 
-def follows_plan(out: Path, registration: Registration, group: Group) -> bool:
-    """Whether results were made by a study with plan and weights of the list, by the study's record."""
+def why_open(out: Path, registration: Registration, claim: RegisteredClaim) -> str:
+    """Return the reason why results in a folder may not decide a claim, by its records; empty if they may.
+
+    They may if the study has plan and weights of the list, and if its methods are tuned where the list asks
+    for it.
+    """
     begun = _record(out)
-    recorded = begun.get(PLANS, {}).get(f"{group.benchmark}/{group.budget}")
-    if recorded is None or begun.get(BASE_MODEL_SHA256) != registration.base_model_sha256:
-        return False
-    return TypeAdapter(StudyPlan).validate_python(recorded) == registration.plan
+    recorded = begun.get(PLANS, {}).get(f"{claim.benchmark}/{claim.budget}")
+    if recorded is None:
+        return "not run in this folder"
+    if begun.get(BASE_MODEL_SHA256) != registration.base_model_sha256:
+        return "another base model"
+    if TypeAdapter(StudyPlan).validate_python(recorded) != registration.plan:
+        return "another plan than the list's"
+    if registration.plan.tuned and not _are_tuned(out, registration, claim):
+        return "no trials of its methods with the list's plan"
+    return ""
 
 
-def methods_are_tuned(out: Path, registration: Registration, claim: RegisteredClaim) -> bool:
+def _are_tuned(out: Path, registration: Registration, claim: RegisteredClaim) -> bool:
     """Whether both methods of a claim were tuned, by OUT/tuned.json, and with the plan of the list.
 
     The plan of trials that were run in another folder, whose tuned.json was copied, is not known.
@@ -180,19 +193,20 @@ def methods_are_tuned(out: Path, registration: Registration, claim: RegisteredCl
 def judge_registered(
     registration: Registration,
     compared: Sequence[Group],
-    counts: Callable[[RegisteredClaim], bool] = lambda _: True,
+    open_because: Callable[[RegisteredClaim], str] = lambda _: "",
 ) -> list[JudgedClaim]:
     """Return the verdict on each claim of a list.
 
     Args:
         registration: The list.
         compared: All groups of a study, those of averages over shots included.
-        counts: Whether the results may decide a claim.
+        open_because: Returns the reason why the results may not decide a claim; empty if they may.
     """
     by_place = {(group.benchmark, group.budget, group.shots): group for group in compared}
     tests: list[PairedTest | None] = []
-    for claim in registration.claims:
-        group = by_place.get((claim.benchmark, claim.budget, claim.shots)) if counts(claim) else None
+    reasons = [open_because(claim) for claim in registration.claims]
+    for claim, reason in zip(registration.claims, reasons, strict=True):
+        group = None if reason else by_place.get((claim.benchmark, claim.budget, claim.shots))
         tests.append(group.compare(claim.better, claim.worse, claim.number, claim.seeds) if group else None)
     complete = [
         test is not None and test.seeds == claim.seeds
@@ -200,16 +214,21 @@ def judge_registered(
     ]
     ps = [test.p if test and done else 1.0 for test, done in zip(tests, complete, strict=True)]
     families = [claim.benchmark for claim in registration.claims]
+    corrected = _corrected(ps, families)
+    left = Counter(
+        family for family, p in zip(families, corrected, strict=True) if p >= registration.level
+    )  # Holm's method divides the level by the claims that are not decided yet
     return [
         JudgedClaim(
             claim,
             test,
             p if done else float("nan"),
             _verdict(test, p, registration.level) if test and done else "open",
-            _detectable(test, registration.level / families.count(claim.benchmark)),
+            _detectable(test, registration.level / max(1, left[claim.benchmark])),
+            reason,
         )
-        for claim, test, done, p in zip(
-            registration.claims, tests, complete, _corrected(ps, families), strict=True
+        for claim, test, done, p, reason in zip(
+            registration.claims, tests, complete, corrected, reasons, strict=True
         )
     ]
 

@@ -20,7 +20,7 @@ from rise_bench.experiments.study.measure import Result, measure, measure_baseli
 from rise_bench.experiments.study.page import judged_claims, write_page
 from rise_bench.experiments.study.registered import registration_of, registration_record
 from rise_bench.experiments.study.settings import trials_name
-from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset
+from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset, refuse_other_trials
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 from rise_bench.files.atomic import atomic_write_text
@@ -100,6 +100,7 @@ def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
     """Record what the study is of, compare its plan, and draw or link the dataset of each seed."""
     where, plan = f"{study.benchmark}/{study.budget}", study.plan
     registration_of(study.out)  # an error before the jobs, not after
+    refuse_other_trials(study.out, study.benchmark, study.budget, plan)
     if study.is_drawn:
         keep_identity(study.out, study.base)
         keep_plan(study.out, where, plan, keep=False)

@@ -82,8 +82,14 @@ def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[
 
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
-    """Return the setting of a method; that of its base method for an ablation."""
-    return tuned.get(_tuned_as(name), Setting())
+    """Return the setting of a method; that of its base method for an ablation.
+
+    RISE without GRPO has the rate of RISE if it had no trials of its own.
+    """
+    source = _tuned_as(name)
+    if source == "rise_sft" and source not in tuned:
+        source = "rise"
+    return tuned.get(source, Setting())
 
 
 def is_tuned(name: str, tuned: Mapping[str, Setting]) -> bool:

@@ -1,7 +1,7 @@
 """Benchmark and model of a study: found, linked, and the same at every start."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -12,6 +12,7 @@ from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
 from rise_bench.experiments.study.registered import BASE_MODEL_SHA256, PLANS, RECORDED, REGISTERED
+from rise_bench.experiments.study.settings import trials_name
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text, sha256_bytes, sha256_file
 from rise_bench.files.json_text import json_text
@@ -124,17 +125,45 @@ def keep_plan(out: Path, name: str, plan: StudyPlan, *, keep: bool = True) -> No
     Raises:
         ConfigError: The folder has another plan for them.
     """
-    path = out / "study.json"
-    begun = json.loads(path.read_text(encoding="utf-8"))
-    plans = begun.get(PLANS, {})
-    if name not in plans:
+    before = recorded_plan(out, name)
+    if before is None:
         if keep:
-            atomic_write_text(path, json_text(begun | {PLANS: plans | {name: asdict(plan)}}) + "\n")
-        return
-    now, before = asdict(plan), asdict(TypeAdapter(StudyPlan).validate_python(plans[name]))
-    if differing := [key for key in now if now[key] != before[key]]:
-        told = ", ".join(f"{key} {now[key]!r} instead of {before[key]!r}" for key in differing)
+            path = out / "study.json"
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            begun[PLANS] = begun.get(PLANS, {}) | {name: asdict(plan)}
+            atomic_write_text(path, json_text(begun) + "\n")
+    elif told := _differing(plan, before):
         raise ConfigError(f"{out} holds another study of {name}: {told}. Choose another --out.")
+
+
+def recorded_plan(out: Path, name: str) -> StudyPlan | None:
+    """Return the plan of a benchmark and budget, or of trials, that a folder has; None if it has none."""
+    path = out / "study.json"
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    recorded = begun.get(PLANS, {}).get(name)
+    return None if recorded is None else TypeAdapter(StudyPlan).validate_python(recorded)
+
+
+def refuse_other_trials(out: Path, benchmark: str, budget: str, plan: StudyPlan) -> None:
+    """Refuse settings that trials of another plan chose; the number of validation pictures may differ.
+
+    Raises:
+        ConfigError: The trials in the folder had other steps, training pictures, settings or another model.
+    """
+    trials = recorded_plan(out, trials_name(benchmark, budget))
+    if trials is None or not plan.tuned:
+        return
+    if told := _differing(plan, replace(trials, tuned=True, test=plan.test)):
+        raise ConfigError(
+            f"{out / 'tuned.json'} has the settings of trials that had another plan: the study has {told}. "
+            "Choose another --out, and tune there with the options of the study."
+        )
+
+
+def _differing(plan: StudyPlan, before: StudyPlan) -> str:
+    """Return the differences of two plans; empty if they are equal."""
+    now, then = asdict(plan), asdict(before)
+    return ", ".join(f"{key} {now[key]!r} instead of {then[key]!r}" for key in now if now[key] != then[key])
 
 
 def _model_identity(base: Path | str) -> str:

@@ -96,9 +96,7 @@ def registered_table(judged_claims: Sequence[JudgedClaim]) -> Table:
         ]
         for judged_claim in judged_claims
     ]
-    return Table(
-        ["claim", "where", "number", *_TEST, "p, Holm", "verdict", "detectable with 80 % power"], rows
-    )
+    return Table(["claim", "where", "number", *_TEST, "p, Holm", "verdict", "detectable, or why open"], rows)
 
 
 def claim_table(groups: Sequence[Group]) -> Table:
@@ -198,10 +196,10 @@ def _shown(test: PairedTest) -> list[str]:
 
 
 def _detectable(judged_claim: JudgedClaim) -> str:
-    """Return what is detectable where a claim is not decided."""
+    """Return what is detectable where a claim is undecided, and the reason where it is open."""
     test, claim = judged_claim.test, judged_claim.claim
     if judged_claim.verdict == "open":
-        return f"{test.seeds if test else 0} of {claim.seeds} seeds"
+        return judged_claim.open_because or f"{test.seeds if test else 0} of {claim.seeds} seeds"
     if judged_claim.verdict != "undecided":
         return ""
     return "too few seeds" if math.isinf(judged_claim.detectable) else f"{judged_claim.detectable:.4f}"

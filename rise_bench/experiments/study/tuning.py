@@ -27,6 +27,7 @@ from rise_bench.experiments.study.settings import (
     read_settings,
     tuned_name,
 )
+from rise_bench.experiments.study.setup import recorded_plan
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
@@ -115,8 +116,15 @@ def refuse_after_runs(tuning: Tuning) -> None:
     """Refuse to choose settings of methods that ran without them, whose results would seem to be tuned.
 
     Raises:
-        ConfigError: A study in the folder has trained such a method.
+        ConfigError: A study in the folder has trained such a method, or is recorded as one without trials.
     """
+    for budget in ("paper",) if tuning.budget == "paper" else ("steps", "time"):
+        plan = recorded_plan(tuning.out, f"{tuning.benchmark}/{budget}")
+        if plan is not None and not plan.tuned:
+            raise ConfigError(
+                f"{tuning.out} holds a study of {tuning.benchmark}/{budget} without tuned settings; tune in "
+                "another --out"
+            )
     known = read_settings(tuning.out / "tuned.json", tuning.benchmark, tuning.budget)
     own = {shots: set(of_methods) for shots, of_methods in known.items()}
     place = tuning.jobs_folder.path / tuning.benchmark / ("paper" if tuning.budget == "paper" else "")
@@ -131,7 +139,7 @@ def refuse_after_runs(tuning: Tuning) -> None:
                 if ran := sorted(place.glob(f"{where}/seed-*/{job}.json")):
                     raise ConfigError(
                         f"{ran[0].with_suffix('')} ran without the settings that --tune would choose. Tune "
-                        f"in another --out, or remove jobs and runs of {job} in {ran[0].parent.parent}."
+                        "in another --out."
                     )
 
 

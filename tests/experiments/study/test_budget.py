@@ -1,6 +1,8 @@
 """Equal budgets add up; equal time follows from measured seconds; every method has as many trials."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.catalog.plugins import load_component
+from rise_bench.cli.study_options import refuse_unshared, untuned_methods
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
@@ -144,6 +147,28 @@ def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:
     assert setting_of("rise_as_grounded", tuned) == Setting()
     assert setting_of("rise_as_grounded", tuned | {"rise_grounded": Setting(0.1)}) == Setting(0.1)
     assert setting_of("visual_rft", tuned) == Setting()
+    rise = {"rise": Setting(0.3, 5e-4)}
+    assert setting_of("sft_all", rise) == setting_of("rise_sft", rise) == rise["rise"]
+
+
+def test_methods_without_trials_are_named(tmp_path: Path) -> None:
+    tuned = {"4-shot": {"rise": Setting(0.5, 2e-4, 5e-5)}}
+    study = Study(tmp_path, shots=("4-shot", "full"), methods=("base", "rise", "tau_65", "sft"), tuned=tuned)
+    assert untuned_methods(study) == ["rise at full", "tau_65 at full", "sft at 4-shot", "sft at full"]
+    assert untuned_methods(replace(study, tuned={})) == []
+
+
+@pytest.mark.parametrize("setting", ["reward.variant=js", "grpo.temperature=0.7", "grpo.max_cot_length=40"])
+def test_a_setting_that_would_reach_the_teacher_of_one_side_is_refused(tmp_path: Path, setting: str) -> None:
+    study = Study(tmp_path, methods=("rise", "visual_rft"))
+    refuse_unshared([setting], study.jobs())
+    for unfair in ("reason_rft_best", "r1_base_cots", "rise_foreign"):
+        jobs = replace(study, methods=("rise", unfair)).jobs()
+        refuse_unshared(["compute.accelerate=none", "grpo.beta=0.1"], jobs)
+        with pytest.raises(
+            ConfigError, match=f"--set {re.escape(setting.partition('=')[0])}: .* not be fair"
+        ):
+            refuse_unshared([setting], jobs)
 
 
 def test_equal_time(tmp_path: Path) -> None:

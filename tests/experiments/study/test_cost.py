@@ -20,6 +20,14 @@ def test_more_steps_take_longer_and_saving_is_no_step() -> None:
     assert guessed_seconds(sft("a", 10)) < 20
 
 
+def test_more_chains_of_thought_take_longer() -> None:
+    def collecting(*samples: str) -> Job:
+        return Job("c", "c", ("collect", "--benchmark", "moods", *samples))
+
+    some, many = collecting("--samples", "8"), collecting("--samples", "56")
+    assert guessed_seconds(collecting()) == guessed_seconds(some) == guessed_seconds(many) / 7
+
+
 def test_done_jobs_scale_the_rest(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path)
     jobs = [sft("a", 40), sft("b", 40), Job("c", "c", ("eval", "--tasks", "rise_moods"))]

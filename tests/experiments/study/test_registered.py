@@ -13,6 +13,7 @@ from rise_bench.experiments.study import setup
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.page import judged_claims, write_page
+from rise_bench.experiments.study.paired_test import detectable_difference
 from rise_bench.experiments.study.registered import (
     BASE_MODEL_SHA256,
     PLANS,
@@ -21,11 +22,11 @@ from rise_bench.experiments.study.registered import (
     JudgedClaim,
     RegisteredClaim,
     Registration,
-    follows_plan,
     judge_registered,
     read_registration,
     registration_of,
     registration_record,
+    why_open,
 )
 from rise_bench.experiments.study.run import keep_identity, write_summaries
 from rise_bench.experiments.study.settings import Setting, trials_name
@@ -129,7 +130,8 @@ def test_only_a_study_begun_with_the_list_gets_verdicts(tmp_path: Path) -> None:
     page = write_page(tmp_path, made).read_text()
     assert "| RISE is better than SFT | moods, paper, 16-shot | jsd | +0.138" in page
     assert "| 8 : 0 | 0.0078 | 0.039 | reproduced |  |" in page
-    assert "| 0 of 8 seeds |" in page and record[RECORDED][:12] in page
+    assert "| open | no trials of its methods with the list's plan |" in page
+    assert "| open | not run in this folder |" in page and record[RECORDED][:12] in page
     write_summaries(tmp_path, made)
     written = json.loads((tmp_path / "verdicts.json").read_text())
     assert written["sha256"] == record[RECORDED]
@@ -214,21 +216,23 @@ def test_a_study_of_other_weights_or_untuned_gets_no_verdict(tmp_path: Path) -> 
     plan = read_registration(REGISTERED).plan
     keep_plan(tmp_path, "moods/paper", plan)
     keep_plan(tmp_path, "moods/steps", replace(plan, tuned=False))
+    tune(tmp_path, "rise", "sft")
     registration = registration_of(tmp_path)
     assert registration is not None
-    paper, steps = (groups(results(budget, rise=[0.5]))[0] for budget in ("paper", "steps"))
-    assert follows_plan(tmp_path, registration, paper)
-    assert not follows_plan(tmp_path, registration, steps)
+    assert why_open(tmp_path, registration, CLAIM) == ""
+    assert "another plan" in why_open(tmp_path, registration, replace(CLAIM, budget="steps"))
+    assert "not run in this folder" in why_open(tmp_path, registration, replace(CLAIM, benchmark="kinds"))
+    assert "no trials" in why_open(tmp_path, registration, replace(CLAIM, better="visual_rft"))
     record = json.loads((tmp_path / "study.json").read_text())
     (tmp_path / "study.json").write_text(json.dumps(record | {BASE_MODEL_SHA256: "0" * 64}))
-    assert not follows_plan(tmp_path, registration, paper)
+    assert "another base model" in why_open(tmp_path, registration, CLAIM)
 
 
 def test_a_study_with_another_plan_gets_no_verdict_and_keeps_its_plan(tmp_path: Path) -> None:
     keep_identity(tmp_path)
     keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
     made = results(rise=[0.5] * 8, sft=[0.5 + gain for gain in UP])
-    assert "| 0 of 8 seeds |" in write_page(tmp_path, made).read_text()
+    assert "| open | another plan than the list's |" in write_page(tmp_path, made).read_text()
     record = (tmp_path / "study.json").read_text()
     keep_plan(tmp_path, "moods/paper", StudyPlan(3, 400, 200))
     for other in (StudyPlan(200, 400, 200), StudyPlan(3, 400, 200, settings=("grpo.beta=0.1",))):
@@ -261,3 +265,19 @@ def test_an_undecided_claim_says_what_it_could_have_found(tmp_path: Path) -> Non
     assert judged.test is not None
     assert detectable == pytest.approx(judged.detectable, abs=1e-4)
     assert judged.test.sd < detectable < 3 * judged.test.sd
+
+
+def test_what_is_detectable_is_at_the_level_that_the_decided_claims_left() -> None:
+    """Two claims: the second is tested at the whole level once the first is decided."""
+    second = replace(CLAIM, better="visual_rft")
+    noise = [gain * (-1) ** i for i, gain in enumerate(UP)]
+    made = results(
+        rise=[0.5] * 8,
+        sft=[0.5 + gain for gain in UP],
+        visual_rft=[0.5 + u - n for u, n in zip(UP, noise, strict=True)],
+    )
+    of_list = Registration(0.05, "", StudyPlan(200, 400, 200), (CLAIM, second))
+    decided, undecided = judge_registered(of_list, groups(made))
+    assert (decided.verdict, undecided.verdict) == ("reproduced", "undecided")
+    assert undecided.test is not None
+    assert undecided.detectable == detectable_difference(undecided.test.sd, 8, 0.05)

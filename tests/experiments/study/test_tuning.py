@@ -1,17 +1,22 @@
 """The choice of settings: the best trial on validation pictures, from what lmms-eval logged."""
 
 import json
+import re
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rise_bench.annotations.kinds import render_annotation
 from rise_bench.errors import ConfigError, DataError
+from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.methods import method_jobs
 from rise_bench.experiments.study.grid import Study
-from rise_bench.experiments.study.settings import Setting, candidates, read_settings
+from rise_bench.experiments.study.settings import Budget, Setting, candidates, read_settings, trials_name
+from rise_bench.experiments.study.setup import keep_identity, keep_plan, refuse_other_trials
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 
 
@@ -69,6 +74,39 @@ def test_what_ran_untuned_is_never_called_tuned(tuning: Tuning, shots: str, othe
     answers(tuning, 0, 1, shots)
     choose(replace(tuning, shots=(shots,)), dataset_of(tuning))
     refuse_after_runs(replace(tuning, shots=(shots,)))  # goes on
+
+
+@pytest.mark.parametrize(("budget", "of_trials"), [("paper", "paper"), ("steps", "steps"), ("time", "steps")])
+def test_no_trials_are_run_for_a_study_that_is_recorded_as_untuned(
+    tuning: Tuning, budget: Budget, of_trials: Budget
+) -> None:
+    keep_identity(tuning.out)
+    keep_plan(tuning.out, f"moods/{budget}", Study(tuning.out, budget=budget).plan)
+    with pytest.raises(
+        ConfigError, match=rf"of moods/{budget} without tuned settings; tune in another --out"
+    ):
+        refuse_after_runs(replace(tuning, budget=of_trials))
+    refuse_after_runs(replace(tuning, benchmark="kinds", budget=of_trials))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"steps": 20}, "steps 120 instead of 20"),
+        ({"train": 40}, "train 400 instead of 40"),
+        ({"setup": Setup(settings=("grpo.beta=0.1",))}, "settings () instead of"),
+        ({"validation": 50}, ""),
+        ({}, ""),
+    ],
+)
+def test_settings_of_other_trials_are_refused(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
+    keep_identity(tmp_path)
+    tuning = replace(Tuning(tmp_path), **changed)
+    keep_plan(tmp_path, trials_name("moods", "time"), tuning.plan)
+    plan = Study(tmp_path, budget="time", tuned={"16-shot": {"rise": Setting()}}).plan
+    refuse_other_trials(tmp_path, "moods", "time", replace(plan, tuned=False))
+    with pytest.raises(ConfigError, match=re.escape(told)) if told else nullcontext():
+        refuse_other_trials(tmp_path, "moods", "time", plan)
 
 
 def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning: Tuning) -> None:
