@@ -65,7 +65,8 @@ def test_every_cell_has_its_results(rows: list[dict], out: Path) -> None:
         f"floor:{name}" for name in ("uniform", "train_mean", "majority_class")
     }
     page = (out / "study.md").read_text()
-    assert "RISE is better than SFT" in page and re.search(r"^Commits that the jobs ran at: .+ jobs\)", page, re.M)
+    assert "RISE is better than SFT" in page
+    assert re.search(r"^Commits that the jobs ran at: .+ jobs\)", page, re.M)
     assert (out / "study-moods-steps.svg").is_file()
     assert json.loads((out / "summary.json").read_text())[0]["claims"][0]["seeds"] == 1
     verdicts = json.loads((out / "verdicts.json").read_text())
