@@ -4,9 +4,10 @@
     rise-bench study --out study-weak --base weak/run/sft/final
 
 The shipped base model's explanations of annotations on `moods` are almost always true. Some SFT on incomplete
-and partly false ones makes a model whose are not. Its pictures are of a seed that no study uses. It trains both prompts
-in which a model reasons: the explanation of an annotation and, on moods, the think-answer form with the
-annotation that follows from what the text says, so that true annotations teach it nothing but to ignore them.
+and partly false ones makes a model whose are not. Its pictures are of a seed that no study uses. It trains
+both prompts in which a model reasons: the explanation of an annotation and, on moods, the think-answer form
+with the annotation that follows from what the text says, so that true annotations teach it nothing but to
+ignore them.
 """
 
 from __future__ import annotations

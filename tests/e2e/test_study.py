@@ -37,7 +37,7 @@ def records(out: Path) -> dict[str, dict]:
 def rows(start: Start, out: Path) -> list[dict]:
     """The results of a study that was killed after its first job was done."""
     command = ("rise_bench", "study", *GRID, *METHODS, "--out", out)
-    with start(*command, cold=True) as process:
+    with start(*command) as process:
         deadline = time.monotonic() + 60 * MINUTES
         while not any(record["done"] for record in records(out).values()):
             assert process.poll() is None, process.communicate()
