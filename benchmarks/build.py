@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from rise_bench.catalog.plugins import load_component
+from rise_bench.builders import coco_sub
 from rise_bench.data.build_plan import SourcePlan
 from rise_bench.data.image_facts import ImageFacts
 from rise_bench.data.writer import write_dataset
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    plan = load_component("builders", "coco_sub").plan(options.coco, pool="train+val")
+    plan = coco_sub.plan(options.coco, pool="train+val")
     photos = [Path(row.image) for row in plan.rows]
     source_bytes = sum(path.stat().st_size for path in photos)
     with tempfile.TemporaryDirectory() as folder:

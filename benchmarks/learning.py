@@ -13,7 +13,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from rise_bench.catalog.plugins import load_component
+from rise_bench.builders import synthetic
 from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.pictures import pictures_of
@@ -48,7 +48,7 @@ def measure(out, seeds, overrides):
     """Train each seed, or go on from what `out` holds of it, and measure."""
     moods = out / "moods"
     if not moods.exists():
-        plan = load_component("builders", "synthetic").plan(benchmark="moods", train=280, test=1, seed=0)
+        plan = synthetic.plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
     after = {}
     for seed in seeds:

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import torch
 from transformers import TrainerCallback
 
-from rise_bench.catalog.plugins import load_component
+from rise_bench.builders import synthetic
 from rise_bench.data.writer import write_dataset
 from rise_bench.models.names import local_model
 from rise_bench.trainers import rise_cot
@@ -107,7 +107,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         moods = Path(temporary) / "moods"
-        plan = load_component("builders", "synthetic").plan(benchmark="moods", train=280, test=1, seed=0)
+        plan = synthetic.plan(benchmark="moods", train=280, test=1, seed=0)
         write_dataset(plan, moods, seed=0)
         own = [f"data.benchmark={moods}", f"grpo.steps={options.steps + WARM_UP}"]
         config = load_config("world/rise_cot", [*own, *options.overrides])

@@ -1,8 +1,7 @@
 """The catalogue: what each benchmark asks, how it is scored, and what may be done with its images.
 
 A spec travels in the manifest of every built dataset, so that a dataset of the user's own is scored by the
-same code as ours. What lies below `builders`, `tasks`, `trainers` and `leaderboards` in the layers finds them
-by name through `load_component`.
+same code as ours.
 """
 
 from rise_bench.catalog.parts import with_parts

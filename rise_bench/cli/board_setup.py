@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rise_bench.cli.board_options import DataOption, part
+from rise_bench.cli.board_options import DataOption
 from rise_bench.cli.leaderboard import board_app
 
 
@@ -26,8 +26,8 @@ def init(
     from rise_bench.data.dataset import open_dataset
     from rise_bench.errors import ConfigError
     from rise_bench.hub.find import find_benchmark
+    from rise_bench.leaderboards.verification import gold_board as boards
 
-    boards = part("verification.gold_board")
     if (results / boards.BOARD_NAME).exists():
         raise ConfigError(f"{results / boards.BOARD_NAME} exists already; edit it, or choose another folder")
     if not data:
@@ -62,9 +62,9 @@ def hide(
     The test pictures of a drawn benchmark come from a secret seed. Test rows are shuffled and get numbers as
     ids; in the public dataset their annotations are placeholders.
     """
-    from typing import get_args
+    from typing import cast, get_args
 
-    from rise_bench.catalog.plugins import load_component
+    from rise_bench.builders import synthetic
     from rise_bench.cli.drawing import DrawingBar
     from rise_bench.data.dataset import open_dataset
     from rise_bench.data.hidden_test import new_secret, plan_of, split_truth
@@ -74,10 +74,11 @@ def hide(
 
     secret = new_secret()
     if dataset in get_args(DrawnBenchmark):
-        counts, seed = {"train": train, "test": test}, seed or 0
-        draw = load_component("builders", "synthetic").plan
+        drawn, seed = cast(DrawnBenchmark, dataset), seed or 0
         with DrawingBar() as bar:
-            plan = draw(benchmark=dataset, **counts, seed=seed, test_seed=secret, progress=bar.show)
+            plan = synthetic.plan(
+                drawn, train=train, test=test, seed=seed, test_seed=secret, progress=bar.show
+            )
     elif (train, test, seed) != (None, None, None):
         raise ConfigError("--train, --test and --seed are of drawn benchmarks; leave them out with a folder")
     else:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -165,11 +166,10 @@ def reason_rft(
     as_json: AsJson = False,
 ) -> None:
     """Reason-RFT: counting, structure or transformation (`train_jsons/`, `test_jsons/`, `images/`)."""
-    from rise_bench.catalog.plugins import load_component
+    from rise_bench.builders import reason_rft as builder
     from rise_bench.cot.unverified import write_unverified
     from rise_bench.data.dataset import open_dataset
 
-    builder = load_component("builders", "reason_rft")
     files = tuple(filter(None, (name.strip() for name in also.split(","))))
     official = builder.read(source, task=task, seed=seed, also=files)
     folder = _folder(official.plan, out)
@@ -262,9 +262,7 @@ _drawn("drawn_changes", "Drawn here: what changed from one picture to another, o
 
 
 def _plan(builder: str, **options: Any) -> "SourcePlan":
-    from rise_bench.catalog.plugins import load_component
-
-    plan: SourcePlan = load_component("builders", builder).plan(**options)
+    plan: SourcePlan = import_module(f"rise_bench.builders.{builder}").plan(**options)
     return plan
 
 

@@ -16,7 +16,6 @@ from rise_bench.cli.board_options import (
     WorkersOption,
     boards_of,
     open_board,
-    part,
     report,
 )
 
@@ -53,8 +52,8 @@ def verify(
     request, "all" every submission of a results folder.
     """
     from rise_bench.errors import ConfigError
+    from rise_bench.leaderboards.moderation import batch as judge
 
-    judge = part("moderation.batch")
     if (apply or decide) and not (target == "open" or target.isdigit()):
         raise ConfigError("--apply and --decide need a pull request; give its number, or drop them")
     if decide and not why:
@@ -65,14 +64,15 @@ def verify(
     else:
         if target == "all" and not results:
             raise ConfigError('"all" needs the board with --results: the folder or dataset to verify')
-        _, folder, boards = (
-            open_board(results, data) if results else (None, None, boards_of(data, Path(target)))
-        )
         if target == "all":
+            _, folder, boards = open_board(results, data)
             with progress_bar("verify") as progress:
                 outcomes = judge.verify_all(folder, boards, workers=workers, progress=progress)
         else:
-            outcomes = [judge.verify_local(Path(target), boards, folder, workers=workers)]
+            _, among, boards = (
+                open_board(results, data) if results else (None, None, boards_of(data, Path(target)))
+            )
+            outcomes = [judge.verify_local(Path(target), boards, among, workers=workers)]
     report(outcomes, out, as_json)
     raise typer.Exit(max((_EXIT[o.decision] for o in outcomes), default=0))
 
@@ -82,14 +82,15 @@ def _verify_pulls(
     results: str,
     data: list[Path] | None,
     apply: bool,
-    decision: str | None,
+    decision: Literal["accept", "reject"] | None,
     why: str,
     workers: int | None,
     show: Callable[[list[Any]], None],
 ) -> list[Any]:
     from rise_bench.errors import ConfigError, PrerequisiteError, RiseError
+    from rise_bench.leaderboards.moderation import batch as judge
+    from rise_bench.leaderboards.moderation import results_repo as hub_board
 
-    judge, hub_board = part("moderation.batch"), part("moderation.results_repo")
     if not results or Path(results).is_dir():
         raise ConfigError("a pull request is on the Hub; name its dataset with --results ORG/NAME")
     _, _, boards = open_board(results, data)
@@ -125,9 +126,11 @@ def build(
     workers: WorkersOption = None,
 ) -> None:
     """Score every submission again and build the static site, for any file server or static Space."""
+    from rise_bench.leaderboards.web.build import build_site
+
     settings, folder, boards = open_board(results, data)
     with progress_bar("score") as progress:
-        built = part("web.build").build_site(
+        built = build_site(
             folder, settings, boards, out, workers=workers, overwrite=overwrite, progress=progress
         )
     for refused in built.refused:
@@ -171,10 +174,11 @@ def reproduce(
 
     from rise_bench.errors import ConfigError
     from rise_bench.files.atomic import atomic_write_text
+    from rise_bench.leaderboards.moderation import agreement
+    from rise_bench.leaderboards.moderation import reproduce as again
+    from rise_bench.leaderboards.moderation import results_repo as hub_board
     from rise_bench.models.names import checked_model
 
-    hub_board, again = part("moderation.results_repo"), part("moderation.reproduce")
-    agreement = part("moderation.agreement")
     _, folder, boards = open_board(results, data)
     path, content, responses = again.read_accepted(folder, submission, boards)
     again.check_engine(content)
@@ -190,12 +194,17 @@ def reproduce(
         raise ConfigError(f"--model {model} is not a folder; give the folder of the model, or drop --model")
     max_bytes = int(size_limit * 2**30)
     checkpoint = checked_model(str(model)) if model else again.fetch_model(content, max_bytes=max_bytes)
-    bounds = {
-        "time_s": None if time_limit is None else time_limit * 60,
-        "memory_bytes": None if memory_limit is None else int(memory_limit * 2**30),
-    }
     with tempfile.TemporaryDirectory() as work:
-        texts, held = again.run_again(gold, content, checkpoint, chosen, Path(work), model_args, **bounds)
+        texts, held = again.run_again(
+            gold,
+            content,
+            checkpoint,
+            chosen,
+            Path(work),
+            model_args,
+            time_s=None if time_limit is None else time_limit * 60,
+            memory_bytes=None if memory_limit is None else int(memory_limit * 2**30),
+        )
     if held["network"] != "closed":
         typer.echo("warning: this platform could not cut the run off from the network", err=True)
     outcome = agreement.compare(gold, content, responses, texts)
@@ -228,20 +237,19 @@ def export(
 ) -> None:
     """Write the boards as JSON or CSV, or .eval_results entries that the Hub shows on model pages."""
     from rise_bench.files.atomic import atomic_write_text
+    from rise_bench.leaderboards.ranking.entries import load_entries
+    from rise_bench.leaderboards.ranking.export import eval_results
+    from rise_bench.leaderboards.ranking.tables import build_tables
+    from rise_bench.leaderboards.web.build import leaderboard_csv, leaderboard_json
 
     settings, folder, boards = open_board(results, data)
     with progress_bar("score") as progress:
-        entries, _ = part("ranking.entries").load_entries(
-            folder, settings, boards, workers=workers, progress=progress
-        )
+        entries, _ = load_entries(folder, settings, boards, workers=workers, progress=progress)
     if format_ == "eval-results":
-        for path, text in part("ranking.export").eval_results(entries, boards, site).items():
+        for path, text in eval_results(entries, boards, site).items():
             atomic_write_text(out / path, text)
     else:
-        tables = part("ranking.tables").build_tables(settings, boards, entries)
-        site_part = part("web.build")
-        text = site_part.leaderboard_csv(tables)
-        if format_ == "json":
-            text = site_part.leaderboard_json(settings.title, tables)
+        tables = build_tables(settings, boards, entries)
+        text = leaderboard_json(settings.title, tables) if format_ == "json" else leaderboard_csv(tables)
         atomic_write_text(out, text)
     typer.echo(str(out))

@@ -38,21 +38,20 @@ def submit(
 
     The check is that of the board; what it would refuse is not sent.
     """
-    from rise_bench.catalog.plugins import load_component
     from rise_bench.errors import ConfigError, SubmissionError
     from rise_bench.files.atomic import atomic_write_bytes
     from rise_bench.hub.find import find_benchmark
+    from rise_bench.leaderboards import pack as packing
+    from rise_bench.leaderboards.moderation import results_repo as hub_board
+    from rise_bench.leaderboards.submissions import tree
     from rise_bench.leaderboards.submissions.schema import render_submission, write_submission
+    from rise_bench.leaderboards.verification import gold_board as boards
+    from rise_bench.leaderboards.verification import verifier
 
     if not board and out is None:
         raise ConfigError(
             "give --board ORG/NAME to send a pull request, or --out DIR to write the files only"
         )
-    boards = load_component("leaderboards", "verification.gold_board")
-    hub_board = load_component("leaderboards", "moderation.results_repo")
-    packing = load_component("leaderboards", "pack")
-    verifier = load_component("leaderboards", "verification.verifier")
-    tree = load_component("leaderboards", "submissions.tree")
     account = "" if out else hub_board.who_am_i()
     datasets = (find_benchmark(name, images=False) for name in data or ())
     given = {dataset.spec.name: dataset for dataset in datasets}

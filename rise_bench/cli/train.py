@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Collection
 from contextlib import redirect_stdout
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from rise_bench.catalog.plugins import load_component
 from rise_bench.cli import app
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
@@ -40,11 +40,14 @@ def train(
 ) -> None:
     """Train one stage; after a crash the same command continues from the last checkpoint."""
     if list_recipes:
-        typer.echo("\n".join(load_component("trainers", "settings.recipes").recipe_names()))
+        from rise_bench.trainers.settings.recipes import recipe_names
+
+        typer.echo("\n".join(recipe_names()))
         return
+    from rise_bench.trainers.settings import recipe_loader as loader
+
     if "=" in stage:
         stage, overrides = "", [stage, *(overrides or [])]
-    loader = load_component("trainers", "settings.recipe_loader")
     chosen, config = loader.resolve(stage, overrides or [], recipe)
     if not recipe:
         typer.echo(f"recipe: {chosen}", err=True)
@@ -54,8 +57,10 @@ def train(
     from rise_bench.catalog.extras import require_extra
 
     require_extra("train")
-    run = load_component("trainers", "runs.run_folder").RunFolder.of(config)
-    console = load_component("trainers", "runs.console")
+    from rise_bench.trainers.runs import console
+    from rise_bench.trainers.runs.run_folder import RunFolder
+
+    run = RunFolder.of(config)
     with stopping(lambda: run.kept() if console.is_heard() else ""):
         _train(config, run, check=check, as_json=as_json)
 
@@ -66,20 +71,23 @@ def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
     leave_out_wandb(config.run.report_to)
     if check or _PASSED not in os.environ:
         _preflight(config, check=check, as_json=as_json)
-    console = load_component("trainers", "runs.console")
+    from rise_bench.trainers.data import training_data as data
+    from rise_bench.trainers.runs import console
+
     benchmark = find_benchmark(config.data.benchmark)
-    data = load_component("trainers", "data.training_data")
     hashes, cots = data.prompt_hashes(config, benchmark), data.cots_sha256(config)
     new = not run.path.exists()
     run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256, cots_sha256=cots)
     try:
-        final = load_component("trainers", config.declared_stage.file.stem).train(config, run)
+        final = import_module(f"rise_bench.trainers.{config.declared_stage.file.stem}").train(config, run)
     except BaseException:
         if new:
             run.discard_if_nothing_was_trained()
         raise
     if console.is_heard():
-        for line in load_component("trainers", "runs.next_steps").next_steps(config, benchmark, run, final):
+        from rise_bench.trainers.runs.next_steps import next_steps
+
+        for line in next_steps(config, benchmark, run, final):
             console.say(f"next: {line}")
         typer.echo(str(final))
 
@@ -92,9 +100,12 @@ def leave_out_wandb(report_to: Collection[str]) -> None:
 
 def _preflight(config: Any, *, check: bool, as_json: bool) -> None:
     """Check for problems; exit if there are any or with --check, else start the processes of the run."""
-    console = load_component("trainers", "runs.console")
+    from rise_bench.trainers.runs import console
+
     with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
-        seen = load_component("trainers", "checks.preflight").inspect(config, sys.argv[1:])
+        from rise_bench.trainers.checks.preflight import inspect
+
+        seen = inspect(config, sys.argv[1:])
     if as_json:
         typer.echo(json.dumps(_as_json(seen)))
         if not check:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from rise_bench.catalog.plugins import load_component
+from rise_bench.builders import synthetic
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError
 from rise_bench.synthetic import vocabulary
+from rise_bench.synthetic.rows import DrawnBenchmark
 
 
 def draw(
@@ -35,8 +36,8 @@ def draw(
         ConfigError: The folder holds another benchmark.
     """
     if not (data / MANIFEST_NAME).is_file():
-        plan = load_component("builders", "synthetic").plan(
-            benchmark=data.name,
+        plan = synthetic.plan(
+            cast(DrawnBenchmark, data.name),
             train=train,
             test=test,
             seed=seed,

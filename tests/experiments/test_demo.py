@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from rise_bench.annotations.kinds import all_metrics
-from rise_bench.catalog.plugins import load_component
 from rise_bench.experiments.comparison import Row
 from rise_bench.experiments.demo import Demo, demo_jobs
 from rise_bench.experiments.demo_report import _table
 from rise_bench.scoring.bootstrap import Interval
 from rise_bench.scoring.scores import Report
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,6 @@ from rise_bench.scoring.scores import Report
 def test_every_job_is_of_the_benchmark_shots_and_seed_that_were_asked_for(
     tmp_path: Path, benchmark: str, shots: str, seed: int
 ) -> None:
-    load_config = load_component("trainers", "settings.recipe_loader").load_config
     demo = Demo(tmp_path, benchmark, shots, seed=seed)
     trained, scored = [], []
     for job in demo_jobs(demo):
@@ -38,7 +37,6 @@ def test_every_job_is_of_the_benchmark_shots_and_seed_that_were_asked_for(
 @pytest.mark.parametrize("steps", [120, 60])
 def test_every_method_has_the_steps_that_were_asked_for(tmp_path: Path, steps: int) -> None:
     """In its recipe or, where others are asked for, as a setting: RISE-CoT a third, its policy the rest."""
-    load_config = load_component("trainers", "settings.recipe_loader").load_config
     trained = {
         job.name: load_config(job.arguments[3], job.arguments[4:])
         for job in demo_jobs(Demo(tmp_path, steps=steps))

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import rise_bench
-from rise_bench.catalog.plugins import load_component
+from rise_bench.builders import synthetic
 from rise_bench.data.hub_files import commit_of, list_files
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import PrerequisiteError
@@ -25,7 +25,7 @@ def read(public: str) -> None:
 
 
 def publish_and_load(repo: str) -> None:
-    plan = load_component("builders", "synthetic").plan("moods", train=8, test=4)
+    plan = synthetic.plan("moods", train=8, test=4)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "moods"
         write_dataset(plan, out)

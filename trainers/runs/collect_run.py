@@ -4,8 +4,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rise_bench.catalog.plugins import load_component
 from rise_bench.errors import ConfigError
+from rise_bench.trainers.runs.run_folder import RunFolder
+from rise_bench.trainers.settings.recipe_loader import load_recorded
 
 if TYPE_CHECKING:
     from rise_bench.cot.collect_job import CollectJob
@@ -20,7 +21,7 @@ def _run_config(run: Path | None) -> Any:
         raise ConfigError(
             f"{run} is not a run folder: it has no config.yaml. Name the folder that `train` wrote."
         )
-    config = load_component("trainers", "settings.recipe_loader").load_recorded(run / "config.yaml")
+    config = load_recorded(run / "config.yaml")
     if not config.declared_stage.is_closed_loop:
         raise ConfigError(
             f"{run} is a run of {config.stage}, whose responses do not explain annotations. Name the run of "
@@ -57,7 +58,7 @@ def _plan(
         raise ConfigError("nothing to collect for; name a run folder, or --benchmark and --model")
     dataset = find_benchmark(name)
     if run:
-        load_component("trainers", "runs.run_folder").RunFolder(run).refuse_other_benchmark(dataset.sha256)
+        RunFolder(run).refuse_other_benchmark(dataset.sha256)
     target = out or (run / "cots" if run else cache_folder(f"{dataset.spec.name}-cot"))
     job = CollectJob(
         dataset,
@@ -82,7 +83,7 @@ def _provenance_of(run: Path, config: Any) -> dict[str, Any]:
         "top_p": config.grpo.top_p,
         "samples": config.grpo.num_generations,
         "seed": config.seed,
-        "versions": load_component("trainers", "runs.run_folder").RunFolder(run).versions(),
+        "versions": RunFolder(run).versions(),
         **({"policy_reward": asdict(config.reward)} if _differs_from_eq1(config.reward) else {}),
     }
 
@@ -94,7 +95,7 @@ def _differs_from_eq1(rule: Any) -> bool:
 def _final_model(run: Path | None) -> str:
     if run is None:
         raise ConfigError("a sweep without a run needs --model (and --benchmark)")
-    final = load_component("trainers", "runs.run_folder").RunFolder(run).final_dir("grpo")
+    final = RunFolder(run).final_dir("grpo")
     if not final.is_dir():
         raise ConfigError(
             f"{run} is not finished: {final} is missing. Finish it, or pass --no-sweep or --model."

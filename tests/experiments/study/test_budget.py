@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rise_bench.catalog.benchmarks import get_benchmark
-from rise_bench.catalog.plugins import load_component
 from rise_bench.cli.study_options import refuse_unshared, untuned_methods
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.experiments.ablations import ABLATIONS
@@ -21,6 +20,7 @@ from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
 from rise_bench.experiments.study.grid import Study, ablations_for, methods_for
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
+from rise_bench.trainers.settings.recipe_loader import load_config
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 LONG = [name for name in TRAINED if name.endswith("_long")]
@@ -81,7 +81,6 @@ def test_every_trained_method_has_equally_many_trials(kind: Budget, trials: int)
 @pytest.mark.parametrize("name", [name for name in TRAINED if name not in UNEQUAL])
 def test_jobs_are_told_their_steps(name: str, tmp_path: Path) -> None:
     """What the trainer reads, recipe and overrides together, has the steps of the budget and no others."""
-    load_config = load_component("trainers", "settings.recipe_loader").load_config
     method, setting = find_method(name), Setting(0.25, 7e-4, 7e-5)
     cell = Cell(
         tmp_path / "moods", "4-shot", 0, tmp_path, overrides=overrides(setting, allot(method, setting, 120))
@@ -106,7 +105,6 @@ def test_every_training_at_the_papers_scale_has_settings_that_go_together(
     benchmark: str, tmp_path: Path
 ) -> None:
     """ZeRO-3 would shard the frozen judge, and few rows leave Reason-RFT's recipe nothing for GRPO."""
-    load_config = load_component("trainers", "settings.recipe_loader").load_config
     cell = Cell(tmp_path / benchmark, "4-shot", 0, tmp_path, setup=Setup(scale="paper"))
     kind = get_benchmark(benchmark).kind
     names = [*methods_for(drawn=False), *ablations_for(kind, drawn=False)]
