@@ -1,5 +1,6 @@
 """What every test shares: an offline, isolated environment, and the folder of real data, if any."""
 
+import ast
 import atexit
 import gc
 import os
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,7 +40,10 @@ os.environ.update(
     HF_HOME=str(_HOME / "huggingface"),
 )
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for _name in ("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACHE"):
+for _name in (
+    *("RISE_BENCH_DATA", "RISE_BENCH_ORG", "HF_TOKEN", "HF_DATASETS_CACHE"),
+    *("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "COLUMNS"),  # typer and rich colour and fold by them
+):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402
@@ -52,6 +57,26 @@ from .support.stand_in_lmms import StandIn  # noqa: E402
 
 #: Scripts that tests run in processes of their own.
 collect_ignore_glob = ["support/*"]
+
+
+def _parse_uncollected(
+    *arguments: Any, _parse: Callable[..., ast.AST] = ast.parse, **options: Any
+) -> ast.AST:
+    """Parse without a garbage collection meanwhile.
+
+    Python 3.11 cannot go on parsing after the traceback of an error in a finalizer was formatted, as pytest
+    does (python/cpython#106905): garbage of one test made another fail.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(*arguments, **options)
+    finally:
+        if enabled:
+            gc.enable()
+
+
+ast.parse = _parse_uncollected
 
 #: The checkout under test.
 ROOT = Path(__file__).parents[1]

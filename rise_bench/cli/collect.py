@@ -24,7 +24,6 @@ from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.groundedness import SWAPS
-from rise_bench.trainers.runs.collect_run import _final_model, _plan, _run_config
 
 if TYPE_CHECKING:
     from rise_bench.cot.collect_job import CollectJob
@@ -145,6 +144,7 @@ def collect(
     from rise_bench.curation.decisions import refuse_decided
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
+    from rise_bench.trainers.runs.collect_run import final_model, plan_of_sweep, run_config
 
     if keep_rollouts and not overwrite:
         raise ConfigError("--keep-rollouts is for --overwrite; give both, or neither to go on")
@@ -154,7 +154,7 @@ def collect(
     again = Views(reconstructions or 1, blind, lift) if reconstructions or blind or lift else None
     _check_sweep(no_sweep, sweep_all, ranks, again)
     prices, share = prices_of(price_input, price_output), Share.of_environment()
-    config = _run_config(run)
+    config = run_config(run)
     asked = {
         "samples": samples,
         "max_cot_length": max_cot_length,
@@ -170,7 +170,7 @@ def collect(
         form = answer_format_of(model, revision, served, box_unit, max_pixels, engine=ranks is not None)
         asked |= {"unit": form.unit, "max_pixels": form.max_pixels}
     plan = {name: value for name, value in asked.items() if value is not None}
-    job, sampling = _plan(run, config, benchmark, shots, out, plan)
+    job, sampling = plan_of_sweep(run, config, benchmark, shots, out, plan)
     job = replace(job, splits=_checked_splits(job, splits))
     job = replace(job, overwrite=overwrite, keep_rollouts=keep_rollouts, only=_high_ids(only_high_of))
     if again is not None:
@@ -194,7 +194,7 @@ def collect(
     if tau is not None:
         job = replace(job, tau=tau)
     if job.sweeps or job.rescoring:
-        source, served = model or _final_model(run), bool(endpoint or ranks)
+        source, served = model or final_model(run), bool(endpoint or ranks)
         if served:
             sampler = load_endpoints(endpoint or [], source, sampling, api_key_env, concurrency, timeout_s)
         else:

@@ -12,7 +12,7 @@ import pytest
 from rise_bench.evaluation.confined import Confinement, ended_in_time
 
 PROBE = """
-import json, os, resource, socket, sys
+import json, mmap, os, resource, socket, sys
 seen = {"environment": dict(os.environ), "home": os.path.expanduser("~"), "arguments": sys.argv[1:]}
 seen["memory"] = resource.getrlimit(resource.RLIMIT_DATA)[0]
 listener = int(sys.argv[1])
@@ -22,9 +22,9 @@ try:
 except OSError as error:
     seen["reached"] = False
 try:
-    bytearray(3 * 2**30)
+    mmap.mmap(-1, 3 * 2**30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # asked for, and not touched
     seen["allocated"] = True
-except MemoryError:
+except (MemoryError, OSError):
     seen["allocated"] = False
 if "transformers" in sys.modules:
     from transformers import AutoConfig

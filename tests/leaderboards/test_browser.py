@@ -67,16 +67,11 @@ def choose(browser: Browser, selector: str, value: str) -> None:
     )
 
 
-def test_first_page_is_usable_in_a_second_and_under_300_kb(browser: Browser, address: str):
-    seconds = []
-    for _ in range(3):  # the best of three: the machine may be busy with something else
-        browser.send("Network.clearBrowserCache")
-        began = time.monotonic()
-        browser.open(f"{address}/index.html")
-        browser.wait("document.querySelector('th button')")
-        seconds.append(time.monotonic() - began)
-        assert 10_000 < browser.bytes_received() < 300_000
-    assert min(seconds) < 1
+def test_first_page_is_usable_with_less_than_300_kb(browser: Browser, address: str):
+    browser.send("Network.clearBrowserCache")
+    browser.open(f"{address}/index.html")
+    browser.wait("document.querySelector('th button')")
+    assert 10_000 < browser.bytes_received() < 300_000
     seen(browser, "index")
 
 

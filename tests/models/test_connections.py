@@ -74,11 +74,11 @@ def test_a_certificate_that_nobody_vouches_for_is_named_at_once(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with raw_server(OK, tls=context) as (url, requests):
-        for asked in (lambda: ask(url), lambda: served_model(url)):
+        for asked in (lambda: ask(url, pause_s=60), lambda: served_model(url)):
             start = time.monotonic()
             with pytest.raises(EndpointError, match="self-signed certificate"):
                 asked()
-            assert time.monotonic() - start < 0.8
+            assert time.monotonic() - start < 30, "no second try"
     assert not requests
 
 

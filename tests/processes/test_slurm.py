@@ -6,7 +6,7 @@ from ..support.slurm import NODES, Slurm
 
 
 def test_jobs_run_on_both_nodes(slurm: Slurm, tmp_path) -> None:
-    script = 'sleep 5; srun -n 1 sh -c "echo $SLURMD_NODENAME $SLURM_ARRAY_TASK_ID"'
+    script = 'sleep 10; srun -n 1 sh -c "echo $SLURMD_NODENAME $SLURM_ARRAY_TASK_ID"'
     printed = slurm.run(
         "sbatch",
         "--parsable",

@@ -23,6 +23,10 @@ from rise_bench.catalog.extras import requirements_of
 
 EXTRAS = ("train", "eval", "endpoint", "scale", "audit", "review", "vllm", "cvat")
 
+ASKS_THE_INDEX = pytest.mark.skipif(
+    not os.environ.get("RISE_BENCH_RESOLVE"), reason="RISE_BENCH_RESOLVE is not set"
+)
+
 
 def dry_run(report: Path, *options: object, timeout_s: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--dry-run"]
@@ -86,22 +90,18 @@ def test_ranges_that_exclude_each_other_are_found() -> None:
 
 
 @pytest.mark.slow
+@ASKS_THE_INDEX
 def test_packages_of_all_extras_want_versions_that_suit_all(
     wanted: list[Requirement], tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
-    try:
-        done = dry_run(report, "--no-deps", *bare(wanted), timeout_s=40)
-    except subprocess.TimeoutExpired:
-        pytest.skip("the package index does not answer within 40 s")
-    if done.returncode and "No matching distribution" not in done.stderr:
-        pytest.skip(f"no package index answers: {done.stderr.strip()[-300:]}")
+    done = dry_run(report, "--no-deps", *bare(wanted), timeout_s=120)
     assert done.returncode == 0, done.stderr
     assert unsuitable(wanted, packages(report)) == {}
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("RISE_BENCH_RESOLVE"), reason="RISE_BENCH_RESOLVE is not set")
+@ASKS_THE_INDEX
 def test_the_resolver_finds_versions_for_all_extras(wanted: list[Requirement], tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = dry_run(report, *bare(wanted), timeout_s=580)

@@ -41,7 +41,7 @@ PARTITION = "tests"
 NODES = ("n1", "n2")
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 _RUNNING = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"}
-_TAKES_JOBS = {"idle", "mixed", "allocated", "completing"}
+_TAKES_JOBS = {"idle", "mixed", "allocated"}
 _CPUS = 8
 #: Variable of the daemons, which the steps of their jobs inherit.
 _MARK = "RISE_SLURM_DAEMON"

@@ -337,7 +337,7 @@ def test_a_run_whose_answers_cannot_be_read_stops_and_is_no_success(smoke, tmp_p
 CTRL_C = """
 import hashlib, os, signal, sys, threading, time
 from rise_bench.cli import stopping
-stopping._GRACE_SECONDS = 0.5
+stopping._GRACE_SECONDS = 0.5 if sys.argv[1] == "library" else 30
 with stopping.stopping(lambda: "step 3 is kept"):
     threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
     if sys.argv[1] == "library":  # no Python code runs in the main thread meanwhile

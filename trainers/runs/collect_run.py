@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rise_bench.models.sampler import Sampling
 
 
-def _run_config(run: Path | None) -> Any:
+def run_config(run: Path | None) -> Any:
     """Config of a training run; None without one."""
     if run is None:
         return None
@@ -30,7 +30,7 @@ def _run_config(run: Path | None) -> Any:
     return config
 
 
-def _plan(
+def plan_of_sweep(
     run: Path | None, config: Any, benchmark: str, shots: str, out: Path | None, asked: dict[str, Any]
 ) -> tuple["CollectJob", "Sampling"]:
     """The job without its sampler, and how tokens are drawn."""
@@ -92,7 +92,12 @@ def _differs_from_eq1(rule: Any) -> bool:
     return rule.grounded != "none" or rule.view != "picture"
 
 
-def _final_model(run: Path | None) -> str:
+def final_model(run: Path | None) -> str:
+    """Folder of the final model of a run.
+
+    Raises:
+        ConfigError: There is no run, or it is not finished.
+    """
     if run is None:
         raise ConfigError("a sweep without a run needs --model (and --benchmark)")
     final = RunFolder(run).final_dir("grpo")
