@@ -1,6 +1,7 @@
 """A job over many submissions, in order, on all cores."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -12,14 +13,15 @@ _CHUNKS_PER_WORKER = 8
 _job: Callable[[str], Any] | None = None
 
 
-def each(job: Callable[[str], _T], folders: Sequence[str], workers: int) -> Iterator[_T]:
+def each(job: Callable[[str], _T], folders: Sequence[str], workers: int | None = None) -> Iterator[_T]:
     """Yield `job(folder)` for each folder, in order.
 
     Args:
         job: Function of a folder; forked processes share its data without copying.
         folders: Folders.
-        workers: Processes; with 1, or with few folders, everything runs in this one.
+        workers: Processes, all cores if None; with 1, or with few folders, everything runs in this one.
     """
+    workers = workers or os.cpu_count() or 1
     if workers == 1 or len(folders) < _FEW:
         yield from map(job, folders)
         return

@@ -1,8 +1,8 @@
 """Verification of a folder, a pull request, or a whole results folder, comparisons included."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rise_bench.errors import ConfigError
@@ -105,25 +105,17 @@ def known_fingerprints(
         if submission and submission.benchmark == benchmark:
             chosen.append(folder)
     new = [folder for folder in chosen if folder not in marks]
-    marks.update(zip(new, each(_Marks(results, boards), new, workers or os.cpu_count() or 1), strict=True))
+    marks.update(zip(new, each(partial(_mark, results, boards), new, workers), strict=True))
     return [mark for folder in chosen if (mark := marks[folder]) is not None]
 
 
-class _Marks:
-    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
-        self.results, self.boards = results, boards
-
-    def __call__(self, folder: str) -> Fingerprint | None:
-        outcome = verify_folder(self.results, folder, self.boards)
-        return None if outcome.decision == "reject" else outcome.print_of
+def _mark(results: Path, boards: Mapping[str, GoldBoard], folder: str) -> Fingerprint | None:
+    outcome = verify_folder(results, folder, boards)
+    return None if outcome.decision == "reject" else outcome.print_of
 
 
-class _Verify:
-    def __init__(self, results: Path, boards: Mapping[str, GoldBoard]) -> None:
-        self.results, self.boards = results, boards
-
-    def __call__(self, folder: str) -> Verification:
-        return without_samples(verify_folder(self.results, folder, self.boards))
+def _verify(results: Path, boards: Mapping[str, GoldBoard], folder: str) -> Verification:
+    return without_samples(verify_folder(results, folder, boards))
 
 
 def verify_all(
@@ -136,7 +128,7 @@ def verify_all(
     """Verify every submission of a results folder like `load_entries`; outcomes in order of folders."""
     folders, review = in_review_order(results), Review(results)
     outcomes = []
-    for alone in each(_Verify(results, boards), folders, workers or os.cpu_count() or 1):
+    for alone in each(partial(_verify, results, boards), folders, workers):
         outcomes.append(review(alone))
         progress(len(outcomes), len(folders))
     return sorted(outcomes, key=lambda outcome: outcome.path)

@@ -5,13 +5,12 @@ the commit that merges a submission, is unknown at its time. The model is fetche
 (safetensors, no code) and runs through lmms-eval on the chosen samples in a confined process.
 """
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from rise_bench.leaderboards.submissions.schema import Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder
 from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.models.names import MAX_MODEL_BYTES, CheckedModel, fetch_checked_model
+from rise_bench.processes.environment import replaced_environment
 from rise_bench.prompts.asked_format import MAX_PIXELS_VARIABLE
 
 #: Models of lmms-eval that load a checkpoint with classes of transformers and never with `trust_remote_code`;
@@ -131,7 +131,7 @@ def run_again(
         600 + 60 * len(chosen) if time_s is None else time_s,
         memory_of_machine() // 2 if memory_bytes is None else memory_bytes,
     )
-    with _environment(environment):
+    with replaced_environment(os.environ | environment):
         tasks = evaluate(
             arguments,
             box_unit=asked.box_unit,
@@ -162,20 +162,6 @@ def image_limits(submission: Submission) -> str:
     if "max_pixels" not in stated:
         stated = dict(zip(("min_pixels", "max_pixels"), own, strict=True)) | stated
     return ",".join(f"{name}={value}" for name, value in sorted(stated.items(), reverse=True))
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def read_accepted(

@@ -5,7 +5,6 @@ A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifie
 are not used; it only records that a maintainer accepted a held submission.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,7 +172,7 @@ def load_entries(
     folders, review = in_review_order(results), Review(results)
     job = _Job(results, boards, visit, resamples, frozenset(settings.hidden))
     entries, refused = [], []
-    scored = each(job, folders, workers or os.cpu_count() or 1)
+    scored = each(job, folders, workers)
     for done, (alone, entry) in enumerate(scored, start=1):
         outcome = review(alone)
         if outcome.path in settings.hidden:

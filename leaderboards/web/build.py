@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from rise_bench.files.atomic import atomic_directory
+from rise_bench.files.json_text import finite
 from rise_bench.leaderboards.ranking.entries import Entry, Progress, Refused, load_entries
 from rise_bench.leaderboards.ranking.tables import Table, build_tables, table_json
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
@@ -98,15 +99,7 @@ def _write_pages(work: Path, site: str, tables: Sequence[Table]) -> None:
 def leaderboard_json(title: str, tables: Sequence[Table]) -> str:
     """Return every board as JSON for other trackers; NaN becomes null."""
     content = {"format_version": 1, "title": title, "boards": [table_json(table) for table in tables]}
-    return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
+    return json.dumps(finite(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def leaderboard_csv(tables: Sequence[Table]) -> str:

@@ -11,12 +11,13 @@ def json_text(value: Any) -> str:
     >>> json_text({"low": float("nan"), "value": 1.0}).split()
     ['{', '"low":', 'null,', '"value":', '1.0', '}']
     """
-    return json.dumps(_finite(value), indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return json.dumps(finite(value), indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a value in which NaN and infinities are None."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -114,3 +114,10 @@ def _caches_are_plain(model: Any) -> bool:
         return False
     fields = {"keys", "values"} <= set(vars(DynamicLayer()))
     return fields and bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+
+
+def special_tokens_not_sampled(processor: Any) -> list[int]:
+    """Ids of the special tokens that a response may not hold: all but those that end it."""
+    tokenizer = processor.tokenizer
+    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)

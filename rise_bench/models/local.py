@@ -10,6 +10,7 @@ from rise_bench.catalog.extras import require_extra
 from rise_bench.errors import ConfigError
 from rise_bench.files.images import decode_rgb
 from rise_bench.models.families import limit_pictures, supported_model
+from rise_bench.models.generate_settings import special_tokens_not_sampled
 from rise_bench.models.sampler import Prompt, Sampling, TokenCount
 
 
@@ -153,7 +154,7 @@ class LocalModel:
                 **how,
                 max_new_tokens=max_tokens,
                 repetition_penalty=1.0,
-                suppress_tokens=self._not_sampled(),
+                suppress_tokens=special_tokens_not_sampled(self._processor),
                 pad_token_id=self._processor.tokenizer.pad_token_id,
             )
         new = output[:, inputs["input_ids"].shape[1] :]
@@ -172,9 +173,3 @@ class LocalModel:
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
         return chat
-
-    def _not_sampled(self) -> list[int]:
-        """Return special tokens that do not end a text; inside a CoT they would corrupt the next prompt."""
-        tokenizer = self._processor.tokenizer
-        ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-        return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rise_bench.processes.environment import replaced_environment, set_environment
+
 #: Modules that the server imports once.
 PRELOADED = ["rise_bench.processes.preload"]
 
@@ -95,7 +97,7 @@ def _context(environment: Mapping[str, str]) -> Any:
     if not _may_fork():
         return multiprocessing.get_context("spawn")
     multiprocessing.set_forkserver_preload(PRELOADED)
-    with _environment(environment):
+    with replaced_environment(environment):
         forkserver.ensure_running()
     return multiprocessing.get_context("forkserver")
 
@@ -109,22 +111,6 @@ def _main_left_out() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    _set_environment(variables)
-    try:
-        yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(variables: Mapping[str, str]) -> None:
-    copy = dict(variables)  # they may be os.environ itself
-    os.environ.clear()
-    os.environ.update(copy)
 
 
 def _run(
@@ -143,7 +129,7 @@ def _run(
         if isinstance(target, Connection):
             target.close()  # its other end is to see the end of this process
     os.chdir(folder)
-    _set_environment(environment)
+    set_environment(environment)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # all forks would draw the same numbers
     sys.argv = [module, *arguments]

@@ -145,9 +145,10 @@ def build_loop(
 
     from rise_bench.cot.closed_loop import ClosedLoop, LoopSettings
     from rise_bench.cot.row_log import RowLog
+    from rise_bench.models.generate_settings import special_tokens_not_sampled
     from rise_bench.scoring.rewards import RewardRule
     from rise_bench.trainers.data.grpo_rows import prompt_rows
-    from rise_bench.trainers.phases.trl_arguments import load_processor, special_tokens_not_sampled
+    from rise_bench.trainers.phases.trl_arguments import load_processor
     from rise_bench.trainers.rollouts.closed_loop_trainer import ClosedLoopTrainer, rows_per_rollout
     from rise_bench.trainers.rollouts.cot_reward import CotReward
     from rise_bench.trainers.settings.config import ModelConfig

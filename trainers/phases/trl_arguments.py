@@ -21,6 +21,7 @@ from trl.trainer.utils import create_model_from_path
 from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError
 from rise_bench.models.families import limit_pictures, supported_model
+from rise_bench.models.generate_settings import special_tokens_not_sampled
 from rise_bench.models.prepared_pictures import prepare_pictures_once
 from rise_bench.trainers.runs.launch import ACCELERATE_DIR, launched_with_deepspeed
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -42,13 +43,6 @@ def load_processor(model: ModelConfig, source: str | Path | None = None) -> Any:
     prepare_pictures_once(processor.image_processor)
     limit_pictures(processor, model.min_pixels, model.max_pixels)
     return processor
-
-
-def special_tokens_not_sampled(processor: Any) -> list[int]:
-    """Ids of the special tokens that a response may not hold: all but those that end it."""
-    tokenizer = processor.tokenizer
-    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-    return sorted(i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i not in ends)
 
 
 def load_policy(folder: str, arguments: Any) -> Any:
