@@ -164,6 +164,8 @@ def _report(job: "AnnotateJob", summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(
             f"{aside} decisions were on other pictures of the same names; they are in decisions-before.csv"
         )
+    if renamed := summary["decisions_of_renamed_pictures"]:
+        typer.echo(f"{renamed} decisions follow pictures that have another name now")
     if decided := summary["decisions_in_files"]:
         typer.echo(f"{decided} annotations are as people decided, in all files but annotations.jsonl")
     if answers.get("refused"):

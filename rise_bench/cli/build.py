@@ -186,8 +186,8 @@ def reason_rft(
 
 def _refuse_others(target: Path) -> None:
     """Refuse to replace chains of thought that something else than this command wrote."""
-    from rise_bench.curation.decisions import refuse_decided
     from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
+    from rise_bench.data.replacing import refuse_decided
     from rise_bench.errors import ConfigError
 
     refuse_decided(target)

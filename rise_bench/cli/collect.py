@@ -141,7 +141,7 @@ def collect(
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
     from rise_bench.curation.annotate.model_choice import answer_format_of
-    from rise_bench.curation.decisions import refuse_decided
+    from rise_bench.data.replacing import refuse_to_replace
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
     from rise_bench.trainers.runs.collect_run import final_model, plan_of_sweep, run_config
@@ -189,7 +189,7 @@ def collect(
         )
         return
     if overwrite:
-        refuse_decided(job.out)
+        refuse_to_replace(job.out)
     min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)

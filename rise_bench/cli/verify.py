@@ -101,7 +101,7 @@ def verify(
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
     from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
-    from rise_bench.curation.decisions import refuse_decided
+    from rise_bench.data.replacing import refuse_to_replace
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
@@ -117,8 +117,10 @@ def verify(
     form = replace(form, style=DEFAULT_FORMAT.style)  # it reconstructs, whatever else it was taught
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
     target = out or beside.with_name(f"{beside.name}.verified")
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
+        raise ConfigError(f"--out {target} is or holds what is verified; choose another folder")
     if overwrite:
-        refuse_decided(target)
+        refuse_to_replace(target)
     settings = LoopSettings(1, max_reconstruction_length=max_reconstruction_length, answer_format=form)
     job = CollectJob(
         dataset,
@@ -146,8 +148,6 @@ def verify(
         check_judge(judge, pinned)
         shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
-    if target.resolve() in (source.resolve(), *source.resolve().parents):
-        raise ConfigError(f"--out {target} is or holds what is verified; choose another folder")
     with stopping(
         lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"
     ):

@@ -11,6 +11,7 @@ from rise_bench.cot.dataset import GROUNDED, SELECTED, VIEWS, cot_features
 from rise_bench.data.card import joined_card
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import UNVERIFIED, FileEntry, Manifest, write_manifest
+from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_file
@@ -48,6 +49,8 @@ def write_unverified(
     told = {uid: texts[uid] for uid in ids if texts.get(uid, "").strip()}
     if not told:
         raise DataError(f"no chain of thought belongs to a training row of {benchmark.root}")
+    if overwrite:
+        refuse_to_replace(out)
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
         leaks: list[bool] = []

@@ -17,6 +17,7 @@ from rise_bench.cot.rollout_groups import Group
 from rise_bench.data.card import joined_card
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import FileEntry, Manifest, write_manifest
+from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
@@ -71,6 +72,8 @@ def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest
     """
     if not plan.best:
         raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
+    if overwrite:
+        refuse_to_replace(out)
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
         files, prior = dict[str, FileEntry](), _prior(plan)

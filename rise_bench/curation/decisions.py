@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
@@ -12,7 +13,7 @@ from rise_bench.annotations.base import Annotation
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.queue import QueueHeader
 from rise_bench.data.manifest import DECISIONS_NAME
-from rise_bench.errors import ConfigError, DataError
+from rise_bench.errors import DataError
 from rise_bench.files.atomic import atomic_write_text
 
 Action = Literal["accept", "model", "edit", "skip"]
@@ -20,7 +21,7 @@ Action = Literal["accept", "model", "edit", "skip"]
 #: Characters; the largest that the review page sends is a quarter of it.
 _LARGEST_CELL = 1 << 22
 
-_COLUMNS = ("id", "action", "annotation", "note", "time_utc")
+_COLUMNS = ("id", "action", "annotation", "note", "time_utc", "dataset_sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Decision:
             the original image; empty for `accept` and `skip`.
         note: Note of the reviewer.
         time_utc: When, in ISO 8601.
+        dataset_sha256: Identity of the dataset that the item is a row of; empty for a picture.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Decision:
     annotation: str = ""
     note: str = ""
     time_utc: str = ""
+    dataset_sha256: str = ""
 
     def read(self, header: QueueHeader) -> Annotation | None:
         """Return the annotation that was chosen; None if nothing changes.
@@ -91,27 +94,23 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     return decisions
 
 
-def refuse_decided(folder: Path) -> None:
-    """Refuse to delete a folder in which people have decided.
+def set_aside(folder: Path, changed: Iterable[str]) -> int:
+    """Move decisions on items that are other ones by now to `decisions-before.csv`; return their number.
 
-    Raises:
-        ConfigError: It holds decisions.
+    Where that has one on the same item, the next file, `decisions-before-2.csv`, takes it.
     """
     path = folder / DECISIONS_NAME
-    if path.exists():
-        raise ConfigError(
-            f"{path} holds {len(read_decisions(path))} decisions, which would be deleted with the folder; "
-            "move the file elsewhere, or choose another output folder"
-        )
-
-
-def set_aside(folder: Path, changed: Iterable[str]) -> int:
-    """Move decisions on items that are other ones by now to `decisions-before.csv`; return their number."""
-    path, before = folder / DECISIONS_NAME, folder / f"{Path(DECISIONS_NAME).stem}-before.csv"
     decisions = read_decisions(path)
-    moved = {uid: decisions.pop(uid) for uid in changed if uid in decisions}
+    moved = left = {uid: decisions.pop(uid) for uid in changed if uid in decisions}
+    for number in itertools.count(1):
+        if not left:
+            break
+        ending = f"-{number}" if number > 1 else ""
+        before = folder / f"{Path(DECISIONS_NAME).stem}-before{ending}.csv"
+        known = read_decisions(before)
+        write_decisions(before, left | known)
+        left = {uid: decision for uid, decision in left.items() if known.get(uid, decision) != decision}
     if moved:
-        write_decisions(before, read_decisions(before) | moved)
         write_decisions(path, decisions)
     return len(moved)
 

@@ -29,6 +29,7 @@ from rise_bench.data.manifest import (
     write_manifest,
 )
 from rise_bench.data.pictures import picture_hashes
+from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.data.resumable_shards import Progress, WrittenShard, versions, write_shards
 from rise_bench.data.schema import SCHEMA_VERSION, gold_text
 from rise_bench.data.shards import Shard, plan_shards, size_bytes
@@ -89,6 +90,8 @@ def write_dataset(
     plan = _without_shared_images(_at_stored_precision(plan))
     shards = plan_shards(plan, seed)
     images = {image.parent for row in plan.rows for image in row.images if isinstance(image, Path)}
+    if overwrite:
+        refuse_to_replace(out)
     with atomic_directory(out, overwrite=overwrite, resume=True, sources=images) as work:
         written = write_shards(work, shards, plan, workers or os.cpu_count() or 1, progress)
         manifest = _manifest(plan, seed, written)

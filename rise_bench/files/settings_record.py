@@ -28,7 +28,7 @@ def same_settings(
         folder: Folder of settings and results.
         settings: Settings to record.
         made: Patterns of the files and folders of results.
-        kept: There are results elsewhere.
+        kept: There are results elsewhere, which have to stay.
 
     Raises:
         ConfigError: The settings differ; the message holds the first difference.
@@ -42,8 +42,9 @@ def same_settings(
     before = path.read_text(encoding="utf-8", errors="replace")
     before = before.replace('"config": "default"', '"config": "full"')  # as version 0.1.0 called it
     if before != text and (first := _difference(_tree(before), json.loads(text))):
+        or_delete = "" if kept else ", or delete it"
         raise ConfigError(
-            f"{folder} was begun with other settings ({first}). Choose another --out, or delete it."
+            f"{folder} was begun with other settings ({first}). Choose another --out{or_delete}."
         )
 
 

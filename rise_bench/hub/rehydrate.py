@@ -16,7 +16,6 @@ from rise_bench.data.card import CARD_NAME, joined_card, split_card, write_card,
 from rise_bench.data.dataset import parquet_rows
 from rise_bench.data.image_column import write_with_images
 from rise_bench.data.manifest import (
-    DECISIONS_NAME,
     MISSING_IMAGE,
     FileEntry,
     Manifest,
@@ -25,6 +24,7 @@ from rise_bench.data.manifest import (
     write_manifest,
 )
 from rise_bench.data.pictures import picture_hashes
+from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.data.schema import gold_text, row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_directory, atomic_write_text, sha256_bytes, sha256_file
@@ -147,17 +147,15 @@ def rehydrate_folder(
     target = Path(out).expanduser() if out else cache_folder(base)
     if (done := _already(target, manifest)) is not None:
         return done
-    if overwrite and (decided := target / DECISIONS_NAME).exists():
-        raise ConfigError(
-            f"{decided} would be deleted with the folder; move the file elsewhere, or choose another --out"
-        )
+    if overwrite:
+        refuse_to_replace(target)
     wanted = list(_wanted(root, manifest))
     places, missing = find_images(source, wanted, progress)
     if missing and not allow_missing:
         raise MissingImagesError(_missing_text(missing, len(wanted), source), missing)
     if len(missing) == len(wanted):
         raise MissingImagesError(f"{source} holds none of the {len(wanted)} images; check --source", missing)
-    with atomic_directory(target, overwrite=overwrite, sources=(source,)) as work:
+    with atomic_directory(target, overwrite=overwrite, sources=(source, root)) as work:
         filled = _fill(root, work, manifest, places, missing)
     return Rehydrated(target, filled, tuple(missing))
 

@@ -3,7 +3,7 @@
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from rise_bench.curation.annotate.formats import FORMATS, json_lines
 from rise_bench.curation.annotate.job import AnnotateJob
 from rise_bench.curation.annotate.records import Answer, Picture
 from rise_bench.curation.annotate.sampling import Asked
-from rise_bench.curation.decisions import Decision, read_decisions, set_aside
+from rise_bench.curation.decisions import Decision, read_decisions, set_aside, write_decisions
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, write_queue
 from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import DataError
@@ -73,7 +73,7 @@ def write_outputs(
     """
     (job.out / SUMMARY_NAME).unlink(missing_ok=True)
     counts = _write_answers(job, answers, progress)
-    aside = _set_others_aside(job)
+    renamed, aside = _follow_decisions(job)
     decided = _write_formats(job, answers, counts)
     write_queue(job.out, _queue_header(job), _items(job))
     refused = dict(list(asked.refused.items())[:_SHOWN])
@@ -92,6 +92,7 @@ def write_outputs(
         "tokens": asdict(answers.tokens),
         "judge": judge,
         "decisions_set_aside": aside,
+        "decisions_of_renamed_pictures": renamed,
         "decisions_in_files": decided,
         "files": {name: FORMATS[name].file for name in _names(job)},
     }
@@ -99,15 +100,20 @@ def write_outputs(
     return summary
 
 
-def _set_others_aside(job: AnnotateJob) -> int:
-    """Set decisions aside whose picture is another one now; return their number.
+def _follow_decisions(job: AnnotateJob) -> tuple[int, int]:
+    """Give renamed pictures their decisions, and set those aside whose picture is another one now.
 
     Compares the pictures of the queue that is there with those of the one to be written. Pictures that are
     not asked about this time are remembered, so that the decisions hold when they are again.
+
+    Returns:
+        The number of decisions that follow a renamed picture, and of those set aside.
     """
-    decided = read_decisions(job.out / DECISIONS_NAME).keys()
+    path = job.out / DECISIONS_NAME
+    decisions = read_decisions(path)
+    decided = decisions.keys()
     if not decided or not (job.out / QUEUE_NAME).is_file():
-        return 0
+        return 0, 0
     now = {item.id: item.image_sha256 for item in _items(job) if item.id in decided}
     record = job.out / _DECIDED_NAME
     before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
@@ -117,10 +123,32 @@ def _set_others_aside(job: AnnotateJob) -> int:
     except DataError:  # nobody knows what was decided on
         before = dict.fromkeys(decided, "?")
     kept = {uid: image for uid, image in before.items() if uid in decided and uid not in now}
-    atomic_write_text(record, json_text(kept) + "\n")
-    return set_aside(
-        job.out, [uid for uid, image in before.items() if image and now.get(uid, image) != image]
-    )
+    renamed = _renamed(job, kept, decided)
+    if renamed:
+        moved = {renamed.get(uid, uid): of for uid, of in decisions.items()}
+        write_decisions(path, [replace(decision, id=uid) for uid, decision in moved.items()])
+    left = {uid: image for uid, image in kept.items() if uid not in renamed}
+    atomic_write_text(record, json_text(left) + "\n")
+    aside = [uid for uid, image in before.items() if image and now.get(uid, image) != image]
+    return len(renamed), set_aside(job.out, aside)
+
+
+def _renamed(job: AnnotateJob, gone: Mapping[str, str], decided: Collection[str]) -> dict[str, str]:
+    """Return old and new id of each picture that is gone and, as the same bytes, has one other name.
+
+    A name that is decided on already is left alone.
+    """
+    ids_of: dict[tuple[str, str], list[str]] = {}
+    for item in _items(job) if gone else ():
+        ids_of.setdefault((item.image_sha256, item.category), []).append(item.id)
+    renamed = {}
+    for uid, image in gone.items():
+        path, _, category = uid.rpartition("#") if job.run.categories else (uid, "", "")
+        names = ids_of.get((image, category), [])
+        if image and len(names) == 1 and names[0] not in decided and not (job.run.pictures / path).exists():
+            renamed[uid] = names[0]
+    taken = Counter(renamed.values())
+    return {old: new for old, new in renamed.items() if taken[new] == 1}
 
 
 def _names(job: AnnotateJob) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from rise_bench.annotations.base import Annotation, Gold
 from rise_bench.annotations.kinds import KINDS, label_problem
 from rise_bench.curation.audit.relabel import Change, write_copy
-from rise_bench.curation.decisions import Decision, refuse_decided
+from rise_bench.curation.decisions import Decision
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
 
@@ -43,9 +44,9 @@ def apply_decisions(
             its label cannot be ground truth.
         ConfigError: No decision changes a label, or `out` may not be written.
     """
-    _require_reviewed(source, dataset)
+    _require_reviewed(source, decisions, dataset)
     if overwrite:
-        refuse_decided(out)
+        refuse_to_replace(out)
         if out.resolve() in source.resolve().parents:
             raise ConfigError(f"{out} holds {source.name}, which would be deleted; choose another one")
     golds = {gold.id: (split, gold) for split in dataset.manifest.counts for gold in dataset.golds(split)}
@@ -78,12 +79,18 @@ def apply_decisions(
     return write_copy(dataset, out, change, overwrite=overwrite, progress=progress)
 
 
-def _require_reviewed(source: Path, dataset: BenchmarkDataset) -> None:
-    """Compare the dataset with that of the queue or CoT dataset beside the decisions, if there is one.
+def _require_reviewed(source: Path, decisions: Mapping[str, Decision], dataset: BenchmarkDataset) -> None:
+    """Compare the dataset with that of the decisions, and of the queue or CoT dataset beside them, if known.
 
     Raises:
         DataError: It is of another dataset or version, e.g. of one with planted errors.
     """
+    for decision in decisions.values():
+        if decision.dataset_sha256 not in ("", dataset.sha256):
+            raise DataError(
+                f"{source} decides on version {decision.dataset_sha256[:12]} ({decision.id!r}), and "
+                f"{dataset.root} is version {dataset.sha256[:12]}: name the dataset that was reviewed"
+            )
     if not (source.parent / QUEUE_NAME).is_file():
         explained = ""
         if (source.parent / MANIFEST_NAME).is_file():

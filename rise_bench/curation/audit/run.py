@@ -18,6 +18,7 @@ from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.plant import plant
 from rise_bench.curation.audit.sampling import items
 from rise_bench.curation.audit.scores import SCORES, RowScores, score_rows
+from rise_bench.curation.queue import QUEUE_NAME, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import ConfigError
@@ -124,8 +125,14 @@ def run_audit(audit: Audit, progress: Progress = lambda what, done, total: None)
         ConfigError: The folder holds another audit, or another process works in it.
         PrerequisiteError: A model cannot be reached, or a training failed.
     """
+    if audit.out.resolve().is_relative_to(audit.dataset.root.resolve()):
+        raise ConfigError(
+            f"--out {audit.out} lies in the dataset, and would be deleted when that is built again; choose "
+            "another"
+        )
     with locked_folder(audit.work, audit.out):
         decided = (audit.out / DECISIONS_NAME).exists()
+        _refuse_other_decisions(audit)
         same_settings(audit.work, audit.to_json(), ("rank*.jsonl", "fold-*"), kept=decided)
         dataset, errors = audit.dataset, {}
         if audit.planted:
@@ -145,6 +152,25 @@ def run_audit(audit: Audit, progress: Progress = lambda what, done, total: None)
         scored = score_rows(rows, answers, given, own)
     measured = _measured(scored, errors, audit.seed) if errors else {}
     return Audited(dataset, scored, errors, measured)
+
+
+def _refuse_other_decisions(audit: Audit) -> None:
+    """Refuse to audit another dataset beside decisions, which would seem to be about it.
+
+    With planted errors the rows are of a copy, whose identity is not known yet.
+
+    Raises:
+        ConfigError: The queue that was decided on is of another dataset.
+    """
+    path = audit.out / DECISIONS_NAME
+    if audit.planted or not path.exists() or not (audit.out / QUEUE_NAME).is_file():
+        return
+    reviewed = ReviewQueue(audit.out).header.dataset_sha256
+    if reviewed != audit.dataset.sha256:
+        raise ConfigError(
+            f"{path} decides on version {reviewed[:12]} of the dataset, {audit.dataset.root} is version "
+            f"{audit.dataset.sha256[:12]}; choose another --out"
+        )
 
 
 def _answers(audit: Audit, dataset: BenchmarkDataset, ids: list[str], progress: Progress) -> Answers | None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.builders.formats.picture_files import files_below, is_picture
-from rise_bench.curation.decisions import refuse_decided
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import recipe_tree
 from rise_bench.data.dataset import open_dataset
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
+from rise_bench.data.replacing import refuse_decided
 from rise_bench.errors import ConfigError
 from rise_bench.files.atomic import atomic_write_text, sha256_bytes, sha256_once
 from rise_bench.files.json_text import json_text

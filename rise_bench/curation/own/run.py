@@ -112,9 +112,9 @@ def _make_room(plan: Plan) -> None:
         raise ConfigError(
             f"{folder} is there already; move it elsewhere, or give another `out` in {plan.file}"
         )
-    aside = folder.with_name(f".{folder.name}.replaced")
+    aside = folder.with_name(f".{folder.name}.before")  # not deleted: it may be one that was made by hand
     shutil.rmtree(aside, ignore_errors=True)
-    folder.rename(aside)  # it may be one that was made by hand
+    folder.rename(aside)
 
 
 def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collection[str] = ()) -> None:

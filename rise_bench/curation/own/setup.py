@@ -90,7 +90,7 @@ class Made:
 
 
 def refuse_taken(wanted: Wanted) -> None:
-    """Refuse a folder that holds a recipe already.
+    """Refuse a folder that holds a recipe already, or results of one.
 
     Raises:
         ConfigError: It does.
@@ -98,6 +98,12 @@ def refuse_taken(wanted: Wanted) -> None:
     path = wanted.folder / RECIPE_NAME
     if path.exists():
         raise ConfigError(f"{path} is there already; go on with it, or choose another --out")
+    plan = Plan(path, Recipe(wanted.dataset_name, wanted.data))
+    if results := [name for name in plan.folder.all_seconds() if name != "build"]:
+        raise ConfigError(
+            f"{wanted.folder} holds results of an earlier recipe ({', '.join(results)}), which would count "
+            "as those of the new one; choose another --out, or move the folder"
+        )
 
 
 def initialise(

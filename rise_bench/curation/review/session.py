@@ -124,7 +124,8 @@ class Review:
         chosen = self._chosen(item, action, values)
         text = "" if chosen is None else json.dumps(KINDS[self.source.header.kind].to_json(chosen))
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._save(index, version, Decision(item.id, action, text, note.strip(), now))
+        version_of_data = self.source.header.dataset_sha256
+        self._save(index, version, Decision(item.id, action, text, note.strip(), now, version_of_data))
 
     def withdraw(self, index: int, version: int) -> None:
         """Take a decision back.

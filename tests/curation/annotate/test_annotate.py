@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,49 @@ def test_decisions_on_another_picture_of_the_same_name_are_set_aside(make_job, p
     assert read_decisions(job.out / "decisions.csv").keys() == {second}
     assert read_decisions(job.out / "decisions-before.csv").keys() == {first}
     assert annotate(make_job(always()))["decisions_set_aside"] == 0
+
+
+def test_every_version_that_was_set_aside_is_kept(make_job, pictures):
+    job = make_job(always())
+    annotate(job)
+    first = ReviewQueue(job.out).ids[0]
+    for colour, note in (("navy", "one"), ("red", "two"), ("green", "three")):
+        write_decisions(job.out / "decisions.csv", [Decision(first, "skip", note=note)])
+        Image.new("RGB", (100, 50), colour).save(pictures / first.partition("#")[0])
+        assert annotate(make_job(always()))["decisions_set_aside"] == 1
+    files = [job.out / f"decisions-before{ending}.csv" for ending in ("", "-2", "-3")]
+    assert [read_decisions(file)[first].note for file in files] == ["one", "two", "three"]
+
+
+def test_a_renamed_picture_keeps_its_decision_and_a_copy_takes_none(make_job, pictures):
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        Image.new("RGB", (100, 50), (number, 90, 200)).save(path)
+    job = make_job(always())
+    annotate(job)
+    first, second, _ = ReviewQueue(job.out).ids
+    write_decisions(job.out / "decisions.csv", [Decision(first, "skip", note="1"), Decision(second, "skip")])
+    path, _, category = first.partition("#")
+    (pictures / path).rename(pictures / "renamed.png")
+    shutil.copy(pictures / second.partition("#")[0], pictures / "copy.png")
+    assert annotate(make_job(always()))["decisions_of_renamed_pictures"] == 1
+    found = read_decisions(job.out / "decisions.csv")
+    assert found.keys() == {f"renamed.png#{category}" if category else "renamed.png", second}
+    assert annotate(make_job(always()))["decisions_of_renamed_pictures"] == 0
+
+
+@pytest.mark.parametrize("name", ["annotations.csv", "queue.jsonl", "yolo/labels/1.txt", "decisions.csv", ""])
+def test_a_folder_that_holds_what_would_be_replaced_is_refused(make_job, pictures, name):
+    job = make_job(always())
+    if name:
+        (job.out / name).parent.mkdir(parents=True)
+        (job.out / name).write_text("mine")
+    else:
+        job = replace(job, out=pictures)
+    before = sorted(pictures.rglob("*"))
+    with pytest.raises(ConfigError, match="is there already, and was not|is the folder of the pictures"):
+        annotate(job)
+    assert sorted(pictures.rglob("*")) == before
+    assert not name or (job.out / name).read_text() == "mine"
 
 
 def test_decisions_on_pictures_that_are_not_asked_about_hold_when_they_are_again(make_job, pictures):

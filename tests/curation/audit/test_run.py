@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -140,6 +141,26 @@ def test_settings_are_fixed_once_a_fold_is_begun_or_somebody_has_decided(kinds_2
         run_audit(audit)
     (out / "decisions.csv").unlink()
     run_audit(audit)
+
+
+def test_decisions_are_never_taken_for_those_on_another_version(kinds_24, oracle, tmp_path):
+    """Not even after the folder of work was deleted to save space."""
+    out, other = tmp_path / "out", write_drawn(tmp_path / "other" / "kinds", "kinds", train=12, test=4)
+    audit = audit_of(kinds_24, out, planted=0.0)
+    write_output(audit, run_audit(audit))
+    (out / "decisions.csv").write_text("id,action\n")
+    run_audit(audit)
+    shutil.rmtree(out / "work")
+    before = (out / "queue.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"decides on version .*; choose another --out"):
+        run_audit(audit_of(other, out, planted=0.0))
+    assert (out / "queue.json").read_bytes() == before
+
+
+def test_an_audit_in_the_folder_of_its_dataset_is_refused(kinds_24, tmp_path):
+    with pytest.raises(ConfigError, match="lies in the dataset"):
+        run_audit(audit_of(kinds_24, kinds_24.root / "audit"))
+    assert not (kinds_24.root / "audit").exists()
 
 
 def test_settings_may_change_after_a_training_that_never_began(kinds_24, oracle, tmp_path):

@@ -239,7 +239,7 @@ def test_nothing_is_deleted_in_the_place_of_the_dataset(tmp_path: Path, photos: 
     if case == "killed build":
         _make_room(plan)
         assert not plan.dataset.exists()
-        assert (plan.dataset.parent / f".{name}.replaced" / MANIFEST_NAME).is_file()
+        assert (plan.dataset.parent / f".{name}.before" / MANIFEST_NAME).is_file()
     else:
         with pytest.raises(ConfigError, match="would take its place"):
             _make_room(plan)

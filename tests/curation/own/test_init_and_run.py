@@ -69,6 +69,26 @@ def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, 
         invoke("run", out / "rise.yaml")
 
 
+def test_init_takes_no_folder_with_results_of_an_earlier_recipe(photos, tmp_path):
+    """They would count as done for the labels of now."""
+    invoke("init", photos, "--out", tmp_path / "out", "--yes")
+    (tmp_path / "out" / "rise.yaml").unlink()
+    collected = {"arguments": [], "seconds": 1.0, "done": True}
+    (tmp_path / "out" / "jobs" / "collect.json").write_text(json.dumps(collected))
+    with pytest.raises(ConfigError, match=r"results of an earlier recipe \(collect\)"):
+        invoke("init", photos, "--out", tmp_path / "out", "--yes")
+
+
+def test_a_run_killed_at_the_end_of_its_build_goes_on(photos, tmp_path):
+    invoke(
+        "init", photos, "--out", tmp_path / "out", "--yes", "--endpoint", "http://127.0.0.1:9", "--model", "m"
+    )
+    record = tmp_path / "out" / "jobs" / "build.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"done": False}))
+    invoke("run", tmp_path / "out" / "rise.yaml", "--stage", "build")
+    assert check_folder(tmp_path / "out" / "data" / "my_photos") == []
+
+
 def test_init_takes_no_folder_of_something_else(photos, tmp_path):
     data = tmp_path / "out" / "data" / "my_photos"
     data.mkdir(parents=True)
