@@ -35,11 +35,14 @@ def with_progress(
 
 def report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
     """Print the rows of each shard, the means of rewards that were measured again, or what is left."""
+    from rise_bench.cot.low_rewards import count_low, low_text
+
     shards: dict[str, int] = {"high": 0, "low": 0}
     for entry in result.manifest.files.values() if result.manifest else ():
         shards[entry.shard] += entry.rows
     counts = {"swept": result.swept, "reused": result.reused, "left": result.left}
-    numbers = {"out": str(job.out), **counts, **shards, **_means(job, result)}
+    low = count_low(job.out) if result.manifest else {}
+    numbers = {"out": str(job.out), **counts, **shards, "low_because": low, **_means(job, result)}
     if result.manifest and not result.asked:
         typer.echo(f"{job.out} was collected before, by the same command; nothing was done", err=True)
     elif result.reused:
@@ -52,6 +55,8 @@ def report(job: "CollectJob", result: "Collected", as_json: bool) -> None:
     else:
         rows = shards["high"] + shards["low"]
         typer.echo(f"{job.out}: {rows} rows, {shards['high']} with reward >= {job.tau:g}")
+        if told := low_text(low, job.tau):
+            typer.echo(told)
         if job.rescoring:
             typer.echo(
                 f"mean reward {numbers['reward']:.3f} by {job.rescoring.reconstructions} new reconstructions "

@@ -63,6 +63,8 @@ def _show(plan: "Plan", stage: str) -> None:
 
 
 def _print(plan: "Plan", outcome: Mapping[str, Any]) -> None:
+    from rise_bench.cot.low_rewards import low_text
+
     for name, score in outcome.get("scores", {}).items():
         _print_score(name, score)
     if "cots" in outcome:
@@ -71,9 +73,14 @@ def _print(plan: "Plan", outcome: Mapping[str, Any]) -> None:
             f"chains of thought: {outcome['cots']}: {outcome['verified']} of {outcome['rows']} have a reward "
             f"of at least {tau:g}"
         )
+        if told := low_text(outcome["low_because"], tau):
+            typer.echo(told)
     if "report" in outcome:
         typer.echo(f"report: {outcome['report']}")
-        typer.echo(f"next: rise-bench publish {outcome['cots']} --repo ORG/NAME --dry-run")
+        if outcome["verified"]:
+            typer.echo(f"next: rise-bench publish {outcome['cots']} --repo ORG/NAME --dry-run")
+        else:
+            typer.echo(f"next: rise-bench review {outcome['cots']}")
         if plan.recipe.rise_r1 is not None:
             scores = "".join(f" --scores {path}" for path in sorted(plan.scores.glob("trained.json")))
             typer.echo(

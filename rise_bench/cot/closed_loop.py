@@ -12,10 +12,11 @@ from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.views import Views
 from rise_bench.models.calls import at_once, beside_the_loop
-from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts
+from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts, is_served
 from rise_bench.prompts.pictures import sized
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import MEASURE, Grounded
+from rise_bench.scoring.response_text import without_thinking
 from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward, viewed_reward
 
 #: Ground truth of a row, and its encoded pictures in order.
@@ -135,7 +136,7 @@ class ClosedLoop:
         blind = views.blind or settings.rule.view != "picture"
         batch = await beside_the_loop(self._sized, batch)
         prompts = [Prompt(images, self.reason_text(gold)) for gold, images in batch]
-        cots = await sampler.sample(prompts, settings.samples, settings.max_cot_length)
+        cots = await _replies(sampler, prompts, settings.samples, settings.max_cot_length)
         written = [(*sample, cot) for sample, texts in zip(batch, cots, strict=True) for cot in texts]
         return await self._reconstructed(sampler, Views(1, blind, views.lift), written)
 
@@ -149,7 +150,7 @@ class ClosedLoop:
 
         async def sampled(prompts: list[Prompt]) -> Texts:
             longest = self.settings.max_reconstruction_length
-            return await sampler.sample(prompts, views.reconstructions, longest)
+            return await _replies(sampler, prompts, views.reconstructions, longest)
 
         texts = [self.reconstruct_text(gold, cot) for gold, _, cot in written]
         shown = [Prompt(images, text) for (_, images, _), text in zip(written, texts, strict=True)]
@@ -186,3 +187,9 @@ class ClosedLoop:
             lift=lift,
             paid=None,
         )
+
+
+async def _replies(sampler: AsyncSampler, prompts: list[Prompt], n: int, max_tokens: int) -> Texts:
+    """Sample; what models on servers think before they reply is left out, as neither prompt asks for it."""
+    texts = await sampler.sample(prompts, n, max_tokens)
+    return [[without_thinking(text) for text in of] for of in texts] if is_served(sampler) else texts

@@ -156,6 +156,8 @@ class ChatServers:
 class ServedModel:
     """Model on servers, for coroutines in the event loop of the servers."""
 
+    served = True
+
     def __init__(self, servers: ChatServers, model: ChatModel) -> None:
         """Ask for a model on servers."""
         self._servers, self._model = servers, model
@@ -170,6 +172,7 @@ class Endpoints:
     """Sampler of chat-completion servers, in an event loop of its own."""
 
     batch_rows = 1
+    served = True
 
     def __init__(
         self,

@@ -80,6 +80,11 @@ class Sampler(Protocol):
         ...
 
 
+def is_served(sampler: Any) -> bool:
+    """Whether a sampler asks servers, whose models may think before they reply."""
+    return bool(getattr(sampler, "served", False))
+
+
 class AsyncSampler(Protocol):
     """Sampler as coroutines see it."""
 

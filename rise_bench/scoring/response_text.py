@@ -8,6 +8,20 @@ NO_RESPONSE = ""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def without_thinking(text: str) -> str:
+    r"""Return a reply without the thinking before it, which a chat template may have opened in the prompt.
+
+    A text that is nothing but thinking, or that thinks later on, stays as it is.
+
+    >>> without_thinking("<think>A hint.</think>\nThe sky is low."), without_thinking("<think>…</think>")
+    ('The sky is low.', '<think>…</think>')
+    """
+    thinking, _, reply = text.partition("</think>")
+    if not reply.strip() or "<think>" in thinking.lstrip().removeprefix("<think>"):
+        return text
+    return reply.strip()
+
+
 def response_text(text: str | None) -> str:
     r"""Return the text with lone surrogates, which cannot be encoded, replaced; `NO_RESPONSE` for None.
 

@@ -22,6 +22,7 @@ from rise_bench.cot.collect import collect
 from rise_bench.cot.collect_job import CollectJob
 from rise_bench.cot.collect_record import options_of, short_path
 from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.low_rewards import count_low, low_text
 from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.cot.share import Share
 from rise_bench.errors import ConfigError, DataError, PrerequisiteError
@@ -379,3 +380,46 @@ def test_a_collection_through_an_endpoint_says_nothing_for_null(benchmark, tmp_p
         assert located.row["cot"] == located.row["reconstruction"] == "" and located.row["reason"] == "empty"
         assert located.row["reward"] == 0
     assert threading.active_count() < others + 50
+
+
+@pytest.mark.parametrize(
+    ("thought", "cot"),
+    [
+        ("<think>The mood is joy: 0.8.</think>\n\n", "Warm tones fill all of it."),
+        ("It came with the prompt.</think>", "Warm tones fill all of it."),
+        ("One. <think>Later.</think>", None),
+    ],
+)
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_what_a_server_thinks_is_no_part_of_its_reply(benchmark, tmp_path, thought, cot, concurrency):
+    reply = thought + "Warm tones fill all of it."
+    with raw_server(http(chat(reply))) as (url, _):
+        result = CliRunner().invoke(
+            app, command(benchmark, tmp_path / "cots", url, "--concurrency", concurrency)
+        )
+    assert result.exit_code == 0, result.output
+    assert {row["cot"] for row in open_cots(tmp_path / "cots").rows()} == {cot or reply}
+    told = "a reconstruction that is unreadable" if cot else "a reason of the wrong form"
+    assert f"rows below 0.75: {TRAIN} with {told}" in result.stdout
+
+
+def test_rows_below_tau_are_counted_by_reason(benchmark, tmp_path, job):
+    texts = ("A picture with warm tones.", "It is 80 per cent joy.", "Short.", "A picture with warm tones.")
+    replies = ("nothing", "nothing", "nothing", '<answer>{"anger": 1.0}</answer>')
+    pairs = iter([text for pair in zip(texts, replies, strict=True) for text in pair])
+
+    class Scripted(Model):
+        def sample(self, prompts, n, max_tokens):
+            return [[next(pairs)] for _ in prompts]
+
+    collect(job(Scripted(), settings=LoopSettings(samples=1), tau=0.999), Share())
+    counts = count_low(tmp_path / "cots")
+    assert sorted(counts.values()) == [1, 1, 1, 1] and low_text(counts, 0.75).startswith(
+        "rows below 0.75: 1 "
+    )
+    assert low_text({}, 0.75) == ""
+
+
+def test_a_local_model_is_taken_at_its_word(job, tmp_path):
+    collect(job(Model("<think>A hint.</think>A picture with warm tones.")), Share())
+    assert {row["cot"][:7] for row in open_cots(tmp_path / "cots").rows()} == {"<think>"}

@@ -26,6 +26,8 @@ Generate = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 class GenerateSampler:
     """Asynchronous sampler of one rollout."""
 
+    served = True
+
     def __init__(self, generate: Generate, model: ChatModel) -> None:
         """Prepare to ask."""
         self._generate, self._model = generate, model

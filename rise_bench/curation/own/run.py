@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.dataset import open_cots
+from rise_bench.cot.low_rewards import count_low
 from rise_bench.curation.own.changes import (
     discard,
     find_changes,
@@ -166,6 +167,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         rows = [row["reward"] for row in open_cots(plan.cots).rows(columns=["reward"])]
         high = sum(reward >= plan.recipe.collect.tau for reward in rows)
         data |= {"cots": str(plan.cots), "rows": len(rows), "verified": high}
+        data["low_because"] = count_low(plan.cots)
     if "report" in done:
         data |= {"report": str(plan.page)}
     models = [job.name.removeprefix("eval_") for job in plan.stages().get("eval", ())]
