@@ -16,7 +16,7 @@ StageName = Literal["", "build", "rise_cot", "collect", "check", "rise_r1", "eva
 
 @app.command()
 def run(
-    recipe: Annotated[Path, typer.Argument(help="rise.yaml, as `rise-bench init` writes it.")],
+    recipe: Annotated[Path, typer.Argument(help="rise.yaml, as `rise-bench init` writes it, or its folder.")],
     stage: Annotated[StageName, typer.Option(help="One stage alone; all by default.")] = "",
     show: Annotated[bool, typer.Option("--show", help="Print the stages and their commands.")] = False,
     repeat: Annotated[

@@ -40,8 +40,7 @@ def own_dataset(benchmark: str) -> "BenchmarkDataset | None":
         if whole := BENCHMARKS[benchmark].part_of:
             raise ConfigError(f"{benchmark} is a further test of {whole}; name {whole}, which has train")
         return None
-    from rise_bench.curation.own.plan import Plan
-    from rise_bench.curation.own.setup import RECIPE_NAME
+    from rise_bench.curation.own.plan import RECIPE_NAME, Plan
     from rise_bench.data.manifest import MANIFEST_NAME
     from rise_bench.experiments.study.setup import find_own
 

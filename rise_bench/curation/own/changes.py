@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -96,8 +97,21 @@ def refuse_changes(plan: Plan) -> None:
         raise ConfigError(
             f"{plan.file} changed since {plan.out} was made with it: {changes.text}. Stages to repeat: "
             f"{', '.join(changes.stages)}. Pass --repeat to delete what they made and repeat them, undo the "
-            "change, or give another `out`."
+            f"change, or give another `out`.{_kept_text(plan, changes)}"
         )
+
+
+def _kept_text(plan: Plan, changes: Changes) -> str:
+    """Say that --repeat keeps the answers of an API, and how to get new ones; empty if it keeps none."""
+    if not plan.recipe.endpoint or "collect" not in changes.stages or not plan.answers.is_dir():
+        return ""
+    if not _answers_hold(plan, changes):
+        return ""
+    if "build" in changes.stages:
+        return " The API's answers are kept if the dataset still has the same rows."
+    (collect,) = plan.stages()["collect"]
+    command = shlex.join(("rise-bench", *collect.arguments, "--overwrite"))
+    return f" The API's answers are kept; to ask it again, first run: {command}"
 
 
 def discard(plan: Plan, changes: Changes) -> None:
@@ -114,16 +128,8 @@ def discard(plan: Plan, changes: Changes) -> None:
     if "collect" in changes.stages:
         refuse_decided(plan.cots)
     _discard_absent(plan, set(changes.stages), {job.name for jobs in stages.values() for job in jobs})
-    sampled_from = _SAMPLED_FROM & set(changes.stages)
-    before = _read(plan)
-    of_rows = {key for key in changes.settings if key.startswith("data.") or key in _OF_ROWS} - _CARD
-    if before.get(_CONTENT) == _fingerprint(plan).get(_CONTENT) is not None:
-        of_rows -= _PLACES
-    # only the card changes, files lie elsewhere, or are perhaps not read
-    if before and of_rows <= {_CONTENT}:
-        sampled_from.discard("build")
-    valid = not sampled_from and _SAMPLED_BY.isdisjoint(changes.settings)
-    if valid and of_rows and plan.answers.is_dir():
+    valid = _answers_hold(plan, changes)
+    if valid and _changes_of_rows(plan, changes) and plan.answers.is_dir():
         shutil.rmtree(plan.kept_answers, ignore_errors=True)
         plan.answers.rename(plan.kept_answers)
     for stage in reversed(changes.stages):
@@ -139,6 +145,23 @@ def discard(plan: Plan, changes: Changes) -> None:
         for job in stages[stage]:
             plan.folder.log(job.name).unlink(missing_ok=True)
             (plan.folder.path / f"{job.name}.json").unlink(missing_ok=True)
+
+
+def _changes_of_rows(plan: Plan, changes: Changes) -> set[str]:
+    """Return the changed settings that may give the dataset other rows."""
+    of_rows = {key for key in changes.settings if key.startswith("data.") or key in _OF_ROWS} - _CARD
+    if _read(plan).get(_CONTENT) == _fingerprint(plan).get(_CONTENT) is not None:
+        of_rows -= _PLACES
+    return of_rows
+
+
+def _answers_hold(plan: Plan, changes: Changes) -> bool:
+    """Whether a model would be asked the same now, as far as that is known before a build."""
+    sampled_from = _SAMPLED_FROM & set(changes.stages)
+    # only the card changes, files lie elsewhere, or are perhaps not read
+    if _read(plan) and _changes_of_rows(plan, changes) <= {_CONTENT}:
+        sampled_from.discard("build")
+    return not sampled_from and _SAMPLED_BY.isdisjoint(changes.settings)
 
 
 def refuse_foreign(plan: Plan) -> None:

@@ -16,6 +16,9 @@ from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.models.families import family_of
 from rise_bench.trainers.settings.config import TrainConfig
 
+#: File of the recipe in the folder that `init` writes.
+RECIPE_NAME = "rise.yaml"
+
 #: Names of the two models that are scored.
 TRAINED, UNTRAINED = "trained", "untrained"
 
@@ -34,7 +37,9 @@ class Plan:
 
     @classmethod
     def read(cls, file: Path) -> Plan:
-        """Read the recipe in a file; errors as `read_recipe`."""
+        """Read the recipe in a file, or in the folder of `init`; errors as `read_recipe`."""
+        if (file / RECIPE_NAME).is_file():
+            file /= RECIPE_NAME
         return cls(file.absolute(), read_recipe(file))
 
     @property

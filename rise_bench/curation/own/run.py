@@ -7,7 +7,6 @@ import shlex
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rise_bench.cot.dataset import open_cots
@@ -24,6 +23,7 @@ from rise_bench.curation.own.changes import (
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.report import write_page
 from rise_bench.curation.own.scores import write_scores
+from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.errors import ConfigError
 from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.jobs import Progress, run_jobs
@@ -94,7 +94,7 @@ def run_recipe(
         if plan.folder.done_seconds("build") is not None:
             restore_answers(plan)
     run_jobs(jobs, plan.folder, at_once=1, progress=progress)
-    if "report" in chosen and not _report_is_new(plan):
+    if "report" in chosen and (stage or not _report_is_new(plan)):
         write_page(plan, write_scores(plan))
     elif stage == "eval":
         write_scores(plan)
@@ -139,9 +139,10 @@ def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collecti
 
 
 def _report_is_new(plan: Plan) -> bool:
-    """Whether the report was written after the last job ended and the recipe changed."""
-    files = [*plan.folder.path.glob("*.json"), *filter(Path.exists, [recipe_file(plan)])]
-    records = [path.stat().st_mtime for path in files]
+    """Whether the report is newer than the recipe, the end of the last job, and what it shows."""
+    shown = [folder / MANIFEST_NAME for folder in (plan.dataset, plan.cots)]
+    files = [*plan.folder.path.glob("*.json"), recipe_file(plan), *shown]
+    records = [path.stat().st_mtime for path in files if path.exists()]
     return plan.page.is_file() and plan.page.stat().st_mtime >= max(records, default=0.0)
 
 
@@ -151,9 +152,11 @@ def states(plan: Plan, stage: str = "") -> list[StageState]:
     for name, jobs in plan.chosen(stage).items():
         commands = tuple(shlex.join(("rise-bench", *job.arguments)) for job in jobs)
         done = all(folder.done_seconds(job.name) is not None for job in jobs)
+        again = name in changes.stages
         if not jobs:
-            done = _report_is_new(plan)
-        why = changes.text if name in changes.stages else ""
+            commands = (shlex.join(("rise-bench", "run", str(plan.file), "--stage", name)),)
+            done, again = _report_is_new(plan), bool(changes.stages) and plan.page.is_file()
+        why = changes.text if again else ""
         seconds = sum(folder.seconds(job.name) for job in jobs)
         shown.append(StageState(name, commands, done, seconds, why))
     return shown

@@ -14,15 +14,13 @@ from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.curation.own.changes import record, refuse_other_contents
 from rise_bench.curation.own.choice import Choice, choose
 from rise_bench.curation.own.machine import this_machine
-from rise_bench.curation.own.plan import Plan
+from rise_bench.curation.own.plan import RECIPE_NAME, Plan
 from rise_bench.curation.own.recipe import DataSection, Recipe
 from rise_bench.curation.own.recipe_text import recipe_text
 from rise_bench.data.manifest import Manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_write_text
-
-RECIPE_NAME = "rise.yaml"
 
 
 @dataclass(frozen=True, slots=True)

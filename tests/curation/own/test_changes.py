@@ -1,16 +1,19 @@
 """Changes of a recipe or its data: those that matter are seen, and what they spoil is deleted."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rise_bench.curation.own.changes import discard, find_changes, record, restore_answers
+from rise_bench.curation.own import run as own_run
+from rise_bench.curation.own.changes import discard, find_changes, record, refuse_changes, restore_answers
 from rise_bench.curation.own.machine import Machine, smallest
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import DataSection, EndpointSection, EvalSection, Recipe
-from rise_bench.curation.own.run import _make_room, run_recipe
+from rise_bench.curation.own.run import _make_room, run_recipe, states
 from rise_bench.curation.own.setup import Wanted, _recipe
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.errors import ConfigError
@@ -153,6 +156,55 @@ def test_kept_answers_of_another_model_are_not_taken_back(tmp_path: Path, photos
     (photos / "new.jpg").unlink()
     record(Plan(plan.file, replace(ASKED, endpoint=replace(ASKED.endpoint, model="another"))))
     assert not plan.kept_answers.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"endpoint": replace(ASKED.endpoint, url=("http://localhost:9000/v1",))},
+            "first run: rise-bench collect",
+        ),
+        (
+            {"data": replace(ASKED.data, title="Pets")},
+            "answers are kept if the dataset still has the same rows",
+        ),
+        ({"shots": "4-shot"}, None),
+    ],
+)
+def test_it_is_said_that_answers_are_kept(
+    tmp_path: Path, photos: Path, changed: Any, told: str | None
+) -> None:
+    plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
+    with pytest.raises(ConfigError, match="--repeat") as caught:
+        refuse_changes(Plan(plan.file, replace(ASKED, **changed)))
+    assert ("answers are kept" in str(caught.value)) == (told is not None) and (told or "") in str(
+        caught.value
+    )
+
+
+def test_a_report_of_what_was_collected_or_changed_since_is_not_done(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
+    plan.kept_answers.rmdir()
+    written: list[Plan] = []
+    monkeypatch.setattr(own_run, "write_scores", lambda _: [])
+    monkeypatch.setattr(own_run, "write_page", lambda of, _: written.append(of))
+    monkeypatch.setattr(own_run, "summary", lambda _: {})
+    run_recipe(plan)
+    assert states(plan)[-1].done and not written
+    assert states(plan)[-1].commands == (f"rise-bench run {plan.file} --stage report",)
+    other = Plan(plan.file, replace(ASKED, shots="4-shot"))
+    assert [state.stage for state in states(other) if state.to_repeat] == ["collect", "check", "report"]
+    run_recipe(plan, "report")
+    assert len(written) == 1, "it was asked for by name"
+    (plan.cots / MANIFEST_NAME).touch()
+    later = plan.page.stat().st_mtime + 10
+    os.utime(plan.cots / MANIFEST_NAME, (later, later))
+    assert not states(plan)[-1].done
+    run_recipe(plan)
+    assert len(written) == 2
 
 
 def test_labels_beside_a_list_of_classes_are_watched(tmp_path: Path, photos: Path) -> None:

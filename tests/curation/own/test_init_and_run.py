@@ -159,7 +159,7 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
     assert "to repeat: collect.tau was" in invoke("run", recipe, "--show")
     states = json.loads(invoke("run", recipe, "--show", "--json"))
     assert [state["stage"] for state in states if state["done"]] == ["build", "collect", "check", "report"]
-    assert [state["stage"] for state in states if state["to_repeat"]] == ["collect", "check"]
+    assert [state["stage"] for state in states if state["to_repeat"]] == ["collect", "check", "report"]
     (collect,) = json.loads(invoke("run", recipe, "--stage", "collect", "--show", "--json"))
     assert collect["to_repeat"] == "collect.tau was 0.75, is 0.25"
     outcome = json.loads(invoke("run", recipe, "--repeat", "--json"))

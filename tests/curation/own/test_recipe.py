@@ -46,7 +46,7 @@ ADAPTED = replace(
 def test_what_init_writes_is_read_back_and_every_line_is_explained(recipe, tmp_path):
     path = tmp_path / "rise.yaml"
     path.write_text(recipe_text(recipe, ["A recipe"]))
-    assert read_recipe(path) == recipe
+    assert read_recipe(path) == recipe and Plan.read(tmp_path) == Plan(path, recipe)
     assert [line for line in path.read_text().splitlines() if line and "# " not in line] == []
 
 
