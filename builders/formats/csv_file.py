@@ -68,10 +68,19 @@ def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> lis
                     texts = _cells(path, reader.line_num, cells, header)
                     records.append((where, {name: text for name, text in texts if name}))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path} near line {reader.line_num}: {error}; save it as UTF-8 CSV") from error
+            line = reader.line_num if isinstance(error, csv.Error) else _line_that_is_not_utf8(path)
+            raise DataError(f"{path} near line {line}: {error}; save it as UTF-8 CSV") from error
     if not records:
         raise DataError(f"{path} has no row under its header; add the annotations")
     return records
+
+
+def _line_that_is_not_utf8(path: Path) -> int:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.decode(errors="replace").encode() != line:
+                return number
+    return 1
 
 
 def _cells(path: Path, line: int, cells: Sequence[str], header: Sequence[str]) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, Path
     if others and any(_folders(split) for split in named):
         raise DataError(
             f"{source}: {named[0].name} holds folders, as a split does, and {others[0].name} is none; "
-            "move it out, or name the labels in a CSV with --annotations"
+            "move it out, or name the labels in a CSV with --annotations (`init`: --labels)"
         )
     if folders and not others:
         places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]
@@ -66,8 +66,8 @@ def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, Path
     if len({folder.name for _, folder in places}) < 2:
         raise DataError(
             f"{source} holds {len(folders)} folders; without --annotations it must hold one folder of "
-            "images for each class, two or more; give that folder as --source, or a CSV or COCO json as "
-            "--annotations"
+            "images for each class, two or more; give that folder as --source (`init`: its first argument), "
+            "or a CSV or COCO json as --annotations (`init`: --labels)"
         )
     return places
 

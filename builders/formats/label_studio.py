@@ -47,6 +47,7 @@ def read_label_studio(
     """
     problems = problems or Problems()
     tasks = _tasks(annotations)
+    _refuse_unreviewed(tasks, annotations)
     types = {str(part.get("type")) for task in tasks for results in _results(task) for part in results}
     boxes = any(_OTHER_SHAPES.fullmatch(kind) for kind in types - {"choices"})
     if boxes and "choices" in types:
@@ -231,3 +232,13 @@ def _choice(results: Sequence[Mapping[str, Any]], where: str) -> str:
     if len(names) > 1 or not all(isinstance(name, str) for name in names):
         raise DataError(f"{where}: it chooses {len(names)} classes ({names!r}); choose one")
     return names[0] if names else ""
+
+
+def _refuse_unreviewed(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Refuse tasks that hold only what a model said."""
+    predicted = sum(bool(_list(task, "predictions")) for task in tasks)
+    if predicted and not any(_list(task, "annotations") for task in tasks):
+        raise DataError(
+            f"{path}: {predicted} of {len(tasks)} tasks have predictions and none has annotations; import "
+            "the file into Label Studio, review it there, and export it"
+        )

@@ -45,7 +45,14 @@ def _advice(source: Path, file: str) -> str:
         return f"the file is called {other[0]}{form}; write its name as it is"
     for below in sorted(entry for entry in source.iterdir() if entry.is_dir()):
         if (below / file).is_file():
-            return f"it is in {below}; give that folder as --source"
+            return f"it is in {below}; give that folder as --source (`init`: its first argument)"
+    parts = PurePosixPath(file).parts
+    if len(parts) > 1 and source.joinpath(*parts[1:]).is_file():
+        first = parts[0]
+        if first == source.resolve().name:
+            above = source.resolve().parent
+            return f"the paths start with {first}/; give {above} as --source (`init`: its first argument)"
+        return f"it is there without {first}/; take that off the paths, or move the pictures into {first}"
     return "add the image or remove the row"
 
 

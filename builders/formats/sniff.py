@@ -54,7 +54,10 @@ def _annotations(source: Path, annotations: Path | None) -> Path | None:
     if there.exists():
         # a path with ".." leaves the source on purpose
         return there if ".." in annotations.parts else inside(source, there)
-    raise DataError(f"{there} is missing; name the annotations by --annotations (`init`: --labels)")
+    raise DataError(
+        f"neither {annotations.absolute()} nor {there} is there; name the annotations by --annotations "
+        "(`init`: --labels)"
+    )
 
 
 def _look(source: Path) -> tuple[str, Path | None]:

@@ -167,7 +167,8 @@ def _report(job: "AnnotateJob", summary: dict[str, Any], as_json: bool) -> None:
     if renamed := summary["decisions_of_renamed_pictures"]:
         typer.echo(f"{renamed} decisions follow pictures that have another name now")
     if decided := summary["decisions_in_files"]:
-        typer.echo(f"{decided} annotations are as people decided, in all files but annotations.jsonl")
+        are = "annotation is" if decided == 1 else "annotations are"
+        typer.echo(f"{decided} {are} as people decided, in all files but annotations.jsonl")
     if answers.get("refused"):
         typer.echo("refused questions are asked again by the same command", err=True)
     typer.echo(f"tokens: {tokens['prompt']} read, {tokens['completion']} written")

@@ -88,8 +88,16 @@ def audit(
     from rise_bench.curation.audit.run import Audit, run_audit
     from rise_bench.hub.find import find_cots
 
-    if (endpoint and not model) or (reasoner_endpoint and not reasoner):
-        raise ConfigError("an endpoint serves a model; name it with --model or --reasoner")
+    if endpoint and not model:
+        raise ConfigError(
+            "--endpoint serves --model, which is not given; name it with --model, or give the URL of "
+            "--reasoner as --reasoner-endpoint"
+        )
+    if reasoner_endpoint and not reasoner:
+        raise ConfigError(
+            "--reasoner-endpoint serves --reasoner, which is not given; name it with --reasoner, or give the "
+            "URL of --model as --endpoint"
+        )
     servers, model = endpoint_of(model, endpoint or [], api_key_env)
     reasoner_servers, reasoner = endpoint_of(reasoner, reasoner_endpoint or [], api_key_env)
     if model and predictions:
@@ -170,7 +178,8 @@ def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: b
     if as_json:
         print_json({"out": str(out), "corrected": count, "dataset_sha256": manifest.content_sha256})
         return
-    typer.echo(f"{out}: {count} labels corrected; the old ones are in {out / CORRECTIONS_NAME}")
+    labels = "label" if count == 1 else "labels"
+    typer.echo(f"{out}: {count} {labels} corrected, with what was there before in {out / CORRECTIONS_NAME}")
     typer.echo(f"next: rise-bench check {out}")
 
 

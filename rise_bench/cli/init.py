@@ -98,7 +98,8 @@ def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
     if detected.classes:
         shown = [f"{name} {count}" for name, count in detected.classes.items()]
         more = f", and {len(shown) - _SHOWN_CLASSES} more" if len(shown) > _SHOWN_CLASSES else ""
-        yield f"- {len(shown)} classes: {', '.join(shown[:_SHOWN_CLASSES])}{more}"
+        classes = "class" if len(shown) == 1 else "classes"
+        yield f"- {len(shown)} {classes}: {', '.join(shown[:_SHOWN_CLASSES])}{more}"
     if detected.splits:
         yield "- splits: " + ", ".join(f"{count} {split}" for split, count in detected.splits.items())
     if detected.empty:
@@ -144,10 +145,28 @@ def _print(detected: "Detected", made: "Made", *, as_json: bool) -> None:
         return
     counts = ", ".join(f"{rows} {split}" for split, rows in made.manifest.counts.items())
     typer.echo(f"\ndataset: {made.plan.dataset} ({counts} rows)\nrecipe:  {made.plan.file}")
+    for split, names in _absent(made).items():
+        more = f", and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
+        typer.echo(
+            f"warning: no {split} row of {', '.join(names[:_SHOWN_CLASSES])}{more}; add pictures, or change "
+            "--test-fraction or --seed"
+        )
     typer.echo("\n".join(f"  {note}" for note in made.choice.notes))
     typer.echo("\nnext:")
     for number, command in enumerate(made.next_commands(), 1):
         typer.echo(f"  {number}. {command}")
+    if made.plan.recipe.endpoint is not None:
+        typer.echo("The prices of a million tokens are an example; write those of your server.")
+
+
+def _absent(made: "Made") -> dict[str, list[str]]:
+    """Return the classes without a row in train, and in test if there is one."""
+    from rise_bench.data.dataset import open_dataset
+    from rise_bench.data.summary import summarize
+
+    classes = summarize(open_dataset(made.plan.dataset)).classes
+    absent = {split: [name for name in classes if not classes[name][split]] for split in made.manifest.counts}
+    return {split: names for split, names in absent.items() if names}
 
 
 def _print_json(detected: "Detected", made: "Made | None" = None) -> None:
@@ -162,6 +181,7 @@ def _print_json(detected: "Detected", made: "Made | None" = None) -> None:
             "dataset": str(made.plan.dataset),
             "recipe": str(made.plan.file),
             "counts": made.manifest.counts,
+            "absent": _absent(made),
             "notes": list(made.choice.notes),
             "next": made.next_commands(),
         }

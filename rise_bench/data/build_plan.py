@@ -23,7 +23,8 @@ def inside(source: Path, path: Path) -> Path:
     if not real.is_relative_to(source.resolve()):
         raise DataError(
             f"{path} is a link that leads out of {source}, to {real}; what lies outside is not read: put the "
-            "file itself there, or give the folder that holds both as --source"
+            "file itself there, or give the folder that holds both as --source (`init`: its first "
+            "argument)"
         )
     if real.exists() and not (real.is_file() or real.is_dir()):
         raise DataError(f"{path} is a pipe or a device, expected a file; remove it")

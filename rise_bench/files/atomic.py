@@ -229,7 +229,7 @@ def _refuse_to_replace(target: Path, overwrite: bool) -> None:
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is a file, expected a folder; choose another --out")
     if target.is_dir() and any(target.iterdir()) and not overwrite:
-        raise ConfigError(f"{target} is not empty; remove it, choose another --out, or pass --overwrite")
+        raise ConfigError(f"{target} is not empty; remove it, choose another folder, or pass --overwrite")
 
 
 def _restore(target: Path, aside: Path) -> None:

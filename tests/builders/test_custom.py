@@ -146,7 +146,7 @@ def test_bad_csv_is_an_error_that_names_the_line(
 
 
 def test_csv_that_is_none_is_an_error(source: Path) -> None:
-    with pytest.raises(DataError, match=r"labels\.csv is missing"):
+    with pytest.raises(DataError, match=r"neither .*labels\.csv nor .*labels\.csv is there"):
         builder.plan(source, **PLAN)
     write_csv(source / "labels.csv", ["file", "a", "b"], [])
     with pytest.raises(DataError, match="no row under its header"):

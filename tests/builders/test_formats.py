@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.builders import custom as builder
-from rise_bench.builders.formats.detect import detect
+from rise_bench.builders.formats.detect import detect, read_source
+from rise_bench.builders.formats.picture_files import picture_file
 from rise_bench.builders.formats.sniff import find_format
 from rise_bench.builders.formats.yolo import IN_NO_SPLIT
 from rise_bench.cli import app
@@ -470,3 +471,36 @@ def test_label_texts_of_yolo_may_end_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "labels" / "3.TXT").write_text("0 .5 .5 .5 .5")
     with pytest.raises(DataError, match=r"3\.TXT"):
         planned(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"),
+    [
+        ("photos", r"start with photos/; give .*/x as --source"),
+        ("images", r"there without images/; take that off"),
+    ],
+)
+def test_paths_that_name_the_folder_itself_are_explained(tmp_path: Path, folder: str, advice: str) -> None:
+    photos = tmp_path / "x" / "photos"
+    photos.mkdir(parents=True)
+    (photos / "a.jpg").touch()
+    with pytest.raises(DataError, match=advice):
+        picture_file(photos, f"{folder}/a.jpg", "labels.csv line 2")
+
+
+def test_tasks_that_nobody_has_reviewed_are_refused_as_such(tmp_path: Path) -> None:
+    source = made.label_studio(tmp_path / "source")
+    (path,) = source.glob("*.json")
+    tasks = json.loads(path.read_text())
+    for task in tasks:
+        task["predictions"] = task.pop("annotations")
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(DataError, match=rf"{len(tasks)} of {len(tasks)} tasks have predictions and none"):
+        read_source(source, path)
+
+
+def test_the_line_of_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes("file,label\n1.jpg,dog\n2.jpg,Käse\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"near line 3: .*save it as UTF-8"):
+        read_source(tmp_path, path)

@@ -73,7 +73,7 @@ class Made:
     choice: Choice
 
     def next_commands(self) -> list[str]:
-        """Return the three commands that come next."""
+        """Return the steps that come next: commands, after a setting that is still to be written."""
         file = shlex.quote(os.path.relpath(self.plan.file))
         cots = shlex.quote(os.path.relpath(self.plan.cots))
         dataset = shlex.quote(os.path.relpath(self.plan.dataset))
@@ -81,10 +81,11 @@ class Made:
         endpoint = self.plan.recipe.endpoint
         if endpoint is None:
             return [f"rise-bench run {file} --show", f"rise-bench run {file}", publish]
-        price = f"--samples {self.plan.recipe.collect.samples} --price-input PRICE --price-output PRICE"
+        price = f"--samples {self.plan.recipe.collect.samples} --price-input 0.4 --price-output 1.6"
         source = f"--benchmark {dataset} --endpoint {endpoint.url[0]}"
         cost = f"rise-bench collect {source} {price} --out {cots} --dry-run"
-        return [cost, f"rise-bench run {file}", publish]
+        unnamed = "" if endpoint.model else f"write endpoint.model, the server's name of the model, in {file}"
+        return [*([unnamed] if unnamed else []), cost, f"rise-bench run {file}", publish]
 
 
 def refuse_taken(wanted: Wanted) -> None:

@@ -217,6 +217,8 @@ def test_what_cannot_be_audited_is_refused(kinds_24, tmp_path):
         (("--predictions", "p.jsonl", "--recipe", "r"), "leave them out beside --model"),
         (("--predictions", "p.jsonl", "--style", "caption"), "--style is of --model"),
         (("--style", "caption"), "--style is of --model"),
+        (("--reasoner", "m", "--endpoint", "http://a/v1"), "as --reasoner-endpoint"),
+        (("--model", "m", "--reasoner-endpoint", "http://a/v1"), "as --endpoint"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(kinds_24, tmp_path, options, message):

@@ -89,6 +89,16 @@ def test_a_run_killed_at_the_end_of_its_build_goes_on(photos, tmp_path):
     assert check_folder(tmp_path / "out" / "data" / "my_photos") == []
 
 
+def test_init_says_what_is_still_to_be_done_and_which_classes_are_absent(photos, tmp_path):
+    for number in (3, 5, 7):
+        (photos / "dog" / f"{number}.jpg").unlink()
+    printed = invoke("init", photos, "--out", tmp_path / "a", "--endpoint", "http://localhost:1/v1", "--yes")
+    assert "1. write endpoint.model" in printed and "--price-input 0.4 " in printed
+    assert printed.count("warning: no ") == 1 and "row of dog; add pictures" in printed
+    named = ("--endpoint", "http://localhost:1/v1", "--model", "m", "--yes")
+    assert "1. rise-bench collect" in invoke("init", photos, "--out", tmp_path / "b", *named)
+
+
 def test_init_takes_no_folder_of_something_else(photos, tmp_path):
     data = tmp_path / "out" / "data" / "my_photos"
     data.mkdir(parents=True)
