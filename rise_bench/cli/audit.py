@@ -200,6 +200,8 @@ def _print(out: Path, audited: "Audited", summary: dict[str, Any], *, as_json: b
             table.add_row(name, f"{of.rows} ({of.wrong} wrong)", *figures)
         Console().print(table)
     typer.echo(f"{out / 'audit.html'}: {summary['rows']} labels, the most suspicious first")
+    if asked := summary["scored"].get("answer_similarity"):
+        typer.echo(f"the model disagrees with {summary['disagrees']} of {asked}")
     if summary["refused"]:
         typer.echo(f"{summary['refused']} labels were refused by the model; the same command asks again")
     if summary["scored"].get("answer_similarity") and not summary["out_of_fold"]:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 @app.command()
 def collect(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a rise_cot run; none sweeps everything.")
+        Path | None,
+        typer.Argument(
+            help="Folder of a rise_cot run; without one, --model writes a chain of thought for every sample."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="Model of the sweep; of a run, its own final model.")] = "",
     revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
@@ -56,7 +59,11 @@ def collect(
         bool, typer.Option("--no-sweep", help="Leave out what training never sampled.")
     ] = False,
     sweep_all: Annotated[
-        bool, typer.Option("--sweep-all", help="Sample all samples; leave out what training sampled.")
+        bool,
+        typer.Option(
+            "--sweep-all",
+            help="Write new chains of thought for every sample, and use none that training wrote.",
+        ),
     ] = False,
     reconstructions: Annotated[
         int | None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def with_progress(
-    run: Callable[..., "Collected"], job: "CollectJob", share: "Share", label: str = "annotating"
+    run: Callable[..., "Collected"], job: "CollectJob", share: "Share", label: str = "sampling"
 ) -> "Collected":
     """Collect with a bar of the samples, and one of what is judged."""
     from rich.console import Console
@@ -20,13 +20,13 @@ def with_progress(
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=share.rank != 0) as bar:
-        task = bar.add_task(label, total=None)
+        task = bar.add_task(label, total=None, visible=False)
         judging = bar.add_task("judging", total=None, visible=False)
         again = bar.add_task("reconstructing again", total=None, visible=False)
         return run(
             job,
             share,
-            started=lambda total: bar.update(task, total=total),
+            started=lambda total: bar.update(task, total=total, visible=True),
             progress=lambda done: bar.advance(task, done),
             judged=lambda done, total: bar.update(judging, completed=done, total=total, visible=True),
             rescoring=lambda done, total: bar.update(again, completed=done, total=total, visible=True),

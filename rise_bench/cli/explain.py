@@ -131,7 +131,7 @@ def _print_verdict(explanation: "Explanation", console: Console) -> None:
     verdict, score = explanation.verdict, explanation.score
     table = Table(show_header=False)
     table.add_row("parse", explanation.score.reading.reason)
-    table.add_row("format", "ok" if verdict.format_ok else "wrong: no reward")
+    table.add_row("format", "ok" if verdict.format_ok else f"wrong, no reward: {explanation.format_problem}")
     if explanation.equation == 1:
         leak = "yes: no reward" if verdict.leak_numbers else "none"
         table.add_row("leak (paper's rule)", leak)

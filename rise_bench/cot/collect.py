@@ -189,9 +189,10 @@ def _patience(job: CollectJob, log_folder: Path) -> int | None:
 def _no_refusals(job: CollectJob, swept: Swept, asked: int) -> None:
     if swept.refused and not job.allow_missing:
         uid, reason = next(iter(swept.refused.items()))
+        advice = "Check --model and --endpoint, then start" if ": answered 4" in reason else "Start"
         raise DataError(
-            f"the model refused {len(swept.refused)} of {asked} samples, first {uid}: {reason}. Start the "
-            "same command again, or pass --allow-missing to skip them (`rise-bench run`: "
+            f"the model refused {len(swept.refused)} of {asked} samples, first {uid}: {reason.rstrip('.')}. "
+            f"{advice} the same command again, or pass --allow-missing to skip them (`rise-bench run`: "
             "collect.allow_missing in the recipe, and --repeat)."
         )
 

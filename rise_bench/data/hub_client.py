@@ -79,8 +79,13 @@ def is_connection_error(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def hub_errors(repo_id: str) -> Iterator[None]:
-    """Raise the client's errors as `PrerequisiteError` of one line, without tokens."""
+def hub_errors(repo_id: str, *, sends: bool = False) -> Iterator[None]:
+    """Raise the client's errors as `PrerequisiteError` of one line, without tokens.
+
+    Args:
+        repo_id: "ORG/NAME".
+        sends: Whether files are sent, and kept by the Hub until the commit.
+    """
     try:
         yield
     except RiseError:
@@ -99,10 +104,12 @@ def hub_errors(repo_id: str) -> Iterator[None]:
         )
         if not any(isinstance(cause, known) for cause in _causes(error)):
             raise
-        raise PrerequisiteError(redact(_explain(error, repo_id))) from None
+        raise PrerequisiteError(
+            redact(_explain(error, repo_id, ": what was sent is kept" if sends else ""))
+        ) from None
 
 
-def _explain(error: BaseException, repo_id: str) -> str:
+def _explain(error: BaseException, repo_id: str, kept: str) -> str:
     from huggingface_hub import errors
 
     causes = list(_causes(error))
@@ -126,14 +133,14 @@ def _explain(error: BaseException, repo_id: str) -> str:
         return f"{where} lacks a file that a rise-bench dataset has ({_server_line(error)}); check the name"
     if any_is(errors.RepositoryNotFoundError) and status != 401:
         return f"{where} does not exist, or is private and hidden from this token; check the name and token"
-    return _explain_status(error, status, where)
+    return _explain_status(error, status, where, kept)
 
 
-def _explain_status(error: BaseException, status: int | None, where: str) -> str:
+def _explain_status(error: BaseException, status: int | None, where: str, kept: str) -> str:
     if status is None:
         return (
             f"the Hub at {endpoint()} cannot be reached ({_reason(error)}); check the network and "
-            "HF_ENDPOINT, then run again: what was sent is kept"
+            f"HF_ENDPOINT, then run again{kept}"
         )
     if status == 401:
         return (
@@ -143,11 +150,9 @@ def _explain_status(error: BaseException, status: int | None, where: str) -> str
     if status == 403:
         return f"the token may not do this to {where} (403); use one with write access, or pass --create-pr"
     if status in (409, 412):
-        return (
-            f"{where} keeps being changed by others ({status}); run again in a minute: what was sent is kept"
-        )
+        return f"{where} keeps being changed by others ({status}); run again in a minute{kept}"
     if status in TRANSIENT_STATUSES:
-        return f"the Hub at {endpoint()} has trouble ({status}); run again later: what was sent is kept"
+        return f"the Hub at {endpoint()} has trouble ({status}); run again later{kept}"
     return f"the Hub refuses {where} ({status}: {_server_line(error)}); fix that and run again"
 
 

@@ -99,19 +99,20 @@ def require_complete(responses: Responses, ids: list[str]) -> None:
     """Raise `DataError` unless there is exactly one response to every sample; counts and shows others."""
     unknown = sorted((responses.texts.keys() | responses.failed.keys()) - set(ids))
     missing = sorted(set(ids) - responses.texts.keys() - responses.failed.keys())
+    given = len(responses.texts) + len(responses.failed)
     problems = [
-        f"{len(what)} of {len(ids)} {name} (e.g. {example})"
-        for what, name, example in (
-            (responses.failed, "requests failed", next(iter(responses.failed.items()), "")),
-            (missing, "samples are missing", missing[:1]),
-            (unknown, "samples are not in the dataset", unknown[:1]),
+        f"{len(what)} of {of} {name} (e.g. {example})"
+        for what, of, name, example in (
+            (responses.failed, given, "requests failed", next(iter(responses.failed.items()), "")),
+            (missing, len(ids), "samples are missing", missing[:1]),
+            (unknown, given, "responses are to no sample of the split, see --split", unknown[:1]),
         )
         if what
     ]
     if problems:
         raise DataError(
-            f"{responses.path} is incomplete: {'; '.join(problems)}. An incomplete run has no score; run it "
-            "again (with --use_cache DIR only what failed is asked again)"
+            f"{responses.path} is incomplete: {'; '.join(problems)}. An incomplete run has no score; add "
+            "what is missing, or run it again (`rise-bench eval --use_cache DIR` asks only what failed)"
         )
 
 

@@ -174,7 +174,7 @@ def push(
         PrerequisiteError: If main is no longer at `parent`, or the Hub refuses or cannot be reached; uploads
             are kept there.
     """
-    with hub_errors(check_repo_id(repo_id)):
+    with hub_errors(check_repo_id(repo_id), sends=True):
         hub_api().whoami()  # fails on a wrong token before any byte is sent
         _retrying(lambda: _ensure_repo(repo_id, repo_type, private=private, must_exist=create_pr))
         if create_pr:

@@ -8,7 +8,7 @@ from rise_bench.annotations.base import Frame, Gold
 from rise_bench.annotations.kinds import kind_of
 from rise_bench.prompts.clean_text import clean_cot
 from rise_bench.scoring.leaks import LeakSpan, find_leaks
-from rise_bench.scoring.rewards import RewardRule, Verdict, cot_reward, r1_reward
+from rise_bench.scoring.rewards import RewardRule, Verdict, cot_format_problem, cot_reward, r1_reward
 from rise_bench.scoring.scores import SampleScore, score_response
 
 
@@ -27,6 +27,7 @@ class Explanation:
         leaks: Pieces of `cot` that reveal the annotation, class names included.
         matches: (index of the true box, index of the stated box, IoU), for boxes.
         equation: 9 or 1; leaks count in eq. 1 only.
+        format_problem: Rule of the form that is broken; empty if none is.
     """
 
     gold: Gold
@@ -38,6 +39,7 @@ class Explanation:
     leaks: tuple[LeakSpan, ...]
     matches: tuple[tuple[int, int, float], ...]
     equation: int
+    format_problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
@@ -80,4 +82,13 @@ def explain_response(
         leaks=find_leaks(text, **kind.secrets(gold.annotation, gold.category)._asdict()),
         matches=() if verdict.stated is None else kind.matches(gold.annotation, verdict.stated),
         equation=9 if cot is None else 1,
+        format_problem="" if verdict.format_ok else _format_problem(cot, answer_format),
     )
+
+
+def _format_problem(cot: str | None, answer_format: AnswerFormat) -> str:
+    problem = "" if cot is None else cot_format_problem(cot)
+    if problem:
+        return f"chain of thought: {problem}"
+    think = "<think>…</think>, with a word in it, and " if answer_format.style != "answer_only" else ""
+    return f"expected {think}<answer>…</answer> around a valid annotation, and no other text"

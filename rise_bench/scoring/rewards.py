@@ -192,6 +192,20 @@ def cot_format_ok(cot: str) -> bool:
     return three_words and _MARKUP.search(cot) is None and clean_cot(cot) == cot.strip()
 
 
+def cot_format_problem(cot: str) -> str:
+    """Return the rule of F of eq. 1 that a CoT breaks; empty if its form is right.
+
+    >>> cot_format_problem("It is blue."), cot_format_problem("A blue cup.")
+    ('', 'fewer than three words of two letters or more')
+    """
+    if cot_format_ok(cot):
+        return ""
+    few = len(list(islice(_WORDS.finditer(cot), 3))) < 3
+    return (
+        "fewer than three words of two letters or more" if few else "tags, special tokens or JSON in the text"
+    )
+
+
 def read_stated(
     gold: Gold, text: str, answer_format: AnswerFormat = DEFAULT_FORMAT
 ) -> tuple[Annotation | None, Reading]:

@@ -423,3 +423,18 @@ def test_rows_below_tau_are_counted_by_reason(benchmark, tmp_path, job):
 def test_a_local_model_is_taken_at_its_word(job, tmp_path):
     collect(job(Model("<think>A hint.</think>A picture with warm tones.")), Share())
     assert {row["cot"][:7] for row in open_cots(tmp_path / "cots").rows()} == {"<think>"}
+
+
+def test_a_refusal_by_the_server_says_what_to_check(benchmark, tmp_path):
+    refusal = {"error": {"message": "it does not support image input."}}
+    with raw_server(http(refusal, "400 Bad Request")) as (url, _):
+        error = CliRunner().invoke(app, command(benchmark, tmp_path / "cots", url)).exception
+    assert "Check --model and --endpoint, then start the same" in str(error) and ".." not in str(error)
+
+
+def test_a_bar_is_shown_of_what_is_done(benchmark, tmp_path):
+    with raw_server(http(chat("A picture with warm tones."))) as (url, _):
+        first, again = (CliRunner().invoke(app, command(benchmark, tmp_path / "cots", url)) for _ in range(2))
+    assert (
+        "sampling" in first.stderr and "nothing was done" in again.stderr and "sampling" not in again.stderr
+    )

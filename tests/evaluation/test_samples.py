@@ -156,7 +156,10 @@ def test_failure_texts(tmp_path, text, failed):
             "1 of 2 requests failed .*'a'",
         ),
         ([{"id": "a", "response": ""}], r"1 of 2 samples are missing .*'b'"),
-        ([{"id": i, "response": ""} for i in "abc"], r"1 of 2 samples are not in the dataset .*'c'"),
+        (
+            [{"id": i, "response": ""} for i in "abc"],
+            r"1 of 3 responses are to no sample of the split, see --split .*'c'",
+        ),
     ],
 )
 def test_an_incomplete_run_is_refused_with_counts_and_the_way_on(tmp_path, lines, message):

@@ -185,6 +185,13 @@ def test_explanation_of_the_closed_loop_says_that_a_leak_pays_nothing(moods):
     gold = moods.golds("test")[0]
     answer = f"<answer>{render_gold(gold)}</answer>"
     clean = explain_response(gold, answer, cot="Broken lines fall to the left.")
+    assert (
+        clean.format_problem == ""
+        and "three words" in explain_response(gold, answer, cot="It.").format_problem
+    )
+    assert "tags" in explain_response(gold, answer, cot="Broken <think>lines fall.").format_problem
+    assert "expected <answer>" in explain_response(gold, "joy", cot="Broken lines fall.").format_problem
+    assert "expected <think>" in explain_response(gold, answer).format_problem
     leaky = explain_response(gold, answer, cot="Broken lines fall, 80% of them joyful.")
     assert clean.verdict.reward > 0.99
     assert (leaky.verdict.reward, leaky.verdict.similarity) == (0, clean.verdict.similarity)

@@ -13,7 +13,7 @@ from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.page import write_page
 from rise_bench.curation.audit.run import Audit, Audited
 from rise_bench.curation.audit.scores import COMBINED, SCORES, RowScores
-from rise_bench.curation.audit.why import why
+from rise_bench.curation.audit.why import LOW, why
 from rise_bench.curation.queue import QueueHeader, ReviewItem, write_queue
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.prompts.templates import task_sentence
@@ -114,6 +114,7 @@ def _summary(audit: Audit, audited: Audited) -> dict[str, Any]:
         "rows": len(audited.rows),
         "unreadable": sum(row.own is None for row in audited.rows if "answer_similarity" in row.scores),
         "refused": _refused(audit, audited),
+        "disagrees": sum(row.scores.get("answer_similarity", 1.0) < LOW for row in audited.rows),
         "scored": {name: count for name, count in counts.items() if count},
         "combined": list(COMBINED),
         "out_of_fold": audit.out_of_fold,

@@ -4,7 +4,7 @@ from rise_bench.annotations.kinds import KINDS
 from rise_bench.curation.audit.scores import RowScores
 
 #: Scores below which a sentence says that a label fits badly.
-_LOW = 0.5
+LOW = 0.5
 
 
 def why(row: RowScores, *, out_of_fold: bool) -> tuple[str, ...]:
@@ -21,10 +21,10 @@ def why(row: RowScores, *, out_of_fold: bool) -> tuple[str, ...]:
             sentences.append(f"{model} gave no answer that can be read.")
         else:
             own = KINDS[row.gold.kind].render(row.own)
-            verdict = "disagrees with" if agreement < _LOW else "agrees with"
+            verdict = "disagrees with" if agreement < LOW else "agrees with"
             sentences.append(f"{model} {verdict} the label (similarity {agreement:.2f}) and says {own}.")
     if (reward := scores.get("reward")) is not None:
-        verdict = "do not lead back to it" if reward < _LOW else "lead back to it"
+        verdict = "do not lead back to it" if reward < LOW else "lead back to it"
         mean = f", {scores['group_mean']:.2f} on average" if "group_mean" in scores else ""
         sentences.append(f"Reasons for the label {verdict} (reward {reward:.2f} at best{mean}).")
     if (gap := scores.get("reward_gap")) is not None and abs(gap) >= 0.005:

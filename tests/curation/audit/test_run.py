@@ -244,6 +244,7 @@ def test_the_command_from_predictions_to_a_corrected_dataset(kinds_24, oracle, t
 
     summary = run("--predictions", tmp_path / "answers.jsonl", "--out", tmp_path / "out", "--json")
     assert summary["rows"] == 24 and ReviewQueue(tmp_path / "out").ids[0] == wrong.id
+    assert summary["disagrees"] == 1
     decided = json.dumps(kind.to_json(answers[wrong.id])).replace('"', '""')
     (tmp_path / "decisions.csv").write_text(f'id,action,annotation\n{wrong.id},model,"{decided}"\n')
     made = run("--apply", tmp_path / "decisions.csv", "--out", tmp_path / "corrected", "--json")
