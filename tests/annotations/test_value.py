@@ -71,10 +71,11 @@ READ = table(
         "B": r"""
             B ~ (b) ~ b) ~ [B] ~ B. 45° ~ **B** ~ \boxed{B} ~ \boxed{\text{B}} ~ Option B ~ The answer is B.
             The correct option is (B). ~ B
-            B because it is the largest ~ {"answer": "B"}
+            B because it is the largest ~ {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
+            (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,
         "left": r"""
-            left ~ Left. ~ "left" ~ The answer is left.
+            left ~ Left. ~ "left" ~ The answer is left. ~ The answer is **left**. ~ The answer is "left".
         """,
         "red cube": r"Red  cube",
         "a cube": r"A cube",

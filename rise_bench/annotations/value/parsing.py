@@ -47,6 +47,7 @@ _LATEX = (
     (re.compile(r"\^?+\s*+\{?+\\(?:circ|degree)\b\}?+|°"), " degrees"),
     (re.compile(rf"(?<=\d)(\s*+)({_UNITS[:-2]}|units?)(?:\s*+\^\s*+\{{?+[23]\}}?+|[²³])"), r"\1\2"),
     (re.compile(r"\\[()\[\]]|[$*`#]++(?![\d(])|[$`]++|(?<!\d)\*++"), " "),
+    (re.compile(r"(?<=[(\[])[ \t]++|[ \t]++(?=[.,:;!?)\]](?!\d))"), ""),
 )
 _BOXED = re.compile(r"\\boxed\s*+\{")
 _IS = r"(?:\s++(?:is|are|was|equals|would\s+be|should\s+be|must\s+be)\b\s*+:?+|\s*+(?:[:=]|->))"
@@ -218,9 +219,11 @@ def _value(match: re.Match[str]) -> Value | str:
 
 def _in_words(text: str) -> tuple[Value | None, str]:
     """Return the number in words, else the short word, of a text without a digit."""
-    text = text.strip(" \t\n.!;:,()[]").casefold()
+    text = text.strip(" \t\n.!;:,()[]\"'").casefold()
     if not text:
         return None, "no_value"
+    if len(text) == 1 and text.isascii() and text.isalpha():
+        return Value(text.upper()), "ok"
     if _NONE.fullmatch(text):
         return Value("0"), "ok"
     spelt = [
