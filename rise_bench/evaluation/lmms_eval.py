@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rise_bench.annotations.answer_format import Style
+from rise_bench.annotations.answer_format import DEFAULT_FORMAT, Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.extras import require_extra
+from rise_bench.catalog.families import family_named
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.hub_client import endpoint, is_offline
 from rise_bench.data.hub_files import hub_answers, require_model
@@ -27,7 +28,7 @@ from rise_bench.evaluation.confined import Confinement
 from rise_bench.evaluation.folder import accept, fresh_folder, refused_folder
 from rise_bench.evaluation.image_limits import check_frames, checkpoint_limits, lmms_limits, missing_arguments
 from rise_bench.evaluation.lmms_command import LmmsCommand, dataset_of, read_command
-from rise_bench.evaluation.lmms_models import check_model, check_whole_response
+from rise_bench.evaluation.lmms_models import check_failures, check_model, check_whole_response
 from rise_bench.evaluation.lmms_process import LOG_NAME, Ended, run_lmms_eval
 from rise_bench.evaluation.response_cache import forget_failures
 from rise_bench.evaluation.responses import read_responses
@@ -116,9 +117,13 @@ def evaluate(
     check_model(command.model, command.model_args)
     if command.tasks:
         check_whole_response(command.model, command.model_args)
+        check_failures(command.model)
     datasets = {task: find_benchmark(dataset_of(task)) for task in command.tasks}
     box_unit, style = _taught(command.checkpoint, box_unit, style, tell)
-    environment = _stated(box_unit, style) | _keyless(command) | _offline(command, tell)
+    offline = _offline(command, tell)
+    boxes = any(KINDS[dataset.spec.kind].in_frame for dataset in datasets.values())
+    box_unit = box_unit or _unit_of_family(command, tell if boxes else None)
+    environment = _stated(box_unit, style) | _keyless(command) | offline
     merged = _merged_adapter(command, tell)
     unit = box_unit or box_unit_of(command.model)
     model_args, of_prompts = _image_limits(command, merged, unit, datasets, tell)
@@ -161,6 +166,24 @@ def _taught(
         style = known["style"]
         tell(f"asked in the form {style}, as the recipe of {run} says")
     return box_unit, style
+
+
+def _unit_of_family(command: LmmsCommand, tell: Tell | None) -> BoxUnit | None:
+    """Return the unit of the family of a checkpoint or served model, if `--model` tells none."""
+    if os.environ.get(UNIT_VARIABLE) or family_named(command.model):
+        return None
+    named, revision = command.checkpoint, command.stated.get("revision", "")
+    if named:
+        described = checked_model(named, revision, weights=False).folder / "config.json"
+        named = str(json.loads(described.read_text(encoding="utf-8")).get("model_type", ""))
+    else:
+        named = command.stated.get("model") or command.stated.get("model_version", "")
+    family = family_named(named)
+    if family is None or family.box_unit == DEFAULT_FORMAT.unit:
+        return None
+    if tell:
+        tell(f"boxes are asked for in {family.box_unit}, as {family.label} states them (--box-unit)")
+    return family.box_unit
 
 
 def _stated(box_unit: BoxUnit | None, style: Style | None) -> dict[str, str]:

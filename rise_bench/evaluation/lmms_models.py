@@ -19,6 +19,8 @@ from rise_bench.errors import ConfigError, PrerequisiteError
 
 #: Modules that run or reach a model: required even if imported in a `try`.
 _ENGINES = frozenset({"vllm", "sglang", "openai", "litellm", "anthropic", "dashscope"})
+#: Modules with which a model of lmms-eval asks a service.
+_CLIENTS = frozenset({"openai", "anthropic", "dashscope", "reka"})
 #: Modules of `optional_import` for videos and adapters only.
 _DISPENSABLE = frozenset({"decord", "peft"})
 #: Argument of qwen3_vl: its responses are cut after `</think>`.
@@ -85,6 +87,26 @@ def check_whole_response(name: str, model_args: str) -> None:
         raise ConfigError(
             f"--model {name} with {why} cuts the reason out of each response before the task sees it. "
             f"Give --model_args …,{_THINKING}=False"
+        )
+
+
+def check_failures(name: str) -> None:
+    """Check that a model of lmms-eval tells a failed request to a service from an empty response.
+
+    Some of its clients (gpt4v, claude, reka) answer "" after the last attempt, which would be scored.
+
+    Args:
+        name: `--model`.
+
+    Raises:
+        ConfigError: If it does not; the message names clients that do.
+    """
+    nodes = [node for tree in _sources(name) for node in ast.walk(tree)]
+    asks = any(module in _CLIENTS for node in nodes for module in (*_imports(node), *_optional(node)))
+    if asks and any(isinstance(node, ast.ExceptHandler) and _gives_empty(node) for node in nodes):
+        raise ConfigError(
+            f"--model {name} of lmms-eval gives an empty response for a failed request, which would be "
+            "scored as an answer. Use --model openai or litellm with --model_args model=NAME,base_url=URL"
         )
 
 
@@ -171,6 +193,21 @@ def _how_to_install(module: str) -> str:
     if module in _ENGINES:
         return f"pip install {module}"
     return "install that Python module as the model's authors say"
+
+
+def _gives_empty(handler: ast.ExceptHandler) -> bool:
+    """Whether the handler of an exception assigns, returns or appends an empty text."""
+    for node in ast.walk(handler):
+        value: ast.expr | None = None
+        if isinstance(node, ast.Assign | ast.Return):
+            value = node.value
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append" and node.args:
+            value = node.args[0]
+        if isinstance(value, ast.Call):  # GenerationResult(text="")
+            value = next((keyword.value for keyword in value.keywords if keyword.arg == "text"), None)
+        if isinstance(value, ast.Constant) and value.value == "":
+            return True
+    return False
 
 
 def _reads(function: ast.FunctionDef, attribute: str) -> bool:

@@ -301,6 +301,46 @@ def test_a_run_is_asked_in_the_form_and_unit_that_it_was_taught(
 
 
 @pytest.mark.parametrize(
+    ("model", "family", "environment", "asked"),
+    [
+        ("rise_hf", "qwen2_5_vl", {}, "resized_px"),
+        ("rise_hf", "qwen2_vl", {}, None),
+        ("rise_hf", "qwen2_5_vl", {"RISE_BENCH_BOX_UNIT": "px"}, "px"),
+        ("qwen2_5_vl", "qwen2_5_vl", {}, None),  # the task has it by the name of the engine
+        ("qwen2_5_vl", "qwen2_vl", {}, None),
+        ("rise_hf", "llava", {}, None),
+    ],
+)
+def test_boxes_are_asked_for_in_the_unit_of_the_checkpoints_family(
+    evaluate, left, stand_in, tmp_path, monkeypatch, model, family, environment, asked
+):
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    settings = json.loads((base_model_folder() / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"model_type": family}))
+    (folder / "model.safetensors").write_bytes(b"")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    evaluate(left(), "--model", model, "--model_args", f"pretrained={folder}")
+    assert stand_in.seen["environment"].get("RISE_BENCH_BOX_UNIT") == asked
+
+
+@pytest.mark.parametrize(
+    ("served", "asked"),
+    [
+        ("model=Qwen/Qwen2.5-VL-3B-Instruct", "resized_px"),
+        ("model_version=Qwen2.5-VL-7B", "resized_px"),
+        ("model=m", None),
+    ],
+)
+def test_boxes_are_asked_for_in_the_unit_of_the_family_that_a_served_name_tells(
+    evaluate, left, stand_in, served, asked
+):
+    evaluate(left(), "--model", "openai", "--model_args", f"{served},base_url=http://127.0.0.1:1/v1")
+    assert stand_in.seen["environment"].get("RISE_BENCH_BOX_UNIT") == asked
+
+
+@pytest.mark.parametrize(
     ("arguments", "variable", "key"),
     [
         ("model=m,base_url=http://127.0.0.1:1/v1", None, "none"),

@@ -8,7 +8,7 @@ import pytest
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.evaluation.lmms_eval import evaluate
-from rise_bench.evaluation.lmms_models import check_model, check_whole_response
+from rise_bench.evaluation.lmms_models import check_failures, check_model, check_whole_response
 
 
 @pytest.fixture
@@ -49,6 +49,20 @@ def test_an_unknown_model_is_refused_with_the_nearest_names(name, near):
 )
 def test_models_whose_packages_are_there_pass(name):
     check_model(name, "pretrained=x")
+
+
+@pytest.mark.parametrize("name", ["gpt4v", "claude", "qwen_vl_api", "srt_api", "reka", "gpt4o_audio"])
+def test_clients_that_hide_failed_requests_are_refused(name):
+    with pytest.raises(ConfigError, match=f"--model {name} .*--model openai or litellm"):
+        check_failures(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["openai", "litellm", "async_openai", "gemini", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "vllm", "rise_hf"],
+)
+def test_models_that_mark_failed_requests_or_ask_no_service_pass(name):
+    check_failures(name)
 
 
 @pytest.mark.parametrize(
