@@ -61,6 +61,15 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.translate(_PLAIN)
 
 
+def unescaped(text: str) -> str:
+    r"""Undo the escape of Markdown that names have.
+
+    >>> unescaped(r"bbox\_2d")
+    'bbox_2d'
+    """
+    return text.replace("\\_", "_")
+
+
 @cache
 def marks() -> str:
     """Return the combining marks (vowel signs, accents) as the inside of a regular expression's set."""

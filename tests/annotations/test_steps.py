@@ -47,6 +47,8 @@ TWO = ("change_size 1 small", "change_color 2 red")
         "```python\nchange_size(obj_1, small)\nchange_color (2, `red`)\n```",
         '["change_size(1, small)", "change_color(2, red)"]',
         "1. change_size(1, small)\n2. change_color(2, red)  # the ball (small, red)",
+        r"change\_size(1, small), change\_color(object\_id=2, red)",
+        "**change_size**(1, small), `change_color`(**2**, *red*)",
         "The cube (small, blue) shrinks: change_size(1, small), change_color(2, red)",
     ],
 )
@@ -60,6 +62,7 @@ def test_calls_are_read(answer):
         ("", True, "no_calls"),
         ("nothing changed", True, "no_calls"),
         ("the cube (red, small)", True, "no_calls"),
+        ("the **cube** (red, small)", True, "no_calls"),
         ("change_size(1)", True, "unclear_call"),
         ("change_size(1, small, now)", True, "unclear_call"),
         ("change_size(1, small), change_color(2, )", True, "unclear_call"),
@@ -72,7 +75,7 @@ def test_what_is_no_call_is_not_read(answer, closed, reason):
 
 def test_words_of_a_value_are_joined_and_what_is_unknown_is_kept():
     read, _ = read_steps(
-        "change_position(3, Front-left), change_color(1, dark grey), paint(1, pink)", CLASSES, True
+        r"change_position(3, Front\_left), change_color(1, dark grey), paint(1, pink)", CLASSES, True
     )
     assert read.calls == (
         Call("change_position", "3", "front_left"),

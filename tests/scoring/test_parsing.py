@@ -135,6 +135,7 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case("{'x': 1, 'y': 2, 'width': 3, 'height': 4}", [(1, 2, 3, 4)], "python dict of sides"),
         case('{"x1": 1, "y1": 2, "x2": 5, "y2": 9}', [(1, 2, 4, 7)], "explicit corners are converted"),
         case('{"bbox_2d": [1, 2, 5, 9], "label": "x"}', [(1, 2, 4, 7)], "Qwen2.5-VL's bbox_2d holds corners"),
+        case(r'{"bbox\_2d": [1, 2, 5, 9]}', [(1, 2, 4, 7)], "an underscore that Markdown escapes"),
         case("<|box_start|>(1,2),(5,9)<|box_end|>", [(1, 2, 4, 7)], "Qwen2-VL's box tokens hold corners"),
         case("[[1,2,3,4],[5,6,7", [(1, 2, 3, 4)], "complete boxes of a cut list are kept"),
         case("[[1,2,3,4],[1,2,3,4]]", [(1, 2, 3, 4)] * 2, "never de-duplicated"),

@@ -12,7 +12,7 @@ from itertools import islice
 
 from rise_bench.annotations.boxes.json_answer import json_boxes
 from rise_bench.annotations.boxes.values import Box, Boxes
-from rise_bench.annotations.characters import plain
+from rise_bench.annotations.characters import plain, unescaped
 from rise_bench.annotations.plain_numbers import LARGEST, NUMBER
 
 #: Far outside every picture; products of larger numbers overflow.
@@ -96,7 +96,7 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
     if boxes := json_boxes(answer):
         return _positive(boxes[:MAX_BOXES])
-    text = plain(answer).lower()
+    text = unescaped(plain(answer).lower())
     outside = without_remarks(text)
     stated = list(islice(_stated_boxes(outside), MAX_BOXES))
     if not stated and outside != text:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from rise_bench.annotations.characters import plain
+from rise_bench.annotations.characters import plain, unescaped
 from rise_bench.annotations.steps.values import Call, Steps, folded, folded_call, vocabulary
 
 #: Calls beyond this number are not read.
 MAX_CALLS = 100
 
-_CALL = re.compile(r"(?<!\w)([^\W\d]\w{0,60})(\s{0,4})\(([^()\n]{0,200})(\)?)")
+_CALL = re.compile(r"(?<!\w)([^\W\d]\w{0,60})([\s*`]{0,4})\(([^()\n]{0,200})(\)?)")
 _ARGUMENT = re.compile(r"(?:[^\W\d]\w{0,30}\s*+[=:](?!=)\s*+)?+(\"[^\"]*+\"|'[^']*+'|`[^`]*+`|[^\"'`,=:;]*+)")
 
 
@@ -23,7 +23,7 @@ def read_steps(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Ste
     >>> read_steps("change_size(1, 'Large')", ("change_size(small|large)",), True)[0].calls
     (Call(name='change_size', object='1', value='large'),)
     """
-    calls = list(islice(_calls(plain(answer), frozenset(vocabulary(classes))), MAX_CALLS))
+    calls = list(islice(_calls(unescaped(plain(answer)), frozenset(vocabulary(classes))), MAX_CALLS))
     if None in calls:
         return None, "unclear_call" if closed else "truncated"
     stated = tuple(call for call in calls if call is not None)

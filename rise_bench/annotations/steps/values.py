@@ -44,7 +44,7 @@ def folded(text: str) -> str:
     >>> folded("Front-Left"), folded(" 'red' ")
     ('front_left', 'red')
     """
-    return _JOIN.sub("_", text.strip().strip("\"'`").strip().casefold())
+    return _JOIN.sub("_", text.strip().strip("\"'`*").strip().casefold())
 
 
 def folded_call(name: str, object_: str, value: str) -> Call:
