@@ -39,6 +39,17 @@ def case(text, expected, name):
         case("<answer>- **joy**: 0.7\n- **fear**: 0.3</answer>", probs(joy=0.7, fear=0.3), "markdown list"),
         case("<answer>| joy | 0.7 |\n| fear | 0.3 |</answer>", probs(joy=0.7, fear=0.3), "markdown table"),
         case("<answer>joy (0.7), fear (0.3)</answer>", probs(joy=0.7, fear=0.3), "parentheses"),
+        case("<answer>joy (1): 0.8, fear (2): 0.2</answer>", probs(joy=0.8, fear=0.2), "ranks in brackets"),
+        case("<answer>joy (0.8): it smiles, fear (20%)</answer>", probs(joy=0.8, fear=0.2), "remark behind"),
+        case("| joy | 0.7 | fear | 0.3 |", probs(joy=0.7, fear=0.3), "a table of one row"),
+        *(
+            case(f"<answer>{heading}\n{rows}</answer>", probs(joy=0.8, fear=0.2), "columns with headings")
+            for heading, rows in (
+                ("| Emotion | Rank | Probability |\n|---|---|---|", "| joy | 1 | **0.8** |\n| fear | 2 | 0.2 |"),
+                ("Emotion | Prob. | Confidence\n---|---|---", "joy | 80% | 0.9\nfear | 20% | 0.1"),
+                ("| Rank | Emotion | P |", "| 1 | joy | 0.8 |\n| 2 | fear | 0.2 |"),
+            )
+        ),
         case('<answer>{"joy": 70}</answer>', probs(joy=70), "numbers stay raw without a percent sign"),
         case('<answer>{"joy": -0.2, "fear": 1.2}</answer>', probs(joy=-0.2, fear=1.2), "negative stays raw"),
         case(
@@ -102,6 +113,8 @@ def test_class_names_match_folded(text, expected):
         case("<answer>joy</answer>", "no_class_numbers", "a bare class name has no probability"),
         case("<answer>[0.1, 0.9]</answer>", "no_class_numbers", "numbers without names"),
         case("<answer></answer>", "no_class_numbers", "empty answer"),
+        case("| joy | 1 | 0.8 |\n| fear | 2 | 0.2 |", "no_class_numbers", "two columns without headings"),
+        case("joy (0.9): 0.8, fear: 0.2", "unclear_number", "two numbers that are no ranks"),
         case('<answer>{"joy": NaN}</answer>', "not_finite", "NaN"),
         case('<answer>{"joy": 0.5, "fear": -Infinity}</answer>', "not_finite", "infinity"),
         case('<answer>{"joy": 1e400}</answer>', "not_finite", "overflow"),

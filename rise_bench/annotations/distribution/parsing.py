@@ -39,6 +39,11 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
+#: A number in brackets that another one follows: "joy (1): 0.8".
+_AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`]*+(?::++=?|=++>?|-++>|→|⇒|\|){_QUOTES}")
+_RANK = re.compile(r"\d{1,3}")
+_MARKS_OF_CELL = " \t*`\"'$"
+_SHARE_HEADING = re.compile(r"prob|likelihood|\bpr?\b", re.IGNORECASE)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
 _CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
@@ -183,7 +188,7 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
             mentions += 1
             depth += text.count("{", counted, position) - text.count("}", counted, position)
             counted = position
-            statement = _statement(text, match, index, depth > 0)
+            statement = _statement(text, match, index, depth > 0, names)
             if statement:
                 yield statement
             position = _end_of_tidy_string(text, position)
@@ -219,10 +224,15 @@ def _end_of_tidy_string(text: str, position: int) -> int:
     return end + 1
 
 
-def _statement(text: str, match: re.Match[str], index: int, braced: bool) -> Statement | None:
+def _statement(
+    text: str, match: re.Match[str], index: int, braced: bool, names: Names
+) -> Statement | None:
     lead = _LEAD.match(text, match.end())
     begin = lead.end() if lead else match.end()
     number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
+    if number and match["separator"] in ("(", "|"):
+        beside = _after_brackets(text, number) if match["separator"] == "(" else _of_row(text, number, names)
+        return Statement(index, beside, True, braced)
     if number:
         return Statement(index, stated_number(number), True, braced)
     value = _VALUE.match(text, begin)
@@ -230,6 +240,49 @@ def _statement(text: str, match: re.Match[str], index: int, braced: bool) -> Sta
     if not digits and match["separator"] in ("(", "<", ">", "~"):
         return None  # a remark, not a statement
     return Statement(index, None, digits and match["separator"] not in ("(", ""), braced)
+
+
+def _after_brackets(text: str, number: re.Match[str]) -> float | None:
+    """Return a number in brackets, or that which follows them if the first is a rank; None for two others."""
+    bracket = _AFTER_BRACKETS.match(text, number.end())
+    second = STATED_NUMBER.match(text, bracket.end()) if bracket else None
+    if second is None or stated_number(second) == stated_number(number):
+        return stated_number(number)
+    return stated_number(second) if _RANK.fullmatch(number[0]) else None
+
+
+def _of_row(text: str, number: re.Match[str], names: Names) -> float | None:
+    """Return the only number after a class in a row of a table, or that under the heading of probabilities."""
+    end = text.find("\n", number.end())
+    after = text[number.end() : len(text) if end < 0 else end][:400].split("|")[1:]
+    numbers = 1
+    for cell in after:
+        if _class_of_key(cell, names) is not None:
+            break
+        numbers += STATED_NUMBER.fullmatch(cell.strip(_MARKS_OF_CELL)) is not None
+    if numbers == 1:
+        return stated_number(number)
+    return _under_heading(text, number)
+
+
+def _under_heading(text: str, number: re.Match[str]) -> float | None:
+    """Return the number in the column of probabilities of the row of a number; None if none is headed so."""
+    begin = text.rfind("\n", 0, number.start()) + 1
+    place = text.find("|")
+    heading = _cells(text, text.rfind("\n", 0, place) + 1)
+    row = _cells(text, begin)
+    headed = [i for i, cell in enumerate(heading) if _SHARE_HEADING.search(cell)]
+    if len(headed) != 1 or len(row) != len(heading):
+        return None
+    stated = STATED_NUMBER.fullmatch(row[headed[0]])
+    return stated_number(stated) if stated else None
+
+
+def _cells(text: str, begin: int) -> list[str]:
+    """Return the cells of the row of a table that begins at a place."""
+    end = text.find("\n", begin)
+    row = text[begin : len(text) if end < 0 else end][:1000].strip().strip("|")
+    return [cell.strip(_MARKS_OF_CELL) for cell in row.split("|")]
 
 
 def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
