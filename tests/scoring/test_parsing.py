@@ -172,6 +172,22 @@ def test_unreadable_distribution_has_a_reason(text, reason):
             "<answer>The image does not contain airplanes.</answer>", [], "a noun that begins as an article"
         ),
         case("<answer>[] (0 cats)</answer>", [], "a number beside the empty list"),
+        *(
+            case(text, [(1, 2, 3, 4)], "a list that is of something else")
+            for text in (
+                '{"bboxes": [[1, 2, 3, 4]], "scores": [0.9, 0.8, 0.7, 0.6]}',
+                '{"image_size": [0, 0, 640, 480], "boxes": [[1, 2, 3, 4]]}',
+                "{'boxes': [[1, 2, 3, 4]], 'confidence': [0.9, 0.8, 0.7, 0.6], 'class ids': (1, 2, 3, 4)}",
+                "[1, 2, 3, 4], scores: [9, 8, 7, 6]",
+                '{"bbox": [1, 2, 3, 4], "color": [9, 8, 7, 6], "keypoints": [[5, 6], [7, 8]]}',
+                '{"bbox": [1, 2, 3, 4], "segmentation": [[[5, 6], [7, 8]]]}',
+                '{"bbox": [1, 2, 3, 4], "keypoints": [[5, 6], [7, 8], [9',
+            )
+        ),
+        case('{"labels": [{"name": "dog", "box": [1, 2, 3, 4]}]}', [(1, 2, 3, 4)], "boxes inside such a list"),
+        case('{"boxes": [], "scores": [0.9, 0.8, 0.7, 0.6]}', [], "empty beside a filled list"),
+        case('{"cats": []}', [], "empty under another key"),
+        case("<answer>I cannot detect any objects</answer>", [], "detects none"),
         case("[x_1, y_1, x_2, y_2] = [1, 2, 5, 9]", [(1, 2, 4, 7)], "corners with indices"),
         case("[[1e308, 0, 1e308, 10], [1, 2, 3, 4]]", [(1, 2, 3, 4)], "numbers whose sum overflows"),
         case("0.1 dogs [[1.5, 2.25, 3, 4]]", [(1.5, 2.25, 3, 4)], "decimals, prose around"),
@@ -197,9 +213,14 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
                 *("the image is not visible", "I cannot see your image", "I cannot see clearly"),
                 *("I do not have enough information", "I do not have permission.", "The answer is not found"),
                 *("I cannot find coordinates", "The image does not show enough detail", "Boxes not found"),
+                *("No access", "No response", "There is no file attached", "No prediction", "no output."),
+                *("I can not detect objects", "No image data", "There is no picture provided", "no errors"),
             )
         ),
         case("[1, 2, 3, 4, 5]", "no_boxes", "five numbers"),
+        case('{"bbox": "10 20 30 40", "tags": []}', "no_boxes", "no empty list of boxes"),
+        case('{"bbox": "10, 20, 30, 40", "others": []}', "no_boxes", "numbers in a string"),
+        case('{"labels": [1, 2, 3, 4]}', "no_boxes", "only a list of something else"),
         case("[[1, 2, -3, 4]]", "no_valid_boxes", "only a box without area"),
         case('{"x1": 5, "y1": 2, "x2": 1, "y2": 9}', "no_valid_boxes", "corners in the wrong order"),
         case("<answer>", "no_boxes", "nothing after the tag"),

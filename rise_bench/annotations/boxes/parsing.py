@@ -44,6 +44,18 @@ _STRING = r"{0}(?>[^{0}\\\[({{]*?[^\W\d_]{{2}})[^{0}\\\[({{]*+[\[({{][^{0}\\]*+(
 _REMARK = re.compile(  # a string with a word before its first bracket
     r"(?<=[:=])\s*+(?:" + "|".join(map(_STRING.format, "\"'")) + ")", re.DOTALL
 )
+_FLAT = r"[\[(][^\[\](){}]*+(?:[\])]|\Z)"
+_NESTED = rf"[\[(](?:[^\[\](){{}}]++|{_FLAT})*+(?:[\])]|\Z)"
+_OTHER_KEYS = (
+    r"scores?|conf(?:idences?)?|prob(?:s|abilit(?:y|ies))?|size|dimensions?|resolution|colou?rs?|rgba?|attributes?|tags?"
+    r"|labels?|ids?|categor(?:y|ies)|class(?:es)?|keypoints?|landmarks?"
+)
+_OTHER_LIST = (
+    r"(?:[\"'](?:[a-z]++[_ -])*(?:{0})[\"']|\b(?:scores?|confidences?))\s*+[:=]\s*+"
+    + rf"[\[(](?:[^\[\](){{}}]++|{_NESTED})*+(?:[\])]|\Z)"
+)
+_BESIDE_OUTLINES = re.compile(_OTHER_LIST.replace("{0}", _OTHER_KEYS))
+_BESIDE_BOXES = re.compile(_OTHER_LIST.replace("{0}", rf"{_OTHER_KEYS}|segmentations?|masks?"))
 _THOUSANDS = re.compile(r"\d,0\d")
 _SIDE = re.compile(
     rf"(?<![a-z_])([a-z][a-z_]*+\d?)[\"'\\]*+\s*+[:=]\s*+[\"'\\]*+"
@@ -58,15 +70,17 @@ _CORNER_KEYS = (
 )
 
 _EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
-_FILLED = re.compile(r"\[[^\[\]()]*?(?<!\w)\d|\([^\[\](),]*+(?<=\d),\s*+-?\d")
+_FILLED = re.compile(r"[\"'](?:-?\d[\d.]*+[\s,]++){3}-?\d[\d.]*+[\"']|\[[^\[\]()]*?(?<!\w)\d|\([^\[\](),]*+(?<=\d),\s*+-?\d")
 _EMPTY_KEY = re.compile(
     r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections|polygons?|outlines|regions|segmentation)\W*+(?:null|none)\W*+\Z"
 )
 _NOUNS = (
     r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
+    r"|access|responses?|repl(?:y|ies)|files?|attachments?|predictions?|outputs?|inputs?|data|errors?|permission|thanks?|need"
+    r"|ability|capabilit\w+|instructions?|explanation|context|further"
     r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
     r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
-    r"|visible|present|found|detected|seen|shown|here|there|not"
+    r"|visible|present|found|detected|seen|shown|here|there|not|attached|provided|uploaded|supplied|given|available"
     r"|answers?|images?|pictures?|photos?|information|coordinates?|details?)\b)[^\W\d_][\w'-]*+){0,4}+"
 )
 #: What begins a complaint, or an answer that was not found, and no object.
@@ -86,7 +100,8 @@ _NOTHING = re.compile(
     rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?)\b)?+\s++{_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|the\s++(?:image|picture|photo)\s++does(?:\s++not|n't)\s++(?:contain|show|have)(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
-    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)(?:\s++(?:any|an?)\b)?+\s++"
+    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)"
+    r"(?:\s++(?:any|an?)\b|(?!\s++(?:objects?|things?|anything)\s*+\Z))\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
@@ -96,7 +111,7 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
     if boxes := json_boxes(answer):
         return _positive(boxes[:MAX_BOXES])
-    text = unescaped(plain(answer).lower())
+    text = without_lists_beside(unescaped(plain(answer).lower()))
     outside = without_remarks(text)
     stated = list(islice(_stated_boxes(outside), MAX_BOXES))
     if not stated and outside != text:
@@ -172,6 +187,11 @@ def _from_corners(x1: float, y1: float, x2: float, y2: float) -> Box:
 def without_remarks(text: str) -> str:
     """Leave out strings that say something before their first bracket."""
     return _REMARK.sub("", text)
+
+
+def without_lists_beside(text: str, *, outlines: bool = False) -> str:
+    """Leave out lists under keys of something else: scores, sizes, colours, and outlines beside boxes."""
+    return (_BESIDE_OUTLINES if outlines else _BESIDE_BOXES).sub("", text)
 
 
 def says_none(text: str) -> bool:

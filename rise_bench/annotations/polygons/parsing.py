@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Outline
-from rise_bench.annotations.boxes.parsing import is_place, says_none, without_remarks
-from rise_bench.annotations.characters import plain
+from rise_bench.annotations.boxes.parsing import is_place, says_none, without_lists_beside, without_remarks
+from rise_bench.annotations.characters import plain, unescaped
 from rise_bench.annotations.plain_numbers import NUMBER
 from rise_bench.annotations.polygons.values import MIN_POINTS, Polygons, bounds
 
@@ -72,7 +72,7 @@ class _List:
 
 def read_polygons(answer: str) -> tuple[Polygons | None, str]:
     """Return the outlines that an answer states, in its unit, or None and the reason."""
-    text = plain(answer).lower()
+    text = without_lists_beside(unescaped(plain(answer).lower()), outlines=True)
     outside = without_remarks(text)
     root, truncated = _nested(outside)
     stated = list(_outlines(root))
