@@ -150,6 +150,12 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case('{"bbox_2d": [1, 2, 5, 9], "label": "x"}', [(1, 2, 4, 7)], "Qwen2.5-VL's bbox_2d holds corners"),
         case(r'{"bbox\_2d": [1, 2, 5, 9]}', [(1, 2, 4, 7)], "an underscore that Markdown escapes"),
         case("<|box_start|>(1,2),(5,9)<|box_end|>", [(1, 2, 4, 7)], "Qwen2-VL's box tokens hold corners"),
+        case(
+            "cats(1,2),(5,9)(6, 2), (9, 8) (0,0),(4,4)",
+            [(1, 2, 4, 7), (6, 2, 3, 6), (0, 0, 4, 4)],
+            "Qwen2-VL's boxes without its tokens",
+        ),
+        case("(1,2)(5,9)", [(1, 2, 4, 7)], "two points"),
         case("[[1,2,3,4],[5,6,7", [(1, 2, 3, 4)], "complete boxes of a cut list are kept"),
         case("[[1,2,3,4],[1,2,3,4]]", [(1, 2, 3, 4)] * 2, "never de-duplicated"),
         case("[[-5, 2, 3000, 4]]", [(-5, 2, 3000, 4)], "never clipped"),
@@ -218,6 +224,9 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
             )
         ),
         case("[1, 2, 3, 4, 5]", "no_boxes", "five numbers"),
+        case("(1,2),(3,4),(5,6)", "no_boxes", "three points"),
+        case("(1,2),(3,4),(5,6),(7,8)", "no_boxes", "four points"),
+        case("(1,2)(3,4)(5,6)(7,8)", "no_boxes", "four points without commas"),
         case('{"bbox": "10 20 30 40", "tags": []}', "no_boxes", "no empty list of boxes"),
         case('{"bbox": "10, 20, 30, 40", "others": []}', "no_boxes", "numbers in a string"),
         case('{"labels": [1, 2, 3, 4]}', "no_boxes", "only a list of something else"),

@@ -33,6 +33,7 @@ _KEY = re.compile(
     r"|</box>|<\|box_end\|>)"
     rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y_?1{_W}x_?1{_W}y_?2|yxyx))"
 )
+_NO_COMMA = re.compile(r"(?<=[\])])[^\S\n]*+(?=[\[(])")
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
 _SHAPE = re.compile(
     rf"(?P<points>{_POINT}(?:(?:\s*+,\s*+|[^\S\n]*+){_POINT})*+)"
@@ -156,9 +157,11 @@ def _boxes_of_shape(match: re.Match[str], order: str) -> Iterator[Box | None]:
     if match["sides"]:
         yield from _boxes_of_sides(match[0])
     elif match["points"]:
-        numbers = [number[0] for number in islice(_NUMBERS.finditer(match[0]), 5)]
-        if len(numbers) == 4:  # more points are a polygon
-            yield _from_corners(*map(float, numbers))
+        parts = _NO_COMMA.split(match[0])  # pairs with commas inside and none between are Qwen2-VL's boxes
+        for part in parts if all(part.count(",") == 3 for part in parts) else [match[0]]:
+            numbers = [number[0] for number in islice(_NUMBERS.finditer(part), 5)]
+            if len(numbers) == 4:  # more points are a polygon
+                yield _from_corners(*map(float, numbers))
     elif match["list"] and order != "other" and not _THOUSANDS.search(match[0]):
         a, b, c, d = (float(number) for number in _NUMBERS.findall(match[0]))
         yield _from_corners(a, b, c, d) if order == "corners" else (a, b, c, d)
