@@ -65,13 +65,21 @@ READ = table(
         "1.5": r"1.5 ~ 1 1/2 ~ 1½",
         "12.5%": r"12.5% ~ 12.5 % ~ 12.5\% ~ 12.5 percent",
         "50%": r"fifty per cent",
-        "45": r"45° ~ $45^\circ$ ~ 45 degrees",
+        "5": r"""
+            A, the center, lies on the line, so the radius is 5. ~ A: The answer is 5. ~ A, on the line, is 5 cm away
+        """,
+        "4": r"A (0,0) and B (4,0), so AB = 4. The answer is 4.",
+        "45": r"45° ~ A 45° angle ~ $45^\circ$ ~ 45 degrees",
         "12": r"12 cm^2 ~ 12 cm²",
         "A": r"A ~ a ~ (A) ~ A. ~ A: 45 ~ A is correct ~ A (7 cm)",
         "B": r"""
             B ~ (b) ~ b) ~ [B] ~ B. 45° ~ **B** ~ \boxed{B} ~ \boxed{\text{B}} ~ Option B ~ The answer is B.
             The correct option is (B). ~ B
-            B because it is the largest ~ {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
+            B because it is the largest ~ B, because it is the largest ~ B, 45° ~ B, the blue line is longer
+            B (45°). It is half of it. ~ B (45°) since it is ~ B 45° ~ B - 45 ~ B 4.5 cm. ~ B, as I see
+            Based on the figure, the answer is B. ~ Of the lines A (left) and B, the answer is (b).
+            A. 30° is too small. The answer is B. ~ It is half of 90°. The correct option: B, 45°
+             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,
         "left": r"""
@@ -87,10 +95,12 @@ READ = table(
 UNREAD = table(
     {
         "no_value": r"""
+            Based on the figure, the answer is B or C. ~ A, the center of it, lies on the line
             ??? ~ I am not sure what this picture shows ~ There isn't a clear answer
             There isn't any way to tell
         """,
         "several_values": r"""
+            The answer is A. Wait, the answer is B. ~ As said, the answer is A, C ~ The answer is B, C
             7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right

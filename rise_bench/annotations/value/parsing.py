@@ -87,8 +87,17 @@ _ONLY_LETTER = re.compile(
 )
 _MARKED_LETTER = re.compile(
     r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
-    r"|([A-H])(?:[).:,](?!\d)|\s*+\(|[ \t]*+\n(?!\s*+[(\[]?+[A-Ha-h][)\]]?+[.:]?+[^\S\n]*+(?:\n|\Z))"
-    r"|\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since)\b))"
+    r"|([A-H])(?:[).](?!\d)|:(?!\d|\s*+(?i:(?:(?:the|my|final|correct)\s++)*+answer)\b)"
+    r"|,?+[ \t]*+\n(?!\s*+[(\[]?+[A-Ha-h][)\]]?+[.:]?+[^\S\n]*+(?:\n|\Z))"
+    r"|,?+\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since|as)\b"
+    rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+(?:[.\n]|\Z|,?+\s*+(?:because|since|as)\b)"
+    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,5}}+[.!]?+\Z"
+    rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
+)
+#: A letter that an answer in sentences calls its answer, where the clause ends after it.
+_CALLED_ANSWER = re.compile(
+    rf"\b(?i:(?:answer|option|choice){_IS}\s*+(?:(?:just|exactly|option|choice)\s++)*+)[\"']?+"
+    r"(?P<letter>[A-H]|[(\[][A-Ha-h][)\]])(?=[\"']*+\s*+(?:[.:,;!(\n]|\Z|(?:because|since|as)\b))"
 )
 _CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
 _SEVERAL_LETTERS = re.compile(
@@ -119,7 +128,7 @@ def read_value(answer: str) -> tuple[Value | None, str]:
     text = _unwrapped(plain(answer[:MAX_LENGTH]))
     lead = _LEAD.match(text)
     rest = (text[lead.end() :] if lead else text).strip(" \t\n\"'{}")
-    letter, reason = _letter(rest)
+    letter, reason = _letter(rest, text)
     if letter or reason:
         return (letter, "ok") if letter else (None, reason)
     if any(sign.isdigit() for sign in text):
@@ -145,10 +154,21 @@ def _unwrapped(text: str) -> str:
     return text.strip()
 
 
-def _letter(text: str) -> tuple[Value | None, str]:
-    """Return the letter of a choice, or why there are several; neither if there is none."""
-    if _SEVERAL_LETTERS.match(text):
+def _letter(text: str, whole: str) -> tuple[Value | None, str]:
+    """Return the letter of a choice, or why there are several; neither if there is none.
+
+    What the whole answer calls its answer comes before the letter at the beginning of the text.
+    """
+    called = list(_CALLED_ANSWER.finditer(whole))
+    letters = {match["letter"].strip("()[]").upper() for match in called}
+    if (
+        _SEVERAL_LETTERS.match(text)
+        or len(letters) > 1
+        or any(_SEVERAL_LETTERS.match(whole, match.start("letter")) for match in called)
+    ):
         return None, "several_values"
+    if letters:
+        return Value(letters.pop()), ""
     match = _ONLY_LETTER.fullmatch(text)
     if match is None and (match := _MARKED_LETTER.match(text)) is None:
         match = _CALLED_LETTER.match(text)
