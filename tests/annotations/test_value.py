@@ -37,6 +37,8 @@ READ = table(
         "7": r"""
             7 ~ 7. ~ ７ ~ 007 ~ 7.0 ~ +7 ~ #7 ~ [7] ~ **7** ~ $7$ ~ 7 cubes ~ 7cm ~ 7 (seven) ~ {"answer": 7}
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
+            7 × 1 = 7. ~ 14 * 0.5 = 7 ~ $14 \times 0.5 = 7$ cm. ~ Area = 1/2 * 2 * 7 = 7, so it is half of it.
+            3 × 2 + 1 = 7. The answer is 7. ~ √49 = 7, so the answer is 7. ~ The answer is 7, as \sqrt{49} = 7.
             three red and four blue, so the answer is seven
             3 + 4 = 7 ~ 3 red and 4 blue, so 7 in all ~ x = 7 ~ \boxed{7} ~ so \(3 + 4\) is \boxed{7}
             about 7 ~ 2 red and 2 blue, and 3 green, so 7 in all ~ 7 are left ~ that leaves 7
@@ -108,6 +110,9 @@ UNREAD = table(
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
+            7 * 7 ~ 7*7 ~ 7 × 8 ~ x^2 = 49 ~ The answer is 6 × 4 ~ The answer is 4 + 2\sqrt{3} ~ The answer is 5(1+\sqrt{3})
+            = 6 × x ~ The answer is 5 times \sqrt{3} ~ The answer is 3π/4 ~ 7 + π = 10.14 ~ \frac{\sqrt{3}}{2} ~ 6 × 4 = 24 = 2 × 12
+            The answer is 5 \pi ~ 2 × 3 = 6; 2 × 4 = 8 ~ The answer is 2 + \pi
             3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third
         """,

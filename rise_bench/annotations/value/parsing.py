@@ -31,8 +31,16 @@ _PARTS = (
 )
 _GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
 _IN_PARTS = re.compile(_PARTS)
-_SYMBOLS = re.compile(
-    r"[√π^×÷]|\\(?:sqrt|pi|times|cdot|pm)\b|\d\s*+\*\s*+\d|\bsqrt\b|\b(?:square|cube)\s++roots?\b|\d\s*+pi\b",
+_PRODUCT = r"(?:[×÷]|\\(?:times|cdot)\b)"
+_PRODUCTS = re.compile(_PRODUCT)
+#: Roots, powers and pi, which are not read.
+_POWERS = re.compile(
+    r"[√π^]|\\(?:sqrt|pi|pm)\b|\bsqrt\b|\b(?:square|cube)\s++roots?\b|\d\s*+pi\b", re.IGNORECASE
+)
+#: What ends the clause after a number, so that it is not a part of an expression.
+_CLAUSE_ENDS = re.compile(
+    r"(?:\s*+%)?+(?:\s++(?!(?:times|plus|minus|pi|and|or|to)\b)[^\W\d_]++){0,6}+"
+    rf"(?:\s*+(?:{_UNITS}|degrees))?+[\s)\]}}\"']*+(?:[.!;,](?!\d)|\n|\Z)",
     re.IGNORECASE,
 )
 _FRACTIONS = dict(
@@ -46,6 +54,7 @@ _LATEX = (
     (re.compile(r"(?<==)(\s*+)-\s++(?=[\d.])"), r"\1-"),
     (re.compile(r"\^?+\s*+\{?+\\(?:circ|degree)\b\}?+|°"), " degrees"),
     (re.compile(rf"(?<=\d)(\s*+)({_UNITS[:-2]}|units?)(?:\s*+\^\s*+\{{?+[23]\}}?+|[²³])"), r"\1\2"),
+    (re.compile(r"(?<=[\d)])(?:[ \t]++\*[ \t]++|\*)(?=[\d(])"), " × "),
     (re.compile(r"\\[()\[\]]|[$*`#]++(?![\d(])|[$`]++|(?<!\d)\*++"), " "),
     (re.compile(r"(?<=[(\[])[ \t]++|[ \t]++(?=[.,:;!?)\]](?!\d))"), ""),
 )
@@ -75,7 +84,7 @@ _AFTER_REST = re.compile(
     re.IGNORECASE,
 )
 #: What makes a number a part of what is stated: "= 3 + 4", "the answer is 7 or 8", "3 red and 4 blue in all".
-_MORE_AFTER = re.compile(r"\s*+(?:[-+*/,&]|or\b|to\b|and\b|plus\b|minus\b|times\b)\s*+[-+]?+\d")
+_MORE_AFTER = re.compile(rf"\s*+(?:[-+*/,&]|{_PRODUCT}|or\b|to\b|and\b|plus\b|minus\b|times\b)\s*+[-+]?+\d")
 #: What joins two numbers, also equal ones, to a sum that is not stated: "4 + 4", "3 cubes and 3 spheres".
 _JOINS = re.compile(
     r"(?![^\n]*+\n\s*+[-*]\s)\s*+(?:[^\W\d_]++\s++){0,3}?(?:[-+*&]|and\b|plus\b|minus\b|times\b)\s*+",
@@ -179,13 +188,18 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
 
 
 def _number(text: str) -> tuple[Value | None, str]:
-    """Return the one number of a text with digits, or the one that it calls its result."""
-    if _SYMBOLS.search(text):
-        return None, "unclear_number"
+    """Return the one number of a text with digits, or the one that it calls its result.
+
+    Beside products only a result is read, beside roots, powers and pi only what is called the answer.
+    """
     stated = list(_numbers(text))
-    if not stated:
+    symbols = 3 if _POWERS.search(text) else 1 if _PRODUCTS.search(text) else 0
+    if symbols:  # a part of an expression is not its result
+        stated = [(value, mark) for value, mark in stated if mark >= symbols]
+        stated = [(value, mark) for value, mark in stated if mark == max(mark for _, mark in stated)]
+    if not stated or (symbols and len({value for value, _ in stated}) > 1):
         return None, "unclear_number"
-    if len({value for value, _ in stated}) > 1 or _is_sum(text):
+    if not symbols and len({value for value, _ in stated}) > 1 or _is_sum(text):
         marked = [mark for _, mark in stated if mark]
         stated = [pair for pair in stated if pair[1] and pair[1] == max(marked)]
     values = {value for value, _ in stated}
@@ -207,12 +221,14 @@ def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
     The mark is 3 if the number is called the answer, 2 if it is called what is left, 1 if it stands where
     results stand, and else 0.
     """
+    has_symbols = bool(_PRODUCTS.search(text) or _POWERS.search(text))
     for match in _NUMBER.finditer(text):
         before, end = text[max(0, match.start() - 120) : match.start()], match.end()
         alone = not _MORE_BEFORE.search(before)
         mark = 0
         told = _BEFORE_RESULT.search(before)
-        if _MORE_AFTER.match(text, end) is None:
+        ends = not has_symbols or _CLAUSE_ENDS.match(text, end) is not None
+        if ends and _MORE_AFTER.match(text, end) is None:
             if told and _ANSWER.search(told[0]):
                 mark = 3
             elif _BEFORE_REST.search(before) or (alone and _AFTER_REST.match(text, end)):
