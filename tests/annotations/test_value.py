@@ -55,16 +55,16 @@ READ = table(
         """,
         "1": r"1 ~ one ~ one cube ~ there is only one",
         "21": r"twenty-one ~ twenty one cubes",
-        "1234": r"1,234 ~ 1 234 ~ 1'234 ~ 1234",
+        "1234": r"1,234 ~ $1{,}234$ ~ 1 234 ~ 1'234 ~ 1234",
         "1234.5": r"1,234.5",
         "200000": r"two hundred thousand",
         "105": r"one hundred and five",
-        "-3": r"-3 ~ −3 ~ minus three ~ x = - 3 ~ minus three, that is minus three",
+        "-3": r"-3 ~ −3 ~ x = –3 ~ –3 ~ The answer is –3 ~ minus three ~ x = - 3 ~ minus three, that is minus three",
         "-1": r"minus one ~ negative one",
-        "-0.5": r"−½ ~ -1/2",
+        "-0.5": r"−½ ~ -1/2 ~ \frac{-1}{2} ~ -\frac12",
         "-1.5": r"-1 1/2 ~ -1½",
-        "0.75": r"0.75 ~ .75 ~ 3/4 ~ ¾ ~ \frac{3}{4} ~ \dfrac{3}{4}",
-        "1.5": r"1.5 ~ 1 1/2 ~ 1½",
+        "0.75": r"0.75 ~ .75 ~ 3/4 ~ ¾ ~ \frac{3}{4} ~ \dfrac{3}{4} ~ \frac34 ~ \frac{3}4",
+        "1.5": r"1.5 ~ 1 1/2 ~ 1½ ~ 1\frac{1}{2} ~ 1 \frac12",
         "12.5%": r"12.5% ~ 12.5 % ~ 12.5\% ~ 12.5 percent",
         "50%": r"fifty per cent",
         "5": r"""
@@ -103,7 +103,7 @@ UNREAD = table(
         """,
         "several_values": r"""
             The answer is A. Wait, the answer is B. ~ As said, the answer is A, C ~ The answer is B, C
-            7 or 8 ~ 5-3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
+            7 or 8 ~ 5-3 ~ 5–3 ~ 5 –3 ~ 5 – 3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
             2 on the left, 3 on the right ~ 7 and 7

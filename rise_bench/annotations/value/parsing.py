@@ -46,8 +46,12 @@ _CLAUSE_ENDS = re.compile(
 _FRACTIONS = dict(
     zip("½⅓⅔¼¾⅛⅜⅝⅞", ["1/2", "1/3", "2/3", "1/4", "3/4", "1/8", "3/8", "5/8", "7/8"], strict=True)
 )
+_PART = r"(?:\{\s*+(-?+[\d.,]++)\s*+\}|(\d))"
 _LATEX = (
-    (re.compile(r"\\[dt]?frac\s*+\{\s*+([\d.,]++)\s*+\}\s*+\{\s*+([\d.,]++)\s*+\}"), r"\1/\2"),
+    (re.compile(r"(?<=\d)(?=\\[dt]?frac)"), " "),
+    (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
+    (re.compile(r"(?<![\w)\]%°])(?<![\d)\]%°][ \t])–(?=\.?\d)"), "-"),
+    (re.compile(rf"\\[dt]?frac\s*+{_PART}\s*+{_PART}"), r"\1\2/\3\4"),
     (re.compile(r"\\(?:text|mathrm|mathbf|textbf|operatorname)\s*+\{([^{}]{0,200}+)\}"), r"\1"),
     (re.compile(r"\\(?:left|right|,|;|!|quad|displaystyle)"), " "),
     (re.compile(r"\\?+%"), "%"),
