@@ -50,6 +50,12 @@ def case(text, expected, name):
                 ("| Rank | Emotion | P |", "| 1 | joy | 0.8 |\n| 2 | fear | 0.2 |"),
             )
         ),
+        case("<answer>joy: $0.8$, fear: $0.2$</answer>", probs(joy=0.8, fear=0.2), "LaTeX"),
+        case('{"joy": 1.0}\nWait, actually:\n{"fear": 1.0}', probs(fear=1), "an object that replaces another"),
+        case('{"joy": 1.0} or rather {"fear": 60%, "joy": 40%}', probs(joy=0.4, fear=0.6), "in percent"),
+        case('[{"joy": 0.8}, {"fear": 0.2}]', probs(joy=0.8, fear=0.2), "objects in a list"),
+        case('{"joy": 0.8}\n{"fear": 0.2}', probs(joy=0.8, fear=0.2), "objects without words between"),
+        case('1st: {"joy": 0.8}, 2nd: {"fear": 0.2}', probs(joy=0.8, fear=0.2), "parts with words between"),
         case('<answer>{"joy": 70}</answer>', probs(joy=70), "numbers stay raw without a percent sign"),
         case('<answer>{"joy": -0.2, "fear": 1.2}</answer>', probs(joy=-0.2, fear=1.2), "negative stays raw"),
         case(
@@ -115,6 +121,7 @@ def test_class_names_match_folded(text, expected):
         case("<answer></answer>", "no_class_numbers", "empty answer"),
         case("| joy | 1 | 0.8 |\n| fear | 2 | 0.2 |", "no_class_numbers", "two columns without headings"),
         case("joy (0.9): 0.8, fear: 0.2", "unclear_number", "two numbers that are no ranks"),
+        case('{"joy": 1.0} Wait: {"fear": 0,8}', "unclear_number", "a revision that cannot be read"),
         case('<answer>{"joy": NaN}</answer>', "not_finite", "NaN"),
         case('<answer>{"joy": 0.5, "fear": -Infinity}</answer>', "not_finite", "infinity"),
         case('<answer>{"joy": 1e400}</answer>', "not_finite", "overflow"),

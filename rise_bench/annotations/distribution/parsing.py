@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 from rise_bench.annotations.characters import fold, fold_word, marks, plain, split_words
 from rise_bench.annotations.distribution.json_answer import json_numbers
@@ -24,7 +25,7 @@ _ESCAPES = re.compile(
     r"|(?<!\\)\\[nrt](?!(?:ext\w*|imes|o|eq?|ot|ight\w*|m)(?![^\W_]))"  # but no \times
 )
 _SURE = re.compile(r"(?::++=?|=++>?|-++>|→|⇒|\||\()\Z")
-_QUOTES = r"[\s\"'`*\\]*+"
+_QUOTES = r"[\s\"'`*\\$]*+"
 _SHARE = r"(?:p|pr|prob|probability|likelihood|value|score)"
 _LEAD = re.compile(
     rf"{_QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
@@ -46,6 +47,8 @@ _MARKS_OF_CELL = " \t*`\"'$"
 _SHARE_HEADING = re.compile(r"prob|likelihood|\bpr?\b", re.IGNORECASE)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
+_BRACE = re.compile(r"[{}]")
+_WORD = re.compile(r"[^\W\d_]")
 _CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
 _CUT_NUMBER = re.compile(r"(?:[\d.+\-:=]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
 _NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
@@ -81,13 +84,41 @@ class Statement:
         position: Position of the class.
         number: The number; None if it is unreadable.
         digits: Whether there are digits in place of the number.
-        braced: Whether it is inside braces.
+        group: Group of objects (outermost braces) that it is inside; 0 outside braces. Words between two
+            objects begin a group.
     """
 
     position: int
     number: float | None
     digits: bool
-    braced: bool
+    group: int
+
+
+class _Braces:
+    """Place of a text among its braces, asked for from front to back."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._braces = _BRACE.finditer(text)
+        self._next = next(self._braces, None)
+        self._depth = 0
+        self._group = 0
+        self._closed = 0
+
+    def group_at(self, place: int) -> int:
+        """Return the group of objects that a place is inside, 0 for none; see `Statement`."""
+        while self._next and self._next.start() < place:
+            if self._next[0] == "}":
+                self._depth -= 1
+                self._closed = self._next.end()
+            else:
+                if self._depth == 0 and (
+                    not self._group or _WORD.search(self._text, self._closed, self._next.start())
+                ):
+                    self._group += 1
+                self._depth += 1
+            self._next = next(self._braces, None)
+        return self._group if self._depth > 0 else 0
 
 
 def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
@@ -104,8 +135,8 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
         statements += _records(text, names)
     if not statements and strings:
         statements = list(_statements("\n".join(strings), names, []))
-    if any(statement.braced for statement in statements):
-        statements = [statement for statement in statements if statement.braced]
+    if any(statement.group for statement in statements):
+        statements = _not_replaced([statement for statement in statements if statement.group])
     numbers, unclear = _settle(statements)
     if any(not abs(number) <= LARGEST for number in numbers.values()):
         return None, "not_finite"
@@ -146,7 +177,7 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
         index = _class_of_key(named["name"], names) if named and numbered else None
         if numbered and index is not None:
             number = STATED_NUMBER.match(record[0], numbered.end())
-            yield Statement(index, stated_number(number) if number else None, True, True)
+            yield Statement(index, stated_number(number) if number else None, True, 1)
 
 
 @lru_cache(maxsize=64)
@@ -177,7 +208,8 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
     """Yield the statements of a text in order; strings that are the values of other keys go to `strings`."""
     search = _key_pattern(not text.isascii()).search
     known: dict[str, bool] = {}
-    position, counted, depth, mentions, unclosed = 0, 0, 0, 0, ""
+    position, mentions, unclosed = 0, 0, ""
+    braces = _Braces(text)
     while mentions < MAX_STATEMENTS and (match := search(text, position)):
         position = match.end()
         word = match[1]
@@ -186,9 +218,7 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
         index = _class_of(text, match, names) if known[word] else None
         if index is not None:
             mentions += 1
-            depth += text.count("{", counted, position) - text.count("}", counted, position)
-            counted = position
-            statement = _statement(text, match, index, depth > 0, names)
+            statement = _statement(text, match, index, braces.group_at(position), names)
             if statement:
                 yield statement
             position = _end_of_tidy_string(text, position)
@@ -225,21 +255,21 @@ def _end_of_tidy_string(text: str, position: int) -> int:
 
 
 def _statement(
-    text: str, match: re.Match[str], index: int, braced: bool, names: Names
+    text: str, match: re.Match[str], index: int, group: int, names: Names
 ) -> Statement | None:
     lead = _LEAD.match(text, match.end())
     begin = lead.end() if lead else match.end()
     number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
     if number and match["separator"] in ("(", "|"):
         beside = _after_brackets(text, number) if match["separator"] == "(" else _of_row(text, number, names)
-        return Statement(index, beside, True, braced)
+        return Statement(index, beside, True, group)
     if number:
-        return Statement(index, stated_number(number), True, braced)
+        return Statement(index, stated_number(number), True, group)
     value = _VALUE.match(text, begin)
     digits = value is not None and any(c.isnumeric() for c in value[0])
     if not digits and match["separator"] in ("(", "<", ">", "~"):
         return None  # a remark, not a statement
-    return Statement(index, None, digits and match["separator"] not in ("(", ""), braced)
+    return Statement(index, None, digits and match["separator"] not in ("(", ""), group)
 
 
 def _after_brackets(text: str, number: re.Match[str]) -> float | None:
@@ -283,6 +313,16 @@ def _cells(text: str, begin: int) -> list[str]:
     end = text.find("\n", begin)
     row = text[begin : len(text) if end < 0 else end][:1000].strip().strip("|")
     return [cell.strip(_MARKS_OF_CELL) for cell in row.split("|")]
+
+
+def _not_replaced(statements: list[Statement]) -> list[Statement]:
+    """Leave out groups of objects before the last one whose numbers are a whole distribution."""
+    whole = 0
+    for group, stated in groupby(statements, key=attrgetter("group")):
+        total = sum(_settle(stated)[0].values())
+        if min(abs(total - 1), abs(total / 100 - 1)) <= 0.01:
+            whole = max(whole, group)
+    return [statement for statement in statements if statement.group >= whole]
 
 
 def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
