@@ -53,7 +53,8 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
     """Read a samples file.
 
     Args:
-        path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`.
+        path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`,
+            which may state `box_unit`, `style`, `max_pixels` and `dataset_sha256` too.
         box_unit: Unit of the boxes; None takes that of the file, else norm1000.
         style: Format that was asked for; None takes that of the file, else think_answer.
 
@@ -156,7 +157,7 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
         )
         sample_id, text = row.get("id"), data.get("resps", data["filtered_resps"])
     else:
-        row, sample_id, text = {}, data.get("id"), data.get("response", [])
+        row, sample_id, text = data, data.get("id"), data.get("response", [])
     while isinstance(text, list) and text:
         text = text[0]
     if text is None or row.get("no_response"):

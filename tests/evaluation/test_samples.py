@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.distribution.values import Distribution
@@ -184,6 +185,17 @@ def test_the_form_is_what_the_file_says(tmp_path):
         read_responses(_file(tmp_path, {"id": "a", "response": ""}), style="answer_only").answer_format.style
         == "answer_only"
     )
+
+
+def test_plain_lines_say_how_they_were_asked_for(tmp_path):
+    line = {"id": "a", "response": "[[1, 2, 3, 4]]", "box_unit": "px", "style": "answer_only"}
+    responses = read_responses(_file(tmp_path, line | {"max_pixels": 50_000, "dataset_sha256": "d" * 64}))
+    assert responses.answer_format == AnswerFormat("answer_only", "px", 50_000)
+    assert responses.dataset_sha256 == "d" * 64
+    with pytest.raises(DataError, match="was asked for boxes in px, not norm1000"):
+        read_responses(responses.path, box_unit="norm1000")
+    with pytest.raises(DataError, match="line 2: .*contradicts the lines before"):
+        read_responses(_file(tmp_path, line, line | {"id": "b", "box_unit": "norm1000"}))
 
 
 @pytest.mark.parametrize("limit", ["401408", 0, -1, 1.5, None, True])
