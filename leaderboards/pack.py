@@ -55,6 +55,12 @@ class RunFiles:
         return str(self.results.get("date", ""))
 
     @property
+    def whole(self) -> bool:
+        """Whether it ran all samples: a run with `--limit` or `--offset` is a trial."""
+        about = self.results.get("config", {})
+        return about.get("limit") in (None, -1) and not about.get("offset")
+
+    @property
     def checkpoint(self) -> str:
         """Checkpoint or served model that was run; empty if the results do not say."""
         about = self.results.get("config", {})
@@ -93,7 +99,7 @@ class Statement:
 
 
 def find_runs(folder: Path) -> list[RunFiles]:
-    """Find the newest run of each benchmark below a folder, by the time in its results.
+    """Find the newest run of each benchmark below a folder, by the time in its results; whole runs first.
 
     Raises:
         DataError: If there is no run, or a results file cannot be read.
@@ -113,7 +119,8 @@ def find_runs(folder: Path) -> list[RunFiles]:
             about = results.get("configs", {}).get(task, {}).get("metadata") or {}
             run = RunFiles(task, about.get("benchmark") or TASKS[task], results, samples)
             key = task, run.benchmark
-            if samples.is_file() and (key not in runs or run.time >= runs[key].time):
+            known = runs.get(key)
+            if samples.is_file() and (known is None or (run.whole, run.time) >= (known.whole, known.time)):
                 runs[key] = run
     if not runs:
         raise DataError(

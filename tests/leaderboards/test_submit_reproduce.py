@@ -336,6 +336,20 @@ def test_a_part_is_run_again_in_the_resolution_of_the_run(honest, engine, comman
     assert reproduce.image_limits(submission.model_copy(update={"run": run, "decoding": decoding})) == added
 
 
+@pytest.mark.parametrize("trial", [{"limit": 8.0}, {"limit": 0.5, "offset": 0}, {"limit": None, "offset": 4}])
+@pytest.mark.parametrize("whole", [{}, {"limit": None, "offset": 0}, {"limit": -1}])
+def test_a_later_trial_is_not_sent_in_place_of_a_whole_run(tmp_path: Path, whole, trial):
+    for name, date, config in (("a", "20260101", whole), ("b", "20260102", trial)):
+        content = {"results": {"rise_moods": {}}, "date": f"{date}_000000", "config": config}
+        (tmp_path / f"{name}_results.json").write_text(json.dumps(content))
+        (tmp_path / f"{name}_samples_rise_moods.jsonl").touch()
+    (run,) = find_runs(tmp_path)
+    assert run.time == "20260101_000000"
+    (tmp_path / "a_results.json").unlink()
+    (run,) = find_runs(tmp_path)
+    assert not run.whole
+
+
 def test_the_newest_run_is_found_by_the_time_that_it_recorded(tmp_path: Path):
     for name, date in (("b/20260101_000000", "20260102_000000"), ("a/20260909_000000", "20260101_000000")):
         results = tmp_path / f"{name}_results.json"
