@@ -38,7 +38,8 @@ READ = table(
             7 ~ 7. ~ ７ ~ 007 ~ 7.0 ~ +7 ~ #7 ~ [7] ~ **7** ~ $7$ ~ 7 cubes ~ 7cm ~ 7 (seven) ~ {"answer": 7}
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
             7 × 1 = 7. ~ 14 * 0.5 = 7 ~ $14 \times 0.5 = 7$ cm. ~ Area = 1/2 * 2 * 7 = 7, so it is half of it.
-            3 × 2 + 1 = 7. The answer is 7. ~ √49 = 7, so the answer is 7. ~ The answer is 7, as \sqrt{49} = 7.
+            3 × 2 + 1 = 7. The answer is 7. ~ √49 = 7, so the answer is 7.
+            The answer is 7, as \sqrt{49} = 7.
             three red and four blue, so the answer is seven
             3 + 4 = 7 ~ 3 red and 4 blue, so 7 in all ~ x = 7 ~ \boxed{7} ~ so \(3 + 4\) is \boxed{7}
             about 7 ~ 2 red and 2 blue, and 3 green, so 7 in all ~ 7 are left ~ that leaves 7
@@ -59,7 +60,10 @@ READ = table(
         "1234.5": r"1,234.5",
         "200000": r"two hundred thousand",
         "105": r"one hundred and five",
-        "-3": r"-3 ~ −3 ~ x = –3 ~ –3 ~ The answer is –3 ~ minus three ~ x = - 3 ~ minus three, that is minus three",
+        "-3": r"""
+            -3 ~ −3 ~ x = –3 ~ –3 ~ The answer is –3
+            minus three ~ x = - 3 ~ minus three, that is minus three
+        """,
         "-1": r"minus one ~ negative one",
         "-0.5": r"−½ ~ -1/2 ~ \frac{-1}{2} ~ -\frac12",
         "-1.5": r"-1 1/2 ~ -1½",
@@ -68,7 +72,8 @@ READ = table(
         "12.5%": r"12.5% ~ 12.5 % ~ 12.5\% ~ 12.5 percent",
         "50%": r"fifty per cent",
         "5": r"""
-            A, the center, lies on the line, so the radius is 5. ~ A: The answer is 5. ~ A, on the line, is 5 cm away
+            A, the center, lies on the line, so the radius is 5. ~ A: The answer is 5.
+            A, on the line, is 5 cm away
         """,
         "4": r"A (0,0) and B (4,0), so AB = 4. The answer is 4.",
         "45": r"45° ~ A 45° angle ~ $45^\circ$ ~ 45 degrees",
@@ -103,15 +108,18 @@ UNREAD = table(
         """,
         "several_values": r"""
             The answer is A. Wait, the answer is B. ~ As said, the answer is A, C ~ The answer is B, C
-            7 or 8 ~ 5-3 ~ 5–3 ~ 5 –3 ~ 5 – 3 ~ 7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
+            7 or 8 ~ 5-3 ~ 5–3 ~ 5 –3 ~ 5 – 3
+            7 cubes and 3 balls ~ A or B ~ A, C ~ x = 3, y = 4 ~ seven or eight ~ 7 = 3 + 4
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
             2 on the left, 3 on the right ~ 7 and 7
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
-            7 * 7 ~ 7*7 ~ 7 × 8 ~ x^2 = 49 ~ The answer is 6 × 4 ~ The answer is 4 + 2\sqrt{3} ~ The answer is 5(1+\sqrt{3})
-            = 6 × x ~ The answer is 5 times \sqrt{3} ~ The answer is 3π/4 ~ 7 + π = 10.14 ~ \frac{\sqrt{3}}{2} ~ 6 × 4 = 24 = 2 × 12
+            7 * 7 ~ 7*7 ~ 7 × 8 ~ x^2 = 49 ~ The answer is 6 × 4 ~ The answer is 4 + 2\sqrt{3}
+            The answer is 5(1+\sqrt{3})
+            = 6 × x ~ The answer is 5 times \sqrt{3} ~ The answer is 3π/4 ~ 7 + π = 10.14 ~ \frac{\sqrt{3}}{2}
+            6 × 4 = 24 = 2 × 12
             The answer is 5 \pi ~ 2 × 3 = 6; 2 × 4 = 8 ~ The answer is 2 + \pi
             3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third

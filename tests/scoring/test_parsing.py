@@ -45,13 +45,18 @@ def case(text, expected, name):
         *(
             case(f"<answer>{heading}\n{rows}</answer>", probs(joy=0.8, fear=0.2), "columns with headings")
             for heading, rows in (
-                ("| Emotion | Rank | Probability |\n|---|---|---|", "| joy | 1 | **0.8** |\n| fear | 2 | 0.2 |"),
+                (
+                    "| Emotion | Rank | Probability |\n|---|---|---|",
+                    "| joy | 1 | **0.8** |\n| fear | 2 | 0.2 |",
+                ),
                 ("Emotion | Prob. | Confidence\n---|---|---", "joy | 80% | 0.9\nfear | 20% | 0.1"),
                 ("| Rank | Emotion | P |", "| 1 | joy | 0.8 |\n| 2 | fear | 0.2 |"),
             )
         ),
         case("<answer>joy: $0.8$, fear: $0.2$</answer>", probs(joy=0.8, fear=0.2), "LaTeX"),
-        case('{"joy": 1.0}\nWait, actually:\n{"fear": 1.0}', probs(fear=1), "an object that replaces another"),
+        case(
+            '{"joy": 1.0}\nWait, actually:\n{"fear": 1.0}', probs(fear=1), "an object that replaces another"
+        ),
         case('{"joy": 1.0} or rather {"fear": 60%, "joy": 40%}', probs(joy=0.4, fear=0.6), "in percent"),
         case('[{"joy": 0.8}, {"fear": 0.2}]', probs(joy=0.8, fear=0.2), "objects in a list"),
         case('{"joy": 0.8}\n{"fear": 0.2}', probs(joy=0.8, fear=0.2), "objects without words between"),
@@ -197,7 +202,9 @@ def test_unreadable_distribution_has_a_reason(text, reason):
                 '{"bbox": [1, 2, 3, 4], "keypoints": [[5, 6], [7, 8], [9',
             )
         ),
-        case('{"labels": [{"name": "dog", "box": [1, 2, 3, 4]}]}', [(1, 2, 3, 4)], "boxes inside such a list"),
+        case(
+            '{"labels": [{"name": "dog", "box": [1, 2, 3, 4]}]}', [(1, 2, 3, 4)], "boxes inside such a list"
+        ),
         case('{"boxes": [], "scores": [0.9, 0.8, 0.7, 0.6]}', [], "empty beside a filled list"),
         case('{"cats": []}', [], "empty under another key"),
         case("<answer>I cannot detect any objects</answer>", [], "detects none"),

@@ -71,7 +71,9 @@ _CORNER_KEYS = (
 )
 
 _EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
-_FILLED = re.compile(r"[\"'](?:-?\d[\d.]*+[\s,]++){3}-?\d[\d.]*+[\"']|\[[^\[\]()]*?(?<!\w)\d|\([^\[\](),]*+(?<=\d),\s*+-?\d")
+_FILLED = re.compile(
+    r"[\"'](?:-?\d[\d.]*+[\s,]++){3}-?\d[\d.]*+[\"']|\[[^\[\]()]*?(?<!\w)\d|\([^\[\](),]*+(?<=\d),\s*+-?\d"
+)
 _EMPTY_KEY = re.compile(
     r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections|polygons?|outlines|regions|segmentation)\W*+(?:null|none)\W*+\Z"
 )

@@ -254,9 +254,7 @@ def _end_of_tidy_string(text: str, position: int) -> int:
     return end + 1
 
 
-def _statement(
-    text: str, match: re.Match[str], index: int, group: int, names: Names
-) -> Statement | None:
+def _statement(text: str, match: re.Match[str], index: int, group: int, names: Names) -> Statement | None:
     lead = _LEAD.match(text, match.end())
     begin = lead.end() if lead else match.end()
     number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
@@ -282,7 +280,7 @@ def _after_brackets(text: str, number: re.Match[str]) -> float | None:
 
 
 def _of_row(text: str, number: re.Match[str], names: Names) -> float | None:
-    """Return the only number after a class in a row of a table, or that under the heading of probabilities."""
+    """Return the only number after a class in a row of a table, or that in the column of probabilities."""
     end = text.find("\n", number.end())
     after = text[number.end() : len(text) if end < 0 else end][:400].split("|")[1:]
     numbers = 1

@@ -203,7 +203,7 @@ def _number(text: str) -> tuple[Value | None, str]:
         stated = [(value, mark) for value, mark in stated if mark == max(mark for _, mark in stated)]
     if not stated or (symbols and len({value for value, _ in stated}) > 1):
         return None, "unclear_number"
-    if not symbols and len({value for value, _ in stated}) > 1 or _is_sum(text):
+    if (not symbols and len({value for value, _ in stated}) > 1) or _is_sum(text):
         marked = [mark for _, mark in stated if mark]
         stated = [pair for pair in stated if pair[1] and pair[1] == max(marked)]
     values = {value for value, _ in stated}
