@@ -116,7 +116,8 @@ UNREAD = table(
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
-            7 * 7 ~ 7*7 ~ 7 × 8 ~ x^2 = 49 ~ The answer is 6 × 4 ~ The answer is 4 + 2\sqrt{3}
+            7 * 7 ~ 7*7 ~ 7 × 8 ~ 3 × 7 in all ~ 3 \times 7 are left ~ x^2 = 49 ~ The answer is 6 × 4
+            The answer is 4 + 2\sqrt{3}
             The answer is 5(1+\sqrt{3})
             = 6 × x ~ The answer is 5 times \sqrt{3} ~ The answer is 3π/4 ~ 7 + π = 10.14 ~ \frac{\sqrt{3}}{2}
             6 × 4 = 24 = 2 × 12

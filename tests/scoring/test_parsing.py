@@ -41,6 +41,10 @@ def case(text, expected, name):
         case("<answer>joy (0.7), fear (0.3)</answer>", probs(joy=0.7, fear=0.3), "parentheses"),
         case("<answer>joy (1): 0.8, fear (2): 0.2</answer>", probs(joy=0.8, fear=0.2), "ranks in brackets"),
         case("<answer>joy (0.8): it smiles, fear (20%)</answer>", probs(joy=0.8, fear=0.2), "remark behind"),
+        case(
+            "joy (0.8): 2 people smile, fear (0.2): 1 cries", probs(joy=0.8, fear=0.2), "remarks with numbers"
+        ),
+        case("joy (1): 0.8 fear (2): 0.2", probs(joy=0.8, fear=0.2), "ranks in brackets, on one line"),
         case("| joy | 0.7 | fear | 0.3 |", probs(joy=0.7, fear=0.3), "a table of one row"),
         *(
             case(f"<answer>{heading}\n{rows}</answer>", probs(joy=0.8, fear=0.2), "columns with headings")

@@ -42,6 +42,7 @@ _NAMED = re.compile(
 _NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
 #: A number in brackets that another one follows: "joy (1): 0.8".
 _AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`]*+(?::++=?|=++>?|-++>|→|⇒|\|){_QUOTES}")
+_VALUE_ENDS = re.compile(r"[ \t*`\"']*+(?:[,;}\])|]|\n|\.(?!\d)|and\b|\Z)")
 _RANK = re.compile(r"\d{1,3}")
 _MARKS_OF_CELL = " \t*`\"'$"
 _SHARE_HEADING = re.compile(r"prob|likelihood|\bpr?\b", re.IGNORECASE)
@@ -274,7 +275,8 @@ def _after_brackets(text: str, number: re.Match[str]) -> float | None:
     """Return a number in brackets, or that which follows them if the first is a rank; None for two others."""
     bracket = _AFTER_BRACKETS.match(text, number.end())
     second = STATED_NUMBER.match(text, bracket.end()) if bracket else None
-    if second is None or stated_number(second) == stated_number(number):
+    is_count = second and _RANK.fullmatch(second[0]) and not _VALUE_ENDS.match(text, second.end())
+    if second is None or is_count or stated_number(second) == stated_number(number):
         return stated_number(number)
     return stated_number(second) if _RANK.fullmatch(number[0]) else None
 

@@ -37,6 +37,7 @@ _PRODUCTS = re.compile(_PRODUCT)
 _POWERS = re.compile(
     r"[√π^]|\\(?:sqrt|pi|pm)\b|\bsqrt\b|\b(?:square|cube)\s++roots?\b|\d\s*+pi\b", re.IGNORECASE
 )
+_IS_FACTOR = re.compile(rf"{_PRODUCT}[\s(\[{{]*+\Z")
 #: What ends the clause after a number, so that it is not a part of an expression.
 _CLAUSE_ENDS = re.compile(
     r"(?:\s*+%)?+(?:\s++(?!(?:times|plus|minus|pi|and|or|to)\b)[^\W\d_]++){0,6}+"
@@ -231,7 +232,7 @@ def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
         alone = not _MORE_BEFORE.search(before)
         mark = 0
         told = _BEFORE_RESULT.search(before)
-        ends = not has_symbols or _CLAUSE_ENDS.match(text, end) is not None
+        ends = not has_symbols or (_CLAUSE_ENDS.match(text, end) and not _IS_FACTOR.search(before))
         if ends and _MORE_AFTER.match(text, end) is None:
             if told and _ANSWER.search(told[0]):
                 mark = 3
