@@ -54,7 +54,7 @@ def read_cvat(
             where = _where(image, annotations)
             size = tuple(int(number(image.get(side), side, where)) for side in ("width", "height"))
             file = index.find(image.get("name") or "", where)
-            collector.add(file, _boxes(image, where), where, (size[0], size[1]), split=_split(image))
+            collector.add(file, _boxes(image, where), where, (size[0], size[1]), split=_split(image, where))
     return collector.table()
 
 
@@ -76,8 +76,14 @@ def _where(image: Element, path: Path) -> str:
     return f"{path.name} image {image.get('id', '?')} ({image.get('name')})"
 
 
-def _split(image: Element) -> str:
-    return SPLITS.get((image.get("subset") or "").lower(), "")
+def _split(image: Element, where: str) -> str:
+    """Return the split of an image's subset; of `default`, which CVAT writes where nobody chose one, none."""
+    subset = image.get("subset") or "default"
+    if subset.lower() == "default":
+        return ""
+    if subset.lower() not in SPLITS:
+        raise DataError(f"{where}: subset {subset!r} is neither train, test nor default; rename it")
+    return SPLITS[subset.lower()]
 
 
 def _boxes(image: Element, where: str) -> Iterator[FoundBox]:
@@ -114,7 +120,8 @@ def _tags(
             if len(labels) > 1:
                 raise DataError(f"{where}: it has {len(labels)} tags ({', '.join(labels)}); keep one")
             if labels:
-                rows.append(LabelRow(file, one_hot(labels[0], classes, where), _split(image), "", "", where))
+                split = _split(image, where)
+                rows.append(LabelRow(file, one_hot(labels[0], classes, where), split, "", "", where))
             else:
                 bare.append(file)
     return LabelTable(rows, classes, True, {NO_TAG: bare})

@@ -116,6 +116,14 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         cvat('<tag label="cup"/><tag label="jar"/>'),
         r"image 0 .*2 tags \(cup, jar\); keep one",
     ),
+    "CVAT subset": (
+        {name: text.replace('"default"', '"Holdout"') for name, text in cvat(BOX).items()},
+        r"image 0 \(0\.jpg\): subset 'Holdout' is neither train, test nor default",
+    ),
+    "CVAT subset of tags": (
+        {name: text.replace('"default"', '"h"') for name, text in cvat('<tag label="cup"/>').items()},
+        "subset 'h' is neither",
+    ),
     "CVAT no box": (cvat(""), "none of 1 pictures has a box"),
     # Label Studio
     "Studio outside": (

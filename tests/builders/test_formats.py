@@ -174,6 +174,15 @@ def test_tags_of_cvat_are_classes(tmp_path: Path) -> None:
     )
 
 
+def test_subsets_of_cvat_are_splits(tmp_path: Path) -> None:
+    source = made.cvat(tmp_path)
+    text = (source / "annotations.xml").read_text()
+    for name, subset in (("0.jpg", "Validation"), ("1.jpg", "Train"), ("2.jpg", "")):
+        text = text.replace(f'name="{name}" subset="default"', f'name="{name}" subset="{subset}"')
+    (source / "annotations.xml").write_text(text)
+    assert {Path(row.source_id).name for row in builder.plan(source, name="mine").test} == {"0.jpg"}
+
+
 def test_command_reads_a_folder_of_voc_files(tmp_path: Path) -> None:
     source = made.voc(tmp_path / "source")
     command = ["build", "custom", "--source", str(source), "--name", "mine", "--annotations", "Annotations"]
