@@ -7,16 +7,15 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
 from rise_bench.builders.formats.box_table import BoxTable
 from rise_bench.builders.formats.label_table import LabelRow, LabelTable
 from rise_bench.builders.formats.picture_files import is_picture
-from rise_bench.builders.formats.picture_index import PictureIndex
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.studio_pictures import Address, TaskPictures, read_address
 from rise_bench.errors import DataError
 from rise_bench.files.strict_json import StrictJsonError, loads
 
@@ -24,7 +23,6 @@ from rise_bench.files.strict_json import StrictJsonError, loads
 NOT_ANNOTATED = "nobody has annotated the task"
 NO_CHOICE = "the annotation chooses no class"
 
-_UPLOAD = re.compile(r"[0-9a-f]{8}-")
 _OTHER_SHAPES = re.compile(r"(polygon|brush|ellipse|keypoint|vector|magicwand|bitmask|rectangle)(labels)?")
 
 
@@ -54,14 +52,14 @@ def read_label_studio(
         raise DataError(
             f"{annotations} has regions and choices, either of which could be the ground truth; export one"
         )
-    index = PictureIndex(source)
+    pictures = _pictures(source, tasks)
     if "choices" in types:
-        return _choices(tasks, classes, index, problems, annotations)
+        return _choices(tasks, classes, pictures, problems, annotations)
     collector = BoxCollector(annotations, classes)
     for position, task in enumerate(tasks):
         with problems:
             where = _where(task, position, annotations)
-            file, results = _picture(task, index, where), _results(task)
+            file, results = _picture(task, pictures, where), _results(task)
             if not results:
                 collector.leave_out(NOT_ANNOTATED, file)
                 continue
@@ -118,39 +116,23 @@ def _results(task: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     return [entry["result"] for entry in ([e for e in done if e.get("ground_truth")] or done)]
 
 
-def _picture(task: Mapping[str, Any], index: PictureIndex, where: str) -> str:
-    """Return the picture that a task shows: a path, an upload, a local file or an address."""
+def _pictures(source: Path, tasks: Sequence[Mapping[str, Any]]) -> TaskPictures:
+    return TaskPictures(source, filter(None, map(_address, tasks)))
+
+
+def _address(task: Mapping[str, Any]) -> Address | None:
+    """Return the address of the picture that a task shows; None if its data have none."""
     texts = {key: value for key, value in task["data"].items() if isinstance(value, str)}
-    address = texts.get("image") or next(
-        (text for text in texts.values() if is_picture(Path(_path(text)))), ""
-    )
-    if not address:
-        raise DataError(
-            f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image"
-        )
-    parts = [part for part in PurePosixPath(_path(address)).parts if part != "/"]
-    name = parts[-1] if parts else ""
-    # the source may be any folder above the picture
-    ends = ["/".join(parts[start:]) for start in range(len(parts))]
-    uploaded = _UPLOAD.sub("", name, count=1)
-    for candidate in (*ends, uploaded):
-        if index.candidates(candidate):
-            return index.find(candidate, where)
-    called = [file for file in index.files if _as_uploaded(PurePosixPath(file).name) == uploaded]
-    if len(called) == 1:
-        return called[0]
-    return index.find(name, where)
+    if image := texts.get("image"):
+        return read_address(image)
+    addresses = map(read_address, texts.values())
+    return next((at for at in addresses if any(is_picture(Path(path)) for path in at.paths)), None)
 
 
-def _as_uploaded(name: str) -> str:
-    """Return the name that Label Studio gives to an uploaded file (`get_valid_filename` of Django)."""
-    return re.sub(r"(?u)[^-\w.]", "", name.strip().replace(" ", "_"))
-
-
-def _path(address: str) -> str:
-    """Return the path in an address; of Label Studio's local files it is a parameter."""
-    parts = urlsplit(address)
-    return unquote(parse_qs(parts.query).get("d", [parts.path])[0])
+def _picture(task: Mapping[str, Any], pictures: TaskPictures, where: str) -> str:
+    if address := _address(task):
+        return pictures.find(address, where)
+    raise DataError(f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image")
 
 
 def _size(results: Sequence[Mapping[str, Any]], where: str) -> tuple[int, int] | None:
@@ -192,7 +174,7 @@ def _number(part: Mapping[str, Any], key: str, where: str) -> float:
 def _choices(
     tasks: Sequence[Mapping[str, Any]],
     classes: tuple[str, ...],
-    index: PictureIndex,
+    pictures: TaskPictures,
     problems: Problems,
     path: Path,
 ) -> LabelTable:
@@ -201,7 +183,7 @@ def _choices(
     for position, task in enumerate(tasks):
         with problems:
             where = _where(task, position, path)
-            file, results = _picture(task, index, where), _results(task)
+            file, results = _picture(task, pictures, where), _results(task)
             chosen = [name for result in results if (name := _choice(result, where))]
             if file in votes:
                 raise DataError(

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -436,6 +437,67 @@ def test_a_list_of_classes_hides_no_other_annotations(tmp_path: Path) -> None:
         find_format(boxes, None)
     assert find_format(folders, None) == ("folders", None)
     assert find_format(table, None) == ("csv", table / "labels.csv")
+
+
+def _studio(source: Path, addresses: list[str]) -> Path:
+    tasks = [
+        made.studio_task(number, "", region()) | {"data": {"image": address}}
+        for number, address in enumerate(addresses)
+    ]
+    (source / "export.json").write_text(json.dumps(tasks))
+    return source
+
+
+LOCAL = "/data/local-files/?d="
+
+
+@pytest.mark.parametrize(
+    ("addresses", "pictures", "missing"),
+    [
+        (["20230415-cat.jpg"], ["cat.jpg"], "20230415-cat.jpg"),
+        (["/data/upload/1/0123abcd-photo_20230415-1.jpg"], ["photo_1.jpg"], "photo_20230415-1.jpg"),
+        (["photo_20230415-1.jpg"], ["photo_1.jpg"], "photo_20230415-1.jpg"),
+        ([f"{LOCAL}s1/001.jpg"], ["s2/001.jpg"], "s1/001.jpg"),
+        (["s1/001.jpg", "s2/002.jpg"], ["s2/001.jpg", "s2/002.jpg"], "s1/001.jpg"),
+        (["https://x.org/s1/1.jpg", "https://x.org/s2/2.jpg"], ["s2/1.jpg", "s2/2.jpg"], "s1/1.jpg"),
+        (["s3://x/a/1.jpg", "s3://x/b/1.jpg"], ["1.jpg"], "a/1.jpg"),
+        (["http://[x/1.jpg"], ["2.jpg"], "1.jpg"),
+        ([f"{LOCAL}a%2520b.jpg"], ["a b.jpg"], "a%20b.jpg"),
+    ],
+)
+def test_a_missing_picture_of_label_studio_is_not_replaced(
+    tmp_path: Path, addresses: list[str], pictures: list[str], missing: str
+) -> None:
+    made.pictures(tmp_path, pictures)
+    with pytest.raises(DataError, match=rf"task 0: .*{missing}.*(is missing|has only its name); "):
+        planned(_studio(tmp_path, addresses))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "pictures"),
+    [
+        ([f"{LOCAL}{quote('a%20b.jpg')}", f"{LOCAL}{quote('a b.jpg')}"], ["a%20b.jpg", "a b.jpg"]),
+        (["s3://x/a%20b.jpg"], ["a%20b.jpg"]),
+        (["a%20b.jpg"], ["a b.jpg"]),
+        ([f"{LOCAL}in/p/1.jpg", f"{LOCAL}in/2.jpg"], ["p/1.jpg", "2.jpg"]),
+        ([f"{LOCAL}in%5C1.jpg"], ["photos/in/1.jpg"]),
+        (["https://x.org/11/1.jpg", "https://y.org/12/2.jpg", "https://y.org/13/3.jpg"], list("123")),
+        (["http://x.org/label/data/upload/1/0123abcd-1.jpg"], ["deep/1.jpg"]),
+        (["/data/upload/1/0123abcd-1.jpg"], ["0123abcd-1.jpg"]),
+    ],
+)
+def test_pictures_of_label_studio_are_found(
+    tmp_path: Path, addresses: list[str], pictures: list[str]
+) -> None:
+    pictures = [name if "." in name else f"{name}.jpg" for name in pictures]
+    made.pictures(tmp_path, pictures)
+    assert list(classes_of(_studio(tmp_path, addresses))) == pictures
+
+
+def test_an_address_of_two_readings_is_refused_where_both_are_pictures(tmp_path: Path) -> None:
+    made.pictures(tmp_path, ["a%20b.jpg", "a b.jpg"])
+    with pytest.raises(DataError, match=r"task 0: 'a%20b\.jpg' may be a b\.jpg or a%20b\.jpg; rename one"):
+        planned(_studio(tmp_path, ["a%20b.jpg"]))
 
 
 def test_uploads_of_label_studio_have_names_without_blanks_and_brackets(tmp_path: Path) -> None:
