@@ -77,21 +77,6 @@ class PictureIndex:
         """Whether a picture, or several, has that name without its suffix."""
         return stem in self._by_stem
 
-    def find_stem_at(self, path: str) -> str:
-        """Return the picture at a path without its suffix; without one, the only one whose path ends so."""
-        stems = {
-            file: PurePosixPath(file).with_suffix("").as_posix()
-            for file in self._by_stem.get(path.rpartition("/")[2], ())
-        }
-        exact = [file for file, stem in stems.items() if stem == path]
-        ending = exact or [file for file, stem in stems.items() if f"/{stem}".endswith(f"/{path}")]
-        return ending[0] if len(ending) == 1 else ""
-
-    def named(self, name: str) -> str:
-        """Return the only picture of a name, in whatever folder; empty if there is none, or several."""
-        files = self._by_name.get(name, [])
-        return files[0] if len(files) == 1 else ""
-
 
 def folder_splits(files: list[str]) -> dict[str, str]:
     """Return file -> split by folders called train, val or test; nothing unless every file is in one."""

@@ -6,7 +6,7 @@ from 1 and the last pixel is inside, so a box has its left edge at `xmin - 1` an
 """
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
 from rise_bench.builders.formats.box_table import BoxTable
@@ -15,6 +15,7 @@ from rise_bench.builders.formats.picture_files import files_below
 from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.builders.formats.text_file import utf8_text
+from rise_bench.builders.formats.voc_pictures import VocPictures
 from rise_bench.builders.formats.xml_file import Element, number, read_element
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
@@ -45,7 +46,8 @@ def read_voc(
     if not paths:
         raise DataError(f"{annotations} holds no XML file; give the folder Annotations as --annotations")
     index, lists = PictureIndex(source), _lists(annotations, source, {path.stem for path in paths})
-    collector = BoxCollector(annotations, classes)
+    places = {path: _place(path, source, annotations) for path in paths}
+    pictures, collector = VocPictures(source, index, [*places.values()]), BoxCollector(annotations, classes)
     file_names: dict[str, str] = {}
     folders = folder_splits([path.relative_to(annotations).as_posix() for path in paths])
     for path in paths:
@@ -56,7 +58,7 @@ def read_voc(
                 raise DataError(
                     f"{path} holds <{root.tag}>, expected <annotation>; give a folder of VOC files only"
                 )
-            file = _picture(root, path, name, source, index)
+            file = pictures.find(places[path], (root.findtext("filename") or "").strip())
             file_names[file] = name
             split = lists.get(path.stem, "") if lists else folders.get(name, "")
             if lists and not split:
@@ -90,21 +92,9 @@ def _lists(annotations: Path, source: Path, stems: Collection[str]) -> dict[str,
     return {}
 
 
-def _picture(root: Element, path: Path, below: str, source: Path, index: PictureIndex) -> str:
-    """Return the picture: the one called like the XML file, beside it first, else the one of `filename`.
-
-    Whoever renames pictures renames their XML files with them, and seldom what these say.
-    """
-    beside = path.relative_to(source).as_posix() if path.is_relative_to(source) else ""
-    for name in filter(None, (beside, below)):
-        if file := index.find_stem_at(name.rpartition(".")[0]):
-            return file
-    if file := index.find_stem(path.stem):
-        return file
-    name = (root.findtext("filename") or "").strip()
-    if name and (file := index.named(name.replace("\\", "/").rpartition("/")[2])):
-        return file
-    return index.find(name or f"{path.stem}.jpg", path.name)
+def _place(path: Path, source: Path, annotations: Path) -> PurePosixPath:
+    """Return the path of an XML file in the source; of one outside it, in the folder of annotations."""
+    return PurePosixPath(path.relative_to(source if path.is_relative_to(source) else annotations))
 
 
 def _size(root: Element, where: str) -> tuple[int, int] | None:

@@ -233,6 +233,41 @@ def test_voc_takes_the_picture_of_its_own_name(tmp_path: Path) -> None:
     assert found == {"JPEGImages/v1/1.jpg": "cup", "JPEGImages/v2/1.jpg": "jar"}
 
 
+@pytest.mark.parametrize(
+    ("xml", "pictures", "problem"),
+    [
+        (["a/1.xml", "a/2.xml"], ["a/2.jpg", "b/1.jpg"], r"a/1\.xml: 1\.jpg lies where pictures of other"),
+        (["1.xml", "2.xml"], ["2.jpg", "b/1.jpg"], r"1\.xml: 1\.jpg lies"),
+        (["a/1.xml", "b/2.xml"], ["b/1.jpg", "b/2.jpg"], r"a/1\.xml: 1\.jpg lies"),
+        (["a/1.xml"], ["a/2.jpg", "b/1.jpg"], r"a/1\.xml: 1\.jpg lies"),
+        (["a/1.xml", "a/2.xml"], ["a/2.jpg"], r"a/1\.xml: .*a/1\.jpg is missing"),
+        (["a/xml/1.xml"], ["a/img/2.jpg", "b/img/1.jpg"], r"a/xml/1\.xml: 1\.jpg lies"),
+        (["Annotations/a/1.xml"], ["JPEGImages/a/2.jpg", "JPEGImages/b/1.jpg"], r"a/1\.xml: 1\.jpg lies"),
+        (["xml/1.xml"], ["a/1.jpg", "b/1.jpg"], r"xml/1\.xml: its picture may be a/1\.jpg or b/1"),
+        (["xml/1.xml"], ["a/1.jpg", "a/1.png", "b/1.png"], ""),
+        (["xml/train/1.xml", "xml/val/2.xml"], ["img/1.jpg", "img/2.jpg"], ""),
+        (["xml/a/1.xml", "xml/b/1.xml"], ["img/a/1.jpg", "img/b/1.jpg"], ""),
+        (["a/xml/1.xml", "b/xml/1.xml"], ["a/img/1.jpg", "b/img/1.jpg"], ""),
+    ],
+)
+def test_voc_takes_no_picture_of_another_folder(
+    tmp_path: Path, xml: list[str], pictures: list[str], problem: str
+) -> None:
+    made.pictures(tmp_path, pictures)
+    for path in xml:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(made.voc_xml(Path(path).with_suffix(".jpg").name, BOX))
+
+    def plan() -> SourcePlan:
+        return builder.plan(tmp_path, name="own", annotations=tmp_path, format_name="voc", test_fraction=0)
+
+    if problem:
+        with pytest.raises(DataError, match=problem):
+            plan()
+    else:
+        assert len(plan().rows) == len(xml)
+
+
 def test_yolo_takes_no_labels_of_a_namesake(tmp_path: Path) -> None:
     made.pictures(tmp_path, ["1.jpg", "night/1.jpg", "day/2.jpg"])
     (tmp_path / "classes.txt").write_text("cup\njar\n")
