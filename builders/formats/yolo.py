@@ -6,7 +6,7 @@ beside the picture. A picture without a text file, or with an empty one, shows n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -65,11 +65,15 @@ def read_yolo(
     splits = _yaml_splits(source, path, content, index) or folder_splits(everything)
     files = [file for file in everything if file in splits] if content and splits else everything
     collector = BoxCollector(path, tuple(dict.fromkeys(classes or names)))
-    used: set[Path] = set()
+    used: dict[Path, str] = {}
     for file in files:
         with problems:
             labels = _label_file(source, file, index)
-            used |= {labels} if labels else set()
+            if labels and used.setdefault(labels, file) != file:
+                raise DataError(
+                    f"{file}: its labels {labels.relative_to(source).as_posix()} are those of {used[labels]} "
+                    "too; remove one of the pictures, or rename it with labels of its own"
+                )
             _add(collector, source, file, labels, names or classes, splits.get(file, ""))
     if not used:
         raise DataError(
@@ -80,7 +84,7 @@ def read_yolo(
     others = [file for file in everything if file not in listed]
     for file in others:
         collector.leave_out(IN_NO_SPLIT, file)
-    known = used | {labels for file in others if (labels := _label_file(source, file, index))}
+    known = used.keys() | {labels for file in others if (labels := _label_file(source, file, index))}
     for folder in sorted({labels.parent for labels in used}):
         for labels in sorted(folder.glob("*.[tT][xX][tT]")):
             with problems:
@@ -232,7 +236,7 @@ def _box(values: list[str], names: tuple[str, ...], size_px: tuple[int, int], wh
     return FoundBox(names[int(number)], box, where)
 
 
-def _refuse_orphan(source: Path, labels: Path, used: set[Path], index: PictureIndex) -> None:
+def _refuse_orphan(source: Path, labels: Path, used: Collection[Path], index: PictureIndex) -> None:
     """Refuse labels whose picture is missing or not clear; lists of files and classes are none."""
     if labels in used or labels.name in NAME_FILES or index.find_stem(labels.stem):
         return

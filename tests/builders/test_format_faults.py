@@ -61,6 +61,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a prediction": ({"classes.txt": "cup", "0.txt": "0 .5 .5 .5 .5 .9"}, "6 values .a prediction"),
     "no labels": ({"classes.txt": "cup"}, "none of 2 pictures has a text file of labels"),
+    "labels of two pictures": (
+        {"classes.txt": "cup", "0.txt": "0 .5 .5 .5 .5", "0.png": "no picture"},
+        r"0\.png: its labels 0\.txt are those of 0\.jpg too",
+    ),
     "picture missing": (
         {"classes.txt": "cup", "0.txt": "0 .5 .5 .5 .5", "7.txt": "0 .5 .5 .5 .5"},
         r"7\.txt: there is no picture called 7",
