@@ -16,6 +16,7 @@ from rise_bench.annotations.boxes.values import Box
 from rise_bench.builders.formats.coco_entry import CocoEntry, entry_name
 from rise_bench.builders.formats.json_stream import iter_members
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.data.ground_truth import folded_category
 from rise_bench.errors import DataError
 
 #: Reason for dropping a box that another annotation of its image and class has already.
@@ -90,10 +91,6 @@ def read_coco_boxes(path: Path, problems: Problems | None = None) -> CocoBoxes:
     return reader.finish()
 
 
-def _folded(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
-
-
 class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -154,7 +151,7 @@ class _Reader:
             if name in parents and entry.get("supercategory") in (None, "", "none"):
                 self._roots[category_id] = name
                 continue
-            folded = _folded(name)
+            folded = folded_category(name)
             if folded in names:
                 raise entry.error(f"its name {name!r} is that of another, {names[folded]!r}", "join the two")
             names[folded] = name
@@ -226,8 +223,8 @@ class _Reader:
         used = {*self._refers[1::3], *(pair[1] for pair in self._crowd), *self._degenerate_categories}
         roots = {number: name for number, name in self._roots.items() if number in used}
         every = dict(sorted((self._categories | roots).items())) or self._roots
-        counts = Counter(map(_folded, every.values()))
-        if twice := [name for name in every.values() if counts[_folded(name)] > 1]:
+        counts = Counter(map(folded_category, every.values()))
+        if twice := [name for name in every.values() if counts[folded_category(name)] > 1]:
             raise DataError(f"{self._path}: two categories are called {twice[0]!r}; join the two")
         self._categories = every
 

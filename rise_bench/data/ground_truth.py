@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
+from rise_bench.annotations.characters import fold_word, plain
 from rise_bench.annotations.kinds import KINDS, kind_of, render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.prompts.clean_text import clean_cot
@@ -28,7 +29,9 @@ def spec_problem(spec: BenchmarkSpec, categories: Sequence[str] = ()) -> str:
         if any(unicodedata.category(sign) == "Cc" for sign in name):
             return f"class {name!r} holds a line break or a tab; rename it"
     if alike := look_alikes(categories):
-        return f"classes {alike[0]!r} and {alike[1]!r} differ only in case or blanks; join the two"
+        return (
+            f"classes {alike[0]!r} and {alike[1]!r} differ only in case, blanks or Unicode form; join the two"
+        )
     if problem := _text_problem(spec.question):
         return f"the question {spec.question!r} {problem}; reword it"
     if len(categories) > 1 and not _PLACEHOLDER.search(spec.question):
@@ -37,13 +40,18 @@ def spec_problem(spec: BenchmarkSpec, categories: Sequence[str] = ()) -> str:
 
 
 def look_alikes(names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the first two names that differ only in case, blanks or underscores."""
+    """Return the first two names that differ only as `folded_category` folds them."""
     known: dict[str, str] = {}
     for name in names:
-        other = known.setdefault(" ".join(name.replace("_", " ").split()).casefold(), name)
+        other = known.setdefault(folded_category(name), name)
         if other != name:
             return other, name
     return None
+
+
+def folded_category(name: str) -> str:
+    """Return the name of a box class without case, repeated blanks, underscores and Unicode form."""
+    return " ".join(map(fold_word, plain(name).replace("_", " ").split()))
 
 
 def sample_problem(spec: BenchmarkSpec, gold: Gold) -> str:

@@ -208,6 +208,13 @@ def test_two_categories_of_one_letter_are_told(source: Path) -> None:
         build(source, content(categories=names))
 
 
+@pytest.mark.parametrize(("first", "second"), [("café", "cafe\u0301"), ("x", "ｘ")])
+def test_two_categories_that_look_the_same_are_told(source: Path, first: str, second: str) -> None:
+    names = [{"id": 1, "name": first}, {"id": 2, "name": second}]
+    with pytest.raises(DataError, match=f"its name '{second}' is that of another, '{first}'; join the two"):
+        build(source, content(categories=names))
+
+
 def test_box_that_is_there_twice_is_counted_once(source: Path) -> None:
     """Under an id of its own each; else one right box would have a recall of a half."""
     manifest = build(source, content({}, {}, {"category_id": 2}, {"bbox": [5, 5, 20, 21]}))

@@ -134,11 +134,15 @@ def test_box_without_its_class_is_found() -> None:
     assert spec_problem(dataclasses.replace(BOXES, question="Find!"), ("a",)) == ""
 
 
-@pytest.mark.parametrize("other", ["Traffic light", "traffic_light", "traffic  light"])
-def test_classes_of_boxes_that_differ_in_case_or_blanks_are_one_thing(other: str) -> None:
+@pytest.mark.parametrize(
+    "other", ["Traffic light", "traffic_light", "traffic  light", "ｔraffic light", "traffic\u00a0light"]
+)
+def test_classes_of_boxes_that_look_the_same_are_one_thing(other: str) -> None:
     """Each would be asked for, and what the other names would count as wrong."""
-    problem = f"classes 'traffic light' and '{other}' differ only in case or blanks"
+    problem = f"classes 'traffic light' and {other!r} differ only in case, blanks or Unicode form"
     assert problem in spec_problem(BOXES, ("car", "traffic light", other))
+    assert "join the two" in spec_problem(BOXES, ("café", "cafe\u0301"))
+    assert spec_problem(BOXES, ("café", "cafe", "C", "C++", "kit", "k-it")) == ""
 
 
 def test_more_boxes_than_are_read_is_an_error_wherever_a_truth_is_read(
