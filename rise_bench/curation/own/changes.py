@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.builders.formats.picture_files import files_below, is_picture
+from rise_bench.curation.own.picture_hashes import PictureHashes
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.recipe import recipe_tree
 from rise_bench.data.dataset import open_dataset
@@ -36,6 +37,9 @@ _PLACES = {"data.pictures", "data.labels"}
 _OF_THE_SYSTEM = {"Thumbs.db", "desktop.ini"}
 
 _CONTENT = "files of data.pictures and data.labels"
+
+#: Begin of a record of files in which pictures count by hash; in those of before they counted by size.
+_HASHED = "sha256:"
 
 #: Endings of label files beside which a build reads pictures alone.
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".xml"}
@@ -65,7 +69,8 @@ class Changes:
 
 def find_changes(plan: Plan) -> Changes:
     """Compare a recipe with the records of the stages that ran."""
-    before, now = _read(plan), _fingerprint(plan)
+    before = _read(plan)
+    now = _fingerprint(plan, before.get(_CONTENT))
     old, new = dict(_flat(before)), dict(_flat(now))
     if not (_CONTENT in now and _CONTENT in old):  # the pictures are, or were, elsewhere: what is built stays
         old.pop(_CONTENT, None)
@@ -150,7 +155,8 @@ def discard(plan: Plan, changes: Changes) -> None:
 def _changes_of_rows(plan: Plan, changes: Changes) -> set[str]:
     """Return the changed settings that may give the dataset other rows."""
     of_rows = {key for key in changes.settings if key.startswith("data.") or key in _OF_ROWS} - _CARD
-    if _read(plan).get(_CONTENT) == _fingerprint(plan).get(_CONTENT) is not None:
+    before = _read(plan).get(_CONTENT)
+    if before == _fingerprint(plan, before).get(_CONTENT) is not None:
         of_rows -= _PLACES
     return of_rows
 
@@ -227,7 +233,11 @@ def record(plan: Plan) -> None:
     if not _SAMPLED_BY.isdisjoint(find_changes(plan).settings):
         shutil.rmtree(plan.kept_answers, ignore_errors=True)
     before = _read(plan)
-    now = {name: value for name, value in before.items() if name == _CONTENT} | _fingerprint(plan)
+    hashes = PictureHashes(plan.out)
+    now = {name: value for name, value in before.items() if name == _CONTENT} | _fingerprint(
+        plan, _HASHED, hashes
+    )
+    hashes.keep()
     if before != now:
         atomic_write_text(recipe_file(plan), json_text(now) + "\n")
 
@@ -250,25 +260,36 @@ def _json_of(path: Path) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
-def _fingerprint(plan: Plan) -> dict[str, Any]:
-    """The resolved recipe, and what the files of the data hold, as far as they are there."""
+def _fingerprint(plan: Plan, form: str | None, hashes: PictureHashes | None = None) -> dict[str, Any]:
+    """The resolved recipe, and what the files of the data hold, as far as they are there.
+
+    Args:
+        plan: The recipe.
+        form: Record of the files in the form that is wanted, with hashes of pictures or, as before, with
+            sizes; nothing is read if None.
+        hashes: Known hashes; those of `plan.out` if None.
+    """
     tree = recipe_tree(plan.recipe)
     labels = plan.labels
-    if not plan.pictures.is_dir() or (labels and not labels.exists()):
+    if form is None or not plan.pictures.is_dir() or (labels and not labels.exists()):
         return tree
     all_labels_elsewhere = (
         labels and not labels.is_relative_to(plan.pictures) and labels.suffix.lower() in _TABLES
     )
     inside = plan.out.resolve().is_relative_to(plan.pictures)
+    marked = _HASHED if form.startswith(_HASHED) else ""
+    known = (hashes or PictureHashes(plan.out)) if marked else None
     listed = [
-        f"{path.relative_to(plan.pictures).as_posix()} {_content(path)}"
+        f"{name} {_content(path, name, known)}"
         for path in _files(plan.pictures)
         if is_picture(path) or not all_labels_elsewhere
         if not (inside and path.resolve().is_relative_to(plan.out.resolve()))
+        for name in [path.relative_to(plan.pictures).as_posix()]
     ]
     if labels and not labels.is_relative_to(plan.pictures):
-        listed += [_content(path) for path in ([labels] if labels.is_file() else _files(labels))]
-    return tree | {_CONTENT: sha256_bytes("\n".join(listed).encode())[:16]}
+        # pictures beside labels are not read
+        listed += [_content(path, "", None) for path in ([labels] if labels.is_file() else _files(labels))]
+    return tree | {_CONTENT: marked + sha256_bytes("\n".join(listed).encode())[:16]}
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -276,9 +297,11 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in files_below(folder) if path.is_file() and path.name not in _OF_THE_SYSTEM)
 
 
-def _content(path: Path) -> str:
-    """The size of a picture, the hash of any other file."""
-    return str(path.stat().st_size) if is_picture(path) else sha256_once(path)
+def _content(path: Path, name: str, hashes: PictureHashes | None) -> str:
+    """The hash of a file; of a picture its size where there are no `hashes`."""
+    if not is_picture(path):
+        return sha256_once(path)
+    return hashes.of(path, name) if hashes else str(path.stat().st_size)
 
 
 def _arguments(plan: Plan, job: str) -> list[str] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rise_bench.curation.own import picture_hashes
 from rise_bench.curation.own import run as own_run
 from rise_bench.curation.own.changes import discard, find_changes, record, refuse_changes, restore_answers
 from rise_bench.curation.own.machine import Machine, smallest
@@ -17,10 +18,12 @@ from rise_bench.curation.own.run import _make_room, run_recipe, states
 from rise_bench.curation.own.setup import Wanted, _recipe
 from rise_bench.data.manifest import MANIFEST_NAME
 from rise_bench.errors import ConfigError
+from rise_bench.files.atomic import sha256_bytes, sha256_file
 from rise_bench.files.settings_record import SETTINGS_NAME
 
 from ...support.plain_data import write_plain
 
+CONTENT = "files of data.pictures and data.labels"
 ASKED = Recipe(
     "pets",
     DataSection("../photos"),
@@ -244,6 +247,52 @@ def test_what_a_build_reads_is_watched_and_nothing_else(
     plan = ran(Plan(tmp_path / out / "rise.yaml", recipe))
     (photos / path).write_text(content)
     assert bool(find_changes(plan).stages) == seen
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_pictures_of_equal_size_that_change_places_are_seen(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, settled: bool
+) -> None:
+    for name in ("0.bmp", "1.bmp"):
+        (photos / name).write_bytes(name.encode() * 9)
+        os.utime(photos / name, (1e9, 1e9))
+    if settled:
+        monkeypatch.setattr(picture_hashes, "_SETTLED_S", -1.0)
+    plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
+    assert find_changes(plan).stages == ()
+    assert (plan.out / "pictures.json").exists() == settled
+    (photos / "0.bmp").rename(photos / "2.bmp")
+    (photos / "1.bmp").rename(photos / "0.bmp")
+    (photos / "2.bmp").rename(photos / "1.bmp")
+    assert find_changes(plan).stages == ("build", "collect", "check")
+
+
+def test_a_start_reads_only_pictures_that_changed(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_hashes, "_SETTLED_S", -1.0)
+    plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
+    read: list[Path] = []
+    monkeypatch.setattr(picture_hashes, "sha256_once", lambda path: str(read.append(path)))
+    (photos / "2.jpg").write_text("x")
+    assert find_changes(plan).stages and read == [photos / "2.jpg"]
+    (plan.out / "pictures.json").write_text("{")
+    read.clear()
+    find_changes(plan)
+    assert read == [photos / "1.jpg", photos / "2.jpg"]
+
+
+def test_a_record_of_sizes_is_good_until_the_next_start(tmp_path: Path, photos: Path) -> None:
+    plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
+    listed = f"1.jpg 10\nlabels/1.txt {sha256_file(photos / 'labels' / '1.txt')}"
+    file = plan.out / "recipe.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {CONTENT: sha256_bytes(listed.encode())[:16]}))
+    assert find_changes(plan).settings == {}
+    record(plan)
+    (photos / "1.jpg").write_bytes(b"y" * 10)
+    assert find_changes(plan).settings.keys() == {CONTENT}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {CONTENT: "0" * 16}))
+    assert find_changes(plan).stages == ("build", "collect", "check")
 
 
 def test_the_pictures_are_found_from_behind_a_link(tmp_path: Path, photos: Path) -> None:
