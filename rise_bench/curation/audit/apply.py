@@ -68,7 +68,7 @@ def apply_decisions(
         raise ConfigError(f"no decision of {source} changes a label of {dataset.root}; nothing was written")
     lines = (_line(golds[uid], changed[uid], decisions[uid]) for uid in sorted(changed))
     text = _earlier(dataset) + "".join(lines)
-    note = f"{len(changed)} labels were corrected by {source.name}; {CORRECTIONS_NAME} has the old ones"
+    note = f"{len(changed)} labels were corrected by {source.name}; its maker keeps it and the old ones"
     options = {
         "corrected_labels": str(len(changed)),
         "corrected_from_sha256": dataset.sha256,

@@ -96,6 +96,8 @@ def test_decisions_become_a_new_version_that_keeps_the_old_labels(moods, tmp_pat
     published, files = stage(corrected.root, "me/moods", tmp_path / "staged")
     assert published.options == manifest.options
     assert CORRECTIONS_NAME not in {file.path for file in files}, "what reviewers wrote is not published"
+    card = next(file.source for file in files if file.path == "README.md").decode()
+    assert CORRECTIONS_NAME not in card and "with its errors, except where they were corrected." in card
 
 
 def test_a_second_correction_keeps_the_first(moods, tmp_path):
