@@ -22,6 +22,7 @@ from rise_bench.files.locks import scratch_folder
 from rise_bench.files.paths import without_folders
 from rise_bench.hub.dataset_card import published_card
 from rise_bench.hub.find import find
+from rise_bench.hub.held_dataset import guard_of
 from rise_bench.hub.places import pictures_with_places, place_warning
 from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 
@@ -70,7 +71,8 @@ def publish(
         progress: Called after each prepared shard.
 
     Raises:
-        ConfigError: If `embed` is set and the source forbids it, or the folder lacks the images.
+        ConfigError: If `embed` is set and the source forbids it, or the folder lacks the images; or if the
+            repository holds another dataset.
         DataError: If the folder is incomplete, or a file differs from the manifest.
         PrerequisiteError: If the Hub refuses or cannot be reached.
     """
@@ -84,7 +86,10 @@ def publish(
         if not private and (located := pictures_with_places(work, manifest)):
             _log.warning("%s", place_warning(located))
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
-        return push(repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr)
+        guard = guard_of(repo_id, manifest)
+        return push(
+            repo_id, files, title=title, owned=OWNED, private=private, create_pr=create_pr, guard=guard
+        )
 
 
 def preview(
@@ -98,7 +103,8 @@ def preview(
     with scratch_folder("publish") as work:
         manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
         located = pictures_with_places(work, manifest)
-        return Preview(manifest, compare(repo_id, files, owned=OWNED), located)
+        change = compare(repo_id, files, owned=OWNED, guard=guard_of(repo_id, manifest))
+        return Preview(manifest, change, located)
 
 
 def stage(

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +40,15 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 ASKING_S = 10.0
 
 _T = TypeVar("_T")
+
+#: Raises if the files at a commit may not be replaced; called with the commit and its files by path.
+Guard = Callable[[str, Mapping[str, RemoteFile]], None]
+
+
+def _replace_anything(head: str, remote: Mapping[str, RemoteFile]) -> None:
+    """Allow every push."""
+
+
 _TEXT_SUFFIXES = (".md", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".jinja", ".csv")
 
 
@@ -126,7 +135,12 @@ class Pushed:
 
 
 def compare(
-    repo_id: str, files: Sequence[Outgoing], *, owned: Sequence[str], repo_type: RepoType = "dataset"
+    repo_id: str,
+    files: Sequence[Outgoing],
+    *,
+    owned: Sequence[str],
+    repo_type: RepoType = "dataset",
+    guard: Guard = _replace_anything,
 ) -> Difference:
     """Compare files with the head of a repository, which need not exist or be reachable.
 
@@ -135,12 +149,14 @@ def compare(
         files: All files of the new version.
         owned: Folders ("data/") whose other files are leftovers of an earlier version.
         repo_type: Kind of repository.
+        guard: Raises if what is there may not be replaced.
     """
     check_repo_id(repo_id)
     try:
         with hub_errors(repo_id):
             info = _info(repo_id, repo_type, timeout_s=ASKING_S)
-        return _difference(repo_id, "" if info is None else str(info.sha), files, owned, repo_type)
+        head = "" if info is None else str(info.sha)
+        return _difference(repo_id, head, files, owned, repo_type, guard)
     except PrerequisiteError as error:
         return Difference("", tuple(files), (), (), not_compared=str(error))
 
@@ -155,6 +171,7 @@ def push(
     private: bool = False,
     create_pr: bool = False,
     parent: str = "",
+    guard: Guard = _replace_anything,
 ) -> Pushed:
     """Send files in one commit or pull request; the repository is created if it does not exist.
 
@@ -168,6 +185,7 @@ def push(
         create_pr: Open a pull request instead of committing to main, or return an open one of the same
             content.
         parent: Expected head of main; any if empty.
+        guard: Raises if what is there may not be replaced; asked about each commit that is compared.
 
     Raises:
         ConfigError: If `private` is set and the repository is public.
@@ -179,8 +197,8 @@ def push(
         _retrying(lambda: _ensure_repo(repo_id, repo_type, private=private, must_exist=create_pr))
         if create_pr:
             title = f"{title} [{_fingerprint(files)}]"
-            return _retrying(lambda: _pull_request_once(repo_id, files, title, owned, repo_type))
-        return _retrying(lambda: _commit_once(repo_id, files, title, owned, repo_type, parent))
+            return _retrying(lambda: _pull_request_once(repo_id, files, title, owned, repo_type, guard))
+        return _retrying(lambda: _commit_once(repo_id, files, title, owned, repo_type, guard, parent))
 
 
 def _retrying(step: Callable[[], _T]) -> _T:
@@ -221,6 +239,7 @@ def _commit_once(
     title: str,
     owned: Sequence[str],
     repo_type: RepoType,
+    guard: Guard,
     parent: str = "",
     *,
     create_pr: bool = False,
@@ -228,7 +247,7 @@ def _commit_once(
     from huggingface_hub import CommitOperationDelete
 
     head = str(hub_api().repo_info(repo_id, repo_type=repo_type).sha)
-    change = _difference(repo_id, head, files, owned, repo_type)
+    change = _difference(repo_id, head, files, owned, repo_type, guard)
     if not (change.send or change.delete):
         return Pushed(repo_id, head, "", (), ())
     if parent and head != parent:
@@ -251,7 +270,12 @@ def _commit_once(
 
 
 def _pull_request_once(
-    repo_id: str, files: Sequence[Outgoing], title: str, owned: Sequence[str], repo_type: RepoType
+    repo_id: str,
+    files: Sequence[Outgoing],
+    title: str,
+    owned: Sequence[str],
+    repo_type: RepoType,
+    guard: Guard,
 ) -> Pushed:
     api = hub_api()
     for pull in api.get_repo_discussions(
@@ -260,13 +284,19 @@ def _pull_request_once(
         if pull.title == title:
             info = api.repo_info(repo_id, repo_type=repo_type, revision=f"refs/pr/{pull.num}")
             return Pushed(repo_id, str(info.sha), pull.url, (), ())
-    return _commit_once(repo_id, files, title, owned, repo_type, create_pr=True)
+    return _commit_once(repo_id, files, title, owned, repo_type, guard, create_pr=True)
 
 
 def _difference(
-    repo_id: str, head: str, files: Sequence[Outgoing], owned: Sequence[str], repo_type: RepoType
+    repo_id: str,
+    head: str,
+    files: Sequence[Outgoing],
+    owned: Sequence[str],
+    repo_type: RepoType,
+    guard: Guard,
 ) -> Difference:
     remote = list_files(repo_id, head, repo_type=repo_type) if head else {}
+    guard(head, remote)
     keep = tuple(file for file in files if file.is_at(remote.get(file.path)))
     send = tuple(file for file in files if not file.is_at(remote.get(file.path)))
     paths = {file.path for file in files}

@@ -21,7 +21,7 @@ from rise_bench.hub.find import find, find_benchmark
 from rise_bench.hub.publish import publish
 
 from ..support.minihub import Minihub
-from .conftest import Source
+from .conftest import COCO_SUB, Source, build
 
 TOKEN = "hf_" + "Abcdefghij" * 3 + "Wxyz"
 
@@ -97,10 +97,11 @@ def test_dry_run_lists_and_sends_nothing(hub: Minihub, emotion6: Source) -> None
     assert "manifest.json" in seen["send"]
 
 
-def test_private_and_pull_request_flags(hub: Minihub, coco_sub: Source, emotion6: Source) -> None:
+def test_private_and_pull_request_flags(hub: Minihub, coco_sub: Source, tmp_path: Path) -> None:
     in_process("publish", coco_sub.cots, "--repo", "rise/cots", "--private")
     assert hub.repos["dataset", "rise/cots"].private
-    out = in_process("publish", coco_sub.benchmark, "--repo", "rise/cots", "--create-pr", "--json")
+    newer = build(tmp_path, COCO_SUB, train=8).cots
+    out = in_process("publish", newer, "--repo", "rise/cots", "--create-pr", "--json")
     pushed = json.loads(out)
     assert pushed["pull_request"].endswith("/discussions/1")
     assert len(hub.history("rise/cots")) == 2, "main is as it was"

@@ -20,7 +20,7 @@ from rise_bench.hub.push import Outgoing, push
 from rise_bench.hub.rehydrate import MissingImagesError, rehydrate_folder
 
 from ..support.minihub import Minihub
-from .conftest import Source
+from .conftest import COCO_SUB, Source, build
 
 COTS = "rise-bench/rise-coco-sub-cot"
 
@@ -46,16 +46,16 @@ def test_high_needs_only_its_own_shards(alice: Minihub, coco_sub: Source) -> Non
 
 
 def test_load_by_commit_gives_the_old_version_and_needs_no_network_again(
-    alice: Minihub, coco_sub: Source, monkeypatch: pytest.MonkeyPatch
+    alice: Minihub, coco_sub: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = publish(coco_sub.benchmark, COTS).commit
-    new = publish(coco_sub.cots, COTS).commit
-    before = rise_bench.load(COTS, "16-shot", revision=old)
-    assert set(before) == {"train", "test"}
-    assert "cot" in rise_bench.load(COTS, revision=new)["train"].column_names
+    old = publish(coco_sub.cots, COTS).commit
+    new = publish(build(tmp_path, COCO_SUB, train=8).cots, COTS).commit
+    before = rise_bench.load(COTS, "high", revision=old)
+    assert len(before["train"]) == 5
+    assert len(rise_bench.load(COTS, revision=new)["train"]) == 8
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     alice.log.clear()
-    offline = rise_bench.load(COTS, "16-shot", revision=old)
+    offline = rise_bench.load(COTS, "high", revision=old)
     assert offline["train"]["id"] == before["train"]["id"]
     for name, revision in (("rise/other", old), (COTS, None), (COTS, "0" * 40)):
         with pytest.raises(PrerequisiteError, match="not in the local Hub cache at that revision"):

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,13 +20,15 @@ from rise_bench.data.manifest import read_manifest, write_manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub.publish import image_policy, preview, publish
+from rise_bench.hub.push import Outgoing, push
 from rise_bench.rendering.histogram import bin_counts, reward_histogram
 
 from ..support.made_sources import distribution_plan, write_photo
 from ..support.minihub import Minihub
-from .conftest import Source
+from .conftest import COCO_SUB, Source, build
 
 REPO = "rise/set"
+CARD = b"---\nlicense: mit\n---\n"
 
 
 def card(hub: Minihub, repo: str = REPO) -> tuple[dict, str]:
@@ -198,13 +201,41 @@ def test_pictures_that_say_where_they_were_taken_are_counted(
     assert "1 picture(s) say in their EXIF where they were taken" in caplog.text
 
 
-def test_new_version_removes_the_shards_of_the_old(
-    alice: Minihub, coco_sub: Source, emotion6: Source
-) -> None:
+def test_new_version_removes_the_shards_of_the_old(alice: Minihub, coco_sub: Source, tmp_path: Path) -> None:
     publish(coco_sub.benchmark, REPO)
-    pushed = publish(coco_sub.cots, REPO)
-    assert "data/test-00000.parquet" in pushed.deleted
-    assert {p for p in alice.files(REPO) if p.startswith("data/")} == set(read_manifest(coco_sub.cots).files)
+    newer = build(tmp_path, COCO_SUB, train=8).benchmark
+    pushed = publish(newer, REPO)
+    assert pushed.deleted
+    assert {p for p in alice.files(REPO) if p.startswith("data/")} == set(read_manifest(newer).files)
+
+
+@pytest.mark.parametrize("held", ["benchmark", "other", "manifest", "files"])
+def test_another_dataset_is_not_replaced(
+    alice: Minihub, coco_sub: Source, emotion6: Source, held: str
+) -> None:
+    """Not by its chains of thought either, nor in a pull request."""
+    if held in ("benchmark", "other"):
+        publish((coco_sub if held == "benchmark" else emotion6).benchmark, REPO)
+    else:
+        path = "manifest.json" if held == "manifest" else "data/own.csv"
+        push(REPO, [Outgoing.of("README.md", CARD), Outgoing.of(path, b"[1]")], title="By hand")
+    before = alice.files(REPO)
+    texts = {
+        "benchmark": "the benchmark coco_sub",
+        "other": "the benchmark emotion6",
+        "manifest": "a manifest.json of something else",
+        "files": "a dataset of another form",
+    }
+    problem = f"{REPO} holds {texts[held]}, and chains of thought for coco_sub .*give another repository"
+    for send in (publish, preview, partial(publish, create_pr=True)):
+        with pytest.raises(ConfigError, match=problem):
+            send(coco_sub.cots, REPO)
+    assert alice.files(REPO) == before
+
+
+def test_a_repository_with_a_card_alone_is_free(alice: Minihub, coco_sub: Source) -> None:
+    push(REPO, [Outgoing.of("README.md", CARD)], title="Soon")
+    assert publish(coco_sub.cots, REPO).sent
 
 
 CARD_PARTS = {
