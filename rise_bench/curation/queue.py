@@ -18,7 +18,7 @@ from rise_bench.data.dataset import BenchmarkDataset, open_dataset, parquet_row
 from rise_bench.data.pictures import held_pictures
 from rise_bench.errors import DataError
 from rise_bench.files import strict_json
-from rise_bench.files.atomic import atomic_text_file, atomic_write_text
+from rise_bench.files.atomic import atomic_text_file, atomic_write_text, sha256_bytes
 from rise_bench.files.side_by_side import one_picture
 
 QUEUE_NAME, ITEMS_NAME = "queue.json", "queue.jsonl"
@@ -189,7 +189,8 @@ class ReviewQueue:
         """Read the encoded image of an item.
 
         Raises:
-            DataError: If it is not where the queue says, or lies outside the folder of the pictures.
+            DataError: If it is not where the queue says, lies outside the folder of the pictures, or is not
+                the one that was annotated.
         """
         if self.header.dataset:
             return self._row_image(item.id)
@@ -197,7 +198,13 @@ class ReviewQueue:
         path = (root / item.image).resolve()
         if not path.is_relative_to(root) or not path.is_file():
             raise DataError(f"{path} is not a picture in {root}; put it back, or run `annotate` again")
-        return path.read_bytes()
+        data = path.read_bytes()
+        if item.image_sha256 and sha256_bytes(data) != item.image_sha256:
+            raise DataError(
+                f"{path} is another picture than the one that was annotated; put that one back, or run "
+                "`annotate` again"
+            )
+        return data
 
     def _row_image(self, row_id: str) -> bytes:
         if self._dataset is None:

@@ -1,7 +1,9 @@
 """Queues and decisions: what is written is read back, and what is no queue is refused with the way on."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from rise_bench.curation.decisions import (
 )
 from rise_bench.curation.queue import ITEMS_NAME, QueueHeader, ReviewItem, ReviewQueue, write_queue
 from rise_bench.errors import DataError
+from rise_bench.files.atomic import sha256_bytes
 
 from ..support.drawn_data import write_drawn
 
@@ -59,6 +62,16 @@ def test_a_queue_that_is_written_again_is_noticed(queue):
 def test_no_picture_outside_the_folder_is_read(queue):
     with pytest.raises(DataError, match="not a picture in"):
         queue.image_bytes(queue.item(1))
+
+
+def test_a_picture_that_was_replaced_is_not_shown_as_the_annotated_one(queue):
+    path = Path(queue.header.pictures) / "a.png"
+    old = path.read_bytes()
+    item = replace(items()[0], image_sha256=sha256_bytes(old))
+    assert queue.image_bytes(item) == old
+    Image.new("RGB", (64, 48), "red").save(path)
+    with pytest.raises(DataError, match=r"a\.png is another picture .*run `annotate` again"):
+        queue.image_bytes(item)
 
 
 def test_images_of_a_dataset_are_read_by_row(tmp_path):

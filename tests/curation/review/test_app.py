@@ -133,6 +133,16 @@ def test_an_image_outside_the_pictures_is_not_sent(boxes_folder, tmp_path):
         assert answer.status_code == 422 and "is not a picture in" in answer.json()["problem"]
 
 
+def test_the_page_says_that_a_picture_was_replaced(boxes_folder):
+    lines = (boxes_folder / ITEMS_NAME).read_text()
+    spoilt = lines.replace('"image_sha256": ""', f'"image_sha256": "{"0" * 64}"')
+    (boxes_folder / ITEMS_NAME).write_text(spoilt)
+    client = connect(boxes_folder)
+    client.get(f"/?token={TOKEN}")
+    answer = client.get("/images/x/0")
+    assert answer.status_code == 422 and "is another picture than" in answer.json()["problem"]
+
+
 @pytest.mark.parametrize(
     ("form", "options", "sent"),
     [
