@@ -22,7 +22,8 @@ class Address:
     """Address of a picture.
 
     Attributes:
-        storage: Where paths begin: uploads, local files, a server or a bucket; empty for a bare path.
+        storage: Place in which paths begin: uploads, local files, a server or a bucket; empty for a bare
+            path.
         paths: The path in it; two if it may be written in the form of an URL (`%20`) or as it is.
     """
 
@@ -63,7 +64,7 @@ class TaskPictures:
         self._paths: defaultdict[str, list[PurePosixPath]] = defaultdict(list)
         for address in addresses:
             self._paths[address.storage] += map(PurePosixPath, address.paths)
-        self._cuts: dict[str, int | None] = {}
+        self._cuts: dict[str, int] = {}
 
     def find(self, address: Address, where: str) -> str:
         """Return the picture of an address.
@@ -75,7 +76,7 @@ class TaskPictures:
             return self._uploaded(address.paths[0], where)
         if address.storage not in self._cuts:
             self._cuts[address.storage] = self._cut(address.storage)
-        cut = self._cuts[address.storage] or 0
+        cut = self._cuts[address.storage]
         paths = [_without(PurePosixPath(path), cut) for path in address.paths]
         files = sorted({file for path in paths for file in self._at(path, address.storage, cut)})
         if len(files) > 1:
@@ -92,19 +93,20 @@ class TaskPictures:
         picture_file(self._source, paths[-1].as_posix(), where)
         return paths[-1].as_posix()
 
-    def _cut(self, storage: str) -> int | None:
+    def _cut(self, storage: str) -> int:
         """Return how many folders of its paths lie above the source: as few as find a picture.
 
         Only folders that all paths share are cut off, or all folders of all (-1) if no two names are the
-        same. None if nothing is found.
+        same. 0 if nothing is found.
         """
         paths = self._paths[storage]
         shared = PurePosixPath(posixpath.commonpath([path.parent for path in paths])).parts
         clear = len({path.name for path in paths}) == len(set(paths))
-        for cut in (*range(len(shared) + 1), *([-1] if clear else [])):
+        cuts: list[int] = [*range(len(shared) + 1), *([-1] if clear else [])]
+        for cut in cuts:
             if any(self._at(_without(path, cut), storage, cut) for path in paths):
                 return cut
-        return None
+        return 0
 
     def _at(self, path: PurePosixPath, storage: str, cut: int) -> list[str]:
         """Return the pictures of a path: in the source; a whole path, or of a server, also below it."""

@@ -27,8 +27,8 @@ class PictureHashes:
         stat = path.stat()
         key = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         known = self._known.get(name)
-        same = isinstance(known, list) and known[:-1] == key
-        sha256 = str(known[-1]) if same else sha256_once(path)
+        is_same = isinstance(known, list) and known[:-1] == key
+        sha256 = str(known[-1]) if known and is_same else sha256_once(path)
         if time.time() - max(stat.st_mtime, stat.st_ctime) >= _SETTLED_S:
             self._now[name] = [*key, sha256]
         return sha256
