@@ -61,9 +61,12 @@ class TaskPictures:
     def __init__(self, source: Path, addresses: Iterable[Address]) -> None:
         """Take the addresses of all tasks; `source` is the folder of the pictures."""
         self._source, self._index = source, PictureIndex(source)
-        self._paths: defaultdict[str, list[PurePosixPath]] = defaultdict(list)
+        self._spellings: defaultdict[str, tuple[list[PurePosixPath], ...]] = defaultdict(lambda: ([], []))
         for address in addresses:
-            self._paths[address.storage] += map(PurePosixPath, address.paths)
+            for spelling, path in zip(
+                self._spellings[address.storage], (address.paths[0], address.paths[-1]), strict=True
+            ):
+                spelling.append(PurePosixPath(path))
         self._cuts: dict[str, int] = {}
 
     def find(self, address: Address, where: str) -> str:
@@ -99,12 +102,15 @@ class TaskPictures:
         Only folders that all paths share are cut off, or all folders of all (-1) if no two names are the
         same. 0 if nothing is found.
         """
-        paths = self._paths[storage]
-        shared = PurePosixPath(posixpath.commonpath([path.parent for path in paths])).parts
-        clear = len({path.name for path in paths}) == len(set(paths))
-        cuts: list[int] = [*range(len(shared) + 1), *([-1] if clear else [])]
+        spellings = self._spellings[storage]
+        shared = max(
+            len(PurePosixPath(posixpath.commonpath([path.parent for path in paths])).parts)
+            for paths in spellings
+        )
+        clear = any(len({path.name for path in paths}) == len(set(paths)) for paths in spellings)
+        cuts: list[int] = [*range(shared + 1), *([-1] if clear else [])]
         for cut in cuts:
-            if any(self._at(_without(path, cut), storage, cut) for path in paths):
+            if any(self._at(_without(path, cut), storage, cut) for paths in spellings for path in paths):
                 return cut
         return 0
 

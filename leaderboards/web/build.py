@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from rise_bench.data.replacing import refuse_to_replace
+from rise_bench.data.replacing import refuse_to_replace_unless
 from rise_bench.files.atomic import atomic_directory
 from rise_bench.files.json_text import finite
 from rise_bench.leaderboards.ranking.entries import Entry, Progress, Refused, load_entries
@@ -70,7 +70,7 @@ def build_site(
         ConfigError: If `out` is not empty and `overwrite` is not set.
     """
     if overwrite:
-        refuse_to_replace(out, "index.html")
+        refuse_to_replace_unless(out, "leaderboard.json", '"format_version"')
     with atomic_directory(out, overwrite=overwrite) as work:
         for board in boards.values():
             if not board.pin.hidden:

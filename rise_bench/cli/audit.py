@@ -158,9 +158,10 @@ def _splits(dataset: "BenchmarkDataset", asked: list[str] | None) -> tuple[str, 
 
 def _apply(dataset: "BenchmarkDataset", source: Path, out: Path, *, overwrite: bool, as_json: bool) -> None:
     from rise_bench.cli.tables import print_json
-    from rise_bench.curation.audit.apply import CORRECTIONS_NAME, apply_decisions
+    from rise_bench.curation.audit.apply import apply_decisions
     from rise_bench.curation.audit.label_studio import read_export
     from rise_bench.curation.decisions import read_decisions
+    from rise_bench.data.manifest import CORRECTIONS_NAME
 
     if not source.is_file():
         raise ConfigError(f"{source} does not exist; name the decisions.csv that `rise-bench review` wrote")

@@ -196,7 +196,7 @@ def collect(
         )
         return
     if overwrite:
-        refuse_to_replace(job.out)
+        refuse_to_replace(job.out, cots=True)
     min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)

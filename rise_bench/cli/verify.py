@@ -120,7 +120,7 @@ def verify(
     if target.resolve() in (source.resolve(), *source.resolve().parents):
         raise ConfigError(f"--out {target} is or holds what is verified; choose another folder")
     if overwrite:
-        refuse_to_replace(target)
+        refuse_to_replace(target, cots=True)
     settings = LoopSettings(1, max_reconstruction_length=max_reconstruction_length, answer_format=form)
     job = CollectJob(
         dataset,

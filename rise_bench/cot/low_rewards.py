@@ -33,4 +33,4 @@ def _reason(row: Mapping[str, Any]) -> str:
         return "a reason that gives the annotation away"
     if rule.get("format_term", True) and not row["format_ok"]:
         return "a reconstruction that is unreadable or of the wrong form"
-    return "a reconstruction that is not similar enough"
+    return "a reconstruction that is not similar enough (or, of several, not on average)"

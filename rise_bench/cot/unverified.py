@@ -50,7 +50,7 @@ def write_unverified(
     if not told:
         raise DataError(f"no chain of thought belongs to a training row of {benchmark.root}")
     if overwrite:
-        refuse_to_replace(out)
+        refuse_to_replace(out, cots=True)
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
         leaks: list[bool] = []

@@ -73,7 +73,7 @@ def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest
     if not plan.best:
         raise DataError("there is no rollout to collect; train rise_cot first, or sweep with --model")
     if overwrite:
-        refuse_to_replace(out)
+        refuse_to_replace(out, cots=True)
     with atomic_directory(out, overwrite=overwrite) as work:
         (work / "data").mkdir()
         files, prior = dict[str, FileEntry](), _prior(plan)

@@ -23,6 +23,9 @@ MANIFEST_NAME = "manifest.json"
 #: File beside the manifest with people's decisions on the rows.
 DECISIONS_NAME = "decisions.csv"
 
+#: File beside the manifest: id, split, old and new label, action and note of each corrected row.
+CORRECTIONS_NAME = "corrections.jsonl"
+
 _SEAL = "manifest_sha256"
 
 #: Option of chains of thought from elsewhere that were not rewarded.

@@ -1,10 +1,17 @@
 """Folders that a command may not delete, whatever it was told to replace."""
 
 import csv
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from rise_bench.data.manifest import DECISIONS_NAME, MANIFEST_NAME
+from rise_bench.data.card import CARD_NAME, EVAL_NAME
+from rise_bench.data.manifest import CORRECTIONS_NAME, DECISIONS_NAME, MANIFEST_NAME
 from rise_bench.errors import ConfigError
+
+#: Files of a dataset that its manifest does not list.
+_BESIDE = {CARD_NAME, EVAL_NAME, MANIFEST_NAME, CORRECTIONS_NAME}
 
 
 def refuse_decided(folder: Path) -> None:
@@ -14,34 +21,86 @@ def refuse_decided(folder: Path) -> None:
         ConfigError: It holds decisions.
     """
     for path in sorted(folder.rglob(DECISIONS_NAME)):
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            count = sum(1 for _ in csv.reader(file)) - 1
-        raise ConfigError(
-            f"{path} holds {count} decisions, which would be deleted with the folder; move the file "
-            "elsewhere, or choose another output folder"
-        )
+        if count := _lines(path):
+            decisions = "1 decision" if count == 1 else f"{count} decisions"
+            raise ConfigError(
+                f"{path} holds {decisions}, which would be deleted with the folder; move the file elsewhere, "
+                "or choose another output folder"
+            )
 
 
-def refuse_to_replace(folder: Path, made: str = MANIFEST_NAME) -> None:
-    """Refuse to replace a folder that is something else than an earlier result, or that holds more than that.
+def refuse_to_replace(folder: Path, *, cots: bool = False) -> None:
+    """Refuse to replace a folder that is something else than a dataset, or holds more than that.
 
     Args:
         folder: Folder that would be replaced; nothing is refused where it is missing or empty.
-        made: Name of a file that every earlier result has.
+        cots: Whether a CoT dataset would replace it, which takes no benchmark's place, nor the other way.
 
     Raises:
-        ConfigError: The file is missing, a dataset lies below, or people have decided there.
+        ConfigError: It has no manifest of such a dataset, holds other files, or people have decided there.
     """
     if not folder.is_dir() or not any(folder.iterdir()):
         return
+    wanted = "a CoT dataset" if cots else "a benchmark"
+    files = _files_of_dataset(folder, cots=cots)
+    if files is None:
+        raise ConfigError(
+            f"{folder} has no {MANIFEST_NAME} of {wanted}, and replacing it would delete what it holds; "
+            "choose another --out, or empty it first"
+        )
     refuse_decided(folder)
-    if not (folder / made).is_file():
+    others = {DECISIONS_NAME, *files, *_BESIDE}
+    if found := next((name for name in _files_below(folder) if name not in others), ""):
         raise ConfigError(
-            f"{folder} has no {made}, so that it was not made by this command, and replacing it would delete "
-            "what it holds; choose another --out, or empty it first"
+            f"{folder / found} is not a file of {wanted}, and would be deleted with the folder; move it "
+            "elsewhere, or choose another --out"
         )
-    for path in sorted(folder.glob(f"*/**/{MANIFEST_NAME}")):
+
+
+def refuse_to_replace_unless(folder: Path, name: str, text: str) -> None:
+    """Refuse to replace a folder whose file of a name does not hold a text, as every earlier result has it.
+
+    Args:
+        folder: Folder that would be replaced; nothing is refused where it is missing or empty.
+        name: Name of the file.
+        text: What it holds.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    path = folder / name
+    if not path.is_file() or text not in path.read_text(encoding="utf-8", errors="replace"):
         raise ConfigError(
-            f"{path.parent} is a dataset in {folder}, and would be deleted with it; choose another --out, or "
-            "move it first"
+            f"{folder} was not made by this command (its {name} would say {text!r}), and replacing it would "
+            "delete what it holds; choose another folder, or empty it first"
         )
+    refuse_decided(folder)
+
+
+def _lines(path: Path) -> int:
+    """Return the number of decisions in a file."""
+    if not path.is_file():
+        return 0
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return max(0, sum(1 for _ in csv.reader(file)) - 1)
+
+
+def _files_of_dataset(folder: Path, *, cots: bool) -> set[str] | None:
+    """Return the files that a dataset of this kind lists, of whatever version; None for anything else."""
+    try:
+        tree: Any = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        shards = {entry["shard"] for entry in tree["files"].values()}
+        files, _ = set(map(str, tree["files"])), tree["content_sha256"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return files if (shards <= {"high", "low"}) == cots else None
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """Yield the files below a folder, hidden ones left out."""
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        if not path.is_dir() and not any(part.startswith(".") for part in below.parts):
+            yield below.as_posix()

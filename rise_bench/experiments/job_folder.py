@@ -81,8 +81,11 @@ class JobFolder:
         return {name: float(record["seconds"]) for name, record in self._done()}
 
     def all_code(self) -> Counter[str]:
-        """Return how many finished jobs each commit ran; a version stands for code outside a checkout."""
-        return Counter(str(record.get("code", "not recorded")) for _, record in self._done())
+        """Return how many finished jobs each commit ran; a version stands for code outside a checkout.
+
+        A job that was killed and went on may have run at several.
+        """
+        return Counter(", then ".join(record.get("code") or ["not recorded"]) for _, record in self._done())
 
     def _done(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for path in sorted(self.path.rglob("*.json")):
@@ -111,7 +114,7 @@ class JobFolder:
         """Write a job's record."""
         record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
         record |= {"started_in": str(Path.cwd()), "jobs": os.path.normpath(self.path.absolute())}
-        record |= {"code": _code()}
+        record["code"] = list(dict.fromkeys([*(self._record(job.name) or {}).get("code", []), _code()]))
         atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
 
     def _is_same(self, record: Mapping[str, Any], arguments: Sequence[str]) -> bool:
@@ -141,7 +144,7 @@ class JobFolder:
 
 @cache
 def _code() -> str:
-    """Return the commit of the running code, or the version outside a checkout."""
+    """Return the commit of the code as it was when this process began, or the version outside a checkout."""
     git = git_state()
     if git is None:
         return f"rise-bench {__version__}"

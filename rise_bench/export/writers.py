@@ -28,7 +28,7 @@ from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.dataset import CotDataset, Subset, require_columns
 from rise_bench.data.pictures import joined_sha256, pictures_of
-from rise_bench.data.replacing import refuse_to_replace
+from rise_bench.data.replacing import refuse_to_replace_unless
 from rise_bench.data.schema import row_to_gold
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.export.texts import (
@@ -138,7 +138,7 @@ def export(
         raise ConfigError(f"the configuration {config!r} of {name} has no rows; pass --config default")
     answer_format = AnswerFormat(unit=unit, max_pixels=max_pixels)
     if overwrite:
-        refuse_to_replace(Path(out), "README.md")
+        refuse_to_replace_unless(Path(out), "README.md", ", chains of thought for ")
     with atomic_directory(Path(out), overwrite=overwrite, sources=(folder,)) as work:
         rows = _WRITERS[form](_told(_rows(dataset, config, answer_format), total, progress), work)
         if form == "messages":

@@ -148,14 +148,15 @@ def rehydrate_folder(
     if (done := _already(target, manifest)) is not None:
         return done
     if overwrite:
-        refuse_to_replace(target)
+        refuse_to_replace(target, cots=manifest.holds_cots)
     wanted = list(_wanted(root, manifest))
     places, missing = find_images(source, wanted, progress)
     if missing and not allow_missing:
         raise MissingImagesError(_missing_text(missing, len(wanted), source), missing)
     if len(missing) == len(wanted):
         raise MissingImagesError(f"{source} holds none of the {len(wanted)} images; check --source", missing)
-    with atomic_directory(target, overwrite=overwrite, sources=(source, root)) as work:
+    sources = (source,) if root.resolve() == target.resolve() else (source, root)
+    with atomic_directory(target, overwrite=overwrite, sources=sources) as work:
         filled = _fill(root, work, manifest, places, missing)
     return Rehydrated(target, filled, tuple(missing))
 

@@ -17,9 +17,10 @@ def without_thinking(text: str) -> str:
     ('The sky is low.', '<think>…</think>')
     """
     thinking, _, reply = text.partition("</think>")
-    if not reply.strip() or "<think>" in thinking.lstrip().removeprefix("<think>"):
+    reply = reply.strip()
+    if not reply or "<think>" in thinking.lstrip().removeprefix("<think>"):
         return text
-    return reply.strip()
+    return without_thinking(reply) if reply.startswith("<think>") else reply
 
 
 def response_text(text: str | None) -> str:

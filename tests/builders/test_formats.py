@@ -514,6 +514,8 @@ def test_a_missing_picture_of_label_studio_is_not_replaced(
         ([f"{LOCAL}{quote('a%20b.jpg')}", f"{LOCAL}{quote('a b.jpg')}"], ["a%20b.jpg", "a b.jpg"]),
         (["s3://x/a%20b.jpg"], ["a%20b.jpg"]),
         (["a%20b.jpg"], ["a b.jpg"]),
+        (["my%20folder/1.jpg", "my%20folder/2.jpg"], ["1.jpg", "2.jpg"]),
+        (["s3://bk/my%20folder/a/1.jpg"], ["a/1.jpg"]),
         ([f"{LOCAL}in/p/1.jpg", f"{LOCAL}in/2.jpg"], ["p/1.jpg", "2.jpg"]),
         ([f"{LOCAL}in%5C1.jpg"], ["photos/in/1.jpg"]),
         (["https://x.org/11/1.jpg", "https://y.org/12/2.jpg", "https://y.org/13/3.jpg"], list("123")),

@@ -68,6 +68,6 @@ def _refuse_taken(job: AnnotateJob) -> None:
     for name in (*written, DECISIONS_NAME, MANIFEST_NAME):
         if (job.out / name).exists():
             raise ConfigError(
-                f"{job.out / name} is there already, and was not written by an annotation of this folder; "
-                "choose another --out"
+                f"{job.out / name} is there already, and {job.log}, from which an earlier annotation would "
+                "go on, is not; choose another --out, or move what is there"
             )

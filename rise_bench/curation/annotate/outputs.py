@@ -19,7 +19,7 @@ from rise_bench.curation.decisions import Decision, read_decisions, set_aside, w
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewItem, ReviewQueue, write_queue
 from rise_bench.data.manifest import DECISIONS_NAME
 from rise_bench.errors import DataError
-from rise_bench.files.atomic import atomic_write_text
+from rise_bench.files.atomic import atomic_write_text, sha256_file
 from rise_bench.files.json_text import json_text
 from rise_bench.prompts.templates import task_sentence
 
@@ -110,8 +110,7 @@ def _follow_decisions(job: AnnotateJob) -> tuple[int, int]:
         The number of decisions that follow a renamed picture, and of those set aside.
     """
     path = job.out / DECISIONS_NAME
-    decisions = read_decisions(path)
-    decided = decisions.keys()
+    decided = read_decisions(path).keys()
     if not decided or not (job.out / QUEUE_NAME).is_file():
         return 0, 0
     now = {item.id: item.image_sha256 for item in _items(job) if item.id in decided}
@@ -123,32 +122,40 @@ def _follow_decisions(job: AnnotateJob) -> tuple[int, int]:
     except DataError:  # nobody knows what was decided on
         before = dict.fromkeys(decided, "?")
     kept = {uid: image for uid, image in before.items() if uid in decided and uid not in now}
-    renamed = _renamed(job, kept, decided)
-    if renamed:
-        moved = {renamed.get(uid, uid): of for uid, of in decisions.items()}
-        write_decisions(path, [replace(decision, id=uid) for uid, decision in moved.items()])
+    changed = {uid: image for uid, image in before.items() if image and now.get(uid, image) != image}
+    renamed = _renamed(job, kept | changed, now.keys() - changed.keys())
     left = {uid: image for uid, image in kept.items() if uid not in renamed}
     atomic_write_text(record, json_text(left) + "\n")
-    aside = [uid for uid, image in before.items() if image and now.get(uid, image) != image]
-    return len(renamed), set_aside(job.out, aside)
+    aside = set_aside(job.out, changed.keys() - renamed.keys())
+    if renamed:
+        latest = read_decisions(path)  # somebody may be reviewing
+        moved = [replace(decision, id=renamed.get(uid, uid)) for uid, decision in latest.items()]
+        write_decisions(path, moved)
+    return len(renamed), aside
 
 
-def _renamed(job: AnnotateJob, gone: Mapping[str, str], decided: Collection[str]) -> dict[str, str]:
-    """Return old and new id of each picture that is gone and, as the same bytes, has one other name.
+def _renamed(job: AnnotateJob, moved: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
+    """Return old and new id of each picture that, as the same bytes, has one other name by now.
 
-    A name that is decided on already is left alone.
+    Args:
+        job: The run.
+        moved: Hash of the picture of each id that is gone or shows another one now.
+        taken: Ids that keep a decision of their own.
     """
     ids_of: dict[tuple[str, str], list[str]] = {}
-    for item in _items(job) if gone else ():
+    for item in _items(job) if moved else ():
         ids_of.setdefault((item.image_sha256, item.category), []).append(item.id)
     renamed = {}
-    for uid, image in gone.items():
+    for uid, image in moved.items():
         path, _, category = uid.rpartition("#") if job.run.categories else (uid, "", "")
         names = ids_of.get((image, category), [])
-        if image and len(names) == 1 and names[0] not in decided and not (job.run.pictures / path).exists():
+        is_here = (job.run.pictures / path).is_file()  # and not asked about this time
+        if is_here and sha256_file(job.run.pictures / path) == image:
+            continue
+        if image and len(names) == 1 and names[0] not in taken:
             renamed[uid] = names[0]
-    taken = Counter(renamed.values())
-    return {old: new for old, new in renamed.items() if taken[new] == 1}
+    counts = Counter(renamed.values())
+    return {old: new for old, new in renamed.items() if counts[new] == 1}
 
 
 def _names(job: AnnotateJob) -> tuple[str, ...]:

@@ -11,13 +11,10 @@ from rise_bench.curation.audit.relabel import Change, write_copy
 from rise_bench.curation.decisions import Decision
 from rise_bench.curation.queue import QUEUE_NAME, QueueHeader, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.data.manifest import MANIFEST_NAME, Manifest, read_manifest
+from rise_bench.data.manifest import CORRECTIONS_NAME, MANIFEST_NAME, Manifest, read_manifest
 from rise_bench.data.replacing import refuse_to_replace
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file
-
-#: File beside the manifest: id, split, old and new label, action and note of each corrected row.
-CORRECTIONS_NAME = "corrections.jsonl"
 
 
 def apply_decisions(

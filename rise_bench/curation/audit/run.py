@@ -18,6 +18,7 @@ from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.plant import plant
 from rise_bench.curation.audit.sampling import items
 from rise_bench.curation.audit.scores import SCORES, RowScores, score_rows
+from rise_bench.curation.decisions import read_decisions
 from rise_bench.curation.queue import QUEUE_NAME, ReviewQueue
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import DECISIONS_NAME
@@ -155,21 +156,23 @@ def run_audit(audit: Audit, progress: Progress = lambda what, done, total: None)
 
 
 def _refuse_other_decisions(audit: Audit) -> None:
-    """Refuse to audit another dataset beside decisions, which would seem to be about it.
-
-    With planted errors the rows are of a copy, whose identity is not known yet.
+    """Refuse to audit another version of a dataset beside decisions, which would seem to be about it.
 
     Raises:
-        ConfigError: The queue that was decided on is of another dataset.
+        ConfigError: There are decisions on another version; with planted errors, on the dataset without.
     """
     path = audit.out / DECISIONS_NAME
-    if audit.planted or not path.exists() or not (audit.out / QUEUE_NAME).is_file():
-        return
-    reviewed = ReviewQueue(audit.out).header.dataset_sha256
-    if reviewed != audit.dataset.sha256:
+    decided = read_decisions(path)
+    versions = {decision.dataset_sha256 for decision in decided.values()} - {""}
+    if decided and not versions and (audit.out / QUEUE_NAME).is_file():
+        versions = {ReviewQueue(audit.out).header.dataset_sha256}
+    own = audit.dataset.sha256
+    others = versions & {own} if audit.planted else versions - {own}  # a planted copy has another identity
+    if others:
+        now = "a copy of it with planted errors" if audit.planted else f"version {own[:12]}"
         raise ConfigError(
-            f"{path} decides on version {reviewed[:12]} of the dataset, {audit.dataset.root} is version "
-            f"{audit.dataset.sha256[:12]}; choose another --out"
+            f"{path} decides on version {min(others)[:12]} of the dataset, and this audit is of {now}; "
+            "choose another --out"
         )
 
 

@@ -132,6 +132,8 @@ def discard(plan: Plan, changes: Changes) -> None:
         refuse_foreign(plan)
     if "collect" in changes.stages:
         refuse_decided(plan.cots)
+    if "build" in changes.stages:
+        refuse_decided(plan.dataset)
     _discard_absent(plan, set(changes.stages), {job.name for jobs in stages.values() for job in jobs})
     valid = _answers_hold(plan, changes)
     if valid and _changes_of_rows(plan, changes) and plan.answers.is_dir():
@@ -233,7 +235,7 @@ def record(plan: Plan) -> None:
     if not _SAMPLED_BY.isdisjoint(find_changes(plan).settings):
         shutil.rmtree(plan.kept_answers, ignore_errors=True)
     before = _read(plan)
-    hashes = PictureHashes(plan.out)
+    hashes = PictureHashes(plan.folder.path)
     now = {name: value for name, value in before.items() if name == _CONTENT} | _fingerprint(
         plan, _HASHED, hashes
     )
@@ -267,7 +269,7 @@ def _fingerprint(plan: Plan, form: str | None, hashes: PictureHashes | None = No
         plan: The recipe.
         form: Record of the files in the form that is wanted, with hashes of pictures or, as before, with
             sizes; nothing is read if None.
-        hashes: Known hashes; those of `plan.out` if None.
+        hashes: Known hashes; those in the folder of jobs if None.
     """
     tree = recipe_tree(plan.recipe)
     labels = plan.labels
@@ -278,7 +280,7 @@ def _fingerprint(plan: Plan, form: str | None, hashes: PictureHashes | None = No
     )
     inside = plan.out.resolve().is_relative_to(plan.pictures)
     marked = _HASHED if form.startswith(_HASHED) else ""
-    known = (hashes or PictureHashes(plan.out)) if marked else None
+    known = (hashes or PictureHashes(plan.folder.path)) if marked else None
     listed = [
         f"{name} {_content(path, name, known)}"
         for path in _files(plan.pictures)

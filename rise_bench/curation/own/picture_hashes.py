@@ -7,7 +7,7 @@ from typing import Any
 
 from rise_bench.files.atomic import atomic_write_text, sha256_once
 
-_NAME = "pictures.json"
+_NAME = ".pictures.cache"
 
 #: A file that changed later than this before it was hashed may change again without another time, in seconds.
 _SETTLED_S = 2.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import shlex
 import shutil
@@ -23,8 +25,9 @@ from rise_bench.curation.own.changes import (
 from rise_bench.curation.own.plan import Plan
 from rise_bench.curation.own.report import write_page
 from rise_bench.curation.own.scores import write_scores
-from rise_bench.data.manifest import MANIFEST_NAME
-from rise_bench.errors import ConfigError
+from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
+from rise_bench.data.replacing import refuse_decided, refuse_to_replace
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.jobs import Progress, run_jobs
 from rise_bench.files.locks import locked_folder
@@ -94,6 +97,8 @@ def run_recipe(
         if plan.folder.done_seconds("build") is not None:
             restore_answers(plan)
     run_jobs(jobs, plan.folder, at_once=1, progress=progress)
+    if "build" in chosen:
+        _remove_copies(plan)
     if "report" in chosen and (stage or not _report_is_new(plan)):
         write_page(plan, write_scores(plan))
     elif stage == "eval":
@@ -113,9 +118,18 @@ def _make_room(plan: Plan) -> None:
         raise ConfigError(
             f"{folder} is there already; move it elsewhere, or give another `out` in {plan.file}"
         )
-    aside = folder.with_name(f".{folder.name}.before")  # not deleted: it may be one that was made by hand
-    shutil.rmtree(aside, ignore_errors=True)
-    folder.rename(aside)
+    refuse_decided(folder)
+    asides = (folder.with_name(f".{folder.name}.before-{number}") for number in itertools.count(1))
+    folder.rename(next(aside for aside in asides if not aside.exists()))
+
+
+def _remove_copies(plan: Plan) -> None:
+    """Delete what a killed build has left beside the dataset, if that is the same and nothing else."""
+    for aside in plan.dataset.parent.glob(f".{plan.dataset.name}.before-*"):
+        with contextlib.suppress(ConfigError, DataError):
+            refuse_to_replace(aside)
+            if read_manifest(aside).content_sha256 == read_manifest(plan.dataset).content_sha256:
+                shutil.rmtree(aside)
 
 
 def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collection[str] = ()) -> None:

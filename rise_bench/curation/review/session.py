@@ -73,7 +73,13 @@ class Review:
         """Read the file again if another program has written it."""
         if (stamp := _stamp(self.path)) == self._stamp:
             return
-        decisions = read_decisions(self.path)
+        decisions, own = read_decisions(self.path), self.source.header.dataset_sha256
+        versions = {decision.dataset_sha256 for decision in decisions.values()} - {"", own}
+        if own and versions:
+            raise DataError(
+                f"{self.path} decides on version {min(versions)[:12]} of the dataset, and what is to be "
+                f"reviewed is of version {own[:12]}; move the file elsewhere"
+            )
         for uid in decisions.keys() | self._decisions.keys():
             self._versions[uid] += decisions.get(uid) != self._decisions.get(uid)
         self._decisions, self._stamp = decisions, stamp

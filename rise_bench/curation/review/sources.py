@@ -82,7 +82,8 @@ class CotSource:
             classes=spec.classes,
             categories=cots.manifest.categories,
             dataset=str(cots.root.resolve()),
-            dataset_sha256=cots.manifest.content_sha256,
+            # decisions are on the labels that the chains of thought explain
+            dataset_sha256=cots.manifest.options.get("cots_of", ""),
         )
         columns = cot_features(spec, cots.manifest.categories)
         self._columns = [name for name in columns if name != spec.image_column]

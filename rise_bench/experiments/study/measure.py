@@ -84,6 +84,7 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
     if excess is not None:
         numbers["excess_entropy"] = excess
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
+    # a model of a phase before the last did not take the seconds of the whole run
     if not chosen.phases or Path(chosen.model(cell)).parent.name == chosen.phases[-1][1]:
         seconds = [study.jobs_folder.seconds(job.name) for job in chosen.trainings(cell)]
         numbers["train_seconds"] = round(sum(seconds), 1)

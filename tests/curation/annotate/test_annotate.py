@@ -14,6 +14,7 @@ from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.annotations.kinds import KINDS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.cot.row_log import read_rows
+from rise_bench.curation.annotate import outputs
 from rise_bench.curation.annotate.annotate import annotate
 from rise_bench.curation.decisions import Decision, read_decisions, write_decisions
 from rise_bench.curation.queue import ReviewQueue
@@ -243,6 +244,50 @@ def test_a_renamed_picture_keeps_its_decision_and_a_copy_takes_none(make_job, pi
     assert annotate(make_job(always()))["decisions_of_renamed_pictures"] == 0
 
 
+def test_decisions_follow_pictures_whose_names_are_used_again(make_job, pictures):
+    """As renumbering files does: two are swapped, and a third leaves its name to a new one."""
+    files = sorted(pictures.rglob("*.png"))
+    for number, path in enumerate(files):
+        Image.new("RGB", (100, 50), (number, 90, 200)).save(path)
+    job = make_job(always())
+    annotate(job)
+    note_of = {}
+    for uid in ReviewQueue(job.out).ids:
+        path, _, category = uid.partition("#")
+        note_of[(pictures / path).read_bytes(), category] = uid
+    write_decisions(job.out / "decisions.csv", [Decision(uid, "skip", note=uid) for uid in note_of.values()])
+    first, second, third = (path.read_bytes() for path in files[:3])
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    (pictures / "z.png").write_bytes(third)
+    Image.new("RGB", (100, 50), "navy").save(files[2])
+    summary = annotate(make_job(always()))
+    assert summary["decisions_of_renamed_pictures"] == len(note_of) and summary["decisions_set_aside"] == 0
+    for uid, decision in read_decisions(job.out / "decisions.csv").items():
+        path, _, category = uid.partition("#")
+        assert note_of[(pictures / path).read_bytes(), category] == decision.note
+
+
+def test_a_decision_that_is_saved_meanwhile_is_not_lost(make_job, pictures, monkeypatch):
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        Image.new("RGB", (100, 50), (number, 90, 200)).save(path)
+    job = make_job(always())
+    annotate(job)
+    first, second, _ = ReviewQueue(job.out).ids
+    write_decisions(job.out / "decisions.csv", [Decision(first, "skip")])
+    (pictures / first.partition("#")[0]).rename(pictures / "renamed.png")
+    looked = outputs._renamed
+
+    def reviewing(*arguments):
+        found = looked(*arguments)
+        write_decisions(job.out / "decisions.csv", [Decision(first, "skip"), Decision(second, "skip")])
+        return found
+
+    monkeypatch.setattr(outputs, "_renamed", reviewing)
+    annotate(make_job(always()))
+    assert second in read_decisions(job.out / "decisions.csv")
+
+
 @pytest.mark.parametrize("name", ["annotations.csv", "queue.jsonl", "yolo/labels/1.txt", "decisions.csv", ""])
 def test_a_folder_that_holds_what_would_be_replaced_is_refused(make_job, pictures, name):
     job = make_job(always())
@@ -252,7 +297,7 @@ def test_a_folder_that_holds_what_would_be_replaced_is_refused(make_job, picture
     else:
         job = replace(job, out=pictures)
     before = sorted(pictures.rglob("*"))
-    with pytest.raises(ConfigError, match="is there already, and was not|is the folder of the pictures"):
+    with pytest.raises(ConfigError, match="is there already, and|is the folder of the pictures"):
         annotate(job)
     assert sorted(pictures.rglob("*")) == before
     assert not name or (job.out / name).read_text() == "mine"

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.curation.audit.apply import CORRECTIONS_NAME, apply_decisions
+from rise_bench.curation.audit.apply import apply_decisions
 from rise_bench.curation.audit.plant import PLANTED_NAME, plant
 from rise_bench.curation.decisions import Decision
 from rise_bench.curation.queue import QueueHeader, write_queue
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
-from rise_bench.data.manifest import MISSING_IMAGE, write_manifest
+from rise_bench.data.manifest import CORRECTIONS_NAME, MISSING_IMAGE, write_manifest
 from rise_bench.data.writer import INCOMPLETE, shortfalls_of
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import sha256_bytes, sha256_file

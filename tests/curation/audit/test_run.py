@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from rise_bench.curation.audit.folds import Folds
 from rise_bench.curation.audit.model import AskedModel
 from rise_bench.curation.audit.output import write_output
 from rise_bench.curation.audit.run import Audit, run_audit
+from rise_bench.curation.decisions import Decision, write_decisions
 from rise_bench.curation.queue import ReviewQueue
 from rise_bench.data.build_plan import SourcePlan, SourceRow
 from rise_bench.data.check import check_dataset
@@ -148,13 +150,27 @@ def test_decisions_are_never_taken_for_those_on_another_version(kinds_24, oracle
     out, other = tmp_path / "out", write_drawn(tmp_path / "other" / "kinds", "kinds", train=12, test=4)
     audit = audit_of(kinds_24, out, planted=0.0)
     write_output(audit, run_audit(audit))
-    (out / "decisions.csv").write_text("id,action\n")
+    (out / "decisions.csv").write_text(f"id,action\n{kinds_24.golds('test')[0].id},accept\n")
     run_audit(audit)
     shutil.rmtree(out / "work")
     before = (out / "queue.json").read_bytes()
     with pytest.raises(ConfigError, match=r"decides on version .*; choose another --out"):
         run_audit(audit_of(other, out, planted=0.0))
     assert (out / "queue.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.25])
+def test_decisions_on_true_labels_are_not_those_on_planted_errors(kinds_24, oracle, tmp_path, planted):
+    """Nor are decisions on another version, whatever queue was written since."""
+    own, out = kinds_24.sha256, tmp_path / "out"
+    out.mkdir()
+    decided = Decision(kinds_24.golds("test")[0].id, "accept", dataset_sha256=own if planted else "0" * 64)
+    write_decisions(out / "decisions.csv", [decided])
+    with pytest.raises(ConfigError, match="decides on version"):
+        run_audit(audit_of(kinds_24, out, planted=planted))
+    other = {"dataset_sha256": "1" * 64 if planted else own}
+    write_decisions(out / "decisions.csv", [replace(decided, **other)])
+    run_audit(audit_of(kinds_24, out, planted=planted))
 
 
 def test_an_audit_in_the_folder_of_its_dataset_is_refused(kinds_24, tmp_path):

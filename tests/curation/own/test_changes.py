@@ -260,7 +260,7 @@ def test_pictures_of_equal_size_that_change_places_are_seen(
         monkeypatch.setattr(picture_hashes, "_SETTLED_S", -1.0)
     plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
     assert find_changes(plan).stages == ()
-    assert (plan.out / "pictures.json").exists() == settled
+    assert (plan.folder.path / ".pictures.cache").exists() == settled
     (photos / "0.bmp").rename(photos / "2.bmp")
     (photos / "1.bmp").rename(photos / "0.bmp")
     (photos / "2.bmp").rename(photos / "1.bmp")
@@ -276,7 +276,7 @@ def test_a_start_reads_only_pictures_that_changed(
     monkeypatch.setattr(picture_hashes, "sha256_once", lambda path: str(read.append(path)))
     (photos / "2.jpg").write_text("x")
     assert find_changes(plan).stages and read == [photos / "2.jpg"]
-    (plan.out / "pictures.json").write_text("{")
+    (plan.folder.path / ".pictures.cache").write_text("{")
     read.clear()
     find_changes(plan)
     assert read == [photos / "1.jpg", photos / "2.jpg"]
@@ -340,7 +340,7 @@ def test_nothing_is_deleted_in_the_place_of_the_dataset(tmp_path: Path, photos: 
     if case == "killed build":
         _make_room(plan)
         assert not plan.dataset.exists()
-        assert (plan.dataset.parent / f".{name}.before" / MANIFEST_NAME).is_file()
+        assert (plan.dataset.parent / f".{name}.before-1" / MANIFEST_NAME).is_file()
     else:
         with pytest.raises(ConfigError, match="would take its place"):
             _make_room(plan)

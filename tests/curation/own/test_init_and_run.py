@@ -87,6 +87,7 @@ def test_a_run_killed_at_the_end_of_its_build_goes_on(photos, tmp_path):
     record.write_text(json.dumps(json.loads(record.read_text()) | {"done": False}))
     invoke("run", tmp_path / "out" / "rise.yaml", "--stage", "build")
     assert check_folder(tmp_path / "out" / "data" / "my_photos") == []
+    assert not list((tmp_path / "out" / "data").glob(".*before*")), "no copy is left"
 
 
 def test_init_says_what_is_still_to_be_done_and_which_classes_are_absent(photos, tmp_path):

@@ -12,8 +12,9 @@ from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.rollout_groups import Group
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.writer import CotPlan, write_cots
+from rise_bench.curation.audit.apply import apply_decisions
 from rise_bench.curation.audit.loops import loops_of_cots
-from rise_bench.curation.decisions import read_decisions
+from rise_bench.curation.decisions import Decision, read_decisions, write_decisions
 from rise_bench.curation.review.session import Review
 from rise_bench.curation.review.sources import open_source
 from rise_bench.data.dataset import open_dataset
@@ -90,6 +91,23 @@ def test_decisions_on_a_cot_dataset_leave_it_sound(cots):
     review.decide(0, 0, "accept", note="fine")
     assert read_decisions(cots / "decisions.csv")[review.source.ids[0]].note == "fine"
     assert check_folder(cots) == []
+
+
+def test_decisions_on_a_cot_dataset_correct_what_it_explains(cots, tmp_path):
+    benchmark, review = open_dataset(tmp_path / "benchmark"), Review(cots)
+    kind = benchmark.spec.kind
+    given = KINDS[kind].to_json(review.source.item(0).given)
+    review.decide(0, 0, "edit", [*given[1:], given[0]] if kind == "distribution" else [[1, 1, 5, 5]])
+    decided = read_decisions(cots / "decisions.csv")
+    manifest = apply_decisions(benchmark, decided, cots / "decisions.csv", tmp_path / "corrected")
+    assert manifest.options["corrected_from_sha256"] == benchmark.sha256
+
+
+def test_decisions_on_another_version_are_not_shown_as_those_on_this_one(cots):
+    uid = Review(cots).source.ids[0]
+    write_decisions(cots / "decisions.csv", [Decision(uid, "accept", dataset_sha256="0" * 64)])
+    with pytest.raises(DataError, match=r"decides on version 000000000000 .*; move the file elsewhere"):
+        Review(cots)
 
 
 def test_folders_with_nothing_to_review_say_what_to_do(cots, tmp_path):
