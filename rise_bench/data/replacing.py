@@ -50,9 +50,9 @@ def refuse_to_replace(folder: Path, *, cots: bool = False) -> None:
         )
     refuse_decided(folder)
     others = {DECISIONS_NAME, *files, *_BESIDE}
-    if found := next((name for name in _files_below(folder) if name not in others), ""):
+    if strange := next((name for name in _files_below(folder) if name not in others), ""):
         raise ConfigError(
-            f"{folder / found} is not a file of {wanted}, and would be deleted with the folder; move it "
+            f"{folder / strange} is not a file of {wanted}, and would be deleted with the folder; move it "
             "elsewhere, or choose another --out"
         )
 
@@ -63,7 +63,7 @@ def refuse_to_replace_unless(folder: Path, name: str, text: str) -> None:
     Args:
         folder: Folder that would be replaced; nothing is refused where it is missing or empty.
         name: Name of the file.
-        text: What it holds.
+        text: Text that it has to hold.
 
     Raises:
         ConfigError: It does not.
