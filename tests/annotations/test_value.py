@@ -38,6 +38,8 @@ READ = table(
             7 ~ 7. ~ ７ ~ 007 ~ 7.0 ~ +7 ~ #7 ~ [7] ~ **7** ~ $7$ ~ 7 cubes ~ 7cm ~ 7 (seven) ~ {"answer": 7}
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
             7 × 1 = 7. ~ 14 * 0.5 = 7 ~ $14 \times 0.5 = 7$ cm. ~ Area = 1/2 * 2 * 7 = 7, so it is half of it.
+            7 cm × 1 cm = 7 cm ~ 7 rows × 1 cube = 7 cubes ~ (3 + 4) × 1 = 7 ~ 7 × 2 = 14 - 7 = 7
+            2 × 3 = 6, plus 1, so the answer is 7.
             3 × 2 + 1 = 7. The answer is 7. ~ √49 = 7, so the answer is 7.
             The answer is 7, as \sqrt{49} = 7.
             three red and four blue, so the answer is seven
@@ -121,6 +123,10 @@ UNREAD = table(
             The answer is 5(1+\sqrt{3})
             = 6 × x ~ The answer is 5 times \sqrt{3} ~ The answer is 3π/4 ~ 7 + π = 10.14 ~ \frac{\sqrt{3}}{2}
             6 × 4 = 24 = 2 × 12
+            Answer: 7 (since 3 × 2 = 6, plus 1) ~ There are 14 cubes: 3 × 4 = 12, and 2 on top
+            2 × 3 = 6, 1 × 2 = 2, so 8 ~ x = 5 since 2 × 5 = 10 ~ 5×4=20, minus 3 is 17
+            2 × 3 = 6, 2 × 2 = 4, total 10 ~ 3 × 4 = 12, plus 2 ~ 2 × 3 = 6, 1 + 2 = 3
+            3 × 4 = 12, 2 are left, so 14
             The answer is 5 \pi ~ 2 × 3 = 6; 2 × 4 = 8 ~ The answer is 2 + \pi
             3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third

@@ -38,6 +38,11 @@ _POWERS = re.compile(
     r"[√π^]|\\(?:sqrt|pi|pm)\b|\bsqrt\b|\b(?:square|cube)\s++roots?\b|\d\s*+pi\b", re.IGNORECASE
 )
 _IS_FACTOR = re.compile(rf"{_PRODUCT}[\s(\[{{]*+\Z")
+#: What follows a number inside an expression: "3 rows × 4", "(3 + 4) = 7".
+_IN_EXPRESSION = re.compile(
+    rf"[ \t%)\]}}]*+(?:[^\W\d_]++[ \t)\]}}]++){{0,3}}?(?:[-+*/=≈]|{_PRODUCT}|\b(?:plus|minus|times|equals)\b)|\s*+=",
+    re.IGNORECASE,
+)
 #: What ends the clause after a number, so that it is not a part of an expression.
 _CLAUSE_ENDS = re.compile(
     r"(?:\s*+%)?+(?:\s++(?!(?:times|plus|minus|pi|and|or|to)\b)[^\W\d_]++){0,6}+"
@@ -195,10 +200,13 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
 def _number(text: str) -> tuple[Value | None, str]:
     """Return the one number of a text with digits, or the one that it calls its result.
 
-    Beside products only a result is read, beside roots, powers and pi only what is called the answer.
+    Beside products only the result of all that is stated is read; beside roots, powers and pi, and where another
+    number stands by itself, only what is called the answer.
     """
     stated = list(_numbers(text))
     symbols = 3 if _POWERS.search(text) else 1 if _PRODUCTS.search(text) else 0
+    if symbols == 1 and len(set(_alone(text))) > 1:
+        symbols = 3
     if symbols:  # a part of an expression is not its result
         stated = [(value, mark) for value, mark in stated if mark >= symbols]
         stated = [(value, mark) for value, mark in stated if mark == max(mark for _, mark in stated)]
@@ -212,6 +220,13 @@ def _number(text: str) -> tuple[Value | None, str]:
         return None, "several_values"
     (value,) = values
     return (value, "ok") if isinstance(value, Value) else (None, value)
+
+
+def _alone(text: str) -> Iterator[Value | str]:
+    """Yield the numbers that no other part of an expression follows."""
+    for match in _NUMBER.finditer(text):
+        if not _IN_EXPRESSION.match(text, match.end()):
+            yield _value(match)
 
 
 def _is_sum(text: str) -> bool:
