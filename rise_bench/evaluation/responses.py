@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.base import Gold
@@ -23,6 +23,9 @@ FAILURE_PREFIXES = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
 
 #: Main metric of each kind: in samples of our tasks its value is a row with the sample id.
 _ROW_METRICS = tuple(kind.metrics[0].name for kind in KINDS.values())
+
+#: What a line may state about its run.
+_STATED = ("box_unit", "max_pixels", "dataset_sha256", "style")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
 
     Args:
         path: JSON lines: what `lmms-eval --log_samples` wrote for a `rise_` task, or `{"id", "response"}`,
-            which may state `box_unit`, `style`, `max_pixels` and `dataset_sha256` too.
+            which may state `box_unit`, `style`, `max_pixels` and `dataset_sha256` too; null states nothing.
         box_unit: Unit of the boxes; None takes that of the file, else norm1000.
         style: Format that was asked for; None takes that of the file, else think_answer.
 
@@ -73,7 +76,7 @@ def read_responses(path: Path, *, box_unit: BoxUnit | None = None, style: Style 
         if sample_id in texts or sample_id in failed:
             raise DataError(f"{where}: a second response to sample {sample_id!r}; keep one")
         (failed if is_failed_request(text) else texts)[sample_id] = text
-        told = {key: row[key] for key in ("box_unit", "max_pixels", "dataset_sha256", "style") if key in row}
+        told = {key: row[key] for key in _STATED if key in row}
         if any(stated.get(key, value) != value for key, value in told.items()):
             raise DataError(f"{where}: {told} contradicts the lines before, {stated}; keep one run a file")
         stated |= told
@@ -142,6 +145,14 @@ def _lines(path: Path) -> list[str]:
         raise DataError(f"{path} is not a file of JSON lines ({error}); give a samples file") from error
 
 
+def _stated(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plain line states about its run; a `style` that we have not is another column."""
+    stated = {key: line[key] for key in _STATED if line.get(key) is not None}
+    if stated.get("style") not in get_args(Style):
+        stated.pop("style", None)
+    return stated
+
+
 def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
     """Return sample id, raw response, and row of the task of a line."""
     expected = 'expected {"id", "response"}, or a line of lmms-eval\'s samples of a rise_ task'
@@ -157,7 +168,7 @@ def _read_line(line: str, where: str) -> tuple[str, str, Mapping[str, Any]]:
         )
         sample_id, text = row.get("id"), data.get("resps", data["filtered_resps"])
     else:
-        row, sample_id, text = data, data.get("id"), data.get("response", [])
+        row, sample_id, text = _stated(data), data.get("id"), data.get("response", [])
     while isinstance(text, list) and text:
         text = text[0]
     if text is None or row.get("no_response"):

@@ -198,6 +198,21 @@ def test_plain_lines_say_how_they_were_asked_for(tmp_path):
         read_responses(_file(tmp_path, line, line | {"id": "b", "box_unit": "norm1000"}))
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        *({"style": style} for style in ("formal", None, 3, ["think_answer"])),
+        *({name: None} for name in ("box_unit", "max_pixels", "dataset_sha256")),
+        {"no_response": "no"},
+    ],
+)
+def test_other_columns_of_plain_lines_state_nothing(tmp_path, more):
+    lines = [{"id": name, "response": "x"} for name in "ab"]
+    plain = read_responses(_file(tmp_path, *lines))
+    assert read_responses(_file(tmp_path, lines[0] | more, lines[1])) == plain
+    assert plain.texts == {"a": "x", "b": "x"}
+
+
 @pytest.mark.parametrize("limit", ["401408", 0, -1, 1.5, None, True])
 def test_a_resolution_that_is_no_whole_number_is_refused(tmp_path, limit):
     with pytest.raises(DataError, match="max_pixels in .* is .*, expected a whole number"):

@@ -40,7 +40,8 @@ _POWERS = re.compile(
 _IS_FACTOR = re.compile(rf"{_PRODUCT}[\s(\[{{]*+\Z")
 #: What follows a number inside an expression: "3 rows × 4", "(3 + 4) = 7".
 _IN_EXPRESSION = re.compile(
-    rf"[ \t%)\]}}]*+(?:[^\W\d_]++[ \t)\]}}]++){{0,3}}?(?:[-+*/=≈]|{_PRODUCT}|\b(?:plus|minus|times|equals)\b)|\s*+=",
+    rf"[ \t%)\]}}]*+(?:[^\W\d_]++[ \t)\]}}]++){{0,3}}?"
+    rf"(?:[-+*/=≈]|{_PRODUCT}|\b(?:plus|minus|times|equals)\b)|\s*+=",
     re.IGNORECASE,
 )
 #: What ends the clause after a number, so that it is not a part of an expression.
@@ -200,8 +201,8 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
 def _number(text: str) -> tuple[Value | None, str]:
     """Return the one number of a text with digits, or the one that it calls its result.
 
-    Beside products only the result of all that is stated is read; beside roots, powers and pi, and where another
-    number stands by itself, only what is called the answer.
+    Beside products only the result of all that is stated is read; beside roots, powers and pi, and where
+    another number stands by itself, only what is called the answer.
     """
     stated = list(_numbers(text))
     symbols = 3 if _POWERS.search(text) else 1 if _PRODUCTS.search(text) else 0
