@@ -45,6 +45,7 @@ def box(x, y, w, h):
         ("[[1, 2, 3, 4, 5, 7], [1, 1, 9, 1, 9, 9]]", [A, B]),
         ('{"segmentation": [[1, 2, 3, 4, 5, 7]], "id": 9}', [A]),
         (f'{{"polygons": [{TEXT_A}], "scores": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]}}', [A]),
+        (f'{{"labels": [{TEXT_A}, {TEXT_B}]}}', [A, B]),
         (f'{{"labels": [1, 2, 3, 4, 5, 6], "points": {TEXT_A}, "keypoints": {TEXT_B}}}', [A]),
         (f'[{{"polygon": {TEXT_A}, "label": "cat 3"}}, {{"polygon": {TEXT_B}}}]', [A, B]),
         ('[{"x": 1, "y": 2}, {"x": 3, "y": 4}, {"x": 5, "y": 7}]', [A]),

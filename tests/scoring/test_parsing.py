@@ -209,6 +209,23 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case(
             '{"labels": [{"name": "dog", "box": [1, 2, 3, 4]}]}', [(1, 2, 3, 4)], "boxes inside such a list"
         ),
+        *(
+            case(text, [(1, 2, 3, 4)], "a list under a key that may be a class")
+            for text in (
+                *('{"mask": [1, 2, 3, 4]}', '{"face mask": [1, 2, 3, 4]}', '{"label": [1, 2, 3, 4]}'),
+                *('{"labels": [1, 2, 3, 4]}', '{"labels": [["dog", [1, 2, 3, 4]]]}'),
+                *('{"cats": [], "mask": [1, 2, 3, 4]}', '{"mask": [1, 2, 3, 4], "scores": [9, 8, 7, 6]}'),
+                *('{"scores": [0.9, "boxes": [[1, 2, 3, 4]]', '{"price tags": [[1, 2, 3, 4]]}'),
+            )
+        ),
+        *(
+            case(text, [(1, 2, 3, 4), (5, 6, 7, 8)], "a class whose name ends like a key of something else")
+            for text in (
+                '{"person": [1, 2, 3, 4], "face mask": [5, 6, 7, 8]}',
+                '{"license tag": [1, 2, 3, 4], "car": [5, 6, 7, 8]}',
+            )
+        ),
+        case('{"cats": [], "scores": [0.9, 0.8, 0.7, 0.6]}', [], "no cats beside a filled list"),
         case('{"boxes": [], "scores": [0.9, 0.8, 0.7, 0.6]}', [], "empty beside a filled list"),
         case('{"cats": []}', [], "empty under another key"),
         case("<answer>I cannot detect any objects</answer>", [], "detects none"),
@@ -247,7 +264,6 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
         case("(1,2)(3,4)(5,6)(7,8)", "no_boxes", "four points without commas"),
         case('{"bbox": "10 20 30 40", "tags": []}', "no_boxes", "no empty list of boxes"),
         case('{"bbox": "10, 20, 30, 40", "others": []}', "no_boxes", "numbers in a string"),
-        case('{"labels": [1, 2, 3, 4]}', "no_boxes", "only a list of something else"),
         case("[[1, 2, -3, 4]]", "no_valid_boxes", "only a box without area"),
         case('{"x1": 5, "y1": 2, "x2": 1, "y2": 9}', "no_valid_boxes", "corners in the wrong order"),
         case("<answer>", "no_boxes", "nothing after the tag"),

@@ -45,18 +45,30 @@ _STRING = r"{0}(?>[^{0}\\\[({{]*?[^\W\d_]{{2}})[^{0}\\\[({{]*+[\[({{][^{0}\\]*+(
 _REMARK = re.compile(  # a string with a word before its first bracket
     r"(?<=[:=])\s*+(?:" + "|".join(map(_STRING.format, "\"'")) + ")", re.DOTALL
 )
-_FLAT = r"[\[(][^\[\](){}]*+(?:[\])]|\Z)"
-_NESTED = rf"[\[(](?:[^\[\](){{}}]++|{_FLAT})*+(?:[\])]|\Z)"
-_OTHER_KEYS = (
-    r"scores?|conf(?:idences?)?|prob(?:s|abilit(?:y|ies))?|size|dimensions?|resolution|colou?rs?|rgba?|attributes?|tags?"
-    r"|labels?|ids?|categor(?:y|ies)|class(?:es)?|keypoints?|landmarks?"
-)
+_FLAT = r"[\[(][^\[\](){}:]*+(?:[\])]|\Z)"
+_NESTED = rf"[\[(](?:[^\[\](){{}}:]++|{_FLAT})*+(?:[\])]|\Z)"
 _OTHER_LIST = (
-    r"(?:[\"'](?:[a-z]++[_ -])*(?:{0})[\"']|\b(?:scores?|confidences?))\s*+[:=]\s*+"
-    + rf"[\[(](?:[^\[\](){{}}]++|{_NESTED})*+(?:[\])]|\Z)"
+    r"(?:[\"'](?:{0})[\"']|\b(?:scores?|confidences?))\s*+[:=]\s*+"
+    + rf"[\[(](?:[^\[\](){{}}:]++|{_NESTED})*+(?:[\])]|\Z)"
 )
-_BESIDE_OUTLINES = re.compile(_OTHER_LIST.replace("{0}", _OTHER_KEYS))
-_BESIDE_BOXES = re.compile(_OTHER_LIST.replace("{0}", rf"{_OTHER_KEYS}|segmentations?|masks?"))
+_OTHER_KEYS = (
+    r"(?:[a-z]++[_ -])*(?:scores?|conf(?:idences?)?|prob(?:s|abilit(?:y|ies))?|size|dimensions?|resolution"
+    r"|colou?rs?|rgba?|attributes?|keypoints?|landmarks?)|(?:class|category|label)[_ -](?:ids?|labels?|names?)"
+)
+#: Keys that may also be classes; "face mask" and "price tags" are.
+_OTHER_NAMES = r"tags?|labels?|ids?|categor(?:y|ies)|class(?:es)?"
+_BESIDE = {
+    (outlines, names): re.compile(
+        _OTHER_LIST.replace(
+            "{0}",
+            _OTHER_KEYS
+            + (rf"|{_OTHER_NAMES}" if names else "")
+            + ("" if outlines else r"|segmentations?" + ("|masks?" if names else "")),
+        )
+    )
+    for outlines in (False, True)
+    for names in (False, True)
+}
 _THOUSANDS = re.compile(r"\d,0\d")
 _SIDE = re.compile(
     rf"(?<![a-z_])([a-z][a-z_]*+\d?)[\"'\\]*+\s*+[:=]\s*+[\"'\\]*+"
@@ -114,16 +126,22 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
     if boxes := json_boxes(answer):
         return _positive(boxes[:MAX_BOXES])
-    text = without_lists_beside(unescaped(plain(answer).lower()))
-    outside = without_remarks(text)
-    stated = list(islice(_stated_boxes(outside), MAX_BOXES))
-    if not stated and outside != text:
-        stated = list(islice(_stated_boxes(text), MAX_BOXES))
+    stated: list[Box | None] = []
+    beside, with_classes, text = texts_to_read(unescaped(plain(answer).lower()))
+    for place, part in enumerate((beside, with_classes, text)):
+        outside = without_remarks(part)
+        stated = list(islice(_stated_boxes(outside), MAX_BOXES))
+        if not stated and outside != part:
+            stated = list(islice(_stated_boxes(part), MAX_BOXES))
+        if stated:
+            break
+        if place == 1 and says_none(beside):
+            return Boxes(()), "ok"
     if None in stated:
         return None, "unclear_number"
     if stated:
         return _positive(box for box in stated if box)
-    return (Boxes(()), "ok") if says_none(text) else (None, "no_boxes")
+    return None, "no_boxes"
 
 
 def _positive(stated: Iterable[Box]) -> tuple[Boxes | None, str]:
@@ -194,9 +212,12 @@ def without_remarks(text: str) -> str:
     return _REMARK.sub("", text)
 
 
-def without_lists_beside(text: str, *, outlines: bool = False) -> str:
-    """Leave out lists under keys of something else: scores, sizes, colours, and outlines beside boxes."""
-    return (_BESIDE_OUTLINES if outlines else _BESIDE_BOXES).sub("", text)
+def texts_to_read(text: str, *, outlines: bool = False) -> tuple[str, str, str]:
+    """Return a text without lists under keys of something else, with those that may be classes, and whole.
+
+    Each is to be read if the one before states no part; the first says whether there is none.
+    """
+    return _BESIDE[outlines, True].sub("", text), _BESIDE[outlines, False].sub("", text), text
 
 
 def says_none(text: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rise_bench.annotations.average_precision import MAX_STATED
 from rise_bench.annotations.base import Outline
-from rise_bench.annotations.boxes.parsing import is_place, says_none, without_lists_beside, without_remarks
+from rise_bench.annotations.boxes.parsing import is_place, says_none, texts_to_read, without_remarks
 from rise_bench.annotations.characters import plain, unescaped
 from rise_bench.annotations.plain_numbers import NUMBER
 from rise_bench.annotations.polygons.values import MIN_POINTS, Polygons, bounds
@@ -72,19 +72,25 @@ class _List:
 
 def read_polygons(answer: str) -> tuple[Polygons | None, str]:
     """Return the outlines that an answer states, in its unit, or None and the reason."""
-    text = without_lists_beside(unescaped(plain(answer).lower()), outlines=True)
-    outside = without_remarks(text)
-    root, truncated = _nested(outside)
-    stated = list(_outlines(root))
-    if not stated and outside != text:
-        root, truncated = _nested(text)
+    stated: list[list[_Point]] = []
+    beside, with_classes, text = texts_to_read(unescaped(plain(answer).lower()), outlines=True)
+    for place, part in enumerate((beside, with_classes, text)):
+        outside = without_remarks(part)
+        root, truncated = _nested(outside)
         stated = list(_outlines(root))
-    if root.unclear:
-        return None, "unclear_number"
-    if not stated:
+        if not stated and outside != part:
+            root, truncated = _nested(part)
+            stated = list(_outlines(root))
+        if root.unclear:
+            return None, "unclear_number"
+        if stated:
+            break
         if truncated:
             return None, "truncated"
-        return (Polygons(()), "ok") if says_none(text) else (None, "no_polygons")
+        if place == 1 and says_none(beside):
+            return Polygons(()), "ok"
+    if not stated:
+        return None, "no_polygons"
     kept: list[Outline] = []
     for outline in filter(_is_valid, map(_opened, stated)):
         if len(kept) == MAX_STATED or sum(map(len, kept)) + len(outline) > MAX_POINTS:
