@@ -39,7 +39,8 @@ READ = table(
             Answer: 7 ~ The answer is 7. ~ I count 7. ~ There are 7 cubes. ~ seven ~ Seven cubes.
             7 × 1 = 7. ~ 14 * 0.5 = 7 ~ $14 \times 0.5 = 7$ cm. ~ Area = 1/2 * 2 * 7 = 7, so it is half of it.
             7 cm × 1 cm = 7 cm ~ 7 rows × 1 cube = 7 cubes ~ (3 + 4) × 1 = 7 ~ 7 × 2 = 14 - 7 = 7
-            2 × 3 = 6, plus 1, so the answer is 7.
+            2 × 3 = 6, plus 1, so the answer is 7. ~ First I thought the answer is B, but it is 7.
+            I considered whether the answer is A, but 7 cubes remain ~ A: my answer is 7
             3 × 2 + 1 = 7. The answer is 7. ~ √49 = 7, so the answer is 7.
             The answer is 7, as \sqrt{49} = 7.
             three red and four blue, so the answer is seven
@@ -88,7 +89,9 @@ READ = table(
             B (45°). It is half of it. ~ B (45°) since it is ~ B 45° ~ B - 45 ~ B 4.5 cm. ~ B, as I see
             Based on the figure, the answer is B. ~ Of the lines A (left) and B, the answer is (b).
             A. 30° is too small. The answer is B. ~ It is half of 90°. The correct option: B, 45°
-             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
+            B (90 degrees) is correct ~ B, 45 degrees, since it turns
+            B, the red cup on the left of the table ~ B (the red cup) is the answer ~ B: the correct answer ~ B: my answer ~ B (red): it is left
+            {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,
         "left": r"""
@@ -105,6 +108,7 @@ UNREAD = table(
     {
         "no_value": r"""
             Based on the figure, the answer is B or C. ~ A, the center of it, lies on the line
+            I first thought the answer is B, but it is C. ~ I cannot tell if the answer is B
             ??? ~ I am not sure what this picture shows ~ There isn't a clear answer
             There isn't any way to tell
         """,

@@ -53,7 +53,8 @@ _OTHER_LIST = (
 )
 _OTHER_KEYS = (
     r"(?:[a-z]++[_ -])*(?:scores?|conf(?:idences?)?|prob(?:s|abilit(?:y|ies))?|size|dimensions?|resolution"
-    r"|colou?rs?|rgba?|attributes?|keypoints?|landmarks?)|(?:class|category|label)[_ -](?:ids?|labels?|names?)"
+    r"|colou?rs?|rgba?|attributes?|keypoints?|landmarks?)"
+    r"|(?:class|category|label)[_ -](?:ids?|labels?|names?)"
 )
 #: Keys that may also be classes; "face mask" and "price tags" are.
 _OTHER_NAMES = r"tags?|labels?|ids?|categor(?:y|ies)|class(?:es)?"

@@ -105,13 +105,14 @@ _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
 )
+_CORRECT = r"is\s++(?:the\s++)?+(?:correct|right|answer)"
 _MARKED_LETTER = re.compile(
     r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
-    r"|([A-H])(?:[).](?!\d)|:(?!\d|\s*+(?i:(?:(?:the|my|final|correct)\s++)*+answer)\b)"
+    rf"|([A-H])(?:[).](?!\d)|:(?!\d|\s*+(?i:(?:(?:the|my|final|correct)\s++)*+answer{_IS}))"
     r"|,?+[ \t]*+\n(?!\s*+[(\[]?+[A-Ha-h][)\]]?+[.:]?+[^\S\n]*+(?:\n|\Z))"
-    r"|,?+\s++(?:is\s++(?:the\s++)?+(?:correct|right|answer)|because|since|as)\b"
-    rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+(?:[.\n]|\Z|,?+\s*+(?:because|since|as)\b)"
-    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,5}}+[.!]?+\Z"
+    rf"|,?+\s++(?:{_CORRECT}|because|since|as)\b"
+    rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b)"
+    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+(?:[.!]?+\Z|,\s++(?:because|since|as)\b)"
     rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
 #: A letter that an answer in sentences calls its answer, where the clause ends after it.
@@ -119,6 +120,9 @@ _CALLED_ANSWER = re.compile(
     rf"\b(?i:(?:answer|option|choice){_IS}\s*+(?:(?:just|exactly|option|choice)\s++)*+)[\"']?+"
     r"(?P<letter>[A-H]|[(\[][A-Ha-h][)\]])(?=[\"']*+\s*+(?:[.:,;!(\n]|\Z|(?:because|since|as)\b))"
 )
+#: What makes a called answer one that is only thought of.
+_SUPPOSED = re.compile(r"\b(?:if|whether|thought|considered)\b[^.,;:!?\n]*+\Z", re.IGNORECASE)
+_BUT = re.compile(r"[)\]]?+[\"']*+\s*+,\s*+but\b", re.IGNORECASE)
 _CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
 _SEVERAL_LETTERS = re.compile(
     r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b)\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])", re.IGNORECASE
@@ -179,7 +183,12 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
 
     What the whole answer calls its answer comes before the letter at the beginning of the text.
     """
-    called = list(_CALLED_ANSWER.finditer(whole))
+    called = [
+        match
+        for match in _CALLED_ANSWER.finditer(whole)
+        if not _SUPPOSED.search(whole[max(0, match.start() - 120) : match.start()])
+        and not _BUT.match(whole, match.end("letter"))
+    ]
     letters = {match["letter"].strip("()[]").upper() for match in called}
     if (
         _SEVERAL_LETTERS.match(text)
