@@ -49,6 +49,7 @@ TWO = ("change_size 1 small", "change_color 2 red")
         "1. change_size(1, small)\n2. change_color(2, red)  # the ball (small, red)",
         r"change\_size(1, small), change\_color(object\_id=2, red)",
         "**change_size**(1, small), `change_color`(**2**, *red*)",
+        "**change_size** (see above): change_size(1, small), `change_color` (object 2): change_color(2, red)",
         "The cube (small, blue) shrinks: change_size(1, small), change_color(2, red)",
     ],
 )
@@ -64,6 +65,8 @@ def test_calls_are_read(answer):
         ("the cube (red, small)", True, "no_calls"),
         ("the **cube** (red, small)", True, "no_calls"),
         ("change_size(1)", True, "unclear_call"),
+        ("change_size (1)", True, "unclear_call"),
+        ("**change_size**(1)", True, "unclear_call"),
         ("change_size(1, small, now)", True, "unclear_call"),
         ("change_size(1, small), change_color(2, )", True, "unclear_call"),
         ("change_size(1, small), change_color(2, re", False, "truncated"),

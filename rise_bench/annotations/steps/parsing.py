@@ -11,6 +11,8 @@ from rise_bench.annotations.steps.values import Call, Steps, folded, folded_call
 MAX_CALLS = 100
 
 _CALL = re.compile(r"(?<!\w)([^\W\d]\w{0,60})([\s*`]{0,4})\(([^()\n]{0,200})(\)?)")
+#: Marks of Markdown and a blank, which end a name in a text: "**change_size** (see above)".
+_OF_NAME = re.compile(r"(?=.*\s)[\s*`]*[*`][\s*`]*", re.DOTALL)
 _ARGUMENT = re.compile(r"(?:[^\W\d]\w{0,30}\s*+[=:](?!=)\s*+)?+(\"[^\"]*+\"|'[^']*+'|`[^`]*+`|[^\"'`,=:;]*+)")
 
 
@@ -42,5 +44,5 @@ def _calls(text: str, names: frozenset[str]) -> Iterator[Call | None]:
         if close and len(parts) == 2 and all(part and folded(part[1]) for part in read):
             object_, value = (part[1] for part in read if part)
             yield folded_call(name, object_, value)
-        elif is_known:
+        elif is_known and not _OF_NAME.fullmatch(blank):
             yield None
