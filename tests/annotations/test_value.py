@@ -90,7 +90,8 @@ READ = table(
             Based on the figure, the answer is B. ~ Of the lines A (left) and B, the answer is (b).
             A. 30° is too small. The answer is B. ~ It is half of 90°. The correct option: B, 45°
             B (90 degrees) is correct ~ B, 45 degrees, since it turns
-            B, the red cup on the left of the table ~ B (the red cup) is the answer ~ B: the correct answer ~ B: my answer ~ B (red): it is left
+            B, the red cup on the left of the table ~ B (the red cup) is the answer
+            B: the correct answer ~ B: my answer ~ B (red): it is left
             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,

@@ -45,6 +45,17 @@ def case(text, expected, name):
             "joy (0.8): 2 people smile, fear (0.2): 1 cries", probs(joy=0.8, fear=0.2), "remarks with numbers"
         ),
         case("joy (1): 0.8 fear (2): 0.2", probs(joy=0.8, fear=0.2), "ranks in brackets, on one line"),
+        *(
+            case(text, probs(joy=100, fear=0), "a bracket before a remark with numbers")
+            for text in (
+                "joy (100): 1. smiles\nfear (0): 1. none",
+                "joy (100): 2, 3 or 4 people smile, fear (0)",
+                "joy (100): 0.9 confidence, fear (0): 0.9 confidence",
+            )
+        ),
+        case("joy (1): 0.9 confidence, fear (0): 0.9 confidence", probs(joy=1, fear=0), "no rank"),
+        case("joy (1): 100, fear (2): 0", probs(joy=100, fear=0), "ranks before percentages"),
+        case("| joy | 1 | 0.9 |\n| fear | 0 | 0.9 |", probs(joy=1, fear=0), "no rank in the first column"),
         case("| joy | 0.7 | fear | 0.3 |", probs(joy=0.7, fear=0.3), "a table of one row"),
         *(
             case(f"<answer>{heading}\n{rows}</answer>", probs(joy=0.8, fear=0.2), "columns with headings")
@@ -55,6 +66,17 @@ def case(text, expected, name):
                 ),
                 ("Emotion | Prob. | Confidence\n---|---|---", "joy | 80% | 0.9\nfear | 20% | 0.1"),
                 ("| Rank | Emotion | P |", "| 1 | joy | 0.8 |\n| 2 | fear | 0.2 |"),
+                ("| emotion | value | percent |\n|---|---|---|", "| joy | 0.8 | 80% |\n| fear | 0.2 | 20% |"),
+                ("Emotion | Probability | Probability (%)", "joy | 0.8 | 80\nfear | 0.2 | 20"),
+                ("| Emotion | Score | Votes |", "| joy | 0.8 | 8 |\n| fear | 0.2 | 2 |"),
+                ("| Class | Value | Sum |", "| joy | 0.8 | 0.8 |\n| fear | 0.2 | 1.0 |"),
+                ("", "| joy | 0.8 | 0.8 |\n| fear | 0.2 | 0.2 |"),
+                ("| Emotion | Problem | Probability |", "| joy | 3 | 0.8 |\n| fear | 2 | 0.2 |"),
+                (
+                    "See a | b.\n| Emotion | Rank | P |\n|---|---|---|",
+                    "| joy | 1 | 0.8 |\n| fear | 2 | 0.2 |",
+                ),
+                ("See a | b.\n\nEmotion | Rank | P", "joy | 1 | 0.8\nfear | 2 | 0.2"),
             )
         ),
         case("<answer>joy: $0.8$, fear: $0.2$</answer>", probs(joy=0.8, fear=0.2), "LaTeX"),
@@ -129,6 +151,7 @@ def test_class_names_match_folded(text, expected):
         case("<answer>[0.1, 0.9]</answer>", "no_class_numbers", "numbers without names"),
         case("<answer></answer>", "no_class_numbers", "empty answer"),
         case("| joy | 1 | 0.8 |\n| fear | 2 | 0.2 |", "no_class_numbers", "two columns without headings"),
+        case("joy (2): 0.8, fear (0): 0.2", "no_class_numbers", "brackets that are not all ranks"),
         case("joy (0.9): 0.8, fear: 0.2", "unclear_number", "two numbers that are no ranks"),
         case('{"joy": 1.0} Wait: {"fear": 0,8}', "unclear_number", "a revision that cannot be read"),
         case('<answer>{"joy": NaN}</answer>', "not_finite", "NaN"),

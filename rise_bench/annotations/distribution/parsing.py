@@ -5,9 +5,10 @@ What counts, in this order: statements inside braces, outside of them, inside st
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import groupby, islice
 from operator import attrgetter
@@ -45,7 +46,7 @@ _AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`]*+(?::++=?|=++>?|-++>|→|⇒|\|){_Q
 _VALUE_ENDS = re.compile(r"[ \t*`\"']*+(?:[,;}\])|]|\n|\.(?!\d)|and\b|\Z)")
 _RANK = re.compile(r"\d{1,3}")
 _MARKS_OF_CELL = " \t*`\"'$"
-_SHARE_HEADING = re.compile(r"prob|likelihood|\bpr?\b", re.IGNORECASE)
+_SHARE_HEADING = re.compile(r"\b(?:prob(?:s|abilit(?:y|ies))?+|likelihoods?|pr?)\b\.?+", re.IGNORECASE)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
 _BRACE = re.compile(r"[{}]")
@@ -87,12 +88,17 @@ class Statement:
         digits: Whether there are digits in place of the number.
         group: Group of objects (outermost braces) that it is inside; 0 outside braces. Words between two
             objects begin a group.
+        rank: Whole number beside another one, which may be a rank; -1 for one that cannot be, None if the
+            number does not stand in brackets or in a row with several.
+        ranked: The number if `rank` is a rank.
     """
 
     position: int
     number: float | None
     digits: bool
     group: int
+    rank: int | None = None
+    ranked: float | None = None
 
 
 class _Braces:
@@ -131,11 +137,11 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
     if "\\" in text:
         text = plain(_ESCAPES.sub(_resolved, text))
     strings: list[str] = []
-    statements = list(_statements(text, names, strings))
+    statements = _without_ranks(_statements(text, names, strings), len(classes))
     if all(statement.number is None for statement in statements):
         statements += _records(text, names)
     if not statements and strings:
-        statements = list(_statements("\n".join(strings), names, []))
+        statements = _without_ranks(_statements("\n".join(strings), names, []), len(classes))
     if any(statement.group for statement in statements):
         statements = _not_replaced([statement for statement in statements if statement.group])
     numbers, unclear = _settle(statements)
@@ -259,9 +265,10 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     lead = _LEAD.match(text, match.end())
     begin = lead.end() if lead else match.end()
     number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
-    if number and match["separator"] in ("(", "|"):
-        beside = _after_brackets(text, number) if match["separator"] == "(" else _of_row(text, number, names)
-        return Statement(index, beside, True, group)
+    if number and match["separator"] == "(":
+        return _after_brackets(text, number, Statement(index, stated_number(number), True, group))
+    if number and match["separator"] == "|":
+        return _of_row(text, number, names, Statement(index, stated_number(number), True, group))
     if number:
         return Statement(index, stated_number(number), True, group)
     value = _VALUE.match(text, begin)
@@ -271,41 +278,72 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     return Statement(index, None, digits and match["separator"] not in ("(", ""), group)
 
 
-def _after_brackets(text: str, number: re.Match[str]) -> float | None:
-    """Return a number in brackets, or that which follows them if the first is a rank; None for two others."""
+def _after_brackets(text: str, number: re.Match[str], first: Statement) -> Statement:
+    """Return the statement of a number in brackets, with that which follows them; None for two others."""
     bracket = _AFTER_BRACKETS.match(text, number.end())
     second = STATED_NUMBER.match(text, bracket.end()) if bracket else None
-    is_count = second and _RANK.fullmatch(second[0]) and not _VALUE_ENDS.match(text, second.end())
-    if second is None or is_count or stated_number(second) == stated_number(number):
-        return stated_number(number)
-    return stated_number(second) if _RANK.fullmatch(number[0]) else None
+    if second is None:
+        return replace(first, rank=-1)
+    whole, ends = _RANK.fullmatch(second[0]), _VALUE_ENDS.match(text, second.end())
+    if ends or not whole:
+        first = replace(first, rank=_rank(number), ranked=stated_number(second))
+    else:
+        first = replace(first, rank=-1)  # a count in a remark
+    if ends and not whole and stated_number(second) != first.number:
+        return replace(first, number=None)
+    return first
 
 
-def _of_row(text: str, number: re.Match[str], names: Names) -> float | None:
-    """Return the only number after a class in a row of a table, or that in the column of probabilities."""
+def _rank(number: re.Match[str]) -> int:
+    return int(number[0]) if _RANK.fullmatch(number[0]) else -1
+
+
+def _without_ranks(statements: Iterable[Statement], count: int) -> list[Statement]:
+    """Put the numbers beside ranks in their place; ranks are distinct, from 1 to the number of classes."""
+    stated = list(statements)
+    ranks = {(one.position, one.rank) for one in stated if one.rank is not None}
+    if len({rank for _, rank in ranks}) < len(ranks) or not all(0 < rank <= count for _, rank in ranks):
+        return stated
+    return [replace(one, number=one.ranked) if one.rank is not None else one for one in stated]
+
+
+def _of_row(text: str, number: re.Match[str], names: Names, first: Statement) -> Statement:
+    """Return the statement of a row of a table: its number in the column of probabilities, else its first.
+
+    Where there is no such column, several numbers of which the first is a rank are not read.
+    """
     end = text.find("\n", number.end())
     after = text[number.end() : len(text) if end < 0 else end][:400].split("|")[1:]
-    numbers = 1
+    several = False
     for cell in after:
         if _class_of_key(cell, names) is not None:
             break
-        numbers += STATED_NUMBER.fullmatch(cell.strip(_MARKS_OF_CELL)) is not None
-    if numbers == 1:
-        return stated_number(number)
-    return _under_heading(text, number)
+        beside = STATED_NUMBER.fullmatch(cell.strip(_MARKS_OF_CELL))
+        several |= beside is not None and not math.isclose(stated_number(beside), first.number or 0)
+    if not several:
+        return first
+    heading, column = _share_column(text, text.rfind("\n", 0, number.start()) + 1, len(names.exact) + 2)
+    row = _cells(text, text.rfind("\n", 0, number.start()) + 1)
+    if column is None or len(row) != len(heading):
+        return replace(first, rank=_rank(number))
+    stated = STATED_NUMBER.fullmatch(row[column])
+    return replace(first, number=stated_number(stated) if stated else None)
 
 
-def _under_heading(text: str, number: re.Match[str]) -> float | None:
-    """Return the number in the column of probabilities of the row of a number; None if none is headed so."""
-    begin = text.rfind("\n", 0, number.start()) + 1
-    place = text.find("|")
-    heading = _cells(text, text.rfind("\n", 0, place) + 1)
-    row = _cells(text, begin)
-    headed = [i for i, cell in enumerate(heading) if _SHARE_HEADING.search(cell)]
-    if len(headed) != 1 or len(row) != len(heading):
-        return None
-    stated = STATED_NUMBER.fullmatch(row[headed[0]])
-    return stated_number(stated) if stated else None
+def _share_column(text: str, begin: int, most: int) -> tuple[list[str], int | None]:
+    """Return the heading above the row of a table that begins at a place, and its column of probabilities."""
+    for _ in range(most):
+        end = begin - 1
+        begin = text.rfind("\n", 0, max(end, 0)) + 1
+        if end < 0 or text.find("|", begin, end) < 0:
+            break
+        if not _SHARE_HEADING.search(text, begin, min(end, begin + 1000)):
+            continue
+        heading = _cells(text, begin)
+        exact = [i for i, cell in enumerate(heading) if _SHARE_HEADING.fullmatch(cell)]
+        headed = exact or [i for i, cell in enumerate(heading) if _SHARE_HEADING.search(cell)]
+        return heading, headed[0] if len(headed) == 1 else None
+    return [], None
 
 
 def _cells(text: str, begin: int) -> list[str]:
