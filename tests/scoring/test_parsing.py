@@ -84,6 +84,15 @@ def case(text, expected, name):
             '{"joy": 1.0}\nWait, actually:\n{"fear": 1.0}', probs(fear=1), "an object that replaces another"
         ),
         case('{"joy": 1.0} or rather {"fear": 60%, "joy": 40%}', probs(joy=0.4, fear=0.6), "in percent"),
+        case(
+            '{"joy": 1} Sorry: {"fear": 0.33, "anger": 0.33, "disgust": 0.33}',
+            probs(fear=0.33, anger=0.33, disgust=0.33),
+            "a sum that is rounded",
+        ),
+        *(
+            case(f'{{"joy": 0.8}} {words} {{"fear": 1}}', probs(joy=0.8, fear=1), "no correction")
+            for words in ("Note:", "instead of", "rather than", "The rest:")
+        ),
         case('[{"joy": 0.8}, {"fear": 0.2}]', probs(joy=0.8, fear=0.2), "objects in a list"),
         case('{"joy": 0.8}\n{"fear": 0.2}', probs(joy=0.8, fear=0.2), "objects without words between"),
         case('1st: {"joy": 0.8}, 2nd: {"fear": 0.2}', probs(joy=0.8, fear=0.2), "parts with words between"),

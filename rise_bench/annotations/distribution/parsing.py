@@ -50,7 +50,11 @@ _SHARE_HEADING = re.compile(r"\b(?:prob(?:s|abilit(?:y|ies))?+|likelihoods?|pr?)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
 _BRACE = re.compile(r"[{}]")
-_WORD = re.compile(r"[^\W\d_]")
+#: What says that the next object replaces the one before.
+_CORRECTION = re.compile(
+    r"\b(?:wait|actually|correct(?:ion|ed)|revised|updated|oops|sorry|final|no(?=,)|(?:rather|instead)(?!\s+(?:than|of)))\b",
+    re.IGNORECASE,
+)
 _CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
 _CUT_NUMBER = re.compile(r"(?:[\d.+\-:=]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
 _NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
@@ -86,8 +90,8 @@ class Statement:
         position: Position of the class.
         number: The number; None if it is unreadable.
         digits: Whether there are digits in place of the number.
-        group: Group of objects (outermost braces) that it is inside; 0 outside braces. Words between two
-            objects begin a group.
+        group: Group of objects (outermost braces) that it is inside; 0 outside braces. Words of a correction
+            between two objects begin a group.
         rank: Whole number beside another one, which may be a rank; -1 for one that cannot be, None if the
             number does not stand in brackets or in a row with several.
         ranked: The number if `rank` is a rank.
@@ -120,7 +124,7 @@ class _Braces:
                 self._closed = self._next.end()
             else:
                 if self._depth == 0 and (
-                    not self._group or _WORD.search(self._text, self._closed, self._next.start())
+                    not self._group or _CORRECTION.search(self._text, self._closed, self._next.start())
                 ):
                     self._group += 1
                 self._depth += 1
@@ -358,7 +362,7 @@ def _not_replaced(statements: list[Statement]) -> list[Statement]:
     whole = 0
     for group, stated in groupby(statements, key=attrgetter("group")):
         total = sum(_settle(stated)[0].values())
-        if min(abs(total - 1), abs(total / 100 - 1)) <= 0.01:
+        if min(abs(total - 1), abs(total / 100 - 1)) <= 0.02:
             whole = max(whole, group)
     return [statement for statement in statements if statement.group >= whole]
 
