@@ -261,6 +261,18 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case('{"boxes": [], "scores": [0.9, 0.8, 0.7, 0.6]}', [], "empty beside a filled list"),
         case('{"cats": []}', [], "empty under another key"),
         case("<answer>I cannot detect any objects</answer>", [], "detects none"),
+        case(
+            '{"boxes": [], "size": "0 0 640 480"}', [], "empty beside numbers of something else in a string"
+        ),
+        *(
+            case(text, [], "there is none")
+            for text in (
+                *("I don't see anything", "I cannot see objects", "No buses available in the image"),
+                *("There are no objects available", "No chairs provided", "No further dogs visible"),
+                *("No file cabinets in the image", "No input devices visible", "No error signs"),
+                *("I can't detect anything", "There are no data cables", "No context menu found"),
+            )
+        ),
         case("[x_1, y_1, x_2, y_2] = [1, 2, 5, 9]", [(1, 2, 4, 7)], "corners with indices"),
         case("[[1e308, 0, 1e308, 10], [1, 2, 3, 4]]", [(1, 2, 3, 4)], "numbers whose sum overflows"),
         case("0.1 dogs [[1.5, 2.25, 3, 4]]", [(1.5, 2.25, 3, 4)], "decimals, prose around"),
@@ -288,6 +300,7 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
                 *("I cannot find coordinates", "The image does not show enough detail", "Boxes not found"),
                 *("No access", "No response", "There is no file attached", "No prediction", "no output."),
                 *("I can not detect objects", "No image data", "There is no picture provided", "no errors"),
+                *("No input available", "No files provided", "No valid response", "No further information"),
             )
         ),
         case("[1, 2, 3, 4, 5]", "no_boxes", "five numbers"),

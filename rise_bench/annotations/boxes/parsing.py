@@ -49,7 +49,7 @@ _FLAT = r"[\[(][^\[\](){}:]*+(?:[\])]|\Z)"
 _NESTED = rf"[\[(](?:[^\[\](){{}}:]++|{_FLAT})*+(?:[\])]|\Z)"
 _OTHER_LIST = (
     r"(?:[\"'](?:{0})[\"']|\b(?:scores?|confidences?))\s*+[:=]\s*+"
-    + rf"[\[(](?:[^\[\](){{}}:]++|{_NESTED})*+(?:[\])]|\Z)"
+    + rf"(?:[\[(](?:[^\[\](){{}}:]++|{_NESTED})*+(?:[\])]|\Z)|[\"'][\d\s.,]++[\"'])"
 )
 _OTHER_KEYS = (
     r"(?:[a-z]++[_ -])*(?:scores?|conf(?:idences?)?|prob(?:s|abilit(?:y|ies))?|size|dimensions?|resolution"
@@ -90,14 +90,21 @@ _FILLED = re.compile(
 _EMPTY_KEY = re.compile(
     r"\A\W*+(?:boxes|bboxes|bbox_2d|bbox|objects|detections|polygons?|outlines|regions|segmentation)\W*+(?:null|none)\W*+\Z"
 )
+_NO_NOUN = (
+    r"(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
+    r"|visible|present|found|detected|seen|shown|here|there|not"
+    r"|answers?|images?|pictures?|photos?|information|coordinates?|details?)\b"
+)
+#: A last noun that is no object: "no response", but not "no file cabinet".
+_NO_LAST_NOUN = (
+    r"(?:access|responses?|repl(?:y|ies)|files?|attachments?|predictions?|outputs?|inputs?|data|errors?|permission"
+    r"|thanks?|need|ability|capabilit\w+|instructions?|explanation|context)\b"
+    rf"(?!\s++(?!{_NO_NOUN}|(?:attached|provided|uploaded|supplied|given|available)\b)[^\W\d_])"
+)
 _NOUNS = (
     r"(?:(?!(?:idea|clue|answers?|doubt|problem|way|comment|information|images?|pictures?|photos?|matter|reason"
-    r"|access|responses?|repl(?:y|ies)|files?|attachments?|predictions?|outputs?|inputs?|data|errors?|permission|thanks?|need"
-    r"|ability|capabilit\w+|instructions?|explanation|context|further"
-    r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)[^\W\d_][\w'-]*+)"
-    r"(?:\s++(?!(?:on|at|but|except|besides|than|one|that|which|who|with|so|is|are|was|were|in|to|of|can|could"
-    r"|visible|present|found|detected|seen|shown|here|there|not|attached|provided|uploaded|supplied|given|available"
-    r"|answers?|images?|pictures?|photos?|information|coordinates?|details?)\b)[^\W\d_][\w'-]*+){0,4}+"
+    r"|on|at|but|except|besides|other|than|one|that|which|who|with|so|is|are|was|were|in|to|of)\b)"
+    rf"(?!{_NO_LAST_NOUN})[^\W\d_][\w'-]*+)(?:\s++(?!{_NO_NOUN}|{_NO_LAST_NOUN})[^\W\d_][\w'-]*+){{0,4}}+"
 )
 #: What begins a complaint, or an answer that was not found, and no object.
 _NO_OBJECT = (
@@ -116,8 +123,8 @@ _NOTHING = re.compile(
     rf"|there\s++(?:(?:is|are)\s++not|isn't|aren't)(?:\s++(?:any|an?)\b)?+\s++{_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|the\s++(?:image|picture|photo)\s++does(?:\s++not|n't)\s++(?:contain|show|have)(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
-    rf"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))\s++(?:see|find|detect|spot)"
-    r"(?:\s++(?:any|an?)\b|(?!\s++(?:objects?|things?|anything)\s*+\Z))\s++"
+    r"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))"
+    r"\s++(?:see|find|spot|detect(?!\s++(?:objects?|things?)\s*+\Z))(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
     rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
