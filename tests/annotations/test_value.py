@@ -91,6 +91,7 @@ READ = table(
             A. 30° is too small. The answer is B. ~ It is half of 90°. The correct option: B, 45°
             B (90 degrees) is correct ~ B, 45 degrees, since it turns
             B, the red cup on the left of the table ~ B (the red cup) is the answer
+            B (45°), it is half of it. ~ B, the red cup. It is left of it.
             B: the correct answer ~ B: my answer ~ B (red): it is left
             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
@@ -108,6 +109,7 @@ READ = table(
 UNREAD = table(
     {
         "no_value": r"""
+            A (left), B (right)
             Based on the figure, the answer is B or C. ~ A, the center of it, lies on the line
             I first thought the answer is B, but it is C. ~ I cannot tell if the answer is B
             ??? ~ I am not sure what this picture shows ~ There isn't a clear answer

@@ -106,13 +106,17 @@ _ONLY_LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
 )
 _CORRECT = r"is\s++(?:the\s++)?+(?:correct|right|answer)"
+#: A rest without a digit and another letter of a choice in front.
+_NO_DIGIT = r"\s++(?![A-H]\b)\D++\Z"
 _MARKED_LETTER = re.compile(
     r"(?i:(?:option|choice|answer)\s++)?+(?:[(\[]([A-Ha-h])[)\]]|([a-h])\)"
     rf"|([A-H])(?:[).](?!\d)|:(?!\d|\s*+(?i:(?:(?:the|my|final|correct)\s++)*+answer{_IS}))"
     r"|,?+[ \t]*+\n(?!\s*+[(\[]?+[A-Ha-h][)\]]?+[.:]?+[^\S\n]*+(?:\n|\Z))"
     rf"|,?+\s++(?:{_CORRECT}|because|since|as)\b"
-    rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b)"
-    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+(?:[.!]?+\Z|,\s++(?:because|since|as)\b)"
+    rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+"
+    rf"(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b|,{_NO_DIGIT})"
+    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
+    rf"(?:[.!]?+(?:\Z|\n|{_NO_DIGIT})|,\s++(?:because|since|as)\b)"
     rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
 #: A letter that an answer in sentences calls its answer, where the clause ends after it.
