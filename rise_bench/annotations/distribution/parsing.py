@@ -305,10 +305,13 @@ def _rank(number: re.Match[str]) -> int:
 def _without_ranks(statements: Iterable[Statement], count: int) -> list[Statement]:
     """Put the numbers beside ranks in their place; ranks are distinct, from 1 to the number of classes."""
     stated = list(statements)
-    ranks = {(one.position, one.rank) for one in stated if one.rank is not None}
+    ranks = {(statement.position, statement.rank) for statement in stated if statement.rank is not None}
     if len({rank for _, rank in ranks}) < len(ranks) or not all(0 < rank <= count for _, rank in ranks):
         return stated
-    return [replace(one, number=one.ranked) if one.rank is not None else one for one in stated]
+    return [
+        replace(statement, number=statement.ranked) if statement.rank is not None else statement
+        for statement in stated
+    ]
 
 
 def _of_row(text: str, number: re.Match[str], names: Names, first: Statement) -> Statement:
