@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.study_output import list_jobs, print_tables
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rise_bench.experiments.job_folder import Job
     from rise_bench.experiments.jobs import Launcher
     from rise_bench.experiments.study.grid import Study
-    from rise_bench.experiments.study.measure import Result
     from rise_bench.experiments.study.settings import Budget
     from rise_bench.experiments.study.tuning import Tuning
 
@@ -188,7 +187,7 @@ def study(
     if measure:
         _measure(plan, jobs, launch)
     if measure or dry_run:
-        _list_jobs(plan.jobs(), plan, jobs, as_json, gpus_of(resource or ()))
+        list_jobs(plan.jobs(), plan, jobs, as_json, gpus_of(resource or ()))
         return
     _study(plan, jobs, as_json, launch)
 
@@ -240,34 +239,9 @@ def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | Non
     if as_json:
         print_json([result.to_json() for result in done.results])
     else:
-        _print_tables(plan.out, done.results)
+        print_tables(plan.out, done.results)
         typer.echo(f"\nresults: {plan.out / 'results.jsonl'}\npage:    {done.page}")
     _end(done.failed, wrong=at_once > 0)
-
-
-def _print_tables(out: Path, results: "list[Result]") -> None:
-    from rise_bench.cli.tables import print_rows
-    from rise_bench.experiments.study.page import judged_claims
-    from rise_bench.experiments.study.summary import by_budget, over_shots, read_results
-    from rise_bench.experiments.study.tables import (
-        claim_table,
-        question_table,
-        registered_table,
-        score_table,
-    )
-
-    if registered := registered_table(judged_claims(out, read_results(out / "results.jsonl"))):
-        print_rows("Registered claims", registered.headings, registered.rows)
-    for groups in by_budget(results):
-        compared = [*groups, *over_shots(groups)]
-        scores = f"{groups[0].benchmark}, {groups[0].metric}: mean over seeds ± standard deviation (seeds)"
-        for title, table in (
-            (scores, score_table(compared)),
-            ("Claims of the paper, exploratory", claim_table(compared)),
-            ("Questions of this project, exploratory", question_table(compared)),
-        ):
-            if table.rows:
-                print_rows(title, table.headings, table.rows)
 
 
 def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
@@ -278,7 +252,7 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
 
     jobs = plan.jobs()
     if dry_run:
-        _list_jobs(jobs, plan, at_once, as_json)
+        list_jobs(jobs, plan, at_once, as_json)
         return
     with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
         chosen, failed = run_tuning(plan, at_once=at_once, drawing=bar.show, progress=bars.show)
@@ -288,31 +262,6 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
         for shots, of_methods in chosen.items():
             typer.echo(f"settings of {len(of_methods)} methods at {shots}: {plan.out / 'tuned.json'}")
     _end(failed, wrong=True)
-
-
-def _list_jobs(jobs: "list[Job]", plan: "Study | Tuning", at_once: int, as_json: bool, gpus: int = 0) -> None:
-    from rise_bench.cli.study_options import time_left
-    from rise_bench.cli.tables import print_json
-    from rise_bench.experiments.study.run import jobs_by_place
-
-    folder = plan.jobs_folder
-    left = [job for job in jobs if not folder.is_done(job)]
-    hours, gpu_hours, sentence = time_left(plan, jobs, max(1, at_once), gpus)
-    if as_json:
-        print_json(
-            {
-                "jobs": [job.name for job in left],
-                "done": len(jobs) - len(left),
-                "hours": round(hours, 2),
-                "gpu_hours": None if gpu_hours is None else round(gpu_hours, 2),
-                "estimate": sentence,
-                "commands": {job.name: ["rise-bench", *job.arguments] for job in left},
-            }
-        )
-        return
-    for where, count in jobs_by_place(left).items():
-        typer.echo(f"{where}: {count} jobs")
-    typer.echo(f"{len(left)} jobs, {len(jobs) - len(left)} done; {sentence}")
 
 
 def _end(failed: list[str], *, wrong: bool) -> None:

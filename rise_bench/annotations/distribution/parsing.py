@@ -5,16 +5,28 @@ What counts, in this order: statements inside braces, outside of them, inside st
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter
 
-from rise_bench.annotations.characters import fold, fold_word, marks, plain, split_words
+from rise_bench.annotations.characters import marks, plain
 from rise_bench.annotations.distribution.json_answer import json_numbers
+from rise_bench.annotations.distribution.named_classes import (
+    Names,
+    class_of,
+    class_of_key,
+    ends_a_name,
+    names_of,
+)
+from rise_bench.annotations.distribution.numbers_beside import (
+    QUOTES,
+    Statement,
+    after_brackets,
+    of_row,
+    without_ranks,
+)
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.annotations.plain_numbers import LARGEST, STATED_NUMBER, stated_number
 
@@ -26,12 +38,11 @@ _ESCAPES = re.compile(
     r"|(?<!\\)\\[nrt](?!(?:ext\w*|imes|o|eq?|ot|ight\w*|m)(?![^\W_]))"  # but no \times
 )
 _SURE = re.compile(r"(?::++=?|=++>?|-++>|→|⇒|\||\()\Z")
-_QUOTES = r"[\s\"'`*\\$]*+"
 _SHARE = r"(?:p|pr|prob|probability|likelihood|value|score)"
 _LEAD = re.compile(
-    rf"{_QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
-    rf"|\{{(?:{_QUOTES}(?!{_SHARE}\b)\w{{1,20}}+{_QUOTES}:\s*+\"[^\"\\]{{0,400}}+\"\s*+,){{0,3}}+"
-    rf"{_QUOTES}{_SHARE}\b{_QUOTES}:)?+{_QUOTES}",
+    rf"{QUOTES}(?:\[(?=[^\[\],]{{1,40}}+\])|(?:\w{{1,8}}\.)?+(?:float\d*+|decimal)\(|\((?=[^(),]{{1,40}}+\))"
+    rf"|\{{(?:{QUOTES}(?!{_SHARE}\b)\w{{1,20}}+{QUOTES}:\s*+\"[^\"\\]{{0,400}}+\"\s*+,){{0,3}}+"
+    rf"{QUOTES}{_SHARE}\b{QUOTES}:)?+{QUOTES}",
     re.IGNORECASE,
 )
 _RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){},]{1,160}+,[^\[\](){},]{1,40}+[\])]")
@@ -41,12 +52,6 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
-#: A number in brackets that another one follows: "joy (1): 0.8".
-_AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`]*+(?::++=?|=++>?|-++>|→|⇒|\|){_QUOTES}")
-_VALUE_ENDS = re.compile(r"[ \t*`\"']*+(?:[,;}\])|]|\n|\.(?!\d)|and\b|\Z)")
-_RANK = re.compile(r"\d{1,3}")
-_MARKS_OF_CELL = " \t*`\"'$"
-_SHARE_HEADING = re.compile(r"\b(?:prob(?:s|abilit(?:y|ies))?+|likelihoods?|pr?)\b\.?+", re.IGNORECASE)
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
 _BRACE = re.compile(r"[{}]")
@@ -57,52 +62,6 @@ _CORRECTION = re.compile(
 )
 _CUT_KEY = re.compile(r"[{,]\s*+([\"'])([^\"']{1,200})\1\s*+\Z")
 _CUT_NUMBER = re.compile(r"(?:[\d.+\-:=]|\de|\d[eE][-+])\s*\Z", re.IGNORECASE)
-_NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
-_FILLERS = frozenset(
-    ("p", "pr", "prob", "probability", "likelihood", "score", "of", "the", "class", "emotion", "label", "for")
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Class names for lookups.
-
-    Attributes:
-        index: Folded name to position.
-        exact: Name to position, without names that fold as a later one.
-        endings: The last word of each name, the last two, and so on.
-        most_words: Number of words of the longest name.
-        reach: Characters before a separator that can contain a name.
-    """
-
-    index: dict[str, int]
-    exact: dict[str, int]
-    endings: frozenset[str]
-    most_words: int
-    reach: int
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """Statement about a class in an answer.
-
-    Attributes:
-        position: Position of the class.
-        number: The number; None if it is unreadable.
-        digits: Whether there are digits in place of the number.
-        group: Group of objects (outermost braces) that it is inside; 0 outside braces. Words of a correction
-            between two objects begin a group.
-        rank: Whole number beside another one, which may be a rank; -1 for one that cannot be, None if the
-            number does not stand in brackets or in a row with several.
-        ranked: The number if `rank` is a rank.
-    """
-
-    position: int
-    number: float | None
-    digits: bool
-    group: int
-    rank: int | None = None
-    ranked: float | None = None
 
 
 class _Braces:
@@ -134,18 +93,18 @@ class _Braces:
 
 def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Distribution | None, str]:
     """Return the distribution of an answer, or None and the reason; see `AnnotationKind.parse`."""
-    names = _names(classes)
+    names = names_of(classes)
     if answer.count(":") <= MAX_STATEMENTS and (stated := json_numbers(answer, names.exact)):
         return _distribution(classes, stated), "ok"
     text = plain(answer)
     if "\\" in text:
         text = plain(_ESCAPES.sub(_resolved, text))
     strings: list[str] = []
-    statements = _without_ranks(_statements(text, names, strings), len(classes))
+    statements = without_ranks(_statements(text, names, strings), len(classes))
     if all(statement.number is None for statement in statements):
         statements += _records(text, names)
     if not statements and strings:
-        statements = _without_ranks(_statements("\n".join(strings), names, []), len(classes))
+        statements = without_ranks(_statements("\n".join(strings), names, []), len(classes))
     if any(statement.group for statement in statements):
         statements = _not_replaced([statement for statement in statements if statement.group])
     numbers, unclear = _settle(statements)
@@ -175,7 +134,7 @@ def _is_cut(text: str, names: Names) -> bool:
     """Whether a text ends inside a number, right before it, or at the key of a class."""
     key = _CUT_KEY.search(text[-240:])
     return bool(_CUT_NUMBER.search(text[-40:])) or (
-        key is not None and _class_of_key(key[2], names) is not None
+        key is not None and class_of_key(key[2], names) is not None
     )
 
 
@@ -185,23 +144,10 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
         return  # a record around others
     for record in islice(_RECORD.finditer(text), MAX_STATEMENTS):
         named, numbered = _NAMED.search(record[0]), _NUMBERED.search(record[0])
-        index = _class_of_key(named["name"], names) if named and numbered else None
+        index = class_of_key(named["name"], names) if named and numbered else None
         if numbered and index is not None:
             number = STATED_NUMBER.match(record[0], numbered.end())
             yield Statement(index, stated_number(number) if number else None, True, 1)
-
-
-@lru_cache(maxsize=64)
-def _names(classes: tuple[str, ...]) -> Names:
-    split = [split_words(plain(name)) for name in classes]
-    index = {fold(name): i for i, name in enumerate(classes)}
-    return Names(
-        index=index,
-        exact={name: i for i, name in enumerate(classes) if index[fold(name)] == i},
-        endings=frozenset("".join(map(fold_word, parts[i:])) for parts in split for i in range(len(parts))),
-        most_words=max(map(len, split), default=1),
-        reach=3 * max(map(len, classes), default=0) + 24,
-    )
 
 
 @cache
@@ -225,8 +171,8 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
         position = match.end()
         word = match[1]
         if word not in known:
-            known[word] = _ends_a_name(word, names)
-        index = _class_of(text, match, names) if known[word] else None
+            known[word] = ends_a_name(word, names)
+        index = class_of(text, match, names) if known[word] else None
         if index is not None:
             mentions += 1
             statement = _statement(text, match, index, braces.group_at(position), names)
@@ -270,9 +216,9 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     begin = lead.end() if lead else match.end()
     number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
     if number and match["separator"] == "(":
-        return _after_brackets(text, number, Statement(index, stated_number(number), True, group))
+        return after_brackets(text, number, Statement(index, stated_number(number), True, group))
     if number and match["separator"] == "|":
-        return _of_row(text, number, names, Statement(index, stated_number(number), True, group))
+        return of_row(text, number, names, Statement(index, stated_number(number), True, group))
     if number:
         return Statement(index, stated_number(number), True, group)
     value = _VALUE.match(text, begin)
@@ -280,84 +226,6 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     if not digits and match["separator"] in ("(", "<", ">", "~"):
         return None  # a remark, not a statement
     return Statement(index, None, digits and match["separator"] not in ("(", ""), group)
-
-
-def _after_brackets(text: str, number: re.Match[str], first: Statement) -> Statement:
-    """Return the statement of a number in brackets, with that which follows them; None for two others."""
-    bracket = _AFTER_BRACKETS.match(text, number.end())
-    second = STATED_NUMBER.match(text, bracket.end()) if bracket else None
-    if second is None:
-        return replace(first, rank=-1)
-    whole, ends = _RANK.fullmatch(second[0]), _VALUE_ENDS.match(text, second.end())
-    if ends or not whole:
-        first = replace(first, rank=_rank(number), ranked=stated_number(second))
-    else:
-        first = replace(first, rank=-1)  # a count in a remark
-    if ends and not whole and stated_number(second) != first.number:
-        return replace(first, number=None)
-    return first
-
-
-def _rank(number: re.Match[str]) -> int:
-    return int(number[0]) if _RANK.fullmatch(number[0]) else -1
-
-
-def _without_ranks(statements: Iterable[Statement], count: int) -> list[Statement]:
-    """Put the numbers beside ranks in their place; ranks are distinct, from 1 to the number of classes."""
-    stated = list(statements)
-    ranks = {(statement.position, statement.rank) for statement in stated if statement.rank is not None}
-    if len({rank for _, rank in ranks}) < len(ranks) or not all(0 < rank <= count for _, rank in ranks):
-        return stated
-    return [
-        replace(statement, number=statement.ranked) if statement.rank is not None else statement
-        for statement in stated
-    ]
-
-
-def _of_row(text: str, number: re.Match[str], names: Names, first: Statement) -> Statement:
-    """Return the statement of a row of a table: its number in the column of probabilities, else its first.
-
-    Where there is no such column, several numbers of which the first is a rank are not read.
-    """
-    end = text.find("\n", number.end())
-    after = text[number.end() : len(text) if end < 0 else end][:400].split("|")[1:]
-    several = False
-    for cell in after:
-        if _class_of_key(cell, names) is not None:
-            break
-        beside = STATED_NUMBER.fullmatch(cell.strip(_MARKS_OF_CELL))
-        several |= beside is not None and not math.isclose(stated_number(beside), first.number or 0)
-    if not several:
-        return first
-    heading, column = _share_column(text, text.rfind("\n", 0, number.start()) + 1, len(names.exact) + 2)
-    row = _cells(text, text.rfind("\n", 0, number.start()) + 1)
-    if column is None or len(row) != len(heading):
-        return replace(first, rank=_rank(number))
-    stated = STATED_NUMBER.fullmatch(row[column])
-    return replace(first, number=stated_number(stated) if stated else None)
-
-
-def _share_column(text: str, begin: int, most: int) -> tuple[list[str], int | None]:
-    """Return the heading above the row of a table that begins at a place, and its column of probabilities."""
-    for _ in range(most):
-        end = begin - 1
-        begin = text.rfind("\n", 0, max(end, 0)) + 1
-        if end < 0 or text.find("|", begin, end) < 0:
-            break
-        if not _SHARE_HEADING.search(text, begin, min(end, begin + 1000)):
-            continue
-        heading = _cells(text, begin)
-        exact = [i for i, cell in enumerate(heading) if _SHARE_HEADING.fullmatch(cell)]
-        headed = exact or [i for i, cell in enumerate(heading) if _SHARE_HEADING.search(cell)]
-        return heading, headed[0] if len(headed) == 1 else None
-    return [], None
-
-
-def _cells(text: str, begin: int) -> list[str]:
-    """Return the cells of the row of a table that begins at a place."""
-    end = text.find("\n", begin)
-    row = text[begin : len(text) if end < 0 else end][:1000].strip().strip("|")
-    return [cell.strip(_MARKS_OF_CELL) for cell in row.split("|")]
 
 
 def _not_replaced(statements: list[Statement]) -> list[Statement]:
@@ -384,43 +252,3 @@ def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]
         else:
             unstated.add(statement.position)
     return numbers, unclear | (unstated - numbers.keys())
-
-
-def _ends_a_name(word: str, names: Names) -> bool:
-    return len(word) <= names.reach and fold_word(word.strip("_").rpartition("_")[2]) in names.endings
-
-
-def _class_of(text: str, match: re.Match[str], names: Names) -> int | None:
-    """Return the class whose name ends with the word of a match, or None."""
-    end, close = match.end("last"), match["close"]
-    begin = max(0, match.start("last") + len(match["last"]) - names.reach)
-    place = max(close.rfind('"'), close.rfind("'"))
-    if place >= 0:
-        opened = _opening_of(text[begin:end], close[place], close[place - 1 : place] == "\\")
-        if opened is not None:
-            return _class_of_key(text[begin + opened : end], names)
-        if begin:
-            return None
-    before = split_words(text[begin:end])
-    for count in range(min(names.most_words, len(before)), 0, -1):
-        index = names.index.get("".join(map(fold_word, before[-count:])))
-        if index is not None:
-            return None if before[-count - 1 : -count] and before[-count - 1].lower() in _NEGATIONS else index
-    return None
-
-
-def _opening_of(window: str, quote: str, escaped: bool) -> int | None:
-    place = window.rfind(quote)
-    while place >= 0:
-        if (window[place - 1 : place] == "\\") == escaped:
-            return place + 1
-        place = window.rfind(quote, 0, place)
-    return None
-
-
-def _class_of_key(key: str, names: Names) -> int | None:
-    """Return the class that a quoted key names: the whole of it, but for a number or a word of no content."""
-    parts = [fold_word(word) for word in split_words(key)]
-    while parts and "".join(parts) not in names.index and (parts[0] in _FILLERS or parts[0].isdigit()):
-        del parts[0]
-    return names.index.get("".join(parts))
