@@ -39,7 +39,7 @@ def read_address(text: str) -> Address:
         parts = SplitResult("", "", text, "", "")
     served = parts.scheme in _SERVERS
     local = parse_qs(parts.query).get("d") if _LOCAL_FILES in parts.path else None
-    if parts.path.startswith(_UPLOADS) or (served and _UPLOADS in parts.path):
+    if _UPLOADS in parts.path and (served or not parts.scheme):
         return Address(_UPLOAD, (unquote(parts.path.rpartition("/")[2]),))
     storage, begins, rest = text.partition("://")
     if local:
@@ -91,7 +91,7 @@ class TaskPictures:
         if others := self._index.candidates(paths[-1].name):
             raise DataError(
                 f"{where}: there is no {paths[-1]} in {self._source}, and {others[0]} has only its name; add "
-                "the picture, or give the folder in which its path begins as --source"
+                f"the picture, or if it is that one, give {(self._source / others[0]).parent} as --source"
             )
         picture_file(self._source, paths[-1].as_posix(), where)
         return paths[-1].as_posix()

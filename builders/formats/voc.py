@@ -47,7 +47,9 @@ def read_voc(
         raise DataError(f"{annotations} holds no XML file; give the folder Annotations as --annotations")
     index, lists = PictureIndex(source), _lists(annotations, source, {path.stem for path in paths})
     places = {path: _place(path, source, annotations) for path in paths}
-    pictures, collector = VocPictures(source, index, [*places.values()]), BoxCollector(annotations, classes)
+    here = annotations.is_relative_to(source)
+    pictures = VocPictures(source, index, [*places.values()], inside=here)
+    collector = BoxCollector(annotations, classes)
     file_names: dict[str, str] = {}
     folders = folder_splits([path.relative_to(annotations).as_posix() for path in paths])
     for path in paths:

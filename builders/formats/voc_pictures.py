@@ -28,12 +28,16 @@ class _Names(NamedTuple):
 class VocPictures:
     """Pictures by XML file. Where one file of a folder has its picture beside it, all have."""
 
-    def __init__(self, source: Path, index: PictureIndex, xml_files: Sequence[PurePosixPath]) -> None:
-        """Take the XML files, by their path in the source or, outside it, in the folder of annotations."""
+    def __init__(
+        self, source: Path, index: PictureIndex, xml_files: Sequence[PurePosixPath], *, inside: bool
+    ) -> None:
+        """Take the XML files, by their path in the source or, if not inside, in the folder of annotations."""
         self._source, self._index = source, index
         self._files = [PurePosixPath(file) for file in index.files]
         stems = {path.with_suffix("") for path in xml_files}
         self._beside = {file.parent for file in self._files if file.with_suffix("") in stems}
+        if not inside:  # flat files beside the source lie beside none of its pictures
+            self._beside.discard(PurePosixPath())
         self._of_folder: dict[PurePosixPath, _Names] = {}
 
     def find(self, xml: PurePosixPath, filename: str) -> str:

@@ -13,6 +13,9 @@ from rise_bench.errors import ConfigError
 #: Files of a dataset that its manifest does not list.
 _BESIDE = {CARD_NAME, EVAL_NAME, MANIFEST_NAME, CORRECTIONS_NAME}
 
+#: Files and folders beside it that programs make again: of file managers, of a download, of a card.
+_MADE_AGAIN = {".DS_Store", ".cache", ".gitattributes", "assets"}
+
 
 def refuse_decided(folder: Path) -> None:
     """Refuse to delete a folder in which, or below which, people have decided.
@@ -99,8 +102,8 @@ def _files_of_dataset(folder: Path, *, cots: bool) -> set[str] | None:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Yield the files below a folder, hidden ones left out."""
+    """Yield the files below a folder, but for those that programs make again."""
     for path in sorted(folder.rglob("*")):
         below = path.relative_to(folder)
-        if not path.is_dir() and not any(part.startswith(".") for part in below.parts):
+        if not path.is_dir() and _MADE_AGAIN.isdisjoint((below.parts[0], below.name)):
             yield below.as_posix()

@@ -85,7 +85,7 @@ class JobFolder:
 
         A job that was killed and went on may have run at several.
         """
-        return Counter(", then ".join(record.get("code") or ["not recorded"]) for _, record in self._done())
+        return Counter(", then ".join(_codes(record) or ["not recorded"]) for _, record in self._done())
 
     def _done(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for path in sorted(self.path.rglob("*.json")):
@@ -114,7 +114,7 @@ class JobFolder:
         """Write a job's record."""
         record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
         record |= {"started_in": str(Path.cwd()), "jobs": os.path.normpath(self.path.absolute())}
-        record["code"] = list(dict.fromkeys([*(self._record(job.name) or {}).get("code", []), _code()]))
+        record["code"] = list(dict.fromkeys([*_codes(self._record(job.name) or {}), _code()]))
         atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")
 
     def _is_same(self, record: Mapping[str, Any], arguments: Sequence[str]) -> bool:
@@ -140,6 +140,12 @@ class JobFolder:
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
+
+
+def _codes(record: Mapping[str, Any]) -> list[str]:
+    """Return the commits of a record; the first ones held one commit as a text."""
+    codes = record.get("code") or []
+    return [codes] if isinstance(codes, str) else list(codes)
 
 
 @cache

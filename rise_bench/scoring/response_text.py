@@ -16,11 +16,15 @@ def without_thinking(text: str) -> str:
     >>> without_thinking("<think>A hint.</think>\nThe sky is low."), without_thinking("<think>…</think>")
     ('The sky is low.', '<think>…</think>')
     """
-    thinking, _, reply = text.partition("</think>")
-    reply = reply.strip()
-    if not reply or "<think>" in thinking.lstrip().removeprefix("<think>"):
-        return text
-    return without_thinking(reply) if reply.startswith("<think>") else reply
+    left = text
+    while True:
+        thinking, _, reply = left.partition("</think>")
+        reply = reply.strip()
+        if not reply or "<think>" in thinking.lstrip().removeprefix("<think>"):
+            return left
+        if not reply.startswith("<think>"):
+            return reply
+        left = reply
 
 
 def response_text(text: str | None) -> str:

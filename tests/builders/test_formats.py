@@ -268,6 +268,16 @@ def test_voc_takes_no_picture_of_another_folder(
         assert len(plan().rows) == len(xml)
 
 
+def test_flat_voc_files_outside_the_source_are_of_pictures_in_any_folder(tmp_path: Path) -> None:
+    made.pictures(tmp_path / "photos", ["1.jpg", "b2/2.jpg"])
+    (annotations := tmp_path / "annotations").mkdir()
+    for name in ("1", "2"):
+        (annotations / f"{name}.xml").write_text(made.voc_xml(f"{name}.jpg", BOX))
+    asked = {"name": "own", "annotations": annotations, "format_name": "voc", "test_fraction": 0}
+    plan = builder.plan(tmp_path / "photos", **asked)
+    assert len(plan.rows) == 2
+
+
 def test_yolo_takes_no_labels_of_a_namesake(tmp_path: Path) -> None:
     made.pictures(tmp_path, ["1.jpg", "night/1.jpg", "day/2.jpg"])
     (tmp_path / "classes.txt").write_text("cup\njar\n")
@@ -521,6 +531,7 @@ def test_a_missing_picture_of_label_studio_is_not_replaced(
         (["https://x.org/11/1.jpg", "https://y.org/12/2.jpg", "https://y.org/13/3.jpg"], list("123")),
         (["http://x.org/label/data/upload/1/0123abcd-1.jpg"], ["deep/1.jpg"]),
         (["/data/upload/1/0123abcd-1.jpg"], ["0123abcd-1.jpg"]),
+        (["/ls/data/upload/1/0123abcd-1.jpg"], ["1.jpg"]),
     ],
 )
 def test_pictures_of_label_studio_are_found(

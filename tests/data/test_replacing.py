@@ -28,6 +28,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         ({"decisions.csv": "id,action\na,accept\nb,skip\n"}, "decisions.csv holds 2 decisions"),
         ({"audit/decisions.csv": "id,action\na,accept\n"}, "audit/decisions.csv holds 1 decision,"),
         ({"older/pets/manifest.json": "{}"}, "older/pets/manifest.json is not a file of a benchmark"),
+        ({".git/config": ""}, ".git/config is not a file of a benchmark"),
+        ({"assets/1.jpg": "", "data/.DS_Store": ""}, ""),
         ({"images/1.jpg": ""}, "images/1.jpg is not a file of a benchmark"),
         ({"manifest.json": '{"name": "my app"}'}, "has no manifest.json of a benchmark"),
         ({"manifest.json": "[]"}, "has no manifest.json of a benchmark"),

@@ -129,7 +129,10 @@ def _remove_copies(plan: Plan) -> None:
         with contextlib.suppress(ConfigError, DataError):
             refuse_to_replace(aside)
             if read_manifest(aside).content_sha256 == read_manifest(plan.dataset).content_sha256:
-                shutil.rmtree(aside)
+                if aside.is_symlink():
+                    aside.unlink()
+                else:
+                    shutil.rmtree(aside)
 
 
 def _refuse_missing(plan: Plan, chosen: Mapping[str, list[Job]], again: Collection[str] = ()) -> None:

@@ -256,8 +256,7 @@ def test_pictures_of_equal_size_that_change_places_are_seen(
     for name in ("0.bmp", "1.bmp"):
         (photos / name).write_bytes(name.encode() * 9)
         os.utime(photos / name, (1e9, 1e9))
-    if settled:
-        monkeypatch.setattr(picture_hashes, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(picture_hashes, "_SETTLED_S", -1.0 if settled else 3600.0)
     plan = ran(Plan(tmp_path / "out" / "rise.yaml", ASKED))
     assert find_changes(plan).stages == ()
     assert (plan.folder.path / ".pictures.cache").exists() == settled
