@@ -24,12 +24,7 @@ def refuse_decided(folder: Path) -> None:
         ConfigError: It holds decisions.
     """
     for path in sorted(folder.rglob(DECISIONS_NAME)):
-        if count := _lines(path):
-            decisions = "1 decision" if count == 1 else f"{count} decisions"
-            raise ConfigError(
-                f"{path} holds {decisions}, which would be deleted with the folder; move the file elsewhere, "
-                "or choose another output folder"
-            )
+        _refuse_if_decided(path)
 
 
 def refuse_to_replace(folder: Path, *, cots: bool = False) -> None:
@@ -44,6 +39,7 @@ def refuse_to_replace(folder: Path, *, cots: bool = False) -> None:
     """
     if not folder.is_dir() or not any(folder.iterdir()):
         return
+    _refuse_if_decided(folder / DECISIONS_NAME)
     wanted = "a CoT dataset" if cots else "a benchmark"
     files = _files_of_dataset(folder, cots=cots)
     if files is None:
@@ -82,12 +78,17 @@ def refuse_to_replace_unless(folder: Path, name: str, text: str) -> None:
     refuse_decided(folder)
 
 
-def _lines(path: Path) -> int:
-    """Return the number of decisions in a file."""
+def _refuse_if_decided(path: Path) -> None:
     if not path.is_file():
-        return 0
+        return
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return max(0, sum(1 for _ in csv.reader(file)) - 1)
+        count = sum(1 for _ in csv.reader(file)) - 1
+    if count > 0:
+        decisions = "1 decision" if count == 1 else f"{count} decisions"
+        raise ConfigError(
+            f"{path} holds {decisions}, which would be deleted with the folder; move the file elsewhere, or "
+            "choose another output folder"
+        )
 
 
 def _files_of_dataset(folder: Path, *, cots: bool) -> set[str] | None:

@@ -381,8 +381,8 @@ def test_verified_chains_of_thought_are_not_replaced_by_unverified_ones(
     built(tmp_path, "counting", monkeypatch)
     target = tmp_path / "counting-cot"
     _refuse_others(target)
-    (target / "decisions.csv").write_text("id,action\n")
-    with pytest.raises(ConfigError, match="decisions, which would be deleted"):
+    (target / "decisions.csv").write_text("id,action\n1,accept\n")
+    with pytest.raises(ConfigError, match="1 decision, which would be deleted"):
         _refuse_others(target)
     (target / "decisions.csv").unlink()
     (target / "manifest.json").unlink()

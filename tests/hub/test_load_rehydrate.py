@@ -277,8 +277,8 @@ def test_rehydrate_writes_to_the_cache_where_the_tasks_look(
 def test_rehydrate_deletes_no_decisions(alice: Minihub, emotion6: Source, tmp_path: Path) -> None:
     publish(emotion6.benchmark, "rise/e6")
     (out := tmp_path / "out").mkdir()
-    (out / "decisions.csv").write_text("id,action\n")
-    with pytest.raises(ConfigError, match="would be deleted"):
+    (out / "decisions.csv").write_text("id,action\n1,accept\n")
+    with pytest.raises(ConfigError, match="1 decision, which would be deleted"):
         rehydrate_folder("rise/e6", emotion6.images, out=out, overwrite=True)
     assert (out / "decisions.csv").is_file()
 

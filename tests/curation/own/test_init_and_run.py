@@ -178,7 +178,7 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
     edit(recipe, "concurrency: 1", "concurrency: 2")  # no answer depends on it
     decisions = out / "cots" / "decisions.csv"
     decisions.write_text("id,action,annotation,note,time_utc\nmy_photos/cat/0,skip,,,\n")
-    with pytest.raises(ConfigError, match=r"decisions\.csv holds 1 decisions, .*; move the file elsewhere"):
+    with pytest.raises(ConfigError, match=r"decisions\.csv holds 1 decision, .*; move the file elsewhere"):
         invoke("run", recipe, "--repeat")
     decisions.unlink()
     edit(recipe, "samples: 4", "samples: 5")
