@@ -96,10 +96,9 @@ def _files_of_dataset(folder: Path, *, cots: bool) -> set[str] | None:
     try:
         tree: Any = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
         shards = {entry["shard"] for entry in tree["files"].values()}
-        files, _ = set(map(str, tree["files"])), tree["content_sha256"]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return files if (shards <= {"high", "low"}) == cots else None
+    return set(tree["files"]) if (shards <= {"high", "low"}) == cots else None
 
 
 def _files_below(folder: Path) -> Iterator[str]:

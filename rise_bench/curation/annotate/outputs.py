@@ -129,8 +129,8 @@ def _follow_decisions(job: AnnotateJob) -> tuple[int, int]:
     aside = set_aside(job.out, changed.keys() - renamed.keys())
     if renamed:
         latest = read_decisions(path)  # somebody may be reviewing
-        moved = [replace(decision, id=renamed.get(uid, uid)) for uid, decision in latest.items()]
-        write_decisions(path, moved)
+        moved = {renamed.get(uid, uid): decision for uid, decision in latest.items()}
+        write_decisions(path, [replace(decision, id=uid) for uid, decision in moved.items()])
     return len(renamed), aside
 
 
