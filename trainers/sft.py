@@ -24,6 +24,7 @@ from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.stages import stage
 from rise_bench.errors import DataError
 from rise_bench.prompts import templates
+from rise_bench.trainers.data.answer_mask import ReasonsAlone
 from rise_bench.trainers.data.training_data import TrainingData, imitated, open_training_data
 from rise_bench.trainers.phases.lora import policy
 from rise_bench.trainers.phases.phase import run_phase
@@ -60,12 +61,8 @@ def train(config: TrainConfig, run: RunFolder) -> Path:
 def think_answer_examples(config: TrainConfig, data: TrainingData, cots: Mapping[str, str]) -> list[Example]:
     """Return targets of eq. 8: the think-answer prompt, then chain of thought and annotation.
 
-    The annotation is the ground truth, or the teacher's own (`data.cot_answers=reconstruction`).
-
-    Args:
-        config: Resolved config.
-        data: The samples.
-        cots: Chain of thought by sample id; samples without one are left out.
+    The annotation is the ground truth, or the teacher's own (`data.cot_answers=reconstruction`). Samples
+    without a chain of thought in `cots`, by sample id, are left out.
     """
     answer_format = config.model.answer_format
     return [
@@ -93,12 +90,15 @@ def train_sft(
             completion_only_loss=True,
         )
         lora = config.model.lora
-        return SFTTrainer(
+        trainer = SFTTrainer(
             **(policy(lora, start, arguments) if lora.rank else {"model": source}),
             args=arguments,
             train_dataset=sft_rows(data, examples),
             processing_class=processor,
         )
+        if config.data.cot_answers == "none" and config.declared_stage.cots:
+            trainer.data_collator = ReasonsAlone(trainer.data_collator, processor.tokenizer.decode)
+        return trainer
 
     return run_phase(config, run, "sft", start, build)
 

@@ -221,6 +221,13 @@ ABLATIONS: dict[str, Method] = {
     "rise_own_answers": _r1(
         "RISE that imitates the answers of its teacher", "rise_r1_own", "data.cot_answers=reconstruction"
     ),
+    "rise_reasons_alone": _r1("RISE that imitates reasons alone", "rise_r1_reasons", "data.cot_answers=none"),
+    "short_reasons_alone": _r1(
+        "RISE with an eighth of the SFT, on reasons alone",
+        "rise_r1_short_reasons",
+        "data.cot_answers=none",
+        sft_steps_share=1 / 8,
+    ),
     "rise_short_sft": _r1("RISE with an eighth of the SFT", "rise_r1_short", sft_steps_share=1 / 8),
     "short_own_answers": _r1(
         "RISE with an eighth of the SFT, on the answers of its teacher",

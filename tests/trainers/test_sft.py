@@ -13,7 +13,9 @@ from rise_bench.prompts.templates import answer_only_prompt, answer_only_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.scoring.rewards import read_stated
 from rise_bench.trainers import sft
+from rise_bench.trainers.data.answer_mask import mask_answer
 from rise_bench.trainers.data.training_data import open_training_data
+from rise_bench.trainers.phases.trl_arguments import load_processor
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.config import DataConfig
 from rise_bench.trainers.settings.recipe_loader import load_config
@@ -25,8 +27,6 @@ def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, t
     run = RunFolder.create(config)
     sft.train(config, run)
     (row,) = [r for r in read_metrics(run.path) if "loss" in r]
-
-    from rise_bench.trainers.phases.trl_arguments import load_processor
 
     processor = load_processor(config.model)
     model = AutoModelForImageTextToText.from_pretrained(tiny(), dtype=torch.float32).eval()
@@ -45,6 +45,50 @@ def test_loss_is_the_mean_over_the_answer_tokens_of_the_whole_step(smoke, toy, t
         total -= logps[-length:].sum().item()
         tokens += length
     assert row["loss"] == pytest.approx(total / tokens, rel=1e-4)
+
+
+def test_without_answers_the_loss_is_that_of_the_reasons(smoke, toy, tiny):
+    config = smoke("rise_r1", "data.shots=full", "data.cot_answers=none", "phases=[sft]", "sft.steps=1")
+    run = RunFolder.create(config)
+    data = open_training_data(config.data)
+    reasons = {gold.id: f"It is number {i}, so it glows." for i, gold in enumerate(data.golds)}
+    examples = sft.think_answer_examples(config, data, reasons)[:2]
+    sft.train_sft(config, run, config.model.name, data, examples)
+    (row,) = [r for r in read_metrics(run.path) if "loss" in r]
+
+    processor = load_processor(config.model)
+    model = AutoModelForImageTextToText.from_pretrained(tiny(), dtype=torch.float32).eval()
+    logps = []
+    for example in examples:
+        content = [{"type": "image"}, {"type": "text", "text": example.prompt}]
+        messages = [{"role": "user", "content": content}]
+        prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
+        target = f"<think>{reasons[data.golds[example.position].id]}</think><answer>"
+        assert example.completion.startswith(target)
+        images = list(data.pictures(example.position))
+        whole = processor(text=[prompt + target], images=images, return_tensors="pt")
+        with torch.no_grad():
+            predicted = model(**whole).logits[0].log_softmax(-1)
+        length = len(processor.tokenizer(target)["input_ids"])
+        ids = whole["input_ids"][0]
+        logps.append(predicted[:-1].gather(-1, ids[1:, None])[-length:, 0])
+    assert row["loss"] == pytest.approx(-torch.cat(logps).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "learned"),
+    [
+        (["<think>", "red", "</think>", "<answer>", "[", "1", "]</answer>"], 4),
+        (["<think>red", "</think><", "ans", "wer", ">", "[[1]]", "</answer>"], 5),
+        (["<think>red", "</think><answer", ">[[", "1]]", "</answer>"], 2),
+        (["<think>", "an <answer", "> is", "</think>", "<answer>", "1"], 2),
+        (["joy"], 1),
+    ],
+)
+def test_the_answer_is_masked_behind_its_tag(tokens, learned):
+    labels = torch.tensor([-100, -100, *range(len(tokens)), -100])
+    mask_answer(labels, lambda ids: "".join(tokens[i] for i in ids))
+    assert labels.tolist() == [-100] * 2 + list(range(learned)) + [-100] * (len(tokens) - learned + 1)
 
 
 def test_a_target_reads_back_as_the_annotation(toy):

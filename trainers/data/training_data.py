@@ -153,7 +153,7 @@ def _refuse_other_labels(name: str, data: TrainingData, ids: Collection[str]) ->
 
 def imitated(config: TrainConfig, data: TrainingData) -> Sequence[Gold]:
     """Return the samples with the annotations that SFT imitates behind chains of thought."""
-    if config.data.cot_answers == "annotation":
+    if config.data.cot_answers != "reconstruction":
         return data.golds
     stated = reconstructions(config, data)
     return [replace(gold, annotation=stated.get(gold.id, gold.annotation)) for gold in data.golds]

@@ -76,8 +76,9 @@ class DataConfig:
     min_groundedness: Number | None = None  #: smallest groundedness of a CoT, in nats
     min_reward_blind: Number | None = None  #: smallest blind reward of a CoT
     min_lift: Number | None = None  #: smallest lift of a CoT
-    #: answer behind a chain of thought: the annotation (eq. 8), or what was reconstructed from the text
-    cot_answers: Literal["annotation", "reconstruction"] = "annotation"
+    #: answer that SFT learns behind a chain of thought: the annotation (eq. 8), what was reconstructed from
+    #: the text, or none, so that the chain of thought alone is learned
+    cot_answers: Literal["annotation", "reconstruction", "none"] = "annotation"
     cot_rows: int = 0  #: chains of thought of the SFT phase, drawn by the seed; 0 takes all
     grpo_samples: Literal["all", "rest"] = "all"  #: rest leaves out those of the SFT phase
     expert_cots: Text = ""  #: CoT dataset for prompts that metis_rise never solves
