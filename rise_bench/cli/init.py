@@ -34,6 +34,7 @@ def init(
     question: Annotated[str, typer.Option(help="Task sentence of the prompts; may hold {category}.")] = "",
     classes: Annotated[str, typer.Option(help="Class names in order, with commas between them.")] = "",
     test_fraction: Annotated[float, typer.Option(help="Share of test pictures, without splits.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of the trainings.")] = 0,
     keep_empty: Annotated[
         bool, typer.Option("--keep-empty", help="Keep pictures without an object: nothing is to be found.")
     ] = False,
@@ -77,7 +78,7 @@ def init(
         citation=citation,
         source_url=source_url,
     )
-    wanted = Wanted(pictures, labels or coco, data, name, out, model, tuple(endpoint or ()))
+    wanted = Wanted(pictures, labels or coco, data, name, out, model, tuple(endpoint or ()), seed)
     refuse_taken(wanted)
     detected = detect(pictures, labels or coco, named)
     if not as_json:

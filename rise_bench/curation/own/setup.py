@@ -35,6 +35,7 @@ class Wanted:
         out: Folder to write; `NAME-rise` in the current folder, or beside the pictures, if None.
         model: Model to train, or, with `endpoint`, that is asked; empty for a choice by the machine.
         endpoint: Base URLs of an OpenAI-compatible API.
+        seed: Seed of the split and of the trainings.
     """
 
     pictures: Path
@@ -44,6 +45,7 @@ class Wanted:
     out: Path | None = None
     model: str = ""
     endpoint: tuple[str, ...] = ()
+    seed: int = 0
 
     @property
     def dataset_name(self) -> str:
@@ -129,11 +131,12 @@ def initialise(
         annotations=wanted.labels,
         format_name=options.pop("format"),
         license_id=options.pop("license"),
+        seed=wanted.seed,
         **options,
     )
     plan = Plan(wanted.folder / RECIPE_NAME, _recipe(wanted))
     refuse_other_contents(plan.dataset, source.spec.name, "choose another --out or --name")
-    manifest = write_dataset(source, plan.dataset, overwrite=True, progress=progress)
+    manifest = write_dataset(source, plan.dataset, seed=wanted.seed, overwrite=True, progress=progress)
     if "train" not in manifest.counts:
         raise DataError(
             f"{wanted.pictures} has no picture to train on; name a smaller --test-fraction than "
@@ -159,7 +162,7 @@ def _recipe(wanted: Wanted) -> Recipe:
         pictures=_from(wanted.folder, wanted.pictures),
         labels=_from(wanted.folder, labels) if labels else "",
     )
-    return Recipe(wanted.dataset_name, section)
+    return Recipe(wanted.dataset_name, section, seed=wanted.seed)
 
 
 def _from(folder: Path, path: Path) -> str:

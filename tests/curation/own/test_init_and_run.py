@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.dataset import open_cots
+from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments import jobs
 
@@ -98,6 +99,22 @@ def test_init_says_what_is_still_to_be_done_and_which_classes_are_absent(photos,
     assert printed.count("warning: no ") == 1 and "row of dog; add pictures" in printed
     named = ("--endpoint", "http://localhost:1/v1", "--model", "m", "--yes")
     assert "1. rise-bench collect" in invoke("init", photos, "--out", tmp_path / "b", *named)
+
+
+def test_init_takes_the_seed_of_the_split(photos, tmp_path):
+    tested = set()
+    for seed in range(4):
+        out = tmp_path / str(seed)
+        asked = ("--endpoint", "http://localhost:1/v1", "--model", "m", "--seed", seed)
+        invoke("init", photos, "--out", out, *asked, "--yes")
+        states = json.loads(invoke("run", out / "rise.yaml", "--show", "--json"))
+        assert [state["stage"] for state in states if state["done"]] == ["build"]
+        assert not any(state["to_repeat"] for state in states)
+        assert f"seed: {seed}" in (out / "rise.yaml").read_text()
+        dataset = open_dataset(out / "data" / "my_photos")
+        assert dataset.manifest.seed == seed
+        tested.add(tuple(row["id"] for row in dataset.rows("test", columns=["id"])))
+    assert len(tested) > 1
 
 
 def test_init_takes_no_folder_of_something_else(photos, tmp_path):
