@@ -8,7 +8,7 @@ import typer
 
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.choices import AskedBoxUnitChoice
 from rise_bench.cli.engine_options import (
     EngineOption,
     ExecutorOption,
@@ -53,9 +53,9 @@ def annotate(
         float | None, typer.Option(min=0, help="Default: 0 for one sample, 1 for several.")
     ] = None,
     max_length: Annotated[int, typer.Option(min=1, help="Tokens of a response.")] = 1024,
-    box_unit: BoxUnitChoice = None,
+    box_unit: AskedBoxUnitChoice = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
-    batch_rows: Annotated[int, typer.Option(min=1, help="Questions a batch of a local model.")] = 4,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Questions per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
     api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
@@ -71,7 +71,7 @@ def annotate(
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a reason is compared on, at most.")
     ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
+    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Annotate pictures: a reason, an annotation and a confidence for each, in the formats of other tools.

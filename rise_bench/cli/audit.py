@@ -22,7 +22,8 @@ def audit(
     dataset: Annotated[str, typer.Argument(help="Dataset whose labels are audited: folder or name.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     folds: Annotated[
-        int, typer.Option(help="Train so many models, each on the other folds, and ask each about its fold.")
+        int,
+        typer.Option(help="Number of models, each trained on the other folds and asked about its own."),
     ] = 3,
     model: Annotated[
         str, typer.Option(help="Ask this model instead: run, checkpoint, Hub id or URL. Not out of fold.")

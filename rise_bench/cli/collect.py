@@ -8,7 +8,7 @@ import typer
 
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.choices import AskedBoxUnitChoice
 from rise_bench.cli.collect_report import report, with_progress
 from rise_bench.cli.engine_options import (
     EngineOption,
@@ -43,7 +43,7 @@ def collect(
         list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
     ] = None,
     benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark; of a run, its own.")] = "",
-    shots: Annotated[Shots, typer.Option(help="Without a run.")] = "full",
+    shots: Annotated[Shots, typer.Option(help="Training pictures to use, when no RUN is given.")] = "full",
     splits: Annotated[
         str, typer.Option(help="Splits whose samples get a chain of thought, e.g. train,test.")
     ] = "train",
@@ -69,7 +69,7 @@ def collect(
         int | None,
         typer.Option(
             min=1,
-            help="Reconstruct this often from each selected chain of thought; its reward is their mean. "
+            help="Number of reconstructions of each selected chain of thought; the reward is their mean. "
             "Default: 1 with --blind or --lift, else none, and the reward is that of its selection.",
         ),
     ] = None,
@@ -82,13 +82,15 @@ def collect(
     only_high_of: Annotated[
         Path | None, typer.Option(help="Collect only the `high` ids of this CoT dataset (Table 3).")
     ] = None,
-    box_unit: BoxUnitChoice = None,
+    box_unit: AskedBoxUnitChoice = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Default: the run's, else 1.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of a local model. Default: the run's, else 0.")] = None,
     max_cot_length: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a chain of thought; the run's, else 320.")
     ] = None,
-    max_reconstruction_length: Annotated[int | None, typer.Option(min=1, help="Tokens.")] = None,
+    max_reconstruction_length: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens of a reconstruction; the run's, else 256.")
+    ] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
@@ -111,7 +113,7 @@ def collect(
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
     ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
+    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
     select: Annotated[
         Literal["reward", "blind", "both", "reward_and_groundedness"] | None,
         typer.Option(

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from rise_bench.annotations.boxes.values import MAX_PIXELS
+from rise_bench.annotations.boxes.values import MAX_PIXELS, BoxUnit
 from rise_bench.cli import app
 from rise_bench.cli.bars import progress_bar
-from rise_bench.cli.choices import BoxUnitChoice
 from rise_bench.errors import ConfigError
 
 _Out = Path | None
@@ -24,7 +23,7 @@ def export(
     ] = None,
     vlm_r1: Annotated[_Out, typer.Option(help="Folder to make for VLM-R1: jsonl and images.")] = None,
     config: Annotated[str, typer.Option(help="high (reward at least tau) or default (all rows).")] = "high",
-    box_unit: BoxUnitChoice = None,
+    box_unit: Annotated[BoxUnit, typer.Option(help="Unit of boxes in prompts and answers.")] = "norm1000",
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Largest picture of the trainer, for --box-unit resized_px.")
     ] = MAX_PIXELS,
@@ -60,7 +59,7 @@ def export(
                 out,
                 form,
                 config=subset,
-                unit=box_unit or "norm1000",
+                unit=box_unit,
                 max_pixels=max_pixels,
                 revision=revision,
                 overwrite=overwrite,

@@ -59,7 +59,7 @@ def study(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of pictures and training.")] = _SEEDS,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="May be repeated; all methods if not given. Names: docs/study_method.md."),
+        typer.Option(help="May be repeated; all methods if not given. An unknown name lists all."),
     ] = None,
     ablations: Annotated[
         bool, typer.Option("--ablations", help="The paper's ablations too, and this project's.")

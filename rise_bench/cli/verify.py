@@ -9,7 +9,7 @@ import typer
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import BoxUnitChoice
+from rise_bench.cli.choices import AskedBoxUnitChoice
 from rise_bench.cli.collect import check_local
 from rise_bench.cli.collect_report import with_progress
 from rise_bench.cli.engine_options import (
@@ -53,7 +53,10 @@ def verify(
     ] = None,
     shots: Annotated[Shots, typer.Option(help="Configuration that has the samples.")] = "full",
     reconstructions: Annotated[
-        int, typer.Option(min=1, help="Reconstructions from each chain of thought; the reward is their mean.")
+        int,
+        typer.Option(
+            min=1, help="Number of reconstructions of each chain of thought; the reward is their mean."
+        ),
     ] = 1,
     blind: Annotated[
         bool, typer.Option("--blind/--no-blind", help="Reconstruct without the picture too: reward_blind.")
@@ -62,11 +65,13 @@ def verify(
         bool, typer.Option("--lift/--no-lift", help="Reconstruct beside an empty chain of thought too: lift.")
     ] = True,
     tau: Annotated[float, typer.Option(min=0, max=1, help="Rewards of at least tau are `high`.")] = 0.75,
-    box_unit: BoxUnitChoice = None,
+    box_unit: AskedBoxUnitChoice = None,
     temperature: Annotated[
         float | None, typer.Option(min=0, help="Default: 0 for one reconstruction, 1 for several.")
     ] = None,
-    max_reconstruction_length: Annotated[int, typer.Option(min=1, help="Tokens.")] = 256,
+    max_reconstruction_length: Annotated[
+        int, typer.Option(min=1, help="Most tokens of a reconstruction.")
+    ] = 256,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
@@ -85,7 +90,7 @@ def verify(
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
     ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the judge.")] = 32,
+    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
     overwrite: Annotated[bool, typer.Option(help="Replace --out, and verify again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

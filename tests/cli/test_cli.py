@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer.main
 
 from rise_bench import __version__
+from rise_bench.cli import app
 
 
 def _rise_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,6 +32,30 @@ def test_shells_complete_commands() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | asked)
     assert done.stdout.split() == ["doctor"], done.stderr
     assert "--install-completion" in _rise_bench("--help").stdout
+
+
+def _commands(command: Any) -> Iterator[Any]:
+    yield command
+    for child in getattr(command, "commands", {}).values():
+        yield from _commands(child)
+
+
+def test_help_names_no_file_that_an_installation_lacks() -> None:
+    texts = [
+        f"{command.name}: {text}"
+        for command in _commands(typer.main.get_command(app))
+        for text in (command.help, *(getattr(param, "help", "") for param in command.params))
+    ]
+    assert len(texts) > 200
+    assert [text for text in texts if "docs/" in text] == []
+
+
+@pytest.mark.parametrize("name", ["collect", "verify", "annotate"])
+def test_help_of_commands_that_ask_says_where_the_unit_of_boxes_comes_from(name: str) -> None:
+    """No file says it there, as one does for `score`."""
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    (option,) = (param for param in command.params if param.name == "box_unit")
+    assert "family" in option.help and "file" not in option.help
 
 
 def test_help_loads_nothing_heavy() -> None:
