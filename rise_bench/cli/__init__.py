@@ -30,8 +30,16 @@ class Commands(TyperGroup):
         return params
 
 
+#: Names of version 0.1.0, which still work.
+_FORMER_NAMES = {"floors": "baselines"}
+
+
 class _AllCommands(Commands):
     """All commands; what the system refuses (a full disk, an unreadable file) becomes a `RiseError`."""
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Return a command by its name, or by one of before."""
+        return super().get_command(ctx, _FORMER_NAMES.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command."""
@@ -49,7 +57,7 @@ app = typer.Typer(name="rise-bench", cls=_AllCommands, no_args_is_help=True, pre
 COMMAND_FILES: tuple[str, ...] = (
     *("init", "run"),
     "doctor",
-    *("demo", "study", "build", "check", "eval", "score", "floors", "explain"),
+    *("demo", "study", "build", "check", "eval", "score", "baselines", "explain"),
     *("train", "collect", "verify", "drawn_cots", "report"),
     *("annotate", "audit", "review"),
     *("publish", "rehydrate", "export", "publish_model"),

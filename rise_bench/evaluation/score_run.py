@@ -1,4 +1,4 @@
-"""Scores of a run and of the baselines, for `rise-bench score`, `eval` and `floors`."""
+"""Scores of a run and of the baselines, for `rise-bench score`, `eval` and `baselines`."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -100,9 +100,9 @@ def test_a_further_test_is_a_benchmark_with_the_same_training_rows(
 
 def test_floors_of_an_out_of_domain_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = built(tmp_path, "counting", monkeypatch)
-    by_name = CliRunner().invoke(app, ["floors", "counting_ood", "--json", "--resamples", "0"])
+    by_name = CliRunner().invoke(app, ["baselines", "counting_ood", "--json", "--resamples", "0"])
     by_split = CliRunner().invoke(
-        app, ["floors", str(folder), "--split", "ood", "--json", "--resamples", "0"]
+        app, ["baselines", str(folder), "--split", "ood", "--json", "--resamples", "0"]
     )
     assert by_name.exit_code == by_split.exit_code == 0, by_name.output
     floors = {name: of["metrics"]["accuracy"]["value"] for name, of in json.loads(by_name.stdout).items()}

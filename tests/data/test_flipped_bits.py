@@ -103,7 +103,7 @@ def test_chains_of_thought_are_compared_too(made: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["floors"],
+        ["baselines"],
         ["explain", "--id", "shades/020", "--text", "x", "--data"],
         ["export", "--trl", "OUT"],
         ["publish", "--repo", "a/b"],

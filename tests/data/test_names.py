@@ -50,7 +50,7 @@ def place(
 COMMANDS = {
     "check": ["check", "shades"],
     "check chains of thought": ["check", "shades-cot"],
-    "floors": ["floors", "shades", "--resamples", "0"],
+    "baselines": ["baselines", "shades", "--resamples", "0"],
     "score": ["score", "{built}/samples.jsonl", "--data", "shades", "--resamples", "0"],
     "explain": ["explain", "--data", "shades", "--id", "shades/014", "--text", "<answer>red</answer>"],
     "export": ["export", "shades-cot", "--trl", "out"],
@@ -92,7 +92,9 @@ def test_what_is_wrong_with_a_name_is_said(place: Path, tmp_path: Path) -> None:
         rise_bench.load("shades", "high")
 
 
-@pytest.mark.parametrize("command", [["floors"], ["explain", "--id", "shades/001", "--text", "x", "--data"]])
+@pytest.mark.parametrize(
+    "command", [["baselines"], ["explain", "--id", "shades/001", "--text", "x", "--data"]]
+)
 def test_chains_of_thought_are_no_benchmark(place: Path, command: list[str]) -> None:
     done = CliRunner().invoke(app, [*command, "shades-cot"])
     assert isinstance(done.exception, RiseError), done.output

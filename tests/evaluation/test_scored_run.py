@@ -89,7 +89,7 @@ def test_a_dataset_without_a_train_split_is_scored_with_the_floors_that_need_non
     run = score_run(read_responses(samples), dataset, resamples=0)
     assert run.baselines.keys() == shown and run.report.reference == reference
     assert f"| {next(iter(shown))} |" in (dataset.root / "README.md").read_text()
-    for command in (("floors", dataset.root), ("score", samples, "--data", dataset.root)):
+    for command in (("baselines", dataset.root), ("score", samples, "--data", dataset.root)):
         done = _here(*command, "--resamples", "0")
         assert done.exit_code == 0, done.output
         assert f"Not shown: {absent}" in done.stdout
@@ -156,15 +156,15 @@ def test_score_command(moods, tmp_path):
     assert scored["dataset_sha256"] == moods.sha256
 
 
-def test_floors_command(scenes):
-    done = _cli("floors", scenes.root, "--resamples", "20")
+def test_baselines_command(scenes):
+    done = _cli("baselines", scenes.root, "--resamples", "20")
     assert done.returncode == 0, done.stderr
     assert "ap50 ↑" in done.stdout
     assert "whole_image" in done.stdout
-    assert (
-        json.loads(_cli("floors", scenes.root, "--resamples", "0", "--json").stdout)["mean_box"]["samples"]
-        == 12
-    )
+    by_old_name = _here("floors", scenes.root, "--resamples", "0", "--json")
+    assert json.loads(by_old_name.stdout)["mean_box"]["samples"] == 12
+    listed = _here("--help").stdout
+    assert "baselines" in listed and "floors" not in listed
 
 
 def test_explanation_of_boxes_shows_the_matches(scenes):

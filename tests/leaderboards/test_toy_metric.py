@@ -70,7 +70,7 @@ def test_a_toy_metric_is_aggregated(dataset: BenchmarkDataset) -> None:
 
 
 def test_a_toy_metric_is_shown(dataset: BenchmarkDataset) -> None:
-    done = CliRunner().invoke(app, ["floors", str(dataset.root), "--resamples", "0"])
+    done = CliRunner().invoke(app, ["baselines", str(dataset.root), "--resamples", "0"])
     assert "brier ↓" in done.stdout
     assert "Squared error of the probabilities, lower is better" in (dataset.root / "eval.yaml").read_text()
     assert headings("brier")[1] == "Brier score ↓"

@@ -1,4 +1,4 @@
-"""`rise-bench floors`: scores of the baselines on a dataset."""
+"""`rise-bench baselines`: scores of the baselines on a dataset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from rise_bench.cli import app
 
 
 @app.command()
-def floors(
+def baselines(
     data: Annotated[Path, typer.Argument(help="Dataset folder, or the name of a built one.")],
     split: Annotated[str, typer.Option(help="Split to score on; baselines are fitted to train.")] = "test",
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
