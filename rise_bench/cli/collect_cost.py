@@ -83,10 +83,10 @@ def _rows(job: "CollectJob", done: "Container[str]") -> Iterator[dict[str, Any]]
 def _lines(cost: "SweepCost", prices: "Prices | None") -> Iterator[str]:
     yield f"{cost.samples:,} samples on {cost.pictures:,} pictures: {cost.requests:,} requests, none was sent"
     yield f"input:  {cost.text_tokens:,} tokens of text, {cost.picture_tokens:,} of pictures"
-    yield f"        at most {cost.input_tokens_at_most:,} if the server ignores `n`, one text a request"
+    yield f"        at most {cost.input_tokens_at_most:,} if the server ignores `n`, one text per request"
     measured = "as in the log" if cost.measured else "assumed"
     yield (
-        f"output: {cost.answer_tokens:,} tokens with {cost.cot_tokens} a chain of thought ({measured}), at "
+        f"output: {cost.answer_tokens:,} tokens with {cost.cot_tokens} per chain of thought ({measured}), at "
         f"most {cost.answer_tokens_at_most:,}"
     )
     read = cost.per_1000_pictures(cost.input_tokens)

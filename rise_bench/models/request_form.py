@@ -33,7 +33,7 @@ def refused_parameters(reply: bytes) -> frozenset[str]:
         named = set(_named(json.loads(text)))
     except (ValueError, RecursionError):
         named = set(_QUOTED.findall(text))
-    # whatever is wrong with `n`, one text a request is right
+    # whatever is wrong with `n`, one text per request is right
     return frozenset(named & (_PARAMETERS if _REFUSED.search(text) else {"n"}))
 
 

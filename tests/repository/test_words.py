@@ -16,9 +16,13 @@ NAMES = frozenset({"one", "some", "found", "said", "mine", "words"})
 
 #: What is counted, and what it is counted by: "20 images per second".
 COUNTED = (
-    "ms|seconds|tokens|images|pictures|rows|samples|answers|rollouts|requests|labels|boxes|chains of thought"
+    "ms|seconds|KiB|MiB|GiB|GB|steps|text|file|tokens|images|pictures|rows|samples|answers|rollouts|requests|labels|boxes|"
+    "chains of thought"
 )
-UNITS = "second|minute|row|label|picture|image|sample|step|token|batch|class|prompt|process|cpu|model|group"
+UNITS = (
+    "second|minute|row|label|picture|image|sample|step|token|batch|class|prompt|process|cpu|model|group|"
+    "command|gpu|job|method|request|source|stage"
+)
 
 #: Pattern of prose -> what to write instead.
 TERMS = {
@@ -155,6 +159,7 @@ def test_a_name_counts(code: str) -> None:
         "an id stands twice",
         "0.3 nats a token",
         "20 images a second",
+        "one file a source",
         "below the floor",
         "mend it",
         "This is no JSON.",

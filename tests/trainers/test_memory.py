@@ -106,7 +106,7 @@ def test_the_arithmetic_in_the_recipes_of_one_card_is_that_of_preflight():
             needs[phase].append(estimate(config, phase, model, processes=1))
     most = {phase: max(need.total for need in estimates) / gib for phase, estimates in needs.items()}
     assert f"checkpointed: {max(need.activations for need in needs['grpo']) / gib:.1f} GiB" in note
-    assert f"28 KiB a token: {max(need.sampling for need in needs['grpo']) / gib:.1f} GiB" in note
+    assert f"28 KiB per token: {max(need.sampling for need in needs['grpo']) / gib:.1f} GiB" in note
     assert f"together {most['grpo']:.0f} GiB at most; SFT {most['sft']:.0f} GiB" in note
     assert adapter * 4 == pytest.approx(
         70 * MIB, rel=0.02

@@ -204,7 +204,7 @@ def _needs(
     ]
     if total is not None and need.states > total and is_launch_known(config):
         raise ConfigError(
-            f"weights, gradients and optimiser state need about {need.states / 2**30:.0f} GiB a GPU, "
+            f"weights, gradients and optimiser state need about {need.states / 2**30:.0f} GiB per GPU, "
             f"there are {total / 2**30:.0f}. "
             "Set compute.accelerate=zero3 on more GPUs, or choose a smaller model."
         )
