@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
+from rise_bench.cot.dataset import cot_features
 
 from ..support.command_lines import check_extras, check_line, check_mention, mentions
 
@@ -165,6 +166,13 @@ def test_the_page_of_sources_links_to_what_the_catalogue_names() -> None:
     addresses = {spec.source_url for spec in BENCHMARKS.values() if spec.source_url}
     assert len(addresses) >= 5
     assert {address for address in addresses if f"]({address})" not in page} == set()
+
+
+@pytest.mark.parametrize("name", ["moods", "scenes", "lisa_polygons", "counting", "transformation"])
+def test_the_page_of_columns_lists_every_column(name: str) -> None:
+    page = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    table = page.partition("\n### Columns\n")[2].partition("\n## ")[0]
+    assert cot_features(BENCHMARKS[name]).keys() - set(INLINE.findall(table)) == set()
 
 
 def test_version_is_the_same_everywhere() -> None:
