@@ -6,7 +6,7 @@
 
 For each seed, 150 pictures are drawn and 10 % of their labels made wrong. The base model that ships reasons
 and reconstructs (no training); the image-only answers come from three folds of 40 SFT steps of it. `--choose`
-compares combinations of scores; it is for seeds that the table does not use (docs/audit.md).
+compares combinations of scores; it is for seeds that the table does not use (docs/results.md).
 """
 
 import argparse

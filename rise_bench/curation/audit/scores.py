@@ -35,7 +35,7 @@ SCORES: Mapping[str, Score] = {
     "cleanlab": Score("cleanlab on the model's answers"),
 }
 
-#: Scores whose mean rank is `suspicion`; chosen on planted errors, for every dataset (docs/audit.md).
+#: Scores whose mean rank is `suspicion`; chosen on planted errors, for every dataset (docs/results.md).
 COMBINED = ("reward", "group_mean", "answer_similarity")
 
 
