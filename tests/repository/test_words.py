@@ -21,7 +21,7 @@ COUNTED = (
 )
 UNITS = (
     "second|minute|row|label|picture|image|sample|step|token|batch|class|prompt|process|cpu|model|group|"
-    "command|gpu|job|method|request|source|stage"
+    "command|gpu|job|method|phase|request|source|stage"
 )
 
 #: Pattern of prose -> what to write instead.

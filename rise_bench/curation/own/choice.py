@@ -112,7 +112,7 @@ def _trained(
         why = f"{model} does not fit on {machine}, so an API writes the chains of thought."
         return _asked(plan, (), "", why)
     trained = "an adapter of it (all weights do not fit)" if "lora" in chosen.model else "all weights"
-    why = f"{machine}: {model}, {trained}, {steps_for(rows)} steps a phase for {rows} training rows."
+    why = f"{machine}: {model}, {trained}, {steps_for(rows)} steps per phase for {rows} training rows."
     return Choice(chosen, (why, *_preflight(chosen, plan)))
 
 
