@@ -12,7 +12,7 @@ from rise_bench.cot.given_cots import GivenCots
 from rise_bench.cot.rollout_log import Rollout
 from rise_bench.cot.views import Views
 from rise_bench.models.calls import at_once, beside_the_loop
-from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts, is_served
+from rise_bench.models.sampler import AsyncSampler, Prompt, Sampler, Texts, may_think_first
 from rise_bench.prompts.pictures import sized
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
 from rise_bench.scoring.groundedness import MEASURE, Grounded
@@ -190,6 +190,6 @@ class ClosedLoop:
 
 
 async def _replies(sampler: AsyncSampler, prompts: list[Prompt], n: int, max_tokens: int) -> Texts:
-    """Sample; what models on servers think before they reply is left out, as neither prompt asks for it."""
+    """Sample; what models think before they reply is left out, as neither prompt asks for it."""
     texts = await sampler.sample(prompts, n, max_tokens)
-    return [[without_thinking(text) for text in of] for of in texts] if is_served(sampler) else texts
+    return [[without_thinking(text) for text in of] for of in texts] if may_think_first(sampler) else texts

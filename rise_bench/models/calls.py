@@ -12,7 +12,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from rise_bench.models.sampler import AsyncSampler, ConcurrentSampler, Sampler, Texts, is_served
+from rise_bench.models.sampler import AsyncSampler, ConcurrentSampler, Sampler, Texts, may_think_first
 
 Arguments = ParamSpec("Arguments")
 Item = TypeVar("Item")
@@ -80,7 +80,7 @@ class _Blocking:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self.served = is_served(sampler)
+        self.may_think_first = may_think_first(sampler)
 
     async def sample(self, *arguments: Any) -> Texts:
         return self._sampler.sample(*arguments)

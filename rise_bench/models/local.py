@@ -12,6 +12,7 @@ from rise_bench.files.images import decode_rgb
 from rise_bench.models.families import limit_pictures, supported_model
 from rise_bench.models.generate_settings import special_tokens_not_sampled
 from rise_bench.models.sampler import Prompt, Sampling, TokenCount
+from rise_bench.scoring.response_text import opens_thinking
 
 
 def load_checkpoint(name: str, revision: str = "", **settings: Any) -> tuple[Any, Any, str]:
@@ -118,6 +119,7 @@ class LocalModel:
         self._model = model.to(self._device).eval()
         self._generate: Any = SharedPrefill(self._model).generate
         limit_pictures(self._processor, min_pixels, max_pixels)
+        self.may_think_first = opens_thinking(self._chat(Prompt((), "")))
 
     def describe(self) -> dict[str, Any]:
         """Return model and sampling settings."""

@@ -156,7 +156,7 @@ class ChatServers:
 class ServedModel:
     """Model on servers, for coroutines in the event loop of the servers."""
 
-    served = True
+    may_think_first = True
 
     def __init__(self, servers: ChatServers, model: ChatModel) -> None:
         """Ask for a model on servers."""
@@ -172,7 +172,7 @@ class Endpoints:
     """Sampler of chat-completion servers, in an event loop of its own."""
 
     batch_rows = 1
-    served = True
+    may_think_first = True
 
     def __init__(
         self,

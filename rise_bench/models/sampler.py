@@ -80,9 +80,9 @@ class Sampler(Protocol):
         ...
 
 
-def is_served(sampler: Any) -> bool:
-    """Whether a sampler asks servers, whose models may think before they reply."""
-    return bool(getattr(sampler, "served", False))
+def may_think_first(sampler: Any) -> bool:
+    """Whether the model may think before it replies: any on a server, one whose chat template opens this."""
+    return bool(getattr(sampler, "may_think_first", False))
 
 
 class AsyncSampler(Protocol):

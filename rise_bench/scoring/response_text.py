@@ -27,6 +27,15 @@ def without_thinking(text: str) -> str:
         left = reply
 
 
+def opens_thinking(prompt: str) -> bool:
+    r"""Whether a prompt, as a chat template renders it, ends in thinking that it opens and the reply closes.
+
+    >>> opens_thinking("assistant\n<think>\n"), opens_thinking("assistant\n<think>\n\n</think>\n\n")
+    (True, False)
+    """
+    return prompt.rstrip().endswith("<think>")
+
+
 def response_text(text: str | None) -> str:
     r"""Return the text with lone surrogates, which cannot be encoded, replaced; `NO_RESPONSE` for None.
 

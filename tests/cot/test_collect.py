@@ -429,6 +429,13 @@ def test_a_local_model_is_taken_at_its_word(job, tmp_path):
     assert {row["cot"][:7] for row in open_cots(tmp_path / "cots").rows()} == {"<think>"}
 
 
+def test_what_a_local_model_thinks_that_the_prompt_opens_is_no_part_of_its_reply(job, tmp_path):
+    model = Model("It is joy: 0.8.\n</think>\n\nA picture with warm tones.")
+    model.may_think_first = True
+    collect(job(model), Share())
+    assert {row["cot"] for row in open_cots(tmp_path / "cots").rows()} == {"A picture with warm tones."}
+
+
 def test_a_refusal_by_the_server_says_what_to_check(benchmark, tmp_path):
     refusal = {"error": {"message": "it does not support image input."}}
     with raw_server(http(refusal, "400 Bad Request")) as (url, _):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -109,6 +110,32 @@ def test_padding_on_the_right_and_an_empty_dataset_are_refused(make_config, toy)
     processor.tokenizer.padding_side = "right"
     with pytest.raises(ConfigError, match="padding_side='left'"):
         check_prompts(config, processor, prompts(toy))
+
+
+CLOSED = "<think>\n\n</think>\n\n"
+
+
+def ending_in(processor, text):
+    """A processor whose generation prompt ends in a text, as that of a thinking model does."""
+    processor.chat_template += "{% if add_generation_prompt %}" + text + "{% endif %}"
+    return processor
+
+
+def test_a_chat_template_that_opens_thinking_is_refused(make_config, toy, family):
+    """Responses would begin inside the think, and none would have the form that is paid."""
+    config = make_config(family=family)
+    for opened in ("<think>\n", "<think>"):
+        with pytest.raises(ConfigError, match=r"opens <think> .*Set model\.name .*Qwen3-VL-4B-Instruct\.$"):
+            check_prompts(config, ending_in(load_processor(config.model), opened), prompts(toy))
+    for usual in ("", CLOSED):
+        assert check_prompts(config, ending_in(load_processor(config.model), usual), prompts(toy))
+
+
+@pytest.mark.parametrize(("ending", "thinks"), [("<think>\n", True), (CLOSED, False), ("", False)])
+def test_a_local_model_knows_whether_it_thinks_before_its_reply(tiny, tmp_path, ending, thinks):
+    folder = shutil.copytree(tiny("qwen2_vl"), tmp_path / "model")
+    ending_in(load_processor(ModelConfig(name=str(folder))), ending).save_pretrained(folder)
+    assert LocalModel(str(folder), use_cpu=True).may_think_first is thinks
 
 
 @pytest.mark.parametrize(

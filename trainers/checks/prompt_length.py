@@ -13,6 +13,7 @@ from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.prompts.asked_format import box_unit_of
 from rise_bench.prompts.templates import reason_prompt, reconstruct_prompt
+from rise_bench.scoring.response_text import opens_thinking
 from rise_bench.trainers.data.grpo_rows import response_prompt
 from rise_bench.trainers.settings.config import TrainConfig
 
@@ -66,7 +67,8 @@ def check_prompts(
         warn: Called if the unit of boxes is not the family's.
 
     Raises:
-        ConfigError: The processor pads on the right, or a prompt exceeds `data.max_prompt_length`.
+        ConfigError: The processor pads on the right, the chat template opens thinking in the prompt, or a
+            prompt exceeds `data.max_prompt_length`.
         DataError: There is no prompt.
     """
     if processor.tokenizer.padding_side != "left":
@@ -79,6 +81,12 @@ def check_prompts(
         warn(
             f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
             f"Set model.box_unit={trained_on}."
+        )
+    if prompts and opens_thinking(_chat(processor, prompts[0][1], images)):
+        raise ConfigError(
+            f"model.name = {config.model.name}: its chat template opens <think> in the prompt, so no "
+            "response begins with <think>, and each would have reward 0. Set model.name to a checkpoint "
+            "without thinking, such as Qwen/Qwen3-VL-4B-Instruct."
         )
     longest = max(_lengths(processor, prompts, cot_tokens, images), default=None)
     if longest is None:
@@ -113,14 +121,20 @@ def _lengths(
             yield _Length(len(tokens) - images + shown + extra, shown, where)  # without the place-holders
 
     for gold, text in prompts:
-        content = [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
-        message = [{"role": "user", "content": content}]
-        batch.append((gold, processor.apply_chat_template(message, add_generation_prompt=True)))
+        batch.append((gold, _chat(processor, text, images)))
         if len(batch) == _BATCH:
             yield from counted()
             batch.clear()
     if batch:
         yield from counted()
+
+
+def _chat(processor: Any, text: str, images: int) -> str:
+    content = [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
+    chat: str = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    return chat
 
 
 def _too_long(processor: Any, longest: _Length, limit: int, cot_tokens: int, images: int) -> str:

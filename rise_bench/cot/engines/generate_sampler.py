@@ -26,7 +26,7 @@ Generate = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 class GenerateSampler:
     """Asynchronous sampler of one rollout."""
 
-    served = True
+    may_think_first = True
 
     def __init__(self, generate: Generate, model: ChatModel) -> None:
         """Prepare to ask."""
