@@ -21,6 +21,7 @@ from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
 from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data, training_cots
+from rise_bench.trainers.rollouts import trajectories
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.recipe_loader import dump_config
@@ -209,6 +210,18 @@ def test_metis_runs_grpo_then_sft_from_it_and_samples_each_prompt_once(smoke, co
     assert len(before.read_text().splitlines()) == expected, (
         "those of another model are not taken for its own"
     )
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_metis_samples_from_the_revision_that_it_trains(smoke, monkeypatch, trained):
+    """The base model is that of `model.revision`; the GRPO model is a folder, which has none."""
+    config = smoke("metis_rise", "model.revision=v1")
+    run, loaded = RunFolder.create(config), []
+    monkeypatch.setattr(trajectories, "LocalModel", lambda name, **of: loaded.append((name, of["revision"])))
+    monkeypatch.setattr(trajectories, "sweep", lambda *_, **__: None)
+    start = run.final_dir("grpo") if trained else Path(config.model.name)
+    sample_trajectories(config, run, find_benchmark(config.data.benchmark), start)
+    assert loaded == [(str(start), "" if trained else "v1")]
 
 
 def weights(folder):

@@ -41,6 +41,7 @@ def sample_trajectories(
         grpo = config.grpo
         sampler = LocalModel(
             str(model),
+            revision="" if trained else config.model.revision,
             sampling=Sampling(grpo.temperature, grpo.top_p, config.seed),
             max_pixels=config.model.max_pixels,
             min_pixels=config.model.min_pixels,
