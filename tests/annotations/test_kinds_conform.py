@@ -170,3 +170,17 @@ def test_drawing_escapes(kind):
         assert "<b>" not in html and "<script>" not in html
     headings, rows = kind.compare(gold.annotation, gold.annotation)
     assert rows and all(len(row) == len(headings) for row in rows)
+
+
+@pytest.mark.parametrize(("trainer", "unit"), [("visual_rft", "norm1000"), ("vlm_r1", "px")])
+def test_an_answer_in_the_form_of_another_trainer_is_read_as_it_is_meant(kind, trainer, unit):
+    answers = 0
+    for forms in kind.trainer_forms.values():
+        for annotation in kind.examples(CLASSES):
+            gold = Gold("a", annotation, 1000, 1000)
+            text = getattr(forms, trainer)(gold, CLASSES).answer
+            stated = score_response(gold, text, AnswerFormat("answer_only", unit))
+            expected = 0 if kind.name == "distribution" else 1  # a name alone has no probability
+            assert stated.similarity == pytest.approx(expected), text
+            answers += 1
+    assert answers or kind.name not in {"distribution", "boxes", "value"}

@@ -316,6 +316,17 @@ def test_class_names_in_any_script(classes, text, expected):
         '{"bbox_2d": [100, 100, 500, 500], "reason": "bbox [1, 2, 3, 4] is too small"}',
         "{'why': 'near (1, 2, 3, 4)', 'bbox_2d': [100, 100, 500, 500]}",
         '{"answer": "bbox_2d: [100, 100, 500, 500]"}',
+        '[{"bounding_box_2d": [100, 100, 500, 500]}]',
+        '{"bounding box 2d": [[100, 100, 500, 500]]}',
+        "[{'Position': [100, 100, 500, 500], 'Confidence': 0.9}]",
+        '[{\\"Position\\": [100, 100, 500, 500], \\"Confidence\\": 0.9}]',
+        "<|ref|>dog<|/ref|><|det|>[[100, 100, 500, 500]]<|/det|>",
+        "(top-left x, top-left y, bottom-right x, bottom-right y): [100, 100, 500, 500]",
+        "[top_left_x, top_left_y, bottom_right_x, bottom_right_y] = [100, 100, 500, 500]",
+        "(upper left x, upper left y, lower right x, lower right y): (100, 100, 500, 500)",
+        "[left, upper, right, lower]: [100, 100, 500, 500]",
+        '{"left": 100, "upper": 100, "right": 500, "lower": 500}',
+        '{"top_left_x": 100, "top_left_y": 100, "bottom_right_x": 500, "bottom_right_y": 500}',
     ],
 )
 def test_corners_are_corners_wherever_their_key_stands(text):
@@ -331,6 +342,9 @@ def test_corners_are_corners_wherever_their_key_stands(text):
         "[[[100,100],[500,500]],[[20,20],[60,80]]]",
         "(100,100),(500,500)\n(20,20),(60,80)",
         '[{"bbox_2d": [100, 100, 500, 500]}, {"bbox": [20, 20, 40, 60]}]',
+        "<|det|>[[100, 100, 500, 500]]<|/det|> and [20, 20, 40, 60]",
+        "{'Position': [100, 100, 500, 500], 'Confidence':1}, {'Position': [20, 20, 60, 80], 'Confidence': 1}",
+        "[{'Position': [100, 100, 500, 500], 'Confidence': 1}, {'Position': [20, 20, 60, 80]}",
     ],
 )
 def test_each_box_is_read_by_the_nearest_key_before_it(text):
@@ -342,6 +356,10 @@ def test_each_box_is_read_by_the_nearest_key_before_it(text):
     [
         '[{"bbox": [100, 100, 500, 500]}]',
         '{"boxes": [[100, 100, 500, 500]], "count": 1}',
+        '{"position": [100, 100, 500, 500]}',
+        '{"position": "left", "bbox": [100, 100, 500, 500], "confidence": 0.9}',
+        "[top-left x, top-left y, width, height]: [100, 100, 500, 500]",
+        '{"bounding_box": [100, 100, 500, 500]}',
         "[x, y, w, h] = [100, 100, 500, 500]",
         "［100，100，500，500］",
         "[[+100, 0100, 5e2, 500.]]",
@@ -377,6 +395,9 @@ def test_four_numbers_without_such_a_key_are_what_was_asked_for(text):
         "[[~1, 2, 3, 4], [5, 6, 7, 8]]",
         "(cx, cy, w, h) = [100, 100, 50, 50]",
         '{"box_2d": [100, 100, 500, 500]}',
+        '{"dog box_2d": [100, 100, 500, 500]}',
+        "[top, left, bottom, right]: [100, 100, 500, 500]",
+        '("upper", "left", "lower", "right") = [100, 100, 500, 500]',
         "No, it is on the left",
         "No idea",
         "There is no doubt: it is the dog",

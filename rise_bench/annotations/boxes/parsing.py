@@ -1,8 +1,8 @@
 """Read boxes out of an answer: lists of four numbers, dictionaries of sides, pairs of corners, or none.
 
 Four numbers are x, y, w, h as asked, unless the nearest key before them (else the first in the answer) says
-that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", or a box token. Boxes in a remark do not count
-beside others.
+that they are corners: `bbox_2d`, `xyxy`, "x1, y1, x2, y2", Visual-RFT's `Position`, or a box token. Boxes in
+a remark do not count beside others.
 """
 
 import math
@@ -26,12 +26,20 @@ _FOUR = _COMMA.join([_QUOTED] * 4)
 _POINT = rf"[\(\[]\s*+{NUMBER}\s*+,\s*+{NUMBER}\s*+[\)\]]"
 _ITEM = r"[^\[\](),\w]*+(?:[^\W\d_]++\s++)?+[^\[\](),\w]*+\d[^\[\](),]*+"
 _W = r"\W{1,6}"
+_TOP_LEFT = r"(?:top|upper)[\s_-]?left[\s_-]?"
+_BOTTOM_RIGHT = r"(?:bottom|lower)[\s_-]?right[\s_-]?"
+_CORNERS_IN_WORDS = rf"{_TOP_LEFT}x{_W}{_TOP_LEFT}y{_W}{_BOTTOM_RIGHT}x{_W}{_BOTTOM_RIGHT}y"
+#: Visual-RFT's box, which its confidence follows.
+_POSITION = r"[\"']position\\?+[\"']\s*+:\s*+(?=\[[^\[\]]*+\]\s*+,\s*+\\?+[\"']confidence\b)"
+_BESIDE_COMMA = r"[\"']?+\s*+,\s*+[\"']?+"
 _KEY = re.compile(
-    rf"(?=[bxlcy<\"'])(?:(?P<corners>bbox[\s_-]?+2d(?!\w)|xyxy|ltrb|x_?1(?:y1x2y2|{_W}y_?1{_W}x_?2{_W}y_?2)|x_?0{_W}y_?0{_W}x_?1{_W}y_?1"
-    rf"|x_?min{_W}y_?min{_W}x_?max{_W}y_?max|left{_W}top{_W}right{_W}bottom|<box>|<\|box_start\|>)"
+    rf"(?=[bxlctuy<\"'])(?:(?P<corners>b(?:ounding[\s_-]?)?box(?:es)?[\s_-]?+2d(?!\w)|xyxy|ltrb|x_?1(?:y1x2y2|{_W}y_?1{_W}x_?2{_W}y_?2)|x_?0{_W}y_?0{_W}x_?1{_W}y_?1"
+    rf"|x_?min{_W}y_?min{_W}x_?max{_W}y_?max|left{_W}(?:top|upper){_W}right{_W}(?:bottom|lower)|{_CORNERS_IN_WORDS}"
+    rf"|{_POSITION}|<box>|<\|box_start\|>|<\|det\|>)"
     rf"|(?P<asked>[\"'](?:bbox(?:es)?|box(?:es)?|bounding_?box(?:es)?)[\"']\s*+:|xywh|\bx{_W}y{_W}w(?:idth)?{_W}h"
-    r"|</box>|<\|box_end\|>)"
-    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y_?1{_W}x_?1{_W}y_?2|yxyx))"
+    r"|</box>|<\|box_end\|>|<\|/det\|>)"
+    rf"|(?P<other>\bc(?:enter)?_?x{_W}c(?:enter)?_?y{_W}w|cxcywh|xcycwh|(?<!b)box_?2d|y_?min{_W}x_?min|y_?1{_W}x_?1{_W}y_?2|yxyx"
+    rf"|(?:top|upper){_BESIDE_COMMA}left{_BESIDE_COMMA}(?:bottom|lower){_BESIDE_COMMA}right))"
 )
 _NO_COMMA = re.compile(r"(?<=[\])])[^\S\n]*+(?=[\[(])")
 _OPENING = re.compile(r"[\[(](?=[^\[(){}\]]++[\])])|\{(?=[^\[\]{}]++\})")
@@ -81,6 +89,8 @@ _CORNER_KEYS = (
     ("x0", "y0", "x1", "y1"),
     ("xmin", "ymin", "xmax", "ymax"),
     ("left", "top", "right", "bottom"),
+    ("left", "upper", "right", "lower"),
+    ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
 )
 
 _EMPTY_LIST = re.compile(r"\[\s*+(?:\[\s*+\]\s*+,?+\s*+)*+\]")
