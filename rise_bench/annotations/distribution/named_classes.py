@@ -7,9 +7,10 @@ from functools import lru_cache
 from rise_bench.annotations.characters import fold, fold_word, plain, split_words
 
 _NEGATIONS = frozenset(("not", "no", "non", "without", "never"))
-_FILLERS = frozenset(
-    ("p", "pr", "prob", "probability", "likelihood", "score", "of", "the", "class", "emotion", "label", "for")
-)
+#: Words of no content before a name or behind it, and those only before it.
+_FILLERS_BEHIND = ("p", "pr", "prob", "probability", "likelihood", "score", "class", "emotion", "label")
+_FILLERS = frozenset((*_FILLERS_BEHIND, "of", "the", "for"))
+_BEHIND = re.compile(rf"(?<=[^\W_])[ _-](?:{'|'.join(_FILLERS_BEHIND)})\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,40 @@ def names_of(classes: tuple[str, ...]) -> Names:
 
 
 def ends_a_name(word: str, names: Names) -> bool:
-    """Whether a word is the last of a name."""
-    return len(word) <= names.reach and fold_word(word.strip("_").rpartition("_")[2]) in names.endings
+    """Whether a word is the last of a name, or may stand behind one."""
+    if len(word) > names.reach:
+        return False
+    last = fold_word(word.strip("_").rpartition("_")[2])
+    return last in names.endings or last in _FILLERS_BEHIND
 
 
-def class_of(text: str, match: re.Match[str], names: Names) -> int | None:
-    """Return the class whose name ends with the word of a match, or None."""
+def class_of(text: str, match: re.Match[str], names: Names) -> tuple[int | None, bool]:
+    """Return the class whose name ends with the word of a match, or None, and whether it is the word itself.
+
+    Else a word of no content stands behind the name: "joy score".
+    """
     end, close = match.end("last"), match["close"]
     begin = max(0, match.start("last") + len(match["last"]) - names.reach)
+    if match["behind"] and ("'" in match["behind"] or '"' in match["behind"]):
+        end, close = match.start("behind"), match["behind"]  # the remark is a part of the key
     place = max(close.rfind('"'), close.rfind("'"))
     if place >= 0:
         opened = _opening_of(text[begin:end], close[place], close[place - 1 : place] == "\\")
         if opened is not None:
-            return class_of_key(text[begin + opened : end], names)
+            key = text[begin + opened : end]
+            return class_of_key(key, names), not _BEHIND.search(key) or fold(key) in names.index
         if begin:
-            return None
-    before = split_words(text[begin:end])
+            return None, True
+    window = text[begin : match.end("last")]
+    index = _named_at_end(window, names)
+    if index is None and (behind := _BEHIND.search(window)):
+        return _named_at_end(window[: behind.start()], names), False
+    return index, True
+
+
+def _named_at_end(window: str, names: Names) -> int | None:
+    """Return the class whose name ends a text, but for one that is denied."""
+    before = split_words(window)
     for count in range(min(names.most_words, len(before)), 0, -1):
         index = names.index.get("".join(map(fold_word, before[-count:])))
         if index is not None:
@@ -79,8 +98,24 @@ def _opening_of(window: str, quote: str, escaped: bool) -> int | None:
 
 
 def class_of_key(key: str, names: Names) -> int | None:
-    """Return the class that a quoted key names: the whole of it, but for a number or a word of no content."""
+    """Return the class that a quoted key names: the whole of it, but for numbers and words of no content.
+
+    A remark in brackets behind it is left out too, unless it holds a digit: "Joy (happiness)".
+    """
+    index = _named_whole(key, names)
+    name, bracket, remark = key.rstrip().rpartition("(")
+    if index is None and bracket and remark.endswith(")") and not any(c.isnumeric() for c in remark):
+        index = _named_whole(name, names)
+    return index
+
+
+def _named_whole(key: str, names: Names) -> int | None:
     parts = [fold_word(word) for word in split_words(key)]
-    while parts and "".join(parts) not in names.index and (parts[0] in _FILLERS or parts[0].isdigit()):
-        del parts[0]
+    while parts and "".join(parts) not in names.index:
+        if parts[0] in _FILLERS or parts[0].isdigit():
+            del parts[0]
+        elif parts[-1] in _FILLERS_BEHIND:
+            del parts[-1]
+        else:
+            return None
     return names.index.get("".join(parts))

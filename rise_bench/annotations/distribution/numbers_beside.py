@@ -12,7 +12,7 @@ from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
 QUOTES = r"[\s\"'`*\\$]*+"
 
 #: A number in brackets that another one follows: "joy (1): 0.8".
-_AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`]*+(?::++=?|=++>?|-++>|→|⇒|\|){QUOTES}")
+_AFTER_BRACKETS = re.compile(rf"\s*+\)[\s*`\"']*+(?::++=?|=++>?|-++>|→|⇒|\|){QUOTES}")
 _VALUE_ENDS = re.compile(r"[ \t*`\"']*+(?:[,;}\])|]|\n|\.(?!\d)|and\b|\Z)")
 _RANK = re.compile(r"\d{1,3}")
 _MARKS_OF_CELL = " \t*`\"'$"
@@ -32,6 +32,8 @@ class Statement:
         rank: Whole number beside another one, which may be a rank; -1 for one that cannot be, None if the
             number does not stand in brackets or in a row with several.
         ranked: The number if `rank` is a rank.
+        aside: Whether it is about the class with a word behind it ("joy score"), which counts if the class
+            has no statement of its own.
     """
 
     position: int
@@ -40,6 +42,7 @@ class Statement:
     group: int
     rank: int | None = None
     ranked: float | None = None
+    aside: bool = False
 
 
 def after_brackets(text: str, number: re.Match[str], first: Statement) -> Statement:

@@ -7,6 +7,7 @@ What counts, in this order: statements inside braces, outside of them, inside st
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter
@@ -105,6 +106,8 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
         statements += _records(text, names)
     if not statements and strings:
         statements = without_ranks(_statements("\n".join(strings), names, []), len(classes))
+    own = {statement.position for statement in statements if not statement.aside}
+    statements = [stated for stated in statements if not (stated.aside and stated.position in own)]
     if any(statement.group for statement in statements):
         statements = _not_replaced([statement for statement in statements if statement.group])
     numbers, unclear = _settle(statements)
@@ -156,7 +159,7 @@ def _key_pattern(with_marks: bool) -> re.Pattern[str]:
     inside = rf"\w{marks() if with_marks else ''}"
     return re.compile(
         rf"(?<![{inside}])(?P<last>[{inside}]++)(?P<close>[^{inside}:=|→⇒>≈~<≥≤∼≃≅(,;{{\-]{{0,16}}+)"
-        rf"(?P<remark>(?:\([^()\d\n]{{0,60}}+\)|</\w{{1,10}}+>)[\s*]*+(?=[:=]))?+"
+        rf"(?P<remark>(?:\([^()\d\n]{{0,60}}+\)|</\w{{1,10}}+>)(?P<behind>[\s*\"'\\]*+)(?=[:=]))?+"
         rf"(?P<separator>:++=?+|=++>?+|-++>|[|→⇒(≈~<>≥≤∼≃≅]|(?<=\D\s)(?=[.+]?+\d))"
     )
 
@@ -172,12 +175,12 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
         word = match[1]
         if word not in known:
             known[word] = ends_a_name(word, names)
-        index = class_of(text, match, names) if known[word] else None
+        index, itself = class_of(text, match, names) if known[word] else (None, True)
         if index is not None:
             mentions += 1
             statement = _statement(text, match, index, braces.group_at(position), names)
             if statement:
-                yield statement
+                yield statement if itself else replace(statement, aside=True)
             position = _end_of_tidy_string(text, position)
         elif match["remark"]:
             position = match.end("close")
