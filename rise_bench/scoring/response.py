@@ -20,6 +20,8 @@ _THINK_ANSWER = re.compile(rf"\s*+<think>(?P<think>{_INSIDE})</think>\s*+<answer
 _SAID = r"\s*+[^<\s][^<]*+"
 _CAPTIONED = re.compile(rf"\s*+<summary>{_SAID}</summary>\s*+<caption>{_SAID}</caption>", re.IGNORECASE)
 _ANSWER_ONLY = re.compile(rf"\s*+<answer>(?P<answer>{_INSIDE})</answer>\s*+")
+#: GLM-V's marks around an answer; two blanks in their place join no numbers.
+_BOX_MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_response(
     think, answer, closed = ("", whole["answer"], True) if whole else _split(text)
     if answer is None:
         return Reading(None, "no_answer", False, think, "")
-    annotation, reason = KINDS[kind].parse(answer, classes, closed)
+    annotation, reason = KINDS[kind].parse(_BOX_MARKS.sub("  ", answer), classes, closed)
     return Reading(annotation, reason, annotation is not None and _format_ok(text, style), think, answer)
 
 

@@ -351,6 +351,37 @@ def test_format_is_a_verdict_of_its_own(text, style, ok):
     assert read_response(text, "distribution", EMOTIONS, style=style).format_ok is ok
 
 
+CALLS = ("change_size(small|large)",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "answer"),
+    [
+        ("value", (), "B"),
+        ("value", (), "7"),
+        ("distribution", EMOTIONS, '{"joy": 0.7, "fear": 0.3}'),
+        ("boxes", (), "[[1, 2, 3, 4]]"),
+        ("boxes", (), "No dogs."),
+        ("polygons", (), "[[[1, 1], [9, 1], [9, 9]]]"),
+        ("steps", CALLS, "change_size(1, small)"),
+    ],
+)
+def test_marks_of_glm_around_an_answer_are_left_out(kind, classes, answer):
+    plain = read_response(f"<think>a</think><answer>{answer}</answer>", kind, classes)
+    assert plain.reason == "ok"
+    for marked in (f"<|begin_of_box|>{answer}<|end_of_box|>", f"\n<|begin_of_box|>{answer}"):
+        reading = read_response(f"<think>a</think><answer>{marked}</answer>", kind, classes)
+        assert (reading.annotation, reading.format_ok) == (plain.annotation, True)
+        reading = read_response(f"<think>a</think>{marked}", kind, classes)
+        assert (reading.annotation, reading.format_ok) == (plain.annotation, False)
+
+
+@pytest.mark.parametrize("answer", ["{0}7{1}{0}8{1}", "1{0}234{1}", "{0}A{1} or {0}B{1}", "{0}{1}"])
+def test_marks_of_glm_make_no_answer(answer):
+    text = answer.format("<|begin_of_box|>", "<|end_of_box|>")
+    assert read_response(text, "value").annotation is None
+
+
 def test_think_is_returned_for_readers():
     reading = read_response("<think> red sky </think><answer>[]</answer>", "boxes")
     assert (reading.think, reading.answer) == ("red sky", "[]")
