@@ -13,6 +13,8 @@ _SIGNS = {
     "\u2028": "\n",
     "\u2029": "\n",
 }
+#: Chinese marks in ASCII, with the blank that Chinese has no need of: "3、4" is not "3,4".
+_CHINESE = dict(zip("。｡、､【】", (". ", ". ", ", ", ", ", "[", "]"), strict=True))
 _ASCII_WORD = re.compile(r"[^\W_]+")
 
 
@@ -49,11 +51,21 @@ class CharacterTable(dict[int, str]):
         return character
 
 
-_PLAIN = CharacterTable()
+class _Plain(CharacterTable):
+    """Plain form of each character, of Chinese marks too."""
+
+    def standing_for(self, character: str) -> str:
+        """Return the plain form of a character that is not ASCII."""
+        return _CHINESE.get(character) or super().standing_for(character)
+
+
+_PLAIN = _Plain()
 
 
 def plain(text: str) -> str:
-    """Write full-width forms, minus, percent signs, quotes and blanks in ASCII; leave out the invisible.
+    """Write full-width forms, minus, percent signs, quotes, blanks and Chinese marks in ASCII.
+
+    What is invisible is left out.
 
     >>> plain("“joy”： −０．８％")
     '"joy": -0.8%'

@@ -51,6 +51,10 @@ READ = table(
             There are 10 objects in total. 7 objects remaining on the table
             seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain ~ Seven. The other one is hidden, so seven.
             After subtracting 3 cubes, 5 objects remain. Adding 2 spheres, the answer is 7.
+            7个 ~ 7 个 ~ 7個 ~ 7。 ~ 【7】 ~ 有7个 ~ 共7个。 ~ 还剩余7只 ~ 图中有7个红色的球。 ~ 3+4=7个
+            7个多边形
+            答案是7 ~ 答案：7 ~ 答案是7个。 ~ 因此，答案为：7 ~ {"答案": 7} ~ The answer is 7个
+            7个，所以答案是7 ~ 答案是7，因为左边有3个，右边有4个。
         """,
         "0": r"""
             0 ~ zero ~ none ~ no cubes ~ There are no red cubes. ~ None are left ~ None remain. ~ none left
@@ -94,12 +98,17 @@ READ = table(
             B (45°), it is half of it. ~ B, the red cup. It is left of it.
             B: the correct answer ~ B: my answer ~ B (red): it is left
             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
+            B。 ~ 答案：B ~ 答案是B ~ 答案为（B） ~ 因此，答案选B。 ~ {"答案": "B"} ~ 正确答案是B。
+            【B】 ~ 故选：B ~ B、红色 ~ B、红色。 ~ B，红色 ~ B。红色 ~ 选项B ~ 选B ~ 我选B
+            选择B。 ~ B选项 ~ 答案是选项B
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,
         "left": r"""
             left ~ Left. ~ "left" ~ The answer is left. ~ The answer is **left**. ~ The answer is "left".
         """,
         "red cube": r"Red  cube",
+        "红色": r"红色。 ~ 答案是红色",
+        "选择题": r"选择题",
         "a cube": r"A cube",
         "the left one": r"the left one",
         "no": r"no ~ No.",
@@ -113,6 +122,7 @@ UNREAD = table(
             Based on the figure, the answer is B or C. ~ A, the center of it, lies on the line
             I first thought the answer is B, but it is C. ~ I cannot tell if the answer is B
             ??? ~ I am not sure what this picture shows ~ There isn't a clear answer
+            A、红色 B、蓝色 ~ A、红色；B、蓝色 ~ A、红色。B、蓝色。 ~ 选项A，选项B ~ A、B选项
             There isn't any way to tell
         """,
         "several_values": r"""
@@ -122,6 +132,8 @@ UNREAD = table(
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
             2 on the left, 3 on the right ~ 7 and 7
+            A、B ~ A或B ~ A和B ~ 选A、C ~ 3、4 ~ 1、234 ~ 7。5 ~ 3个和3个 ~ 3个红球，3个蓝球
+            12个，其中3个 ~ 5米5 ~ 答案不是7，是5 ~ 负5或3 ~ 3点5 ~ 如果答案是7，那么答案是5
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
@@ -137,6 +149,9 @@ UNREAD = table(
             The answer is 5 \pi ~ 2 × 3 = 6; 2 × 4 = 8 ~ The answer is 2 + \pi
             3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third
+            5万 ~ 5 万 ~ 5十 ~ 5分 ~ 5倍 ~ 5多 ~ 5个多 ~ 5个半 ~ 5以上 ~ 5的平方 ~ 5加三 ~ 5到六
+            7つ ~ 二5 ~ 三分之1 ~ 第7个 ~ 负5 ~ 根号5 ~ 百分之50 ~ 不是7 ~ 超过7个 ~ 至少5个 ~ 答案是5吗
+            答案是5或6 ~ 答案是5个或6个 ~ 答案是5个红球加上6个蓝球
         """,
         "not_finite": r"1e999 ~ 1/0",
     }
@@ -148,13 +163,21 @@ def test_a_letter_on_a_line_of_its_own_is_the_answer(after):
     assert read_value(f"B\n\n{after}") == read_value(f"**B**\n{after}") == (Value("B"), "ok")
 
 
+@pytest.mark.parametrize("text", ["B, the red cup.\nA, the blue one, is smaller", "B, 45°\nC: too large"])
+def test_a_letter_before_remarks_on_other_choices_is_the_answer(text):
+    assert read_value(text) == (Value("B"), "ok")
+
+
 @pytest.mark.parametrize("text", ["**7**\n\n- 7 cubes", "The answer is 7.\n- 7 cubes"])
 def test_a_list_below_an_answer_is_no_sum(text):
     assert read_value(text) == (Value("7"), "ok")
 
 
-def test_letters_one_below_the_other_are_no_answer():
-    assert read_value("A\nB\nC")[0] is None
+@pytest.mark.parametrize(
+    "text", ["A\nB\nC", "A、红色\nB、蓝色", "A, red\nB, blue", "A、red\nB、blue", "A、红色。\nB、蓝色。"]
+)
+def test_letters_one_below_the_other_are_no_answer(text):
+    assert read_value(text)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -420,7 +443,8 @@ def test_the_strict_rule_finds_the_value_wherever_it_is():
 
 @pytest.mark.parametrize("text", ["7", "B", "red", "12.5%"])
 @pytest.mark.parametrize(
-    "piece", ["7 ", "the answer is ", "number of a b c ", "\n", "one hundred and ", "(((", "= "]
+    "piece",
+    ["7 ", "the answer is ", "number of a b c ", "\n", "one hundred and ", "(((", "= ", "7个", "答案是"],
 )
 def test_time_is_linear(text, piece):
     leaks(text, piece * (20_000 // len(piece)))

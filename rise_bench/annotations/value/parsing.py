@@ -19,8 +19,11 @@ MAX_LENGTH = 4_000
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
 _UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
+#: Chinese characters, as the inside of a regular expression's set; their words have no ends.
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_IS_HAN = re.compile(f"[{_HAN}]")
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
+    rf"(?<![^\W{_HAN}])(?<![.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
     rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
     rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
 )
@@ -29,7 +32,19 @@ _PARTS = (
     r"\s++(?:and\s++(?:an?|one)\s++)?+(?:hundred|thousand|[mb]illion|dozen|point|hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?"
     r"|sevenths?|eighths?|ninths?|tenths?|hundredths?)\b"
 )
-_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
+#: Chinese behind a number that makes it another one, "3万", "5的平方"; and later in its clause, "5个半".
+_HAN_PARTS = "零〇一二三四五六七八九十百千万萬亿億两兩点點分成折倍半又余餘多几幾来來的之号號番"
+_HAN_JOINS = "(?:[和与與及跟或加减減乘除到至半倍吗嗎]|以[上下内內])"
+_HAN_GOES_ON = (
+    rf"[ \t]*+(?:[{_HAN_PARTS}]|[{_HAN}]多(?![边邊面])|{_HAN_JOINS}"
+    rf"|(?:(?!{_HAN_JOINS})[{_HAN}][ \t]*+)++(?:{_HAN_JOINS}|[-+]?\d))"
+)
+#: Chinese before a number that makes it another one, or denies it: "第3", "负3", "不是3".
+_HAN_BEFORE = re.compile(
+    r"(?:[零〇一二三四五六七八九十百千万萬亿億两兩点點之又几幾多第负負]|根[号號]|不是|不为|并非|不等于|不到|不足|不止|超过|大于|小于|多于|少于|至少|至多|最多|最少"
+    r"|零下|接近)[ \t]*+\Z"
+)
+_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_{_HAN}]|_\w|{_PARTS}|{_HAN_GOES_ON}", re.IGNORECASE)
 _IN_PARTS = re.compile(_PARTS)
 _PRODUCT = r"(?:[×÷]|\\(?:times|cdot)\b)"
 _PRODUCTS = re.compile(_PRODUCT)
@@ -78,15 +93,25 @@ _LEAD = re.compile(
     r"(?:(?:just|exactly|about|option|choice)\s++)*+[\"']?+\s*+",
     re.IGNORECASE,
 )
+#: The same in Chinese, and what says that a letter is chosen.
+_HAN_ANSWER = r"(?:答案|结果|結果)(?:应该?|應該?)?(?:[是为為]|选择?)?[\"']?+\s*+[:=]?+\s*+"
+_HAN_CHOICE = (
+    r"(?:应该?|應該?)?[选選](?:项|項|择|擇)?[是为為]?\s*+:?+\s*+"
+    r"(?=[\"'(\[]?+[A-Ha-h](?![A-Za-z\d_]))"
+)
+_HAN_LEAD = re.compile(
+    r"[\s\"'{\[(]*+(?:(?:因此|所以|故|综上|我|正确|最终|最后|本题)的?,?+\s*+)*+"
+    rf"(?:{_HAN_ANSWER}(?=\S)(?:{_HAN_CHOICE})?+|{_HAN_CHOICE})"
+)
 _BEFORE_RESULT = re.compile(
-    rf"(?:[=≈]|->|{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+{_IS}|\btotal\s++of\b)\s*+"
+    rf"(?:{_HAN_ANSWER}|[=≈]|->|{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+{_IS}|\btotal\s++of\b)\s*+"
     r"(?:(?:just|exactly|about)\s++)?+\Z",
     re.IGNORECASE,
 )
 _AFTER_RESULT = re.compile(
     r"\s++(?:[^\W\d_]++\s++){0,3}?(?:in\s++all|in\s++total|altogether|overall)\b", re.IGNORECASE
 )
-_ANSWER = re.compile(r"answer|result|solution", re.IGNORECASE)
+_ANSWER = re.compile(r"answer|result|solution|答案|结果|結果", re.IGNORECASE)
 #: What is left in the end; where an answer also states a total, this is the result.
 _BEFORE_REST = re.compile(r"\b(?:leaves|leaving)\s++(?:(?:just|exactly|about|only)\s++)?+\Z", re.IGNORECASE)
 _AFTER_REST = re.compile(
@@ -103,7 +128,7 @@ _JOINS = re.compile(
 )
 _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
-    r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
+    r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+(?:[选選]?[项項])?+[.:,;!]?+", re.IGNORECASE
 )
 _CORRECT = r"is\s++(?:the\s++)?+(?:correct|right|answer)"
 #: A rest without a digit and another letter of a choice in front.
@@ -115,7 +140,7 @@ _MARKED_LETTER = re.compile(
     rf"|,?+\s++(?:{_CORRECT}|because|since|as)\b"
     rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+"
     rf"(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b|,{_NO_DIGIT})"
-    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
+    rf"|,(?:\s++|(?=[{_HAN}]))(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
     rf"(?:[.!]?+(?:\Z|\n|{_NO_DIGIT})|,\s++(?:because|since|as)\b)"
     rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
@@ -124,12 +149,17 @@ _CALLED_ANSWER = re.compile(
     rf"\b(?i:(?:answer|option|choice){_IS}\s*+(?:(?:just|exactly|option|choice)\s++)*+)[\"']?+"
     r"(?P<letter>[A-H]|[(\[][A-Ha-h][)\]])(?=[\"']*+\s*+(?:[.:,;!(\n]|\Z|(?:because|since|as)\b))"
 )
+#: A letter of a choice by itself, also between Chinese characters.
+_CHOICE = re.compile(r"(?<![A-Za-z\d_])[A-H](?![A-Za-z\d_])")
+#: The second of choices that are listed, each on its line.
+_NEXT = re.compile(r"\s*+[(\[]?+B[)\]]?+[.:,]")
 #: What makes a called answer one that is only thought of.
 _SUPPOSED = re.compile(r"\b(?:if|whether|thought|considered)\b[^.,;:!?\n]*+\Z", re.IGNORECASE)
 _BUT = re.compile(r"[)\]]?+[\"']*+\s*+,\s*+but\b", re.IGNORECASE)
 _CALLED_LETTER = re.compile(r"(?:option|choice)\s++[(\[]?+([A-Ha-h])\b", re.IGNORECASE)
 _SEVERAL_LETTERS = re.compile(
-    r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b)\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])", re.IGNORECASE
+    r"[(\[]?+[A-Ha-h][)\]]?+\s*+(?:,|/|&|\bor\b|\band\b|[和与及跟或])\s*+[(\[]?+[A-Ha-h]\b(?!\s++[^\W\d_])",
+    re.IGNORECASE,
 )
 _NONE = re.compile(
     r"(?:there\s++(?:is|are)(?:\s++not|n['’]t)\s++(?:any|an?)\b"
@@ -154,7 +184,7 @@ def read_value(answer: str) -> tuple[Value | None, str]:
     [Value(text='1234'), Value(text='B'), None]
     """
     text = _unwrapped(plain(answer[:MAX_LENGTH]))
-    lead = _LEAD.match(text)
+    lead = _LEAD.match(text) or _HAN_LEAD.match(text)
     rest = (text[lead.end() :] if lead else text).strip(" \t\n\"'{}")
     letter, reason = _letter(rest, text)
     if letter or reason:
@@ -207,8 +237,13 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
         match = _CALLED_LETTER.match(text)
     if match is None:
         return None, ""
-    letter = next(group for group in match.groups() if group)
-    return Value(letter.upper()), ""
+    letter = next(group for group in match.groups() if group).upper()
+    if _IS_HAN.search(match[0]):
+        listed = len({choice[0] for choice in _CHOICE.finditer(whole)}) > 1
+    else:
+        first = letter == "A" and "," in match[0] and match[0].endswith("\n")
+        listed = first and _NEXT.match(text, match.end()) is not None
+    return (None if listed else Value(letter)), ""
 
 
 def _number(text: str) -> tuple[Value | None, str]:
@@ -244,9 +279,10 @@ def _alone(text: str) -> Iterator[Value | str]:
 
 
 def _is_sum(text: str) -> bool:
-    """Whether a number is joined to the next one."""
+    """Whether a number is joined to the next one, or Chinese stands between them."""
     numbers = list(_NUMBER.finditer(text))
-    return any(_JOINS.fullmatch(text[a.end() : b.start()]) for a, b in pairwise(numbers))
+    between = [text[a.end() : b.start()] for a, b in pairwise(numbers)]
+    return any(_JOINS.fullmatch(part) or _IS_HAN.search(part) for part in between)
 
 
 def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
@@ -269,7 +305,8 @@ def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
                 mark = 2
             elif told or (alone and _AFTER_RESULT.match(text, end)):
                 mark = 1
-        yield ("unclear_number" if _GOES_ON.match(text, end) else _value(match)), mark
+        unclear = _GOES_ON.match(text, end) or _HAN_BEFORE.search(before)
+        yield ("unclear_number" if unclear else _value(match)), mark
 
 
 def _value(match: re.Match[str]) -> Value | str:
