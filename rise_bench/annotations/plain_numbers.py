@@ -23,8 +23,10 @@ _JOINS = (
     r"(?:to|or|of|in|out\s+of|over|through|till|until|up\s+to|and|plus|minus|times|x|by|vs|versus)"
     r"\s+(?:every\s+)?"
 )
+#: The same number in another form, or a remark in percent: "0.7(70%)", "70%(0.7)".
+_AGAIN = r"\((?:\d[\d.]{0,12}+\s?%|(?(percent)0?\.\d{1,12}+|(?!)))\s?\)(?!\s?[-+*/^]?\.?\d)"
 _GOES_ON = rf"""(?:
-      \w | [^\s,;}}\])|\w"'`]{{1,3}}+\d  # 0x1, 8th, 1_000; 1/3, 0..8, 0.7-0.9, 0·8, 8:2
+      \w | (?!{_AGAIN})[^\s,;}}\])|\w"'`]{{1,3}}+\d  # 0x1, 8th, 1_000; 1/3, 0..8, 0.7-0.9, 0·8, 8:2
     | ["'`]\d (?!\w*+["'`]?\s*+[:=])  # 1'000
     | ,\d (?!\w*+["'`]?\s*+[:=] | \w*+[^\W\d])  # 0,8 but not the key of 0.8,7:0.2
     | {_BLANK}*+,\s++[-+]?+\d[\d.]*+\s*+(?:[,;}}\])"'`%]|\Z)  # 0, 8

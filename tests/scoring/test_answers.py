@@ -79,6 +79,14 @@ NOT_NUMBERS = (
     "#8",
     "1²",
     "½",
+    "0.8(3)",
+    "2(0.4)",
+    "0.8(0.1)",
+    "0.8(70%-90%)",
+    "0.8(1/2)",
+    "0.8(80%)5",
+    "80%(8)",
+    "80%(0.7-0.9)",
 )
 NUMBERS = {
     "0.8": 0.8,
@@ -108,6 +116,9 @@ NUMBERS = {
     "−0.8": -0.8,
     "－0.8": -0.8,
     "0.8\u200b": 0.8,
+    "0.8(80%)": 0.8,
+    "0.8（80％）": 0.8,
+    "80%(0.8)": 0.8,
 }
 
 
@@ -304,11 +315,31 @@ def test_an_object_cut_after_the_key_of_a_class_is_unreadable(text, expected):
         (("size", "size (cm)"), '{"size (cm)": 0.9, "size": 0.1}', (0.1, 0.9)),
         (("3", "7"), "{3:1,7:0}", (1, 0)),
         (("3", "7"), "3: 0.8, 7: 0.2", (0.8, 0.2)),
+        (("18-25", "26-35"), "18-25: 0.8,26-35: 0.2", (0.8, 0.2)),
+        (("18-25", "26-35"), "18-25：0.8，26-35：0.2", (0.8, 0.2)),
+        (("18-25", "26-35"), "{18-25: 80%,26-35: 20%}", (0.8, 0.2)),
+        (("65+", "18-64"), "18-64=0.2,65+=0.8", (0.8, 0.2)),
+        (("1 star", "2 stars"), "1 star: 0.8,2 stars: 0.2", (0.8, 0.2)),
         (("a:b", "size (cm)"), '{"a:b": 0.8, "size (cm)": 0.2}', (0.8, 0.2)),
     ],
 )
 def test_class_names_in_any_script(classes, text, expected):
     assert read(text, classes=classes) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        (("18-25", "26-35"), "18-25: 0,8, 26-35: 0.2"),
+        (("18-25", "26-35"), "18-25: 1,000,26-35: 0.2"),
+        (("18-25", "26-35"), "18-25: 0,8 26-35: 0.2"),
+        (("18-25", "26-35"), "18-25: 0.8,26-36: 0.2"),
+        (("1 star", "2 stars"), "1 star: 0,8 2 stars: 0.2"),
+        (("joy", "fear"), "joy: 0,8 fear: 0.2"),
+    ],
+)
+def test_digits_after_a_comma_that_begin_no_class_are_a_part_of_the_number(classes, text):
+    assert read(text, classes=classes) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter
 
-from rise_bench.annotations.characters import marks, plain
+from rise_bench.annotations.characters import fold, marks, plain
 from rise_bench.annotations.distribution.json_answer import json_numbers
 from rise_bench.annotations.distribution.named_classes import (
     Names,
@@ -29,7 +29,7 @@ from rise_bench.annotations.distribution.numbers_beside import (
     without_ranks,
 )
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.plain_numbers import LARGEST, STATED_NUMBER, stated_number
+from rise_bench.annotations.plain_numbers import LARGEST, NUMBER, STATED_NUMBER, stated_number
 
 #: Mentions of a class beyond this number are not read.
 MAX_STATEMENTS = 1_500
@@ -53,6 +53,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
+_BEFORE_DIGIT = re.compile(rf"{NUMBER}\s?%?,(?=\d)")
+_NEXT_KEY = re.compile(r"(?P<name>[^,;:=|{}\n]++)[:=|]")
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
 _OPENING = re.compile(r"\s*+(\\?+)([\"'])")
 _BRACE = re.compile(r"[{}]")
@@ -217,7 +219,7 @@ def _end_of_tidy_string(text: str, position: int) -> int:
 def _statement(text: str, match: re.Match[str], index: int, group: int, names: Names) -> Statement | None:
     lead = _LEAD.match(text, match.end())
     begin = lead.end() if lead else match.end()
-    number = STATED_NUMBER.match(text, begin) if _SURE.match(match["separator"]) else None
+    number = _number_at(text, begin, names) if _SURE.match(match["separator"]) else None
     if number and match["separator"] == "(":
         return after_brackets(text, number, Statement(index, stated_number(number), True, group))
     if number and match["separator"] == "|":
@@ -229,6 +231,16 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     if not digits and match["separator"] in ("(", "<", ">", "~"):
         return None  # a remark, not a statement
     return Statement(index, None, digits and match["separator"] not in ("(", ""), group)
+
+
+def _number_at(text: str, begin: int, names: Names) -> re.Match[str] | None:
+    """Match the number at a place; a comma behind it may end it where a class follows: "0.5,26-35: 0.5"."""
+    number = STATED_NUMBER.match(text, begin)
+    if number is None and (cut := _BEFORE_DIGIT.match(text, begin)):
+        key = _NEXT_KEY.match(text, cut.end(), cut.end() + names.reach)
+        if key and fold(key["name"]) in names.index:
+            return STATED_NUMBER.match(text, begin, cut.end() - 1)
+    return number
 
 
 def _not_replaced(statements: list[Statement]) -> list[Statement]:
