@@ -15,6 +15,8 @@ _SIGNS = {
 }
 #: Chinese marks in ASCII, with the blank that Chinese has no need of: "3、4" is not "3,4".
 _CHINESE = dict(zip("。｡、､【】", (". ", ". ", ", ", ", ", "[", "]"), strict=True))
+#: Chinese characters, as the inside of a regular expression's set; their words have no ends.
+HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _ASCII_WORD = re.compile(r"[^\W_]+")
 
 

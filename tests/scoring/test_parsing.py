@@ -191,6 +191,10 @@ def test_unreadable_distribution_has_a_reason(text, reason):
         case("<answer>[[1, 2, 3, 4], [5, 6, 7, 8]]</answer>", [(1, 2, 3, 4), (5, 6, 7, 8)], "list of lists"),
         case("<answer>[1, 2, 3, 4]</answer>", [(1, 2, 3, 4)], "one list"),
         case("[1 2 3 4]", [(1, 2, 3, 4)], "spaces"),
+        *(
+            case(text, [(1, 2, 3, 4)], "Chinese marks")
+            for text in ("【1，2，3，4】", "【1、2、3、4】", "［[1,2,3,4]］", "没有猫。狗：【1，2，3，4】")
+        ),
         case('[{"bbox": [1, 2, 3, 4], "label": "dog"}]', [(1, 2, 3, 4)], "dicts with bbox"),
         case('{"x": 1, "y": 2, "w": 3, "h": 4}', [(1, 2, 3, 4)], "dict of sides"),
         case("{'x': 1, 'y': 2, 'width': 3, 'height': 4}", [(1, 2, 3, 4)], "python dict of sides"),
@@ -269,6 +273,9 @@ def test_unreadable_distribution_has_a_reason(text, reason):
             for text in (
                 *("I don't see anything", "I cannot see objects", "No buses available in the image"),
                 *("There are no objects available", "No chairs provided", "No further dogs visible"),
+                *("没有", "没有狗", "图中没有狗。", "没有任何狗", "这张图片里没有狗", "沒有狗"),
+                *("无", "图中无狗", "无目标", "没有找到"),
+                *("没有检测到物体。", "未检测到狗", "图中不存在狗", "画面中没有看到人", "没有识别到目标"),
                 *("No file cabinets in the image", "No input devices visible", "No error signs"),
                 *("I can't detect anything", "There are no data cables", "No context menu found"),
             )
@@ -289,6 +296,8 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
     [
         case("a dog on the left", "no_boxes", "prose"),
         case("[1, 2, 3]", "no_boxes", "three numbers"),
+        case("【1】没有【2，3，4】", "no_boxes", "numbers of footnotes"),
+        case("[1、000, 2, 3, 4]", "no_boxes", "no mark of thousands"),
         case("[] [12, 13]", "no_boxes", "an empty list and half a box"),
         case("I cannot find the answer", "no_boxes", "no answer is not none"),
         case("I do not see any way to do this", "no_boxes", "nor is this"),
@@ -298,6 +307,9 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
                 *("the image is not visible", "I cannot see your image", "I cannot see clearly"),
                 *("I do not have enough information", "I do not have permission.", "The answer is not found"),
                 *("I cannot find coordinates", "The image does not show enough detail", "Boxes not found"),
+                *("没有答案", "没有图片", "没有看到图片", "没有足够的信息", "没有办法确定"),
+                *("没有问题", "没有看清", "无法检测", "图中无法看清狗", "没有狗吗？"),
+                *("没有狗，只有猫", "左边没有狗", "没有收到", "不是没有狗"),
                 *("No access", "No response", "There is no file attached", "No prediction", "no output."),
                 *("I can not detect objects", "No image data", "There is no picture provided", "no errors"),
                 *("No input available", "No files provided", "No valid response", "No further information"),
@@ -398,7 +410,7 @@ HOSTILE = [
     "[" + " " * 100_000, "bbox_2d" * 14_000, "\u202e" * 100_000, "joy: 1" + "0" * 100_000, "'\"" * 50_000,
     "{x1:" * 25_000, "e" * 100_000, "joy:" + "+" * 100_000, "<" * 100_000, "no " * 33_000, "```" * 33_000,
     '"position":[' * 8_000, "top-left x, " * 8_000, '"joy (a)' * 12_000, "joy score " * 10_000,
-    "joy: 1,2" * 12_000, "joy: 1(" * 12_000,
+    "joy: 1,2" * 12_000, "joy: 1(" * 12_000, "没有" * 50_000, "图" * 90_000,
 ]  # fmt: skip
 
 

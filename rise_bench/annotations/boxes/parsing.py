@@ -12,7 +12,7 @@ from itertools import islice
 
 from rise_bench.annotations.boxes.json_answer import json_boxes
 from rise_bench.annotations.boxes.values import Box, Boxes
-from rise_bench.annotations.characters import plain, unescaped
+from rise_bench.annotations.characters import HAN, plain, unescaped
 from rise_bench.annotations.plain_numbers import LARGEST, NUMBER
 
 #: Far outside every picture; products of larger numbers overflow.
@@ -126,6 +126,19 @@ _TAIL = (
     r"|(?:to\s++)?+(?:be\s++)?+(?:locate|detect|find|seen|found)d?|(?:in|within)\s++(?:the|this)\s++(?:image|picture|photo|scene)"
     r"|of\s++(?:that|this)\s++(?:kind|class|category|type)))*+"
 )
+#: Chinese nouns; those of a complaint or an answer that was not found are no objects.
+_HAN_NOUN = (
+    r"(?:(?!答案|回答|图|圖|照片|信息|资料|办法|问题|权|方法|无法|看清|提供|文件|上传|回复|结果|坐标|错|必要|关系"
+    r"|意义|把握|想法|头绪|思路|反应|响应|输入|输出|数据|内容|附件|理由|道理|细节|能力|足够|想到|收到"
+    r"|理解|明白|知道|确定|回应|反馈|完成|准备|成功|位置|[懂吗呢左右但是在说])"
+    rf"[{HAN}]){{1,8}}+"
+)
+_HAN_PICTURE = r"(?:[这這][张張幅]|该|該)?[图圖画畫照](?:[片像面]|像)?[中里裡上内內]?"
+_HAN_FOUND = r"(?:检测[到出]|识别[到出]|檢測到|发现|發現|找到|看到)"
+_HAN_NOTHING = (
+    rf"(?:{_HAN_PICTURE})?(?:(?:[没沒]有|不存在)(?:{_HAN_NOUN})?+|(?:[没沒]有?|未){_HAN_FOUND}(?:{_HAN_NOUN})?+)"
+    rf"|[无無](?:目标|物体|对象)?+|{_HAN_PICTURE}[无無](?!法){_HAN_NOUN}"
+)
 _NOTHING = re.compile(
     rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
     rf"|(?:(?:there\s++(?:is|are|was|were)|i\s++(?:can\s++)?+(?:see|find|detect|spot)"
@@ -136,7 +149,7 @@ _NOTHING = re.compile(
     r"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))"
     r"\s++(?:see|find|spot|detect(?!\s++(?:objects?|things?)\s*+\Z))(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
-    rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
+    rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL}|{_HAN_NOTHING})"
 )
 
 

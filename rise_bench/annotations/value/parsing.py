@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rise_bench.annotations.characters import plain
+from rise_bench.annotations.characters import HAN, plain
 from rise_bench.annotations.value.spelt_numbers import in_digits, spelt_numbers
 from rise_bench.annotations.value.values import Value, number_value
 
@@ -19,11 +19,9 @@ MAX_LENGTH = 4_000
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
 _UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
-#: Chinese characters, as the inside of a regular expression's set; their words have no ends.
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
-_IS_HAN = re.compile(f"[{_HAN}]")
+_IS_HAN = re.compile(f"[{HAN}]")
 _NUMBER = re.compile(
-    rf"(?<![^\W{_HAN}])(?<![.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
+    rf"(?<![^\W{HAN}])(?<![.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
     rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
     rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
 )
@@ -36,15 +34,15 @@ _PARTS = (
 _HAN_PARTS = "零〇一二三四五六七八九十百千万萬亿億两兩点點分成折倍半又余餘多几幾来來的之号號番"
 _HAN_JOINS = "(?:[和与與及跟或加减減乘除到至半倍吗嗎]|以[上下内內])"
 _HAN_GOES_ON = (
-    rf"[ \t]*+(?:[{_HAN_PARTS}]|[{_HAN}]多(?![边邊面])|{_HAN_JOINS}"
-    rf"|(?:(?!{_HAN_JOINS})[{_HAN}][ \t]*+)++(?:{_HAN_JOINS}|[-+]?\d))"
+    rf"[ \t]*+(?:[{_HAN_PARTS}]|[{HAN}]多(?![边邊面])|{_HAN_JOINS}"
+    rf"|(?:(?!{_HAN_JOINS})[{HAN}][ \t]*+)++(?:{_HAN_JOINS}|[-+]?\d))"
 )
 #: Chinese before a number that makes it another one, or denies it: "第3", "负3", "不是3".
 _HAN_BEFORE = re.compile(
     r"(?:[零〇一二三四五六七八九十百千万萬亿億两兩点點之又几幾多第负負]|根[号號]|不是|不为|并非|不等于|不到|不足|不止|超过|大于|小于|多于|少于|至少|至多|最多|最少"
     r"|零下|接近)[ \t]*+\Z"
 )
-_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_{_HAN}]|_\w|{_PARTS}|{_HAN_GOES_ON}", re.IGNORECASE)
+_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_{HAN}]|_\w|{_PARTS}|{_HAN_GOES_ON}", re.IGNORECASE)
 _IN_PARTS = re.compile(_PARTS)
 _PRODUCT = r"(?:[×÷]|\\(?:times|cdot)\b)"
 _PRODUCTS = re.compile(_PRODUCT)
@@ -140,7 +138,7 @@ _MARKED_LETTER = re.compile(
     rf"|,?+\s++(?:{_CORRECT}|because|since|as)\b"
     rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+"
     rf"(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b|,{_NO_DIGIT})"
-    rf"|,(?:\s++|(?=[{_HAN}]))(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
+    rf"|,(?:\s++|(?=[{HAN}]))(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
     rf"(?:[.!]?+(?:\Z|\n|{_NO_DIGIT})|,\s++(?:because|since|as)\b)"
     rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
