@@ -51,6 +51,11 @@ TWO = ("change_size 1 small", "change_color 2 red")
         "**change_size**(1, small), `change_color`(**2**, *red*)",
         "**change_size** (see above): change_size(1, small), `change_color` (object 2): change_color(2, red)",
         "The cube (small, blue) shrinks: change_size(1, small), change_color(2, red)",
+        "change_size(#1, small), change_color(object #2, red)",
+        "change_size(＃1, small), change_color(object_id=#2, red)",
+        "A change_size(object, value) fits: change_size(1, small), change_color(2, red)",
+        "change_size(object, small|large), change_color(object_id=ID, value=VALUE): "
+        "change_size(1, small), change_color(2, red)",
     ],
 )
 def test_calls_are_read(answer):
@@ -64,6 +69,8 @@ def test_calls_are_read(answer):
         ("nothing changed", True, "no_calls"),
         ("the cube (red, small)", True, "no_calls"),
         ("the **cube** (red, small)", True, "no_calls"),
+        ("change_size(object, value)", True, "no_calls"),
+        ("change_size(object, small|large), change_color(object_id, value)", True, "no_calls"),
         ("change_size(1)", True, "unclear_call"),
         ("change_size (1)", True, "unclear_call"),
         ("**change_size**(1)", True, "unclear_call"),
@@ -78,12 +85,20 @@ def test_what_is_no_call_is_not_read(answer, closed, reason):
 
 def test_words_of_a_value_are_joined_and_what_is_unknown_is_kept():
     read, _ = read_steps(
-        r"change_position(3, Front\_left), change_color(1, dark grey), paint(1, pink)", CLASSES, True
+        r"change_position(3, Front\_left), change_color(1, dark grey), paint(1, pink), paint(object, pink), "
+        "paint(1, value), paint(#2a, pink), paint(cube #2, pink), paint(#12, pink)",
+        CLASSES,
+        True,
     )
     assert read.calls == (
         Call("change_position", "3", "front_left"),
         Call("change_color", "1", "dark_grey"),
         Call("paint", "1", "pink"),
+        Call("paint", "object", "pink"),
+        Call("paint", "1", "value"),
+        Call("paint", "2a", "pink"),
+        Call("paint", "cube_#2", "pink"),
+        Call("paint", "12", "pink"),
     )
 
 

@@ -14,7 +14,7 @@ from rise_bench.annotations.base import Annotation
 
 _FUNCTION = re.compile(r"\s*+([^\W\d]\w*+)\s*+(?:\(([^()]*+)\)\s*+)?+")
 _JOIN = re.compile(r"[\s_-]+")
-_NUMBERED = re.compile(r"(?:object|obj|id)_?(?=\d)")
+_NUMBERED = re.compile(r"(?:object|obj|id)_?(?:#_?)?(?=\d)|\A#_?(?=\d)")
 
 
 class Call(NamedTuple):
@@ -50,8 +50,8 @@ def folded(text: str) -> str:
 def folded_call(name: str, object_: str, value: str) -> Call:
     """Return a call as it is compared.
 
-    >>> str(folded_call("Change_Color", "object 3", "'Red'"))
-    'change_color(3, red)'
+    >>> str(folded_call("Change_Color", "object 3", "'Red'")), str(folded_call("remove", "#3", "red"))
+    ('change_color(3, red)', 'remove(3, red)')
     """
     return Call(folded(name), _NUMBERED.sub("", folded(object_)), folded(value))
 
