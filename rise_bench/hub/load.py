@@ -39,7 +39,7 @@ def load(
         The result of `datasets.load_dataset`.
 
     Raises:
-        ConfigError: If name or configuration does not exist.
+        ConfigError: If name or configuration does not exist, or a part of a split is to be streamed.
         DataError: If the manifest is not valid, or a file differs from it.
         PrerequisiteError: If the Hub cannot be reached or refuses it.
 
@@ -49,6 +49,11 @@ def load(
     """
     from datasets import load_dataset
 
+    if streaming and "[" in (split or ""):
+        raise ConfigError(
+            f"split={split!r}: expected a whole split, since streaming has no slices. Load without "
+            "streaming, or use .take(n) of the streamed rows."
+        )
     dataset = find(name, config=config, revision=revision, fetch=not streaming)
     say(name, dataset, config)
     if not streaming or not dataset.repo_id:

@@ -88,6 +88,12 @@ def test_what_is_wrong_with_a_name_is_said(place: Path, tmp_path: Path) -> None:
         open_dataset("x/y")
     with pytest.raises(ConfigError, match=r"no rows of split 'val' .*; it has train, test"):
         rise_bench.load("shades", split="val")
+    for sliced in ("train[:1]", "train[:50%]", "train+test[1:]"):
+        with pytest.raises(ConfigError, match=r"streaming has no slices.*use \.take\(n\)"):
+            rise_bench.load("shades", split=sliced, streaming=True)
+    assert len(rise_bench.load("shades", split="train[:1]")) == 1
+    for whole in ("train", "train+test", "all"):
+        assert next(iter(rise_bench.load("shades", split=whole, streaming=True)))["id"]
     with pytest.raises(ConfigError, match="no configuration 'high'; choose one of 4-shot, 16-shot, full"):
         rise_bench.load("shades", "high")
 
