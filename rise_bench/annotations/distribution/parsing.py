@@ -6,7 +6,7 @@ What counts, in this order: statements inside braces, outside of them, inside st
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby, islice
@@ -108,11 +108,9 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
         statements += _records(text, names)
     if not statements and strings:
         statements = without_ranks(_statements("\n".join(strings), names, []), len(classes))
-    own = {statement.position for statement in statements if not statement.aside}
-    statements = [stated for stated in statements if not (stated.aside and stated.position in own)]
     if any(statement.group for statement in statements):
         statements = _not_replaced([statement for statement in statements if statement.group])
-    numbers, unclear = _settle(statements)
+    numbers, unclear = _settle(_without_asides(statements))
     if any(not abs(number) <= LARGEST for number in numbers.values()):
         return None, "not_finite"
     if not closed and answer.count("{") > answer.count("}") and _is_cut(text, names):
@@ -247,10 +245,16 @@ def _not_replaced(statements: list[Statement]) -> list[Statement]:
     """Leave out groups of objects before the last one whose numbers are a whole distribution."""
     whole = 0
     for group, stated in groupby(statements, key=attrgetter("group")):
-        total = sum(_settle(stated)[0].values())
+        total = sum(_settle(_without_asides([*stated]))[0].values())
         if min(abs(total - 1), abs(total / 100 - 1)) <= 0.02:
             whole = max(whole, group)
     return [statement for statement in statements if statement.group >= whole]
+
+
+def _without_asides(statements: Sequence[Statement]) -> list[Statement]:
+    """Leave out statements with a word behind the class ("joy score") where it has one of its own."""
+    own = {statement.position for statement in statements if not statement.aside}
+    return [stated for stated in statements if not (stated.aside and stated.position in own)]
 
 
 def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
