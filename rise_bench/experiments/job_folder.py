@@ -76,22 +76,26 @@ class JobFolder:
         """Whether a job was started, and its record not removed since."""
         return self._record(name) is not None
 
+    def unfinished(self) -> list[str]:
+        """Return the names of the jobs that were started and are not done: failed, stopped or running."""
+        return [name for name, record in self._records() if not record["done"]]
+
     def all_seconds(self) -> dict[str, float]:
         """Return the seconds of all finished jobs by name."""
-        return {name: float(record["seconds"]) for name, record in self._done()}
+        return {name: float(record["seconds"]) for name, record in self._records() if record["done"]}
 
     def all_code(self) -> Counter[str]:
         """Return how many finished jobs each commit ran; a version stands for code outside a checkout.
 
         A job that was killed and went on may have run at several.
         """
-        return Counter(", then ".join(_codes(record) or ["not recorded"]) for _, record in self._done())
+        done = (record for _, record in self._records() if record["done"])
+        return Counter(", then ".join(_codes(record) or ["not recorded"]) for record in done)
 
-    def _done(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _records(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for path in sorted(self.path.rglob("*.json")):
             name = str(path.relative_to(self.path).with_suffix(""))
-            record = self._record(name)
-            if record and record["done"]:
+            if record := self._record(name):
                 yield name, record
 
     def is_done(self, job: Job) -> bool:

@@ -83,7 +83,7 @@ def run_study(
     failed = _run(jobs, study.jobs_folder, at_once, progress, launcher)
     results = _measured(study, datasets)
     with locked_file(study.out / ".writing"):  # by another command in the same folder
-        ordered = write_results(study.out / "results.jsonl", results)
+        ordered = write_results(study.out / "results.jsonl", results, _outdated(study))
         write_summaries(study.out, ordered)
         return Outcome(results, write_page(study.out, ordered, failed), failed)
 
@@ -208,3 +208,18 @@ def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
         if all(study.jobs_folder.is_done(job) for job in jobs):
             results.append(measure(study, drawn[seed], seed, shots, method))
     return results
+
+
+def _outdated(study: Study) -> set[tuple[str, str, str, int, str]]:
+    """Return keys of results whose runs no longer exist: a job of theirs was started again and is not done.
+
+    Results without records, as of a folder that was copied in part, are not outdated.
+    """
+    unfinished = set(study.jobs_folder.unfinished())
+    return {
+        (study.benchmark, study.budget, shots, seed, method)
+        for seed, shots, method in study.points()
+        if not unfinished.isdisjoint(
+            job.name for job in method_jobs(study.cell(method, shots, seed), [method])
+        )
+    }

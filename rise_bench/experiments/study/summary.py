@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -172,9 +172,12 @@ def read_results(path: Path) -> list[Result]:
         ) from error
 
 
-def write_results(path: Path, results: Iterable[Result]) -> list[Result]:
-    """Replace results of the same key, keep others, and return all in order."""
-    merged = {result.key: result for result in (*read_results(path), *results)}
+def write_results(
+    path: Path, results: Iterable[Result], outdated: Collection[tuple[str, str, str, int, str]] = ()
+) -> list[Result]:
+    """Replace results of the same key, remove those with outdated keys, keep others; return all in order."""
+    before = (result for result in read_results(path) if result.key not in outdated)
+    merged = {result.key: result for result in (*before, *results)}
     ordered = [merged[key] for key in sorted(merged)]
     lines = (json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) for r in ordered)
     atomic_write_text(path, "".join(f"{line}\n" for line in lines))

@@ -11,10 +11,12 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.errors import DataError
 from rise_bench.experiments.job_folder import Job, JobFolder
-from rise_bench.experiments.methods import find_method
+from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE
+from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, excess_entropy
 from rise_bench.experiments.study.page import write_page
+from rise_bench.experiments.study.run import run_study
 from rise_bench.experiments.study.summary import (
     groups,
     judged,
@@ -84,6 +86,20 @@ def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
     path.write_text("no json\n")
     with pytest.raises(DataError, match="Remove it"):
         read_results(path)
+
+
+def test_results_of_runs_that_no_longer_exist_are_removed(tmp_path: Path) -> None:
+    """A record was removed, and the job failed when it was started again."""
+    study = Study(tmp_path, shots=("16-shot",), seeds=4, methods=("rise", "sft"), train=8, test=4)
+    write_results(tmp_path / "results.jsonl", MADE_UP)
+    for seed, method, job in ((1, "sft", "sft"), (2, "rise", "rise_cot")):
+        jobs = method_jobs(study.cell(method, "16-shot", seed), [method])
+        (failed,) = (known for known in jobs if known.name.endswith(f"/{job}"))
+        study.jobs_folder.write(failed, 1.0, done=False)
+    run_study(study, at_once=0, drawing=lambda *_: None, progress=lambda _: None)
+    (group,) = groups(read_results(tmp_path / "results.jsonl"))
+    left = {method: list(by_seed) for method, by_seed in group.methods.items()}
+    assert left == {"rise": [0, 1, 3], "sft": [0, 2], "visual_rft": [0, 1, 2, 3]}
 
 
 def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
