@@ -116,7 +116,7 @@ def study(
         launcher_of,
         own_dataset,
         refuse_unshared,
-        untuned_methods,
+        tuning_notes,
     )
     from rise_bench.experiments.study.grid import Study
     from rise_bench.experiments.study.run import planned
@@ -182,8 +182,8 @@ def study(
     )
     refuse_unshared(setup.settings, asked_for.jobs())
     plan = planned(asked_for, keep=jobs > 0 and not dry_run)
-    if untuned := untuned_methods(plan):
-        typer.echo(f"not tuned, with the rates of their recipes: {', '.join(untuned)}", err=True)
+    for note in tuning_notes(plan):
+        typer.echo(note, err=True)
     if measure:
         _measure(plan, jobs, launch)
     if measure or dry_run:

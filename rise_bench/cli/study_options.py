@@ -123,6 +123,33 @@ def untuned_methods(plan: "Study") -> list[str]:
     ]
 
 
+def tuning_notes(plan: "Study") -> list[str]:
+    """Return a line about methods that were not tuned, and one about those tuned by fewer trials."""
+    untuned, partly = untuned_methods(plan), partly_tuned(plan)
+    return [
+        *([f"not tuned, with the rates of their recipes: {', '.join(untuned)}"] if untuned else ()),
+        *([f"tuned by fewer trials, as others have no score: {', '.join(partly)}"] if partly else ()),
+    ]
+
+
+def partly_tuned(plan: "Study") -> list[str]:
+    """Return `METHOD at SHOTS (7 of 8)` for settings that were chosen while some trials had no score."""
+    import json
+
+    from rise_bench.experiments.study.settings import scored_trials, tuned_name
+
+    if not plan.tuned:
+        return []
+    known = json.loads((plan.out / "tuned.json").read_text(encoding="utf-8"))
+    return [
+        f"{method} at {name.rpartition('/')[2]} ({scored})"
+        for name, chosen in known.items()
+        if name.startswith(tuned_name(plan.benchmark, plan.budget, ""))
+        for method, choice in chosen.items()
+        if (scored := scored_trials(choice))
+    ]
+
+
 def launcher_of(name: Literal["process", "local", "slurm"], resources: Sequence[str]) -> "Launcher | None":
     """Return a launcher of submitit; None for child processes.
 

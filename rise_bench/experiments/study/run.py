@@ -19,7 +19,7 @@ from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
 from rise_bench.experiments.study.registered import registration_of, registration_record
-from rise_bench.experiments.study.settings import trials_name
+from rise_bench.experiments.study.settings import scored_trials, trials_name
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset, refuse_other_trials
 from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
@@ -134,7 +134,8 @@ def run_tuning(
 
     Raises:
         PrerequisiteError: An extra is missing.
-        ConfigError: The folder holds other trials, or runs that were not tuned.
+        ConfigError: The folder holds other trials, runs that were not tuned, or runs with other settings than
+            the trials choose now.
     """
     refuse_after_runs(tuning)
     keep_identity(tuning.out, tuning.base)
@@ -149,12 +150,13 @@ def run_tuning(
     )
     failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
     chosen = choose(tuning, dataset)
-    tried = dict.fromkeys((shots, method) for shots, method, _ in tuning.trials())
-    return chosen, failed + [
-        f"{find_method(method).title}, {shots}: no trial has a score, nothing chosen"
-        for shots, method in tried
-        if method not in chosen[shots]
-    ]
+    for shots, method in dict.fromkeys((shots, method) for shots, method, _ in tuning.trials()):
+        where = f"{find_method(method).title}, {shots}"
+        if method not in chosen[shots]:
+            failed.append(f"{where}: no trial has a score, nothing chosen")
+        elif scored := scored_trials(chosen[shots][method]):
+            failed.append(f"{where}: chosen by {scored} trials, as the others have no score")
+    return chosen, failed
 
 
 def jobs_by_place(jobs: Iterable[Job]) -> Counter[str]:

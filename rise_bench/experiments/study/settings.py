@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rise_bench.errors import DataError
 from rise_bench.experiments.cell import Method, Section
@@ -102,6 +102,13 @@ def _tuned_as(name: str) -> str:
     if name in METHODS:
         return name
     return method.tuned_as or ("rise" if "grpo" in policy_sections(method) else "rise_sft")
+
+
+def scored_trials(choice: Mapping[str, Any]) -> str:
+    """Return how many trials of a choice in tuned.json have a score, `7 of 8`; empty if all have one."""
+    trials = choice.get("trials", ())
+    scored = sum(None not in trial.values() for trial in trials)
+    return f"{scored} of {len(trials)}" if scored < len(trials) else ""
 
 
 def tuned_name(benchmark: str, budget: str, shots: str) -> str:

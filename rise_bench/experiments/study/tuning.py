@@ -5,7 +5,9 @@ pictures, drawn like training pictures; test pictures are not drawn. The first b
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +15,7 @@ from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
 from rise_bench.evaluation.responses import read_responses, score_responses
+from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.job_folder import Job, JobFolder
@@ -25,6 +28,8 @@ from rise_bench.experiments.study.settings import (
     Setting,
     candidates,
     read_settings,
+    setting_of,
+    settings_at,
     tuned_name,
 )
 from rise_bench.experiments.study.setup import recorded_plan
@@ -127,20 +132,23 @@ def refuse_after_runs(tuning: Tuning) -> None:
             )
     known = read_settings(tuning.out / "tuned.json", tuning.benchmark, tuning.budget)
     own = {shots: set(of_methods) for shots, of_methods in known.items()}
-    place = tuning.jobs_folder.path / tuning.benchmark / ("paper" if tuning.budget == "paper" else "")
     for shots, method in dict.fromkeys((shots, method) for shots, method, _ in tuning.trials()):
         if method in own.get(shots, set()):
             continue
         others = [name for name in get_args(Shots) if method not in own.get(name, set())]
-        served = others if shots == USUAL_SHOTS else [shots]
-        trained = [job for job, _ in find_method(method).phases if not job.startswith(COT_TRAINING)]
-        for where in served:
-            for job in trained:
-                if ran := sorted(place.glob(f"{where}/seed-*/{job}.json")):
-                    raise ConfigError(
-                        f"{ran[0].with_suffix('')} ran without the settings that --tune would choose. Tune "
-                        "in another --out."
-                    )
+        for served in others if shots == USUAL_SHOTS else [shots]:
+            if ran := _trained(tuning, method, served):
+                raise ConfigError(
+                    f"{ran} ran without the settings that --tune would choose. Tune in another --out."
+                )
+
+
+def _trained(tuning: Tuning, method: str, shots: str) -> Path | None:
+    """Return the record, without its ending, of a run that was started with the settings of a method."""
+    place = tuning.jobs_folder.path / tuning.benchmark / ("paper" if tuning.budget == "paper" else "")
+    trained = [job for job, _ in find_method(method).phases if not job.startswith(COT_TRAINING)]
+    names = (f"{shots}/seed-*/{job}{tag}.json" for job in trained for tag in ("", "-time"))
+    return next((path.with_suffix("") for name in names for path in sorted(place.glob(name))), None)
 
 
 def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any]]:
@@ -150,16 +158,35 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any
 
     Raises:
         DataError: A trial's evaluation is incomplete.
+        ConfigError: The choice would change settings that a run of a study was started with.
     """
     path = tuning.out / "tuned.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     chosen = {shots: _best(tuning, dataset, shots) for shots in tuning.shots}
+    _refuse_to_change_runs(tuning, chosen)
     for shots, of_methods in chosen.items():
         name = tuned_name(tuning.benchmark, tuning.budget, shots)
         if of_methods:
             known[name] = known.get(name, {}) | of_methods
     atomic_write_text(path, json_text(known) + "\n")
     return chosen
+
+
+def _refuse_to_change_runs(tuning: Tuning, chosen: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse another choice, as after a trial that had failed, where a run has the recorded one."""
+    path = tuning.out / "tuned.json"
+    before = read_settings(path, tuning.benchmark, tuning.budget)
+    after = dict(before)
+    for shots, of_methods in chosen.items():
+        new = {method: Setting(**choice["chosen"]) for method, choice in of_methods.items()}
+        after[shots] = {**before.get(shots, {}), **new}
+    for shots, name in product(get_args(Shots), (*METHODS, *ABLATIONS)):
+        recorded, now = (setting_of(name, settings_at(shots, tuned)) for tuned in (before, after))
+        if recorded not in (Setting(), now) and (ran := _trained(tuning, name, shots)):
+            raise ConfigError(
+                f"{path}: the trials would now change the settings of {find_method(name).title} at {shots}, "
+                f"which {ran} has. Go on without --tune, or tune in another --out."
+            )
 
 
 def _best(tuning: Tuning, dataset: BenchmarkDataset, shots: str) -> dict[str, Any]:

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from rise_bench.annotations.kinds import render_annotation
+from rise_bench.cli.study_options import partly_tuned, tuning_notes
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.dataset import draw
+from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.methods import method_jobs
+from rise_bench.experiments.study import run
 from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.run import run_tuning
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, read_settings, trials_name
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, refuse_other_trials
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
@@ -114,6 +118,57 @@ def test_a_method_without_any_score_is_left_out_and_the_others_are_chosen(tuning
     both = replace(tuning, methods=("visual_rft", "sft"))
     assert choose(both, dataset_of(tuning))["16-shot"].keys() == {"sft"}
     assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[2]}}
+
+
+@pytest.mark.parametrize(
+    ("ran", "job"),
+    [
+        ("4-shot/seed-0", "sft"),
+        ("16-shot/seed-3", "sft"),
+        ("full/seed-0", "sft-time"),
+        ("16-shot/seed-1", "sft_early"),
+    ],
+)
+def test_a_choice_that_runs_have_is_not_replaced(tuning: Tuning, ran: str, job: str) -> None:
+    """A trial that failed at first is done at the next start, and wins."""
+    for trial in (0, 1):
+        answers(tuning, trial, trial)
+    choose(tuning, dataset_of(tuning))
+    before = (tuning.out / "tuned.json").read_text()
+    tuning.jobs_folder.write(Job(f"moods/{ran}/{job}", job, ()), 1.0, done=False)
+    for trial in (2, 3):
+        answers(tuning, trial, trial - 2)
+    choose(tuning, dataset_of(tuning))  # the same one
+    assert (tuning.out / "tuned.json").read_text() != before, "with the scores of all its trials"
+    answers(tuning, 3, 4)
+    with pytest.raises(ConfigError, match=rf"{ran}/{job} has\. Go on without --tune, or .* another --out"):
+        choose(tuning, dataset_of(tuning))
+    assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[1]}}
+
+
+def test_a_choice_is_replaced_where_no_run_has_it(tuning: Tuning) -> None:
+    answers(tuning, 0, 1)
+    choose(tuning, dataset_of(tuning))
+    other = method_jobs(Study(tuning.out, methods=("rise",)).cell("rise", "16-shot", 0), ["rise"])[0]
+    tuning.jobs_folder.write(other, 1.0, done=True)
+    answers(tuning, 5, 4)
+    assert choose(tuning, dataset_of(tuning))["16-shot"]["sft"]["chosen"] == asdict(candidates("sft")[5])
+
+
+def test_a_choice_by_fewer_trials_is_named(tuning: Tuning, monkeypatch: pytest.MonkeyPatch) -> None:
+    for trial in range(7):
+        answers(tuning, trial, trial % 4)
+    monkeypatch.setattr(run, "_run", lambda *_: ["the eighth failed"])
+    _, failed = run_tuning(tuning, at_once=1, drawing=lambda *_: None, progress=lambda _: None)
+    told = "SFT, 16-shot: chosen by 7 of 8 trials, as the others have no score"
+    assert failed == ["the eighth failed", told]
+    study = Study(tuning.out, tuned=read_settings(tuning.out / "tuned.json", "moods"))
+    assert partly_tuned(study) == ["sft at 16-shot (7 of 8)"]
+    assert "sft at 16-shot (7 of 8)" in tuning_notes(study)[-1]
+    assert partly_tuned(replace(study, budget="paper")) == partly_tuned(replace(study, tuned={})) == []
+    answers(tuning, 7, 0)
+    choose(tuning, dataset_of(tuning))
+    assert partly_tuned(study) == []
 
 
 def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
