@@ -181,7 +181,7 @@ def study(
         setup=setup,
     )
     refuse_unshared(setup.settings, asked_for.jobs())
-    plan = planned(asked_for, keep=jobs > 0 and not dry_run)
+    plan = planned(asked_for)
     for note in tuning_notes(plan):
         typer.echo(note, err=True)
     if measure:

@@ -31,10 +31,11 @@ def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
 
     Args:
         study: The study, with the budget `steps` or `time`.
-        keep: Record the measurement.
+        keep: Record the measurement, which no later run of equal steps changes.
 
     Raises:
-        PrerequisiteError: A run of equal steps is missing, or RISE-CoT takes longer than RISE.
+        PrerequisiteError: A run of equal steps is missing or, with `keep`, still to be started; or RISE-CoT
+            takes longer than RISE.
     """
     path = study.out / "calibration.json"
     known: dict[str, dict[str, Rates]] = json.loads(path.read_text()) if path.is_file() else {}
@@ -45,6 +46,8 @@ def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
             measured = rates.setdefault(shots, {})
             for name in (AGAINST, method):
                 if any(part not in measured for part in _parts(name)):
+                    if keep:
+                        _refuse_unstarted(study, name, shots)
                     measured |= {p: v for p, v in _measure(study, name, shots).items() if p not in measured}
             if find_method(method).phases and method != AGAINST:
                 steps.setdefault(shots, {})[method] = _steps_in_time(study, method, shots, measured)
@@ -93,6 +96,21 @@ def _sampling(method: str) -> tuple[str, ...]:
 
 def _parts(method: str) -> list[str]:
     return [f"{job}.{section}" for job, section in find_method(method).phases] + list(_sampling(method))
+
+
+def _refuse_unstarted(study: Study, method: str, shots: str) -> None:
+    """Refuse to record seconds while a run of equal steps is to be started; it is not after a failure."""
+    equal, folder = replace(study, budget="steps"), study.jobs_folder
+    failed = set(folder.unfinished())
+    for seed in range(study.seeds):
+        for job in find_method(method).trainings(equal.cell(method, shots, seed)):
+            if not failed.isdisjoint(job.needs):
+                failed.add(job.name)
+            elif job.name not in failed and not folder.is_known(job.name):
+                raise PrerequisiteError(
+                    f"{folder.path / job.name}: equal time is measured once, on all runs of equal steps, and "
+                    "this one is not started yet. Run the same command with --budget steps first."
+                )
 
 
 def _measure(study: Study, method: str, shots: str) -> Rates:

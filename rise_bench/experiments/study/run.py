@@ -25,7 +25,7 @@ from rise_bench.experiments.study.summary import summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
-from rise_bench.files.locks import locked_file
+from rise_bench.files.locks import locked_file, locked_folder
 
 #: Called after each picture with the number of pictures.
 Drawing = Callable[[int, int], None]
@@ -46,7 +46,7 @@ class Outcome:
     failed: list[str]
 
 
-def planned(study: Study, *, keep: bool = True) -> Study:
+def planned(study: Study, *, keep: bool = False) -> Study:
     """Return the study with the steps of its methods, measured at equal time and recorded with `keep`."""
     return replace(study, time_steps=time_steps(study, keep=keep)) if study.budget == "time" else study
 
@@ -71,16 +71,18 @@ def run_study(
         launcher: Starts the jobs; as child processes by default.
 
     Raises:
-        PrerequisiteError: An extra is missing.
+        PrerequisiteError: An extra is missing, or the runs that equal time is measured on.
         ConfigError: The folder holds another study, or a study of another model or dataset.
+        BusyError: Another process runs jobs in it.
     """
-    jobs = study.jobs()
     datasets = prepare(study, drawing)
-    for job in jobs:
+    for job in study.jobs():
         study.jobs_folder.is_done(job)  # an error where it is of another command
     if at_once:
+        with locked_folder(study.jobs_folder.path, study.jobs_folder.path):  # no run is measured half done
+            study = planned(study, keep=True)
         keep_plan(study.out, f"{study.benchmark}/{study.budget}", study.plan)
-    failed = _run(jobs, study.jobs_folder, at_once, progress, launcher)
+    failed = _run(study.jobs(), study.jobs_folder, at_once, progress, launcher)
     results = _measured(study, datasets)
     with locked_file(study.out / ".writing"):  # by another command in the same folder
         ordered = write_results(study.out / "results.jsonl", results, _outdated(study))

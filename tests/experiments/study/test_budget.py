@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rise_bench.catalog.benchmarks import get_benchmark
 from rise_bench.cli.study_options import refuse_unshared, untuned_methods
-from rise_bench.errors import ConfigError, PrerequisiteError
+from rise_bench.errors import BusyError, ConfigError, PrerequisiteError
 from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Setup
 from rise_bench.experiments.job_folder import Job, JobFolder
@@ -19,7 +19,9 @@ from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
 from rise_bench.experiments.study.grid import Study, ablations_for, methods_for
+from rise_bench.experiments.study.run import planned, run_study
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
+from rise_bench.files.locks import locked_folder
 from rise_bench.trainers.settings.recipe_loader import load_config
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
@@ -204,6 +206,54 @@ def test_a_job_that_was_killed_is_no_measurement(tmp_path: Path) -> None:
 def test_equal_time_needs_measured_steps(tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match="--budget steps first"):
         time_steps(Study(tmp_path, shots=("4-shot",), methods=("sft",)))
+
+
+def ran(study: Study, method: str, seed: int, failed: str = "") -> None:
+    """Leave behind what the trainings of a method do, up to a job that failed: two seconds per step."""
+    chosen, cell = find_method(method), study.cell(method, study.shots[0], seed)
+    for job in chosen.trainings(cell):
+        name = job.name.rpartition("/")[2]
+        study.jobs_folder.write(job, 9.0, done=name != failed)
+        if name == failed:
+            return
+        rows = [
+            {"phase": section, "step": step, "time": 2.0 * step}
+            for training, section in chosen.phases
+            if training == name
+            for step in (1, 2, 3)
+        ]
+        rows += [row | {"step": 4, "train_runtime": 9.0} for row in rows if row["step"] == 3]
+        cell.run(name).mkdir(parents=True, exist_ok=True)
+        (cell.run(name) / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_seconds_are_recorded_once_nothing_of_equal_steps_is_left_to_start(tmp_path: Path) -> None:
+    study = Study(tmp_path, shots=("4-shot",), methods=("rise", "sft"), seeds=2)
+    ran(study, "rise", 0)
+    ran(study, "sft", 0)
+    measured = time_steps(study, keep=False)
+    for seed_1, left in (((), "rise_cot"), (("rise",), "sft")):
+        for method in seed_1:
+            ran(study, method, 1, failed="collect")
+        with pytest.raises(PrerequisiteError, match=rf"seed-1/{left}: .* with --budget steps first"):
+            time_steps(study)
+    assert not (tmp_path / "calibration.json").exists()
+    ran(study, "sft", 1)
+    assert time_steps(study) == measured and (tmp_path / "calibration.json").exists()
+    assert time_steps(replace(study, seeds=3)) == measured  # as recorded
+
+
+def test_seconds_are_not_recorded_while_another_process_runs_jobs(tmp_path: Path) -> None:
+    study = Study(
+        tmp_path, shots=("4-shot",), methods=("rise", "sft"), seeds=1, budget="time", train=8, test=4
+    )
+    for method in study.methods:
+        ran(replace(study, budget="steps"), method, 0)
+    plan = planned(study)
+    with locked_folder(study.jobs_folder.path, study.jobs_folder.path), pytest.raises(BusyError):
+        run_study(plan, at_once=1, drawing=lambda *_: None, progress=lambda _: None)
+    run_study(plan, at_once=0, drawing=lambda *_: None, progress=lambda _: None)
+    assert not (tmp_path / "calibration.json").exists()
 
 
 def test_seconds_a_step_is_that_of_whole_steps(tmp_path: Path) -> None:
