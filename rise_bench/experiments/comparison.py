@@ -4,7 +4,6 @@ All values are recomputed from the raw responses in the logs of lmms-eval; the w
 is among the methods.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.kinds import all_metrics
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.errors import DataError
 from rise_bench.evaluation.responses import read_responses, score_responses
 from rise_bench.evaluation.score_run import score_baselines
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
@@ -113,17 +111,7 @@ def compare(
 
 def samples_file(cell: Cell, method: str, folder: JobFolder) -> Path:
     """Return the samples file of a method's evaluation."""
-    return printed_samples_file(folder, cell.evaluation(method))
-
-
-def printed_samples_file(folder: JobFolder, name: str) -> Path:
-    """Return the samples file in the output of a job `rise-bench eval --json`, or raise `DataError`."""
-    printed = folder.output(name)
-    try:
-        (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{printed} names no samples file: {error}. Start the same command again.") from error
-    return folder.printed_path(name, outcome["samples_file"])
+    return folder.samples_file(cell.evaluation(method))
 
 
 def checked(

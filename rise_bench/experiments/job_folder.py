@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench import __version__
-from rise_bench.errors import ConfigError
+from rise_bench.errors import ConfigError, DataError
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 from rise_bench.trainers.runs.provenance import git_state
@@ -62,6 +62,21 @@ class JobFolder:
         """Return a path that a job printed: it may be relative to the folder where the job was started."""
         return Path(self._placed(self._record(name) or {}, printed))
 
+    def samples_file(self, name: str) -> Path:
+        """Return the samples file in the output of a job `rise-bench eval --json`.
+
+        Raises:
+            DataError: The output names none.
+        """
+        printed = self.output(name)
+        try:
+            (outcome,) = json.loads(printed.read_text(encoding="utf-8")).values()
+            return self.printed_path(name, outcome["samples_file"])
+        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{printed} names no samples file: {error}. Start the same command again."
+            ) from error
+
     def seconds(self, name: str) -> float:
         """Return the seconds of all starts of a job."""
         record = self._record(name)
@@ -99,7 +114,7 @@ class JobFolder:
                 yield name, record
 
     def is_done(self, job: Job) -> bool:
-        """Whether the same job finished already.
+        """Whether the same job finished already, and the samples file of an evaluation is still there.
 
         Raises:
             ConfigError: The folder holds a job of this name with other arguments.
@@ -112,7 +127,16 @@ class JobFolder:
                 f"{self.path / job.name}.json is of another command: rise-bench "
                 f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove this one."
             )
-        return bool(record["done"])
+        return bool(record["done"]) and self._has_samples(job)
+
+    def _has_samples(self, job: Job) -> bool:
+        """Whether the samples file of an evaluation is there; jobs of other kinds have none to look for."""
+        if job.arguments[:1] != ("eval",) or "--output_path" not in job.arguments:
+            return True
+        try:
+            return self.samples_file(job.name).is_file()
+        except DataError:
+            return False
 
     def write(self, job: Job, seconds: float, *, done: bool) -> None:
         """Write a job's record."""

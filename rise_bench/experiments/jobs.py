@@ -175,7 +175,8 @@ def _unless_failed(
 
 def _start(job: Job, folder: JobFolder, launcher: Launcher) -> _Running:
     folder.log(job.name).parent.mkdir(parents=True, exist_ok=True)
-    if not folder.is_known(job.name):  # its record was removed: what an earlier start left is not its result
+    if not folder.is_known(job.name) or folder.done_seconds(job.name) is not None:
+        # its record was removed, or its result is gone: what an earlier start left is not its result
         shutil.rmtree(folder.kept_by_launcher(job.name), ignore_errors=True)
     before = folder.seconds(job.name)
     folder.write(job, before, done=False)

@@ -98,8 +98,13 @@ def test_a_whole_demo_goes_on_from_anywhere(
     first.mkdir(parents=True)
     monkeypatch.chdir(first)
     plan = Demo(Path(out.replace("ABSOLUTE", f"{first}/demo")))
+    folder = JobFolder(plan.out / "jobs")
     for job in demo_jobs(plan):
-        JobFolder(plan.out / "jobs").write(job, 1.0, done=True)
+        folder.write(job, 1.0, done=True)
+        if job.arguments[0] == "eval":
+            samples = plan.out / f"{job.name}.jsonl"
+            samples.touch()
+            folder.output(job.name).write_text(json.dumps({"rise_moods": {"samples_file": str(samples)}}))
     place = plan.out.resolve()
     if moves:
         place = place.rename(tmp_path / "moved")
@@ -151,6 +156,29 @@ def test_a_job_that_ended_well_as_it_was_stopped_is_done(
     process = SimpleNamespace(poll=lambda: code, seconds=3.0, kill=lambda: killed.append(True))
     _stop(_Running(job, process), folder)
     assert (folder.is_done(job), folder.seconds("a"), killed) == (done, 3.0, [True])
+
+
+@pytest.mark.parametrize("lost", ["", "output", "end of the output", "samples"])
+def test_an_evaluation_without_its_samples_is_done_again(tmp_path: Path, lost: str) -> None:
+    folder, samples = JobFolder(tmp_path / "jobs"), tmp_path / "samples.jsonl"
+    job = Job("eval_a", "eval", ("eval", "--output_path", "results", "--json"))
+    folder.write(job, 1.0, done=True)
+    text = json.dumps({"rise_moods": {"samples_file": str(samples)}})
+    folder.output(job.name).write_text(text[:20] if lost == "end of the output" else text)
+    samples.touch()
+    if lost in ("output", "samples"):
+        (samples if lost == "samples" else folder.output(job.name)).unlink()
+    folder.kept_by_launcher(job.name).mkdir()
+    assert folder.is_done(job) == (not lost)
+    started: list[str] = []
+
+    def launch(job: Job, folder: JobFolder, before_s: float) -> Any:
+        started.append(job.name)
+        return SimpleNamespace(poll=lambda: 0, seconds=before_s + 1, kill=lambda: None)
+
+    run_jobs([job], folder, launcher=launch)
+    assert started == ([job.name] if lost else [])
+    assert folder.kept_by_launcher(job.name).exists() == (not lost), "it would be taken for the result"
 
 
 def test_a_failed_job_says_why_and_stops_the_others(tmp_path: Path) -> None:

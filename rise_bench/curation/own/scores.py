@@ -8,7 +8,6 @@ from rise_bench.curation.own.plan import Plan
 from rise_bench.data.dataset import open_dataset
 from rise_bench.evaluation.responses import Responses, read_responses
 from rise_bench.evaluation.score_run import ScoredRun, score_run
-from rise_bench.experiments.comparison import printed_samples_file
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
 
@@ -31,7 +30,7 @@ def write_scores(plan: Plan) -> list[ScoredModel]:
     jobs = plan.stages().get("eval", [])
     models = []
     for job in jobs:
-        responses = read_responses(printed_samples_file(plan.folder, job.name))
+        responses = read_responses(plan.folder.samples_file(job.name))
         name = job.name.removeprefix("eval_")
         models.append(ScoredModel(name, responses, score_run(responses, open_dataset(plan.dataset))))
     plan.scores.mkdir(exist_ok=True)

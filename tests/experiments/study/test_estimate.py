@@ -51,6 +51,9 @@ def test_steps_and_whole_jobs_are_counted_as_measured(study: Study) -> None:
     assert left.unmeasured == {"collect": 2, "eval": 6}
     base = measuring_jobs(study)[-1]
     study.jobs_folder.write(base, 300.0, done=True)
+    (samples := study.out / "samples.jsonl").touch()
+    printed = json.dumps({"rise_emotion6": {"samples_file": str(samples)}})
+    study.jobs_folder.output(base.name).write_text(printed)
     left = estimate(study)
     assert left.seconds == pytest.approx(2 * of_seed + 5 * 300)
     assert left.unmeasured == {"collect": 2}

@@ -61,6 +61,14 @@ def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
     assert read_settings(tuning.out / "tuned.json", "scenes") == {}
 
 
+def test_a_trial_whose_samples_are_gone_has_no_score(tuning: Tuning) -> None:
+    for trial, right in enumerate([1, 4, 2]):
+        answers(tuning, trial, right)
+    (tuning.out / "samples-16-shot-1.jsonl").unlink()
+    chosen = choose(tuning, dataset_of(tuning))["16-shot"]["sft"]
+    assert chosen["chosen"] == asdict(candidates("sft")[2]) and chosen["trials"][1]["jsd"] is None
+
+
 @pytest.mark.parametrize(("shots", "other"), [("16-shot", "4-shot"), ("4-shot", "16-shot")])
 def test_what_ran_untuned_is_never_called_tuned(tuning: Tuning, shots: str, other: str) -> None:
     """Settings of 16-shot serve the others, those of the others only themselves."""
