@@ -28,7 +28,7 @@ class Stage:
         asks: Text that the policy writes: chain of thought and answer, answer only, or chain of thought and
             from that the annotation (closed loop).
         cots: Setting of the chains of thought of its SFT phase; empty without any.
-        cots_optional: Whether that setting may be empty.
+        cots_optional: Whether that setting may be empty, or its chains of thought all below the thresholds.
         cots_unfiltered: Whether it trains on all chains of thought, independent of their reward.
         file: Source file of the trainer.
     """

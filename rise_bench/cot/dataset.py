@@ -148,6 +148,7 @@ class CotDataset:
         min_groundedness: float | None = None,
         min_reward_blind: float | None = None,
         min_lift: float | None = None,
+        may_be_empty: bool = False,
     ) -> dict[str, str]:
         """Return the chains of thought of the train split by sample id.
 
@@ -157,9 +158,10 @@ class CotDataset:
                 that of the worst sentence, in nats per token.
             min_reward_blind: Smallest blind reward; None takes all.
             min_lift: Smallest lift; None takes all.
+            may_be_empty: Return an empty result if no row is left.
 
         Raises:
-            ConfigError: No row is left.
+            ConfigError: No row is left, and `may_be_empty` is off.
             DataError: A threshold is given, but a row lacks its number.
         """
         settings = {
@@ -176,7 +178,7 @@ class CotDataset:
             for row in self.rows(split="train", columns=["id", "cot", *least])
             if all(self._number(row, name, settings[name][0]) >= smallest for name, smallest in least.items())
         }
-        if not texts:
+        if not texts and not may_be_empty:
             asked = " and ".join(f"{name} >= {smallest}" for name, smallest in least.items())
             lower = " or ".join(settings[name][0] for name in least)
             raise ConfigError(

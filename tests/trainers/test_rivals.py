@@ -20,6 +20,7 @@ from rise_bench.hub.find import find_benchmark
 from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
+from rise_bench.trainers.checks.preflight import inspect
 from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data, training_cots
 from rise_bench.trainers.rollouts import trajectories
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
@@ -175,6 +176,22 @@ def test_metis_distils_what_is_solved_sometimes_and_asks_the_expert_for_what_nev
     everything = replace(config, data=replace(config.data, cot_subset="all"))
     more = metis_rise.enhancement_examples(everything, data, judged)
     assert {ids[e.position] for e in more} == {sometimes, never_high, never_low}
+
+
+def test_metis_goes_without_an_expert_of_whom_nothing_is_good_enough(smoke, cots, toy):
+    """As where RISE-CoT has no chain of thought with a reward of tau; RISE cannot be trained there."""
+    named = cots([reward / 2 for reward in REWARDS])
+    config = smoke("metis_rise", f"data.expert_cots={named}", "data.tau=0.75")
+    data = open_training_data(config.data)
+    assert training_cots(config, data) == {}
+    seen = inspect(config)
+    assert seen.findings == [] and "sft: 0 of 8 samples have a chain of thought to use" in seen.facts
+    sometimes, never = (toy.golds[i].id for i in (4, 5))
+    judged = trajectory(sometimes, [0.1, 0.8]) | trajectory(never, [0.1, 0.2])
+    (left,) = metis_rise.enhancement_examples(config, data, judged)
+    assert left.completion == f"{sometimes} 1"
+    with pytest.raises(ConfigError, match=r"no chain of thought with reward >= 0\.75"):
+        training_cots(smoke("rise_r1", f"data.cots={named}", "data.tau=0.75"), data)
 
 
 def test_metis_keeps_the_best_solutions_in_the_asked_form(smoke):

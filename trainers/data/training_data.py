@@ -88,7 +88,8 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
 
     Args:
         config: Resolved config.
-        data: Samples, at least one with a chain of thought; None skips that check.
+        data: Samples, at least one with a chain of thought; None skips that check. A stage that can go
+            without any may be left with none by the thresholds.
 
     Raises:
         ConfigError: No CoT dataset is named, it is of another benchmark or of annotations that have changed
@@ -118,7 +119,8 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
             "thought. Leave it out, or train rise_r1."
         )
     cots = _texts(config, data.golds if data else None)
-    if data and not any(gold.id in cots for gold in data.golds):
+    may_be_empty = stage.cots_optional and not cots
+    if data and not may_be_empty and not any(gold.id in cots for gold in data.golds):
         raise ConfigError(
             f"{name} holds chains of thought for {find_cots(name).spec.name}, none for a sample of "
             f"{data.spec.name} at data.shots={config.data.shots}. Set "
@@ -189,11 +191,13 @@ def _texts(config: TrainConfig, golds: Sequence[Gold] | None) -> dict[str, str]:
     """The chains of thought that the settings choose, by sample id; of `golds` alone if they are known."""
     data = config.data
     high = data.cot_subset == "high"
-    texts = find_cots(getattr(data, config.declared_stage.cots)).texts(
+    stage = config.declared_stage
+    texts = find_cots(getattr(data, stage.cots)).texts(
         min_reward=data.tau if high else None,
         min_groundedness=data.min_groundedness,
         min_reward_blind=data.min_reward_blind,
         min_lift=data.min_lift,
+        may_be_empty=stage.cots_optional,
     )
     if not data.cot_rows:
         return texts
