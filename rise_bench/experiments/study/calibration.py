@@ -125,10 +125,13 @@ def _measure(study: Study, method: str, shots: str) -> Rates:
             if (seconds := study.jobs_folder.done_seconds(f"{cell.prefix}{job}")) is not None:
                 times.setdefault(job, []).append(seconds)
     if missing := set(_parts(method)) - set(times):
+        without = "there is no equal time: leave these shots out (--shots)"
+        if method != AGAINST:
+            without = "leave the method out (--method)"
         raise PrerequisiteError(
-            f"equal time needs runs of equal steps to measure; {shots} {find_method(method).title} has none "
-            f"of {', '.join(sorted(missing))}. Run the same command with --budget steps first, "
-            "or leave the method out (--method), where it cannot be trained."
+            f"equal time, that of {find_method(AGAINST).title}, is measured on runs of equal steps; {shots} "
+            f"{find_method(method).title} has none of {', '.join(sorted(missing))}. Run the same command "
+            f"with --budget steps first; where it cannot be trained, {without}."
         )
     return {part: round(median(values), 4) for part, values in times.items()}
 

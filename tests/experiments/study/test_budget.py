@@ -203,9 +203,20 @@ def test_a_job_that_was_killed_is_no_measurement(tmp_path: Path) -> None:
     assert folder.done_seconds("collect") == 61.0
 
 
-def test_equal_time_needs_measured_steps(tmp_path: Path) -> None:
-    with pytest.raises(PrerequisiteError, match="--budget steps first"):
-        time_steps(Study(tmp_path, shots=("4-shot",), methods=("sft",)))
+@pytest.mark.parametrize(
+    ("ran_before", "told"),
+    [
+        ((), r"4-shot RISE has none of .* there is no equal time: leave these shots out \(--shots\)"),
+        (("rise",), r"4-shot SFT has none of sft\.sft\. .* leave the method out \(--method\)"),
+    ],
+)
+def test_equal_time_needs_measured_steps(tmp_path: Path, ran_before: tuple[str, ...], told: str) -> None:
+    study = Study(tmp_path, shots=("4-shot",), methods=("sft",), seeds=1)
+    for method in ran_before:
+        ran(study, method, 0)
+    with pytest.raises(PrerequisiteError, match=rf"{told}\.$") as caught:
+        time_steps(study, keep=False)
+    assert "--budget steps first" in str(caught.value)
 
 
 def ran(study: Study, method: str, seed: int, failed: str = "") -> None:
