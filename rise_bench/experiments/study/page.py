@@ -1,15 +1,16 @@
 """study.md and its charts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.cell import Cell
 from rise_bench.experiments.comparison import AGAINST, headings
 from rise_bench.experiments.job_folder import JobFolder
-from rise_bench.experiments.methods import METHODS, find_method
+from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.measure import Result
 from rise_bench.experiments.study.registered import (
     JudgedClaim,
@@ -42,8 +43,14 @@ _BUDGETS = {
 }
 
 
-def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ()) -> Path:
-    """Write OUT/study.md and charts for each benchmark and budget; return the page."""
+def write_page(out: Path, results: Sequence[Result], failed: Mapping[str, str] | None = None) -> Path:
+    """Write OUT/study.md and charts for each benchmark and budget; return the page.
+
+    Args:
+        out: Folder of the study.
+        results: All results of the folder.
+        failed: Why jobs failed now, or how many are left, by name or place.
+    """
     registered = judged_claims(out, results)
     parts = [_part(out, groups, _baselines(results, groups[0].benchmark)) for groups in by_budget(results)]
     jobs = JobFolder(out / "jobs")
@@ -55,10 +62,28 @@ def write_page(out: Path, results: Sequence[Result], failed: Iterable[str] = ())
         parts=parts,
         time=time_table(seconds) if seconds else None,
         code=jobs.all_code().most_common(),
-        failed=list(failed),
+        missing=_missing(jobs, results, failed or {}),
     )
     atomic_write_text(out / "study.md", page)
     return out / "study.md"
+
+
+def _missing(jobs: JobFolder, results: Sequence[Result], failed: Mapping[str, str]) -> dict[str, str]:
+    """Return why jobs of the folder that were started are not done, and the methods that need each."""
+    unfinished = {
+        name: f"{name} is not finished; its log: {jobs.path.name}/{name}.log."
+        for name in jobs.unfinished()
+        if "/measure/" not in name
+    }
+    cell, needed_by = Cell(Path("moods"), "full", 0, Path()), dict[str, list[str]]()
+    with_results = {result.method for result in results}
+    for method in (*METHODS, *(name for name in ABLATIONS if name in with_results)):
+        for job in method_jobs(cell, [method]):
+            needed_by.setdefault(job.name, []).append(find_method(method).title)
+    return {
+        line: "; ".join(needed_by.get(name.rpartition("/")[2].removesuffix("-time"), ()))
+        for name, line in (unfinished | failed).items()
+    }
 
 
 def judged_claims(out: Path, results: Sequence[Result]) -> list[JudgedClaim]:

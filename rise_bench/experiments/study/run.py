@@ -87,7 +87,7 @@ def run_study(
     with locked_file(study.out / ".writing"):  # by another command in the same folder
         ordered = write_results(study.out / "results.jsonl", results, _outdated(study))
         write_summaries(study.out, ordered)
-        return Outcome(results, write_page(study.out, ordered, failed), failed)
+        return Outcome(results, write_page(study.out, ordered, failed), list(failed.values()))
 
 
 def write_summaries(out: Path, results: Sequence[Result]) -> None:
@@ -126,7 +126,8 @@ def measure_steps(
 ) -> list[str]:
     """Run the jobs that an estimate needs; return the failed ones. See `run_study`."""
     prepare(study, drawing)
-    return _run(measuring_jobs(study), study.jobs_folder, max(1, at_once), progress, launcher)
+    jobs, folder = measuring_jobs(study), study.jobs_folder
+    return list(_run(jobs, folder, max(1, at_once), progress, launcher).values())
 
 
 def run_tuning(
@@ -150,7 +151,7 @@ def run_tuning(
         test_split="validation",
         progress=drawing,
     )
-    failed = _run(tuning.jobs(), tuning.jobs_folder, at_once, progress)
+    failed = list(_run(tuning.jobs(), tuning.jobs_folder, at_once, progress).values())
     chosen = choose(tuning, dataset)
     for shots, method in dict.fromkeys((shots, method) for shots, method, _ in tuning.trials()):
         where = f"{find_method(method).title}, {shots}"
@@ -172,13 +173,14 @@ def _run(
     at_once: int,
     progress: Callable[[Progress], None],
     launcher: Launcher | None = None,
-) -> list[str]:
+) -> dict[str, str]:
+    """Run the remaining jobs; return why they failed by name, or with none at once what is left by place."""
     if not at_once:
         left = jobs_by_place(job for job in jobs if not folder.is_done(job))
-        return [f"{where}: {count} not done yet" for where, count in left.items()]
+        return {where: f"{where}: {count} not done yet" for where, count in left.items()}
     require_extra("train")
     require_extra("eval")
-    failed: list[str] = []
+    failed: dict[str, str] = {}
 
     def told(state: Progress) -> None:
         progress(state)
@@ -190,7 +192,7 @@ def _run(
         folder,
         at_once=at_once,
         progress=told,
-        failed=lambda _, reason: failed.append(reason),
+        failed=lambda job, reason: failed.update({job.name: reason}),
         launcher=launcher,
     )
     return failed

@@ -106,7 +106,7 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     floor = Result("moods", "", "", 0, "floor:train_mean", {"jsd": 0.264})
     tuned = {"moods/steps/16-shot": {"sft": {"chosen": {"sft_learning_rate": 2e-4}}}}
     (tmp_path / "tuned.json").write_text(json.dumps(tuned))
-    page = write_page(tmp_path, [*MADE_UP, floor], ["train sft failed"]).read_text()
+    page = write_page(tmp_path, [*MADE_UP, floor], {"moods/sft": "train sft failed."}).read_text()
     assert "| SFT | 16-shot | 0.0002 |  |  |" in page
     assert "| RISE | 16-shot | recipe's | recipe's | 0.50 |" in page
     assert "| RISE | 0.1075 ± 0.0096 (4) |" in page
@@ -115,10 +115,38 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     assert f"| Less of what RISE says is false than of VRFT | {FALSE_SHARE} | 16-shot | +0.0475 |" in page
     assert "reproduced |" not in page and "has no copy of a list of registered claims" in page
     assert "train_mean 0.264" in page
-    assert "- train sft failed" in page
+    assert "- train sft failed. Needed by SFT.\n" in page
     drawing = ElementTree.parse(tmp_path / "study-moods-steps.svg")
     dots = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(dots) == len(MADE_UP)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "moods/paper/full/seed-3/rise_cot",
+            " Needed by RISE; RISE without RFT; Metis-RISE; tau 0.65.",
+        ),
+        ("moods/16-shot/seed-0/sft-time", " Needed by SFT."),
+        ("moods/tune-16-shot/sft-7", ""),
+        ("moods/16-shot/seed-0/rise_r1_tau_85", ""),
+    ],
+)
+def test_page_names_whatever_failed_in_the_folder(tmp_path: Path, name: str, line: str) -> None:
+    """By the records, also of other commands; with the methods that cannot go on, which have no record."""
+    jobs = JobFolder(tmp_path / "jobs")
+    jobs.write(Job(name, name, ()), 1.0, done=False)
+    jobs.write(Job("moods/measure/sft", "measure", ()), 1.0, done=False)
+    jobs.write(Job("moods/16-shot/seed-1/sft", "sft", ()), 1.0, done=True)
+    made = [*MADE_UP, *results(tau_65=[0.3])]
+    page = write_page(tmp_path, made, {"moods/4-shot/seed-0": "3 not done yet"}).read_text()
+    expected = f"- {name} is not finished; its log: jobs/{name}.log.{line}\n- 3 not done yet\n"
+    assert page.partition("## Missing\n\n")[2] == expected
+    again = write_page(tmp_path, made, {name: "why it failed."}).read_text()
+    assert again.partition("## Missing\n\n")[2] == f"- why it failed.{line}\n"
+    jobs.write(Job(name, name, ()), 2.0, done=True)
+    assert "Missing" not in write_page(tmp_path, made).read_text()
 
 
 def test_page_says_how_long_each_part_took(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_a_choice_is_replaced_where_no_run_has_it(tuning: Tuning) -> None:
 def test_a_choice_by_fewer_trials_is_named(tuning: Tuning, monkeypatch: pytest.MonkeyPatch) -> None:
     for trial in range(7):
         answers(tuning, trial, trial % 4)
-    monkeypatch.setattr(run, "_run", lambda *_: ["the eighth failed"])
+    monkeypatch.setattr(run, "_run", lambda *_: {"sft-7": "the eighth failed"})
     _, failed = run_tuning(tuning, at_once=1, drawing=lambda *_: None, progress=lambda _: None)
     told = "SFT, 16-shot: chosen by 7 of 8 trials, as the others have no score"
     assert failed == ["the eighth failed", told]
