@@ -130,7 +130,10 @@ def detail_table(group: Group) -> Table:
 
 
 def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
-    """Return the tuned settings, or else those of the recipes; numbers of shots with the same share a row."""
+    """Return the tuned settings, or else those of the recipes; numbers of shots with the same share a row.
+
+    With the paper's budget no phase shares its steps with another.
+    """
     known = read_settings(tuned, groups[0].benchmark, groups[0].budget)
     rows = []
     for name in (name for name in methods_of(groups) if policy_sections(find_method(name))):
@@ -139,6 +142,8 @@ def settings_table(tuned: Path, groups: Sequence[Group]) -> Table:
             shared.setdefault(setting_of(name, settings_at(group.shots, known)), []).append(group.shots)
         rows += [[find_method(name).title, ", ".join(s), *_setting(name, of)] for of, s in shared.items()]
     headings = ["method", "shots", "SFT learning rate", "GRPO learning rate", "SFT's share of its steps"]
+    if groups[0].budget == "paper":
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
     return Table(headings, rows)
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from rise_bench.experiments.study.summary import (
     summarise,
     write_results,
 )
+from rise_bench.experiments.study.tables import settings_table
 from rise_bench.scoring.scores import score_annotation, score_response
 
 CLASSES = ("a", "b")
@@ -86,6 +88,15 @@ def test_results_replace_their_like_and_keep_the_rest(tmp_path: Path) -> None:
     path.write_text("no json\n")
     with pytest.raises(DataError, match="Remove it"):
         read_results(path)
+
+
+def test_phases_of_the_papers_budget_share_no_steps(tmp_path: Path) -> None:
+    made = [replace(result, budget="paper") for result in results(rise=[0.1], rise_short_sft=[0.2])]
+    table = settings_table(tmp_path / "tuned.json", groups(made))
+    assert table.headings == ["method", "shots", "SFT learning rate", "GRPO learning rate"]
+    assert [row[1:] for row in table.rows] == [["16-shot", "recipe's", "recipe's"]] * 2
+    steps = settings_table(tmp_path / "tuned.json", groups(results(rise=[0.1])))
+    assert (steps.headings[-1], steps.rows[0][-1]) == ("SFT's share of its steps", "0.50")
 
 
 def test_results_of_runs_that_no_longer_exist_are_removed(tmp_path: Path) -> None:
