@@ -100,20 +100,25 @@ def write_summaries(out: Path, results: Sequence[Result]) -> None:
 
 def prepare(study: Study, drawing: Drawing) -> dict[int, BenchmarkDataset]:
     """Record what the study is of, compare its plan, and draw or link the dataset of each seed."""
-    where, plan = f"{study.benchmark}/{study.budget}", study.plan
     registration_of(study.out)  # an error before the jobs, not after
-    refuse_other_trials(study.out, study.benchmark, study.budget, plan)
+    refuse_other_trials(study.out, study.benchmark, study.budget, study.plan)
     if study.is_drawn:
         keep_identity(study.out, study.base)
-        keep_plan(study.out, where, plan, keep=False)
+        _refuse_other_plan(study)
         return {
             seed: draw(study.data(seed), train=study.train, test=study.test, seed=seed, progress=drawing)
             for seed in range(study.seeds)
         }
     dataset = link_dataset(study.data(0), study.dataset)
     keep_identity(study.out, study.base, dataset)
-    keep_plan(study.out, where, plan, keep=False)
+    _refuse_other_plan(study)
     return dict.fromkeys(range(study.seeds), dataset)
+
+
+def _refuse_other_plan(study: Study) -> None:
+    """Refuse another plan than the recorded one; equal time has that of the equal steps it is measured on."""
+    for budget in ("steps", "time") if study.budget == "time" else (study.budget,):
+        keep_plan(study.out, f"{study.benchmark}/{budget}", study.plan, keep=False)
 
 
 def measure_steps(

@@ -19,8 +19,9 @@ from rise_bench.experiments.methods import METHODS, find_method
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
 from rise_bench.experiments.study.calibration import seconds_a_step, time_steps
 from rise_bench.experiments.study.grid import Study, ablations_for, methods_for
-from rise_bench.experiments.study.run import planned, run_study
+from rise_bench.experiments.study.run import planned, prepare, run_study
 from rise_bench.experiments.study.settings import Budget, Setting, candidates, setting_of
+from rise_bench.experiments.study.setup import keep_identity, keep_plan
 from rise_bench.files.locks import locked_folder
 from rise_bench.trainers.settings.recipe_loader import load_config
 
@@ -265,6 +266,20 @@ def test_seconds_are_not_recorded_while_another_process_runs_jobs(tmp_path: Path
         run_study(plan, at_once=1, drawing=lambda *_: None, progress=lambda _: None)
     run_study(plan, at_once=0, drawing=lambda *_: None, progress=lambda _: None)
     assert not (tmp_path / "calibration.json").exists()
+
+
+def test_equal_time_has_the_plan_of_equal_steps(tmp_path: Path) -> None:
+    study = Study(tmp_path, shots=("4-shot",), methods=("rise", "sft"), seeds=1, train=8, test=4)
+    for method in study.methods:
+        ran(study, method, 0)
+    keep_identity(tmp_path)
+    keep_plan(tmp_path, "moods/steps", study.plan)
+    other = planned(replace(study, budget="time", steps=240))
+    with pytest.raises(ConfigError, match=r"another study of moods/steps: steps 240 instead of 120\. Choose"):
+        run_study(other, at_once=1, drawing=lambda *_: None, progress=lambda _: None)
+    assert not (tmp_path / "calibration.json").exists()
+    assert prepare(replace(study, budget="time"), lambda *_: None)
+    assert prepare(replace(study, budget="paper", steps=200), lambda *_: None)
 
 
 def test_seconds_a_step_is_that_of_whole_steps(tmp_path: Path) -> None:
