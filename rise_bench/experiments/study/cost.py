@@ -8,8 +8,7 @@ from rise_bench.experiments.job_folder import Job, JobFolder
 _START = 10.0
 _A_STEP = {"rise_cot": {"grpo": 2.0}, "": {"sft": 0.35, "grpo": 0.95}}
 
-#: Seconds of other commands, of collecting with this many samples or fewer; it samples pictures that RISE-CoT
-#: did not, at full shots most.
+#: Seconds of other commands, of collecting with this many samples or fewer; at full shots it samples most.
 _WHOLE = {"eval": 20.0, "collect": 20.0, "verify": 20.0}
 _SAMPLES = 8
 _COLLECT_FULL = 70.0
@@ -18,13 +17,12 @@ _COLLECT_FULL = 70.0
 def guessed_seconds(job: Job) -> float:
     """Return the estimated seconds of a job on a small machine."""
     command = job.arguments[0]
-    if command == "collect" and "/full/" in job.name:
-        return _COLLECT_FULL
-    if "--samples" in job.arguments:
-        samples = int(job.arguments[job.arguments.index("--samples") + 1])
-        return _WHOLE[command] * max(1, samples / _SAMPLES)
     if command != "train":
-        return _WHOLE.get(command, _START)
+        is_full = command == "collect" and "/full/" in job.name
+        whole = _COLLECT_FULL if is_full else _WHOLE.get(command, _START)
+        given = "--samples" in job.arguments
+        samples = int(job.arguments[job.arguments.index("--samples") + 1]) if given else _SAMPLES
+        return whole * max(1, samples / _SAMPLES)
     a_step = _A_STEP.get(job.arguments[1], _A_STEP[""])
     steps = dict(text.split(".steps=") for text in job.arguments if ".steps=" in text)
     return _START + sum(a_step[section] * int(count) for section, count in steps.items() if section in a_step)

@@ -20,9 +20,10 @@ def test_more_steps_take_longer_and_saving_is_no_step() -> None:
     assert guessed_seconds(sft("a", 10)) < 20
 
 
-def test_more_chains_of_thought_take_longer() -> None:
+@pytest.mark.parametrize("shots", ["16-shot", "full"])
+def test_more_chains_of_thought_take_longer(shots: str) -> None:
     def collecting(*samples: str) -> Job:
-        return Job("c", "c", ("collect", "--benchmark", "moods", *samples))
+        return Job(f"moods/{shots}/seed-0/c", "c", ("collect", "--benchmark", "moods", *samples))
 
     some, many = collecting("--samples", "8"), collecting("--samples", "56")
     assert guessed_seconds(collecting()) == guessed_seconds(some) == guessed_seconds(many) / 7
