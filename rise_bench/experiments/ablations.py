@@ -259,15 +259,4 @@ ABLATIONS: dict[str, Method] = {
     ),
     "rft_f1": _r1("RFT paid by S that charges extra boxes", "rise_r1_f1", "reward.variant=f1"),
 }
-"""Every ablation by name. `grounded_reward` and `grounded_select` are the halves of `rise_grounded`,
-`grounded_multiply` is the other form of its reward, `grounded_as_rise` has the settings of `rise` and
-`rise_as_grounded` is the reverse; `rise_both` pays the smaller of the rewards with and without the picture
-(`rise_blind` the latter alone, as does `blind_as_rise` with the settings of `rise`), and `rise_rescored`
-scores the chains of thought of RISE as these do; `rise_foreign` trains on what another writer says, where it
-is verified, and `rise_foreign_all` on all of it; `r1_base_best` has RISE's selection without its teacher;
-`rise_before_rft` is the model of `rise` between its phases; in `rise_uncounted` the policy has the whole
-budget; `base_answer_only` is asked in the form of SFT, `sft_early` is SFT with fewer steps; the
-methods named `…_long` have as many steps in all as RISE, where each phase has as many; `rft_…` and
-`visual_rft_floor` change the similarity variant of the reward of the answer, and nothing else;
-`rise_short_sft` and `short_own_answers` imitate for an eighth of the steps; `metis_options` is Metis-RISE
-with options that are reported of it and that no source could be read for."""
+"""Every ablation by name; docs/study_method.md has a table of them."""
