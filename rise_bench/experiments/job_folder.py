@@ -125,7 +125,8 @@ class JobFolder:
         if not self._is_same(record, job.arguments):
             raise ConfigError(
                 f"{self.path / job.name}.json is of another command: rise-bench "
-                f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove this one."
+                f"{' '.join(map(str, record['arguments']))}. Choose another --out, or remove "
+                "this one and those of the jobs that need it."
             )
         return bool(record["done"]) and self._has_samples(job)
 
