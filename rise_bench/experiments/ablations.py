@@ -38,7 +38,6 @@ def _r1(
     return Method(
         title,
         lambda cell: then_r1(cell, rise_cot(cell), cell.cots, *given, run=run),
-        lambda cell: cell.run(run) / sections[-1] / "final",
         phases=(RISE_COT, *((run, section) for section in sections)),
         cots=lambda cell: cell.cots,
         tau=tau,
@@ -62,7 +61,6 @@ def _reward(title: str, name: str, *settings: str) -> Method:
     return Method(
         title,
         lambda cell: then_r1(cell, rise_cot(cell, f"_{name}", *settings), cell.run(cot) / "cots", run=run),
-        lambda cell: cell.run(run) / "grpo" / "final",
         phases=((cot, "grpo"), (run, "sft"), (run, "grpo")),
         cots=lambda cell: cell.run(cot) / "cots",
         tau=TAU,
@@ -80,7 +78,6 @@ def _base_cots(title: str, run: str, cots: str, samples: int) -> Method:
     return Method(
         title,
         trainings,
-        lambda cell: cell.run(run) / "grpo" / "final",
         phases=(RISE_COT, (run, "sft"), (run, "grpo")),
         cots=lambda cell: cell.run(cots),
     )
@@ -100,7 +97,6 @@ def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> M
     return Method(
         title,
         trainings,
-        lambda cell: cell.run(run) / "grpo" / "final",
         phases=((run, "sft"), (run, "grpo")),
         cots=cots,
         tau=tau,
@@ -127,14 +123,12 @@ ABLATIONS: dict[str, Method] = {
     "rise_before_rft": Method(
         "RISE before its RFT",
         rise_r1,
-        lambda cell: cell.run("rise_r1") / "sft" / "final",
-        phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),  # of the run that it is taken from
+        phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),
+        taken_after="sft",
         cots=lambda cell: cell.cots,
         tau=TAU,
     ),
-    "base_answer_only": Method(
-        "base model, answers only", lambda _: [], lambda cell: cell.base_model, "answer_only"
-    ),
+    "base_answer_only": Method("base model, answers only", lambda _: [], "answer_only"),
     "rise_uncounted": _r1("RISE, its RISE-CoT not counted", "rise_r1_uncounted", teacher_counts=False),
     "sft_all": _r1("SFT on all CoTs", "sft_all", "data.cot_subset=all", tau=None, rft=False),
     "sft_all_rft": _r1("SFT on all CoTs + RFT", "sft_all_rft", "data.cot_subset=all", tau=None),
@@ -155,7 +149,6 @@ ABLATIONS: dict[str, Method] = {
     "rise_rescored": Method(
         "RISE, rewards by new reconstructions",
         _rescored,
-        lambda cell: cell.run("rise_r1_rescored") / "grpo" / "final",
         phases=(RISE_COT, ("rise_r1_rescored", "sft"), ("rise_r1_rescored", "grpo")),
         cots=lambda cell: cell.run("rise_cot") / "rescored",
         tau=TAU,
@@ -178,7 +171,6 @@ ABLATIONS: dict[str, Method] = {
     "sft_early": Method(
         "SFT, a quarter of the steps",
         lambda cell: [train(cell, "sft", run="sft_early")],
-        lambda cell: cell.run("sft_early") / "sft" / "final",
         "answer_only",
         phases=(("sft_early", "sft"),),
         share_of_steps=0.25,
@@ -187,7 +179,6 @@ ABLATIONS: dict[str, Method] = {
     "sft_long": Method(
         "SFT, three times the steps",
         lambda cell: [train(cell, "sft", run="sft_long")],
-        lambda cell: cell.run("sft_long") / "sft" / "final",
         "answer_only",
         phases=(("sft_long", "sft"),),
         share_of_steps=3.0,
@@ -196,7 +187,6 @@ ABLATIONS: dict[str, Method] = {
     "visual_rft_long": Method(
         "Visual-RFT, three times the steps",
         lambda cell: [train(cell, "visual_rft", run="visual_rft_long")],
-        lambda cell: cell.run("visual_rft_long") / "grpo" / "final",
         phases=(("visual_rft_long", "grpo"),),
         share_of_steps=3.0,
         tuned_as="visual_rft",
@@ -204,7 +194,6 @@ ABLATIONS: dict[str, Method] = {
     "reason_rft_best_long": Method(
         "Reason-RFT, best of 8, half more steps",
         lambda cell: reason_rft_best(cell, "reason_rft_best_long"),
-        lambda cell: cell.run("reason_rft_best_long") / "grpo" / "final",
         phases=(("reason_rft_best_long", "sft"), ("reason_rft_best_long", "grpo")),
         cots=lambda cell: cell.run("base_cots_of_8"),
         share_of_steps=1.5,
@@ -213,7 +202,6 @@ ABLATIONS: dict[str, Method] = {
     "reason_rft_best_56": Method(
         "Reason-RFT, best of 56",
         reason_rft_best_56,
-        lambda cell: cell.run("reason_rft_best_56") / "grpo" / "final",
         phases=(("reason_rft_best_56", "sft"), ("reason_rft_best_56", "grpo")),
         cots=lambda cell: cell.run("base_cots_of_56"),
         tuned_as="reason_rft_best",
@@ -242,7 +230,6 @@ ABLATIONS: dict[str, Method] = {
     "visual_rft_floor": Method(
         "Visual-RFT with 1e-2 for the 1e-10",
         lambda cell: [train(cell, "visual_rft", run="visual_rft_floor", settings=("reward.variant=floor",))],
-        lambda cell: cell.run("visual_rft_floor") / "grpo" / "final",
         phases=(("visual_rft_floor", "grpo"),),
         tuned_as="visual_rft",
     ),
@@ -253,7 +240,6 @@ ABLATIONS: dict[str, Method] = {
     "metis_options": Method(
         "Metis-RISE with its reported options",
         _metis_options,
-        lambda cell: cell.run("metis_options") / "sft" / "final",
         phases=(RISE_COT, ("metis_options", "grpo"), ("metis_options", "sft")),
         tuned_as="metis_rise",
     ),

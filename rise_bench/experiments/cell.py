@@ -142,9 +142,9 @@ class Method:
     Attributes:
         title: Name in tables.
         trainings: Returns its training jobs in order of their needs.
-        model: Returns folder or name of its model.
         style: Format of its answers.
         phases: Training jobs and sections of their settings, in order: all optimiser steps of the method.
+        taken_after: Phase of the last job whose model it takes; None for the last one.
         cots: Returns the CoT dataset of its SFT phase; None without SFT on chains of thought.
         tau: Smallest reward of its chains of thought; None takes all.
         min_groundedness: Returns the smallest groundedness of its chains of thought, in nats; None takes all.
@@ -158,9 +158,9 @@ class Method:
 
     title: str
     trainings: Callable[[Cell], list[Job]]
-    model: Callable[[Cell], Path | str]
     style: Style = "think_answer"
     phases: tuple[tuple[str, Section], ...] = ()
+    taken_after: Section | None = None
     cots: Callable[[Cell], Path] | None = None
     tau: float | None = None
     min_groundedness: Callable[[Cell], float] | None = None
@@ -169,3 +169,10 @@ class Method:
     share_of_steps: float = 1.0
     sft_steps_share: float = 1.0
     tuned_as: str = ""
+
+    def model(self, cell: Cell) -> Path | str:
+        """Return folder or name of its model."""
+        if not self.phases:
+            return cell.base_model
+        job, last = self.phases[-1]
+        return cell.run(job) / (self.taken_after or last) / "final"

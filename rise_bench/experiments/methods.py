@@ -54,7 +54,6 @@ METHODS: dict[str, Method] = {
     "rise": Method(
         "RISE",
         rise_r1,
-        lambda cell: cell.run("rise_r1") / "grpo" / "final",
         phases=(RISE_COT, ("rise_r1", "sft"), ("rise_r1", "grpo")),
         cots=lambda cell: cell.cots,
         tau=TAU,
@@ -64,7 +63,6 @@ METHODS: dict[str, Method] = {
     "rise_sft": Method(
         "RISE without RFT",
         rise_sft,
-        lambda cell: cell.run("rise_sft") / "sft" / "final",
         phases=(RISE_COT, ("rise_sft", "sft")),
         cots=lambda cell: cell.cots,
         tau=TAU,
@@ -72,41 +70,35 @@ METHODS: dict[str, Method] = {
     "visual_rft": Method(
         "Visual-RFT",
         lambda cell: [train(cell, "visual_rft")],
-        lambda cell: cell.run("visual_rft") / "grpo" / "final",
         phases=(("visual_rft", "grpo"),),
     ),
     "sft": Method(
         "SFT",
         lambda cell: [train(cell, "sft")],
-        lambda cell: cell.run("sft") / "sft" / "final",
         "answer_only",
         phases=(("sft", "sft"),),
     ),
     "reason_rft": Method(
         "Reason-RFT",
         reason_rft,
-        lambda cell: cell.run("reason_rft") / "grpo" / "final",
         phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
         cots=lambda cell: cell.run("base_cots"),
     ),
     "reason_rft_best": Method(
         "Reason-RFT, best of 8",
         reason_rft_best,
-        lambda cell: cell.run("reason_rft_best") / "grpo" / "final",
         phases=(("reason_rft_best", "sft"), ("reason_rft_best", "grpo")),
         cots=lambda cell: cell.run("base_cots_of_8"),
     ),
     "reason_rft_oracle": Method(
         "Reason-RFT, oracle",
         reason_rft_oracle,
-        lambda cell: cell.run("reason_rft_oracle") / "grpo" / "final",
         phases=(("reason_rft_oracle", "sft"), ("reason_rft_oracle", "grpo")),
         cots=lambda cell: cell.run("oracle_cots"),
     ),
     "reason_rft_verified": Method(
         "Reason-RFT verified",
         reason_rft_verified,
-        lambda cell: cell.run("reason_rft_verified") / "grpo" / "final",
         phases=(("reason_rft_verified", "sft"), ("reason_rft_verified", "grpo")),
         cots=lambda cell: cell.run("base_cots"),
         tau=TAU,
@@ -114,9 +106,8 @@ METHODS: dict[str, Method] = {
     "metis_rise": Method(
         "Metis-RISE",
         _metis_rise,
-        lambda cell: cell.run("metis_rise") / "sft" / "final",
         phases=(RISE_COT, ("metis_rise", "grpo"), ("metis_rise", "sft")),
     ),
-    "base": Method("base model", lambda _: [], lambda cell: cell.base_model),
+    "base": Method("base model", lambda _: []),
 }
 """Every method by name; the longest chain of jobs first, so that it starts first."""

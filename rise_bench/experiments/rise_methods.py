@@ -90,7 +90,6 @@ def grounded(title: str, run: str, *settings: str, reward: str = "none", select:
         lambda cell: then_r1(
             cell, rise_cot(cell, name, *own(cell), select=select), cots(cell), *asked(cell), run=run
         ),
-        lambda cell: cell.run(run) / "grpo" / "final",
         phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
         cots=cots,
         tau=TAU,
@@ -122,7 +121,6 @@ def viewed(title: str, run: str, view: RewardView) -> Method:
     return Method(
         title,
         trainings,
-        lambda cell: cell.run(run) / "grpo" / "final",
         phases=((f"rise_cot{name}", "grpo"), (run, "sft"), (run, "grpo")),
         cots=cots,
         tau=TAU,

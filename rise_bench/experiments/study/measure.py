@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -85,7 +84,7 @@ def measure(study: Study, dataset: BenchmarkDataset, seed: int, shots: str, meth
         numbers["excess_entropy"] = excess
     numbers |= _kept(chosen, cell, dataset) | _rolled_out(chosen, cell, dataset)
     # a model of a phase before the last did not take the seconds of the whole run
-    if not chosen.phases or Path(chosen.model(cell)).parent.name == chosen.phases[-1][1]:
+    if chosen.taken_after is None:
         seconds = [study.jobs_folder.seconds(job.name) for job in chosen.trainings(cell)]
         numbers["train_seconds"] = round(sum(seconds), 1)
     return Result(study.benchmark, study.budget, shots, seed, method, numbers, _recorded_metric(dataset))
