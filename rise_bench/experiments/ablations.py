@@ -5,12 +5,13 @@ High" of Table 4 is `rise_sft`, "RFT" is `visual_rft`.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
 from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
 from rise_bench.experiments.job_folder import Job
-from rise_bench.experiments.reason_rft_methods import reason_rft_best, reason_rft_best_56
+from rise_bench.experiments.reason_rft_methods import reason_rft
 from rise_bench.experiments.rise_methods import (
     RECONSTRUCTIONS,
     RISE_COT,
@@ -103,6 +104,20 @@ def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> M
     )
 
 
+def _alone(
+    title: str, stage: Literal["sft", "visual_rft"], run: str, *settings: str, share_of_steps: float = 1.0
+) -> Method:
+    """Return SFT or Visual-RFT with other settings or steps."""
+    return Method(
+        title,
+        lambda cell: [train(cell, stage, settings=settings, run=run)],
+        "answer_only" if stage == "sft" else "think_answer",
+        phases=((run, "sft" if stage == "sft" else "grpo"),),
+        share_of_steps=share_of_steps,
+        tuned_as=stage,
+    )
+
+
 def _metis_options(cell: Cell) -> list[Job]:
     """Metis-RISE with clipping from above at 0.28, without uniform groups and truncated responses.
 
@@ -168,43 +183,21 @@ ABLATIONS: dict[str, Method] = {
     "rise_as_grounded": _r1(
         "RISE, settings of RISE grounded", "rise_r1_as_grounded", tuned_as="rise_grounded"
     ),
-    "sft_early": Method(
-        "SFT, a quarter of the steps",
-        lambda cell: [train(cell, "sft", run="sft_early")],
-        "answer_only",
-        phases=(("sft_early", "sft"),),
-        share_of_steps=0.25,
-        tuned_as="sft",
+    "sft_early": _alone("SFT, a quarter of the steps", "sft", "sft_early", share_of_steps=0.25),
+    "sft_long": _alone("SFT, three times the steps", "sft", "sft_long", share_of_steps=3.0),
+    "visual_rft_long": _alone(
+        "Visual-RFT, three times the steps", "visual_rft", "visual_rft_long", share_of_steps=3.0
     ),
-    "sft_long": Method(
-        "SFT, three times the steps",
-        lambda cell: [train(cell, "sft", run="sft_long")],
-        "answer_only",
-        phases=(("sft_long", "sft"),),
-        share_of_steps=3.0,
-        tuned_as="sft",
-    ),
-    "visual_rft_long": Method(
-        "Visual-RFT, three times the steps",
-        lambda cell: [train(cell, "visual_rft", run="visual_rft_long")],
-        phases=(("visual_rft_long", "grpo"),),
-        share_of_steps=3.0,
-        tuned_as="visual_rft",
-    ),
-    "reason_rft_best_long": Method(
+    "reason_rft_best_long": reason_rft(
         "Reason-RFT, best of 8, half more steps",
-        lambda cell: reason_rft_best(cell, "reason_rft_best_long"),
-        phases=(("reason_rft_best_long", "sft"), ("reason_rft_best_long", "grpo")),
-        cots=lambda cell: cell.run("base_cots_of_8"),
+        "reason_rft_best_long",
+        best_of=8,
         share_of_steps=1.5,
         tuned_as="reason_rft_best",
     ),
-    "reason_rft_best_56": Method(
-        "Reason-RFT, best of 56",
-        reason_rft_best_56,
-        phases=(("reason_rft_best_56", "sft"), ("reason_rft_best_56", "grpo")),
-        cots=lambda cell: cell.run("base_cots_of_56"),
-        tuned_as="reason_rft_best",
+    # about as many as RISE-CoT samples of each of 112 pictures in 200 steps
+    "reason_rft_best_56": reason_rft(
+        "Reason-RFT, best of 56", "reason_rft_best_56", best_of=56, tuned_as="reason_rft_best"
     ),
     "rise_own_answers": _r1(
         "RISE that imitates the answers of its teacher", "rise_r1_own", "data.cot_answers=reconstruction"
@@ -227,11 +220,8 @@ ABLATIONS: dict[str, Method] = {
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),
     "rft_jsd": _r1("RFT paid by the JSD for the KLD", "rise_r1_jsd", "reward.variant=jsd"),
     "rft_floor": _r1("RFT paid with 1e-2 for the 1e-10", "rise_r1_floor", "reward.variant=floor"),
-    "visual_rft_floor": Method(
-        "Visual-RFT with 1e-2 for the 1e-10",
-        lambda cell: [train(cell, "visual_rft", run="visual_rft_floor", settings=("reward.variant=floor",))],
-        phases=(("visual_rft_floor", "grpo"),),
-        tuned_as="visual_rft",
+    "visual_rft_floor": _alone(
+        "Visual-RFT with 1e-2 for the 1e-10", "visual_rft", "visual_rft_floor", "reward.variant=floor"
     ),
     "rise_foreign": _foreign("RISE-R1 on another writer's verified CoTs", "rise_foreign"),
     "rise_foreign_all": _foreign(

@@ -12,12 +12,7 @@ from rise_bench.experiments.ablations import ABLATIONS
 from rise_bench.experiments.cell import Cell, Method
 from rise_bench.experiments.commands import evaluate, train
 from rise_bench.experiments.job_folder import Job
-from rise_bench.experiments.reason_rft_methods import (
-    reason_rft,
-    reason_rft_best,
-    reason_rft_oracle,
-    reason_rft_verified,
-)
+from rise_bench.experiments.reason_rft_methods import reason_rft, reason_rft_verified
 from rise_bench.experiments.rise_methods import RISE_COT, grounded, rise_cot, rise_r1, rise_sft, viewed
 
 
@@ -68,34 +63,12 @@ METHODS: dict[str, Method] = {
         tau=TAU,
     ),
     "visual_rft": Method(
-        "Visual-RFT",
-        lambda cell: [train(cell, "visual_rft")],
-        phases=(("visual_rft", "grpo"),),
+        "Visual-RFT", lambda cell: [train(cell, "visual_rft")], phases=(("visual_rft", "grpo"),)
     ),
-    "sft": Method(
-        "SFT",
-        lambda cell: [train(cell, "sft")],
-        "answer_only",
-        phases=(("sft", "sft"),),
-    ),
-    "reason_rft": Method(
-        "Reason-RFT",
-        reason_rft,
-        phases=(("reason_rft", "sft"), ("reason_rft", "grpo")),
-        cots=lambda cell: cell.run("base_cots"),
-    ),
-    "reason_rft_best": Method(
-        "Reason-RFT, best of 8",
-        reason_rft_best,
-        phases=(("reason_rft_best", "sft"), ("reason_rft_best", "grpo")),
-        cots=lambda cell: cell.run("base_cots_of_8"),
-    ),
-    "reason_rft_oracle": Method(
-        "Reason-RFT, oracle",
-        reason_rft_oracle,
-        phases=(("reason_rft_oracle", "sft"), ("reason_rft_oracle", "grpo")),
-        cots=lambda cell: cell.run("oracle_cots"),
-    ),
+    "sft": Method("SFT", lambda cell: [train(cell, "sft")], "answer_only", phases=(("sft", "sft"),)),
+    "reason_rft": reason_rft("Reason-RFT", "reason_rft"),
+    "reason_rft_best": reason_rft("Reason-RFT, best of 8", "reason_rft_best", best_of=8),
+    "reason_rft_oracle": reason_rft("Reason-RFT, oracle", "reason_rft_oracle", oracle=True),
     "reason_rft_verified": Method(
         "Reason-RFT verified",
         reason_rft_verified,
