@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rise_bench.cli.bars import drawing_bar
 from rise_bench.cli.board_options import DataOption
 from rise_bench.cli.leaderboard import board_app
 
@@ -65,7 +66,6 @@ def hide(
     from typing import cast, get_args
 
     from rise_bench.builders import synthetic
-    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.data.dataset import open_dataset
     from rise_bench.data.hidden_test import new_secret, plan_of, split_truth
     from rise_bench.data.writer import write_dataset
@@ -75,9 +75,9 @@ def hide(
     secret = new_secret()
     if dataset in get_args(DrawnBenchmark):
         drawn, seed = cast(DrawnBenchmark, dataset), seed or 0
-        with DrawingBar() as bar:
+        with drawing_bar() as drawing:
             plan = synthetic.plan(
-                drawn, train=train, test=test, seed=seed, test_seed=secret, progress=bar.show
+                drawn, train=train, test=test, seed=seed, test_seed=secret, progress=drawing
             )
     elif (train, test, seed) != (None, None, None):
         raise ConfigError("--train, --test and --seed are of drawn benchmarks; leave them out with a folder")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from rise_bench.cli import Commands, app
-from rise_bench.cli.bars import progress_bar
+from rise_bench.cli.bars import drawing_bar, progress_bar
 
 if TYPE_CHECKING:
     from rise_bench.data.build_plan import SourcePlan
@@ -244,11 +244,9 @@ def _drawn(benchmark: str, about: str) -> None:
         overwrite: Overwrite = False,
         as_json: AsJson = False,
     ) -> None:
-        from rise_bench.cli.drawing import DrawingBar
-
         options = {"benchmark": benchmark, "train": train, "test": test, "seed": seed}
-        with DrawingBar() as bar:
-            plan = _plan("synthetic", **options, progress=bar.show)
+        with drawing_bar() as drawing:
+            plan = _plan("synthetic", **options, progress=drawing)
         _build(plan, seed, out, workers, False, overwrite, as_json)
 
     build_app.command(benchmark, help=about)(draw)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import drawing_bar
 from rise_bench.data.splits import Shots
 
 
@@ -30,7 +31,6 @@ def demo(
     Draws the benchmark, trains RISE-CoT, collects verified chains of thought, trains RISE-R1 and its rivals
     and scores all through lmms-eval. After a crash the same command continues.
     """
-    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json, print_rows
     from rise_bench.experiments.comparison import COLUMNS_NOTE, cells, headings
@@ -38,8 +38,8 @@ def demo(
     from rise_bench.experiments.demo_report import title_of
 
     plan = Demo(out, benchmark, shots, train, test, seed, jobs, steps)
-    with DrawingBar() as bar:
-        dataset = draw_dataset(plan, bar.show)
+    with drawing_bar() as drawing:
+        dataset = draw_dataset(plan, drawing)
     with JobBars(len(demo_jobs(plan)), plan.jobs) as bars:
         rows = run_demo(plan, dataset, bars.show)
     if as_json:

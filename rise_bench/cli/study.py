@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.bars import drawing_bar
 from rise_bench.cli.study_output import list_jobs, print_tables
 from rise_bench.errors import ConfigError
 
@@ -217,25 +218,23 @@ def _methods(
 
 
 def _measure(plan: "Study", at_once: int, launcher: "Launcher | None") -> None:
-    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.experiments.study.estimate import measuring_jobs
     from rise_bench.experiments.study.run import measure_steps
 
-    with DrawingBar() as bar, JobBars(len(measuring_jobs(plan)), plan.jobs_folder) as bars:
-        failed = measure_steps(plan, at_once=at_once, drawing=bar.show, progress=bars.show, launcher=launcher)
+    with drawing_bar() as drawing, JobBars(len(measuring_jobs(plan)), plan.jobs_folder) as bars:
+        failed = measure_steps(plan, at_once=at_once, drawing=drawing, progress=bars.show, launcher=launcher)
     _end(failed, wrong=True)
 
 
 def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | None") -> None:
-    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
     from rise_bench.experiments.study.run import run_study
 
     jobs = plan.jobs()
-    with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
-        done = run_study(plan, at_once=at_once, drawing=bar.show, progress=bars.show, launcher=launcher)
+    with drawing_bar() as drawing, JobBars(len(jobs), plan.jobs_folder) as bars:
+        done = run_study(plan, at_once=at_once, drawing=drawing, progress=bars.show, launcher=launcher)
     if as_json:
         print_json([result.to_json() for result in done.results])
     else:
@@ -245,7 +244,6 @@ def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | Non
 
 
 def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
-    from rise_bench.cli.drawing import DrawingBar
     from rise_bench.cli.job_bars import JobBars
     from rise_bench.cli.tables import print_json
     from rise_bench.experiments.study.run import run_tuning
@@ -254,8 +252,8 @@ def _tune(plan: "Tuning", at_once: int, dry_run: bool, as_json: bool) -> None:
     if dry_run:
         list_jobs(jobs, plan, at_once, as_json)
         return
-    with DrawingBar() as bar, JobBars(len(jobs), plan.jobs_folder) as bars:
-        chosen, failed = run_tuning(plan, at_once=at_once, drawing=bar.show, progress=bars.show)
+    with drawing_bar() as drawing, JobBars(len(jobs), plan.jobs_folder) as bars:
+        chosen, failed = run_tuning(plan, at_once=at_once, drawing=drawing, progress=bars.show)
     if as_json:
         print_json(chosen)
     else:
