@@ -129,7 +129,7 @@ def registration_of(out: Path) -> Registration | None:
     Raises:
         ConfigError: The list in the folder is not the one that the study recorded.
     """
-    begun, path = _record(out), out / REGISTERED.name
+    begun, path = study_record(out), out / REGISTERED.name
     if RECORDED not in begun or not path.is_file():
         return None
     if sha256_file(path) != begun[RECORDED]:
@@ -142,7 +142,7 @@ def registration_of(out: Path) -> Registration | None:
 
 def registration_record(out: Path) -> dict[str, str]:
     """Return hash of the list and commit that a study was begun with; empty if it was begun without."""
-    begun = _record(out)
+    begun = study_record(out)
     if RECORDED not in begun:
         return {}
     git = begun.get("git") or {"commit": "unknown"}
@@ -150,9 +150,16 @@ def registration_record(out: Path) -> dict[str, str]:
     return {"sha256": begun[RECORDED], "commit": commit}
 
 
-def _record(out: Path) -> dict[str, Any]:
+def study_record(out: Path) -> dict[str, Any]:
+    """Return the content of OUT/study.json; empty if there is none."""
     record = out / "study.json"
     return json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+
+
+def recorded_plan(out: Path, name: str) -> StudyPlan | None:
+    """Return the plan of a benchmark and budget, or of trials, that a folder has; None if it has none."""
+    recorded = study_record(out).get(PLANS, {}).get(name)
+    return None if recorded is None else TypeAdapter(StudyPlan).validate_python(recorded)
 
 
 def why_open(out: Path, registration: Registration, claim: RegisteredClaim) -> str:
@@ -161,13 +168,12 @@ def why_open(out: Path, registration: Registration, claim: RegisteredClaim) -> s
     They may if the study has plan and weights of the list, and if its methods are tuned where the list asks
     for it.
     """
-    begun = _record(out)
-    recorded = begun.get(PLANS, {}).get(f"{claim.benchmark}/{claim.budget}")
-    if recorded is None:
+    plan = recorded_plan(out, f"{claim.benchmark}/{claim.budget}")
+    if plan is None:
         return "not run in this folder"
-    if begun.get(BASE_MODEL_SHA256) != registration.base_model_sha256:
+    if study_record(out).get(BASE_MODEL_SHA256) != registration.base_model_sha256:
         return "another base model"
-    if TypeAdapter(StudyPlan).validate_python(recorded) != registration.plan:
+    if plan != registration.plan:
         return "another plan than the list's"
     if registration.plan.tuned and not _are_tuned(out, registration, claim):
         return "no trials of its methods with the list's plan"
@@ -179,11 +185,9 @@ def _are_tuned(out: Path, registration: Registration, claim: RegisteredClaim) ->
 
     The plan of trials that were run in another folder, whose tuned.json was copied, is not known.
     """
-    trials = _record(out).get(PLANS, {}).get(trials_name(claim.benchmark, claim.budget))
-    if trials is not None:
-        tuned = TypeAdapter(StudyPlan).validate_python(trials)
-        if replace(tuned, tuned=registration.plan.tuned) != registration.plan:
-            return False
+    trials = recorded_plan(out, trials_name(claim.benchmark, claim.budget))
+    if trials is not None and replace(trials, tuned=registration.plan.tuned) != registration.plan:
+        return False
     known = read_settings(out / "tuned.json", claim.benchmark, claim.budget)
     shots = get_args(Shots) if claim.shots == "mean" else (claim.shots,)
     methods = (claim.better, claim.worse)

@@ -1,17 +1,21 @@
 """Benchmark and model of a study: found, linked, and the same at every start."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
-
-from pydantic import TypeAdapter
 
 from rise_bench import __version__
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments.cell import Setup
 from rise_bench.experiments.scale import ScaleName
-from rise_bench.experiments.study.registered import BASE_MODEL_SHA256, PLANS, RECORDED, REGISTERED
+from rise_bench.experiments.study.registered import (
+    BASE_MODEL_SHA256,
+    PLANS,
+    RECORDED,
+    REGISTERED,
+    recorded_plan,
+    study_record,
+)
 from rise_bench.experiments.study.settings import trials_name
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_bytes, atomic_write_text, sha256_bytes, sha256_file
@@ -94,11 +98,10 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
     Raises:
         ConfigError: The folder was begun with another model or dataset, or the model does not exist.
     """
-    path = out / "study.json"
     now = {BASE_MODEL_SHA256: _model_identity(base)}
     if dataset is not None:
         now[f"{dataset.spec.name}_sha256"] = dataset.sha256
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    begun = study_record(out)
     for name, value in now.items():
         if begun.get(name, value) != value:
             what = "base model" if name.startswith("base_model") else name.removesuffix("_sha256")
@@ -110,7 +113,7 @@ def keep_identity(out: Path, base: str | Path = "", dataset: BenchmarkDataset | 
         begun = {"rise_bench": __version__, RECORDED: sha256_file(REGISTERED), "git": git_state()}
         atomic_write_bytes(out / REGISTERED.name, REGISTERED.read_bytes())
     if now.keys() - begun.keys():
-        atomic_write_text(path, json_text(now | begun) + "\n")
+        atomic_write_text(out / "study.json", json_text(now | begun) + "\n")
 
 
 def keep_plan(out: Path, name: str, plan: StudyPlan, *, keep: bool = True) -> None:
@@ -128,20 +131,11 @@ def keep_plan(out: Path, name: str, plan: StudyPlan, *, keep: bool = True) -> No
     before = recorded_plan(out, name)
     if before is None:
         if keep:
-            path = out / "study.json"
-            begun = json.loads(path.read_text(encoding="utf-8"))
+            begun = study_record(out)
             begun[PLANS] = begun.get(PLANS, {}) | {name: asdict(plan)}
-            atomic_write_text(path, json_text(begun) + "\n")
+            atomic_write_text(out / "study.json", json_text(begun) + "\n")
     elif told := _differing(plan, before):
         raise ConfigError(f"{out} holds another study of {name}: {told}. Choose another --out.")
-
-
-def recorded_plan(out: Path, name: str) -> StudyPlan | None:
-    """Return the plan of a benchmark and budget, or of trials, that a folder has; None if it has none."""
-    path = out / "study.json"
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    recorded = begun.get(PLANS, {}).get(name)
-    return None if recorded is None else TypeAdapter(StudyPlan).validate_python(recorded)
 
 
 def refuse_other_trials(out: Path, benchmark: str, budget: str, plan: StudyPlan) -> None:

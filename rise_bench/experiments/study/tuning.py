@@ -21,6 +21,7 @@ from rise_bench.experiments.comparison import samples_file
 from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import METHODS, find_method, method_jobs
 from rise_bench.experiments.study.budget import allot, allot_each, overrides
+from rise_bench.experiments.study.registered import recorded_plan
 from rise_bench.experiments.study.settings import (
     COT_TRAINING,
     USUAL_SHOTS,
@@ -32,7 +33,6 @@ from rise_bench.experiments.study.settings import (
     settings_at,
     tuned_name,
 )
-from rise_bench.experiments.study.setup import recorded_plan
 from rise_bench.experiments.study.study_plan import StudyPlan
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
