@@ -76,20 +76,13 @@ def check_model_folder(folder: Path) -> tuple[str, ...]:
     return paths
 
 
-def check_adapter_folder(folder: Path) -> tuple[str, ...]:
-    """Check that the adapter of a folder runs no code of its author; return the paths of its files.
+def check_adapter_folder(folder: Path) -> None:
+    """Check that the adapter of a folder runs no code of its author.
 
     Raises:
         ConfigError: If it lacks weights, holds code or pickles, or a JSON file names code at any depth.
     """
-    paths = tuple(_files(folder))
-    check_adapter_files(folder, paths)
-    return paths
-
-
-def check_adapter_files(folder: Path, paths: Iterable[str]) -> None:
-    """Check files of an adapter, see `check_model_files`."""
-    listed = sorted(paths)
+    listed = sorted(_files(folder))
     check_adapter_names(str(folder), listed)
     _check_contents(folder, listed)
 

@@ -35,14 +35,15 @@ def remaining_seconds(jobs: Sequence[Job], folder: JobFolder, at_once: int) -> f
     took: dict[str, float] = {"": 0.0}
     for job in jobs:
         if job.name in done:
-            for kind in ("", _kind(job)):
+            for kind in ("", kind_of_job(job)):
                 guess[kind] = guess.get(kind, 0.0) + guessed_seconds(job)
                 took[kind] = took.get(kind, 0.0) + folder.seconds(job.name)
     whole = took[""] / guess[""] if guess[""] else 1.0
     ratio = {kind: took[kind] / guess[kind] for kind in guess if kind}
     left = (job for job in jobs if job.name not in done)
-    return sum(guessed_seconds(job) * ratio.get(_kind(job), whole) for job in left) / at_once
+    return sum(guessed_seconds(job) * ratio.get(kind_of_job(job), whole) for job in left) / at_once
 
 
-def _kind(job: Job) -> str:
+def kind_of_job(job: Job) -> str:
+    """Return the command of a job, of a training with its stage."""
     return " ".join(job.arguments[:2]) if job.arguments[0] == "train" else job.arguments[0]

@@ -11,6 +11,7 @@ from rise_bench.experiments.commands import train
 from rise_bench.experiments.job_folder import Job, JobFolder
 from rise_bench.experiments.methods import method_jobs
 from rise_bench.experiments.study.calibration import seconds_a_step
+from rise_bench.experiments.study.cost import kind_of_job
 from rise_bench.experiments.study.grid import Study
 
 #: Steps of a measuring run; the first is slower, and left out.
@@ -64,7 +65,7 @@ def estimate(study: Study) -> Estimate:
             continue
         guess = _seconds(job, rates, took)
         if guess is None:
-            unmeasured[_kind(job)] += 1
+            unmeasured[kind_of_job(job)] += 1
         else:
             seconds += guess
     return Estimate(seconds, dict(unmeasured))
@@ -87,21 +88,17 @@ def _whole_jobs(jobs: Sequence[Job], folder: JobFolder) -> dict[str, float]:
     took: defaultdict[str, list[float]] = defaultdict(list)
     for job in jobs:
         if job.arguments[0] != "train" and folder.is_done(job):
-            took[_kind(job)].append(folder.seconds(job.name))
+            took[kind_of_job(job)].append(folder.seconds(job.name))
     return {kind: median(values) for kind, values in took.items()}
 
 
 def _seconds(job: Job, rates: Mapping[tuple[bool, str], float], took: Mapping[str, float]) -> float | None:
     if job.arguments[0] != "train":
-        return took.get(_kind(job))
+        return took.get(kind_of_job(job))
     steps = dict(text.split(".steps=") for text in job.arguments if ".steps=" in text)
     parts = [(rates.get((_closes_loop(job), section)), int(count)) for section, count in steps.items()]
     known = [rate * count for rate, count in parts if rate is not None]
     return sum(known) if len(known) == len(parts) else None
-
-
-def _kind(job: Job) -> str:
-    return " ".join(job.arguments[:2]) if job.arguments[0] == "train" else job.arguments[0]
 
 
 def _closes_loop(job: Job) -> bool:
