@@ -6,6 +6,8 @@ the way to fix it.
 """
 
 import errno
+import sys
+from collections.abc import Callable
 
 from rise_bench.errors.redaction import safe_text
 
@@ -64,3 +66,11 @@ def of_os_error(error: OSError, path: object = None) -> PrerequisiteError:
 def is_of_disk(error: OSError) -> bool:
     """Whether the file system refused, not a connection."""
     return error.errno is not None and not isinstance(error, ConnectionError | TimeoutError)
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Run the `main` of a module; a `RiseError` becomes one message, without a traceback, and exit code 1."""
+    try:
+        main()
+    except RiseError as error:
+        sys.exit(f"error: {error}")

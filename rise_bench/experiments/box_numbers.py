@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rise_bench.errors import run_program
 from rise_bench.evaluation.responses import read_responses
 
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.DOTALL)
@@ -59,4 +60,4 @@ def _share(stated: Sequence[str], rows: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from rise_bench.data.dataset import open_dataset
-from rise_bench.errors import ConfigError, RiseError
+from rise_bench.errors import ConfigError, run_program
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.experiments.box_numbers import samples_files
 from rise_bench.experiments.comparison import AGAINST
@@ -74,10 +74,7 @@ def main() -> None:
     parser.add_argument("--budget", default="paper", choices=("steps", "time", "paper"))
     parser.add_argument("--shots", default="16-shot")
     asked = parser.parse_args()
-    try:
-        counts = count_by_cue(asked.study, asked.benchmark, asked.budget, asked.shots)
-    except RiseError as error:
-        parser.exit(1, f"{error}\n")
+    counts = count_by_cue(asked.study, asked.benchmark, asked.budget, asked.shots)
     for method, cues in counts.items():
         for cue, seeds in sorted(cues.items()):
             shares = [false / stated for stated, false in seeds]
@@ -89,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -24,7 +24,7 @@ from rise_bench.cot.dataset import GROUNDED, VIEWS, open_cots
 from rise_bench.cot.rollout_log import latest_rollouts
 from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.data.manifest import MANIFEST_NAME
-from rise_bench.errors import DataError, RiseError
+from rise_bench.errors import DataError, run_program
 from rise_bench.evaluation.responses import read_responses
 from rise_bench.hub.find import find_benchmark
 from rise_bench.scoring.groundedness import auroc
@@ -208,7 +208,4 @@ def _rows(folder: Path) -> tuple[list[Row], str]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RiseError as error:
-        sys.exit(f"error: {error}")
+    run_program(main)

@@ -24,7 +24,7 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
-from rise_bench.errors import RiseError
+from rise_bench.errors import run_program
 from rise_bench.experiments.dataset import draw
 from rise_bench.experiments.drawn_cots import Writing, write_text
 from rise_bench.prompts.templates import reason_prompt, think_answer_prompt, think_answer_text
@@ -97,7 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RiseError as error:
-        sys.exit(f"error: {error}")
+    run_program(main)

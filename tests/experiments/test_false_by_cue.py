@@ -58,6 +58,5 @@ def test_statements_are_counted_by_cue_method_and_seed(
         "sft-time",
     }
     monkeypatch.setattr(sys, "argv", ["false_by_cue", str(tmp_path / "absent")])
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match="has no evaluation of moods"):
         false_by_cue.main()
-    assert "has no evaluation of moods" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rise_bench.errors import DataError, RiseError
+from rise_bench.errors import DataError, run_program
 from rise_bench.experiments.study.page import write_page
 from rise_bench.experiments.study.run import write_summaries
 from rise_bench.experiments.study.summary import read_results
@@ -29,7 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RiseError as error:
-        sys.exit(f"error: {error}")
+    run_program(main)
