@@ -64,11 +64,11 @@ def count_retained(
         yield name, count_statements(texts, dataset, "train")
 
 
-def count_samples(file: Path, dataset: BenchmarkDataset, split: str = "test") -> Iterator[Stage]:
+def count_samples(file: Path, dataset: BenchmarkDataset) -> Iterator[Stage]:
     """Count the statements of an evaluation's responses."""
     spec, responses = dataset.spec, read_responses(file).texts
     texts = ((uid, read_response(text, spec.kind, spec.classes).think) for uid, text in responses.items())
-    yield f"responses, {split}", count_statements(texts, dataset, split)
+    yield "responses, test", count_statements(texts, dataset, "test")
 
 
 def rank_truth(

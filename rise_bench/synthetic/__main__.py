@@ -122,8 +122,9 @@ def tests(benchmark: DrawnBenchmark) -> tuple[Split, ...]:
     return cast(tuple[Split, ...], tuple(parts_of(benchmark).values()))
 
 
-def sheet(columns: int = 8) -> Image.Image:
+def sheet() -> Image.Image:
     """Return a contact sheet: a row of training pictures of each benchmark and one of its last test."""
+    columns = 8
 
     def pictures(benchmark: DrawnBenchmark, split: Split) -> list[Picture]:
         all_ = chain.from_iterable(row.pictures for row in drawn_rows(benchmark, split, columns))

@@ -55,10 +55,10 @@ def draw(picture: Picture, side_px: int = SIDE_PX) -> Drawing:
     return Drawing(np.clip(canvas, 0, 255).astype(np.uint8), boxes)
 
 
-def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 92) -> bytes:
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     """Return the JPEG bytes of a picture, without chroma subsampling."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92, subsampling=0)
     return buffer.getvalue()
 
 
