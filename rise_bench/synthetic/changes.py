@@ -12,17 +12,7 @@ from dataclasses import dataclass, replace
 from rise_bench.annotations.steps.values import Call
 from rise_bench.synthetic.counting import OTHER_SHAPES, SEEN_SHAPES
 from rise_bench.synthetic.placing import apart, free_spots
-from rise_bench.synthetic.vocabulary import (
-    COLOURS,
-    FRAMES,
-    GROUNDS,
-    LIGHTS,
-    SHAPES,
-    SIZES,
-    TEXTURES,
-    Picture,
-    Thing,
-)
+from rise_bench.synthetic.vocabulary import COLOURS, SHAPES, SIZES, TEXTURES, Picture, Thing, picture_of
 
 MOST_CHANGES = 4
 
@@ -76,14 +66,7 @@ def sample_changes(rng: random.Random, number: int, *, out_of_domain: bool) -> C
         if things is None or changed is None:
             continue
         calls, after = changed
-        before = Picture(
-            rng.choice(GROUNDS),
-            rng.choice(TEXTURES),
-            things,
-            rng.choice(FRAMES),
-            rng.choice(LIGHTS),
-            rng.getrandbits(32),
-        )
+        before = picture_of(rng, things)
         seen = replace(before, things=after)
         if out_of_domain:
             seen = replace(seen, things=_from_elsewhere(rng, after), grain=rng.getrandbits(32))

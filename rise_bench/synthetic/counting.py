@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rise_bench.synthetic.placing import free_spots
 from rise_bench.synthetic.scenes import PLURALS
-from rise_bench.synthetic.vocabulary import COLOURS, FRAMES, GROUNDS, LIGHTS, TEXTURES, Picture, Thing
+from rise_bench.synthetic.vocabulary import COLOURS, TEXTURES, Picture, Thing, picture_of
 
 SEEN_SHAPES = ("disc", "star", "cross")
 """Shapes of training and in-domain test pictures."""
@@ -70,14 +70,7 @@ def _attempt(rng: random.Random, count: int, shapes: tuple[str, ...]) -> Count |
         Thing(looks[i]["shape"], looks[i]["colour"], looks[i]["texture"], *spot)
         for i, spot in zip(order, spots, strict=True)
     )
-    picture = Picture(
-        rng.choice(GROUNDS),
-        rng.choice(TEXTURES),
-        things,
-        rng.choice(FRAMES),
-        rng.choice(LIGHTS),
-        rng.getrandbits(32),
-    )
+    picture = picture_of(rng, things)
     counted = tuple(place for place, i in enumerate(order) if i < count)
     return Count(picture, f"How many {_named(wanted)} are there?", counted)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rise_bench.synthetic.placing import free_spots
-from rise_bench.synthetic.vocabulary import FRAMES, GROUNDS, LIGHTS, TEXTURES, Picture, Thing, pair
+from rise_bench.synthetic.vocabulary import TEXTURES, Picture, Thing, pair, picture_of
 
 PLURALS = {"disc": "discs", "star": "stars", "ring": "rings", "cross": "crosses", "moon": "moons"}
 
@@ -53,14 +53,7 @@ def _attempt(rng: random.Random, one_target: bool, held_out: bool | None) -> Sce
     things = _place(rng, pairs)
     if things is None:
         return None
-    picture = Picture(
-        rng.choice(GROUNDS),
-        rng.choice(TEXTURES),
-        things,
-        rng.choice(FRAMES),
-        rng.choice(LIGHTS),
-        rng.getrandbits(32),
-    )
+    picture = picture_of(rng, things)
     if not one_target:
         return Scene(picture, f"Find every {shape}.", tuple(range(copies)))
     question = _question(rng, things)

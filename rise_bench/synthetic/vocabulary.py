@@ -66,6 +66,12 @@ class Picture:
     grain: int = 0
 
 
+def picture_of(rng: random.Random, things: tuple[Thing, ...]) -> Picture:
+    """Return a picture of things, with surroundings of the row."""
+    ground, backdrop = rng.choice(GROUNDS), rng.choice(TEXTURES)
+    return Picture(ground, backdrop, things, rng.choice(FRAMES), rng.choice(LIGHTS), rng.getrandbits(32))
+
+
 def row_random(benchmark: str, seed: int, split: str, index: int) -> random.Random:
     """Return the random stream of one row: it depends on these four and the benchmark's version only."""
     key = f"{benchmark}:{VERSIONS[benchmark]}:{seed}:{split}:{index}"
