@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count, islice, product
+from itertools import islice, product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -78,73 +78,69 @@ def write_cots(plan: CotPlan, out: Path, *, overwrite: bool = False) -> Manifest
         (work / "data").mkdir()
         files, prior = dict[str, FileEntry](), _prior(plan)
         for split, shard in product(plan.splits, ("high", "low")):
-            files |= _write_shard(plan, work, split, shard, prior)
+            rows = _rows(plan, split, shard, prior)
+            files |= write_shards(work, plan.benchmark, split, shard, rows)
         manifest = _manifest(plan, files)
         atomic_write_text(work / "README.md", card(plan, manifest))
         write_manifest(work, manifest)
     return manifest
 
 
-def _write_shard(plan: CotPlan, work: Path, split: str, shard: str, prior: Predictor) -> dict[str, FileEntry]:
+def write_shards(
+    work: Path, benchmark: BenchmarkDataset, split: str, shard: str, rows: Iterator[dict[str, Any]]
+) -> dict[str, FileEntry]:
+    """Write the rows of a shard as Parquet files, none if there are no rows, and return their entries."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = cot_features(plan.benchmark.spec, plan.benchmark.manifest.categories).arrow_schema
-    rows = _rows(plan, split, shard, prior)
+    schema = cot_features(benchmark.spec, benchmark.manifest.categories).arrow_schema
     files: dict[str, FileEntry] = {}
-    for number in count():
-        path = work / "data" / f"{split}-{shard}-{number:05d}.parquet"
+    group = list(islice(rows, _ROWS_PER_GROUP))
+    while group:
+        path = work / "data" / f"{split}-{shard}-{len(files):05d}.parquet"
         written = 0
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            while written < _ROWS_PER_FILE and (part := next(rows, ())):
-                writer.write_table(pa.Table.from_pylist(list(part), schema=schema))
-                written += len(part)
-        if written:
-            files[path.relative_to(work).as_posix()] = FileEntry(
-                split=split, shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
-            )
-        else:
-            path.unlink()
-        if written < _ROWS_PER_FILE:
-            return files
-    raise AssertionError("unreachable")
+            while group and written < _ROWS_PER_FILE:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                written += len(group)
+                group = list(islice(rows, _ROWS_PER_GROUP))
+        files[path.relative_to(work).as_posix()] = FileEntry(
+            split=split, shard=shard, sha256=sha256_file(path), rows=written, bytes=path.stat().st_size
+        )
+    return files
 
 
-def _rows(plan: CotPlan, split: str, shard: str, prior: Predictor) -> Iterator[tuple[dict[str, Any], ...]]:
-    def joined() -> Iterator[dict[str, Any]]:
-        for row in plan.benchmark.rows(split, plan.config):
-            group = plan.best.get(row["id"])
-            if group is None or (group.reward >= plan.tau) != (shard == "high"):
-                continue
-            rollout = group.read_rescored()
-            gold = row_to_gold(plan.benchmark.spec, row)
-            kept = (
-                "cot",
-                "reconstruction",
-                "reward",
-                "similarity",
-                "leak_numbers",
-                "leak_strict",
-                "format_ok",
-                *VIEWS,
-            )
-            provenance = plan.provenance(group) | {"step": group.step}
-            if plan.judge:
-                provenance["judge"] = without_folders(plan.judge)
-            yield (
-                row
-                | {name: getattr(rollout, name) for name in kept}
-                | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
-                | {
-                    "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
-                    SELECTED: None if plan.verified else group.reward_selected,
-                    "group_rewards": group.rewards,
-                    "provenance": json.dumps(provenance, sort_keys=True, ensure_ascii=False),
-                }
-            )
-
-    rows = joined()
-    return iter(lambda: tuple(islice(rows, _ROWS_PER_GROUP)), ())
+def _rows(plan: CotPlan, split: str, shard: str, prior: Predictor) -> Iterator[dict[str, Any]]:
+    for row in plan.benchmark.rows(split, plan.config):
+        group = plan.best.get(row["id"])
+        if group is None or (group.reward >= plan.tau) != (shard == "high"):
+            continue
+        rollout = group.read_rescored()
+        gold = row_to_gold(plan.benchmark.spec, row)
+        kept = (
+            "cot",
+            "reconstruction",
+            "reward",
+            "similarity",
+            "leak_numbers",
+            "leak_strict",
+            "format_ok",
+            *VIEWS,
+        )
+        provenance = plan.provenance(group) | {"step": group.step}
+        if plan.judge:
+            provenance["judge"] = without_folders(plan.judge)
+        yield (
+            row
+            | {name: getattr(rollout, name) for name in kept}
+            | dict(zip(GROUNDED, plan.grounded.get(row["id"], (None, None)), strict=True))
+            | {
+                "prior_score": similarity(gold.annotation, prior(gold), plan.variant),
+                SELECTED: None if plan.verified else group.reward_selected,
+                "group_rewards": group.rewards,
+                "provenance": json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+            }
+        )
 
 
 def _prior(plan: CotPlan) -> Predictor:
@@ -154,23 +150,35 @@ def _prior(plan: CotPlan) -> Predictor:
 
 
 def _manifest(plan: CotPlan, files: dict[str, FileEntry]) -> Manifest:
-    parent = plan.benchmark.manifest
     ids = (row["id"] for row in plan.benchmark.rows_of(plan.splits, plan.config, columns=["id"]))
     asked = (uid for uid in ids if plan.only is None or uid in plan.only)
     left_out = tuple(uid for uid in asked if uid not in plan.best)
+    drops = {"never sampled": left_out} if left_out else {}
+    options = cot_options(plan.benchmark, plan.config, plan.tau, plan.only, plan.splits) | plan.options
+    return derived_manifest(plan.benchmark, files, plan.best, drops, options)
+
+
+def derived_manifest(
+    benchmark: BenchmarkDataset,
+    files: dict[str, FileEntry],
+    ids: Container[str],
+    drops: dict[str, tuple[str, ...]],
+    options: dict[str, str],
+) -> Manifest:
+    """Return the manifest of chains of thought that belong to the rows `ids` of a benchmark."""
+    parent = benchmark.manifest
     manifest = parent.model_copy(
         update={
             "counts": _rows_of_splits(files),
             "paper_counts": None,
             "differences": (),
-            "drops": {"never sampled": left_out} if left_out else {},
-            "options": cot_options(plan.benchmark, plan.config, plan.tau, plan.only, plan.splits)
-            | plan.options,
+            "drops": drops,
+            "options": options,
             "near_duplicates": (),
             "near_duplicate_pairs": 0,
             "rows_sha256": None,
             "files": files,
-            "images_sha256": {u: h for u, h in parent.images_sha256.items() if u in plan.best},
+            "images_sha256": {uid: sha256 for uid, sha256 in parent.images_sha256.items() if uid in ids},
         }
     )
     return manifest.model_copy(update={"content_sha256": manifest.files_sha256})
