@@ -18,7 +18,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import check_judge, judging_of
+from rise_bench.cli.judging import judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.groundedness import SWAPS
@@ -102,7 +102,6 @@ def annotate(
     )
     judging = None
     if judge != "none":
-        check_judge(judge, "")
         shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         judging = judging_of(judge, "", shown, judge_swaps, None)
     job = AnnotateJob(

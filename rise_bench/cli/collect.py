@@ -19,7 +19,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import check_judge, judging_of
+from rise_bench.cli.judging import judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
@@ -225,7 +225,6 @@ def collect(
             "min_pixels": min_pixels,
             "batch_rows": judge_batch,
         }
-        check_judge(judged_by, pinned)
         judging = judging_of(judged_by, pinned, shown, judge_swaps, threshold)
         job = replace(job, judging=judging)
     elif select == "reward_and_groundedness":

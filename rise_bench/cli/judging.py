@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     from rise_bench.cot.grounding import Judging
 
 
-def check_judge(name: str, revision: str) -> None:
-    """Refuse a judge that cannot be loaded, before anything is sampled."""
+def judging_of(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
+    """Return how a model on this machine judges groundedness.
+
+    Raises:
+        ConfigError: It cannot be loaded.
+    """
+    from rise_bench.cot.grounding import Judging
     from rise_bench.models.families import supported_model
 
     try:
         supported_model(name, revision, weights=False)
     except ConfigError as error:
         raise ConfigError(f"{error}. Name another judge by --judge, or --judge none") from error
-
-
-def judging_of(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":
-    """Return how a model on this machine judges groundedness."""
-    from rise_bench.cot.grounding import Judging
 
     def load() -> Any:
         from rise_bench.catalog.extras import require_extra

@@ -21,7 +21,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import check_judge, judging_of
+from rise_bench.cli.judging import judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
@@ -150,7 +150,6 @@ def verify(
     job = replace(job, sampler=load, engine=ranks)
     if judge != "none":
         pinned = revision if judge == model else ""
-        check_judge(judge, pinned)
         shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
     with stopping(
