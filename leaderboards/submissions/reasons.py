@@ -22,10 +22,10 @@ class Reason:
     severity: Severity = "reject"
 
 
-def quoted(text: str, longest: int = 120) -> str:
+def quoted(text: str) -> str:
     """Quote untrusted text for a message: one line, printable, truncated."""
     safe = re.sub(r"[^\x20-\x7e]", lambda m: f"\\u{ord(m.group()):04x}", text)
-    return safe if len(safe) <= longest else safe[:longest] + "…"
+    return safe if len(safe) <= 120 else safe[:120] + "…"
 
 
 def too_large(path: str, size_bytes: int, limit: int) -> Reason:

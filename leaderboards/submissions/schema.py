@@ -218,19 +218,17 @@ def render_submission(submission: Submission) -> bytes:
     return (json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
-def write_submission(
-    folder: Path, submission: Submission, samples: bytes, *, overwrite: bool = False
-) -> None:
+def write_submission(folder: Path, submission: Submission, samples: bytes) -> None:
     """Write both files into a new folder; nothing is left behind if that fails.
 
     Raises:
         SubmissionError: If the submission does not describe these samples.
-        ConfigError: If the folder is not empty and `overwrite` is not set.
+        ConfigError: If the folder is not empty.
     """
     if submission.samples != describe_samples(samples):
         raise SubmissionError(
             "submission.samples does not describe the given bytes; set it from describe_samples(samples)"
         )
-    with atomic_directory(folder, overwrite=overwrite) as work:
+    with atomic_directory(folder) as work:
         atomic_write_bytes(work / SUBMISSION_NAME, render_submission(submission))
         atomic_write_bytes(work / SAMPLES_NAME, samples)

@@ -65,10 +65,10 @@ def list_files(repo_id: str, commit: str, *, repo_type: RepoType = "dataset") ->
         }
 
 
-def fetch_file(repo_id: str, path: str, commit: str, *, repo_type: RepoType = "dataset") -> Path:
-    """Return the local path of a file of a commit, from the Hub cache or downloaded."""
+def fetch_file(repo_id: str, path: str, commit: str) -> Path:
+    """Return the local path of a file of a dataset's commit, from the Hub cache or downloaded."""
     with hub_errors(repo_id):
-        return Path(hub_api().hf_hub_download(repo_id, path, repo_type=repo_type, revision=commit))
+        return Path(hub_api().hf_hub_download(repo_id, path, repo_type="dataset", revision=commit))
 
 
 def fetch_files(repo_id: str, paths: Sequence[str], commit: str, *, repo_type: RepoType = "dataset") -> Path:

@@ -122,7 +122,7 @@ def dataset_of(task: str) -> str:
     return os.environ.get(CUSTOM_VARIABLE, "custom") if task == CUSTOM_TASK else TASKS[task]
 
 
-def read_command(arguments: Sequence[str], *, default_output: Path = Path("results")) -> LmmsCommand:
+def read_command(arguments: Sequence[str]) -> LmmsCommand:
     """Read lmms-eval's flags; a `--config` file fills in what the command line leaves out, as lmms-eval does.
 
     Raises:
@@ -138,7 +138,7 @@ def read_command(arguments: Sequence[str], *, default_output: Path = Path("resul
         raise ConfigError("say what to run with --tasks, e.g. --tasks rise_emotion6")
     if known.limit is not None and known.limit != -1 and not 0 < known.limit < math.inf:
         raise ConfigError(f"--limit {known.limit:g} runs no rows; give a number of rows, or a share below 1")
-    output = str(known.output_path or default_output)
+    output = str(known.output_path or "results")
     if "," in output:
         raise ConfigError(f"--output_path {output} holds a comma, at which lmms-eval would cut it; rename it")
     tasks, others = _tasks(str(known.tasks))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rise_bench.models.bounded_http import BoundedClient
 
 _DEFAULT_KEY = "OPENAI_API_KEY"
+_NAME_WAIT_S = 30.0
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 
@@ -230,7 +231,7 @@ class Endpoints:
         self._loop.close(self._servers.close)
 
 
-def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float = 30.0) -> str:
+def served_model(url: str, api_key_env: str = _DEFAULT_KEY) -> str:
     """Ask a server for the name of the one model that it serves.
 
     Raises:
@@ -243,7 +244,7 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
     async def ask() -> bytes:
         client = _client(address, key, 1 << 20)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(_NAME_WAIT_S):
                 return await client.get("/models")
         finally:
             await client.close()
@@ -252,7 +253,7 @@ def served_model(url: str, api_key_env: str = _DEFAULT_KEY, *, timeout_s: float 
     try:
         reply = loop.start(ask()).result()
     except Exception as error:
-        raise EndpointError(f"{address}/models {failure_of(error, timeout_s).text}. {advice}") from error
+        raise EndpointError(f"{address}/models {failure_of(error, _NAME_WAIT_S).text}. {advice}") from error
     finally:
         loop.close()
     try:

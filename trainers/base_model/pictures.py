@@ -22,6 +22,7 @@ from rise_bench.trainers.base_model.architecture import SIDE_PX
 BENCHMARKS = ("moods", "scenes", "kinds", "drawn_counting", "drawn_changes")
 OTHER_SHAPES_SHARE = 0.3
 """Share of pictures of counting and changes with the shapes that these benchmarks show out of domain."""
+_KEPT = 1500  # pictures of each benchmark that a gallery chooses from
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,10 @@ def _seen(picture: Picture, benchmark: str, cues: dict[str, str] | None = None, 
 
 
 class Gallery:
-    """Pictures in use: of three that are seen, one is drawn and two were seen before, which saves drawing.
+    """Pictures in use: of three that are seen, one is drawn and two were seen before, which saves drawing."""
 
-    Args:
-        rng: Random stream.
-        kept: Number of pictures of each benchmark to choose from.
-    """
-
-    def __init__(self, rng: random.Random, kept: int = 1500) -> None:
-        self._rng, self._kept = rng, kept
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         self._seen: dict[str, list[Seen]] = {name: [] for name in BENCHMARKS}
 
     def see(self, benchmark: str) -> Seen:
@@ -103,8 +99,8 @@ class Gallery:
         if len(seen) > 100 and self._rng.random() < 2 / 3:
             return self._rng.choice(seen)
         new = see(self._rng, benchmark)
-        if len(seen) < self._kept:
+        if len(seen) < _KEPT:
             seen.append(new)
         else:
-            seen[self._rng.randrange(self._kept)] = new
+            seen[self._rng.randrange(_KEPT)] = new
         return new

@@ -64,7 +64,7 @@ def measured_hours(steps: int, logged: list[dict[str, Any]]) -> float | None:
     return max(steps - times[-1][0], 0) * statistics.median(paces) / 3600
 
 
-def _operations_a_second(device: str, seconds: float = 0.05) -> float:
+def _operations_a_second(device: str) -> float:
     """Floating-point operations per second of a matrix product, on this process's device."""
     size, dtype = (4096, torch.bfloat16) if device == "cuda" else (512, torch.float32)
     matrix = torch.ones(size, size, device=device, dtype=dtype)
@@ -72,7 +72,7 @@ def _operations_a_second(device: str, seconds: float = 0.05) -> float:
     matrix @ matrix
     wait()
     done, start = 0, time.perf_counter()
-    while (took := time.perf_counter() - start) < seconds or not done:
+    while (took := time.perf_counter() - start) < 0.05 or not done:
         matrix @ matrix
         wait()
         done += 1

@@ -19,15 +19,15 @@ from rise_bench.files.atomic import atomic_write_text
 from rise_bench.prompts.templates import task_sentence
 
 CSV_NAME, JSON_NAME, PAGE_NAME = "audit.csv", "audit.json", "audit.html"
+_PAGE_ROWS = 60  # the most suspicious labels
 
 
-def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: int = 200) -> dict[str, Any]:
+def write_output(audit: Audit, audited: Audited, *, tasks: int = 200) -> dict[str, Any]:
     """Write the files of an audit and return its summary.
 
     Args:
         audit: Settings of the audit.
         audited: Its results.
-        page_rows: Labels on the page, the most suspicious first.
         tasks: Labels that become tasks of Label Studio; 0 writes none.
     """
     spec, out_of_fold = audited.dataset.spec, bool(audit.out_of_fold)
@@ -37,7 +37,7 @@ def write_output(audit: Audit, audited: Audited, *, page_rows: int = 60, tasks: 
     if tasks:
         write_tasks(audit.out, audited, items[:tasks])
     summary = _summary(audit, audited)
-    write_page(audit.out / PAGE_NAME, audited, items[:page_rows], summary)
+    write_page(audit.out / PAGE_NAME, audited, items[:_PAGE_ROWS], summary)
     atomic_write_text(audit.out / JSON_NAME, json.dumps(summary, indent=1) + "\n")
     return summary
 
