@@ -8,7 +8,15 @@ import typer
 
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedBoxUnitChoice
+from rise_bench.cli.choices import (
+    ApiKeyEnv,
+    AsJson,
+    AskedBoxUnitChoice,
+    Endpoint,
+    MaxPixels,
+    Revision,
+    TimeoutS,
+)
 from rise_bench.cli.engine_options import (
     EngineOption,
     ExecutorOption,
@@ -18,7 +26,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import judging_of
+from rise_bench.cli.judging import JudgeBatch, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 from rise_bench.scoring.groundedness import SWAPS
@@ -45,20 +53,18 @@ def annotate(
         str, typer.Option(help="Classes to ask for one at a time, by commas; default: the benchmark's.")
     ] = "",
     question: Annotated[str, typer.Option(help="What stands for {question} in the benchmark's.")] = "",
-    endpoint: Annotated[
-        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
-    ] = None,
-    revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
+    endpoint: Endpoint = None,
+    revision: Revision = "",
     temperature: Annotated[
         float | None, typer.Option(min=0, help="Default: 0 for one sample, 1 for several.")
     ] = None,
     max_length: Annotated[int, typer.Option(min=1, help="Tokens of a response.")] = 1024,
     box_unit: AskedBoxUnitChoice = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    max_pixels: MaxPixels = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Questions per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
-    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    timeout_s: TimeoutS = 600.0,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
     engine: EngineOption = "builtin",
     executor: ExecutorOption = "local",
     tasks: TasksOption = 1,
@@ -71,8 +77,8 @@ def annotate(
     judge_swaps: Annotated[
         int, typer.Option(min=1, help="Number of other images that a reason is compared on, at most.")
     ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    judge_batch: JudgeBatch = 32,
+    as_json: AsJson = False,
 ) -> None:
     """Annotate pictures: a reason, an annotation and a confidence for each, in the formats of other tools.
 

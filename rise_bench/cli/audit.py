@@ -9,6 +9,7 @@ from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.cli import app
 from rise_bench.cli.bars import step_bars
+from rise_bench.cli.choices import ApiKeyEnv, AsJson, MaxPixels
 from rise_bench.cli.stopping import stopping
 from rise_bench.errors import ConfigError
 
@@ -58,10 +59,10 @@ def audit(
     ] = 0.0,
     style: Annotated[Style | None, typer.Option(help="Form of the answers of --model.")] = None,
     box_unit: Annotated[BoxUnit | None, typer.Option(help="Unit of boxes of --model and --reasoner.")] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    max_pixels: MaxPixels = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Rows per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
-    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
     seed: Annotated[int, typer.Option(help="Seed of folds, training, sampling and planted errors.")] = 0,
     tasks: Annotated[int, typer.Option(min=0, help="Labels that become Label Studio tasks.")] = 200,
     apply: Annotated[
@@ -69,7 +70,7 @@ def audit(
         typer.Option(help="decisions.csv, or a JSON export of Label Studio: write the corrected dataset."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="With --apply: replace what is at --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find labels that are probably wrong, the most suspicious first, each with why; or apply decisions.
 

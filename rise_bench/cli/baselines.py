@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.choices import AsJson, Resamples
 
 
 @app.command()
 def baselines(
     data: Annotated[Path, typer.Argument(help="Dataset folder, or the name of a built one.")],
     split: Annotated[str, typer.Option(help="Split to score on; baselines are fitted to train.")] = "test",
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    resamples: Resamples = 1000,
+    as_json: AsJson = False,
 ) -> None:
     """Score the baselines: constant answers such as the mean of the training annotations.
 

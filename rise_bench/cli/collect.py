@@ -8,7 +8,15 @@ import typer
 
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedBoxUnitChoice
+from rise_bench.cli.choices import (
+    ApiKeyEnv,
+    AsJson,
+    AskedBoxUnitChoice,
+    Endpoint,
+    MaxPixels,
+    Revision,
+    TimeoutS,
+)
 from rise_bench.cli.collect_report import report, with_progress
 from rise_bench.cli.engine_options import (
     EngineOption,
@@ -19,7 +27,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import judging_of
+from rise_bench.cli.judging import JudgeBatch, JudgeSwaps, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
@@ -38,10 +46,8 @@ def collect(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="Model of the sweep; of a run, its own final model.")] = "",
-    revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
-    endpoint: Annotated[
-        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
-    ] = None,
+    revision: Revision = "",
+    endpoint: Endpoint = None,
     benchmark: Annotated[str, typer.Option(help="Name or folder of the benchmark; of a run, its own.")] = "",
     shots: Annotated[Shots, typer.Option(help="Training pictures to use, when no RUN is given.")] = "full",
     splits: Annotated[
@@ -91,11 +97,11 @@ def collect(
     max_reconstruction_length: Annotated[
         int | None, typer.Option(min=1, help="Most tokens of a reconstruction; the run's, else 256.")
     ] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    max_pixels: MaxPixels = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
-    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    timeout_s: TimeoutS = 600.0,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
     engine: EngineOption = "builtin",
     executor: ExecutorOption = "local",
     tasks: TasksOption = 1,
@@ -110,10 +116,8 @@ def collect(
             "from, or that of a local sweep; none for endpoints."
         ),
     ] = "",
-    judge_swaps: Annotated[
-        int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
-    ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
+    judge_swaps: JudgeSwaps = SWAPS,
+    judge_batch: JudgeBatch = 32,
     select: Annotated[
         Literal["reward", "blind", "both", "reward_and_groundedness"] | None,
         typer.Option(
@@ -138,7 +142,7 @@ def collect(
     tokens_per_picture: Annotated[
         int | None, typer.Option(min=1, help="With --dry-run; default: one for each 28 x 28 pixels.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the CoT dataset of a benchmark: best-of-G by reward, then a sweep over uncovered samples.
 

@@ -7,6 +7,7 @@ import typer
 
 from rise_bench.cli import app
 from rise_bench.cli.bars import drawing_bar
+from rise_bench.cli.choices import AsJson
 from rise_bench.data.splits import Shots
 
 
@@ -24,7 +25,7 @@ def demo(
         int, typer.Option(min=12, help="Optimiser steps of each method; fewer are quicker and learn less.")
     ] = 120,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings and evaluations side by side.")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the whole of RISE on a drawn benchmark, beside SFT and Visual-RFT, and print how they compare.
 

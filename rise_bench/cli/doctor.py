@@ -1,10 +1,11 @@
 """`rise-bench doctor`: what this machine can run, and how to fix what it cannot."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.choices import AsJson
 
 if TYPE_CHECKING:
     from rise_bench.doctor.line import Line
@@ -14,7 +15,7 @@ _MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "problem": ("!!", 
 
 @app.command()
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what this machine can run, and how to fix what it cannot; exits with 1 if something is broken.
 

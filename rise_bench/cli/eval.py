@@ -8,6 +8,7 @@ import typer
 from rise_bench.annotations.answer_format import Style
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.cli import app
+from rise_bench.cli.choices import AsJson, Resamples
 
 _WHAT, _MODEL, _HOW, _FILES = "What is run", "Model", "How it is run", "Files"
 
@@ -75,8 +76,8 @@ def evaluate(
         ),
     ] = "",
     verbosity: Annotated[str, _flag("verbosity", _FILES, "DEBUG also shows lmms-eval's log.")] = "",
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    resamples: Resamples = 1000,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a model with lmms-eval: scores with intervals, beside the baselines.
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
+from rise_bench.cli.choices import AsJson, AskedStyleChoice, BoxUnitChoice
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def explain(
     ] = None,
     box_unit: BoxUnitChoice = None,
     style: AskedStyleChoice = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain a score: what was read, what leaks, what matched, and the reward.
 

@@ -1,11 +1,18 @@
 """The judge of groundedness that a command names by its options."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from rise_bench.cot.grounding import Judging
+
+JudgeSwaps = Annotated[
+    int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
+]
+JudgeBatch = Annotated[int, typer.Option(min=1, help="Texts per forward pass.")]
 
 
 def judging_of(name: str, revision: str, shown: dict[str, int], swaps: int, floor: float | None) -> "Judging":

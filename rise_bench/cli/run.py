@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from rise_bench.cli import app
+from rise_bench.cli.choices import AsJson
 
 if TYPE_CHECKING:
     from rise_bench.curation.own.plan import Plan
@@ -23,7 +24,7 @@ def run(
         bool,
         typer.Option("--repeat", help="Delete and repeat the stages that a changed recipe touches."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the stages of a recipe: build, RISE-CoT or an API, chains of thought, RISE-R1, scores, report.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedStyleChoice, BoxUnitChoice
+from rise_bench.cli.choices import AsJson, AskedStyleChoice, BoxUnitChoice, Resamples
 from rise_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def score(
     reference: Annotated[
         Path | None, typer.Option(help="Samples file of the run that the win-rate is against.")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    resamples: Resamples = 1000,
+    as_json: AsJson = False,
 ) -> None:
     """Score a run from its raw responses: every metric with its 95% interval, beside the baselines.
 

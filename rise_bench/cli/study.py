@@ -9,6 +9,7 @@ import typer
 
 from rise_bench.cli import app
 from rise_bench.cli.bars import drawing_bar
+from rise_bench.cli.choices import AsJson
 from rise_bench.cli.study_output import list_jobs, print_tables
 from rise_bench.errors import ConfigError
 
@@ -102,7 +103,7 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the remaining jobs and their time; with --json, commands.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare RISE, its rivals and its ablations over shots and seeds, and judge the paper's claims.
 

@@ -9,7 +9,15 @@ import typer
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT
 from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
-from rise_bench.cli.choices import AskedBoxUnitChoice
+from rise_bench.cli.choices import (
+    ApiKeyEnv,
+    AsJson,
+    AskedBoxUnitChoice,
+    Endpoint,
+    MaxPixels,
+    Revision,
+    TimeoutS,
+)
 from rise_bench.cli.collect import check_local
 from rise_bench.cli.collect_report import with_progress
 from rise_bench.cli.engine_options import (
@@ -21,7 +29,7 @@ from rise_bench.cli.engine_options import (
     TasksOption,
     engine_of,
 )
-from rise_bench.cli.judging import judging_of
+from rise_bench.cli.judging import JudgeBatch, JudgeSwaps, judging_of
 from rise_bench.cli.stopping import stopping
 from rise_bench.data.splits import Shots
 from rise_bench.errors import ConfigError
@@ -43,10 +51,8 @@ def verify(
     model: Annotated[
         str, typer.Option(help="A training run, a folder, ORG/NAME, or the URL of an endpoint.")
     ],
-    revision: Annotated[str, typer.Option(help="Hub revision of the model.")] = "",
-    endpoint: Annotated[
-        list[str] | None, typer.Option(help="OpenAI-compatible base URL with its /v1; may be repeated.")
-    ] = None,
+    revision: Revision = "",
+    endpoint: Endpoint = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write; default: COTS.verified beside it, or here for a name."),
@@ -72,11 +78,11 @@ def verify(
     max_reconstruction_length: Annotated[
         int, typer.Option(min=1, help="Most tokens of a reconstruction.")
     ] = 256,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Largest image of a local model.")] = None,
+    max_pixels: MaxPixels = None,
     batch_rows: Annotated[int, typer.Option(min=1, help="Samples per batch of a local model.")] = 4,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight of this process.")] = 16,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds for a reply of an endpoint.")] = 600.0,
-    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    timeout_s: TimeoutS = 600.0,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
     engine: EngineOption = "builtin",
     executor: ExecutorOption = "local",
     tasks: TasksOption = 1,
@@ -87,12 +93,10 @@ def verify(
     judge: Annotated[
         str, typer.Option(help="Frozen local model that judges groundedness; none by default.")
     ] = "none",
-    judge_swaps: Annotated[
-        int, typer.Option(min=1, help="Number of other images that a text is compared on, at most.")
-    ] = SWAPS,
-    judge_batch: Annotated[int, typer.Option(min=1, help="Texts per forward pass of the judge.")] = 32,
+    judge_swaps: JudgeSwaps = SWAPS,
+    judge_batch: JudgeBatch = 32,
     overwrite: Annotated[bool, typer.Option(help="Replace --out, and verify again.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score the chains of thought of any model: reward, blind reward, lift, leaks, groundedness.
 
