@@ -4,9 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
 
-from rise_bench.cli import app
 from rise_bench.cot import grounding as judging_module
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.grounding import Judging, judge_rollouts
@@ -18,13 +16,7 @@ from rise_bench.scoring.groundedness import Grounded
 from rise_bench.trainers.settings.recipe_loader import dump_config, load_config
 
 from ..support.drawn_data import write_drawn
-
-
-def collect(*arguments):
-    result = CliRunner().invoke(app, ["collect", *map(str, arguments)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+from ..support.in_process import invoke
 
 
 class Scripted:
@@ -155,7 +147,7 @@ def sweep_options(moods, out, model):
 
 def test_columns_are_filled_selected_by_and_named_by_the_card(moods, tmp_path):
     out = tmp_path / "cots"
-    collect(*sweep_options(moods, out, "rise-bench-base"), "--select", "reward_and_groundedness")
+    invoke("collect", *sweep_options(moods, out, "rise-bench-base"), "--select", "reward_and_groundedness")
     dataset = open_cots(out)
     rows = list(dataset.rows())
     assert len(rows) == 40
@@ -186,7 +178,7 @@ def test_without_a_judge_the_columns_are_null_and_cannot_be_selected_by(moods, t
     from datasets import load_dataset
 
     out = tmp_path / "cots"
-    collect(*sweep_options(moods, out, "rise-bench-base"), "--judge", "none")
+    invoke("collect", *sweep_options(moods, out, "rise-bench-base"), "--judge", "none")
     rows = load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
     assert set(rows["groundedness"]) == set(rows["groundedness_worst_sentence"]) == {None}
     assert rows.features["groundedness"].dtype == "float64"
@@ -195,7 +187,7 @@ def test_without_a_judge_the_columns_are_null_and_cannot_be_selected_by(moods, t
         find_cots(str(out)).texts(min_groundedness=0.0)
     with pytest.raises(ConfigError, match="needs a judge"):
         options = ("--judge", "none", "--select", "reward_and_groundedness")
-        collect(*sweep_options(moods, tmp_path / "other", "rise-bench-base"), *options)
+        invoke("collect", *sweep_options(moods, tmp_path / "other", "rise-bench-base"), *options)
 
 
 def test_the_setting_survives_being_written_and_read(tmp_path):

@@ -7,25 +7,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from rise_bench.cli import app
 from rise_bench.curation.decisions import Decision, write_decisions
 from rise_bench.curation.queue import ReviewQueue
 from rise_bench.data.dataset import open_dataset
 
+from ..support.in_process import invoke
 from ..support.made_sources import write_csv
 
 #: Licences under which a photo of Flickr may be shown with attribution.
 LICENCES = {"4", "5", "7", "8"}
 
 PHOTOS, WRONG = 60, 6
-
-
-def invoke(*arguments):
-    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture
@@ -60,12 +53,12 @@ def photos(shared_data: Path, tmp_path: Path) -> dict[str, str]:
 def test_from_photos_with_wrong_labels_to_a_corrected_dataset(photos, tmp_path):
     """Nothing is asked of the tiny model's answers; the way itself is, each command as a user starts it."""
     out = tmp_path / "work"
-    printed = invoke("init", tmp_path / "photos", "--model", "tiny-qwen2_vl", "--out", out, "--yes")
+    printed = invoke("init", tmp_path / "photos", "--model", "tiny-qwen2_vl", "--out", out, "--yes").stdout
     assert "60 pictures, distribution (csv)" in printed and "4 classes" in printed
     recipe = out / "rise.yaml"
     recipe.write_text(recipe.read_text().replace("shots: full", "shots: 4-shot"))
 
-    outcome = json.loads(invoke("run", recipe, "--json"))
+    outcome = json.loads(invoke("run", recipe, "--json").stdout)
     assert outcome["done"] == ["build", "rise_cot", "collect", "check", "rise_r1", "eval", "report"]
     score = outcome["scores"]["trained"]
     assert score["samples"] == 18 and {"uniform", "majority_class"} <= score["floors"].keys()
@@ -105,7 +98,7 @@ def test_from_photos_with_wrong_labels_to_a_corrected_dataset(photos, tmp_path):
 
     corrected = tmp_path / "photos-2"
     invoke("audit", dataset, "--apply", audit / "decisions.csv", "--out", corrected)
-    assert "no findings" in invoke("check", corrected)
+    assert "no findings" in invoke("check", corrected).stdout
     golds = {gold.id: gold for split in ("train", "test") for gold in open_dataset(corrected).golds(split)}
     for uid, gold in golds.items():
         assert classes[gold.annotation.probs.index(1.0)] == photos[names[uid]]

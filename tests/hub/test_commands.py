@@ -20,6 +20,7 @@ from rise_bench.files.atomic import sha256_file
 from rise_bench.hub.find import find, find_benchmark
 from rise_bench.hub.publish import publish
 
+from ..support.in_process import invoke
 from ..support.minihub import Minihub
 from .conftest import COCO_SUB, Source, build
 
@@ -35,9 +36,7 @@ def hub(alice: Minihub, monkeypatch: pytest.MonkeyPatch) -> Minihub:
 
 
 def in_process(*arguments: Any) -> str:
-    done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
+    return invoke(*arguments).stdout
 
 
 def of_its_own(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:

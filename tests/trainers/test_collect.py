@@ -6,11 +6,10 @@ import shutil
 import signal
 import time
 from collections import Counter
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner
 
-from rise_bench.cli import app
 from rise_bench.cot.dataset import open_cots
 from rise_bench.cot.row_log import RowLog, read_rows
 from rise_bench.data.dataset import open_dataset
@@ -23,18 +22,14 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 
 from ..support.commands import Command
 from ..support.drawn_data import write_drawn
+from ..support.in_process import invoke
+
+collect = partial(invoke, "collect")
 
 COLUMNS = {
     *("cot", "reward", "similarity", "reconstruction", "leak_numbers", "leak_strict", "format_ok"),
     *("prior_score", "group_rewards", "provenance"),
 }
-
-
-def collect(*arguments):
-    result = CliRunner().invoke(app, ["collect", *map(str, arguments)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def short(tiny, built):

@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from rise_bench.cli import app
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import DataError, PrerequisiteError
 from rise_bench.models.data_urls import data_url
 from rise_bench.models.openai_endpoint import Endpoints
 from rise_bench.models.sampler import Prompt, SampleError, Sampling
+
+from ..support.in_process import invoke
 
 
 class Server:
@@ -159,9 +159,9 @@ def test_teacher_cots_from_two_endpoints_of_which_one_refuses_a_sample(built, to
     urls = [part for server in servers for part in ("--endpoint", server.url)]
     options = [*urls, "--model", "teacher", "--benchmark", built, "--samples", 2, "--out", tmp_path / "cots"]
     with pytest.raises(DataError, match="refused 1 of 8"):
-        invoke(*options)
+        invoke("collect", *options)
     assert not (tmp_path / "cots").exists()
-    invoke(*options)
+    invoke("collect", *options)
     rows = list(open_cots(tmp_path / "cots").rows())
     assert {row["id"] for row in rows} == {gold.id for gold in toy.golds}
     assert all(server.seen for server in servers)
@@ -188,11 +188,5 @@ def test_a_refusal_is_known_to_the_other_process_where_samples_may_be_missing(
     for rank in ("0", "1"):
         assert not (tmp_path / "cots").exists()
         monkeypatch.setenv("RANK", rank)
-        invoke(*options)
+        invoke("collect", *options)
     assert {row["id"] for row in open_cots(tmp_path / "cots").rows()} == set(ids) - bad
-
-
-def invoke(*arguments):
-    result = CliRunner().invoke(app, ["collect", *map(str, arguments)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception

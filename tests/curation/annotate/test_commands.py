@@ -5,11 +5,9 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.catalog.benchmarks import get_benchmark
-from rise_bench.cli import app
 from rise_bench.curation.annotate import question
 from rise_bench.curation.queue import ReviewQueue
 from rise_bench.data.build_plan import SourcePlan, SourceRow
@@ -17,16 +15,13 @@ from rise_bench.data.dataset import open_dataset
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, RiseError
 
+from ...support.in_process import invoke
 from ...support.openai_server import OpenAIServer, serve
 from .conftest import think, write_pictures
 
 
 def run(*arguments):
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    if isinstance(result.exception, RiseError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return invoke(*arguments).stdout
 
 
 @pytest.fixture

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from rise_bench.cli import app
 from rise_bench.cot.check import check_folder
 from rise_bench.cot.dataset import open_cots
 from rise_bench.data.dataset import open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.experiments import jobs
 
+from ...support.in_process import invoke
 from ...support.made_sources import write_csv, write_photo
 from ...support.openai_server import OpenAIServer, picture_key, serve
 
@@ -32,12 +31,6 @@ def photos(tmp_path: Path) -> Path:
 
 class KilledError(Exception):
     pass
-
-
-def invoke(*arguments):
-    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def teacher(photos):
 
 def test_init_says_what_it_sees_and_writes_dataset_and_recipe(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    printed = invoke("init", photos, "--yes")
+    printed = invoke("init", photos, "--yes").stdout
     assert "8 pictures, distribution (folders)" in printed and "2 classes: cat 4, dog 4" in printed
     assert "publish` sends ids, hashes, annotations and chains of thought, and no picture" in printed
     out = tmp_path / "my_photos-rise"
@@ -94,11 +87,13 @@ def test_a_run_killed_at_the_end_of_its_build_goes_on(photos, tmp_path):
 def test_init_says_what_is_still_to_be_done_and_which_classes_are_absent(photos, tmp_path):
     for number in (3, 5, 7):
         (photos / "dog" / f"{number}.jpg").unlink()
-    printed = invoke("init", photos, "--out", tmp_path / "a", "--endpoint", "http://localhost:1/v1", "--yes")
+    printed = invoke(
+        "init", photos, "--out", tmp_path / "a", "--endpoint", "http://localhost:1/v1", "--yes"
+    ).stdout
     assert "1. write endpoint.model" in printed and "--price-input 0.4 " in printed
     assert printed.count("warning: no ") == 1 and "row of dog; add pictures" in printed
     named = ("--endpoint", "http://localhost:1/v1", "--model", "m", "--yes")
-    assert "1. rise-bench collect" in invoke("init", photos, "--out", tmp_path / "b", *named)
+    assert "1. rise-bench collect" in invoke("init", photos, "--out", tmp_path / "b", *named).stdout
 
 
 def test_init_takes_the_seed_of_the_split(photos, tmp_path):
@@ -172,25 +167,25 @@ def test_run_goes_on_after_a_kill_and_says_what_a_change_repeats(photos, tmp_pat
             invoke("run", recipe, "--stage", "collect")
     assert not (out / "cots").exists()
 
-    printed = invoke("run", recipe)
+    printed = invoke("run", recipe).stdout
     asked = teacher.answered
     rows = sum(open_cots(out / "cots").manifest.counts.values())
     assert f"{rows} have a reward of at least" in printed and (out / "report.html").is_file()
     assert asked <= rows * 8 + 8, "four rollouts of two requests, and those of one sample again"
-    assert "done before" in invoke_err("run", recipe) and teacher.answered == asked
+    assert "done before" in invoke("run", recipe).output and teacher.answered == asked
 
     edit(recipe, "tau: 0.75", "tau: 0.25")
     with pytest.raises(
         ConfigError, match=r"collect\.tau was 0\.75, is 0\.25\. Stages to repeat: collect, check"
     ):
         invoke("run", recipe)
-    assert "to repeat: collect.tau was" in invoke("run", recipe, "--show")
-    states = json.loads(invoke("run", recipe, "--show", "--json"))
+    assert "to repeat: collect.tau was" in invoke("run", recipe, "--show").stdout
+    states = json.loads(invoke("run", recipe, "--show", "--json").stdout)
     assert [state["stage"] for state in states if state["done"]] == ["build", "collect", "check", "report"]
     assert [state["stage"] for state in states if state["to_repeat"]] == ["collect", "check", "report"]
-    (collect,) = json.loads(invoke("run", recipe, "--stage", "collect", "--show", "--json"))
+    (collect,) = json.loads(invoke("run", recipe, "--stage", "collect", "--show", "--json").stdout)
     assert collect["to_repeat"] == "collect.tau was 0.75, is 0.25"
-    outcome = json.loads(invoke("run", recipe, "--repeat", "--json"))
+    outcome = json.loads(invoke("run", recipe, "--repeat", "--json").stdout)
     assert outcome["done"] == ["build", "collect", "check", "report"] and teacher.answered == asked
     edit(recipe, "concurrency: 1", "concurrency: 2")  # no answer depends on it
     decisions = out / "cots" / "decisions.csv"
@@ -223,8 +218,3 @@ def edit(recipe, old, new):
     text = recipe.read_text()
     assert old in text
     recipe.write_text(text.replace(old, new))
-
-
-def invoke_err(*arguments):
-    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-    return result.output
