@@ -98,6 +98,12 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test has a cache folder of its own, for models that are merged."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def hub_listener() -> socket.socket:
     """The socket, bound and not listening, at the address that HF_ENDPOINT names."""

@@ -11,13 +11,6 @@ from rise_bench.errors import DataError
 from ..support.made_sources import coco_json, write_csv, write_photo
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    for i in range(4):
-        write_photo(tmp_path / "source" / f"{i}.jpg", i, (64, 48))
-    return tmp_path / "source"
-
-
 def test_coco_json(source: Path) -> None:
     boxes = [{"image_id": i, "category_id": 1, "bbox": [5, 5, 20, 20]} for i in (0, 1)]
     content = coco_json(

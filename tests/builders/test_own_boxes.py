@@ -24,13 +24,6 @@ NAMES = {1: "cat", 2: "dog"}
 BOX = [5, 5, 20, 20]
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    for i in range(4):
-        write_photo(tmp_path / "source" / f"{i}.jpg", i, (64, 48))
-    return tmp_path / "source"
-
-
 def content(*annotations: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Four images, a box of a cat on the first, and what else is given."""
     full = [{"image_id": 0, "category_id": 1, "bbox": BOX}]

@@ -20,13 +20,6 @@ from rise_bench.errors import ConfigError, DataError, RiseError
 from ..support.made_sources import write_photo
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    for i in range(4):
-        write_photo(tmp_path / "source" / f"{i}.jpg", i, (64, 48))
-    return tmp_path / "source"
-
-
 def build(source: Path, text: str | bytes, **options: Any) -> Manifest:
     data = text if isinstance(text, bytes) else text.encode()
     (source / "labels.csv").write_bytes(data)

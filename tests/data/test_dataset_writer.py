@@ -342,15 +342,23 @@ def test_progress_counts_every_image(tmp_path: Path, plan: SourcePlan) -> None:
     assert seen == [(n, 69) for n in range(70)]
 
 
-def test_finished_files_of_an_interrupted_run_are_kept(tmp_path: Path, plan: SourcePlan) -> None:
+@pytest.fixture
+def interrupted(tmp_path: Path, plan: SourcePlan) -> Path:
+    """Working folder of a build of `out` that was interrupted."""
+
     def stop(done: int, total: int) -> None:
         if done == 55:  # 4-shot (12 rows) and 16-shot (36) are written, the rest is not
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         write_dataset(plan, tmp_path / "out", progress=stop)
-    work = tmp_path / ".out.partial"
-    before = (work / "data" / "train-16-shot-00000.parquet").stat()
+    return tmp_path / ".out.partial"
+
+
+def test_finished_files_of_an_interrupted_run_are_kept(
+    tmp_path: Path, plan: SourcePlan, interrupted: Path
+) -> None:
+    before = (interrupted / "data" / "train-16-shot-00000.parquet").stat()
     assert not (tmp_path / "out").exists()
     started: list[int] = []
     write_dataset(plan, tmp_path / "out", progress=lambda done, _: started.append(done))
@@ -362,14 +370,8 @@ def test_finished_files_of_an_interrupted_run_are_kept(tmp_path: Path, plan: Sou
 
 @pytest.mark.parametrize("change", ["image", "truth", "torn shard"])
 def test_finished_files_are_not_kept_when_something_changed(
-    tmp_path: Path, plan: SourcePlan, change: str
+    tmp_path: Path, plan: SourcePlan, interrupted: Path, change: str
 ) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 55:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_dataset(plan, tmp_path / "out", progress=stop)
     if change == "image":
         for row in plan.train:
             assert isinstance(row.image, Path)
@@ -380,7 +382,7 @@ def test_finished_files_are_not_kept_when_something_changed(
             plan, train=[dataclasses.replace(r, annotation=changed) for r in plan.train]
         )
     else:
-        shard = tmp_path / ".out.partial" / "data" / "train-4-shot-00000.parquet"
+        shard = interrupted / "data" / "train-4-shot-00000.parquet"
         shard.write_bytes(shard.read_bytes()[:-1] + b"X")
     write_dataset(plan, tmp_path / "out")
     write_dataset(plan, tmp_path / "fresh")

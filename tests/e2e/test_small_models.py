@@ -19,16 +19,11 @@ from rise_bench.trainers.settings.config import ComputeConfig, DataConfig, Model
 from ..support.tiny_models import write_adapter
 from .conftest import Drawn, Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 NEW_TOKENS = 12
 SAMPLES = 3
 TILE_PX = 56
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def evaluated(run: Run, drawn: Drawn, model: Path, max_pixels: int) -> tuple[dict[str, str], str]:

@@ -19,6 +19,8 @@ from rise_bench.models.names import checked_model, fetch_checked_model
 from ..support.minihub import Minihub
 from ..support.tiny_models import write_adapter
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 BASE, ADAPTER = "rise/tiny-base", "rise/tiny-adapter"
 IDS = torch.arange(60, 90)[None]
 
@@ -28,11 +30,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rise_bench.models.tiny import make_tiny_model
 
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base", "qwen2_vl")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def send(folder: Path, repo_id: str) -> str:

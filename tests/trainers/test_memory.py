@@ -73,8 +73,8 @@ def test_the_estimate_is_near_what_a_step_with_an_adapter_takes(tmp_path):
     assert taken < 0.5 * full
 
 
-def shape_of_2b():
-    """Qwen2-VL-2B without weights."""
+def qwen2_vl_2b():
+    """Qwen2-VL-2B by its published shape, without weights."""
     from transformers import AutoModelForImageTextToText, Qwen2VLConfig
 
     text = {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "vocab_size": 151_936}
@@ -88,7 +88,7 @@ def shape_of_2b():
 
 def test_the_arithmetic_in_the_recipes_of_one_card_is_that_of_preflight():
     """Every figure of the comment, and each stage within it, far below 24 GB."""
-    model, gib = shape_of_2b(), 2**30
+    model, gib = qwen2_vl_2b(), 2**30
     note = compose("emotion6/rise_cot-lora").notes["Memory"]
     loop = load_config("emotion6/rise_cot-lora")
     need, adapter = estimate(loop, "grpo", model, processes=1), adapter_parameters(loop, model)

@@ -9,9 +9,7 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
-import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModelForImageTextToText
 
 from rise_bench.annotations.base import Gold
 from rise_bench.annotations.boxes.values import MIN_PIXELS, Boxes
@@ -34,6 +32,8 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings import setting_checks
 from rise_bench.trainers.settings.config import ModelConfig
 from rise_bench.trainers.settings.recipe_loader import load_config
+
+from .test_memory import qwen2_vl_2b
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "no/such/folder"])
@@ -210,25 +210,6 @@ def test_first_rollouts_that_teach_nothing_are_called_out_once(rows, says):
     assert len(warnings) == (says is not None)
     if says:
         assert re.search(says, warnings[0])
-
-
-def qwen2_vl_2b():
-    """Qwen2-VL-2B by its published shape, without weights."""
-    text = {
-        "hidden_size": 1536,
-        "intermediate_size": 8960,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 2,
-        "vocab_size": 151936,
-        "tie_word_embeddings": True,
-    }
-    vision = {"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "num_heads": 16}
-    config = AutoConfig.for_model(
-        "qwen2_vl", text_config=text, vision_config=vision, tie_word_embeddings=True
-    )
-    with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config)
 
 
 def test_memory_of_the_paper_setting_fits_its_gpu_and_one_gpu_without_sharding_does_not():

@@ -1,6 +1,7 @@
 """A resumed run is an unbroken one, past the end of an epoch too, with rewards that a model really gets."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -50,6 +51,21 @@ def train(moods, tmp_path):
     return run
 
 
+@contextmanager
+def interrupted(stage, trainer, after):
+    """The user stops the trainer of that name after so many steps."""
+
+    class Stopping(getattr(stage, trainer)):
+        def training_step(self, *arguments, **options):
+            if self.state.global_step == after:
+                raise KeyboardInterrupt
+            return super().training_step(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stage, trainer, Stopping)
+        yield
+
+
 def outcome(folder):
     """What a run did: the rollouts of each step, and what it logged, time apart."""
     rollouts = {}
@@ -65,16 +81,12 @@ def outcome(folder):
     return {step: attempts[max(attempts)] for step, attempts in rollouts.items()}, metrics
 
 
-def test_resumed_in_the_second_epoch_rollouts_kl_and_weights_are_those_of_an_unbroken_run(
-    train, monkeypatch, tmp_path
-):
+def test_resumed_in_the_second_epoch_rollouts_kl_and_weights_are_those_of_an_unbroken_run(train, tmp_path):
     weights, (rollouts, metrics) = train("whole")
     assert any(reward > 0 for rows in rollouts.values() for *_, reward in rows)
     assert any(row["kl"] for row in metrics)
-    with monkeypatch.context() as patch:
-        patch.setattr(visual_rft, "ResumableGRPOTrainer", stopping(visual_rft.ResumableGRPOTrainer, after=5))
-        with pytest.raises(KeyboardInterrupt):
-            train("halves")
+    with interrupted(visual_rft, "ResumableGRPOTrainer", after=5):
+        train("halves")
     kept = RunFolder(tmp_path / "halves").last_checkpoint("grpo")
     assert kept.name == "checkpoint-4"  # step 5 used rollouts that no checkpoint holds
     resumed_weights, (resumed_rollouts, resumed_metrics) = train("halves")
@@ -83,16 +95,6 @@ def test_resumed_in_the_second_epoch_rollouts_kl_and_weights_are_those_of_an_unb
         assert row == pytest.approx(expected, abs=1e-6)
     for name, tensor in weights.items():
         torch.testing.assert_close(resumed_weights[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
-
-
-def stopping(trainer_class, after):
-    class Stopping(trainer_class):
-        def training_step(self, *arguments, **options):
-            if self.state.global_step == after:
-                raise KeyboardInterrupt
-            return super().training_step(*arguments, **options)
-
-    return Stopping
 
 
 def test_the_order_of_an_epoch_is_trl_s_and_needs_no_epoch_before_it():

@@ -9,6 +9,8 @@ from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import rise_cot
 from rise_bench.trainers.runs.run_folder import RunFolder
 
+from .test_resuming import interrupted
+
 
 def run(config):
     folder = RunFolder.create(config)
@@ -53,16 +55,12 @@ def test_a_finished_run_is_not_trained_again(make_config, graded):
     assert len(rollouts(folder)) == count
 
 
-def test_resumed_in_the_second_epoch_steps_are_those_of_an_unbroken_run(
-    make_config, graded, tmp_path, monkeypatch
-):
+def test_resumed_in_the_second_epoch_steps_are_those_of_an_unbroken_run(make_config, graded, tmp_path):
     settings = ("grpo.steps=12", "run.save_steps=9")  # eight samples: eight steps an epoch
     whole, unbroken = run(make_config(*settings))
     config = make_config(*settings, f"run.output_dir={tmp_path / 'halves'}")
-    with monkeypatch.context() as patch:
-        patch.setattr(rise_cot, "ClosedLoopTrainer", stopping(rise_cot.ClosedLoopTrainer, after=9))
-        with pytest.raises(KeyboardInterrupt):
-            run(config)
+    with interrupted(rise_cot, "ClosedLoopTrainer", after=9):
+        run(config)
     halves, folder = run(config)
     first, second = weights(whole), weights(halves)
     for name, tensor in first.items():
@@ -70,13 +68,3 @@ def test_resumed_in_the_second_epoch_steps_are_those_of_an_unbroken_run(
     assert [m["step"] for m in read_metrics(folder.path) if "reward" in m] == list(range(1, 13))
     ids = [[(row["step"], row["id"]) for row in rollouts(r)] for r in (unbroken, folder)]
     assert ids[0] == ids[1]
-
-
-def stopping(trainer_class, after):
-    class Stopping(trainer_class):
-        def training_step(self, *arguments, **options):
-            if self.state.global_step == after:
-                raise KeyboardInterrupt
-            return super().training_step(*arguments, **options)
-
-    return Stopping

@@ -28,6 +28,8 @@ from rise_bench.trainers.runs.next_steps import evaluation
 from rise_bench.trainers.runs.run_folder import RunFolder
 from rise_bench.trainers.settings.setting_checks import check_vllm
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 #: Text of a prompt with a picture, as the released template gives it.
 CHATS = {
     "idefics3": "<|im_start|>User:<image>What?<end_of_utterance>\nAssistant:",
@@ -52,11 +54,6 @@ RELEASED = {
 @pytest.fixture(params=CHATS)
 def family(request):
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def test_a_prompt_is_that_of_the_released_template(make_config, family):
