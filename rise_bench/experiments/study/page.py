@@ -82,7 +82,7 @@ def _missing(jobs: JobFolder, results: Sequence[Result], failed: Mapping[str, st
             needed_by.setdefault(job.name, []).append(find_method(method).title)
     return {
         line: "; ".join(needed_by.get(name.rpartition("/")[2].removesuffix("-time"), ()))
-        for name, line in (unfinished | failed).items()
+        for name, line in {**unfinished, **failed}.items()
     }
 
 
