@@ -241,6 +241,8 @@ def _study(plan: "Study", at_once: int, as_json: bool, launcher: "Launcher | Non
     else:
         print_tables(plan.out, done.results)
         typer.echo(f"\nresults: {plan.out / 'results.jsonl'}\npage:    {done.page}")
+    for removed in done.removed:
+        typer.echo(removed, err=True)
     _end(done.failed, wrong=at_once > 0)
 
 

@@ -106,16 +106,14 @@ class Study:
 
     def cell(self, method: str, shots: str, seed: int) -> Cell:
         """Return the cell of a method, with its settings."""
-        chosen = find_method(method)
-        budget = "paper/" if self.budget == "paper" and chosen.phases else ""
-        where = f"{self.benchmark}/{budget}{shots if chosen.phases else 'base'}/seed-{seed}"
+        where, tag = _place(self.benchmark, self.budget, shots, seed, method)
         return Cell(
             self.data(seed),
-            shots if chosen.phases else "full",
+            shots if find_method(method).phases else "full",
             seed,
             self.out / where,
             f"{where}/",
-            "-time" if self.budget == "time" and chosen.phases and method != AGAINST else "",
+            tag,
             self.base,
             overrides(self.setting(method, shots), self.steps_of(method, shots)),
             self.setup,
@@ -131,6 +129,23 @@ class Study:
         for seed, shots, method in self.points():
             jobs |= {job.name: job for job in method_jobs(self.cell(method, shots, seed), [method])}
         return list(jobs.values())
+
+
+def trainings_of(benchmark: str, budget: str, shots: str, seed: int, method: str) -> list[str]:
+    """Return the names of the jobs of a result before its evaluation; of a baseline there are none."""
+    if method not in METHODS | ABLATIONS:
+        return []
+    where, tag = _place(benchmark, budget, shots, seed, method)
+    cell = Cell(Path(benchmark), shots, seed, Path(where), f"{where}/", tag)
+    return [job.name for job in find_method(method).trainings(cell)]
+
+
+def _place(benchmark: str, budget: str, shots: str, seed: int, method: str) -> tuple[str, str]:
+    """Return the folder of a cell in OUT, and the tag of its jobs."""
+    trained = bool(find_method(method).phases)
+    of_budget = "paper/" if budget == "paper" and trained else ""
+    where = f"{benchmark}/{of_budget}{shots if trained else 'base'}/seed-{seed}"
+    return where, "-time" if budget == "time" and trained and method != AGAINST else ""
 
 
 def methods_for(*, drawn: bool) -> tuple[str, ...]:

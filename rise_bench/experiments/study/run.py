@@ -15,13 +15,13 @@ from rise_bench.experiments.jobs import Launcher, Progress, run_jobs
 from rise_bench.experiments.methods import find_method, method_jobs
 from rise_bench.experiments.study.calibration import time_steps
 from rise_bench.experiments.study.estimate import measuring_jobs
-from rise_bench.experiments.study.grid import Study
+from rise_bench.experiments.study.grid import Study, trainings_of
 from rise_bench.experiments.study.measure import Result, measure, measure_baselines
 from rise_bench.experiments.study.page import judged_claims, write_page
 from rise_bench.experiments.study.registered import registration_of, registration_record
 from rise_bench.experiments.study.settings import scored_trials, trials_name
 from rise_bench.experiments.study.setup import keep_identity, keep_plan, link_dataset, refuse_other_trials
-from rise_bench.experiments.study.summary import summarise, write_results
+from rise_bench.experiments.study.summary import read_results, summarise, write_results
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.json_text import json_text
@@ -39,11 +39,13 @@ class Outcome:
         results: Results of this command.
         page: Page with all results of the folder.
         failed: Reasons of failed or missing jobs.
+        removed: Results of the folder that were removed, as their runs no longer exist, each with the job.
     """
 
     results: list[Result]
     page: Path
     failed: list[str]
+    removed: list[str]
 
 
 def planned(study: Study, *, keep: bool = False) -> Study:
@@ -85,9 +87,12 @@ def run_study(
     failed = _run(study.jobs(), study.jobs_folder, at_once, progress, launcher)
     results = _measured(study, datasets)
     with locked_file(study.out / ".writing"):  # by another command in the same folder
-        ordered = write_results(study.out / "results.jsonl", results, _outdated(study))
+        path = study.out / "results.jsonl"
+        outdated = _outdated(study.jobs_folder, read_results(path)) if at_once else {}
+        ordered = write_results(path, results, outdated)
         write_summaries(study.out, ordered)
-        return Outcome(results, write_page(study.out, ordered, failed), list(failed.values()))
+        page = write_page(study.out, ordered, failed)
+        return Outcome(results, page, list(failed.values()), list(outdated.values()))
 
 
 def write_summaries(out: Path, results: Sequence[Result]) -> None:
@@ -221,16 +226,16 @@ def _measured(study: Study, drawn: dict[int, BenchmarkDataset]) -> list[Result]:
     return results
 
 
-def _outdated(study: Study) -> set[tuple[str, str, str, int, str]]:
-    """Return keys of results whose runs no longer exist: a job of theirs was started again and is not done.
+def _outdated(folder: JobFolder, results: Iterable[Result]) -> dict[tuple[str, str, str, int, str], str]:
+    """Return results whose runs no longer exist by key, each with a job that was started again, not done.
 
-    Results without records, as of a folder that was copied in part, are not outdated.
+    Results without records, as of a folder that was copied in part, are not outdated; nor are those whose
+    evaluation alone is to be repeated.
     """
-    unfinished = set(study.jobs_folder.unfinished())
-    return {
-        (study.benchmark, study.budget, shots, seed, method)
-        for seed, shots, method in study.points()
-        if not unfinished.isdisjoint(
-            job.name for job in method_jobs(study.cell(method, shots, seed), [method])
-        )
-    }
+    unfinished, outdated = set(folder.unfinished()), dict[tuple[str, str, str, int, str], str]()
+    for result in results:
+        if job := next((name for name in trainings_of(*result.key) if name in unfinished), None):
+            outdated[result.key] = (
+                f"{'/'.join(map(str, result.key))}: its result is removed, as {job} was started again and is not done"
+            )
+    return outdated
