@@ -236,6 +236,7 @@ def _outdated(folder: JobFolder, results: Iterable[Result]) -> dict[tuple[str, s
     for result in results:
         if job := next((name for name in trainings_of(*result.key) if name in unfinished), None):
             outdated[result.key] = (
-                f"{'/'.join(map(str, result.key))}: its result is removed, as {job} was started again and is not done"
+                f"{'/'.join(map(str, result.key))}: its result is removed, as {job} was started again and is "
+                "not done"
             )
     return outdated

@@ -3,8 +3,11 @@
 import json
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,12 +15,12 @@ from rise_bench.annotations.base import Gold
 from rise_bench.annotations.distribution.values import Distribution
 from rise_bench.errors import DataError
 from rise_bench.experiments.job_folder import Job, JobFolder
-from rise_bench.experiments.methods import find_method, method_jobs
+from rise_bench.experiments.methods import find_method
 from rise_bench.experiments.study.claims import CLAIMS, FALSE_SHARE
 from rise_bench.experiments.study.grid import Study
 from rise_bench.experiments.study.measure import Result, excess_entropy
 from rise_bench.experiments.study.page import write_page
-from rise_bench.experiments.study.run import run_study
+from rise_bench.experiments.study.run import Outcome, run_study
 from rise_bench.experiments.study.summary import (
     groups,
     judged,
@@ -99,18 +102,70 @@ def test_phases_of_the_papers_budget_share_no_steps(tmp_path: Path) -> None:
     assert (steps.headings[-1], steps.rows[0][-1]) == ("SFT's share of its steps", "0.50")
 
 
+def _failing(job: Job, folder: JobFolder, before_s: float) -> Any:
+    return SimpleNamespace(poll=lambda: 1, seconds=before_s, kill=lambda: None)
+
+
+def _others(study: Study) -> list[Result]:
+    """Results of another budget on runs of the same RISE-CoT, and of a benchmark without records."""
+    return [
+        *(
+            replace(MADE_UP[0], budget=budget, seed=2, method=method)
+            for budget in ("steps", "time")
+            for method in ("rise", "rise_sft", "sft")
+        ),
+        replace(MADE_UP[0], budget="paper", seed=2),
+        replace(MADE_UP[0], benchmark="scenes", seed=2, numbers={"ap50": 0.5}),
+        Result(study.benchmark, "", "", 2, "floor:train_mean", {"jsd": 0.264}),
+    ]
+
+
+def _keys(results: Iterable[Result]) -> list[str]:
+    return sorted("/".join(map(str, result.key)) for result in results if result.budget)
+
+
 def test_results_of_runs_that_no_longer_exist_are_removed(tmp_path: Path) -> None:
-    """A record was removed, and the job failed when it was started again."""
+    """The record of a training was removed, and it failed when it was started again."""
     study = Study(tmp_path, shots=("16-shot",), seeds=4, methods=("rise", "sft"), train=8, test=4)
-    write_results(tmp_path / "results.jsonl", MADE_UP)
-    for seed, method, job in ((1, "sft", "sft"), (2, "rise", "rise_cot")):
-        jobs = method_jobs(study.cell(method, "16-shot", seed), [method])
-        (failed,) = (known for known in jobs if known.name.endswith(f"/{job}"))
-        study.jobs_folder.write(failed, 1.0, done=False)
-    run_study(study, at_once=0, drawing=lambda *_: None, progress=lambda _: None)
-    (group,) = groups(read_results(tmp_path / "results.jsonl"))
-    left = {method: list(by_seed) for method, by_seed in group.methods.items()}
-    assert left == {"rise": [0, 1, 3], "sft": [0, 2], "visual_rft": [0, 1, 2, 3]}
+    before = write_results(tmp_path / "results.jsonl", [*MADE_UP, *_others(study)])
+    for job in study.jobs():
+        if job.arguments[0] != "eval" and not job.name.endswith(("seed-1/sft", "seed-2/rise_cot")):
+            study.jobs_folder.write(job, 1.0, done=True)
+    started: list[str] = []
+
+    def start(at_once: int) -> Outcome:
+        return run_study(
+            study,
+            at_once=at_once,
+            drawing=lambda *_: None,
+            progress=lambda state: started.append(state.job.name),
+            launcher=_failing,
+        )
+
+    gone = {"steps/16-shot/1/sft": "seed-1/sft"}
+    gone |= {f"{budget}/16-shot/2/rise": "seed-2/rise_cot" for budget in ("steps", "time")}
+    gone |= {f"{budget}/16-shot/2/rise_sft": "seed-2/rise_cot" for budget in ("steps", "time")}
+    outcome = start(16)
+    assert any("/eval_" in name for name in started), (
+        "an evaluation that fails leaves the result of its training"
+    )
+    left = read_results(tmp_path / "results.jsonl")
+    assert set(_keys(before)) - set(_keys(left)) == {f"moods/{key}" for key in gone}
+    assert sorted(outcome.removed) == sorted(
+        f"moods/{key}: its result is removed, as moods/16-shot/{job} was started again and is not done"
+        for key, job in gone.items()
+    )
+    assert start(16).removed == []
+
+
+def test_where_nothing_is_run_no_result_is_removed(tmp_path: Path) -> None:
+    """As while another process repeats the training."""
+    study = Study(tmp_path, shots=("16-shot",), seeds=4, methods=("rise", "sft"), train=8, test=4)
+    before = write_results(tmp_path / "results.jsonl", MADE_UP)
+    for job in study.jobs():
+        study.jobs_folder.write(job, 1.0, done=False)
+    outcome = run_study(study, at_once=0, drawing=lambda *_: None, progress=lambda _: None)
+    assert _keys(read_results(tmp_path / "results.jsonl")) == _keys(before) and outcome.removed == []
 
 
 def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
