@@ -95,6 +95,10 @@ class JobFolder:
         """Return the names of the jobs that were started and are not done: failed, stopped or running."""
         return [name for name, record in self._records() if not record["done"]]
 
+    def failed(self) -> list[str]:
+        """Return the names of the jobs whose last start ended with an error."""
+        return [name for name, record in self._records() if not record["done"] and record.get("exit_code")]
+
     def all_seconds(self) -> dict[str, float]:
         """Return the seconds of all finished jobs by name."""
         return {name: float(record["seconds"]) for name, record in self._records() if record["done"]}
@@ -139,9 +143,11 @@ class JobFolder:
         except DataError:
             return False
 
-    def write(self, job: Job, seconds: float, *, done: bool) -> None:
-        """Write a job's record."""
+    def write(self, job: Job, seconds: float, *, done: bool, exit_code: int | None = None) -> None:
+        """Write a job's record, with the exit code of one that ended."""
         record = {"arguments": list(job.arguments), "seconds": round(seconds, 1), "done": done}
+        if exit_code is not None:
+            record["exit_code"] = exit_code
         record |= {"started_in": str(Path.cwd()), "jobs": os.path.normpath(self.path.absolute())}
         record["code"] = list(dict.fromkeys([*_codes(self._record(job.name) or {}), _code()]))
         atomic_write_text(self.path / f"{job.name}.json", json_text(record) + "\n")

@@ -188,7 +188,7 @@ def _has_ended(child: _Running, folder: JobFolder) -> bool:
     code = child.process.poll()
     if code is not None or child.seconds - child.noted > _NOTE_SECONDS:
         child.noted = child.seconds
-        folder.write(child.job, child.noted, done=code == 0)
+        folder.write(child.job, child.noted, done=code == 0, exit_code=code)
     if not code:
         return code == 0
     lines = _tail(folder.log(child.job.name)).decode(errors="replace").splitlines()[-_LAST_LINES:]

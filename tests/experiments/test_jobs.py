@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -179,6 +180,27 @@ def test_an_evaluation_without_its_samples_is_done_again(tmp_path: Path, lost: s
     run_jobs([job], folder, launcher=launch)
     assert started == ([job.name] if lost else [])
     assert folder.kept_by_launcher(job.name).exists() == (not lost), "it would be taken for the result"
+
+
+@pytest.mark.parametrize(("code", "failed"), [(0, []), (2, ["a"]), (-9, ["a"]), (None, [])])
+def test_a_record_says_whether_the_job_failed(tmp_path: Path, code: int | None, failed: list[str]) -> None:
+    """A job that is tried again has not failed until it ends."""
+    folder, job = JobFolder(tmp_path / "jobs"), Job("a", "first", VERSION)
+    known: list[list[str]] = []
+
+    def launch(job: Job, folder: JobFolder, before_s: float) -> Any:
+        known.append(folder.failed())
+        return SimpleNamespace(poll=lambda: code, seconds=before_s + 1, kill=lambda: None)
+
+    def stop(_: Progress) -> None:
+        if code is None:
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt) if code is None else nullcontext():
+            run_jobs([job], folder, launcher=launch, progress=stop, failed=lambda *_: None)
+        assert folder.failed() == failed
+    assert not any(known)
 
 
 def test_a_failed_job_says_why_and_stops_the_others(tmp_path: Path) -> None:

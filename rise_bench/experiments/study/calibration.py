@@ -34,7 +34,7 @@ def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
         keep: Record the measurement, which no later run of equal steps changes.
 
     Raises:
-        PrerequisiteError: A run of equal steps is missing or, with `keep`, still to be started; or RISE-CoT
+        PrerequisiteError: A run of equal steps is missing or, with `keep`, still to be ended; or RISE-CoT
             takes longer than RISE.
     """
     path = study.out / "calibration.json"
@@ -47,7 +47,7 @@ def time_steps(study: Study, *, keep: bool = True) -> dict[str, dict[str, int]]:
             for name in (AGAINST, method):
                 if any(part not in measured for part in _parts(name)):
                     if keep:
-                        _refuse_unstarted(study, name, shots)
+                        _refuse_unended(study, name, shots)
                     measured |= {p: v for p, v in _measure(study, name, shots).items() if p not in measured}
             if find_method(method).phases and method != AGAINST:
                 steps.setdefault(shots, {})[method] = _steps_in_time(study, method, shots, measured)
@@ -98,18 +98,19 @@ def _parts(method: str) -> list[str]:
     return [f"{job}.{section}" for job, section in find_method(method).phases] + list(_sampling(method))
 
 
-def _refuse_unstarted(study: Study, method: str, shots: str) -> None:
-    """Refuse to record seconds while a run of equal steps is to be started; it is not after a failure."""
+def _refuse_unended(study: Study, method: str, shots: str) -> None:
+    """Refuse to record seconds while a run of equal steps is to be started or ended; not after a failure."""
     equal, folder = replace(study, budget="steps"), study.jobs_folder
-    failed = set(folder.unfinished())
+    failed = set(folder.failed())
     for seed in range(study.seeds):
         for job in find_method(method).trainings(equal.cell(method, shots, seed)):
             if not failed.isdisjoint(job.needs):
                 failed.add(job.name)
-            elif job.name not in failed and not folder.is_known(job.name):
+            elif job.name not in failed and folder.done_seconds(job.name) is None:
                 raise PrerequisiteError(
                     f"{folder.path / job.name}: equal time is measured once, on all runs of equal steps, and "
-                    "this one is not started yet. Run the same command with --budget steps first."
+                    "this one has neither finished nor failed. Run the same command with --budget steps "
+                    "first."
                 )
 
 

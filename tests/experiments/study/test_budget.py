@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,14 +221,15 @@ def test_equal_time_needs_measured_steps(tmp_path: Path, ran_before: tuple[str, 
     assert "--budget steps first" in str(caught.value)
 
 
-def ran(study: Study, method: str, seed: int, failed: str = "") -> None:
-    """Leave behind what the trainings of a method do, up to a job that failed: two seconds per step."""
+def ran(study: Study, method: str, seed: int, last: str = "", exit_code: int | None = 1) -> None:
+    """Leave behind what the trainings of a method do, up to one that did not end well: 2 s per step."""
     chosen, cell = find_method(method), study.cell(method, study.shots[0], seed)
     for job in chosen.trainings(cell):
         name = job.name.rpartition("/")[2]
-        study.jobs_folder.write(job, 9.0, done=name != failed)
-        if name == failed:
+        if name == last:
+            study.jobs_folder.write(job, 9.0, done=False, exit_code=exit_code)
             return
+        study.jobs_folder.write(job, 9.0, done=True, exit_code=0)
         rows = [
             {"phase": section, "step": step, "time": 2.0 * step}
             for training, section in chosen.phases
@@ -246,13 +248,30 @@ def test_seconds_are_recorded_once_nothing_of_equal_steps_is_left_to_start(tmp_p
     measured = time_steps(study, keep=False)
     for seed_1, left in (((), "rise_cot"), (("rise",), "sft")):
         for method in seed_1:
-            ran(study, method, 1, failed="collect")
+            ran(study, method, 1, last="collect")
         with pytest.raises(PrerequisiteError, match=rf"seed-1/{left}: .* with --budget steps first"):
             time_steps(study)
     assert not (tmp_path / "calibration.json").exists()
     ran(study, "sft", 1)
     assert time_steps(study) == measured and (tmp_path / "calibration.json").exists()
     assert time_steps(replace(study, seeds=3)) == measured  # as recorded
+
+
+@pytest.mark.parametrize("exit_code", [None, 1, -9])
+@pytest.mark.parametrize("job", ["rise_cot", "collect", "rise_r1", "sft"])
+def test_only_a_failure_excuses_a_seed(tmp_path: Path, job: str, exit_code: int | None) -> None:
+    """A job that was stopped, or runs on a cluster, has a record without an exit code."""
+    study = Study(tmp_path, shots=("4-shot",), methods=("rise", "sft"), seeds=2)
+    for seed in (0, 1):
+        for method in study.methods:
+            ran(study, method, seed, last=job if seed else "", exit_code=exit_code)
+    with (
+        pytest.raises(PrerequisiteError, match=rf"seed-1/{job}: .* neither finished nor failed")
+        if exit_code is None
+        else nullcontext()
+    ):
+        time_steps(study)
+    assert (tmp_path / "calibration.json").exists() == (exit_code is not None)
 
 
 def test_seconds_are_not_recorded_while_another_process_runs_jobs(tmp_path: Path) -> None:
