@@ -158,35 +158,40 @@ def choose(tuning: Tuning, dataset: BenchmarkDataset) -> dict[str, dict[str, Any
 
     Raises:
         DataError: A trial's evaluation is incomplete.
-        ConfigError: The choice would change settings that a run of a study was started with.
+        ConfigError: The choice would change settings that a run of a study was started with. These stay; the
+            others are written.
     """
     path = tuning.out / "tuned.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings, kept = read_settings(path, tuning.benchmark, tuning.budget), list[str]()
     chosen = {shots: _best(tuning, dataset, shots) for shots in tuning.shots}
-    _refuse_to_change_runs(tuning, chosen)
     for shots, of_methods in chosen.items():
-        name = tuned_name(tuning.benchmark, tuning.budget, shots)
-        if of_methods:
-            known[name] = known.get(name, {}) | of_methods
+        for method, choice in of_methods.items():
+            of_shots = {**settings.get(shots, {}), method: Setting(**choice["chosen"])}
+            if changed := _changed_runs(tuning, settings, {**settings, shots: of_shots}):
+                kept += changed
+                continue
+            settings[shots] = of_shots
+            known.setdefault(tuned_name(tuning.benchmark, tuning.budget, shots), {})[method] = choice
     atomic_write_text(path, json_text(known) + "\n")
+    if kept:
+        raise ConfigError(
+            f"{path}: the trials would now change the settings of {'; of '.join(dict.fromkeys(kept))}. Go on "
+            "without --tune, or tune in another --out; all other settings are written."
+        )
     return chosen
 
 
-def _refuse_to_change_runs(tuning: Tuning, chosen: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse another choice, as after a trial that had failed, where a run has the recorded one."""
-    path = tuning.out / "tuned.json"
-    before = read_settings(path, tuning.benchmark, tuning.budget)
-    after = dict(before)
-    for shots, of_methods in chosen.items():
-        new = {method: Setting(**choice["chosen"]) for method, choice in of_methods.items()}
-        after[shots] = {**before.get(shots, {}), **new}
+def _changed_runs(
+    tuning: Tuning, before: Mapping[str, Mapping[str, Setting]], after: Mapping[str, Mapping[str, Setting]]
+) -> list[str]:
+    """Return methods, each with a run, whose settings another choice would change."""
+    changed = []
     for shots, name in product(get_args(Shots), (*METHODS, *ABLATIONS)):
         recorded, now = (setting_of(name, settings_at(shots, tuned)) for tuned in (before, after))
         if recorded not in (Setting(), now) and (ran := _trained(tuning, name, shots)):
-            raise ConfigError(
-                f"{path}: the trials would now change the settings of {find_method(name).title} at {shots}, "
-                f"which {ran} has. Go on without --tune, or tune in another --out."
-            )
+            changed.append(f"{find_method(name).title} at {shots}, which {ran} has")
+    return changed
 
 
 def _best(tuning: Tuning, dataset: BenchmarkDataset, shots: str) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from rise_bench.experiments.study.setup import keep_identity, keep_plan, refuse_
 from rise_bench.experiments.study.tuning import TUNING_SEED, Tuning, choose, refuse_after_runs
 
 
-def answers(tuning: Tuning, trial: int, right: int, shots: str = "16-shot") -> None:
+def answers(tuning: Tuning, trial: int, right: int, shots: str = "16-shot", method: str = "sft") -> None:
     """Leave behind what an evaluation does: the first `right` answers are right, the others unreadable."""
-    evaluation = method_jobs(tuning.cell("sft", trial, shots), ["sft"])[-1]
-    samples = tuning.out / f"samples-{shots}-{trial}.jsonl"
+    evaluation = method_jobs(tuning.cell(method, trial, shots), [method])[-1]
+    samples = tuning.out / f"samples-{shots}-{trial}-{method}.jsonl"
     lines = [
         json.dumps(
             {"id": gold.id, "response": render_annotation(gold.annotation) if i < right else "no idea"}
@@ -64,7 +64,7 @@ def test_the_best_trial_is_chosen_and_all_are_kept(tuning: Tuning) -> None:
 def test_a_trial_whose_samples_are_gone_has_no_score(tuning: Tuning) -> None:
     for trial, right in enumerate([1, 4, 2]):
         answers(tuning, trial, right)
-    (tuning.out / "samples-16-shot-1.jsonl").unlink()
+    (tuning.out / "samples-16-shot-1-sft.jsonl").unlink()
     chosen = choose(tuning, dataset_of(tuning))["16-shot"]["sft"]
     assert chosen["chosen"] == asdict(candidates("sft")[2]) and chosen["trials"][1]["jsd"] is None
 
@@ -154,13 +154,39 @@ def test_a_choice_that_runs_have_is_not_replaced(tuning: Tuning, ran: str, job: 
     assert read_settings(tuning.out / "tuned.json", "moods") == {"16-shot": {"sft": candidates("sft")[1]}}
 
 
+def test_where_runs_have_a_choice_the_others_are_written(tuning: Tuning) -> None:
+    both = replace(tuning, methods=("sft", "visual_rft"), shots=("16-shot", "4-shot"))
+    each = [(method, shots) for method in both.methods for shots in both.shots]
+    for method, shots in each:
+        answers(both, 0, 1, shots, method)
+    choose(both, dataset_of(both))
+    for shots in both.shots:
+        both.jobs_folder.write(Job(f"moods/{shots}/seed-0/sft", "sft", ()), 1.0, done=True)
+    for method, shots in each:
+        answers(both, 1, 4, shots, method)
+    with pytest.raises(
+        ConfigError, match="of SFT at 16-shot, which .* has; of SFT at 4-shot, which .* has"
+    ) as told:
+        choose(both, dataset_of(both))
+    assert "Visual-RFT" not in str(told.value)
+    of_each = {"sft": candidates("sft")[0], "visual_rft": candidates("visual_rft")[1]}
+    assert read_settings(both.out / "tuned.json", "moods") == dict.fromkeys(both.shots, of_each)
+
+
 def test_a_choice_is_replaced_where_no_run_has_it(tuning: Tuning) -> None:
-    answers(tuning, 0, 1)
-    choose(tuning, dataset_of(tuning))
+    """RISE-CoT of RISE is not tuned."""
+    both = replace(tuning, methods=("sft", "rise"))
+    for method in both.methods:
+        answers(both, 0, 1, method=method)
+    choose(both, dataset_of(both))
     other = method_jobs(Study(tuning.out, methods=("rise",)).cell("rise", "16-shot", 0), ["rise"])[0]
     tuning.jobs_folder.write(other, 1.0, done=True)
-    answers(tuning, 5, 4)
-    assert choose(tuning, dataset_of(tuning))["16-shot"]["sft"]["chosen"] == asdict(candidates("sft")[5])
+    for method in both.methods:
+        answers(both, 5, 4, method=method)
+    chosen = choose(both, dataset_of(both))["16-shot"]
+    assert {name: choice["chosen"] for name, choice in chosen.items()} == {
+        method: asdict(candidates(method)[5]) for method in both.methods
+    }
 
 
 def test_a_choice_by_fewer_trials_is_named(tuning: Tuning, monkeypatch: pytest.MonkeyPatch) -> None:
