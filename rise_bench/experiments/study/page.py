@@ -1,6 +1,6 @@
 """study.md and its charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -43,13 +43,19 @@ _BUDGETS = {
 }
 
 
-def write_page(out: Path, results: Sequence[Result], failed: Mapping[str, str] | None = None) -> Path:
+def write_page(
+    out: Path,
+    results: Sequence[Result],
+    failed: Mapping[str, str] | None = None,
+    methods: Collection[str] = (),
+) -> Path:
     """Write OUT/study.md and charts for each benchmark and budget; return the page.
 
     Args:
         out: Folder of the study.
         results: All results of the folder.
         failed: Why jobs failed now, or how many are left, by name or place.
+        methods: Methods that are run now.
     """
     registered = judged_claims(out, results)
     parts = [_part(out, groups, _baselines(results, groups[0].benchmark)) for groups in by_budget(results)]
@@ -62,22 +68,21 @@ def write_page(out: Path, results: Sequence[Result], failed: Mapping[str, str] |
         parts=parts,
         time=time_table(seconds) if seconds else None,
         code=jobs.all_code().most_common(),
-        missing=_missing(jobs, results, failed or {}),
+        missing=_missing(jobs, {*methods, *(result.method for result in results)}, failed or {}),
     )
     atomic_write_text(out / "study.md", page)
     return out / "study.md"
 
 
-def _missing(jobs: JobFolder, results: Sequence[Result], failed: Mapping[str, str]) -> dict[str, str]:
-    """Return why jobs of the folder that were started are not done, and the methods that need each."""
+def _missing(jobs: JobFolder, methods: Collection[str], failed: Mapping[str, str]) -> dict[str, str]:
+    """Return why jobs of the folder that were started are not done, and which of the methods need each."""
     unfinished = {
         name: f"{name} is not finished; its log: {jobs.path.name}/{name}.log."
         for name in jobs.unfinished()
         if "/measure/" not in name
     }
     cell, needed_by = Cell(Path("moods"), "full", 0, Path()), dict[str, list[str]]()
-    with_results = {result.method for result in results}
-    for method in (*METHODS, *(name for name in ABLATIONS if name in with_results)):
+    for method in (name for name in (*METHODS, *ABLATIONS) if name in methods):
         for job in method_jobs(cell, [method]):
             needed_by.setdefault(job.name, []).append(find_method(method).title)
     return {

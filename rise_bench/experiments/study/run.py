@@ -91,7 +91,7 @@ def run_study(
         outdated = _outdated(study.jobs_folder, read_results(path)) if at_once else {}
         ordered = write_results(path, results, outdated)
         write_summaries(study.out, ordered)
-        page = write_page(study.out, ordered, failed)
+        page = write_page(study.out, ordered, failed, study.methods)
         return Outcome(results, page, list(failed.values()), list(outdated.values()))
 
 

@@ -146,6 +146,7 @@ def test_results_of_runs_that_no_longer_exist_are_removed(tmp_path: Path) -> Non
     gone |= {f"{budget}/16-shot/2/rise": "seed-2/rise_cot" for budget in ("steps", "time")}
     gone |= {f"{budget}/16-shot/2/rise_sft": "seed-2/rise_cot" for budget in ("steps", "time")}
     outcome = start(16)
+    assert "Needed by RISE.\n" in outcome.page.read_text()
     assert any("/eval_" in name for name in started), (
         "an evaluation that fails leaves the result of its training"
     )
@@ -192,7 +193,7 @@ def test_page_shows_every_verdict_and_every_dot(tmp_path: Path) -> None:
     [
         (
             "moods/paper/full/seed-3/rise_cot",
-            " Needed by RISE; RISE without RFT; Metis-RISE; tau 0.65.",
+            " Needed by RISE; RISE without RFT; tau 0.65.",
         ),
         ("moods/16-shot/seed-0/sft-time", " Needed by SFT."),
         ("moods/tune-16-shot/sft-7", ""),
@@ -206,10 +207,11 @@ def test_page_names_whatever_failed_in_the_folder(tmp_path: Path, name: str, lin
     jobs.write(Job("moods/measure/sft", "measure", ()), 1.0, done=False)
     jobs.write(Job("moods/16-shot/seed-1/sft", "sft", ()), 1.0, done=True)
     made = [*MADE_UP, *results(tau_65=[0.3])]
-    page = write_page(tmp_path, made, {"moods/4-shot/seed-0": "3 not done yet"}).read_text()
+    run_now = ("rise", "rise_sft", "base")
+    page = write_page(tmp_path, made, {"moods/4-shot/seed-0": "3 not done yet"}, run_now).read_text()
     expected = f"- {name} is not finished; its log: jobs/{name}.log.{line}\n- 3 not done yet\n"
     assert page.partition("## Missing\n\n")[2] == expected
-    again = write_page(tmp_path, made, {name: "why it failed."}).read_text()
+    again = write_page(tmp_path, made, {name: "why it failed."}, run_now).read_text()
     assert again.partition("## Missing\n\n")[2] == f"- why it failed.{line}\n"
     jobs.write(Job(name, name, ()), 2.0, done=True)
     assert "Missing" not in write_page(tmp_path, made).read_text()
