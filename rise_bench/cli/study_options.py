@@ -133,20 +133,21 @@ def tuning_notes(plan: "Study") -> list[str]:
 
 
 def partly_tuned(plan: "Study") -> list[str]:
-    """Return `METHOD at SHOTS (7 of 8)` for settings that were chosen while some trials had no score."""
+    """Return `METHOD at SHOTS (7 of 8)` for settings of the study whose trials have not all a score."""
     import json
 
-    from rise_bench.experiments.study.settings import scored_trials, tuned_name
+    from rise_bench.experiments.study.settings import choice_of, scored_trials, tuned_name
 
     if not plan.tuned:
         return []
+    used = {choice_of(method, shots, plan.tuned) for method in plan.methods for shots in plan.shots}
     known = json.loads((plan.out / "tuned.json").read_text(encoding="utf-8"))
     return [
         f"{method} at {name.rpartition('/')[2]} ({scored})"
         for name, chosen in known.items()
         if name.startswith(tuned_name(plan.benchmark, plan.budget, ""))
         for method, choice in chosen.items()
-        if (scored := scored_trials(choice))
+        if (name.rpartition("/")[2], method) in used and (scored := scored_trials(choice))
     ]
 
 

@@ -82,19 +82,27 @@ def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[
 
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
-    """Return the setting of a method; that of its base method for an ablation.
+    """Return the setting of a method; that of its base method for an ablation."""
+    return tuned.get(_source(name, tuned), Setting())
 
-    RISE without GRPO has the rate of RISE if it had no trials of its own.
-    """
-    source = _tuned_as(name)
-    if source == "rise_sft" and source not in tuned:
-        source = "rise"
-    return tuned.get(source, Setting())
+
+def choice_of(name: str, shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> tuple[str, str] | None:
+    """Return number of shots and method of the trials that a method's setting is of; None without any."""
+    source = _source(name, settings_at(shots, tuned))
+    if not policy_sections(find_method(name)):
+        return None
+    return next(((at, source) for at in (shots, USUAL_SHOTS) if source in tuned.get(at, {})), None)
 
 
 def is_tuned(name: str, tuned: Mapping[str, Setting]) -> bool:
     """Whether the setting of a method was chosen by trials, or there is nothing to choose."""
     return _tuned_as(name) in tuned or not policy_sections(find_method(name))
+
+
+def _source(name: str, tuned: Mapping[str, Setting]) -> str:
+    """RISE without GRPO has the rate of RISE if it had no trials of its own."""
+    source = _tuned_as(name)
+    return "rise" if source == "rise_sft" and source not in tuned else source
 
 
 def _tuned_as(name: str) -> str:

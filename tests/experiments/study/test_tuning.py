@@ -205,6 +205,27 @@ def test_a_choice_by_fewer_trials_is_named(tuning: Tuning, monkeypatch: pytest.M
     assert partly_tuned(study) == []
 
 
+@pytest.mark.parametrize(
+    ("methods", "shots", "named"),
+    [
+        (("sft", "base"), ("4-shot",), ["sft at 4-shot (1 of 8)"]),
+        (("sft",), ("16-shot",), ["sft at 16-shot (1 of 8)"]),
+        (("sft_early",), ("full",), ["sft at 16-shot (1 of 8)"]),
+        (("rise_sft", "tau_65"), ("4-shot",), ["rise at 16-shot (1 of 8)"]),
+        (("visual_rft", "base_answer_only"), ("4-shot", "16-shot"), []),
+    ],
+)
+def test_of_choices_by_fewer_trials_those_of_the_study_are_named(
+    tuning: Tuning, methods: tuple[str, ...], shots: tuple[str, ...], named: list[str]
+) -> None:
+    of_all = replace(tuning, methods=("sft", "rise"), shots=("16-shot", "4-shot"))
+    for method, of_shots in (("sft", "16-shot"), ("sft", "4-shot"), ("rise", "16-shot")):
+        answers(of_all, 0, 1, of_shots, method)
+    choose(of_all, dataset_of(of_all))
+    tuned = read_settings(tuning.out / "tuned.json", "moods")
+    assert partly_tuned(Study(tuning.out, methods=methods, shots=shots, tuned=tuned)) == named
+
+
 def test_a_second_tuning_keeps_other_benchmarks(tuning: Tuning) -> None:
     path = tuning.out / "tuned.json"
     path.write_text(json.dumps({"scenes/steps/full": {"rise": {"chosen": {"sft_share": 0.3}}}}))
