@@ -11,6 +11,8 @@ import yaml
 
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.cot.dataset import cot_features
+from rise_bench.experiments.ablations import ABLATIONS
+from rise_bench.experiments.methods import METHODS
 
 from ..support.command_lines import check_extras, check_line, check_mention, mentions
 
@@ -173,6 +175,12 @@ def test_the_page_of_columns_lists_every_column(name: str) -> None:
     page = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
     table = page.partition("\n### Columns\n")[2].partition("\n## ")[0]
     assert cot_features(BENCHMARKS[name]).keys() - set(INLINE.findall(table)) == set()
+
+
+def test_the_page_of_the_studys_method_says_what_every_method_and_ablation_is() -> None:
+    page = (ROOT / "docs" / "study_method.md").read_text(encoding="utf-8")
+    compared = page.partition("\n## What is compared\n")[2].partition("\n## ")[0]
+    assert (METHODS | ABLATIONS).keys() - set(INLINE.findall(compared)) == set()
 
 
 def test_version_is_the_same_everywhere() -> None:
