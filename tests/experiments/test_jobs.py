@@ -96,7 +96,7 @@ def test_a_whole_demo_goes_on_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, moves: bool
 ) -> None:
     first, then = tmp_path / "first" / "sub", tmp_path / "then"
-    first.mkdir(parents=True)
+    (first / "sub").mkdir(parents=True)
     monkeypatch.chdir(first)
     plan = Demo(Path(out.replace("ABSOLUTE", f"{first}/demo")))
     folder = JobFolder(plan.out / "jobs")
