@@ -102,7 +102,7 @@ def test_init_takes_the_seed_of_the_split(photos, tmp_path):
         out = tmp_path / str(seed)
         asked = ("--endpoint", "http://localhost:1/v1", "--model", "m", "--seed", seed)
         invoke("init", photos, "--out", out, *asked, "--yes")
-        states = json.loads(invoke("run", out / "rise.yaml", "--show", "--json"))
+        states = json.loads(invoke("run", out / "rise.yaml", "--show", "--json").stdout)
         assert [state["stage"] for state in states if state["done"]] == ["build"]
         assert not any(state["to_repeat"] for state in states)
         assert f"seed: {seed}" in (out / "rise.yaml").read_text()
