@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -129,6 +130,23 @@ def test_a_chat_template_that_opens_thinking_is_refused(make_config, toy, family
             check_prompts(config, ending_in(load_processor(config.model), opened), prompts(toy))
     for usual in ("", CLOSED):
         assert check_prompts(config, ending_in(load_processor(config.model), usual), prompts(toy))
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "refused"),
+    [
+        ("sft", (), False),
+        ("rise_r1", ("phases=[sft]",), False),
+        ("rise_r1", ("phases=[grpo]",), True),
+        ("rise_r1", (), True),
+        ("visual_rft", (), True),
+    ],
+)
+def test_sft_alone_goes_with_a_chat_template_that_opens_thinking(make_config, toy, stage, overrides, refused):
+    config = make_config(*overrides, stage=stage)
+    processor = ending_in(load_processor(config.model), "<think>\n")
+    with pytest.raises(ConfigError, match="opens <think>") if refused else nullcontext():
+        check_prompts(config, processor, prompts(toy))
 
 
 @pytest.mark.parametrize(("ending", "thinks"), [("<think>\n", True), (CLOSED, False), ("", False)])

@@ -67,8 +67,8 @@ def check_prompts(
         warn: Called if the unit of boxes is not the family's.
 
     Raises:
-        ConfigError: The processor pads on the right, the chat template opens thinking in the prompt, or a
-            prompt exceeds `data.max_prompt_length`.
+        ConfigError: The processor pads on the right, the chat template opens thinking in the prompt of what
+            is sampled, or a prompt exceeds `data.max_prompt_length`.
         DataError: There is no prompt.
     """
     if processor.tokenizer.padding_side != "left":
@@ -82,7 +82,8 @@ def check_prompts(
             f"model.box_unit = {config.model.box_unit}, but this family was trained on {trained_on}. "
             f"Set model.box_unit={trained_on}."
         )
-    if prompts and opens_thinking(_chat(processor, prompts[0][1], images)):
+    samples = "grpo" in config.active_phases or config.declared_stage.is_closed_loop
+    if samples and prompts and opens_thinking(_chat(processor, prompts[0][1], images)):
         raise ConfigError(
             f"model.name = {config.model.name}: its chat template opens <think> in the prompt, so no "
             "response begins with <think>, and each would have reward 0. Set model.name to a checkpoint "
