@@ -1,6 +1,7 @@
 """Names of classes, found in what an answer writes before a number."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +24,7 @@ class Names:
         endings: The last word of each name, the last two, and so on.
         most_words: Number of words of the longest name.
         reach: Characters before a separator that can contain a name.
+        behind: Whether a word of no content or a remark may stand behind a name.
     """
 
     index: dict[str, int]
@@ -30,6 +32,7 @@ class Names:
     endings: frozenset[str]
     most_words: int
     reach: int
+    behind: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -51,13 +54,13 @@ def ends_a_name(word: str, names: Names) -> bool:
     if len(word) > names.reach:
         return False
     last = fold_word(word.strip("_").rpartition("_")[2])
-    return last in names.endings or last in _FILLERS_BEHIND
+    return last in names.endings or (names.behind and last in _FILLERS_BEHIND)
 
 
 def class_of(text: str, match: re.Match[str], names: Names) -> tuple[int | None, bool]:
     """Return the class whose name ends with the word of a match, or None, and whether it is the word itself.
 
-    Else a word of no content stands behind the name: "joy score".
+    Else a word of no content or a remark stands behind the name: "joy score", "joy (low)".
     """
     end, close = match.end("last"), match["close"]
     begin = max(0, match.start("last") + len(match["last"]) - names.reach)
@@ -68,12 +71,13 @@ def class_of(text: str, match: re.Match[str], names: Names) -> tuple[int | None,
         opened = _opening_of(text[begin:end], close[place], close[place - 1 : place] == "\\")
         if opened is not None:
             key = text[begin + opened : end]
-            return class_of_key(key, names), not _BEHIND.search(key) or fold(key) in names.index
+            itself = _named_whole(key, names.index, ()) is not None
+            return class_of_key(key, names), itself
         if begin:
             return None, True
     window = text[begin : match.end("last")]
     index = _named_at_end(window, names)
-    if index is None and (behind := _BEHIND.search(window)):
+    if index is None and names.behind and (behind := _BEHIND.search(window)):
         return _named_at_end(window[: behind.start()], names), False
     return index, True
 
@@ -100,22 +104,26 @@ def _opening_of(window: str, quote: str, escaped: bool) -> int | None:
 def class_of_key(key: str, names: Names) -> int | None:
     """Return the class that a quoted key names: the whole of it, but for numbers and words of no content.
 
-    A remark in brackets behind it is left out too, unless it holds a digit: "Joy (happiness)".
+    Where words may stand behind a name, a remark in brackets is left out too, unless it holds a digit.
     """
-    index = _named_whole(key, names)
+    index = _named_whole(key, names.index, ())
+    if index is not None or not names.behind:
+        return index
+    index = _named_whole(key, names.index, _FILLERS_BEHIND)
     name, bracket, remark = key.rstrip().rpartition("(")
     if index is None and bracket and remark.endswith(")") and not any(c.isnumeric() for c in remark):
-        index = _named_whole(name, names)
+        index = _named_whole(name, names.index, _FILLERS_BEHIND)
     return index
 
 
-def _named_whole(key: str, names: Names) -> int | None:
+def _named_whole(key: str, index: Mapping[str, int], behind: Collection[str]) -> int | None:
+    """Return the class of a key without the words before it that say nothing, and those of `behind`."""
     parts = [fold_word(word) for word in split_words(key)]
-    while parts and "".join(parts) not in names.index:
+    while parts and "".join(parts) not in index:
         if parts[0] in _FILLERS or parts[0].isdigit():
             del parts[0]
-        elif parts[-1] in _FILLERS_BEHIND:
+        elif parts[-1] in behind:
             del parts[-1]
         else:
             return None
-    return names.index.get("".join(parts))
+    return index.get("".join(parts))

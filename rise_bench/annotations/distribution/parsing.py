@@ -102,24 +102,39 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
     text = plain(answer)
     if "\\" in text:
         text = plain(_ESCAPES.sub(_resolved, text))
+    is_open = not closed and answer.count("{") > answer.count("}")
+    numbers, reason = _read(text, names, len(classes), is_open)
+    if reason != "ok" or not _is_whole(numbers):
+        wider, its_reason = _read(text, replace(names, behind=True), len(classes), is_open)
+        if its_reason == "ok" and _is_whole(wider):
+            numbers, reason = wider, "ok"
+    return (_distribution(classes, numbers) if reason == "ok" else None), reason
+
+
+def _read(text: str, names: Names, classes: int, is_open: bool) -> tuple[dict[int, float], str]:
+    """Return the numbers of the classes that a text states, and "ok" or why they are no answer."""
     strings: list[str] = []
-    statements = without_ranks(_statements(text, names, strings), len(classes))
+    statements = without_ranks(_statements(text, names, strings), classes)
     if all(statement.number is None for statement in statements):
         statements += _records(text, names)
     if not statements and strings:
-        statements = without_ranks(_statements("\n".join(strings), names, []), len(classes))
+        statements = without_ranks(_statements("\n".join(strings), names, []), classes)
     if any(statement.group for statement in statements):
         statements = _not_replaced([statement for statement in statements if statement.group])
     numbers, unclear = _settle(_without_asides(statements))
     if any(not abs(number) <= LARGEST for number in numbers.values()):
-        return None, "not_finite"
-    if not closed and answer.count("{") > answer.count("}") and _is_cut(text, names):
-        return None, "truncated"
+        return numbers, "not_finite"
+    if is_open and _is_cut(text, names):
+        return numbers, "truncated"
     if not numbers:
-        return None, "no_class_numbers"
-    if unclear:
-        return None, "unclear_number"
-    return _distribution(classes, numbers), "ok"
+        return numbers, "no_class_numbers"
+    return numbers, "unclear_number" if unclear else "ok"
+
+
+def _is_whole(numbers: Mapping[int, float]) -> bool:
+    """Whether numbers sum to 1, or to 100."""
+    total = sum(numbers.values())
+    return min(abs(total - 1), abs(total / 100 - 1)) <= 0.02
 
 
 def _distribution(classes: tuple[str, ...], numbers: Mapping[int, float]) -> Distribution:
@@ -154,19 +169,23 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
 
 
 @cache
-def _key_pattern(with_marks: bool) -> re.Pattern[str]:
-    """Return the pattern of a word, what may come between it and a separator, and the separator."""
+def _key_pattern(with_marks: bool, with_remarks: bool) -> re.Pattern[str]:
+    """Return the pattern of a word, what may come between it and a separator, and the separator.
+
+    With remarks, the quote of a key may stand behind one: "joy (happiness)".
+    """
+    quotes = r"\"'\\" if with_remarks else ""
     inside = rf"\w{marks() if with_marks else ''}"
     return re.compile(
         rf"(?<![{inside}])(?P<last>[{inside}]++)(?P<close>[^{inside}:=|→⇒>≈~<≥≤∼≃≅(,;{{\-]{{0,16}}+)"
-        rf"(?P<remark>(?:\([^()\d\n]{{0,60}}+\)|</\w{{1,10}}+>)(?P<behind>[\s*\"'\\]*+)(?=[:=]))?+"
+        rf"(?P<remark>(?:\([^()\d\n]{{0,60}}+\)|</\w{{1,10}}+>)(?P<behind>[\s*{quotes}]*+)(?=[:=]))?+"
         rf"(?P<separator>:++=?+|=++>?+|-++>|[|→⇒(≈~<>≥≤∼≃≅]|(?<=\D\s)(?=[.+]?+\d))"
     )
 
 
 def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Statement]:
     """Yield the statements of a text in order; strings that are the values of other keys go to `strings`."""
-    search = _key_pattern(not text.isascii()).search
+    search = _key_pattern(not text.isascii(), names.behind).search
     known: dict[str, bool] = {}
     position, mentions, unclosed = 0, 0, ""
     braces = _Braces(text)
@@ -245,8 +264,7 @@ def _not_replaced(statements: list[Statement]) -> list[Statement]:
     """Leave out groups of objects before the last one whose numbers are a whole distribution."""
     whole = 0
     for group, stated in groupby(statements, key=attrgetter("group")):
-        total = sum(_settle(_without_asides([*stated]))[0].values())
-        if min(abs(total - 1), abs(total / 100 - 1)) <= 0.02:
+        if _is_whole(_settle(_without_asides([*stated]))[0]):
             whole = max(whole, group)
     return [statement for statement in statements if statement.group >= whole]
 
