@@ -14,7 +14,7 @@ _SIGNS = {
     "\u2029": "\n",
 }
 #: Chinese marks in ASCII, with the blank that Chinese has no need of: "3、4" is not "3,4".
-_CHINESE = dict(zip("。｡、､【】", (". ", ". ", ", ", ", ", "[", "]"), strict=True))
+_CHINESE_MARKS = str.maketrans(dict(zip("。｡、､【】", (". ", ". ", ", ", ", ", "[", "]"), strict=True)))
 #: Chinese characters, as the inside of a regular expression's set; their words have no ends.
 HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _ASCII_WORD = re.compile(r"[^\W_]+")
@@ -53,26 +53,25 @@ class CharacterTable(dict[int, str]):
         return character
 
 
-class _Plain(CharacterTable):
-    """Plain form of each character, of Chinese marks too."""
-
-    def standing_for(self, character: str) -> str:
-        """Return the plain form of a character that is not ASCII."""
-        return _CHINESE.get(character) or super().standing_for(character)
-
-
-_PLAIN = _Plain()
+_PLAIN = CharacterTable()
 
 
 def plain(text: str) -> str:
-    """Write full-width forms, minus, percent signs, quotes, blanks and Chinese marks in ASCII.
-
-    What is invisible is left out.
+    """Write full-width forms, minus, percent signs, quotes and blanks in ASCII; leave out the invisible.
 
     >>> plain("“joy”： −０．８％")
     '"joy": -0.8%'
     """
     return text if text.isascii() else text.translate(_PLAIN)
+
+
+def with_ascii_marks(text: str) -> str:
+    """Write Chinese stops, enumeration commas and brackets in ASCII.
+
+    >>> with_ascii_marks("【1、2】")
+    '[1, 2]'
+    """
+    return text if text.isascii() else text.translate(_CHINESE_MARKS)
 
 
 def unescaped(text: str) -> str:

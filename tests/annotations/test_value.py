@@ -51,10 +51,9 @@ READ = table(
             There are 10 objects in total. 7 objects remaining on the table
             seven. Yes, seven. ~ 10 - 3 = 7, so 7 remain ~ Seven. The other one is hidden, so seven.
             After subtracting 3 cubes, 5 objects remain. Adding 2 spheres, the answer is 7.
-            7个 ~ 7 个 ~ 7個 ~ 7。 ~ 【7】 ~ 有7个 ~ 共7个。 ~ 还剩余7只 ~ 图中有7个红色的球。 ~ 3+4=7个
-            7个多边形
-            答案是7 ~ 答案：7 ~ 答案是7个。 ~ 因此，答案为：7 ~ {"答案": 7} ~ The answer is 7个
-            7个，所以答案是7 ~ 答案是7，因为左边有3个，右边有4个。
+            7个 ~ 7 个 ~ 7個 ~ 7。 ~ 【7】 ~ 有7个 ~ 共7个。 ~ 图中有7个红色的球。 ~ 一共有7个物体
+            答案是7 ~ 答案：7 ~ 答案是7个。 ~ 因此，答案为：7 ~ {"答案": 7}
+            7，不是8 ~ 7，而不是8 ~ 7 (共3类) ~ 7（图1） ~ 7，见图1 ~ 图1: 7 ~ 7，共7个 ~ 7，其中3个红色 ~ 第 7 个
         """,
         "0": r"""
             0 ~ zero ~ none ~ no cubes ~ There are no red cubes. ~ None are left ~ None remain. ~ none left
@@ -100,7 +99,7 @@ READ = table(
             {"answer": "B"} ~ The answer is **B**. ~ The answer is $B$. ~ **B**.
             B。 ~ 答案：B ~ 答案是B ~ 答案为（B） ~ 因此，答案选B。 ~ {"答案": "B"} ~ 正确答案是B。
             【B】 ~ 故选：B ~ B、红色 ~ B、红色。 ~ B，红色 ~ B。红色 ~ 选项B ~ 选B ~ 我选B
-            选择B。 ~ B选项 ~ 答案是选项B
+            选择B。 ~ B选项 ~ 答案是选项B ~ 选项A：3，选项B：4。答案：B
             (**B**) ~ The correct answer is $\text{B}$. ~ The answer is **B**: 45 ~ The answer is "B".
         """,
         "left": r"""
@@ -123,6 +122,8 @@ UNREAD = table(
             I first thought the answer is B, but it is C. ~ I cannot tell if the answer is B
             ??? ~ I am not sure what this picture shows ~ There isn't a clear answer
             A、红色 B、蓝色 ~ A、红色；B、蓝色 ~ A、红色。B、蓝色。 ~ 选项A，选项B ~ A、B选项
+            A、B ~ 选A、C ~ 选项A：红色，选项B：蓝色，答案是B ~ 选项A：错误；选项B：正确 ~ 答案A: 错误; 答案B: 正确
+            A，错误 ~ A、不对 ~ 如果答案是A，那么是B ~ 不选B ~ 错误答案：B
             There isn't any way to tell
         """,
         "several_values": r"""
@@ -132,8 +133,7 @@ UNREAD = table(
             the answer is 7 or 8 ~ 3 red and 4 blue in all ~ 3 cubes and 3 spheres ~ 4 + 4 ~ 7 - 7 ~ 3 plus 3
             two red and two blue ~ the total of 10 minus 3 is 7 ~ 3 left and 2 right
             2 on the left, 3 on the right ~ 7 and 7
-            A、B ~ A或B ~ A和B ~ 选A、C ~ 3、4 ~ 1、234 ~ 7。5 ~ 3个和3个 ~ 3个红球，3个蓝球
-            12个，其中3个 ~ 5米5 ~ 答案不是7，是5 ~ 负5或3 ~ 3点5 ~ 如果答案是7，那么答案是5
+            A或B ~ A和B ~ 3、4 ~ 1、234 ~ 7。5
         """,
         "unclear_number": r"""
             1,5 ~ 8th ~ 0x1 ~ 1_000 ~ 3 million ~ three quarters ~ two four ~ 2\sqrt{3} ~ 10^2 ~ A4
@@ -149,9 +149,12 @@ UNREAD = table(
             The answer is 5 \pi ~ 2 × 3 = 6; 2 × 4 = 8 ~ The answer is 2 + \pi
             3 pi ~ sqrt(49) ~ the square root of 49
             seven and a half ~ 7 and a half ~ two and one third
-            5万 ~ 5 万 ~ 5十 ~ 5分 ~ 5倍 ~ 5多 ~ 5个多 ~ 5个半 ~ 5以上 ~ 5的平方 ~ 5加三 ~ 5到六
+            5万 ~ 5十 ~ 5分 ~ 5倍 ~ 5多 ~ 5个多 ~ 5个半 ~ 5以上 ~ 5的平方 ~ 5加三 ~ 5到六
             7つ ~ 二5 ~ 三分之1 ~ 第7个 ~ 负5 ~ 根号5 ~ 百分之50 ~ 不是7 ~ 超过7个 ~ 至少5个 ~ 答案是5吗
             答案是5或6 ~ 答案是5个或6个 ~ 答案是5个红球加上6个蓝球
+            3个和3个 ~ 3个红球，3个蓝球 ~ 12个，其中3个 ~ 5米5 ~ 答案不是7，是5 ~ 负5或3 ~ 3点5 ~ 如果答案是7，那么答案是5
+            至少有5个 ~ 最多有5个 ~ 超过了5个 ~ 接近于5 ~ 没有7个 ~ 并没有3个苹果 ~ 答案不应该是7 ~ 答案不可能是7
+            不会是7 ~ 不只7个 ~ 将近7个 ~ 5个内 ~ 5个之内 ~ D，3个 ~ 答案是D，3个 ~ D 3个
         """,
         "not_finite": r"1e999 ~ 1/0",
     }
@@ -161,6 +164,22 @@ UNREAD = table(
 @pytest.mark.parametrize("after", ["The angle ABC is 45°.", "Explanation: x = 3", "It is isosceles."])
 def test_a_letter_on_a_line_of_its_own_is_the_answer(after):
     assert read_value(f"B\n\n{after}") == read_value(f"**B**\n{after}") == (Value("B"), "ok")
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "A. 红色\nB. 蓝色\n",
+        "选项A. 红色\n选项B. 蓝色\n",
+        "选项A: 3个\n选项B: 4个\n",
+        "A、红色。\nB、蓝色。\n",
+    ],
+)
+def test_the_last_line_of_listed_choices_may_say_the_answer_in_chinese(listed):
+    for last in ("答案：B", "因此答案是B。", "正确答案为（B）", "答案应选B"):
+        assert read_value(listed + last) == (Value("B"), "ok")
+    for last in ("答案不是B", "答案：A\n答案：B", "如果答案是B"):
+        assert read_value(listed + last)[0] != Value("B")
 
 
 @pytest.mark.parametrize("text", ["B, the red cup.\nA, the blue one, is smaller", "B, 45°\nC: too large"])

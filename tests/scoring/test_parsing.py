@@ -273,9 +273,8 @@ def test_unreadable_distribution_has_a_reason(text, reason):
             for text in (
                 *("I don't see anything", "I cannot see objects", "No buses available in the image"),
                 *("There are no objects available", "No chairs provided", "No further dogs visible"),
-                *("没有", "没有狗", "图中没有狗。", "没有任何狗", "这张图片里没有狗", "沒有狗"),
-                *("无", "图中无狗", "无目标", "没有找到"),
-                *("没有检测到物体。", "未检测到狗", "图中不存在狗", "画面中没有看到人", "没有识别到目标"),
+                *("没有", "没有物体", "图中没有目标。", "没有任何物体", "这张图片里没有对象", "沒有物體"),
+                *("无", "图中无目标", "没有找到", "没有检测到物体。", "未检测到目标", "没有识别到目标"),
                 *("No file cabinets in the image", "No input devices visible", "No error signs"),
                 *("I can't detect anything", "There are no data cables", "No context menu found"),
             )
@@ -289,6 +288,18 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
     reading = read_response(text, "boxes")
     assert reading.reason == "ok"
     assert list(reading.annotation.xywh) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["没有{}", "没有任何{}", "在图中没有{}。", "图中无{}", "未见{}", "没有检测到{}", "没见到{}"]
+)
+def test_chinese_for_none_of_a_class_is_an_empty_list(text):
+    classes = ("狗", "左侧的车", "地图", "数据线", "文件夹")
+    for name in classes:
+        reading = read_response(text.format(name), "boxes", classes)
+        assert (reading.annotation, reading.reason) == (Boxes(()), "ok")
+    for other in ("检测功能", "给定类别", "视觉", "狗吗", "数据", "文件"):
+        assert read_response(text.format(other), "boxes", classes).reason == "no_boxes"
 
 
 @pytest.mark.parametrize(
@@ -309,7 +320,9 @@ def test_boxes_are_read_in_the_declared_unit(text, expected):
                 *("I cannot find coordinates", "The image does not show enough detail", "Boxes not found"),
                 *("没有答案", "没有图片", "没有看到图片", "没有足够的信息", "没有办法确定"),
                 *("没有问题", "没有看清", "无法检测", "图中无法看清狗", "没有狗吗？"),
-                *("没有狗，只有猫", "左边没有狗", "没有收到", "不是没有狗"),
+                *("没有狗，只有猫", "左边没有狗", "没有收到", "不是没有狗", "没有狗", "没有。图片看不清"),
+                *("没有检测功能", "没有目标检测工具", "没有给定类别", "没有明确指定", "没有视觉", "没有生成"),
+                *("没有识别", "没有定位", "没有描述", "没有标注框", "没有线索", "没有时间", "没有任何想法"),
                 *("No access", "No response", "There is no file attached", "No prediction", "no output."),
                 *("I can not detect objects", "No image data", "There is no picture provided", "no errors"),
                 *("No input available", "No files provided", "No valid response", "No further information"),

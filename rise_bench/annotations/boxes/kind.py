@@ -51,7 +51,7 @@ class BoxesKind(AnnotationKind[Boxes]):
 
     def parse(self, answer: str, classes: tuple[str, ...], closed: bool) -> tuple[Boxes | None, str]:
         """Read boxes in the unit of the answer."""
-        return read_boxes(answer)
+        return read_boxes(answer, classes)
 
     def render(self, annotation: Boxes, digits: int | None = None) -> str:
         """Write whole numbers, sides at least 1, or decimals where they are asked for."""

@@ -12,7 +12,7 @@ from itertools import islice
 
 from rise_bench.annotations.boxes.json_answer import json_boxes
 from rise_bench.annotations.boxes.values import Box, Boxes
-from rise_bench.annotations.characters import HAN, plain, unescaped
+from rise_bench.annotations.characters import HAN, plain, unescaped, with_ascii_marks
 from rise_bench.annotations.plain_numbers import LARGEST, NUMBER
 
 #: Far outside every picture; products of larger numbers overflow.
@@ -126,18 +126,18 @@ _TAIL = (
     r"|(?:to\s++)?+(?:be\s++)?+(?:locate|detect|find|seen|found)d?|(?:in|within)\s++(?:the|this)\s++(?:image|picture|photo|scene)"
     r"|of\s++(?:that|this)\s++(?:kind|class|category|type)))*+"
 )
-#: Chinese nouns; those of a complaint or an answer that was not found are no objects.
-_HAN_NOUN = (
-    r"(?:(?!答案|回答|图|圖|照片|信息|资料|办法|问题|权|方法|无法|看清|提供|文件|上传|回复|结果|坐标|错|必要|关系"
-    r"|意义|把握|想法|头绪|思路|反应|响应|输入|输出|数据|内容|附件|理由|道理|细节|能力|足够|想到|收到"
-    r"|理解|明白|知道|确定|回应|反馈|完成|准备|成功|位置|[懂吗呢左右但是在说])"
-    rf"[{HAN}]){{1,8}}+"
+#: "No such object" in Chinese; what else there is none of is an object only if it is one of the classes.
+_HAN_NOTHING = re.compile(
+    r"(?:在?(?:[这這](?:[张張幅])?|该|該)?[图圖画畫照](?:[片像面]|像)?[中里裡上内內])?"
+    r"(?:(?:[没沒]有?|未)(?:[检檢][测測][到出]|[识識][别別][到出]|[发發][现現]|找到|看[到见見]|[见見]到?)"
+    r"|[没沒]有|不存在|[无無])"
+    rf"(?:任何)?(?P<object>[{HAN}]{{1,20}})?"
 )
-_HAN_PICTURE = r"(?:[这這][张張幅]|该|該)?[图圖画畫照](?:[片像面]|像)?[中里裡上内內]?"
-_HAN_FOUND = r"(?:检测[到出]|识别[到出]|檢測到|发现|發現|找到|看到)"
-_HAN_NOTHING = (
-    rf"(?:{_HAN_PICTURE})?(?:(?:[没沒]有|不存在)(?:{_HAN_NOUN})?+|(?:[没沒]有?|未){_HAN_FOUND}(?:{_HAN_NOUN})?+)"
-    rf"|[无無](?:目标|物体|对象)?+|{_HAN_PICTURE}[无無](?!法){_HAN_NOUN}"
+_HAN_OBJECTS = frozenset(("目标", "目標", "物体", "物體", "对象", "對象", "目标物", "目标物体"))
+_NOTHING = re.compile(
+    r"(?:(?:[这這](?:[张張幅])?|该|該)?[图圖画畫照](?:[片像面]|像)?[中里裡上内內])?"
+    r"(?:[没沒]有|不存在|[无無]|(?:[没沒]有?|未)(?:[检檢][测測][到出]|[识識][别別][到出]|[发發][现現]|找到|看到))"
+    r"(?:任何)?(?:相关的?|符合(?:条件|要求)的)?(?:目标物?体?|目標|物体|物體|对象|對象)?"
 )
 _NOTHING = re.compile(
     rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
@@ -149,16 +149,16 @@ _NOTHING = re.compile(
     r"|i\s++(?:(?:do|could)(?:\s++not|n't)|can(?:\s++not|not|'t))"
     r"\s++(?:see|find|spot|detect(?!\s++(?:objects?|things?)\s*+\Z))(?:\s++(?:any|an?)\b)?+\s++"
     rf"(?!the\b){_NO_OBJECT}{_NOUNS}{_TAIL}"
-    rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL}|{_HAN_NOTHING})"
+    rf"|{_NO_OBJECT}{_NOUNS}(?:\s++(?:is|are))?+\s++not\s++(?:visible|present|found|detected|seen|shown|there){_TAIL})"
 )
 
 
-def read_boxes(answer: str) -> tuple[Boxes | None, str]:
+def read_boxes(answer: str, classes: tuple[str, ...] = ()) -> tuple[Boxes | None, str]:
     """Return the boxes that an answer states, in its unit, or None and the reason."""
     if boxes := json_boxes(answer):
         return _positive(boxes[:MAX_BOXES])
     stated: list[Box | None] = []
-    beside, with_classes, text = texts_to_read(unescaped(plain(answer).lower()))
+    beside, with_classes, text = texts_to_read(unescaped(plain(with_ascii_marks(answer)).lower()))
     for place, part in enumerate((beside, with_classes, text)):
         outside = without_remarks(part)
         stated = list(islice(_stated_boxes(outside), MAX_BOXES))
@@ -166,7 +166,7 @@ def read_boxes(answer: str) -> tuple[Boxes | None, str]:
             stated = list(islice(_stated_boxes(part), MAX_BOXES))
         if stated:
             break
-        if place == 1 and says_none(beside):
+        if place == 1 and says_none(beside, classes):
             return Boxes(()), "ok"
     if None in stated:
         return None, "unclear_number"
@@ -251,12 +251,18 @@ def texts_to_read(text: str, *, outlines: bool = False) -> tuple[str, str, str]:
     return _BESIDE[outlines, True].sub("", text), _BESIDE[outlines, False].sub("", text), text
 
 
-def says_none(text: str) -> bool:
-    """Whether an answer that states no part says that there is none: an empty list, or in words."""
+def says_none(text: str, classes: tuple[str, ...] = ()) -> bool:
+    """Whether an answer that states no part says that there is none: an empty list, or in words.
+
+    In Chinese it names no object, or one of the classes.
+    """
     if _EMPTY_LIST.search(text):
         return not _FILLED.search(text)
     first, _, rest = text[:2_000].strip(" \n\t`'\"").partition(".")
     if _EMPTY_KEY.match(text):
         return True
     first = first.strip(" \n\t`'\"!")
+    if nothing := _HAN_NOTHING.fullmatch(first):
+        noun = nothing["object"]
+        return not rest.strip() and (not noun or noun in _HAN_OBJECTS or noun in classes)
     return _NOTHING.fullmatch(first) is not None and not any(c.isdigit() or c in "[({" for c in rest)

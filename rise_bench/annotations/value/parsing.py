@@ -19,9 +19,8 @@ MAX_LENGTH = 4_000
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
 _UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
-_IS_HAN = re.compile(f"[{HAN}]")
 _NUMBER = re.compile(
-    rf"(?<![^\W{HAN}])(?<![.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
+    rf"(?<![\w.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
     rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
     rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
 )
@@ -30,19 +29,7 @@ _PARTS = (
     r"\s++(?:and\s++(?:an?|one)\s++)?+(?:hundred|thousand|[mb]illion|dozen|point|hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?"
     r"|sevenths?|eighths?|ninths?|tenths?|hundredths?)\b"
 )
-#: Chinese behind a number that makes it another one, "3万", "5的平方"; and later in its clause, "5个半".
-_HAN_PARTS = "零〇一二三四五六七八九十百千万萬亿億两兩点點分成折倍半又余餘多几幾来來的之号號番"
-_HAN_JOINS = "(?:[和与與及跟或加减減乘除到至半倍吗嗎]|以[上下内內])"
-_HAN_GOES_ON = (
-    rf"[ \t]*+(?:[{_HAN_PARTS}]|[{HAN}]多(?![边邊面])|{_HAN_JOINS}"
-    rf"|(?:(?!{_HAN_JOINS})[{HAN}][ \t]*+)++(?:{_HAN_JOINS}|[-+]?\d))"
-)
-#: Chinese before a number that makes it another one, or denies it: "第3", "负3", "不是3".
-_HAN_BEFORE = re.compile(
-    r"(?:[零〇一二三四五六七八九十百千万萬亿億两兩点點之又几幾多第负負]|根[号號]|不是|不为|并非|不等于|不到|不足|不止|超过|大于|小于|多于|少于|至少|至多|最多|最少"
-    r"|零下|接近)[ \t]*+\Z"
-)
-_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_{HAN}]|_\w|{_PARTS}|{_HAN_GOES_ON}", re.IGNORECASE)
+_GOES_ON = re.compile(rf"[,.']?\d|/|(?!{_UNITS})[^\W\d_]|_\w|{_PARTS}", re.IGNORECASE)
 _IN_PARTS = re.compile(_PARTS)
 _PRODUCT = r"(?:[×÷]|\\(?:times|cdot)\b)"
 _PRODUCTS = re.compile(_PRODUCT)
@@ -91,25 +78,15 @@ _LEAD = re.compile(
     r"(?:(?:just|exactly|about|option|choice)\s++)*+[\"']?+\s*+",
     re.IGNORECASE,
 )
-#: The same in Chinese, and what says that a letter is chosen.
-_HAN_ANSWER = r"(?:答案|结果|結果)(?:应该?|應該?)?(?:[是为為]|选择?)?[\"']?+\s*+[:=]?+\s*+"
-_HAN_CHOICE = (
-    r"(?:应该?|應該?)?[选選](?:项|項|择|擇)?[是为為]?\s*+:?+\s*+"
-    r"(?=[\"'(\[]?+[A-Ha-h](?![A-Za-z\d_]))"
-)
-_HAN_LEAD = re.compile(
-    r"[\s\"'{\[(]*+(?:(?:因此|所以|故|综上|我|正确|最终|最后|本题)的?,?+\s*+)*+"
-    rf"(?:{_HAN_ANSWER}(?=\S)(?:{_HAN_CHOICE})?+|{_HAN_CHOICE})"
-)
 _BEFORE_RESULT = re.compile(
-    rf"(?:{_HAN_ANSWER}|[=≈]|->|{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+{_IS}|\btotal\s++of\b)\s*+"
+    rf"(?:[=≈]|->|{_NOUN}(?:\s++of\s++(?:[^\W\d_]++\s++){{0,4}}?[^\W\d_]++)?+{_IS}|\btotal\s++of\b)\s*+"
     r"(?:(?:just|exactly|about)\s++)?+\Z",
     re.IGNORECASE,
 )
 _AFTER_RESULT = re.compile(
     r"\s++(?:[^\W\d_]++\s++){0,3}?(?:in\s++all|in\s++total|altogether|overall)\b", re.IGNORECASE
 )
-_ANSWER = re.compile(r"answer|result|solution|答案|结果|結果", re.IGNORECASE)
+_ANSWER = re.compile(r"answer|result|solution", re.IGNORECASE)
 #: What is left in the end; where an answer also states a total, this is the result.
 _BEFORE_REST = re.compile(r"\b(?:leaves|leaving)\s++(?:(?:just|exactly|about|only)\s++)?+\Z", re.IGNORECASE)
 _AFTER_REST = re.compile(
@@ -126,7 +103,7 @@ _JOINS = re.compile(
 )
 _MORE_BEFORE = re.compile(r"(?:[+&]|\b(?:and|or|plus))\s*+\Z")
 _ONLY_LETTER = re.compile(
-    r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+(?:[选選]?[项項])?+[.:,;!]?+", re.IGNORECASE
+    r"(?:(?:option|choice|answer)\s++)?+[(\[]?+([A-Za-z])[)\]]?+[.:,;!]?+", re.IGNORECASE
 )
 _CORRECT = r"is\s++(?:the\s++)?+(?:correct|right|answer)"
 #: A rest without a digit and another letter of a choice in front.
@@ -138,7 +115,7 @@ _MARKED_LETTER = re.compile(
     rf"|,?+\s++(?:{_CORRECT}|because|since|as)\b"
     rf"|,?+\s*+\((?!\s*+[-+]?+[\d.]++\s*+,)[^()]*+\)\s*+"
     rf"(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b|,{_NO_DIGIT})"
-    rf"|,(?:\s++|(?=[{HAN}]))(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
+    rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
     rf"(?:[.!]?+(?:\Z|\n|{_NO_DIGIT})|,\s++(?:because|since|as)\b)"
     rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
@@ -147,8 +124,6 @@ _CALLED_ANSWER = re.compile(
     rf"\b(?i:(?:answer|option|choice){_IS}\s*+(?:(?:just|exactly|option|choice)\s++)*+)[\"']?+"
     r"(?P<letter>[A-H]|[(\[][A-Ha-h][)\]])(?=[\"']*+\s*+(?:[.:,;!(\n]|\Z|(?:because|since|as)\b))"
 )
-#: A letter of a choice by itself, also between Chinese characters.
-_CHOICE = re.compile(r"(?<![A-Za-z\d_])[A-H](?![A-Za-z\d_])")
 #: The second of choices that are listed, each on its line.
 _NEXT = re.compile(r"\s*+[(\[]?+B[)\]]?+[.:,]")
 #: What makes a called answer one that is only thought of.
@@ -168,6 +143,25 @@ _NONE = re.compile(
     r"|(?:there\s++(?:is|are)\s++)?+(?:no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
     r"[^\W\d_]++(?:\s++[^\W\d_]++){0,3}+)"
 )
+#: A number, letter or word with plain Chinese around it: "7个", "答案是7", "答案：B", "选B", "B、红色".
+_HAN_IS = r"(?:应[为选]|[应應][该該]?是|[是为為选選])?+"
+_HAN_ANSWER = (
+    r"(?:(?:因此|所以|故),?+\s*+)?+(?:(?:正确|最终)的?)?+(?:答案|结果|結果)[\"']?+\s*+"
+    rf"{_HAN_IS}\s*+:?+\s*+[\"']?+"
+)
+_HAN_LETTER = r"[(\[【]?+(?P<letter>[A-Ha-h])[)\]】]?+"
+_IN_CHINESE = re.compile(
+    r"[\s\"'{\[(【]*+(?:"
+    rf"(?:{_HAN_ANSWER}|(?:[图圖画畫][片面]?中)?+(?:一?共)?+有?+)\s*+(?P<number>[-+]?+{_DIGITS}%?+)"
+    r"(?:\s*+[个個只隻条條张張块塊名人位](?:[红紅橙黄黃绿綠青蓝藍紫灰棕黑白]色的?)?"
+    r"(?:物体|物體|球体?|立方体|正方体|圆柱体?)?)?+"
+    rf"|(?:{_HAN_ANSWER})?+(?:(?:我|故|[应應][该該]?)?[选選](?:[项項择擇])?:?+\s*+)?+{_HAN_LETTER}"
+    rf"(?:[选選]?[项項])?+(?:[,、。]\s*+(?![错錯不非没沒否])[{HAN}]{{1,6}})?+"
+    rf"|(?:{_HAN_ANSWER}(?<=[是为為:\s]))?+(?P<word>[{HAN}]{{1,8}}))[\s\"'}}\])】.。!]*+"
+)
+#: The answer in the last line or sentence, and each letter that is called one.
+_HAN_LAST = re.compile(rf"(?<=[\n。]){_HAN_ANSWER}(?:[选選][项項])?+{_HAN_LETTER}[\s.。!]*+\Z")
+_HAN_CALLED = re.compile(rf"{_HAN_ANSWER}(?:[选選][项項])?+{_HAN_LETTER}(?![A-Za-z\d_])")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
 _SHORT = re.compile(rf"{_WORD}(?:[ \t]++{_WORD}){{0,2}}+")
 _PRONOUN = re.compile(
@@ -182,7 +176,8 @@ def read_value(answer: str) -> tuple[Value | None, str]:
     [Value(text='1234'), Value(text='B'), None]
     """
     text = _unwrapped(plain(answer[:MAX_LENGTH]))
-    lead = _LEAD.match(text) or _HAN_LEAD.match(text)
+    text = text if text.isascii() else _of_chinese(text)
+    lead = _LEAD.match(text)
     rest = (text[lead.end() :] if lead else text).strip(" \t\n\"'{}")
     letter, reason = _letter(rest, text)
     if letter or reason:
@@ -208,6 +203,17 @@ def _unwrapped(text: str) -> str:
     for pattern, written in _LATEX:
         text = pattern.sub(written, text)
     return text.strip()
+
+
+def _of_chinese(text: str) -> str:
+    """Return the number, letter or word that a text in plain Chinese states, or the text."""
+    if (stated := _IN_CHINESE.fullmatch(text)) and stated.lastgroup:
+        return stated[stated.lastgroup]
+    if last := _HAN_LAST.search(text):
+        called = {match["letter"].upper() for match in _HAN_CALLED.finditer(text)}
+        if called == {last["letter"].upper()}:
+            return last["letter"]
+    return text
 
 
 def _letter(text: str, whole: str) -> tuple[Value | None, str]:
@@ -236,11 +242,8 @@ def _letter(text: str, whole: str) -> tuple[Value | None, str]:
     if match is None:
         return None, ""
     letter = next(group for group in match.groups() if group).upper()
-    if _IS_HAN.search(match[0]):
-        listed = len({choice[0] for choice in _CHOICE.finditer(whole)}) > 1
-    else:
-        first = letter == "A" and "," in match[0] and match[0].endswith("\n")
-        listed = first and _NEXT.match(text, match.end()) is not None
+    first = letter == "A" and "," in match[0] and match[0].endswith("\n")
+    listed = first and _NEXT.match(text, match.end()) is not None
     return (None if listed else Value(letter)), ""
 
 
@@ -277,10 +280,9 @@ def _alone(text: str) -> Iterator[Value | str]:
 
 
 def _is_sum(text: str) -> bool:
-    """Whether a number is joined to the next one, or Chinese stands between them."""
+    """Whether a number is joined to the next one."""
     numbers = list(_NUMBER.finditer(text))
-    between = [text[a.end() : b.start()] for a, b in pairwise(numbers)]
-    return any(_JOINS.fullmatch(part) or _IS_HAN.search(part) for part in between)
+    return any(_JOINS.fullmatch(text[a.end() : b.start()]) for a, b in pairwise(numbers))
 
 
 def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
@@ -303,8 +305,7 @@ def _numbers(text: str) -> Iterator[tuple[Value | str, int]]:
                 mark = 2
             elif told or (alone and _AFTER_RESULT.match(text, end)):
                 mark = 1
-        unclear = _GOES_ON.match(text, end) or _HAN_BEFORE.search(before)
-        yield ("unclear_number" if unclear else _value(match)), mark
+        yield ("unclear_number" if _GOES_ON.match(text, end) else _value(match)), mark
 
 
 def _value(match: re.Match[str]) -> Value | str:
