@@ -112,7 +112,7 @@ def read_distribution(answer: str, classes: tuple[str, ...], closed: bool) -> tu
 
 
 def _read(text: str, names: Names, classes: int, is_open: bool) -> tuple[dict[int, float], str]:
-    """Return the numbers of the classes that a text states, and "ok" or why they are no answer."""
+    """Return the numbers of the classes that a text states, and "ok" or why they cannot be read."""
     strings: list[str] = []
     statements = without_ranks(_statements(text, names, strings), classes)
     if all(statement.number is None for statement in statements):
