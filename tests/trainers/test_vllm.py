@@ -105,7 +105,7 @@ def test_the_other_stages_hand_vllm_prompts_and_pictures_in_the_same_way(make_co
 
 def test_every_stage_with_rollouts_samples_by_one_class(root):
     texts = [(root / "trainers" / f"{stage}.py").read_text() for stage in stages()]
-    built = {name for text in texts for name in re.findall(r"return (\w+Trainer)\(", text)}
+    built = {name for text in texts for name in re.findall(r"(?:return|trainer =) (\w+Trainer)\(", text)}
     assert built == {"SFTTrainer", "ClosedLoopTrainer", "ResumableGRPOTrainer"}
     for trainer in (ClosedLoopTrainer, ResumableGRPOTrainer):
         assert issubclass(trainer, SamplingGRPOTrainer)
