@@ -53,6 +53,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
+#: A number that brackets follow, in which digits are no names of classes: "0.3 (30%)", "7%(0.07)".
+_BEFORE_BRACKETS = re.compile(rf"{QUOTES}{NUMBER}\s?%?\s*+(?=\()")
 _BEFORE_DIGIT = re.compile(rf"{NUMBER}\s?%?,(?=\d)")
 _NEXT_KEY = re.compile(r"(?P<name>[^,;:=|{}\n]++)[:=|]")
 _VALUE = re.compile(r"[^,;}\])\n|]{0,80}+")
@@ -201,6 +203,8 @@ def _statements(text: str, names: Names, strings: list[str]) -> Iterator[Stateme
             if statement:
                 yield statement if itself else replace(statement, aside=True)
             position = _end_of_tidy_string(text, position)
+            if number := _BEFORE_BRACKETS.match(text, position):
+                position = number.end()
         elif match["remark"]:
             position = match.end("close")
         elif match["separator"][:1] in (":", "=") and (opening := _OPENING.match(text, position)):
