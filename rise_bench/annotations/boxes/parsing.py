@@ -135,11 +135,6 @@ _HAN_NOTHING = re.compile(
 )
 _HAN_OBJECTS = frozenset(("目标", "目標", "物体", "物體", "对象", "對象", "目标物", "目标物体"))
 _NOTHING = re.compile(
-    r"(?:(?:[这這](?:[张張幅])?|该|該)?[图圖画畫照](?:[片像面]|像)?[中里裡上内內])?"
-    r"(?:[没沒]有|不存在|[无無]|(?:[没沒]有?|未)(?:[检檢][测測][到出]|[识識][别別][到出]|[发發][现現]|找到|看到))"
-    r"(?:任何)?(?:相关的?|符合(?:条件|要求)的)?(?:目标物?体?|目標|物体|物體|对象|對象)?"
-)
-_NOTHING = re.compile(
     rf"(?:(?:json\s++)?+null|empty(?:\s++list)?+|(?:none|nothing)(?:\s++of\s++(?:them|these|those))?+{_TAIL}"
     rf"|(?:(?:there\s++(?:is|are|was|were)|i\s++(?:can\s++)?+(?:see|find|detect|spot)"
     rf"|the\s++(?:image|picture|photo)\s++(?:shows|contains|has))\s++)?+(?:no|zero|0)\s++{_NOUNS}{_TAIL}"
