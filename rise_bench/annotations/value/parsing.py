@@ -10,19 +10,19 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rise_bench.annotations.characters import HAN, plain
+from rise_bench.annotations.characters import plain
+from rise_bench.annotations.value.chinese import plain_chinese
 from rise_bench.annotations.value.spelt_numbers import in_digits, spelt_numbers
-from rise_bench.annotations.value.values import Value, number_value
+from rise_bench.annotations.value.values import DIGITS, Value, number_value
 
 #: Characters of an answer that are read; an answer is one value.
 MAX_LENGTH = 4_000
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
 _UNITS = r"(?:mm|cm|dm|km|m|in|ft|mg|kg|g|ml|l|s|h|min|deg)\b"
 _NUMBER = re.compile(
     rf"(?<![\w.])(?<!\d,)(?P<sign>[-+]?+)(?P<whole>\d++[ ]++(?=\d++/))?"
-    rf"(?P<number>{_DIGITS}(?:[eE][-+]?+\d++)?+)"
-    rf"(?:\s*+/\s*+(?P<below>{_DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
+    rf"(?P<number>{DIGITS}(?:[eE][-+]?+\d++)?+)"
+    rf"(?:\s*+/\s*+(?P<below>{DIGITS}))?+(?P<percent>\s*+(?:%|per\s?cent\b))?+"
 )
 #: What turns a number into another one, or into a name: "1,5", "8th", "0x1", "3 million", "4 fifths".
 _PARTS = (
@@ -117,7 +117,7 @@ _MARKED_LETTER = re.compile(
     rf"(?:[.:\n]|\Z|,?+\s*+(?:{_CORRECT}|because|since|as)\b|,{_NO_DIGIT})"
     rf"|,\s++(?:[^\s,.;:=]++(?:\.\d++)?+[ \t]*+){{1,12}}+"
     rf"(?:[.!]?+(?:\Z|\n|{_NO_DIGIT})|,\s++(?:because|since|as)\b)"
-    rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{_DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
+    rf"|[ \t]++(?:[-–—][ \t]++)?+[-+]?+{DIGITS}(?:\s*+(?:%|degrees|{_UNITS}))?+[.!]?+\Z))"
 )
 #: A letter that an answer in sentences calls its answer, where the clause ends after it.
 _CALLED_ANSWER = re.compile(
@@ -143,25 +143,6 @@ _NONE = re.compile(
     r"|(?:there\s++(?:is|are)\s++)?+(?:no\s++(?!(?:answer|idea|clue|image|picture|one|way)\b)"
     r"[^\W\d_]++(?:\s++[^\W\d_]++){0,3}+)"
 )
-#: A number, letter or word with plain Chinese around it: "7个", "答案是7", "答案：B", "选B", "B、红色".
-_HAN_IS = r"(?:应[为选]|[应應][该該]?是|[是为為选選])?+"
-_HAN_ANSWER = (
-    r"(?:(?:因此|所以|故),?+\s*+)?+(?:(?:正确|最终)的?)?+(?:答案|结果|結果)[\"']?+\s*+"
-    rf"{_HAN_IS}\s*+:?+\s*+[\"']?+"
-)
-_HAN_LETTER = r"[(\[【]?+(?P<letter>[A-Ha-h])[)\]】]?+"
-_IN_CHINESE = re.compile(
-    r"[\s\"'{\[(【]*+(?:"
-    rf"(?:{_HAN_ANSWER}|(?:[图圖画畫][片面]?中)?+(?:一?共)?+有?+)\s*+(?P<number>[-+]?+{_DIGITS}%?+)"
-    r"(?:\s*+[个個只隻条條张張块塊名人位](?:[红紅橙黄黃绿綠青蓝藍紫灰棕黑白]色的?)?"
-    r"(?:物体|物體|球体?|立方体|正方体|圆柱体?)?)?+"
-    rf"|(?:{_HAN_ANSWER})?+(?:(?:我|故|[应應][该該]?)?[选選](?:[项項择擇])?:?+\s*+)?+{_HAN_LETTER}"
-    rf"(?:[选選]?[项項])?+(?:[,、。]\s*+(?![错錯不非没沒否])[{HAN}]{{1,6}})?+"
-    rf"|(?:{_HAN_ANSWER}(?<=[是为為:\s]))?+(?P<word>[{HAN}]{{1,8}}))[\s\"'}}\])】.。!]*+"
-)
-#: The answer in the last line or sentence, and each letter that is called one.
-_HAN_LAST = re.compile(rf"(?<=[\n。]){_HAN_ANSWER}(?:[选選][项項])?+{_HAN_LETTER}[\s.。!]*+\Z")
-_HAN_CALLED = re.compile(rf"{_HAN_ANSWER}(?:[选選][项項])?+{_HAN_LETTER}(?![A-Za-z\d_])")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_])){0,30}+"
 _SHORT = re.compile(rf"{_WORD}(?:[ \t]++{_WORD}){{0,2}}+")
 _PRONOUN = re.compile(
@@ -176,7 +157,7 @@ def read_value(answer: str) -> tuple[Value | None, str]:
     [Value(text='1234'), Value(text='B'), None]
     """
     text = _unwrapped(plain(answer[:MAX_LENGTH]))
-    text = text if text.isascii() else _of_chinese(text)
+    text = text if text.isascii() else plain_chinese(text)
     lead = _LEAD.match(text)
     rest = (text[lead.end() :] if lead else text).strip(" \t\n\"'{}")
     letter, reason = _letter(rest, text)
@@ -203,17 +184,6 @@ def _unwrapped(text: str) -> str:
     for pattern, written in _LATEX:
         text = pattern.sub(written, text)
     return text.strip()
-
-
-def _of_chinese(text: str) -> str:
-    """Return the number, letter or word that a text in plain Chinese states, or the text."""
-    if (stated := _IN_CHINESE.fullmatch(text)) and stated.lastgroup:
-        return stated[stated.lastgroup]
-    if last := _HAN_LAST.search(text):
-        called = {match["letter"].upper() for match in _HAN_CALLED.finditer(text)}
-        if called == {last["letter"].upper()}:
-            return last["letter"]
-    return text
 
 
 def _letter(text: str, whole: str) -> tuple[Value | None, str]:

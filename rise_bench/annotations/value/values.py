@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from rise_bench.annotations.base import Annotation
 
+#: Pattern of a number in digits, with decimals and marks of thousands.
+DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d{1,3}(?:[ '’]\d{3})++(?![\d.,])|\d++(?:\.\d*+)?|\.\d++)"
+
 #: From here on whole numbers are written with an exponent.
 _LARGE = 1e15
 
