@@ -12,9 +12,9 @@ from rise_bench.experiments.study.summary import read_results
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
-@pytest.mark.parametrize("name", [path.parent.name for path in RESULTS.glob("**/results.jsonl")])
+@pytest.mark.parametrize("name", [path.parent.name for path in RESULTS.glob("*/results.jsonl")])
 def test_pages_charts_and_verdicts_are_those_of_the_rows(name, tmp_path):
-    (committed,) = (path.parent for path in RESULTS.glob("**/results.jsonl") if path.parent.name == name)
+    committed = RESULTS / name
     given = ("results.jsonl", "study.json", "registered_claims.json", "tuned.json", "calibration.json")
     for path in committed.iterdir():
         if path.name in given:
