@@ -202,7 +202,9 @@ def main() -> None:
     base = base_model_folder()
     parser.add_argument("--policy", type=Path, default=base, help="model that writes the texts")
     parser.add_argument("--judge", type=Path, default=base, help="frozen model that scores them")
-    parser.add_argument("--benchmark", choices=("moods", "scenes", "kinds"), default="moods")
+    parser.add_argument(
+        "--benchmark", choices=("moods", "scenes", "kinds", "drawn_counting"), default="moods"
+    )
     parser.add_argument("--count", type=int, default=60, help="pictures")
     parser.add_argument("--group", type=int, default=4, help="texts a picture")
     parser.add_argument("--swaps", type=int, default=SWAPS, help="other pictures a text is compared with")
@@ -215,7 +217,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, help="threshold in place of the quantile")
     parser.add_argument("--limit", type=int, default=2000, help="rollouts at most")
     a = parser.parse_args()
-    if a.corrupt > 0 and a.benchmark == "scenes":
+    if a.corrupt > 0 and a.benchmark not in ("moods", "kinds"):
         parser.error("--corrupt makes texts about cues: choose moods or kinds")
     if bool(a.rollouts) != bool(a.data):
         parser.error("--rollouts and --data, the folder of their drawn benchmark, go together")
