@@ -62,15 +62,15 @@ def train(
 
     run = RunFolder.of(config)
     with stopping(lambda: run.kept() if console.is_heard() else ""):
-        _train(config, run, check=check, as_json=as_json)
+        _train(config, run, overrides or [], check=check, as_json=as_json)
 
 
-def _train(config: Any, run: Any, *, check: bool, as_json: bool) -> None:
+def _train(config: Any, run: Any, overrides: list[str], *, check: bool, as_json: bool) -> None:
     from rise_bench.hub.find import find_benchmark
 
     leave_out_wandb(config.run.report_to)
     if check or _PASSED not in os.environ:
-        _preflight(config, check=check, as_json=as_json)
+        _preflight(config, overrides, check=check, as_json=as_json)
     from rise_bench.trainers.data import training_data as data
     from rise_bench.trainers.runs import console
 
@@ -98,14 +98,16 @@ def leave_out_wandb(report_to: Collection[str]) -> None:
         sys.modules.setdefault("wandb", None)  # type: ignore[arg-type]  # what the import system takes for absent
 
 
-def _preflight(config: Any, *, check: bool, as_json: bool) -> None:
+def _preflight(config: Any, overrides: list[str], *, check: bool, as_json: bool) -> None:
     """Check for problems; exit if there are any or with --check, else start the processes of the run."""
     from rise_bench.trainers.runs import console
+    from rise_bench.trainers.settings.unread import unread
 
     with redirect_stdout(sys.stderr):  # libraries that greet on stdout when they are imported
         from rise_bench.trainers.checks.preflight import inspect
 
         seen = inspect(config, sys.argv[1:])
+    seen.warnings += unread(config, overrides)
     if as_json:
         typer.echo(json.dumps(_as_json(seen)))
         if not check:

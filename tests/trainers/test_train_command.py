@@ -295,8 +295,9 @@ def test_check_says_what_is_wrong_and_what_is_needed_and_writes_nothing(
         patch.setenv("RANK", "x")
         result = train.run(*bad[1:])
     assert re.search(r"found 2 problems.*\n1\. RANK='x'.*\n2\. .*rollouts_per_device", str(result.exception))
-    result = train.run(*good[1:-1])
+    result = train.run(*good[1:-1], "metis.samples=3")
     assert "no problem found, nothing was written" in result.stdout and "rough guess" in result.stderr
+    assert "warning: metis.samples=3 does nothing here" in result.stderr
     assert not train.trained and not (tmp_path / "run").exists()
 
 
