@@ -62,6 +62,8 @@ def test_classes_that_can_be_read(classes: tuple[str, ...]) -> None:
         (("yes", "yes!"), "'yes' and 'yes!' cannot be told apart"),
         (("STRASSE", "straße"), "cannot be told apart"),
         (("😀", "😢"), "'😀' cannot be read"),
+        (('cat "big"', "dog"), "quotation mark.*write it without"),
+        (('3"', '5"'), "quotation mark"),
         (("+", "-"), "'.' cannot be read"),
         (("...", "cat"), "'...' cannot be read"),
         (("dog", "..."), "'...' cannot be read"),

@@ -1,5 +1,7 @@
 """Answers of every kind that models write: each is read as a reader would read it, or not at all."""
 
+import json
+
 import pytest
 
 from rise_bench.scoring.response import read_response
@@ -356,6 +358,38 @@ def test_an_object_cut_after_the_key_of_a_class_is_unreadable(text, expected):
 )
 def test_class_names_in_any_script(classes, text, expected):
     assert read(text, classes=classes) == pytest.approx(expected)
+
+
+#: Each way in which models write a distribution, of names and numbers.
+FORMS = {
+    "object": lambda stated: json.dumps(dict(stated)),
+    "dict": lambda stated: repr(dict(stated)),
+    "pairs": lambda stated: json.dumps(stated),
+    "tuples": lambda stated: repr(stated),
+    "records": lambda stated: json.dumps([{"label": name, "score": p} for name, p in stated]),
+    "lines": lambda stated: "\n".join(f"{name}: {p}" for name, p in stated),
+    "bullets": lambda stated: "\n".join(f"- **{name}**: {p:.0%}" for name, p in stated),
+    "table": lambda stated: "\n".join(f"| {name} | {p} |" for name, p in [("class", "p"), *stated]),
+    "brackets": lambda stated: ", ".join(f"{name} ({p})" for name, p in stated),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("left, front", "left, rear", "right"),
+        ("crane (bird)", "crane (machine)", "driver's seat"),
+        ("T-shirt, top/blouse", "dress", "coat"),
+        ("left [near]", "left [far]", "x: y"),
+        ("18-25", "26-35", "36+"),
+    ],
+    ids="; ".join,
+)
+def test_names_with_signs_are_read_in_every_form(classes, form):
+    numbers = (0.5, 0.3, 0.2)
+    stated = list(zip(classes, numbers, strict=True))
+    assert read(form(stated), classes=classes) == pytest.approx(numbers)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def measured_hours(steps: int, logged: list[dict[str, Any]]) -> float | None:
 
 
 def _operations_a_second(device: str) -> float:
-    """Floating-point operations per second of the fastest of some matrix products, on this process's device."""
+    """Floating-point operations per second of the fastest of some matrix products on this device."""
     size, dtype = (4096, torch.bfloat16) if device == "cuda" else (512, torch.float32)
     matrix = torch.ones(size, size, device=device, dtype=dtype)
     wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else (lambda: None)

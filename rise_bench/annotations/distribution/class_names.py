@@ -9,6 +9,11 @@ from rise_bench.annotations.distribution.parsing import read_distribution
 
 def class_problem(classes: tuple[str, ...]) -> str:
     """Read an answer that gives every class its own number, and say which class does not get it back."""
+    if quoted := next((name for name in classes if '"' in name), None):
+        return (
+            f"class {quoted!r} holds a quotation mark, which lists and records of an answer end a name at; "
+            "write it without"
+        )
     total = len(classes) * (len(classes) + 1) / 2
     numbers = [(i + 1) / total for i in range(len(classes))]
     read = _read(classes, {name: f"{number:.12f}" for name, number in zip(classes, numbers, strict=True)})

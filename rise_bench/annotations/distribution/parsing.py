@@ -46,13 +46,14 @@ _LEAD = re.compile(
     rf"{QUOTES}{_SHARE}\b{QUOTES}:)?+{QUOTES}",
     re.IGNORECASE,
 )
-_RECORD = re.compile(r"\{[^{}]{1,1000}+\}|[\[(]\s*+[\"'][^\[\](){},]{1,160}+,[^\[\](){},]{1,40}+[\])]")
+_STRING = r"(?:\"[^\"\\\n]{1,160}+\"|'[^'\\\n]{1,160}+')"
+_RECORD = re.compile(rf"\{{[^{{}}]{{1,1000}}+\}}|[\[(]\s*+{_STRING}\s*+,[^\[\](){{}},]{{1,40}}+[\])]")
 _NAMED = re.compile(
     r"(?:[\"'](?:class|label|name|emotion|category|class_?name)[\"']\s*+:|\A[\[(])"
     r"\s*+([\"'])(?P<name>[^\"\\]{1,160}?)\1\s*+(?=[,}])",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(][^,]++,)\s*+[\"']?+", re.IGNORECASE)
+_NUMBERED = re.compile(rf"(?:[\"']{_SHARE}[\"']\s*+:|\A[\[(]\s*+{_STRING}\s*+,)\s*+[\"']?+", re.IGNORECASE)
 #: A number that brackets follow, in which digits are no names of classes: "0.3 (30%)", "7%(0.07)".
 _BEFORE_BRACKETS = re.compile(rf"{QUOTES}{NUMBER}\s?%?\s*+(?=\()")
 _BEFORE_DIGIT = re.compile(rf"{NUMBER}\s?%?,(?=\d)")
