@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.boxes.values import Box
+from rise_bench.builders.formats.upright import turned_by
 from rise_bench.errors import DataError
 
 _HUGE = 1e305
@@ -52,7 +53,7 @@ class CocoEntry:
         return value
 
     def box(self) -> Box:
-        """Return `bbox`, four finite numbers."""
+        """Return `bbox`, four finite numbers of an upright box."""
         only = " (it has a segmentation only)" if self.get("segmentation") and not self.get("bbox") else ""
         value = self._field("bbox", f"write its bbox [x, y, width, height] in pixels{only}")
         numbers = isinstance(value, list) and all(type(side) in (int, float) for side in value)
@@ -60,6 +61,10 @@ class CocoEntry:
             raise self.error(
                 f"bbox {_short(value)} is not four finite numbers", "write [x, y, width, height] in pixels"
             )
+        attributes = self.get("attributes")
+        turned = turned_by(self._value) or turned_by(attributes if isinstance(attributes, dict) else {})
+        if turned:
+            raise self.error(f"the box is rotated ({turned})", "draw an upright one")
         x, y, w, h = map(float, value)
         return x, y, w, h
 

@@ -15,6 +15,7 @@ from rise_bench.builders.formats.picture_files import files_below
 from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.builders.formats.text_file import utf8_text
+from rise_bench.builders.formats.upright import turned_by
 from rise_bench.builders.formats.voc_pictures import VocPictures
 from rise_bench.builders.formats.xml_file import Element, number, read_element
 from rise_bench.data.build_plan import inside
@@ -107,6 +108,8 @@ def _size(root: Element, where: str) -> tuple[int, int] | None:
 
 def _boxes(root: Element, where: str) -> Iterator[FoundBox]:
     for position, element in enumerate(root.iter("object"), 1):
+        if (element.findtext("deleted") or "").strip() == "1":
+            continue  # LabelMe keeps what was removed
         category = (element.findtext("name") or "").strip()
         place = f"{where} object {position}" + (f" ({category})" if category else "")
         if not category:
@@ -114,6 +117,14 @@ def _boxes(root: Element, where: str) -> Iterator[FoundBox]:
         corners = element.find("bndbox")
         if corners is None:
             raise DataError(f"{place}: it has no bndbox; write one, or remove the object")
+        if turned := turned_by(_beside(element, corners)):
+            raise DataError(f"{place}: the box is rotated ({turned}); draw an upright one")
         left, top, right, bottom = (number(corners.findtext(side), side, place) for side in _CORNERS)
         left, top = max(0.0, left - 1), max(0.0, top - 1)
         yield FoundBox(category, (left, top, right - left, bottom - top), place)
+
+
+def _beside(element: Element, corners: Element) -> dict[str, str]:
+    """Return what an object and its box say besides corners, CVAT's attributes included."""
+    named = {of.findtext("name") or "": of.findtext("value") or "" for of in element.iter("attribute")}
+    return named | {part.tag: part.text or "" for part in [*element, *corners]}

@@ -36,6 +36,7 @@ def region(**value: Any) -> list[dict[str, Any]]:
 
 
 BOX = '<box label="cup" xtl="4" ytl="6" xbr="24" ybr="16"/>'
+ROTATION = "<attribute><name>rotation</name><value>90.0</value></attribute>"
 BOMB = '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
     # YOLO
@@ -92,6 +93,11 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "no number": (voc("<xmax>24<", "<xmax>wide<"), "object 1 .cup.: xmax is 'wide'; write a number"),
     "no corner": (voc("<xmax>24</xmax>", ""), "xmax is None"),
     "no bndbox": (voc("bndbox", "polygon"), "it has no bndbox"),
+    "CVAT's rotation": (
+        voc("<bndbox>", f"<attributes>{ROTATION}</attributes><bndbox>"),
+        r"object 1 \(cup\): the box is rotated \(rotation 90\.0\)",
+    ),
+    "an angle": (voc("<xmax>", "<angle>0.7</angle><xmax>"), r"is rotated \(angle 0\.7\)"),
     "no name": (voc("<name>cup</name>", ""), r"0\.xml object 1: it has no name"),
     "entities": (voc("<annotation>", BOMB + "<annotation>"), "0.xml declares a document type"),
     "not XML": (voc("</annotation>", ""), r"0\.xml is not XML"),

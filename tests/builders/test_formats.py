@@ -210,6 +210,15 @@ def planned(source: Path, **options: Any) -> SourcePlan:
 BOX = [("cup", 4, 6, 20, 10)]
 
 
+def test_an_upright_box_is_read_and_a_deleted_one_is_not(tmp_path: Path) -> None:
+    write_photo(tmp_path / "0.jpg", 0)
+    text = made.voc_xml("0.jpg", [("cup", 4, 6, 20, 10), ("cat", 4, 6, 20, 10), ("dog", 1, 1, 9, 9)])
+    text = text.replace("<name>cup</name>", "<name>cup</name><angle>front</angle><rotation>360</rotation>")
+    text = text.replace("<name>cat</name>", "<name>cat</name><deleted>1</deleted>")
+    (tmp_path / "0.xml").write_text(text)
+    assert sorted(classes_of(tmp_path)["0.jpg"]) == ["cup", "dog"]
+
+
 def test_voc_takes_the_picture_of_its_own_name(tmp_path: Path) -> None:
     """Pictures that were renamed with their XML files, whose `filename` is the old one; and of folders."""
     made.pictures(tmp_path / "renamed", ["a.jpg", "b.jpg"])

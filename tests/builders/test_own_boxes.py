@@ -95,6 +95,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no width": (content({"bbox": [5, 5, 0, 20]}), "annotation 2 .image 1.: the box has no area"),
     "negative": (content({"bbox": [25, 25, -20, -20]}), "annotation 2 .image 1.: the box has no area"),
     "three numbers": (content({"bbox": [5, 5, 20]}), r"annotation 2: bbox \[5, 5, 20\] is not four finite"),
+    "CVAT's rotation": (
+        content({"bbox": BOX, "attributes": {"occluded": False, "rotation": 90.0}}),
+        r"annotation 2: the box is rotated \(rotation 90\.0\); draw an upright one",
+    ),
+    "an angle": (content({"bbox": BOX, "theta": -0.7}), r"is rotated \(theta -0\.7\)"),
     "five numbers": (content({"bbox": [*BOX, 1]}), "is not four finite numbers"),
     "empty": (content({"bbox": []}), "is not four finite numbers"),
     "texts": (content({"bbox": ["5", "5", "20", "20"]}), "is not four finite numbers"),
