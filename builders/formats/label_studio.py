@@ -52,6 +52,7 @@ def read_label_studio(
         raise DataError(
             f"{annotations} has regions and choices, either of which could be the ground truth; export one"
         )
+    _refuse_several(tasks, annotations)
     pictures = _pictures(source, tasks)
     if "choices" in types:
         return _choices(tasks, classes, pictures, problems, annotations)
@@ -114,6 +115,29 @@ def _results(task: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     """Return the results of a task's annotations: of those marked as ground truth, if there are any."""
     done = [entry for entry in _list(task, "annotations") if not entry.get("was_cancelled")]
     return [entry["result"] for entry in ([e for e in done if e.get("ground_truth")] or done)]
+
+
+def _refuse_several(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Raise `DataError` for annotations of several pictures of a task, or answers to several questions."""
+    parts = [
+        part
+        for task in tasks
+        for results in _results(task)
+        for part in results
+        if part.get("type") == "choices" or _OTHER_SHAPES.fullmatch(str(part.get("type")))
+    ]
+    shown = {str(part.get("to_name")) for part in parts}
+    if len(shown) > 1 or any(part.get("item_index") for part in parts):
+        raise DataError(
+            f"{path}: its annotations are of several pictures of a task ({', '.join(sorted(shown))}); make a "
+            "task of each picture"
+        )
+    asked = {str(part.get("from_name")) for part in parts if part.get("type") == "choices"}
+    if len(asked) > 1:
+        raise DataError(
+            f"{path} has choices of several controls ({', '.join(sorted(asked))}), and only one of them can "
+            "be the ground truth; export a project with that one"
+        )
 
 
 def _pictures(source: Path, tasks: Sequence[Mapping[str, Any]]) -> TaskPictures:

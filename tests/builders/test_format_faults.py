@@ -144,6 +144,21 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         studio(made.studio_task(7, "0.jpg", region(rotation=5))),
         "region 1: the box .* rotated",
     ),
+    "Studio second picture": (
+        studio(made.studio_task(7, "0.jpg", [*region(), region()[0] | {"to_name": "img2"}])),
+        r"several pictures of a task \(image, img2\); make a task of each",
+    ),
+    "Studio second page": (
+        studio(made.studio_task(7, "0.jpg", [region()[0] | {"item_index": 1}])),
+        "several pictures of a task",
+    ),
+    "Studio two questions": (
+        studio(
+            made.studio_task(7, "0.jpg", made.studio_choice("cup")),
+            made.studio_task(8, "1.jpg", [made.studio_choice("sharp")[0] | {"from_name": "quality"}]),
+        ),
+        r"choices of several controls \(c, quality\)",
+    ),
     "Studio no class": (studio(made.studio_task(7, "0.jpg", region(rectanglelabels=[]))), "choose one class"),
     "Studio picture": (studio(made.studio_task(7, "9.jpg", region())), r"task 7: .*9\.jpg is missing"),
     "Studio NaN": ({"export.json": '[{"data": {"image": "0.jpg"}, "annotations": NaN}]'}, "is not JSON"),
