@@ -94,7 +94,8 @@ def plan(
             raise ConfigError("boxes have no questions of their own; write --question without {question}")
         spec = BenchmarkSpec(name, table.kind, metric or "ap50", question or _BOXES_QUESTION, **about)
         rows, drops = _box_rows(source, table, name, keep_empty)
-        return _split(spec, rows, table.splits, seed, test_fraction, table.classes, drops)
+        made = _split(spec, rows, table.splits, seed, test_fraction, table.classes, drops)
+        return replace(made, notes=_notes(table))
     if keep_empty:
         raise ConfigError("--keep-empty is for boxes, and these annotations are classes; drop it")
     if "{category}" in question:
@@ -102,7 +103,12 @@ def plan(
     template, rows = _asked(_label_rows(source, table, name), question)
     default = "accuracy" if table.labelled else "jsd"
     spec = BenchmarkSpec(name, table.kind, metric or default, template, classes=table.classes, **about)
-    return _split(spec, rows, table.splits, seed, test_fraction, drops=table.drops)
+    made = _split(spec, rows, table.splits, seed, test_fraction, drops=table.drops)
+    return replace(made, notes=_notes(table))
+
+
+def _notes(table: LabelTable | BoxTable) -> list[str]:
+    return [f"columns not used: {', '.join(table.unused)}"] if table.unused else []
 
 
 def _check_about(**texts: str) -> None:

@@ -1,9 +1,9 @@
 """Boxes from a CSV file: one row per box, or a row that states that there is none.
 
 Beside the columns of `csv_file` there are a column of classes (`label`, `class` or `category`) and four of
-numbers in pixels: `x, y, w, h` (or `width, height`), or the corners `xmin, ymin, xmax, ymax` (or
-`x1, y1, x2, y2`). A row without the four numbers states that its picture has no object of its class; without
-a class too, no object of any.
+numbers in pixels, called as in `csv_file.BOX_COLUMNS`: corner, width and height, or two corners. A row
+without the four numbers states that its picture has no object of its class; without a class too, no object
+of any.
 """
 
 import re
@@ -17,11 +17,13 @@ from rise_bench.builders.formats.coco_json import REPEATED_BOX
 from rise_bench.builders.formats.csv_file import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
+    OPTIONAL_COLUMNS,
     box_columns,
     csv_records,
     split_of,
 )
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.unused_columns import unused_columns
 from rise_bench.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
@@ -42,6 +44,7 @@ def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems |
     records = csv_records(path, classes, problems)
     columns = _columns(path, list(records[0][1]))
     label = columns[1]
+    unused = unused_columns(path, records, {*columns, *OPTIONAL_COLUMNS} & records[0][1].keys(), boxes=True)
     classes = classes or tuple(sorted({record[label] for _, record in records} - {""}))
     if not classes:
         raise DataError(f"{path} names no class; fill the column {label!r}, or name them with --classes")
@@ -53,7 +56,8 @@ def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems |
     for file, rows in by_file.items():
         with problems:
             pictures.append(_picture(file, rows, columns, classes, repeated))
-    return BoxTable(path, pictures, classes, {REPEATED_BOX: repeated} if repeated else {})
+    drops = {REPEATED_BOX: repeated} if repeated else {}
+    return BoxTable(path, pictures, classes, drops, unused)
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:
@@ -118,7 +122,11 @@ def _box(record: Mapping[str, str], columns: Sequence[str], where: str) -> Box |
                 f"{', '.join(columns)} empty where there is no object"
             )
     x, y, third, fourth = map(float, cells)
-    box = (x, y, third - x, fourth - y) if columns[2] in ("xmax", "x2") else (x, y, third, fourth)
+    box = (
+        (x, y, third - x, fourth - y)
+        if columns[2] in ("xmax", "x_max", "x2", "right")
+        else (x, y, third, fourth)
+    )
     if box[2] <= 0 or box[3] <= 0:
         raise DataError(f"{where}: the box has no area; write a width and a height above 0, or remove it")
     return box

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,13 +39,14 @@ class BoxPicture:
 
 @dataclass(frozen=True, slots=True)
 class BoxTable:
-    """Pictures of a source, its classes in order, and what was left out, by reason."""
+    """Pictures of a source, its classes in order, what was left out by reason, and columns not used."""
 
     kind: ClassVar[str] = "boxes"
     path: Path
     pictures: Sequence[BoxPicture]
     classes: tuple[str, ...]
     drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -56,6 +57,10 @@ class BoxTable:
     def splits(self) -> dict[str, str]:
         """File -> split, where the source names one."""
         return {picture.file: picture.split for picture in self.pictures if picture.split}
+
+    def with_splits(self, splits: Mapping[str, str]) -> "BoxTable":
+        """Return the table with a split for each picture."""
+        return replace(self, pictures=[replace(p, split=splits[p.file]) for p in self.pictures])
 
     @property
     def class_counts(self) -> dict[str, int]:

@@ -17,9 +17,14 @@ LABEL_COLUMNS = ("label", "class", "category")
 OPTIONAL_COLUMNS = ("split", "question", "license")
 BOX_COLUMNS = (
     ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
     ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
     ("x", "y", "w", "h"),
     ("x", "y", "width", "height"),
+    ("xmin", "ymin", "width", "height"),
+    ("x_min", "y_min", "width", "height"),
+    ("left", "top", "width", "height"),
 )
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),

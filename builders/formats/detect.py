@@ -15,6 +15,7 @@ from rise_bench.builders.formats.label_folders import read_label_folders
 from rise_bench.builders.formats.label_studio import read_label_studio
 from rise_bench.builders.formats.label_table import LabelTable
 from rise_bench.builders.formats.picture_files import files_below, is_picture, picture_file
+from rise_bench.builders.formats.picture_index import folder_splits
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.builders.formats.sniff import find_format
 from rise_bench.builders.formats.voc import read_voc
@@ -57,6 +58,7 @@ class Detected:
         left_out: Reason -> rows that `build` would skip.
         problems: Errors that `build` would raise, with file, position and fix; the first 200.
         problem_count: Number of problems.
+        unused: Columns of a CSV that are not read.
     """
 
     format: str
@@ -69,6 +71,7 @@ class Detected:
     left_out: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     problem_count: int = 0
+    unused: tuple[str, ...] = ()
 
 
 def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ...] = ()) -> Detected:
@@ -92,7 +95,7 @@ def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ..
         return Detected("", pictures=count)
     table: Table | None = None
     with problems:
-        table = FORMATS[name](Source(source, path or source, classes, problems))
+        table = _read(name, Source(source, path or source, classes, problems))
     if table is None:
         return Detected(name, annotations=path, problems=(*problems.texts,), problem_count=problems.count)
     for file, where in table.files:
@@ -109,6 +112,7 @@ def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ..
         {reason: len(names) for reason, names in table.drops.items() if names},
         (*problems.texts,),
         problems.count,
+        table.unused,
     )
 
 
@@ -130,7 +134,14 @@ def read_source(
     name, path = find_format(source, annotations, sure=bool(format_name))
     if format_name and format_name not in FORMATS:
         raise ConfigError(f"format {format_name!r} is unknown; choose one of {', '.join(FORMATS)}")
-    return FORMATS[format_name or name or "folders"](Source(source, path or source, classes, Problems()))
+    return _read(format_name or name or "folders", Source(source, path or source, classes, Problems()))
+
+
+def _read(name: str, source: Source) -> Table:
+    """Read a source; without splits of its own, folders called train, val or test are its splits."""
+    table = FORMATS[name](source)
+    splits = {} if table.splits or name == "folders" else folder_splits([file for file, _ in table.files])
+    return table.with_splits(splits) if splits else table
 
 
 def _read_csv(source: Source) -> Table:

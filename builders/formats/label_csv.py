@@ -5,7 +5,9 @@ column of probabilities for each class.
 """
 
 import math
+import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,10 @@ from rise_bench.builders.formats.csv_file import (
 )
 from rise_bench.builders.formats.label_table import LabelRow, LabelTable, one_hot
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.unused_columns import box_columns_help, is_list, unused_columns
 from rise_bench.errors import DataError
 
+_BETWEEN = re.compile(r"[,;|/+&]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\d+,\d+", re.ASCII)
 _INDEX = re.compile(r"id|index|idx|nr|no|row|unnamed: \d+", re.IGNORECASE)
@@ -60,11 +64,45 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems
         _refuse_probabilities(path, columns, records)
     else:
         classes = classes or columns.others
+    used = {columns.file, columns.label, *OPTIONAL_COLUMNS, *(() if columns.label else classes)}
+    unused = unused_columns(path, records, used & records[0][1].keys(), boxes=False)
+    with problems:
+        _refuse_repeated(path, columns.file, records)
+    if columns.label:
+        with problems:
+            _refuse_several(columns.label, [(where, record[columns.label]) for where, record in records])
     rows: list[LabelRow] = []
     for where, record in records:
         with problems:
             rows.append(_row(record, columns, classes, where))
-    return LabelTable(rows, classes, bool(columns.label))
+    return LabelTable(rows, classes, bool(columns.label), unused=unused)
+
+
+def _refuse_repeated(path: Path, column: str, records: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+    """Refuse several rows of one picture: boxes, questions or annotators, which have other layouts."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for where, record in records:
+        places[posixpath.normpath(record[column])].append(where)
+    if repeated := [(file, rows) for file, rows in places.items() if file != "." and len(rows) > 1]:
+        file, rows = repeated[0]
+        others = f", and so do {len(repeated) - 1} more pictures" if len(repeated) > 1 else ""
+        raise DataError(
+            f"{path}: {file} appears twice ({rows[0]}, {rows[1]}){others}; keep one row per picture. Labels "
+            "of several people are given as a column for each class with its share, boxes in the columns "
+            f"{box_columns_help()}"
+        )
+
+
+def _refuse_several(column: str, cells: Sequence[tuple[str, str]]) -> None:
+    """Refuse cells that hold several labels: lists, or other labels with a sign between them."""
+    labels = {cell for _, cell in cells}
+    for where, cell in cells:
+        parts = [part.strip() for part in _BETWEEN.split(cell)]
+        if is_list(cell) or (len(parts) > 1 and labels.issuperset(parts)):
+            raise DataError(
+                f"{where}: column {column!r} holds several labels, {cell[:40]!r}; write the one that is "
+                "right, or a column for each class with its probability"
+            )
 
 
 def _row(record: Mapping[str, str], columns: _Columns, classes: tuple[str, ...], where: str) -> LabelRow:

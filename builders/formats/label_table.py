@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from rise_bench.annotations.distribution.values import Distribution
@@ -23,7 +23,7 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """Rows of a source, its classes in order, whether it holds labels, and what was left out, by reason."""
+    """Rows of a source, its classes in order, whether it holds labels, drops by reason, columns not used."""
 
     kind: ClassVar[str] = "distribution"
     empty: ClassVar[int] = 0
@@ -31,6 +31,7 @@ class LabelTable:
     classes: tuple[str, ...]
     labelled: bool
     drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -41,6 +42,10 @@ class LabelTable:
     def splits(self) -> dict[str, str]:
         """File -> split, where the source names one."""
         return {row.file: row.split for row in self.rows if row.split}
+
+    def with_splits(self, splits: Mapping[str, str]) -> "LabelTable":
+        """Return the table with a split for each picture."""
+        return replace(self, rows=[replace(row, split=splits[row.file]) for row in self.rows])
 
     @property
     def class_counts(self) -> dict[str, int]:

@@ -108,6 +108,8 @@ def _seen(detected: "Detected", wanted: "Wanted") -> Iterator[str]:
             "kept" if wanted.data.keep_empty else "left out; --keep-empty keeps them as pictures of nothing"
         )
         yield f"- {detected.empty} without an object: {fate}"
+    if detected.unused:
+        yield f"- columns not used: {', '.join(detected.unused)}"
     yield from (f"- {count} left out: {reason}" for reason, count in detected.left_out.items())
     if wanted.data.images == "reference":
         yield (

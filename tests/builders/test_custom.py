@@ -170,7 +170,7 @@ def test_label_and_class_that_do_not_fit_are_errors(source: Path) -> None:
 
 def test_one_image_in_two_rows_is_an_error(tmp_path: Path, source: Path) -> None:
     write_csv(source / "labels.csv", ["file", "a", "b"], [(FILES[0], 1, 0), (FILES[0], 0, 1)])
-    with pytest.raises(DataError, match=r"'mine/pictures/0' appears twice.*line 2.*line 3"):
+    with pytest.raises(DataError, match=r"pictures/0.jpg appears twice.*line 2.*line 3"):
         write_dataset(builder.plan(source, **PLAN), tmp_path / "out")
 
 

@@ -1,5 +1,6 @@
 """A CSV, or folders, of the user's own: labels and probabilities are read as they are meant, or refused."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rise_bench.data.manifest import Manifest
 from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError, RiseError
 
-from ..support.made_sources import write_photo
+from ..support.made_sources import coco_json, write_csv, write_photo
 
 
 def build(source: Path, text: str | bytes, **options: Any) -> Manifest:
@@ -100,13 +101,64 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "file,label\nimages\\0.jpg,cat\n1.jpg,dog\n",
         r"backslash of Windows; write images/0\.jpg",
     ),
-    "file twice": ("file,label\n0.jpg,cat\n0.jpg,dog\n", "'mine/0' appears twice"),
+    "file twice": (
+        "file,label\n0.jpg,cat\n0.jpg,dog\n",
+        r"0\.jpg appears twice \(.*line 2, .*line 3\); keep one row per picture",
+    ),
     "file twice, written in two ways": ("file,label\n0.jpg,cat\n./0.jpg,dog\n", "appears twice"),
     "no file": ("file,label\n,cat\n1.jpg,dog\n", "must be a path inside"),
     "folder": ("file,label\n.,cat\n1.jpg,dog\n", "is missing"),
+    "corner and size": (
+        "file,label,left,upper,w,h\n0.jpg,cat,1,2,20,20\n1.jpg,dog,1,2,20,20\n",
+        "columns left, upper, w, h look like boxes and are not read; for boxes, name",
+    ),
+    "centres": (
+        "file,label,x_center,y_center,width,height\n0.jpg,cat,.5,.5,.2,.2\n1.jpg,dog,.5,.5,.2,.2\n",
+        "columns x_center, y_center, width, height look like boxes",
+    ),
+    "a list of corners": (
+        'file,label,bbox\n0.jpg,cat,"[1, 2, 20, 20]"\n1.jpg,dog,"[1, 2, 20, 20]"\n',
+        r"column 'bbox' holds lists, e\.g\. .*, and is not read",
+    ),
+    "four numbers": (
+        'file,label,box\n0.jpg,cat,"1, 2, 20, 20"\n1.jpg,dog,1 2 20 20\n',
+        "column 'box' holds lists",
+    ),
+    "splits by another name": (
+        "file,label,subset\n0.jpg,cat,train\n1.jpg,dog,VAL\n",
+        "column 'subset' holds names of splits and is not read; call it split",
+    ),
+    "a list of labels": (
+        "file,label\n0.jpg,\"['cat', 'dog']\"\n1.jpg,dog\n",
+        r"line 2: column 'label' holds several labels, .*; write the one that is right",
+    ),
+    "several labels": (
+        "file,label\n0.jpg,cat; dog\n1.jpg,dog\n2.jpg,cat\n",
+        "holds several labels, 'cat; dog'",
+    ),
     "split unknown": ("file,label,split\n0.jpg,cat,dev\n1.jpg,dog,train\n", "split 'dev' is unknown"),
     "split empty": ("file,label,split\n0.jpg,cat,\n1.jpg,dog,train\n", "split '' is unknown"),
 }
+
+
+def test_what_is_not_read_of_a_csv_is_said(source: Path) -> None:
+    text = "file,label,annotator,left\n0.jpg,black/white,ann,1\n1.jpg,dog,ann,2\n2.jpg,black,ann,3\n"
+    (source / "labels.csv").write_text(text)
+    assert detect(source).unused == ("annotator", "left") and not detect(source).problems
+
+
+@pytest.mark.parametrize("format_name", ["csv", "coco"])
+def test_folders_called_train_and_test_are_the_splits_of_any_format(tmp_path: Path, format_name: str) -> None:
+    files = [f"{split}/{number}.jpg" for number, split in enumerate(("train", "train", "val", "val"))]
+    for number, file in enumerate(files):
+        write_photo(tmp_path / file, number)
+    if format_name == "csv":
+        write_csv(tmp_path / "labels.csv", ["file", "label"], list(zip(files, "abab", strict=True)))
+    else:
+        cups = [{"image_id": i, "category_id": 1, "bbox": [4, 6, 20, 10]} for i in range(4)]
+        content = coco_json(list(enumerate(files)), cups, categories={1: "cup"})
+        (tmp_path / "labels.json").write_text(json.dumps(content))
+    assert detect(tmp_path).splits == {"train": 2, "test": 2}
 
 
 @pytest.mark.parametrize("fault", REFUSED)
