@@ -25,7 +25,7 @@ from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.data_urls import sent_url
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
 from rise_bench.models.loop_thread import LoopThread
-from rise_bench.models.request_form import NO_FILTERS, in_form, refused_parameters
+from rise_bench.models.request_form import in_form, refused_parameters
 from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
 from rise_bench.scoring.response_text import response_text
 
@@ -51,7 +51,7 @@ class ChatModel:
 
     async def bodies(self, prompts: Iterable[Prompt], n: int, max_tokens: int) -> list[dict[str, Any]]:
         """Return the request for `n` texts of each prompt; pictures are data URLs."""
-        settings = self.describe() | NO_FILTERS | {"model": response_text(self.name)}
+        settings = self.describe() | {"model": response_text(self.name)}
         bodies = []
         for prompt in prompts:
             content: list[dict[str, Any]] = [

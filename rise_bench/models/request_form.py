@@ -5,10 +5,6 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-#: Sampling as the temperature and `top_p` say, and nothing else. vLLM and SGLang take what a request leaves
-#: out from the checkpoint's generation_config.json: Qwen2-VL's has `top_k` 1, which makes all texts of a
-#: prompt the same (vllm-project/vllm#16718), Qwen2.5-VL's a penalty on repetitions.
-NO_FILTERS = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 #: Parameters whose default, 1, need not be sent.
 _DEFAULT_ONE = ("temperature", "top_p")
 _PARAMETERS = {"max_tokens", "n", *_DEFAULT_ONE}
@@ -31,21 +27,14 @@ def refused_parameters(reply: bytes) -> frozenset[str]:
     ['n']
     >>> sorted(refused_parameters(b"'max_tokens' is too large: 5000"))
     []
-    >>> sorted(refused_parameters(b"Unrecognized request argument supplied: top_k"))
-    ['min_p', 'repetition_penalty', 'top_k']
-
-    A reply that names none of the usual ones may mean those that only some servers know; they are left out.
     """
     text = reply.decode(errors="replace")
     try:
         named = set(_named(json.loads(text)))
     except (ValueError, RecursionError):
         named = set(_QUOTED.findall(text))
-    known = named & _PARAMETERS
-    if not known:
-        return frozenset(NO_FILTERS)
     # whatever is wrong with `n`, one text per request is right
-    return frozenset(known if _REFUSED.search(text) else known & {"n"})
+    return frozenset(named & (_PARAMETERS if _REFUSED.search(text) else {"n"}))
 
 
 def _named(reply: Any) -> Iterator[str]:
@@ -68,9 +57,9 @@ def in_form(body: Mapping[str, Any], refused: Set[str]) -> dict[str, Any]:
     Args:
         body: The request in the usual form.
         refused: `max_tokens` becomes `max_completion_tokens`, as OpenAI's reasoning models want it; one text
-            is asked for instead of `n`; a temperature or `top_p` of 1 is left out, and so is `NO_FILTERS`.
+            is asked for instead of `n`; a temperature or `top_p` of 1 is left out.
     """
-    form = {name: value for name, value in body.items() if not (name in NO_FILTERS and name in refused)}
+    form = dict(body)
     if "max_tokens" in refused:
         form["max_completion_tokens"] = form.pop("max_tokens")
     if "n" in refused:
