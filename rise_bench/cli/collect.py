@@ -215,6 +215,7 @@ def collect(
             check_local(job, source, revision)
             sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples, "seed": sampling.seed}
+        drawn |= sampling.shaping if served else {}
         own = job.provenance | drawn if run and not model else None
         named = {"model": source, "revision": revision, "endpoint": served, **asdict(sampling)}
         named |= {} if endpoint else weights_of(source)

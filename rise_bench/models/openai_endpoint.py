@@ -24,8 +24,9 @@ from rise_bench.errors.redaction import remember_secret
 from rise_bench.models.chat_reply import read_reply
 from rise_bench.models.data_urls import sent_url
 from rise_bench.models.endpoint_failure import EndpointError, failure_of
+from rise_bench.models.equal_texts import EqualTexts
 from rise_bench.models.loop_thread import LoopThread
-from rise_bench.models.request_form import in_form, refused_parameters
+from rise_bench.models.request_form import SHAPING, in_form, refused_parameters
 from rise_bench.models.sampler import AsyncSampler, Prompt, Result, Sampling, Texts, TokenCount
 from rise_bench.scoring.response_text import response_text
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _NAME_WAIT_S = 30.0
+#: Host that refuses the parameters of `SHAPING`, and whose models have no generation_config.json.
+_OPENAI = re.compile(r"(.+\.)?api\.openai\.com")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 
@@ -47,7 +50,8 @@ class ChatModel:
     def describe(self) -> dict[str, Any]:
         """Return model and sampling settings, without the servers."""
         sampling = self.sampling
-        return {"model": self.name, "temperature": sampling.temperature, "top_p": sampling.top_p}
+        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, **sampling.shaping}
+        return {"model": self.name, **drawn}
 
     async def bodies(self, prompts: Iterable[Prompt], n: int, max_tokens: int) -> list[dict[str, Any]]:
         """Return the request for `n` texts of each prompt; pictures are data URLs."""
@@ -97,7 +101,12 @@ class ChatServers:
         key = _key_of(api_key_env)
         bases = [_checked(url) for url in urls]
         self._clients = [_client(url, key, max_reply_bytes) for url in bases]
-        self._refused = dict.fromkeys(self._clients, frozenset[str]())
+        self._refused = {
+            client: SHAPING if _OPENAI.fullmatch(urlsplit(url).hostname or "") else frozenset[str]()
+            for client, url in zip(self._clients, bases, strict=True)
+        }
+        self._taken = dict.fromkeys(self._clients, frozenset[str]())
+        self._equal = EqualTexts()
         self._turns = itertools.cycle(self._clients)
 
     async def texts(self, body: Mapping[str, Any]) -> list[str]:
@@ -110,7 +119,10 @@ class ChatServers:
         texts: list[str] = []
         while len(texts) < body["n"]:
             texts += await self._ask({**body, "n": body["n"] - len(texts)})
-        return texts[: body["n"]]
+        texts = texts[: body["n"]]
+        if body["temperature"] > 0:
+            self._equal.note(texts)
+        return texts
 
     async def _ask(self, body: dict[str, Any]) -> list[str]:
         """Return the texts of a request, with retries."""
@@ -128,10 +140,11 @@ class ChatServers:
                     reply = await client.post("/chat/completions", orjson.dumps(form))
                 texts = read_reply(reply, self.tokens)
                 self._refused[client] = refused
+                self._taken[client] |= SHAPING & form.keys()
                 return texts
             except Exception as error:
                 if isinstance(error, StatusError) and error.status in (400, 422):
-                    more = refused | refused_parameters(error.body)
+                    more = refused | refused_parameters(error.body, SHAPING - self._taken[client])
                     if in_form(body, more) != form:
                         again = client, more
                         continue

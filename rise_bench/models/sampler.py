@@ -33,6 +33,12 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
 
+    @property
+    def shaping(self) -> dict[str, float]:
+        """Parameters, switched off, that vLLM and SGLang take from the checkpoint if none are stated."""
+        drawing = {"top_k": -1, "min_p": 0.0} if self.temperature > 0 else {}
+        return {**drawing, "repetition_penalty": 1.0}
+
 
 @dataclass(slots=True)
 class TokenCount:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from rise_bench.errors import ConfigError, PrerequisiteError
 from rise_bench.models.endpoint_failure import EndpointError
-from rise_bench.models.openai_endpoint import Endpoints, served_model
-from rise_bench.models.sampler import Prompt, SampleError, TokenCount
+from rise_bench.models.openai_endpoint import ChatServers, Endpoints, served_model
+from rise_bench.models.sampler import Prompt, SampleError, Sampling, TokenCount
 
 from ..support.raw_server import chat, http, raw_server
 
@@ -319,6 +319,152 @@ def test_each_server_is_asked_in_its_own_form(prompt):
         endpoints.close()
     assert len(requests) == 4 and len(of_old) == 3
     assert all("max_tokens" in json.loads(body) for _, body in of_old)
+
+
+SHAPING = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "stated"), [(1.0, SHAPING), (0.4, SHAPING), (0.0, {"repetition_penalty": 1.0})]
+)
+def test_what_a_server_would_take_from_the_checkpoint_is_stated_and_described(prompt, temperature, stated):
+    with raw_server(OK) as (url, requests):
+        endpoints = Endpoints([url], "m", sampling=Sampling(temperature))
+        assert endpoints.sample([prompt], 1, 9) == [["fine"]]
+        endpoints.close()
+    body, described = json.loads(requests[0][1]), endpoints.describe()
+    for told in (body, described):
+        assert {name: told[name] for name in SHAPING if name in told} == stated
+    assert described.items() <= body.items()
+
+
+def strict(message, status="400 x"):
+    """A server that knows no parameter of `SHAPING`; the message is made of those that are sent."""
+
+    def reply(requests, connection):
+        sent = [name for name in SHAPING if name in json.loads(requests[-1][1])]
+        connection.sendall(http(message(sent), status) if sent else OK)
+
+    return reply
+
+
+UNKNOWN_NAME = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
+REFUSALS = {
+    "OpenAI": (
+        strict(
+            lambda sent: {
+                "error": {
+                    "message": f"Unrecognized request arguments supplied: {', '.join(sent)}",
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": None,
+                }
+            }
+        ),
+        2,
+    ),
+    "OpenAI, one at a time": (
+        strict(lambda sent: {"error": {"message": f"Unknown parameter: '{sent[0]}'.", "param": sent[0]}}),
+        4,
+    ),
+    "Gemini": (
+        strict(
+            lambda sent: [
+                {
+                    "error": {
+                        "code": 400,
+                        "message": "\n".join(map(UNKNOWN_NAME.format, sent)),
+                        "status": "INVALID_ARGUMENT",
+                        "details": [
+                            {
+                                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                                "fieldViolations": [{"description": UNKNOWN_NAME.format(n)} for n in sent],
+                            }
+                        ],
+                    }
+                }
+            ]
+        ),
+        2,
+    ),
+    "FastAPI": (
+        strict(
+            lambda sent: {
+                "detail": [
+                    {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs", "input": 1}
+                    for name in sent
+                ]
+            },
+            "422 x",
+        ),
+        2,
+    ),
+    "a value": (strict(lambda sent: {"message": f"{sent[0]} must be between 0 and 100"}), 4),
+    "JSON without a name": (strict(lambda sent: {"error": {"message": "Bad request", "type": "x"}}), 2),
+    "HTML": (strict(lambda sent: b'<html><a class="x">400 Bad Request</a>'), 2),
+    "nothing": (strict(lambda sent: b"", "422 x"), 2),
+}
+
+
+@pytest.mark.parametrize(("reply", "asked"), REFUSALS.values(), ids=REFUSALS)
+def test_a_server_that_does_not_know_them_is_asked_without_from_then_on(prompt, reply, asked):
+    requests = []
+    with raw_server(lambda connection: reply(requests, connection)) as (url, seen):
+        requests = seen
+        endpoints = Endpoints([url], "m", tries=1)
+        assert endpoints.sample([prompt] * 4, 1, 9) == [["fine"]] * 4
+        endpoints.close()
+    assert len(requests) == asked + 3, "the decision is remembered"
+    last = json.loads(requests[-1][1])
+    assert not SHAPING.keys() & last.keys() and {"temperature", "top_p", "max_tokens", "n"} <= last.keys()
+
+
+def test_a_refusal_that_names_nothing_is_one_of_the_sample_where_they_were_taken(prompt):
+    refusal = http({"error": "I will not look at this"}, "400 x")
+    with raw_server(refusal, refusal, OK, refusal, OK) as (url, requests):
+        endpoints = Endpoints([url], "m", tries=2, pause_s=0.001)
+        for _ in range(2):
+            with pytest.raises(SampleError, match="will not look"):
+                endpoints.sample([prompt], 1, 9)
+            assert endpoints.sample([prompt], 1, 9) == [["fine"]]
+        endpoints.close()
+    stated = [SHAPING.items() <= json.loads(body).items() for _, body in requests]
+    assert stated == [True, False, True, True, True]
+
+
+def test_openai_is_not_sent_what_it_refuses():
+    hosts = {"api.openai.com": True, "eu.api.openai.com": True, "myapi.openai.com": False, "h": False}
+    for host, known in hosts.items():
+        servers = ChatServers([f"https://{host}/v1"])
+        assert [refused == SHAPING.keys() for refused in servers._refused.values()] == [known], host
+
+
+SURE, VARIED, ONE, EMPTY = [["a", "a"]], [["a", "a"]] * 7 + [["a", "b"]], [["a"]], [["", ""]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "temperature", "warnings"),
+    [
+        (SURE * 7, 1.0, 0),
+        (SURE * 8, 1.0, 1),
+        (SURE * 40, 1.0, 1),
+        (SURE * 20, 0.0, 0),
+        (VARIED * 4, 1.0, 0),
+        (ONE * 20, 1.0, 0),
+        (EMPTY * 20, 1.0, 0),
+        ((SURE + ONE + EMPTY) * 8, 1.0, 1),
+    ],
+)
+def test_random_texts_that_are_always_equal_are_warned_of_once(prompt, caplog, texts, temperature, warnings):
+    replies = [http({"choices": [chat(text)["choices"][0] for text in drawn]}) for drawn in texts]
+    with raw_server(*replies) as (url, _):
+        endpoints = Endpoints([url], "m", sampling=Sampling(temperature))
+        for drawn in texts:
+            assert endpoints.sample([prompt], len(drawn), 9) == [drawn]
+        endpoints.close()
+    told = [record.getMessage() for record in caplog.records if "equal texts" in record.getMessage()]
+    assert len(told) == warnings
+    assert all("--generation-config vllm" in text and "--sampling-defaults openai" in text for text in told)
 
 
 def test_a_parameter_that_cannot_be_said_otherwise_is_a_refusal(prompt):

@@ -19,6 +19,8 @@ from rise_bench.models.sampler import Prompt, SampleError, Sampling
 
 from ..support.in_process import invoke
 
+REFUSAL = {"error": {"message": "no", "param": "messages"}}
+
 
 class Server:
     """A chat-completion server; `plan` maps the text of a prompt to what it answers, in turn."""
@@ -35,7 +37,7 @@ class Server:
                 answers = plan(text)
                 answer = answers[min(outer.asked[text], len(answers) - 1)]
                 outer.asked[text] += 1
-                status, content = (answer, {"error": "no"}) if isinstance(answer, int) else (200, None)
+                status, content = (answer, REFUSAL) if isinstance(answer, int) else (200, None)
                 if content is None:
                     n = min(body["n"], choices or body["n"])
                     content = {"choices": [{"message": {"content": answer}} for _ in range(n)]}
@@ -167,7 +169,8 @@ def test_teacher_cots_from_two_endpoints_of_which_one_refuses_a_sample(built, to
     assert all(server.seen for server in servers)
     for row in rows:
         assert row["format_ok"] and not row["leak_numbers"] and row["reward"] == row["similarity"] > 0
-        assert json.loads(row["provenance"])["model"] == "teacher"
+        stated = {"model": "teacher", "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+        assert stated.items() <= json.loads(row["provenance"]).items()
 
 
 def test_a_refusal_is_known_to_the_other_process_where_samples_may_be_missing(

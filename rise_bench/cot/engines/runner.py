@@ -31,6 +31,8 @@ from rise_bench.models.sampler import SampleError, TokenCount
 _PATIENCE = 20
 #: Seconds of which datatrove keeps an entry for each request; by default five minutes.
 _METRICS_S = 10
+#: Option by which a server does not sample by the checkpoint's generation_config.json.
+_OWN_SAMPLING = {"vllm": ("generation-config", "vllm"), "sglang": ("sampling-defaults", "openai")}
 #: Key of a document for what its rollout returned.
 _RESULT = "rollout_results"
 
@@ -200,6 +202,8 @@ def _of_ours(error: BaseException) -> RiseError:
 def _flags(settings: EngineSettings, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the options of a server; a bare name is a switch."""
     flags: dict[str, Any] = {name: value or True for name, value in options.items()}
+    if settings.server in _OWN_SAMPLING:
+        flags.setdefault(*_OWN_SAMPLING[settings.server])
     if settings.server == "vllm":  # datatrove passes --trust-remote-code, which runs code of the checkpoint
         flags.setdefault("trust-remote-code", False)
     return flags

@@ -100,6 +100,20 @@ def test_both_ways_write_the_same_dataset(benchmark, server, tmp_path):
         assert not list(logs.rglob("*.sqlite3")), "the cache of a rank that has ended is of no use"
 
 
+@pytest.mark.parametrize(
+    ("started", "given", "flags"),
+    [
+        ("vllm", {}, {"generation-config": "vllm", "trust-remote-code": False}),
+        ("vllm", {"generation-config": "auto"}, {"generation-config": "auto", "trust-remote-code": False}),
+        ("sglang", {"tp-size": "2"}, {"sampling-defaults": "openai", "tp-size": "2"}),
+    ],
+)
+def test_a_server_that_is_started_samples_by_the_request_alone(work, endpoints, started, given, flags):
+    settings = EngineSettings(server=started, server_options=given)
+    _, rank = pipeline(work, settings, endpoints, allow_missing=False)
+    assert rank.config.model_kwargs == flags
+
+
 def test_ranks_share_the_samples_and_skip_what_is_there(work, endpoints, monkeypatch):
     monkeypatch.setitem(sys.modules, "aiosqlite", None)  # of datatrove's own cache, and in no extra of ours
     parts = [[uid for uid, _ in pending(work, Share(rank, 3))] for rank in range(3)]
