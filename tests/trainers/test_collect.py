@@ -23,6 +23,7 @@ from rise_bench.trainers.runs.run_folder import RunFolder
 from ..support.commands import Command
 from ..support.drawn_data import write_drawn
 from ..support.in_process import invoke
+from ..support.openai_server import OpenAIServer, serve
 
 collect = partial(invoke, "collect")
 
@@ -203,6 +204,12 @@ def test_what_a_swept_row_says_of_its_sampling_is_what_was_done(make_config, gra
     for row, *_ in read_rows([run.path / "cots.rollouts"]):
         texts.setdefault(row["id"], set()).add(row["cot"])
     assert texts and all(len(said) == 1 for said in texts.values())  # greedy: all are the likeliest
+    with serve(OpenAIServer(lambda key, prompt: "A plain picture.")) as server:
+        served = ("--endpoint", server.url, "--samples", 2, "--judge", "none", "--out", run.path / "served")
+        collect(run.path, *served)
+    of_rows = [json.loads(row["provenance"]) for row in open_cots(run.path / "served").rows()]
+    shaping = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+    assert any(shaping.items() <= said.items() for said in of_rows)
 
 
 def test_new_reconstructions_from_what_training_sampled_and_from_a_sweep_of_all(make_config, toy, graded):
