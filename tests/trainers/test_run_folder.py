@@ -98,32 +98,6 @@ def test_a_start_that_trains_nothing_leaves_what_is_known_of_the_models(two_phas
     assert folder.versions() == {"torch": "9"}
 
 
-@pytest.mark.parametrize("rank", [0, 8])
-def test_a_run_goes_on_from_the_weights_that_it_began_with(two_phases, tmp_path, rank):
-    config, _ = two_phases
-    weights = tmp_path / "base" / "model.safetensors"
-    weights.parent.mkdir()
-    lora = replace(config.model.lora, rank=rank)
-    config = replace(config, model=replace(config.model, name=str(weights.parent), lora=lora))
-    folder = RunFolder.of(config)
-    for content in (b"1", b"2"):  # nothing is trained yet
-        weights.write_bytes(content)
-        folder = RunFolder.create(config)
-    checkpoint(folder, "sft", 3)
-    RunFolder.create(config)
-    weights.write_bytes(b"3")
-    with pytest.raises(ConfigError, match=r"other weights of .*base.*Restore them"):
-        RunFolder.create(config)
-    folder.final_dir("sft").mkdir(parents=True)
-    if rank:
-        with pytest.raises(ConfigError, match="other weights"):
-            RunFolder.create(config)
-    else:
-        RunFolder.create(config)  # GRPO starts from the model of SFT
-    folder.final_dir("grpo").mkdir(parents=True)
-    RunFolder.create(config)
-
-
 def test_sft_goes_on_with_the_chains_of_thought_that_it_began_with(two_phases):
     config, folder = two_phases
     RunFolder.create(config, cots_sha256="a" * 64)
@@ -133,9 +107,6 @@ def test_sft_goes_on_with_the_chains_of_thought_that_it_began_with(two_phases):
         RunFolder.create(config, cots_sha256="c" * 64)
     RunFolder.create(config, cots_sha256="b" * 64)
     folder.final_dir("sft").mkdir(parents=True)
-    rest = replace(config, data=replace(config.data, grpo_samples="rest"))
-    with pytest.raises(ConfigError, match="has trained on other chains of thought"):
-        folder.refuse_other_cots(rest, "c" * 64)  # they say which samples are left
     RunFolder.create(config, cots_sha256="c" * 64)
     RunFolder.create(replace(config, phases=("grpo",)))
     assert json.loads((folder.path / "run.json").read_text())["cots_sha256"] == "b" * 64, "of its only SFT"

@@ -89,12 +89,7 @@ def inspect(config: TrainConfig, arguments: list[str] | None = None) -> Prefligh
             with seen.collecting():
                 check(config, phase, processes)
     run = RunFolder.of(config)
-    for refuse in (
-        run.refuse_other_config,
-        run.refuse_other_model,
-        run.refuse_to_resume,
-        run.refuse_other_order,
-    ):
+    for refuse in (run.refuse_other_config, run.refuse_to_resume, run.refuse_other_order):
         with seen.collecting():
             refuse(config)
     with seen.collecting():
@@ -122,7 +117,7 @@ def _data(config: TrainConfig, run: RunFolder, seen: Preflight) -> TrainingData 
         with seen.collecting():
             _check_similarity(config, data)
     with seen.collecting():
-        run.refuse_other_cots(config, cots_sha256(config))
+        run.refuse_other_cots(cots_sha256(config))
         cots = training_cots(config, data)
         if data and cots is not None:
             usable = sum(gold.id in cots for gold in data.golds)

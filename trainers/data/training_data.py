@@ -132,11 +132,10 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
 
 
 def cots_sha256(config: TrainConfig) -> str:
-    """Return the identity of the chains of thought that a phase of the run reads; empty if none does."""
+    """Return the identity of the chains of thought that the settings name; empty if they name none."""
     stage = config.declared_stage
     name = getattr(config.data, stage.cots) if stage.cots else ""
-    reads = "sft" in config.active_phases or config.data.grpo_samples == "rest"
-    return find_cots(name).manifest.content_sha256 if name and reads else ""
+    return find_cots(name).manifest.content_sha256 if name and "sft" in config.active_phases else ""
 
 
 def _refuse_other_labels(name: str, data: TrainingData, ids: Collection[str]) -> None:

@@ -30,7 +30,6 @@ from rise_bench.cot.launcher import place_among_processes
 from rise_bench.errors import ConfigError
 from rise_bench.errors.redaction import redacted
 from rise_bench.files.atomic import atomic_write_text
-from rise_bench.models.names import checked_model, weights_of
 from rise_bench.trainers.runs.launch import launched_with_deepspeed
 from rise_bench.trainers.runs.provenance import git_state, versions
 from rise_bench.trainers.settings.config import RunConfig, TrainConfig
@@ -77,10 +76,9 @@ class RunFolder:
         run.refuse_other_config(config)
         run.refuse_other_processes(config, place_among_processes()[1])
         run.refuse_other_benchmark(benchmark_sha256)
-        run.refuse_other_cots(config, cots_sha256)
+        run.refuse_other_cots(cots_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
-            run.refuse_other_model(config)
             atomic_write_text(run.path / "config.yaml", dump_config(config))
             run._record_start(config, prompt_hashes or {}, benchmark_sha256, cots_sha256)
         return run
@@ -172,10 +170,8 @@ class RunFolder:
             return
         before = yaml.safe_load(dump_config(load_recorded(path)))  # a setting that it lacks has its default
         after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
-        for tree in (before, after):  # of the machines, the precision alone changes what is trained
-            tree["compute"] = {"bf16": tree["compute"]["bf16"]}
         for section, values in after.items():
-            if section in ("run", "phases") or before.get(section) == values:
+            if section in ("run", "compute", "phases") or before.get(section) == values:
                 continue
             raise ConfigError(
                 f"{self.path} holds a run with other settings: "
@@ -192,42 +188,15 @@ class RunFolder:
                 f"{sha256[:12]}). Build that again, or train in another run.output_dir."
             )
 
-    def refuse_other_cots(self, config: TrainConfig, sha256: str) -> None:
-        """Raise `ConfigError` if a phase that reads them is to go on with other chains of thought.
-
-        SFT reads them, and so does GRPO on the samples that SFT left out (`data.grpo_samples=rest`).
-        """
+    def refuse_other_cots(self, sha256: str) -> None:
+        """Raise `ConfigError` if SFT is to go on with other chains of thought than it began with."""
         before = self._record().get("cots_sha256")
-        left = [p for p in config.active_phases if not self.final_dir(p).exists()]
-        trained = self.last_checkpoint("sft") is not None or self.final_dir("sft").exists()
-        begun = trained and ("sft" in left or ("grpo" in left and config.data.grpo_samples == "rest"))
+        begun = self.last_checkpoint("sft") is not None and not self.final_dir("sft").exists()
         if begun and before and sha256 and before != sha256:
             raise ConfigError(
                 f"{self.path} has trained on other chains of thought (sha256 {before[:12]}, now "
                 f"{sha256[:12]}). Restore them, or train in another run.output_dir."
             )
-
-    def refuse_other_model(self, config: TrainConfig) -> None:
-        """Raise `ConfigError` if a run is to go on from other weights than those that it began with."""
-        before = self._record().get("base_model")
-        begun = any(
-            self.last_checkpoint(p) or self.final_dir(p).exists() for p in config.declared_stage.phases
-        )
-        if begun and before and self._reads_base_model(config) and before != (now := start_model(config)):
-            raise ConfigError(
-                f"{self.path} was trained from other weights of {config.model.name} ({before}, now "
-                f"{now}). Restore them (of a Hub model by model.revision), or train in another "
-                "run.output_dir."
-            )
-
-    def _reads_base_model(self, config: TrainConfig) -> bool:
-        """Whether a phase that is left starts from the base model, or trains an adapter on it."""
-        left = [phase for phase in config.active_phases if not self.final_dir(phase).exists()]
-        phases = config.declared_stage.phases
-        return bool(left) and (
-            config.model.lora.rank > 0
-            or not any(self.final_dir(phase).exists() for phase in phases[: phases.index(left[0])])
-        )
 
     def refuse_other_processes(self, config: TrainConfig, processes: int) -> None:
         """Raise `ConfigError` if a checkpoint is to be gone on with by another number of processes.
@@ -327,18 +296,9 @@ class RunFolder:
         record["starts"] = [*record.get("starts", []), start | code]
         if "versions" not in record or not all(self.final_dir(p).exists() for p in config.active_phases):
             record |= code | {"prompt_hashes": dict(prompt_hashes), "benchmark_sha256": benchmark_sha256}
-        if self._reads_base_model(config):
-            record["base_model"] = start_model(config)
         if "sft" in config.active_phases and not self.final_dir("sft").exists():
             record["cots_sha256"] = cots_sha256
         atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
-
-
-def start_model(config: TrainConfig) -> str:
-    """Return what tells the weights that a run starts from: their hash, or the commit of a Hub model."""
-    model = config.model
-    weights = weights_of(model.name).get("weights", "")
-    return weights or checked_model(model.name, model.revision, weights=False).revision
 
 
 def default_output_dir(config: TrainConfig) -> Path:

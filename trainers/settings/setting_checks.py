@@ -89,16 +89,6 @@ def check_response_form(config: TrainConfig, phase: Phase, processes: int) -> No
         )
 
 
-def check_length_reward(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
-    """Check that the length reward, if there is one, is paid before the last step."""
-    reward, steps = config.reward, config.grpo.steps
-    if phase == "grpo" and reward.length_weight and reward.length_from_step >= steps:
-        raise ConfigError(
-            f"reward.length_weight = {reward.length_weight} is paid from step {reward.length_from_step} on, "
-            f"and grpo.steps = {steps}. Set reward.length_from_step below that, or reward.length_weight=0."
-        )
-
-
 #: Each takes the config, a phase and the number of processes, and raises a ConfigError or PrerequisiteError.
 PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_resuming,
@@ -107,7 +97,6 @@ PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_vllm,
     check_groups,
     check_response_form,
-    check_length_reward,
 )
 
 
