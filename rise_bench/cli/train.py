@@ -73,13 +73,15 @@ def _train(config: Any, run: Any, overrides: list[str], *, check: bool, as_json:
         _preflight(config, overrides, check=check, as_json=as_json)
     from rise_bench.trainers.data import training_data as data
     from rise_bench.trainers.runs import console
+    from rise_bench.trainers.runs.start_model import with_start_model
 
     benchmark = find_benchmark(config.data.benchmark)
     hashes, cots = data.prompt_hashes(config, benchmark), data.cots_sha256(config)
     new = not run.path.exists()
     run = run.create(config, prompt_hashes=hashes, benchmark_sha256=benchmark.sha256, cots_sha256=cots)
     try:
-        final = import_module(f"rise_bench.trainers.{config.declared_stage.file.stem}").train(config, run)
+        stage = import_module(f"rise_bench.trainers.{config.declared_stage.file.stem}")
+        final = stage.train(with_start_model(config, run), run)
     except BaseException:
         if new:
             run.discard_if_nothing_was_trained()

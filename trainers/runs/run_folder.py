@@ -1,7 +1,7 @@
 """The folder of one training run: what ran, with which code, and what came out.
 
     RUN/config.yaml          the resolved config
-    RUN/run.json             versions, git state, prompt hashes, one entry for each start
+    RUN/run.json             versions, git state, prompt hashes, start model, one entry for each start
     RUN/metrics.jsonl        one line for each logged step: phase, step, time, metrics
     RUN/rollouts/            rank000.jsonl, …: every rollout, written by the rank that sampled it
     RUN/<phase>/checkpoint-N resumable checkpoints
@@ -145,11 +145,25 @@ class RunFolder:
 
     def discard_if_nothing_was_trained(self) -> None:
         """Delete a folder with nothing but settings (rank 0 only), so that they may be corrected."""
-        left = [self.rollouts_dir, self.path / "metrics.jsonl", *self.path.glob("trajectories*")]
+        logs = (self.rollouts_dir, self.path / "metrics.jsonl")
+        if is_main_process() and not self.has_begun() and not any(path.exists() for path in logs):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def has_begun(self) -> bool:
+        """Whether there is something to go on from: a checkpoint, a model, or samples to train on."""
+        left = [*self.path.glob("trajectories*")]
         for phase in get_args(Phase):
             left += [self.final_dir(phase), *self._checkpoints(phase, complete=True)]
-        if is_main_process() and not any(path.exists() for path in left):
-            shutil.rmtree(self.path, ignore_errors=True)
+        return any(path.exists() for path in left)
+
+    def start_model(self) -> dict[str, str]:
+        """Return the recorded commit or hash of the weights of the model that the run started from."""
+        recorded: dict[str, str] = self._record().get("start_model") or {}
+        return recorded
+
+    def record_start_model(self, identity: Mapping[str, str]) -> None:
+        """Write the commit or the hash of the weights of the start model into run.json."""
+        self._write_record(self._record() | {"start_model": dict(identity)})
 
     def log(self, phase: Phase, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl (rank 0 only)."""
@@ -298,6 +312,9 @@ class RunFolder:
             record |= code | {"prompt_hashes": dict(prompt_hashes), "benchmark_sha256": benchmark_sha256}
         if "sft" in config.active_phases and not self.final_dir("sft").exists():
             record["cots_sha256"] = cots_sha256
+        self._write_record(record)
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
         atomic_write_text(self.path / "run.json", json.dumps(record, indent=2) + "\n")
 
 
