@@ -21,7 +21,12 @@ from rise_bench.prompts.templates import think_answer_prompt, think_answer_text
 from rise_bench.reports.run_report import read_metrics
 from rise_bench.trainers import metis_rise, reason_rft, sft, visual_rft
 from rise_bench.trainers.checks.preflight import inspect
-from rise_bench.trainers.data.training_data import open_grpo_data, open_training_data, training_cots
+from rise_bench.trainers.data.training_data import (
+    cots_sha256,
+    open_grpo_data,
+    open_training_data,
+    training_cots,
+)
 from rise_bench.trainers.rollouts import trajectories
 from rise_bench.trainers.rollouts.trajectories import read_trajectories, sample_trajectories
 from rise_bench.trainers.runs.run_folder import RunFolder
@@ -113,6 +118,9 @@ def test_grpo_on_the_samples_that_sft_left_out(smoke, cots, toy, monkeypatch):
     sampled = {located.row["id"] for located in read_rows([run.rollouts_dir])}
     assert sampled and not sampled & sft_ids
     assert {gold.id for gold in open_grpo_data(config).golds} == {gold.id for gold in toy.golds} - sft_ids
+    alone = smoke("reason_rft", *own, "phases=grpo")
+    assert cots_sha256(alone) == cots_sha256(config) != "", "what is the rest depends on them"
+    assert not cots_sha256(smoke("reason_rft", own[0], "phases=grpo"))
     other = smoke("reason_rft", *own, "seed=1")
     assert {gold.id for gold in open_grpo_data(other).golds} != {
         gold.id for gold in open_grpo_data(config).golds

@@ -113,6 +113,40 @@ def test_sft_goes_on_with_the_chains_of_thought_that_it_began_with(two_phases):
 
 
 @pytest.mark.parametrize(
+    ("stage", "phases", "samples", "left", "refused"),
+    [
+        ("reason_rft", (), "rest", "sft/final", True),  # else GRPO would train on samples of SFT
+        ("reason_rft", (), "rest", "sft/final grpo/checkpoint-1", True),
+        ("reason_rft", (), "rest", "sft/checkpoint-1", True),
+        ("reason_rft", (), "rest", "sft/final grpo/final", False),
+        ("reason_rft", (), "rest", "", False),
+        ("reason_rft", (), "all", "sft/final grpo/checkpoint-1", False),
+        ("reason_rft", ("grpo",), "rest", "grpo/checkpoint-1", True),
+        ("reason_rft", ("grpo",), "all", "grpo/checkpoint-1", False),
+        ("reason_rft", ("sft",), "rest", "sft/final", False),
+        ("metis_rise", (), "rest", "grpo/checkpoint-1", True),
+        ("metis_rise", (), "rest", "grpo/final", True),
+        ("metis_rise", (), "all", "grpo/final", False),
+    ],
+)
+def test_grpo_on_the_rest_depends_on_the_chains_of_thought_too(
+    make_config, stage, phases, samples, left, refused
+):
+    config = make_config(f"data.grpo_samples={samples}", f"phases={json.dumps(phases)}", stage=stage)
+    RunFolder.create(config, cots_sha256="a" * 64)
+    for path in left.split():
+        (RunFolder.of(config).path / path).mkdir(parents=True)
+        if "checkpoint" in path:
+            (RunFolder.of(config).path / path / MARK).touch()
+    RunFolder.create(config, cots_sha256="a" * 64)
+    if refused:
+        with pytest.raises(ConfigError, match="has trained on other chains of thought"):
+            RunFolder.create(config, cots_sha256="b" * 64)
+    else:
+        RunFolder.create(config, cots_sha256="b" * 64)
+
+
+@pytest.mark.parametrize(
     ("files", "accelerate", "problem"),
     [
         (("optimizer.pt",), "none", ""),

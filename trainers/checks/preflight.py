@@ -117,7 +117,7 @@ def _data(config: TrainConfig, run: RunFolder, seen: Preflight) -> TrainingData 
         with seen.collecting():
             _check_similarity(config, data)
     with seen.collecting():
-        run.refuse_other_cots(cots_sha256(config))
+        run.refuse_other_cots(config, cots_sha256(config))
         cots = training_cots(config, data)
         if data and cots is not None:
             usable = sum(gold.id in cots for gold in data.golds)

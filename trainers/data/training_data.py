@@ -132,10 +132,11 @@ def training_cots(config: TrainConfig, data: TrainingData | None = None) -> dict
 
 
 def cots_sha256(config: TrainConfig) -> str:
-    """Return the identity of the chains of thought that the settings name; empty if they name none."""
+    """Return the identity of the chains of thought that active phases depend on; empty if there are none."""
     stage = config.declared_stage
     name = getattr(config.data, stage.cots) if stage.cots else ""
-    return find_cots(name).manifest.content_sha256 if name and "sft" in config.active_phases else ""
+    read = name and set(config.cot_phases) & set(config.active_phases)
+    return find_cots(name).manifest.content_sha256 if read else ""
 
 
 def _refuse_other_labels(name: str, data: TrainingData, ids: Collection[str]) -> None:

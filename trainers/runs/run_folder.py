@@ -66,7 +66,7 @@ class RunFolder:
             config: Resolved config; `run.output_dir` is the folder.
             prompt_hashes: Hash of each prompt template of the run, by name.
             benchmark_sha256: Identity of the benchmark's content; empty skips the comparison.
-            cots_sha256: The same of the chains of thought of SFT; empty if there are none.
+            cots_sha256: The same of the chains of thought; empty if no phase depends on any.
 
         Raises:
             ConfigError: The folder holds a run with other settings, of which the message names the first
@@ -76,7 +76,7 @@ class RunFolder:
         run.refuse_other_config(config)
         run.refuse_other_processes(config, place_among_processes()[1])
         run.refuse_other_benchmark(benchmark_sha256)
-        run.refuse_other_cots(cots_sha256)
+        run.refuse_other_cots(config, cots_sha256)
         run.path.mkdir(parents=True, exist_ok=True)
         if is_main_process():
             atomic_write_text(run.path / "config.yaml", dump_config(config))
@@ -202,15 +202,20 @@ class RunFolder:
                 f"{sha256[:12]}). Build that again, or train in another run.output_dir."
             )
 
-    def refuse_other_cots(self, sha256: str) -> None:
-        """Raise `ConfigError` if SFT is to go on with other chains of thought than it began with."""
+    def refuse_other_cots(self, config: TrainConfig, sha256: str) -> None:
+        """Raise `ConfigError` if phases that depend on chains of thought are to go on with other ones."""
         before = self._record().get("cots_sha256")
-        begun = self.last_checkpoint("sft") is not None and not self.final_dir("sft").exists()
-        if begun and before and sha256 and before != sha256:
+        begun = any(self.last_checkpoint(p) or self.final_dir(p).exists() for p in config.cot_phases)
+        if begun and self._reads_cots(config) and before and sha256 and before != sha256:
             raise ConfigError(
                 f"{self.path} has trained on other chains of thought (sha256 {before[:12]}, now "
                 f"{sha256[:12]}). Restore them, or train in another run.output_dir."
             )
+
+    def _reads_cots(self, config: TrainConfig) -> bool:
+        """Whether a phase that is left depends on chains of thought."""
+        left = {phase for phase in config.active_phases if not self.final_dir(phase).exists()}
+        return not left.isdisjoint(config.cot_phases)
 
     def refuse_other_processes(self, config: TrainConfig, processes: int) -> None:
         """Raise `ConfigError` if a checkpoint is to be gone on with by another number of processes.
@@ -310,7 +315,7 @@ class RunFolder:
         record["starts"] = [*record.get("starts", []), start | code]
         if "versions" not in record or not all(self.final_dir(p).exists() for p in config.active_phases):
             record |= code | {"prompt_hashes": dict(prompt_hashes), "benchmark_sha256": benchmark_sha256}
-        if "sft" in config.active_phases and not self.final_dir("sft").exists():
+        if self._reads_cots(config):
             record["cots_sha256"] = cots_sha256
         self._write_record(record)
 

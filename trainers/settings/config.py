@@ -279,3 +279,9 @@ class TrainConfig:
     def active_phases(self) -> tuple[Phase, ...]:
         """The phases that run, in the stage's order."""
         return tuple(p for p in self.declared_stage.phases if not self.phases or p in self.phases)
+
+    @property
+    def cot_phases(self) -> tuple[Phase, ...]:
+        """The phases of the stage whose samples depend on which have chains of thought."""
+        read: tuple[Phase, ...] = ("sft", "grpo") if self.data.grpo_samples == "rest" else ("sft",)
+        return tuple(p for p in self.declared_stage.phases if p in read)
