@@ -93,7 +93,10 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(smoke):
     RunFolder.create(smoke("sft"))
     with pytest.raises(ConfigError, match=r"sft\.steps was 2, now 3"):
         RunFolder.create(smoke("sft", "sft.steps=3"))
-    RunFolder.create(smoke("sft", "run.save_steps=5"))  # how a run is kept may change
+    with pytest.raises(ConfigError, match=r"compute\.bf16 was False, now True"):
+        RunFolder.create(smoke("sft", "compute.bf16=true"))
+    for free in ("run.save_steps=5", "compute.gradient_checkpointing=true", "compute.accelerate=ddp"):
+        RunFolder.create(smoke("sft", free))  # how a run is kept, and where it is computed, may change
 
 
 def test_a_run_of_a_version_that_lacked_a_setting_goes_on(smoke, tmp_path):

@@ -182,10 +182,9 @@ class RunFolder:
         path = self.path / "config.yaml"
         if not path.exists():
             return
-        before = yaml.safe_load(dump_config(load_recorded(path)))  # a setting that it lacks has its default
-        after = yaml.safe_load(dump_config(replace(config, run=RunConfig())))
-        for section, values in after.items():
-            if section in ("run", "compute", "phases") or before.get(section) == values:
+        before = _compared(load_recorded(path))  # a setting that it lacks has its default
+        for section, values in _compared(config).items():
+            if before.get(section) == values:
                 continue
             raise ConfigError(
                 f"{self.path} holds a run with other settings: "
@@ -336,6 +335,12 @@ def is_main_process() -> bool:
 def step_of(checkpoint: Path) -> int:
     """Optimiser step after which a checkpoint was written."""
     return int(checkpoint.name.rsplit("-", 1)[-1])
+
+
+def _compared(config: TrainConfig) -> dict[str, Any]:
+    """The settings that a run keeps to; of `compute`, precision alone: the rest says where it is computed."""
+    settings: dict[str, Any] = yaml.safe_load(dump_config(replace(config, run=RunConfig(), phases=())))
+    return settings | {"run": {}, "compute": {"bf16": settings["compute"]["bf16"]}}
 
 
 def _difference(section: str, before: Any, after: Any) -> str:
