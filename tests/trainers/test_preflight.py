@@ -156,6 +156,10 @@ def test_a_local_model_knows_whether_it_thinks_before_its_reply(tiny, tmp_path, 
     assert LocalModel(str(folder), use_cpu=True).may_think_first is thinks
 
 
+UNPAID = ["stage=reason_rft", "reward.length_weight=0.05"]  # in two steps
+PAID_FROM = r"length_weight = 0\.05 .*length_from_step = 800 on, .*grpo\.steps = 2 .*length_weight=0\."
+
+
 @pytest.mark.parametrize(
     ("overrides", "phase", "error", "says"),
     [
@@ -170,6 +174,8 @@ def test_a_local_model_knows_whether_it_thinks_before_its_reply(tiny, tmp_path, 
         (["grpo.rollouts_per_device=3"], "grpo", ConfigError, r"grpo\.gradient_accumulation_steps=4"),
         (["grpo.vllm=colocate"], "grpo", PrerequisiteError, "vllm"),
         (["compute.accelerate=zero3"], "sft", PrerequisiteError, r"rise-bench\[deepspeed\]"),
+        *((UNPAID, phase, ConfigError, PAID_FROM) for phase in ("sft", "grpo")),
+        ([*UNPAID, "reward.length_from_step=2"], "grpo", ConfigError, "length_from_step below 2"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_loaded(
@@ -187,6 +193,7 @@ def check_settings(config, phase, processes):
 
 def test_settings_that_do_work_pass_and_the_fitting_accumulation_fits(make_config):
     check_settings(make_config("run.save_only_model=true", "run.resume=never"), "sft", 1)
+    check_settings(make_config(*UNPAID, "reward.length_from_step=1"), "grpo", 1)
     for processes in (1, 2, 3):
         config = make_config("grpo.rollouts_per_device=2", "grpo.num_generations=8")
         with pytest.raises(ConfigError) as caught:

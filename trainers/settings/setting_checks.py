@@ -89,6 +89,18 @@ def check_response_form(config: TrainConfig, phase: Phase, processes: int) -> No
         )
 
 
+def check_length_reward(config: TrainConfig, phase: Phase, processes: int) -> None:  # noqa: ARG001
+    """Check that GRPO reaches the step from which length is paid, before any phase: later phases keep it."""
+    reward, steps = config.reward, config.grpo.steps
+    grpo = "grpo" in config.declared_stage.phases
+    if grpo and reward.length_weight and reward.length_from_step >= steps:
+        raise ConfigError(
+            f"reward.length_weight = {reward.length_weight} is paid from reward.length_from_step = "
+            f"{reward.length_from_step} on, which a run of grpo.steps = {steps} does not reach. "
+            f"Set reward.length_from_step below {steps}, or reward.length_weight=0."
+        )
+
+
 #: Each takes the config, a phase and the number of processes, and raises a ConfigError or PrerequisiteError.
 PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_resuming,
@@ -97,6 +109,7 @@ PHASE_CHECKS: tuple[Callable[[TrainConfig, Phase, int], None], ...] = (
     check_vllm,
     check_groups,
     check_response_form,
+    check_length_reward,
 )
 
 
