@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -87,7 +88,7 @@ def annotate(
     """
     from rise_bench.curation.annotate.annotate import annotate as run_annotation
     from rise_bench.curation.annotate.job import AnnotateJob, formats_of
-    from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of, smallest_picture
+    from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
     from rise_bench.curation.annotate.question import annotation_run
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
@@ -96,7 +97,6 @@ def annotate(
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
     form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
-    smallest = smallest_picture(name, revision, bool(urls or ranks), form.max_pixels)
     if samples > 1 and temperature == 0:
         raise ConfigError("--samples above 1 at --temperature 0 draws one answer several times; raise either")
     sampling = Sampling(temperature=float(samples > 1) if temperature is None else temperature)
@@ -104,11 +104,11 @@ def annotate(
     loads = (
         load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
         if urls or ranks
-        else load_local(name, revision, sampling, form.max_pixels, smallest, batch_rows)
+        else load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
     )
     judging = None
     if judge != "none":
-        shown = {"max_pixels": form.max_pixels, "min_pixels": smallest, "batch_rows": judge_batch}
+        shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         judging = judging_of(judge, "", shown, judge_swaps, None)
     job = AnnotateJob(
         run,

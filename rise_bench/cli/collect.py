@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -152,7 +153,7 @@ def collect(
     from rise_bench.cot.collect import collect as do_collect
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
-    from rise_bench.curation.annotate.model_choice import answer_format_of, smallest_picture
+    from rise_bench.curation.annotate.model_choice import answer_format_of
     from rise_bench.data.replacing import refuse_to_replace
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
@@ -202,17 +203,16 @@ def collect(
         return
     if overwrite:
         refuse_to_replace(job.out, cots=True)
-    largest = job.settings.answer_format.max_pixels
-    served = bool(endpoint or ranks)
-    min_pixels = config.model.min_pixels if config else smallest_picture(model, revision, served, largest)
+    min_pixels = config.model.min_pixels if config else MIN_PIXELS
     if tau is not None:
         job = replace(job, tau=tau)
     if job.sweeps or job.rescoring:
-        source = model or final_model(run)
+        source, served = model or final_model(run), bool(endpoint or ranks)
         if served:
             sampler = load_endpoints(endpoint or [], source, sampling, api_key_env, concurrency, timeout_s)
         else:
             check_local(job, source, revision)
+            largest = job.settings.answer_format.max_pixels
             sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples, "seed": sampling.seed}
         drawn |= sampling.shaping if served else {}
@@ -226,7 +226,7 @@ def collect(
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
         shown = {
-            "max_pixels": largest,
+            "max_pixels": job.settings.answer_format.max_pixels,
             "min_pixels": min_pixels,
             "batch_rows": judge_batch,
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT
+from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -108,7 +109,7 @@ def verify(
     from rise_bench.cot.given_cots import GivenCots, read_cots, terms_of
     from rise_bench.cot.share import Share
     from rise_bench.cot.views import Views
-    from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of, smallest_picture
+    from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
     from rise_bench.data.replacing import refuse_to_replace
     from rise_bench.hub.find import find_benchmark
     from rise_bench.models.loading import load_endpoints, load_local
@@ -122,7 +123,6 @@ def verify(
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
     form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
-    smallest = smallest_picture(name, revision, bool(urls or ranks), form.max_pixels)
     form = replace(form, style=DEFAULT_FORMAT.style)  # it reconstructs, whatever else it was taught
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
     target = out or beside.with_name(f"{beside.name}.verified")
@@ -150,11 +150,11 @@ def verify(
         load = load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
     else:
         check_local(job, name, revision)
-        load = load_local(name, revision, sampling, form.max_pixels, smallest, batch_rows)
+        load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
     job = replace(job, sampler=load, engine=ranks)
     if judge != "none":
         pinned = revision if judge == model else ""
-        shown = {"max_pixels": form.max_pixels, "min_pixels": smallest, "batch_rows": judge_batch}
+        shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
     with stopping(
         lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.catalog.extras import require_extra
 from rise_bench.curation.annotate.consensus import consensus, read_sample
 from rise_bench.curation.annotate.job import AnnotateJob
-from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of, smallest_picture
+from rise_bench.curation.annotate.model_choice import answer_format_of, endpoint_of
 from rise_bench.curation.annotate.question import annotation_run
 from rise_bench.curation.annotate.records import Answer, Picture
 from rise_bench.errors import ConfigError
@@ -54,8 +55,7 @@ def create(
     if urls:
         load = load_endpoints(urls, name, sampling, api_key_env, samples, timeout_s)
     else:
-        smallest = smallest_picture(name, revision, False, form.max_pixels)
-        load = load_local(name, revision, sampling, form.max_pixels, smallest, 1)
+        load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, 1)
     return CvatFunction(AnnotateJob(run, Path.cwd(), load, max_length=max_length, answer_format=form))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
-from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
+from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.data.hub_files import model_file
 from rise_bench.errors import ConfigError
 from rise_bench.evaluation.image_limits import checkpoint_limits
@@ -60,19 +60,6 @@ def answer_format_of(
     stated = {"unit": unit, "max_pixels": max_pixels}
     changes = {name: value for name, value in stated.items() if value is not None}
     return replace(_usual_format(model, revision, served, engine), **changes)  # type: ignore[arg-type]
-
-
-def smallest_picture(model: str, revision: str, served: bool, largest: int) -> int:
-    """Return the smallest picture of a model in pixels: of its run, else its processor, else the paper's.
-
-    Args:
-        model: Name of the model.
-        revision: Its Hub revision.
-        served: Whether servers run it.
-        largest: Its largest picture, which bounds it.
-    """
-    limits = None if served else checkpoint_limits(model, revision)
-    return min(limits.smallest, largest) if limits else MIN_PIXELS
 
 
 def _usual_format(model: str, revision: str, served: bool, engine: bool) -> AnswerFormat:

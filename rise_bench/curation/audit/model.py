@@ -7,7 +7,7 @@ from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
 from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
-from rise_bench.curation.annotate.model_choice import answer_format_of, smallest_picture
+from rise_bench.curation.annotate.model_choice import answer_format_of
 from rise_bench.models.loading import load_endpoints, load_local
 from rise_bench.models.names import weights_of
 from rise_bench.models.sampler import Sampler, Sampling
@@ -83,8 +83,6 @@ def asked_model(
     run = None if endpoints else run_of(Path(name))
     if run is None:
         answer_format = answer_format_of(name, "", bool(endpoints), None, None)
-        smallest = smallest_picture(name, "", bool(endpoints), max_pixels or answer_format.max_pixels)
-        settings = {"min_pixels": smallest} | settings
     else:
         answer_format, min_pixels = _of_run(run)
         settings = {"min_pixels": min_pixels} | settings

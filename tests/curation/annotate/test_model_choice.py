@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rise_bench.annotations.answer_format import AnswerFormat
-from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
-from rise_bench.curation.annotate.model_choice import answer_format_of, smallest_picture
+from rise_bench.annotations.boxes.values import MAX_PIXELS
+from rise_bench.curation.annotate.model_choice import answer_format_of
 from rise_bench.models.loading import load_endpoints
 from rise_bench.models.sampler import Sampling
 
@@ -62,18 +62,6 @@ def test_pictures_are_no_larger_than_the_processor_or_the_paper_has_them(checkpo
     sizes = {"image_processor": {"min_pixels": 3136, "max_pixels": largest}}
     (Path(folder) / "processor_config.json").write_text(json.dumps(sizes))
     assert answer_format_of(folder, "", False, None, None).max_pixels == asked
-
-
-def test_the_smallest_picture_is_that_of_the_run_or_else_of_the_processor(checkpoint, tmp_path):
-    folder = checkpoint("run/grpo/final")
-    assert smallest_picture(folder, "", False, 12_544) == MIN_PIXELS
-    sizes = {"image_processor": {"min_pixels": 6272, "max_pixels": 12_544}}
-    (Path(folder) / "processor_config.json").write_text(json.dumps(sizes))
-    assert smallest_picture(folder, "", False, 12_544) == 6272
-    assert smallest_picture(folder, "", False, 3920) == 3920
-    (tmp_path / "run" / "config.yaml").write_text("model: {min_pixels: 9408, max_pixels: 12544}\n")
-    assert smallest_picture(folder, "", False, 12_544) == 9408
-    assert smallest_picture("served", "", True, 12_544) == MIN_PIXELS
 
 
 def test_an_engine_starts_any_family_and_its_unit_is_that_of_the_description(checkpoint, tmp_path):
