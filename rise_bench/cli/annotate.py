@@ -1,12 +1,12 @@
 """`rise-bench annotate`: reasons, annotations and confidences for a folder of pictures."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -96,7 +96,7 @@ def annotate(
 
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
-    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
+    form, limits = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
     if samples > 1 and temperature == 0:
         raise ConfigError("--samples above 1 at --temperature 0 draws one answer several times; raise either")
     sampling = Sampling(temperature=float(samples > 1) if temperature is None else temperature)
@@ -104,12 +104,11 @@ def annotate(
     loads = (
         load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
         if urls or ranks
-        else load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
+        else load_local(name, revision, sampling, limits, batch_rows)
     )
     judging = None
     if judge != "none":
-        shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
-        judging = judging_of(judge, "", shown, judge_swaps, None)
+        judging = judging_of(judge, "", asdict(limits) | {"batch_rows": judge_batch}, judge_swaps, None)
     job = AnnotateJob(
         run,
         out,
@@ -120,6 +119,7 @@ def annotate(
             "temperature": sampling.temperature,
             "endpoint": bool(urls or ranks),
             **({} if urls else weights_of(name)),
+            **({} if urls or ranks else limits.to_record()),
         },
         max_length,
         form,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -155,6 +154,7 @@ def collect(
     from rise_bench.cot.views import Views
     from rise_bench.curation.annotate.model_choice import answer_format_of
     from rise_bench.data.replacing import refuse_to_replace
+    from rise_bench.models.families import PictureLimits
     from rise_bench.models.loading import load_endpoints, load_local
     from rise_bench.models.names import weights_of
     from rise_bench.trainers.runs.collect_run import final_model, plan_of_sweep, run_config
@@ -178,9 +178,11 @@ def collect(
         "seed": seed,
         "view": {"reward": "picture", "blind": "blind", "both": "both"}.get(select or ""),
     }
+    smallest = config.model.min_pixels if config else None
     if run is None and model:
         served = bool(endpoint)
-        form = answer_format_of(model, revision, served, box_unit, max_pixels, engine=ranks is not None)
+        form, own = answer_format_of(model, revision, served, box_unit, max_pixels, engine=ranks is not None)
+        smallest = own.min_pixels
         asked |= {"unit": form.unit, "max_pixels": form.max_pixels}
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = plan_of_sweep(run, config, benchmark, shots, out, plan)
@@ -203,7 +205,7 @@ def collect(
         return
     if overwrite:
         refuse_to_replace(job.out, cots=True)
-    min_pixels = config.model.min_pixels if config else MIN_PIXELS
+    limits = PictureLimits.of(job.settings.answer_format, smallest)
     if tau is not None:
         job = replace(job, tau=tau)
     if job.sweeps or job.rescoring:
@@ -212,24 +214,20 @@ def collect(
             sampler = load_endpoints(endpoint or [], source, sampling, api_key_env, concurrency, timeout_s)
         else:
             check_local(job, source, revision)
-            largest = job.settings.answer_format.max_pixels
-            sampler = load_local(source, revision, sampling, largest, min_pixels, batch_rows)
+            sampler = load_local(source, revision, sampling, limits, batch_rows)
         drawn = {"temperature": sampling.temperature, "samples": job.settings.samples, "seed": sampling.seed}
         drawn |= sampling.shaping if served else {}
         own = job.provenance | drawn if run and not model else None
         named = {"model": source, "revision": revision, "endpoint": served, **asdict(sampling)}
         named |= {} if endpoint else weights_of(source)
+        named |= {} if served or run else limits.to_record()
         job = replace(job, sampler=sampler, model=named, sweep_provenance=own, engine=ranks)
     judged_by = judge or (config.model.name if config else "" if endpoint or ranks else model) or "none"
     if judged_by != "none":
         threshold = min_groundedness if select == "reward_and_groundedness" else None
         of_run = config is not None and judged_by == config.model.name
         pinned = config.model.revision if of_run else revision if judged_by == model else ""
-        shown = {
-            "max_pixels": job.settings.answer_format.max_pixels,
-            "min_pixels": min_pixels,
-            "batch_rows": judge_batch,
-        }
+        shown = asdict(limits) | {"batch_rows": judge_batch}
         judging = judging_of(judged_by, pinned, shown, judge_swaps, threshold)
         job = replace(job, judging=judging)
     elif select == "reward_and_groundedness":

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT
-from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.cli import app
 from rise_bench.cli.choices import (
     ApiKeyEnv,
@@ -122,7 +121,7 @@ def verify(
     splits = given.splits(dataset, shots)
     urls, name = endpoint_of(model, endpoint or [], api_key_env)
     ranks = engine_of(engine, executor, tasks, server, server_arg, sbatch, urls)
-    form = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
+    form, limits = answer_format_of(name, revision, bool(urls), box_unit, max_pixels, engine=bool(ranks))
     form = replace(form, style=DEFAULT_FORMAT.style)  # it reconstructs, whatever else it was taught
     sampling = Sampling(float(reconstructions > 1) if temperature is None else temperature)
     target = out or beside.with_name(f"{beside.name}.verified")
@@ -139,7 +138,8 @@ def verify(
         settings,
         splits,
         model={"model": name, "revision": revision, "endpoint": bool(urls or ranks), **asdict(sampling)}
-        | ({} if urls else weights_of(name)),
+        | ({} if urls else weights_of(name))
+        | ({} if urls or ranks else limits.to_record()),
         tau=tau,
         only=frozenset(given.texts),
         allow_missing=allow_missing,
@@ -150,11 +150,11 @@ def verify(
         load = load_endpoints(urls, name, sampling, api_key_env, concurrency, timeout_s)
     else:
         check_local(job, name, revision)
-        load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, batch_rows)
+        load = load_local(name, revision, sampling, limits, batch_rows)
     job = replace(job, sampler=load, engine=ranks)
     if judge != "none":
         pinned = revision if judge == model else ""
-        shown = {"max_pixels": form.max_pixels, "min_pixels": MIN_PIXELS, "batch_rows": judge_batch}
+        shown = asdict(limits) | {"batch_rows": judge_batch}
         job = replace(job, judging=judging_of(judge, pinned, shown, judge_swaps, None))
     with stopping(
         lambda: f"what was verified is kept in {job.sweep_log}; the same command continues from there"

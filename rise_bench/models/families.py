@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
 from rise_bench.catalog.families import FAMILIES, Family, family_named
 from rise_bench.errors import ConfigError
 from rise_bench.models.adapters import is_adapter
@@ -59,6 +62,30 @@ def family_of(name: str) -> Family:
         supported_model(name, weights=False)
         family = FAMILIES[json.loads(described.read_text(encoding="utf-8"))["model_type"]]
     return family
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """Smallest and largest picture of a processor, in pixels."""
+
+    min_pixels: int = MIN_PIXELS
+    max_pixels: int = MAX_PIXELS
+
+    @classmethod
+    def of(cls, answer_format: AnswerFormat, smallest: int | None) -> Self:
+        """Return the limits of a model that is asked in a format.
+
+        Args:
+            answer_format: With the largest picture.
+            smallest: Smallest picture of its run or processor; the paper's if None, and for boxes in
+                `resized_px`, which are read for that.
+        """
+        least = MIN_PIXELS if smallest is None or answer_format.unit == "resized_px" else smallest
+        return cls(min(least, answer_format.max_pixels), answer_format.max_pixels)
+
+    def to_record(self) -> dict[str, int]:
+        """Return what records of settings say beside the answer format: nothing of the paper's smallest."""
+        return {} if self.min_pixels == MIN_PIXELS else {"min_pixels": self.min_pixels}
 
 
 def limit_pictures(processor: Any, min_pixels: int, max_pixels: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rise_bench.models.adapters import is_adapter
+from rise_bench.models.families import PictureLimits
 from rise_bench.models.names import checked_model, local_model
 from rise_bench.models.sampler import Sampler, Sampling
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_local(
-    name: str, revision: str, sampling: Sampling, max_pixels: int, min_pixels: int, batch_rows: int
+    name: str, revision: str, sampling: Sampling, limits: PictureLimits, batch_rows: int
 ) -> Callable[[], Sampler]:
     """Return what loads a model on this machine."""
 
@@ -25,8 +26,8 @@ def load_local(
             name,
             revision=revision,
             sampling=sampling,
-            max_pixels=max_pixels,
-            min_pixels=min_pixels,
+            max_pixels=limits.max_pixels,
+            min_pixels=limits.min_pixels,
             batch_rows=batch_rows,
         )
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rise_bench.annotations.boxes.values import MIN_PIXELS
 from rise_bench.catalog.extras import require_extra
 from rise_bench.curation.annotate.consensus import consensus, read_sample
 from rise_bench.curation.annotate.job import AnnotateJob
@@ -49,13 +48,13 @@ def create(
     """
     require_extra("cvat")
     urls, name = endpoint_of(model, [endpoint] if endpoint else [], api_key_env)
-    form = answer_format_of(name, revision, bool(urls), None, None)
+    form, limits = answer_format_of(name, revision, bool(urls), None, None)
     run = annotation_run(Path.cwd(), benchmark, categories, question, samples, name)
     sampling = Sampling(temperature=float(samples > 1))
     if urls:
         load = load_endpoints(urls, name, sampling, api_key_env, samples, timeout_s)
     else:
-        load = load_local(name, revision, sampling, form.max_pixels, MIN_PIXELS, 1)
+        load = load_local(name, revision, sampling, limits, 1)
     return CvatFunction(AnnotateJob(run, Path.cwd(), load, max_length=max_length, answer_format=form))
 
 

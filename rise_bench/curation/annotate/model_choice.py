@@ -1,4 +1,4 @@
-"""Choice of the model that answers, and its format of answers."""
+"""Choice of the model that answers, its format of answers, and the limits of its pictures."""
 
 import json
 from dataclasses import replace
@@ -8,8 +8,8 @@ from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat
 from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.data.hub_files import model_file
 from rise_bench.errors import ConfigError
-from rise_bench.evaluation.image_limits import checkpoint_limits
-from rise_bench.models.families import supported_model
+from rise_bench.evaluation.image_limits import ImageLimits, checkpoint_limits
+from rise_bench.models.families import PictureLimits, supported_model
 from rise_bench.models.names import local_model
 from rise_bench.models.trained_model import run_of, taught_format
 from rise_bench.prompts.asked_format import box_unit_of
@@ -41,10 +41,11 @@ def answer_format_of(
     max_pixels: int | None,
     *,
     engine: bool = False,
-) -> AnswerFormat:
+) -> tuple[AnswerFormat, PictureLimits]:
     """Return how a model is asked: as it was trained, where a run says so, else as its family was.
 
-    Without a run the largest image is that of its processor, or the paper's if that is smaller.
+    Limits of pictures that are not stated are the run's, else the processor's (the largest picture is the
+    paper's if that is smaller), else the paper's.
 
     Args:
         model: Name of the model.
@@ -59,21 +60,26 @@ def answer_format_of(
     """
     stated = {"unit": unit, "max_pixels": max_pixels}
     changes = {name: value for name, value in stated.items() if value is not None}
-    return replace(_usual_format(model, revision, served, engine), **changes)  # type: ignore[arg-type]
+    usual, own = _usual(model, revision, served, engine)
+    form = replace(usual, **changes)  # type: ignore[arg-type]
+    return form, PictureLimits.of(form, own.smallest if own else None)
 
 
-def _usual_format(model: str, revision: str, served: bool, engine: bool) -> AnswerFormat:
-    run = run_of(Path(model).expanduser())
-    if served or engine:
-        family = "" if served else _described_family(model, revision)
-        return taught_format(run) if run else replace(DEFAULT_FORMAT, unit=box_unit_of(family or model))
-    checked = supported_model(model, revision, weights=False)
+def _usual(model: str, revision: str, served: bool, engine: bool) -> tuple[AnswerFormat, ImageLimits | None]:
+    """Return the format of a model and the limits of its run or processor; None if unknown."""
+    folder = Path(model).expanduser()
+    run = run_of(folder)
+    here = not (served or engine)
+    checked = supported_model(model, revision, weights=False) if here else None
     if run:
-        return taught_format(run)
+        return taught_format(run), checkpoint_limits(str(folder))
+    if checked is None:
+        family = "" if served else _described_family(model, revision)
+        return replace(DEFAULT_FORMAT, unit=box_unit_of(family or model)), None
     family = json.loads((checked.folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     limits = checkpoint_limits(str(checked.folder))
     largest = min(DEFAULT_FORMAT.max_pixels, limits.largest) if limits else DEFAULT_FORMAT.max_pixels
-    return replace(DEFAULT_FORMAT, unit=box_unit_of(family), max_pixels=largest)
+    return replace(DEFAULT_FORMAT, unit=box_unit_of(family), max_pixels=largest), limits
 
 
 def _described_family(model: str, revision: str) -> str:

@@ -1,17 +1,18 @@
 """A model that an audit asks: a checkpoint, a training run, or endpoints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rise_bench.annotations.answer_format import DEFAULT_FORMAT, AnswerFormat, Style
-from rise_bench.annotations.boxes.values import MIN_PIXELS, BoxUnit
+from rise_bench.annotations.boxes.values import BoxUnit
 from rise_bench.curation.annotate.model_choice import answer_format_of
+from rise_bench.models.families import PictureLimits
 from rise_bench.models.loading import load_endpoints, load_local
 from rise_bench.models.names import weights_of
 from rise_bench.models.sampler import Sampler, Sampling
-from rise_bench.models.trained_model import final_model, recipe_of, run_of, taught_format
+from rise_bench.models.trained_model import final_model, run_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class AskedModel:
         answer_format: Form of its answers.
         endpoints: Base URLs; none for a local model.
         api_key_env: Environment variable with the key of the endpoints.
-        min_pixels: Smallest image of a local model.
+        limits: Limits of the pictures of a local model.
         batch_rows: Rows per batch of a local model.
         concurrency: Requests in flight.
         timeout_s: Seconds for a reply of an endpoint.
@@ -33,14 +34,14 @@ class AskedModel:
     answer_format: AnswerFormat = DEFAULT_FORMAT
     endpoints: tuple[str, ...] = ()
     api_key_env: str = "OPENAI_API_KEY"
-    min_pixels: int = MIN_PIXELS
+    limits: PictureLimits = field(default_factory=PictureLimits)
     batch_rows: int = 4
     concurrency: int = 16
     timeout_s: float = 600.0
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides its answers."""
-        weights = {} if self.endpoints else weights_of(self.name)
+        weights = {} if self.endpoints else weights_of(self.name) | self.limits.to_record()
         return (
             {"model": self.name, "endpoints": bool(self.endpoints)} | weights | self.answer_format.to_json()
         )
@@ -52,9 +53,7 @@ class AskedModel:
                 self.endpoints, self.name, sampling, self.api_key_env, self.concurrency, self.timeout_s
             )
         else:
-            load = load_local(
-                self.name, "", sampling, self.answer_format.max_pixels, self.min_pixels, self.batch_rows
-            )
+            load = load_local(self.name, "", sampling, self.limits, self.batch_rows)
         return load()
 
 
@@ -81,20 +80,12 @@ def asked_model(
         ConfigError: The folder is a run that is not finished, or there is no such model.
     """
     run = None if endpoints else run_of(Path(name))
-    if run is None:
-        answer_format = answer_format_of(name, "", bool(endpoints), None, None)
-    else:
-        answer_format, min_pixels = _of_run(run)
-        settings = {"min_pixels": min_pixels} | settings
-        name = str(final_model(run)) if Path(name) == run else name
-    given: dict[str, Any] = {"style": style, "unit": unit, "max_pixels": max_pixels}
-    answer_format = replace(answer_format, **{key: of for key, of in given.items() if of is not None})
-    return AskedModel(name, answer_format, tuple(endpoints), **settings)
-
-
-def _of_run(run: Path) -> tuple[AnswerFormat, int]:
-    """Return the format that a run was taught, and its smallest image."""
-    return taught_format(run), recipe_of(run)["model"]["min_pixels"]
+    if run is not None and Path(name) == run:
+        name = str(final_model(run))
+    answer_format, limits = answer_format_of(name, "", bool(endpoints), unit, max_pixels)
+    if style is not None:
+        answer_format = replace(answer_format, style=style)
+    return AskedModel(name, answer_format, tuple(endpoints), limits=limits, **settings)
 
 
 def sampling_of(samples: int, seed: int) -> Sampling:

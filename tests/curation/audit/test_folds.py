@@ -12,6 +12,7 @@ from rise_bench.curation.audit.folds import Folds, _joined, cross_fit, fold_of_r
 from rise_bench.curation.audit.model import AskedModel, asked_model
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError
+from rise_bench.models.families import PictureLimits
 from rise_bench.models.tiny import make_tiny_model
 
 SPLITS = ("train", "test")
@@ -82,10 +83,11 @@ def test_a_run_is_asked_as_it_was_taught(tmp_path):
     run = tmp_path / "run"
     (run / "sft" / "final").mkdir(parents=True)
     (run / "sft" / "final" / "config.json").write_text(json.dumps({"model_type": "qwen2_vl"}))
+    (run / "sft" / "final" / "model.safetensors").write_bytes(bytes(16))  # only its name counts
     model = {"box_unit": "px", "max_pixels": 12544, "min_pixels": 784}
     (run / "config.yaml").write_text(json.dumps({"stage": "sft", "model": model}))
     asked = asked_model(str(run))
-    assert asked.name == str(run / "sft" / "final") and asked.min_pixels == 784
+    assert asked.name == str(run / "sft" / "final") and asked.limits == PictureLimits(784, 12544)
     assert asked.answer_format.to_json() == {"style": "answer_only", "box_unit": "px", "max_pixels": 12544}
     assert asked_model(str(run), style="think_answer").answer_format.style == "think_answer"
     caption = {"stage": "visual_rft", "model": model, "reward": {"response_form": "caption"}}
