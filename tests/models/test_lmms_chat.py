@@ -1,5 +1,7 @@
 """The model `rise_hf`, called as lmms-eval calls it; tests/e2e runs it by lmms-eval itself."""
 
+import inspect
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +64,13 @@ def test_samples_of_a_batch_have_the_responses_of_single_samples(tiny, family):
 def test_what_it_does_not_run_is_refused(tiny, family, settings, message):
     with pytest.raises(ConfigError, match=message):
         RiseHf(str(tiny(family)), device="cpu", **settings)
+
+
+def test_the_page_lists_its_arguments(root):
+    page = (root / "docs" / "small_machines.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"Its arguments are (.*?)\. ", page, re.DOTALL)
+    known = [name for name in inspect.signature(RiseHf).parameters if name != "self"]
+    assert re.findall(r"`(\w+)`", listed.replace(" (`bfloat16`)", "")) == known
 
 
 @pytest.mark.parametrize("others", [{"videos": ["a.mp4"], "audios": []}, {"videos": [], "audios": ["a.wav"]}])
