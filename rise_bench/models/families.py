@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rise_bench.annotations.answer_format import AnswerFormat
 from rise_bench.annotations.base import Gold
-from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS
+from rise_bench.annotations.boxes.values import MAX_PIXELS, MIN_PIXELS, frame_of
 from rise_bench.catalog.families import FAMILIES, Family, family_named
 from rise_bench.errors import ConfigError
 from rise_bench.models.adapters import is_adapter
@@ -97,6 +97,19 @@ def limit_pictures(processor: Any, min_pixels: int, max_pixels: int) -> None:
     if family is None:
         raise ConfigError(f"{type(processor).__name__} is the processor of no family; choose another model")
     family.limit(processor.image_processor, min_pixels, max_pixels)
+
+
+def fitted_size(width_px: int, height_px: int, images: Any) -> tuple[int, int]:
+    """Return the size to which an image processor of the Qwen-VL families resizes a picture."""
+    frame = frame_of(
+        "resized_px",
+        width_px,
+        height_px,
+        max_pixels=images.size["longest_edge"],
+        min_pixels=images.size["shortest_edge"],
+        patch_px=images.patch_size * images.merge_size,
+    )
+    return round(frame.width), round(frame.height)
 
 
 def is_too_thin(gold: Gold) -> bool:

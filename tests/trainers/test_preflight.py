@@ -564,3 +564,40 @@ def test_a_blind_prompt_that_is_too_long_says_so_without_a_picture(make_config):
     processor, gold = load_processor(config.model), Gold("a", Boxes(((1, 1, 5, 5),)), 28, 28)
     with pytest.raises(ConfigError, match=r"tokens \(\d+ of text\); .*Raise data.max_prompt_length"):
         check_prompts(config, processor, [(gold, "Say it.")], images=0, warn=print)
+
+
+ENLARGED = {"shortest_edge": 65_536, "longest_edge": 16_777_216}
+SHRUNK = {"shortest_edge": 1024, "longest_edge": 2048}
+SET_SMALLEST = r"Set model\.min_pixels=65536, or grpo\.vllm=none\.$"
+
+
+@pytest.mark.parametrize(
+    ("size", "stage", "overrides", "says"),
+    [
+        (ENLARGED, "visual_rft", (), SET_SMALLEST),
+        (ENLARGED, "rise_cot", (), SET_SMALLEST),
+        (ENLARGED, "rise_r1", ("phases=[grpo]",), SET_SMALLEST),
+        (ENLARGED, "rise_r1", ("model.lora.rank=2", "model.lora.adapter_only=true"), SET_SMALLEST),
+        (ENLARGED, "visual_rft", ("model.max_pixels=12544",), r"in the data\. Set grpo\.vllm=none\.$"),
+        (SHRUNK, "visual_rft", (), r"Set model\.max_pixels=2048, or grpo\.vllm=none\.$"),
+        (ENLARGED, "visual_rft", ("model.min_pixels=65536",), None),
+        (SHRUNK, "visual_rft", ("model.min_pixels=1024", "model.max_pixels=2048"), None),
+        (ENLARGED, "visual_rft", ("grpo.vllm=none",), None),
+        (ENLARGED, "rise_r1", (), None),  # SFT writes a model with the limits of the run
+        (ENLARGED, "rise_r1", ("phases=[sft]",), None),
+    ],
+)
+def test_pictures_that_a_colocated_vllm_would_resize_again_are_refused(
+    make_config, tiny, tmp_path, monkeypatch, size, stage, overrides, says
+):
+    monkeypatch.setattr(setting_checks, "require_extra", lambda name: None)  # vllm is not installed here
+    folder = shutil.copytree(tiny("qwen3_vl"), tmp_path / "model")
+    settings = json.loads((folder / "processor_config.json").read_text())
+    settings["image_processor"]["size"] = size
+    (folder / "processor_config.json").write_text(json.dumps(settings))
+    own = (f"model.name={folder}", "model.max_pixels=401408", "grpo.vllm=colocate", *overrides)
+    config = make_config(*own, stage=stage, family="qwen3_vl")
+    seen = [text for text in preflight.inspect(config).findings if "grpo.vllm" in text]
+    assert len(seen) == (says is not None)
+    if says:
+        assert re.search(says, seen[0])

@@ -20,6 +20,7 @@ from rise_bench.catalog.stages import Phase
 from rise_bench.errors import ConfigError, RiseError
 from rise_bench.models.families import check_pictures, is_too_thin, supported_model
 from rise_bench.reports.run_report import read_metrics
+from rise_bench.trainers.checks.sampled_pictures import check_sampled_pictures
 from rise_bench.trainers.data.training_data import (
     TrainingData,
     cots_sha256,
@@ -160,6 +161,8 @@ def _measure(
         with seen.collecting():
             tokens = longest_prompt(config, processor, data.spec, golds, seen.warn)
             seen.facts.append(f"longest prompt: {tokens} tokens, limit {limit}")
+        with seen.collecting():
+            check_sampled_pictures(config, run, processor, golds)
     for phase in config.active_phases if model is not None else ():
         with seen.collecting():
             phases[phase] = _needs(config, run, phase, model, processes, tokens, seen)

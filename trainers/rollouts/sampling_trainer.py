@@ -7,7 +7,8 @@ Written against TRL 1.16, of which it overrides `_generate`, `_generate_single_t
 - a colocated vLLM expands the image token of each picture itself, and TRL hands it tokens that are expanded
   already (trl#6294): there each picture gets one token again;
 - vLLM resizes pictures by the limits of the checkpoint, and TRL has no setting for others: vLLM gets pictures
-  in the size that training sees them in, which fits into the limits of a checkpoint that are wider.
+  in the size that training sees them in, which fits into the limits of a checkpoint that are wider;
+  pre-flight refuses pictures that others would change (`rise_bench.trainers.checks.sampled_pictures`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from rise_bench.annotations.boxes.values import frame_of
+from rise_bench.models.families import fitted_size
 from rise_bench.models.shared_prefill import shared_prefill
 from rise_bench.trainers.rollouts.prefix_tree_trainer import PrefixTreeGRPOTrainer
 from rise_bench.trainers.rollouts.uniform_groups import drop_uniform_groups
@@ -63,14 +64,7 @@ class SamplingGRPOTrainer(PrefixTreeGRPOTrainer):
 
 def fitted(image: Image.Image, processor: Any) -> Image.Image:
     """Return a picture in the size to which an image processor of the Qwen-VL families resizes it."""
-    frame = frame_of(
-        "resized_px",
-        *image.size,
-        max_pixels=processor.size["longest_edge"],
-        min_pixels=processor.size["shortest_edge"],
-        patch_px=processor.patch_size * processor.merge_size,
-    )
-    size = (round(frame.width), round(frame.height))
+    size = fitted_size(*image.size, processor)
     return image if image.size == size else image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
 
 
