@@ -181,8 +181,10 @@ def collect(
     smallest = config.model.min_pixels if config else None
     if run is None and model:
         served = bool(endpoint)
-        form, own = answer_format_of(model, revision, served, box_unit, max_pixels, engine=ranks is not None)
-        smallest = own.min_pixels
+        form, limits = answer_format_of(
+            model, revision, served, box_unit, max_pixels, engine=ranks is not None
+        )
+        smallest = limits.min_pixels
         asked |= {"unit": form.unit, "max_pixels": form.max_pixels}
     plan = {name: value for name, value in asked.items() if value is not None}
     job, sampling = plan_of_sweep(run, config, benchmark, shots, out, plan)
