@@ -138,10 +138,10 @@ def read_source(
 
 
 def _read(name: str, source: Source) -> Table:
-    """Read a source; without splits of its own, folders called train, val or test are its splits."""
+    """Read a source; without splits of its own, folders called train and val (or test) are its splits."""
     table = FORMATS[name](source)
     splits = {} if table.splits or name == "folders" else folder_splits([file for file, _ in table.files])
-    return table.with_splits(splits) if splits else table
+    return table.with_splits(splits) if len({*splits.values()}) > 1 else table
 
 
 def _read_csv(source: Source) -> Table:

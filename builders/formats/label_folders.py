@@ -37,7 +37,12 @@ def read_label_folders(
             below = files_below(folder, source)
             files = {path.relative_to(source).as_posix(): is_picture(path) for path in below}
             if not any(files.values()):
-                raise DataError(f"{folder} holds no image; add some, or remove the folder")
+                fix = (
+                    "name the file of annotations with --annotations (`init`: --labels)"
+                    if files
+                    else "add some"
+                )
+                raise DataError(f"{folder} holds no image; {fix}, or move it out of {source}")
             rows += [LabelRow(name, probs, split, "", "", where) for name in files if files[name]]
             drops[NOT_AN_IMAGE] += [name for name in files if not files[name]]
     splits = [folder for folder in _folders(source) if folder.name.lower() in SPLITS and not _folders(folder)]

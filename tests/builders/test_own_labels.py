@@ -161,6 +161,15 @@ def test_folders_called_train_and_test_are_the_splits_of_any_format(tmp_path: Pa
     assert detect(tmp_path).splits == {"train": 2, "test": 2}
 
 
+def test_one_folder_of_a_split_is_all_there_is_and_is_split(source: Path) -> None:
+    (source / "val").mkdir()
+    for file in sorted(source.glob("*.jpg")):
+        file.rename(source / "val" / file.name)
+    files = sorted(f"val/{file.name}" for file in (source / "val").glob("*.jpg"))
+    rows = "".join(f"{file},{'ab'[i % 2]}\n" for i, file in enumerate(files))
+    assert build(source, "file,label\n" + rows).counts.keys() == {"train", "test"}
+
+
 @pytest.mark.parametrize("fault", REFUSED)
 def test_fault_is_named_and_nothing_is_left(source: Path, fault: str) -> None:
     text, problem = REFUSED[fault]
