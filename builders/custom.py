@@ -94,8 +94,7 @@ def plan(
             raise ConfigError("boxes have no questions of their own; write --question without {question}")
         spec = BenchmarkSpec(name, table.kind, metric or "ap50", question or _BOXES_QUESTION, **about)
         rows, drops = _box_rows(source, table, name, keep_empty)
-        made = _split(spec, rows, table.splits, seed, test_fraction, table.classes, drops)
-        return replace(made, notes=_notes(table))
+        return _split(spec, rows, table, seed, test_fraction, table.classes, drops)
     if keep_empty:
         raise ConfigError("--keep-empty is for boxes, and these annotations are classes; drop it")
     if "{category}" in question:
@@ -103,12 +102,7 @@ def plan(
     template, rows = _asked(_label_rows(source, table, name), question)
     default = "accuracy" if table.labelled else "jsd"
     spec = BenchmarkSpec(name, table.kind, metric or default, template, classes=table.classes, **about)
-    made = _split(spec, rows, table.splits, seed, test_fraction, drops=table.drops)
-    return replace(made, notes=_notes(table))
-
-
-def _notes(table: LabelTable | BoxTable) -> list[str]:
-    return [f"columns not used: {', '.join(table.unused)}"] if table.unused else []
+    return _split(spec, rows, table, seed, test_fraction, drops=table.drops)
 
 
 def _check_about(**texts: str) -> None:
@@ -126,14 +120,14 @@ def _check_about(**texts: str) -> None:
 def _split(
     spec: BenchmarkSpec,
     rows: Sequence[SourceRow],
-    splits: Mapping[str, str],
+    table: LabelTable | BoxTable,
     seed: int,
     test_fraction: float,
     categories: tuple[str, ...] = (),
     drops: Mapping[str, Sequence[str]] | None = None,
 ) -> SourcePlan:
-    """Split by image: by `splits` if they name a test picture, else by rank, the first to test."""
-    source_ids = list(dict.fromkeys(row.source_id for row in rows))
+    """Split by image: as the source does if it names a test picture, else by rank, the first to test."""
+    splits, source_ids = table.splits, list(dict.fromkeys(row.source_id for row in rows))
     test = {i for i in source_ids if splits.get(i) == "test"}
     drawn = not test
     if drawn:
@@ -144,6 +138,7 @@ def _split(
         test=[row for row in rows if row.source_id in test],
         categories=categories,
         drops=drops or {},
+        notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
         options={"test_fraction": f"{test_fraction:g}"} if drawn else {},
     )
 

@@ -122,11 +122,7 @@ def _box(record: Mapping[str, str], columns: Sequence[str], where: str) -> Box |
                 f"{', '.join(columns)} empty where there is no object"
             )
     x, y, third, fourth = map(float, cells)
-    box = (
-        (x, y, third - x, fourth - y)
-        if columns[2] in ("xmax", "x_max", "x2", "right")
-        else (x, y, third, fourth)
-    )
+    box = (x, y, third, fourth) if columns[2] in ("w", "width") else (x, y, third - x, fourth - y)
     if box[2] <= 0 or box[3] <= 0:
         raise DataError(f"{where}: the box has no area; write a width and a height above 0, or remove it")
     return box

@@ -62,8 +62,7 @@ class CocoEntry:
                 f"bbox {_short(value)} is not four finite numbers", "write [x, y, width, height] in pixels"
             )
         attributes = self.get("attributes")
-        turned = turned_by(self._value) or turned_by(attributes if isinstance(attributes, dict) else {})
-        if turned:
+        if turned := turned_by(self._value, attributes if isinstance(attributes, dict) else {}):
             raise self.error(f"the box is rotated ({turned})", "draw an upright one")
         x, y, w, h = map(float, value)
         return x, y, w, h

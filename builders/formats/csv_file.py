@@ -6,6 +6,7 @@ are case-insensitive. A column without a name, the index of pandas, is skipped.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +18,17 @@ LABEL_COLUMNS = ("label", "class", "category")
 OPTIONAL_COLUMNS = ("split", "question", "license")
 BOX_COLUMNS = (
     ("xmin", "ymin", "xmax", "ymax"),
-    ("x_min", "y_min", "x_max", "y_max"),
     ("x1", "y1", "x2", "y2"),
-    ("left", "top", "right", "bottom"),
     ("x", "y", "w", "h"),
     ("x", "y", "width", "height"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("left", "top", "right", "bottom"),
     ("xmin", "ymin", "width", "height"),
     ("x_min", "y_min", "width", "height"),
     ("left", "top", "width", "height"),
 )
+#: Cell that holds a number.
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing", "val", "valid", "validation"), "test"),

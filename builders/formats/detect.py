@@ -138,7 +138,10 @@ def read_source(
 
 
 def _read(name: str, source: Source) -> Table:
-    """Read a source; without splits of its own, folders called train and val (or test) are its splits."""
+    """Read a source; without splits of its own, folders called train and val (or test) are its splits.
+
+    YOLO and Pascal VOC have such folders as a part of the format, also where one of them is all there is.
+    """
     table = FORMATS[name](source)
     splits = {} if table.splits or name == "folders" else folder_splits([file for file, _ in table.files])
     return table.with_splits(splits) if len({*splits.values()}) > 1 else table

@@ -16,6 +16,7 @@ from rise_bench.annotations.distribution.kind import SUM_TOLERANCE
 from rise_bench.builders.formats.csv_file import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
+    NUMBER,
     OPTIONAL_COLUMNS,
     csv_records,
     split_of,
@@ -26,7 +27,6 @@ from rise_bench.builders.formats.unused_columns import box_columns_help, is_list
 from rise_bench.errors import DataError
 
 _BETWEEN = re.compile(r"[,;|/+&]")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\d+,\d+", re.ASCII)
 _INDEX = re.compile(r"id|index|idx|nr|no|row|unnamed: \d+", re.IGNORECASE)
 
@@ -60,6 +60,9 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems
     columns = _columns(path, list(records[0][1]), classes)
     if columns.label:
         labels = {record[columns.label] for _, record in records}
+        if not classes:
+            with problems:
+                _refuse_several(columns.label, [(where, record[columns.label]) for where, record in records])
         classes = classes or tuple(sorted(labels - {""}))
         _refuse_probabilities(path, columns, records)
     else:
@@ -68,9 +71,6 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems
     unused = unused_columns(path, records, used & records[0][1].keys(), boxes=False)
     with problems:
         _refuse_repeated(path, columns.file, records)
-    if columns.label:
-        with problems:
-            _refuse_several(columns.label, [(where, record[columns.label]) for where, record in records])
     rows: list[LabelRow] = []
     for where, record in records:
         with problems:
@@ -95,13 +95,14 @@ def _refuse_repeated(path: Path, column: str, records: Sequence[tuple[str, Mappi
 
 def _refuse_several(column: str, cells: Sequence[tuple[str, str]]) -> None:
     """Refuse cells that hold several labels: lists, or other labels with a sign between them."""
-    labels = {cell for _, cell in cells}
+    labels = {cell for _, cell in cells} - {""}
     for where, cell in cells:
         parts = [part.strip() for part in _BETWEEN.split(cell)]
         if is_list(cell) or (len(parts) > 1 and labels.issuperset(parts)):
             raise DataError(
                 f"{where}: column {column!r} holds several labels, {cell[:40]!r}; write the one that is "
-                "right, or a column for each class with its probability"
+                "right, or a column for each class with its probability; if it is one class, name all of "
+                "them with --classes"
             )
 
 
@@ -154,7 +155,7 @@ def _refuse_probabilities(
 
     def sums_to_one(record: Mapping[str, str]) -> bool:
         cells = [record[name] for name in names]
-        return all(map(_NUMBER.fullmatch, cells)) and abs(sum(map(float, cells)) - 1) <= SUM_TOLERANCE
+        return all(map(NUMBER.fullmatch, cells)) and abs(sum(map(float, cells)) - 1) <= SUM_TOLERANCE
 
     if len(names) > 1 and all(sums_to_one(record) for _, record in records):
         raise DataError(
@@ -172,7 +173,7 @@ def _label(record: Mapping[str, str], columns: _Columns, where: str) -> str:
 def _probs(record: Mapping[str, str], classes: tuple[str, ...], where: str) -> tuple[float, ...]:
     for name in classes:
         cell = record[name]
-        if not _NUMBER.fullmatch(cell):
+        if not NUMBER.fullmatch(cell):
             fix = "write a number for every class, or call a column of labels 'label'"
             if _DECIMAL_COMMA.fullmatch(cell):
                 fix = f"write {cell.replace(',', '.')}, with a decimal point"

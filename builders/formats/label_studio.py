@@ -7,7 +7,7 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
@@ -52,7 +52,7 @@ def read_label_studio(
         raise DataError(
             f"{annotations} has regions and choices, either of which could be the ground truth; export one"
         )
-    _refuse_several(tasks, annotations)
+    _refuse_several_questions(tasks, annotations)
     pictures = _pictures(source, tasks)
     if "choices" in types:
         return _choices(tasks, classes, pictures, problems, annotations)
@@ -117,26 +117,23 @@ def _results(task: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     return [entry["result"] for entry in ([e for e in done if e.get("ground_truth")] or done)]
 
 
-def _refuse_several(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Raise `DataError` for annotations of several pictures of a task, or answers to several questions."""
-    parts = [
+def _parts(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the regions and choices of a task's annotations."""
+    return [
         part
-        for task in tasks
         for results in _results(task)
         for part in results
         if part.get("type") == "choices" or _OTHER_SHAPES.fullmatch(str(part.get("type")))
     ]
-    shown = {str(part.get("to_name")) for part in parts}
-    if len(shown) > 1 or any(part.get("item_index") for part in parts):
-        raise DataError(
-            f"{path}: its annotations are of several pictures of a task ({', '.join(sorted(shown))}); make a "
-            "task of each picture"
-        )
-    asked = {str(part.get("from_name")) for part in parts if part.get("type") == "choices"}
+
+
+def _refuse_several_questions(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
+    parts = [part for task in tasks for part in _parts(task) if part.get("type") == "choices"]
+    asked = sorted({str(part["from_name"]) for part in parts if "from_name" in part})
     if len(asked) > 1:
         raise DataError(
-            f"{path} has choices of several controls ({', '.join(sorted(asked))}), and only one of them can "
-            "be the ground truth; export a project with that one"
+            f"{path} has choices of several controls ({', '.join(asked)}), and only one of them can be the "
+            "ground truth; export a project with that one"
         )
 
 
@@ -146,17 +143,42 @@ def _pictures(source: Path, tasks: Sequence[Mapping[str, Any]]) -> TaskPictures:
 
 def _address(task: Mapping[str, Any]) -> Address | None:
     """Return the address of the picture that a task shows; None if its data have none."""
+    return next(iter(_addresses(task).values()), None)
+
+
+def _addresses(task: Mapping[str, Any]) -> dict[str, Address]:
+    """Return the addresses in the data of a task by their keys; one that its annotations name comes first."""
     texts = {key: value for key, value in task["data"].items() if isinstance(value, str)}
-    if image := texts.get("image"):
-        return read_address(image)
-    addresses = map(read_address, texts.values())
-    return next((at for at in addresses if any(is_picture(Path(path)) for path in at.paths)), None)
+    addresses = {key: read_address(text) for key, text in texts.items()}
+    pictures = [key for key, at in addresses.items() if any(is_picture(Path(path)) for path in at.paths)]
+    first = [*(name for name in _shown(task) if name in pictures), *({"image"} & addresses.keys())]
+    return {key: addresses[key] for key in dict.fromkeys([*first, *pictures])}
+
+
+def _shown(task: Mapping[str, Any]) -> list[str]:
+    """Return the names of the pictures that a task's annotations are of, as its interface calls them."""
+    return sorted({str(part["to_name"]) for part in _parts(task) if "to_name" in part})
 
 
 def _picture(task: Mapping[str, Any], pictures: TaskPictures, where: str) -> str:
-    if address := _address(task):
-        return pictures.find(address, where)
-    raise DataError(f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image")
+    addresses, shown = _addresses(task), _shown(task)
+    if not addresses:
+        raise DataError(
+            f"{where}: its data name no picture ({', '.join(task['data']) or 'empty'}); add image"
+        )
+    if len(shown) > 1 or any(part.get("item_index") for part in _parts(task)):
+        raise DataError(
+            f"{where}: its annotations are of several pictures of a task ({', '.join(shown)}); make a task "
+            "of each picture"
+        )
+    names = [PurePosixPath(address.paths[0]).name for address in addresses.values()]
+    same = all(name.endswith(names[0]) or names[0].endswith(name) for name in names)
+    if shown and shown[0] not in addresses and not same:
+        raise DataError(
+            f"{where}: its data name several pictures ({', '.join(addresses)}), and the export does not say "
+            f"which of them {shown[0]!r} is; leave only that one in the data"
+        )
+    return pictures.find(next(iter(addresses.values())), where)
 
 
 def _size(results: Sequence[Mapping[str, Any]], where: str) -> tuple[int, int] | None:

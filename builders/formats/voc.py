@@ -117,14 +117,10 @@ def _boxes(root: Element, where: str) -> Iterator[FoundBox]:
         corners = element.find("bndbox")
         if corners is None:
             raise DataError(f"{place}: it has no bndbox; write one, or remove the object")
-        if turned := turned_by(_beside(element, corners)):
+        beside = {part.tag: part.text for part in [*element, *corners]}
+        attributes = {part.findtext("name", ""): part.findtext("value") for part in element.iter("attribute")}
+        if turned := turned_by(beside, attributes):
             raise DataError(f"{place}: the box is rotated ({turned}); draw an upright one")
         left, top, right, bottom = (number(corners.findtext(side), side, place) for side in _CORNERS)
         left, top = max(0.0, left - 1), max(0.0, top - 1)
         yield FoundBox(category, (left, top, right - left, bottom - top), place)
-
-
-def _beside(element: Element, corners: Element) -> dict[str, str]:
-    """Return what an object and its box say besides corners, CVAT's attributes included."""
-    named = {of.findtext("name") or "": of.findtext("value") or "" for of in element.iter("attribute")}
-    return named | {part.tag: part.text or "" for part in [*element, *corners]}

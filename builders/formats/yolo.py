@@ -15,7 +15,7 @@ import yaml
 from rise_bench.builders.formats.box_collector import BoxCollector, FoundBox
 from rise_bench.builders.formats.box_table import BoxTable
 from rise_bench.builders.formats.csv_file import SPLITS
-from rise_bench.builders.formats.picture_index import PictureIndex
+from rise_bench.builders.formats.picture_index import PictureIndex, folder_splits
 from rise_bench.builders.formats.problems import Problems
 from rise_bench.builders.formats.text_file import utf8_text
 from rise_bench.data.build_plan import inside
@@ -62,7 +62,7 @@ def read_yolo(
         )
     index = PictureIndex(source)
     everything = index.files
-    splits = _yaml_splits(source, path, content, index)
+    splits = _yaml_splits(source, path, content, index) or folder_splits(everything)
     files = [file for file in everything if file in splits] if content and splits else everything
     collector = BoxCollector(path, tuple(dict.fromkeys(classes or names)))
     used: dict[Path, str] = {}

@@ -16,6 +16,7 @@ from rise_bench.builders import custom as builder
 from rise_bench.builders.formats.detect import detect, read_source
 from rise_bench.builders.formats.picture_files import picture_file
 from rise_bench.builders.formats.sniff import find_format
+from rise_bench.builders.formats.upright import turned_by
 from rise_bench.builders.formats.yolo import IN_NO_SPLIT
 from rise_bench.cli import app
 from rise_bench.data.build_plan import SourcePlan
@@ -208,6 +209,68 @@ def planned(source: Path, **options: Any) -> SourcePlan:
 
 
 BOX = [("cup", 4, 6, 20, 10)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {"angle": "45", "rotation": 0.0}},
+        {"attributes": {"rotation": True}},
+        {"rotation": -1e-7},
+        {"rotation": float("nan")},
+        {"rotation": 10**400},
+        {"angle": "front"},
+        {"rotation": 360},
+    ],
+)
+def test_a_field_that_turns_no_box_is_left_alone(fields: dict[str, Any]) -> None:
+    assert turned_by(fields, fields.get("attributes", {})) == ""
+
+
+def test_yolo_pictures_that_are_all_in_one_split_are_that_split(tmp_path: Path) -> None:
+    for kind in ("images", "labels"):
+        (tmp_path / kind / "val").mkdir(parents=True)
+    (tmp_path / "data.yaml").write_text("names: [cup]")
+    for number in range(3):
+        write_photo(tmp_path / "images" / "val" / f"{number}.jpg", number)
+        (tmp_path / "labels" / "val" / f"{number}.txt").write_text("0 0.5 0.5 0.2 0.2")
+    assert not planned(tmp_path).train and len(planned(tmp_path).test) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "to_name", "file"),
+    [
+        ({"image": "0.jpg", "image2": "1.jpg"}, "image", "0.jpg"),
+        ({"image": "0.jpg", "image2": "1.jpg"}, "image2", "1.jpg"),
+        ({"image": "0.jpg", "image2": "1.jpg"}, "img2", None),
+        ({"image": "0.jpg", "filename": "0.jpg"}, "img", "0.jpg"),
+        ({"photo": "1.jpg"}, "img", "1.jpg"),
+        ({"text": "a cup", "image": "1.jpg"}, "text", "1.jpg"),
+    ],
+)
+def test_label_studio_takes_the_picture_that_was_annotated(
+    tmp_path: Path, data: dict[str, str], to_name: str, file: str | None
+) -> None:
+    for number in range(2):
+        write_photo(tmp_path / f"{number}.jpg", number, (64, 48))
+    tasks = [made.studio_task(1, "0.jpg", [made.studio_box(BOX[0]) | {"to_name": to_name}]) | {"data": data}]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    if file is None:
+        with pytest.raises(DataError, match=r"task 1: its data name several pictures \(image, image2\)"):
+            classes_of(tmp_path)
+    else:
+        assert classes_of(tmp_path) == {file: ["cup"]}
+
+
+def test_label_studio_projects_that_call_the_picture_otherwise_go_together(tmp_path: Path) -> None:
+    for number in range(2):
+        write_photo(tmp_path / f"{number}.jpg", number, (64, 48))
+    tasks = [
+        made.studio_task(number, f"{number}.jpg", [made.studio_box(BOX[0]) | {"to_name": name}])
+        for number, name in enumerate(("image", "img"))
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    assert classes_of(tmp_path).keys() == {"0.jpg", "1.jpg"}
 
 
 def test_an_upright_box_is_read_and_a_deleted_one_is_not(tmp_path: Path) -> None:

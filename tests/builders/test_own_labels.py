@@ -141,6 +141,31 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("text", "unused"),
+    [
+        ("file,label,status\n0.jpg,cat,valid\n1.jpg,dog,valid\n2.jpg,cat,valid\n", ("status",)),
+        ("file,label,tags\n0.jpg,cat,\"['x']\"\n1.jpg,dog,[]\n2.jpg,cat,[]\n", ("tags",)),
+        ("file,label,day\n0.jpg,cat,2020 01 02 03\n1.jpg,dog,2020 01 02 04\n", ("day",)),
+        ('file,label,embedding\n0.jpg,cat,"[1, 2, 3, 4, 5]"\n1.jpg,dog,"[1, 2, 3, 4, 6]"\n', ("embedding",)),
+    ],
+)
+def test_columns_that_are_neither_splits_nor_boxes_are_left_alone(
+    source: Path, text: str, unused: tuple[str, ...]
+) -> None:
+    (source / "labels.csv").write_text(text)
+    assert detect(source).unused == unused and not detect(source).problems
+
+
+def test_a_class_with_a_sign_between_two_others_is_one_if_it_is_named(source: Path) -> None:
+    text = "file,label\n0.jpg,black/white\n1.jpg,black\n2.jpg,white\n"
+    build(source, text, classes=("black", "white", "black/white"))
+    with pytest.raises(DataError, match="several labels, 'black/white'.*with --classes"):
+        build(source, text)
+    with pytest.raises(DataError, match="line 3: no label"):
+        build(source, "file,label\n0.jpg,C++\n1.jpg,\n2.jpg,dog\n")
+
+
 def test_what_is_not_read_of_a_csv_is_said(source: Path) -> None:
     text = "file,label,annotator,left\n0.jpg,black/white,ann,1\n1.jpg,dog,ann,2\n2.jpg,black,ann,3\n"
     (source / "labels.csv").write_text(text)
