@@ -17,6 +17,10 @@ def drawn_cots(
     false_share: Annotated[float, typer.Option(min=0, max=1, help="Chance that a statement is false.")] = 0.0,
     statements: Annotated[int, typer.Option(min=0, help="Statements of each; 0 makes all.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of their choice.")] = 0,
+    of_run: Annotated[
+        Path | None,
+        typer.Option(help="Write nothing: choose from this RISE-CoT run the best that say nothing false."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
 ) -> None:
     """Write chains of thought about drawn pictures from what is drawn, without a model.
@@ -25,8 +29,13 @@ def drawn_cots(
     no rewards; train with data.cot_subset=all.
     """
     from rise_bench.experiments.drawn_cots import Writing, write_drawn_cots
+    from rise_bench.experiments.true_cots import write_true_cots
     from rise_bench.hub.find import find_benchmark
 
-    writing = Writing(false_share, statements, seed)
-    manifest = write_drawn_cots(find_benchmark(benchmark), shots, writing, out, overwrite=overwrite)
+    drawn = find_benchmark(benchmark)
+    if of_run:
+        manifest = write_true_cots(drawn, of_run, out, overwrite=overwrite)
+    else:
+        writing = Writing(false_share, statements, seed)
+        manifest = write_drawn_cots(drawn, shots, writing, out, overwrite=overwrite)
     typer.echo(f"{manifest.counts['train']} chains of thought: {out}")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rise_bench.cot.dataset import TAU
 from rise_bench.experiments.cell import Cell, Method, Section
-from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, verify
+from rise_bench.experiments.commands import collect, drawn_cots, sweep_base, train, true_cots, verify
 from rise_bench.experiments.job_folder import Job
 from rise_bench.experiments.reason_rft_methods import reason_rft
 from rise_bench.experiments.rise_methods import (
@@ -101,6 +101,29 @@ def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> M
         phases=((run, "sft"), (run, "grpo")),
         cots=cots,
         tau=tau,
+    )
+
+
+def _true(title: str, run: str, *settings: str, verified: bool = False) -> Method:
+    """Return RISE with an eighth of the SFT on rollouts of RISE-CoT that say nothing false."""
+
+    def cots(cell: Cell) -> Path:
+        return cell.run("true_cots_verified" if verified else "true_cots")
+
+    def trainings(cell: Cell) -> list[Job]:
+        training = rise_cot(cell)[0]
+        before = [training, true_cots(cell, training)]
+        if verified:
+            before.append(verify(cell, before[-1], cell.run("true_cots"), RECONSTRUCTIONS))
+        return then_r1(cell, before, cots(cell), *settings, run=run)
+
+    return Method(
+        title,
+        trainings,
+        phases=(RISE_COT, (run, "sft"), (run, "grpo")),
+        cots=cots,
+        tau=TAU if verified else None,
+        sft_steps_share=1 / 8,
     )
 
 
@@ -215,6 +238,18 @@ ABLATIONS: dict[str, Method] = {
         "rise_r1_short_own",
         "data.cot_answers=reconstruction",
         sft_steps_share=1 / 8,
+    ),
+    "true_reasons_alone": _true(
+        "RISE with an eighth of the SFT, on true reasons alone",
+        "rise_r1_true_reasons",
+        "data.cot_subset=all",
+        "data.cot_answers=none",
+    ),
+    "true_own_answers": _true(
+        "RISE with an eighth of the SFT, on true reasons and the answers of the base model",
+        "rise_r1_true_own",
+        "data.cot_answers=reconstruction",
+        verified=True,
     ),
     "rft_literal": _r1("RFT paid by S as printed", "rise_r1_literal", "reward.variant=literal"),
     "rft_upstream": _r1("RFT paid by the authors' code", "rise_r1_upstream", "reward.variant=upstream"),

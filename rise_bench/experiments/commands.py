@@ -98,6 +98,13 @@ def drawn_cots(cell: Cell, run: str = "oracle_cots", *, false_share: float = 0.0
     return _job(cell, run, "chains of thought of the drawn world", arguments, ())
 
 
+def true_cots(cell: Cell, training: Job) -> Job:
+    """Return the job that chooses chains of thought of RISE-CoT that say nothing false."""
+    where = ("--benchmark", cell.benchmark, "--of-run", str(cell.run("rise_cot")))
+    arguments = ("drawn-cots", *where, "--out", str(cell.run("true_cots")), "--overwrite")
+    return _job(cell, "true_cots", "choose true chains of thought", arguments, (training,))
+
+
 def verify(cell: Cell, written: Job, cots: Path, reconstructions: int) -> Job:
     """Return the job that scores another writer's chains of thought with the base model.
 

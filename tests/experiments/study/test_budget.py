@@ -28,7 +28,14 @@ from rise_bench.trainers.settings.recipe_loader import load_config
 
 TRAINED = [name for name, method in (METHODS | ABLATIONS).items() if method.phases]
 LONG = [name for name in TRAINED if name.endswith("_long")]
-UNEQUAL = [*LONG, "rise_short_sft", "short_own_answers", "short_reasons_alone"]
+SHORT = (
+    "rise_short_sft",
+    "short_own_answers",
+    "short_reasons_alone",
+    "true_reasons_alone",
+    "true_own_answers",
+)
+UNEQUAL = [*LONG, *SHORT]
 
 
 def budget(name: str, total: int) -> int:
