@@ -27,14 +27,15 @@ def write_true_cots(
         overwrite: Replace other content of `out`.
 
     Raises:
-        DataError: The benchmark was not drawn or is another than the run's, or no rollout of the run is true and has the reward.
+        DataError: The benchmark was not drawn or is another than the run's, or no rollout is true
+            and has the reward.
         ConfigError: `out` may not be written.
     """
     rewarded = [rollout for rollout in latest_rollouts([run / "rollouts"]) if rollout.reward >= tau]
     if unknown := {rollout.id for rollout in rewarded} - {gold.id for gold in benchmark.train_golds()}:
         raise DataError(
-            f"{run}: {len(unknown)} of its samples are not in {benchmark.root}, e.g. {min(unknown)!r}. Name the "
-            "benchmark that the run was trained on."
+            f"{run}: {len(unknown)} of its samples are not in {benchmark.root}, e.g. {min(unknown)!r}. Name "
+            "the benchmark that the run was trained on."
         )
     checked = check_texts(((rollout.id, rollout.cot) for rollout in rewarded), benchmark, "train")
     best: dict[str, Rollout] = {}
