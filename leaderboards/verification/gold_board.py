@@ -18,12 +18,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from rise_bench.annotations.base import Gold
 from rise_bench.catalog.parts import TEST_PARTS
 from rise_bench.catalog.spec import BenchmarkSpec
-from rise_bench.data.dataset import BenchmarkDataset, open_dataset
+from rise_bench.data.dataset import BenchmarkDataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.files.strict_json import StrictJsonError, loads
-from rise_bench.hub.find import find, find_benchmark, open_part
+from rise_bench.hub.find import find_benchmark, open_found
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
@@ -185,9 +185,7 @@ def _find(name: str, pin: Pin) -> BenchmarkDataset:
     # of a hidden truth the commit is of the dataset that everyone can get, without it
     if not pin.revision or pin.hidden:
         return find_benchmark(name)
-    if (part := open_part(name, revision=pin.revision)) is not None:
-        return part
-    return open_dataset(find(pin.dataset, revision=pin.revision).folder)
+    return open_found(name if name in TEST_PARTS else pin.dataset, revision=pin.revision)
 
 
 def pins_of(

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rise_bench.catalog.benchmarks import BENCHMARKS, build_command, get_benchmark, is_own
@@ -37,12 +37,26 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Folder of a dataset, its manifest, and its repository and commit on the Hub (empty if local)."""
+    """Folder of a dataset, its manifest, and its repository and commit on the Hub (empty if local).
+
+    `part` is the split that a name stands for, if it is that of a further test of the dataset: "ood" for
+    "counting_ood". Folder and manifest are those of the whole dataset.
+    """
 
     folder: Path
     manifest: Manifest
     repo_id: str = ""
     commit: str = ""
+    part: str = ""
+
+    def benchmark(self, name: str) -> BenchmarkDataset:
+        """Return the benchmark `name`, whose files need not all be here.
+
+        Raises:
+            DataError: If the dataset lacks the split.
+        """
+        whole = BenchmarkDataset(self.folder, self.manifest.benchmark, self.manifest)
+        return whole.part(name, self.part) if self.part else whole
 
 
 def find(
@@ -68,7 +82,7 @@ def find(
         DataError: If there is no such dataset, its manifest is not valid, or a file differs from it.
         PrerequisiteError: If the Hub cannot be reached or refuses it.
     """
-    path = Path(name).expanduser()
+    path, part = Path(name).expanduser(), TEST_PARTS.get(str(name))
     if revision is None:
         named = built and _is_name(path)
         if named and (folder := _built(str(path), _data_folder())) is not None:
@@ -77,8 +91,11 @@ def find(
             return Found(path, read_manifest(path))
         if named and (folder := _built(str(path), data_places())) is not None:
             return Found(folder, _manifest_of(folder, str(path)))
-        if path.exists() or not _names_repository(str(name)):
+        if part is None and (path.exists() or not _names_repository(str(name))):
             return Found(path, read_manifest(path))  # raises the error of a folder without a manifest
+    if part is not None:
+        task, split = part
+        return replace(find(task, config=config, revision=revision, built=built, fetch=fetch), part=split)
     return _on_hub(str(name), config, revision, fetch=fetch)
 
 
@@ -88,7 +105,7 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
     Raises:
         DataError: If it does not exist, or lacks its images and `images` is True.
     """
-    dataset = open_part(name) or open_dataset(find(name).folder)
+    dataset = open_found(name)
     if dataset.manifest.is_withheld:
         _log.warning(
             "%s: its test annotations are placeholders. Scores computed here mean nothing; the board that "
@@ -106,13 +123,11 @@ def find_benchmark(name: Path | str, *, images: bool = True) -> BenchmarkDataset
     return dataset
 
 
-def open_part(name: Path | str, *, revision: str | None = None) -> BenchmarkDataset | None:
-    """Open the further test of a dataset that a name stands for; None if it stands for something else."""
-    part = TEST_PARTS.get(str(name))
-    if part is None or (Path(name) / MANIFEST_NAME).is_file() or _built(str(name), data_places()):
-        return None
-    task, split = part
-    return open_dataset(find(task, revision=revision).folder).part(str(name), split)
+def open_found(name: Path | str, *, revision: str | None = None) -> BenchmarkDataset:
+    """Find and open a benchmark, with or without its images."""
+    dataset = find(name, revision=revision)
+    open_dataset(dataset.folder)  # an error where a file is missing
+    return dataset.benchmark(str(name))
 
 
 def find_cots(name: Path | str) -> CotDataset:

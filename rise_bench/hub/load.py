@@ -30,7 +30,8 @@ def load(
         name: Folder, name of a built dataset, "coco_sub", "coco_sub-cot", or any "ORG/NAME" on the Hub.
         config: "4-shot", "16-shot" or "full" of a benchmark; "high" or "default" of a CoT dataset;
             "default" is the whole of either.
-        split: "train" or "test"; None returns a dictionary of the splits.
+        split: "train" or "test"; None returns a dictionary of the splits. The test of "counting_ood" and
+            its like is that further test.
         revision: Commit, tag or branch on the Hub; None takes a local dataset, else the pinned commit, else
             the head of main.
         streaming: Iterate over rows without downloading the files first.
@@ -56,15 +57,16 @@ def load(
         )
     dataset = find(name, config=config, revision=revision, fetch=not streaming)
     say(name, dataset, config)
+    manifest = dataset.benchmark(name).manifest if dataset.part else dataset.manifest
     if not streaming or not dataset.repo_id:
-        return load_files(dataset.folder, dataset.manifest, config, split=split, streaming=streaming)
+        return load_files(dataset.folder, manifest, config, split=split, streaming=streaming)
     repo_id, commit = dataset.repo_id, dataset.commit
     remote = list_files(repo_id, commit)
-    paths = paths_of(repo_id, dataset.manifest, config)
+    paths = paths_of(repo_id, manifest, config)
     for path in paths:  # the Hub states the hashes of its large files
         sha256 = (remote[path].sha256 or "unknown") if path in remote else None
-        check_sha256(repo_id, commit, path, dataset.manifest, sha256)
-    files = _by_split(dataset.manifest, paths, split, repo_id)
+        check_sha256(repo_id, commit, path, manifest, sha256)
+    files = _by_split(manifest, paths, split, repo_id)
     with hub_errors(repo_id):
         return load_dataset(repo_id, data_files=files, split=split, revision=commit, streaming=True)
 

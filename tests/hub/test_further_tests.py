@@ -25,6 +25,22 @@ def counting(tmp_path: Path) -> Path:
     return tmp_path / "counting"
 
 
+def test_a_further_test_is_loaded_by_its_name(
+    alice: Minihub, counting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [row["id"] for row in open_dataset(counting).rows("ood", columns=["id"])]
+    monkeypatch.setenv("RISE_BENCH_DATA", str(counting.parent))
+    built = rise_bench.load("counting_ood")
+    assert {split: len(rows) for split, rows in built.items()} == {"train": 3, "test": 3}
+    assert rise_bench.load("counting_ood", split="test")["id"] == own
+    assert not alice.requests("GET", "/data/"), "it is on this machine"
+    monkeypatch.delenv("RISE_BENCH_DATA")
+    commit = publish(counting, "rise-bench/rise-counting").commit
+    for more in ({}, {"revision": commit}, {"config": "4-shot"}):
+        assert rise_bench.load("counting_ood", split="test", **more)["id"] == own
+    assert [row["id"] for row in rise_bench.load("counting_ood", split="test", streaming=True)] == own
+
+
 def test_a_further_test_is_loaded_rehydrated_and_pinned(
     alice: Minihub, counting: Path, tmp_path: Path
 ) -> None:
