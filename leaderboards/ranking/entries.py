@@ -5,20 +5,23 @@ A results folder holds `board.json`, `submissions/<author>/<name>/`, the verifie
 are not used; it only records that a maintainer accepted a held submission.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rise_bench.errors import ConfigError
 from rise_bench.files.strict_json import StrictJsonError, loads
 from rise_bench.leaderboards.parallel import each
 from rise_bench.leaderboards.submissions.reasons import Reason
-from rise_bench.leaderboards.submissions.schema import Submission
+from rise_bench.leaderboards.submissions.schema import BOARD_SHOTS, Submission
 from rise_bench.leaderboards.submissions.tree import FOLDER, is_submission_folder, read_folder, report_path
-from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
+from rise_bench.leaderboards.verification.gold_board import BOARD_NAME, BoardSettings, GoldBoard
 from rise_bench.leaderboards.verification.suspicion import (
     Fingerprint,
     probing,
@@ -26,6 +29,8 @@ from rise_bench.leaderboards.verification.suspicion import (
 )
 from rise_bench.leaderboards.verification.verifier import HIDDEN_DIGITS, Verification, verify
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
+
+_log = logging.getLogger(__name__)
 
 #: Called with (submissions done, submissions in all).
 Progress = Callable[[int, int], None]
@@ -168,8 +173,12 @@ def load_entries(
 
     Returns:
         Entries in order of their folders, and refused submissions.
+
+    Raises:
+        ConfigError: `board.json` names a board or a submission that does not exist.
     """
     folders, review = in_review_order(results), Review(results)
+    _check_names(settings, folders)
     job = _Job(results, boards, visit, resamples, frozenset(settings.hidden))
     entries, refused = [], []
     scored = each(job, folders, workers)
@@ -183,6 +192,21 @@ def load_entries(
             refused.append(Refused(outcome.path, outcome.reasons))
         progress(done, len(folders))
     return sorted(entries, key=lambda e: e.path), sorted(refused, key=lambda r: r.path)
+
+
+def _check_names(settings: BoardSettings, folders: Collection[str]) -> None:
+    """Refuse entries of board.json without effect; of a RISE submission that is not there yet, only say so."""
+    boards = [f"{name}/{shots}" for name in settings.benchmarks for shots in BOARD_SHOTS]
+    for key, asked, known in (("rise", settings.rise, boards), ("hidden", settings.hidden, folders)):
+        if unknown := next((name for name in asked if name not in known), None):
+            near = get_close_matches(unknown, known, 1, 0) or ["none yet"]
+            raise ConfigError(
+                f"{BOARD_NAME}: {key!r} names {unknown!r}, which does not exist; the nearest is {near[0]!r}. "
+                "Correct the name, or remove the entry."
+            )
+    for board, folder in settings.rise.items():
+        if folder not in folders:
+            _log.warning("%s: 'rise' names %s for %s, which does not exist", BOARD_NAME, folder, board)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ nothing about the metric.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from rise_bench.annotations.kinds import fit_baselines
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.leaderboards.ranking.entries import Entry, shown_interval
-from rise_bench.leaderboards.submissions.schema import Shots
+from rise_bench.leaderboards.submissions.schema import BOARD_SHOTS, Shots
 from rise_bench.leaderboards.verification.gold_board import BoardSettings, GoldBoard
 from rise_bench.leaderboards.verification.verifier import HIDDEN_DIGITS
 from rise_bench.scoring.bootstrap import RESAMPLES, Interval, draw, interval
 from rise_bench.scoring.scores import aggregate, collect, score_annotation
-
-#: Shot settings, each with a board; zero-shot models appear on all.
-BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0-shot")
 
 
 @dataclass(frozen=True, slots=True)

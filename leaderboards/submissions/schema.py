@@ -7,7 +7,7 @@ Both files are untrusted: reading collects every reason against them and trusts 
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,8 @@ SUBMISSION_NAME = "submission.json"
 MAX_SUBMISSION_BYTES = 64 * 1024
 
 Shots = Literal["0-shot", "4-shot", "16-shot", "full"]
+#: Shot settings, each with a board; zero-shot models appear on all.
+BOARD_SHOTS: tuple[Shots, ...] = tuple(shots for shots in get_args(Shots) if shots != "0-shot")
 _OLD_SHOTS = ("0", "4", "16")
 
 

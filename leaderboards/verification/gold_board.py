@@ -16,9 +16,11 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rise_bench.annotations.base import Gold
+from rise_bench.catalog.benchmarks import is_own
 from rise_bench.catalog.parts import TEST_PARTS
 from rise_bench.catalog.spec import BenchmarkSpec
 from rise_bench.data.dataset import BenchmarkDataset
+from rise_bench.data.hub_files import check_repo_id
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.win_rate_reference import win_rate_reference
 from rise_bench.files.atomic import atomic_write_text
@@ -27,6 +29,8 @@ from rise_bench.hub.find import find_benchmark, open_found
 from rise_bench.scoring.scores import Reference
 
 BOARD_NAME = "board.json"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
 #: Version of rules.md and the scoring.
 RULES_VERSION = 1
 
@@ -185,7 +189,8 @@ def _find(name: str, pin: Pin) -> BenchmarkDataset:
     # of a hidden truth the commit is of the dataset that everyone can get, without it
     if not pin.revision or pin.hidden:
         return find_benchmark(name)
-    return open_found(name if name in TEST_PARTS else pin.dataset, revision=pin.revision)
+    dataset = open_found(pin.dataset, revision=pin.revision)
+    return dataset.part(name, TEST_PARTS[name][1]) if name in TEST_PARTS else dataset
 
 
 def pins_of(
@@ -197,12 +202,13 @@ def pins_of(
 
     Args:
         datasets: Datasets with the test annotations.
-        revisions: Benchmark -> commit of the dataset that everyone can get.
+        revisions: Benchmark -> ORG/NAME@COMMIT of the dataset that everyone can get; of a benchmark of the
+            catalogue the commit alone stands for its own repository.
         published: For hidden test annotations, the public datasets that go with `datasets`.
 
     Raises:
         ConfigError: If a private dataset lacks its public one, or a public one its private one, or a commit
-            is of another benchmark.
+            is of another benchmark, has another form, or is of an unknown repository.
     """
     public = {dataset.spec.name: dataset for dataset in published}
     pins = {}
@@ -213,9 +219,10 @@ def pins_of(
             raise ConfigError(f"{dataset.root} has no test annotations; give it with --published, not --data")
         if manifest.is_private and pair is None:
             raise ConfigError(f"{dataset.root} is private; give the public dataset of it with --published")
+        repository, commit = _repository_of(spec, revisions.get(spec.name, ""))
         pins[spec.name] = Pin(
-            dataset=spec.hub_id,
-            revision=revisions.get(spec.name, ""),
+            dataset=repository,
+            revision=commit,
             content_sha256=dataset.sha256,
             published_sha256=_published(dataset, pair) if pair else "",
         )
@@ -226,6 +233,24 @@ def pins_of(
             f"--published has {lonely[0]}, and --data has not; give the private folder of it too"
         )
     return pins
+
+
+def _repository_of(spec: BenchmarkSpec, revision: str) -> tuple[str, str]:
+    """Return repository and commit of a revision; without one, the default repository and ""."""
+    repository, _, commit = revision.rpartition("@")
+    if not revision:
+        return spec.hub_id, ""
+    if not _COMMIT.fullmatch(commit):
+        raise ConfigError(
+            f"--revision {spec.name}={revision}: expected a commit of 40 hexadecimal digits. Give "
+            f"{spec.name}=ORG/NAME@COMMIT, with the commit that `rise-bench publish` printed."
+        )
+    if not repository and is_own(spec):
+        raise ConfigError(
+            f"--revision {spec.name}={revision}: the repository of {spec.name} is not known. Give "
+            f"{spec.name}=ORG/NAME@COMMIT."
+        )
+    return check_repo_id(repository or spec.hub_id), commit
 
 
 def _bases(pins: Mapping[str, Pin]) -> set[str]:

@@ -15,7 +15,11 @@ def init(
     results: Annotated[Path, typer.Argument(help="New results folder.")],
     data: DataOption = None,
     revision: Annotated[
-        list[str] | None, typer.Option(help="BENCHMARK=COMMIT of the dataset on the Hub. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="BENCHMARK=ORG/NAME@COMMIT of the dataset on the Hub, or BENCHMARK=COMMIT if it is in the "
+            "repository of the catalogue. Repeatable."
+        ),
     ] = None,
     published: Annotated[
         list[Path] | None,
@@ -35,10 +39,13 @@ def init(
         raise ConfigError("a board needs a benchmark; give at least one dataset folder with --data")
     revisions = {name: commit for name, _, commit in (pair.partition("=") for pair in revision or ())}
     if not all(revisions.values()):
-        raise ConfigError(f"--revision {' '.join(revision or ())}: give BENCHMARK=COMMIT")
+        raise ConfigError(f"--revision {' '.join(revision or ())}: give BENCHMARK=ORG/NAME@COMMIT")
     datasets = [find_benchmark(name, images=False) for name in data]
     pins = boards.pins_of(datasets, revisions, map(open_dataset, published or ()))
     boards.write_settings(results, boards.BoardSettings(schema_version=1, title=title, benchmarks=pins))
+    for name, pin in pins.items():
+        if pin.revision:
+            typer.echo(f"{name}: {pin.dataset} at {pin.revision}", err=True)
     typer.echo(str(results / boards.BOARD_NAME))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,27 @@ def test_a_copy_of_what_is_hidden_is_not_shown_either(copied: Path, results):
     entries, refused = load_entries(copied, hidden, results.boards, workers=1)
     assert [r.path for r in refused] == ["submissions/zoe/mine"]
     assert "submissions/lab/emotion6-2" not in [e.path for e in entries]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"hidden": {"submissions/lab/emotion6-22": "spam"}}, "'hidden' names 'submissions/lab/emotion6-22'"),
+        ({"hidden": {"lab/emotion6-2": "spam"}}, "nearest is 'submissions/lab/emotion6-2'. Correct the name"),
+        ({"rise": {"emotion6/0-shot": "submissions/lab/emotion6-2"}}, "'rise' names 'emotion6/0-shot'"),
+        ({"rise": {"emotion/full": "submissions/lab/emotion6-2"}}, "nearest is 'emotion6/full'"),
+    ],
+)
+def test_entries_of_board_json_without_effect_are_refused(copied: Path, results, entry, message):
+    settings = results.settings.model_copy(update=entry)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_entries(copied, settings, results.boards, workers=1)
+
+
+def test_a_rise_submission_that_is_not_there_is_said(copied: Path, results, caplog):
+    settings = results.settings.model_copy(update={"rise": {"emotion6/full": "submissions/rise/emotion"}})
+    load_entries(copied, settings, results.boards, workers=1)
+    assert "'rise' names submissions/rise/emotion for emotion6/full, which does not exist" in caplog.text
 
 
 def test_a_refused_submission_is_nobody_s_original(copied: Path, results):
@@ -256,7 +278,9 @@ def test_init_pins_by_content_and_commit_and_does_not_overwrite(datasets, tmp_pa
     commit = "c" * 40
     for pair, message in (
         (f"emotion={commit}", "--revision has emotion, and --data has"),
-        (commit, "=COMMIT"),
+        (commit, "give BENCHMARK=ORG/NAME@COMMIT"),
+        ("emotion6=main", "expected a commit of 40 hexadecimal digits"),
+        (f"emotion6=somewhere@{commit}", "write it as ORG/NAME"),
     ):
         code, _, error = run("init", tmp_path / "board", *data(datasets), "--revision", pair)
         assert message in str(error) and not (tmp_path / "board").exists()
@@ -264,6 +288,10 @@ def test_init_pins_by_content_and_commit_and_does_not_overwrite(datasets, tmp_pa
     assert code == 0
     settings = read_settings(tmp_path / "board")
     assert settings.benchmarks["emotion6"].revision == commit
+    assert settings.benchmarks["emotion6"].dataset == "rise-bench/rise-emotion6"
+    code, _, _ = run("init", tmp_path / "other", *data(datasets), "--revision", f"emotion6=me/moods@{commit}")
+    pin = read_settings(tmp_path / "other").benchmarks["emotion6"]
+    assert (code, pin.dataset, pin.revision) == (0, "me/moods", commit)
     assert settings.benchmarks["coco_sub"].content_sha256 == boards["coco_sub"].pin.content_sha256
     code, _, error = run("init", tmp_path / "board", *data(datasets))
     assert "exists already" in str(error)
