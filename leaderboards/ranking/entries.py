@@ -195,7 +195,7 @@ def load_entries(
 
 
 def _check_names(settings: BoardSettings, folders: Collection[str]) -> None:
-    """Refuse entries of board.json without effect; of a RISE submission that is not there yet, only say so."""
+    """Refuse entries of board.json without effect; of an absent RISE submission, only say so."""
     boards = [f"{name}/{shots}" for name in settings.benchmarks for shots in BOARD_SHOTS]
     for key, asked, known in (("rise", settings.rise, boards), ("hidden", settings.hidden, folders)):
         if unknown := next((name for name in asked if name not in known), None):
