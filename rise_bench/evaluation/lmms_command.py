@@ -81,13 +81,14 @@ class LmmsCommand:
         own = stated.get("model") or stated.get("model_path") if self.model.startswith(_BY_MODEL) else None
         return stated.get("pretrained") or own or ""
 
-    def passed_on(self, folder: Path, model_args: str) -> list[str]:
-        """Return the command line of lmms-eval with another output folder and other `--model_args`.
+    def passed_on(self, folder: Path, model_args: str, cache: Path | None = None) -> list[str]:
+        """Return the command line of lmms-eval with another output folder, `--model_args` and `--use_cache`.
 
         The last of repeated flags counts.
         """
         flags = ["--log_samples", "--output_path", str(folder)]
         flags += ["--model_args", model_args] if model_args else []
+        flags += ["--use_cache", str(cache)] if cache else []
         flags += [] if self.timezone else ["--timezone", "UTC"]
         return [*self.arguments, *flags]
 

@@ -35,7 +35,7 @@ from rise_bench.evaluation.responses import read_responses
 from rise_bench.evaluation.score_run import ScoredRun, score_run
 from rise_bench.files.atomic import atomic_write_text
 from rise_bench.hub.find import find_benchmark
-from rise_bench.models.names import checked_model, is_model_folder
+from rise_bench.models.names import checked_model, is_model_folder, weights_of
 from rise_bench.models.trained_model import run_of, taught
 from rise_bench.prompts.asked_format import (
     MAX_PIXELS_VARIABLE,
@@ -129,12 +129,13 @@ def evaluate(
     model_args, of_prompts = _image_limits(command, merged, unit, datasets, tell)
     if merged:
         model_args = _with_checkpoint(model_args, command.checkpoint, merged)
-    if command.cache:
-        forget_failures(command.cache)
+    cache = _cache(command)
+    if cache:
+        forget_failures(cache)
     with fresh_folder(command.output) as folder:
         tell(f"lmms-eval starts; what it says is in {folder / LOG_NAME}")
         ended = run_lmms_eval(
-            command.passed_on(folder, model_args),
+            command.passed_on(folder, model_args, cache),
             folder / LOG_NAME,
             processes=processes,
             environment=environment | of_prompts,
@@ -221,6 +222,17 @@ def _merged_adapter(command: LmmsCommand, tell: Tell) -> Path | None:
         merged = checked_model(checkpoint, revision).folder
     tell(f"{checkpoint} is an adapter; merged with its base model it is {merged}")
     return merged
+
+
+def _cache(command: LmmsCommand) -> Path | None:
+    """Return the folder of the responses of these weights, which lmms-eval knows by their name alone."""
+    if command.cache is None or not (checkpoint := command.checkpoint):
+        return command.cache
+    root = command.cache.parent if command.cache.suffix == ".db" else command.cache
+    weights = weights_of(checkpoint).get("weights")
+    if weights is None:
+        weights = checked_model(checkpoint, command.stated.get("revision", ""), weights=False).revision
+    return root / f"weights-{weights}" if weights else root
 
 
 def _with_checkpoint(model_args: str, named: str, folder: Path) -> str:

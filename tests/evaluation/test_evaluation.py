@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -110,6 +111,26 @@ def test_keys_among_the_arguments_are_not_kept(evaluate, left, tmp_path):
     evaluate(left())
     kept = next(tmp_path.glob("results/*/*/*_results.json")).read_text()
     assert "x=1" in kept and "not-to-be-kept" not in kept
+
+
+def test_responses_are_cached_by_the_weights(evaluate, left, stand_in, tmp_path):
+    code = shutil.ignore_patterns("*.py", "__pycache__")
+    model = shutil.copytree(base_model_folder(), tmp_path / "model", ignore=code)
+    asked = ("--model_args", f"pretrained={model},device=cpu", "--use_cache", str(tmp_path / "cache"))
+
+    def cache() -> Path:
+        evaluate(left(), *asked)
+        return Path(stand_in.flag("--use_cache"))
+
+    first = cache()
+    assert first.parent == tmp_path / "cache" and first.name.startswith("weights-")
+    assert cache() == first
+    with (model / "model.safetensors").open("r+b") as file:  # trained again at the same path
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    assert cache().parent == first.parent and cache() != first
 
 
 def test_a_limited_run_is_called_partial(evaluate, left):
