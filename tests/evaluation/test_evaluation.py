@@ -118,19 +118,20 @@ def test_responses_are_cached_by_the_weights(evaluate, left, stand_in, tmp_path)
     model = shutil.copytree(base_model_folder(), tmp_path / "model", ignore=code)
     asked = ("--model_args", f"pretrained={model},device=cpu", "--use_cache", str(tmp_path / "cache"))
 
-    def cache() -> Path:
-        evaluate(left(), *asked)
+    def cache(name: str) -> Path:
+        evaluate(left(name=name), *asked)
         return Path(stand_in.flag("--use_cache"))
 
-    first = cache()
+    first = cache("first")
     assert first.parent == tmp_path / "cache" and first.name.startswith("weights-")
-    assert cache() == first
+    assert cache("again") == first
     with (model / "model.safetensors").open("r+b") as file:  # trained again at the same path
         file.seek(-1, 2)
         last = file.read(1)
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
-    assert cache().parent == first.parent and cache() != first
+    other = cache("other")
+    assert other.parent == first.parent and other != first
 
 
 def test_a_limited_run_is_called_partial(evaluate, left):
