@@ -38,7 +38,7 @@ def publish(
 
     with byte_bar("Preparing shards") as progress:
         if dry_run:
-            seen = publishing.preview(folder, repo, embed=embed, progress=progress)
+            seen = publishing.preview(folder, repo, private=private, embed=embed, progress=progress)
         else:
             pushed = publishing.publish(
                 folder, repo, private=private, create_pr=create_pr, embed=embed, progress=progress

@@ -21,12 +21,14 @@ class ScoredRun:
         dataset_sha256: Identity of the dataset.
         report: Scores of the run.
         baselines: Scores of the baselines, by name.
+        split: Split of the run.
     """
 
     spec: BenchmarkSpec
     dataset_sha256: str
     report: Report
     baselines: dict[str, Report]
+    split: str = "test"
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""
@@ -34,6 +36,7 @@ class ScoredRun:
             "benchmark": self.spec.name,
             "ranking_metric": self.spec.metric,
             "dataset_sha256": self.dataset_sha256,
+            "split": self.split,
             **self.report.to_json(),
             "floors": {name: report.to_json() for name, report in self.baselines.items()},
         }
@@ -66,7 +69,7 @@ def score_run(
     reference = reference or win_rate_reference(dataset, split)
     report = aggregate(dataset.spec, golds, scores, reference=reference, resamples=resamples)
     baselines = score_baselines(dataset, split, rows=rows, reference=reference, resamples=0)
-    return ScoredRun(dataset.spec, dataset.sha256, report, baselines)
+    return ScoredRun(dataset.spec, dataset.sha256, report, baselines, split)
 
 
 def score_baselines(

@@ -9,7 +9,8 @@ from rise_bench.errors import ConfigError
 from rise_bench.files import strict_json
 from rise_bench.hub.push import Guard
 
-_SHARDS = "data/"
+#: Files of a repository that is as new: what the Hub's own pages write.
+_NEW = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
 
 
 def guard_of(repo_id: str, manifest: Manifest) -> Guard:
@@ -37,7 +38,7 @@ def _described(name: str, *, cots: bool) -> str:
 def _held(repo_id: str, head: str, remote: Mapping[str, RemoteFile]) -> str:
     """Return what a commit holds; empty for no dataset."""
     if MANIFEST_NAME not in remote:
-        return "a dataset of another form" if any(path.startswith(_SHARDS) for path in remote) else ""
+        return "" if remote.keys() <= _NEW else "a dataset of another form"
     try:
         # another version of rise-bench may have written it, so only what is needed is read
         tree: Any = strict_json.loads(fetch_file(repo_id, MANIFEST_NAME, head).read_bytes())

@@ -18,11 +18,21 @@ from rise_bench.rendering.render import render
 
 @dataclass(frozen=True, slots=True)
 class DatasetPin:
-    """Dataset on the Hub at a commit, with the `content_sha256` of its manifest."""
+    """Dataset on the Hub at a commit.
+
+    Attributes:
+        repo_id: Its repository.
+        commit: The commit.
+        content_sha256: Hash of its content.
+        tests: Benchmark by content hash, a further one for each further test.
+        withheld: Whether its test annotations are placeholders.
+    """
 
     repo_id: str
     commit: str
     content_sha256: str
+    tests: Mapping[str, str] = field(default_factory=dict)
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def _does(recipe: Mapping[str, Any]) -> str:
 
 def model_card(facts: ModelFacts) -> str:
     """Return the text of the card."""
-    pinned = {pin.content_sha256 for pin in facts.pins}
+    pinned = {content for pin in facts.pins for content in (pin.content_sha256, *pin.tests)}
     body = render(
         "model_card.md.j2",
         name=facts.repo_id.partition("/")[2],
@@ -137,7 +147,7 @@ def _score(score: Mapping[str, Any]) -> dict[str, Any]:
         for title, report in reports.items()
     ]
     return {
-        **{k: score.get(k) for k in ("benchmark", "samples", "reference")},
+        **{k: score.get(k) for k in ("benchmark", "samples", "reference", "split")},
         "metrics": metrics.values(),
         "rows": rows,
     }

@@ -29,8 +29,8 @@ from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
 #: Called with (prepared bytes, all bytes) of the shards while a folder is staged.
 Progress = Callable[[int, int], None]
 
-#: Folders of the repository in which files of earlier versions are deleted.
-OWNED = ("data/", "assets/")
+#: Paths of the repository at which files of earlier versions are deleted.
+OWNED = (r"data/.*", r"assets/.*")
 
 
 _log = logging.getLogger(__name__)
@@ -77,12 +77,7 @@ def publish(
         PrerequisiteError: If the Hub refuses or cannot be reached.
     """
     with scratch_folder("publish") as work:
-        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
-        if manifest.is_private and not private:
-            raise ConfigError(
-                f"{folder} holds the test annotations of a leaderboard; publish the dataset that was made "
-                "with it, or keep this one in a repository of your own with --private"
-            )
+        manifest, files = stage(folder, repo_id, work, embed=embed, private=private, progress=progress)
         if not private and (located := pictures_with_places(work, manifest)):
             _log.warning("%s", place_warning(located))
         title = f"Publish {manifest.benchmark.name}, content {manifest.content_sha256[:12]}"
@@ -96,12 +91,13 @@ def preview(
     folder: Path | str,
     repo_id: str,
     *,
+    private: bool = False,
     embed: bool = False,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Preview:
     """Return the changes of `publish` without sending; same arguments and errors."""
     with scratch_folder("publish") as work:
-        manifest, files = stage(folder, repo_id, work, embed=embed, progress=progress)
+        manifest, files = stage(folder, repo_id, work, embed=embed, private=private, progress=progress)
         located = pictures_with_places(work, manifest)
         change = compare(repo_id, files, owned=OWNED, guard=guard_of(repo_id, manifest))
         return Preview(manifest, change, located)
@@ -113,6 +109,7 @@ def stage(
     work: Path,
     *,
     embed: bool = False,
+    private: bool = False,
     progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[Manifest, tuple[Outgoing, ...]]:
     """Return the published manifest and the files of a repository; arguments and errors as `publish`.
@@ -120,6 +117,11 @@ def stage(
     Files that differ from those of `folder` are written to the empty folder `work`.
     """
     dataset = open_dataset(find(folder).folder)
+    if dataset.manifest.is_private and not private:
+        raise ConfigError(
+            f"{folder} holds the test annotations of a leaderboard; publish the dataset that was made "
+            "with it, or keep this one in a repository of your own with --private"
+        )
     _check_texts(dataset)
     policy = image_policy(dataset.spec)
     _check_embed(dataset.spec, policy, dataset.manifest.images, asked=embed)

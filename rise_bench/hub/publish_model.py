@@ -1,6 +1,7 @@
 """Publishing of a trained model: safetensors and text files only, a card, `.eval_results`."""
 
 import json
+import logging
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -10,17 +11,26 @@ from typing import Any
 
 import yaml
 
-from rise_bench.data.hub_files import eval_results_yaml, fetch_file, model_file
+from rise_bench.catalog.parts import as_part, parts_of
+from rise_bench.data.hub_files import RemoteFile, eval_results_yaml, fetch_file, model_file
 from rise_bench.data.manifest import MANIFEST_NAME, read_manifest
 from rise_bench.errors import ConfigError, DataError, RiseError
 from rise_bench.files.paths import without_folders
 from rise_bench.hub.model_card import DatasetPin, ModelFacts, model_card
-from rise_bench.hub.publish import without_folder
-from rise_bench.hub.push import Difference, Outgoing, Pushed, compare, push
+from rise_bench.hub.push import Difference, Guard, Outgoing, Pushed, compare, push
 from rise_bench.hub.run_example import run_facts
 from rise_bench.models.adapters import Adapter, is_adapter, read_adapter
 from rise_bench.models.base_model import BASE_MODEL, base_model_folder
 from rise_bench.models.trained_model import final_model, recipe_of, run_of
+
+#: Paths of the repository at which files of earlier versions are deleted: else both would load.
+OWNED = (
+    r"\.eval_results/rise-bench--.*\.yaml",
+    r"(adapter_)?model(-\d+-of-\d+)?\.safetensors(\.index\.json)?",
+    r"(adapter_)?config\.json",
+)
+
+_log = logging.getLogger(__name__)
 
 #: Files of a model without code or pickles.
 _SENT = re.compile(r"[\w.-]+\.(?:safetensors|json|jinja|txt|model)")
@@ -63,7 +73,8 @@ def publish_model(
         files,
         title="Publish model",
         repo_type="model",
-        owned=(".eval_results/",),
+        owned=OWNED,
+        guard=_guard_of(repo_id),
         private=private,
         create_pr=create_pr,
     )
@@ -79,7 +90,7 @@ def preview_model(
 ) -> Difference:
     """Return the changes of `publish_model` without sending; same arguments and errors."""
     files = stage_model(Path(run), repo_id, scores=scores, datasets=datasets, license_id=license_id)
-    return compare(repo_id, files, owned=(".eval_results/",), repo_type="model")
+    return compare(repo_id, files, owned=OWNED, repo_type="model", guard=_guard_of(repo_id))
 
 
 def stage_model(
@@ -88,30 +99,70 @@ def stage_model(
     """Return the files of the repository; arguments and errors as `publish_model`."""
     recipe = _public_recipe(run)
     folder = final_model(run)
+    sent = _model_files(folder)
     pins = [read_pin(text) for text in datasets]
     scored = [read_scores(path) for path in scores]
     settings = recipe_of(run)
-    base = _first_model(str(settings["model"]["name"]))
+    adapter = read_adapter(folder) if is_adapter(folder) else None
+    base = adapter.base if adapter else _first_model(str(settings["model"]["name"]))
     facts = ModelFacts(
         repo_id,
         recipe,
         _json(run / "run.json"),
         scored,
         pins,
-        base=without_folder(base) if Path(base).is_absolute() else base,
+        base=_public_name(base),
         license=license_id or _license_of(base),
-        is_adapter=is_adapter(folder),
+        is_adapter=adapter is not None,
         of_run=run_facts(run, settings),
     )
     texts = {"README.md": model_card(facts), "recipe.yaml": yaml.safe_dump(recipe, sort_keys=False)}
     for pin in pins:
-        of_pin = [score for score in scored if score["dataset_sha256"] == pin.content_sha256]
-        entries = [_eval_entry(score, pin) for score in of_pin]
+        of_pin = [score for score in scored if score["dataset_sha256"] in pin.tests]
+        entries = [_eval_entry(score, pin) for score in of_pin if _is_of_test(score, pin)]
         if entries:
             name = pin.repo_id.replace("/", "--")
-            texts[f".eval_results/{name}.yaml"] = eval_results_yaml(entries)
-    weights = [Outgoing.of(path.name, path) for path in _model_files(folder) if path.name not in texts]
+            texts[f".eval_results/rise-bench--{name}.yaml"] = eval_results_yaml(entries)
+    weights = [Outgoing.of(path.name, path) for path in sent if path.name not in texts]
     return (*(Outgoing.of(path, text.encode()) for path, text in texts.items()), *weights)
+
+
+def _guard_of(repo_id: str) -> Guard:
+    """Return what refuses a push into a repository with a model that this command did not send."""
+
+    def guard(head: str, remote: Mapping[str, RemoteFile]) -> None:  # noqa: ARG001
+        weights = sorted(path for path in remote if path.endswith((".safetensors", ".bin", ".gguf")))
+        if weights and "recipe.yaml" not in remote:
+            raise ConfigError(
+                f"{repo_id} holds a model that rise-bench did not publish ({weights[0]}), and its card and "
+                "weights would be replaced; give another repository, or delete its files on the Hub first"
+            )
+
+    return guard
+
+
+def _is_of_test(score: Mapping[str, Any], pin: DatasetPin) -> bool:
+    """Whether a score is a result of the test of a pinned dataset; the others are said and stay in the card.
+
+    Raises:
+        ConfigError: It was computed on placeholders.
+    """
+    if pin.withheld:
+        raise ConfigError(
+            f"the test annotations of {pin.repo_id} are placeholders, so that scores computed with them mean "
+            "nothing; leave this file of --scores out, and submit the responses to the board that keeps them"
+        )
+    if (split := score.get("split", "test")) != "test":
+        _log.warning("scores of the split %s of %s: in the card, not in .eval_results", split, pin.repo_id)
+    return bool(split == "test")
+
+
+def _public_name(model: str) -> str:
+    """Return the Hub id of a model, also of a folder in the Hub cache; of another folder its name alone."""
+    path = Path(model).expanduser()
+    if cached := re.fullmatch(r"models--([^-].*?)--(.+)", path.parent.parent.name):
+        return f"{cached[1]}/{cached[2]}"
+    return path.name if path.is_absolute() or model.startswith(("~", ".")) or path.exists() else model
 
 
 def _first_model(name: str) -> str:
@@ -143,7 +194,13 @@ def read_pin(text: str) -> DatasetPin:
     if match is None:
         raise ConfigError(f"{text!r} pins no dataset; write ORG/NAME@COMMIT with the 40 digits of the commit")
     manifest = read_manifest(fetch_file(match["repo"], MANIFEST_NAME, match["commit"]).parent)
-    return DatasetPin(match["repo"], match["commit"], manifest.content_sha256)
+    spec, content = manifest.benchmark, manifest.content_sha256
+    tests = {content: spec.name} | {
+        manifest.of_test(split, as_part(spec, name)).content_sha256: name
+        for name, split in parts_of(spec.name).items()
+        if split != "test" and split in manifest.counts
+    }
+    return DatasetPin(match["repo"], match["commit"], content, tests, manifest.is_withheld)
 
 
 def read_scores(path: Path) -> dict[str, Any]:
@@ -219,7 +276,7 @@ def _eval_entry(score: Mapping[str, Any], pin: DatasetPin) -> dict[str, Any]:
         notes += f", 95% interval [{metric['low']:.6g}, {metric['high']:.6g}]"
     return {
         "dataset_id": pin.repo_id,
-        "task_id": f"rise_{score['benchmark']}",
+        "task_id": f"rise_{pin.tests[score['dataset_sha256']]}",
         "value": metric["value"],
         "dataset_revision": pin.commit,
         "notes": notes,

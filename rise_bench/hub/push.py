@@ -9,6 +9,7 @@ import copy
 import hashlib
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,8 @@ def compare(
     Args:
         repo_id: "ORG/NAME".
         files: All files of the new version.
-        owned: Folders ("data/") whose other files are leftovers of an earlier version.
+        owned: Regular expressions of whole paths ("data/.*") whose other files are leftovers of an earlier
+            version.
         repo_type: Kind of repository.
         guard: Raises if what is there may not be replaced.
     """
@@ -179,7 +181,7 @@ def push(
         repo_id: "ORG/NAME".
         files: All files of the new version; unchanged files are not sent again.
         title: Title of the commit.
-        owned: Folders whose other files are deleted in the same commit.
+        owned: Regular expressions of whole paths; other files of these names are deleted in the same commit.
         repo_type: Kind of repository.
         private: Make a new repository private; an existing one must be private.
         create_pr: Open a pull request instead of committing to main, or return an open one of the same
@@ -300,8 +302,8 @@ def _difference(
     keep = tuple(file for file in files if file.is_at(remote.get(file.path)))
     send = tuple(file for file in files if not file.is_at(remote.get(file.path)))
     paths = {file.path for file in files}
-    stale = sorted(path for path in remote if path.startswith(tuple(owned)) and path not in paths)
-    return Difference(head, send, keep, tuple(stale) if owned else ())
+    stale = (path for path in remote if any(re.fullmatch(pattern, path) for pattern in owned))
+    return Difference(head, send, keep, tuple(sorted(path for path in stale if path not in paths)))
 
 
 def _info(repo_id: str, repo_type: RepoType, timeout_s: float | None = None) -> Any:

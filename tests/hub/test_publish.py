@@ -209,7 +209,7 @@ def test_new_version_removes_the_shards_of_the_old(alice: Minihub, coco_sub: Sou
     assert {p for p in alice.files(REPO) if p.startswith("data/")} == set(read_manifest(newer).files)
 
 
-@pytest.mark.parametrize("held", ["benchmark", "other", "manifest", "files"])
+@pytest.mark.parametrize("held", ["benchmark", "other", "manifest", "files", "images", "table"])
 def test_another_dataset_is_not_replaced(
     alice: Minihub, coco_sub: Source, emotion6: Source, held: str
 ) -> None:
@@ -217,8 +217,13 @@ def test_another_dataset_is_not_replaced(
     if held in ("benchmark", "other"):
         publish((coco_sub if held == "benchmark" else emotion6).benchmark, REPO)
     else:
-        path = "manifest.json" if held == "manifest" else "data/own.csv"
-        push(REPO, [Outgoing.of("README.md", CARD), Outgoing.of(path, b"[1]")], title="By hand")
+        paths = {
+            "manifest": "manifest.json",
+            "files": "data/own.csv",
+            "images": "train/1.jpg",
+            "table": "own.csv",
+        }
+        push(REPO, [Outgoing.of("README.md", CARD), Outgoing.of(paths[held], b"[1]")], title="By hand")
     before = alice.files(REPO)
     texts = {
         "benchmark": "the benchmark coco_sub",
@@ -226,7 +231,8 @@ def test_another_dataset_is_not_replaced(
         "manifest": "a manifest.json of something else",
         "files": "a dataset of another form",
     }
-    problem = f"{REPO} holds {texts[held]}, and chains of thought for coco_sub .*give another repository"
+    form = texts.get(held, texts["files"])
+    problem = f"{REPO} holds {form}, and chains of thought for coco_sub .*give another repository"
     for send in (publish, preview, partial(publish, create_pr=True)):
         with pytest.raises(ConfigError, match=problem):
             send(coco_sub.cots, REPO)

@@ -11,15 +11,19 @@ import yaml
 from rise_bench.annotations.kinds import render_gold
 from rise_bench.catalog.benchmarks import BENCHMARKS
 from rise_bench.data.dataset import open_dataset
+from rise_bench.data.hidden_test import plan_of, split_truth
 from rise_bench.data.hub_files import commit_of
+from rise_bench.data.writer import write_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.evaluation.responses import Responses
 from rise_bench.evaluation.score_run import score_run
 from rise_bench.hub.model_card import ModelFacts, model_card
 from rise_bench.hub.publish import publish
 from rise_bench.hub.publish_model import check_safetensors, preview_model, publish_model
+from rise_bench.hub.push import Outgoing, push
 from rise_bench.hub.run_example import run_facts
 
+from ..support.drawn_data import write_drawn
 from ..support.minihub import Minihub
 from .conftest import Source
 
@@ -116,7 +120,7 @@ def test_eval_results_name_the_dataset_at_its_commit(
 
     commit = publish(emotion6.benchmark, "rise/e6").commit
     publish_model(run, MODEL, scores=[scores], datasets=[f"rise/e6@{commit}"])
-    text = alice.files(MODEL, kind="model")[".eval_results/rise--e6.yaml"]
+    text = alice.files(MODEL, kind="model")[".eval_results/rise-bench--rise--e6.yaml"]
     (entry,) = parse_eval_result_entries(yaml.safe_load(text))
     assert (entry.dataset_id, entry.task_id) == ("rise/e6", "rise_emotion6")
     assert entry.dataset_revision == commit
@@ -134,6 +138,93 @@ def test_scores_of_another_dataset_make_no_eval_results(
     files = alice.files(MODEL, kind="model")
     assert not [path for path in files if path.startswith(".eval_results")]
     assert "(not named on the Hub)" in files["README.md"].decode()
+
+
+def test_scores_that_are_of_no_test_make_no_eval_results(
+    alice: Minihub,
+    run: Path,
+    scores: Path,
+    emotion6: Source,
+    tmp_path: Path,
+    caplog,
+) -> None:
+    commit = publish(emotion6.benchmark, "rise/e6").commit
+    of_train = tmp_path / "train.json"
+    of_train.write_text(json.dumps(json.loads(scores.read_text()) | {"split": "train"}))
+    publish_model(run, MODEL, scores=[of_train], datasets=[f"rise/e6@{commit}"])
+    files = alice.files(MODEL, kind="model")
+    assert not [path for path in files if path.startswith(".eval_results")]
+    assert "4 samples of the split `train`, 95%" in files["README.md"].decode()
+    assert "scores of the split train of rise/e6: in the card, not in .eval_results" in caplog.text
+
+
+def test_scores_of_placeholders_are_refused(alice: Minihub, run: Path, scores: Path, tmp_path: Path) -> None:
+    moods = write_drawn(tmp_path / "moods", "moods", train=7, test=4)
+    private, public = split_truth(plan_of(moods), "secret")
+    for plan, name in ((private, "private"), (public, "public")):
+        write_dataset(plan, tmp_path / name, workers=1, allow_partial=True)
+    hidden = open_dataset(tmp_path / "public")
+    of_placeholders = tmp_path / "hidden.json"
+    of_placeholders.write_text(json.dumps(json.loads(scores.read_text()) | {"dataset_sha256": hidden.sha256}))
+    commit = publish(hidden.root, "rise/hidden").commit
+    with pytest.raises(ConfigError, match=r"placeholders.*leave this file of --scores out"):
+        publish_model(run, MODEL, scores=[of_placeholders], datasets=[f"rise/hidden@{commit}"])
+
+
+def test_a_further_test_has_eval_results_of_its_own_task(
+    alice: Minihub, run: Path, scores: Path, tmp_path: Path
+) -> None:
+    counting = write_drawn(tmp_path / "drawn_counting", "drawn_counting", train=7, test=4)
+    ood = counting.part("drawn_counting_ood", "ood")
+    of_ood = tmp_path / "ood.json"
+    of_ood.write_text(json.dumps(json.loads(scores.read_text()) | {"dataset_sha256": ood.sha256}))
+    commit = publish(counting.root, "rise/dc").commit
+    publish_model(run, MODEL, scores=[of_ood], datasets=[f"rise/dc@{commit}"])
+    files = alice.files(MODEL, kind="model")
+    (entry,) = yaml.safe_load(files[".eval_results/rise-bench--rise--dc.yaml"])
+    tasks = yaml.safe_load(alice.files("rise/dc")["eval.yaml"])["tasks"]
+    assert entry["dataset"]["task_id"] == "rise_drawn_counting_ood" in {task["id"] for task in tasks}
+    assert "not named on the Hub" not in files["README.md"].decode()
+
+
+def test_weights_of_an_earlier_version_go_and_what_others_added_stays(alice: Minihub, run: Path) -> None:
+    publish_model(run, MODEL)
+    stale = ("model-00001-of-00002.safetensors", "model.safetensors.index.json", "adapter_config.json")
+    mine = (*stale, ".eval_results/rise-bench--rise--old.yaml")
+    others = (".eval_results/others.yaml", "examples.json", "figures/model.safetensors")
+    files = [Outgoing.of(path, b"{}") for path in (*mine, *others)]
+    push(MODEL, files, title="More", repo_type="model")
+    assert set(preview_model(run, MODEL).delete) == set(mine)
+    assert set(publish_model(run, MODEL).deleted) == set(mine)
+    left = alice.files(MODEL, kind="model")
+    assert set(others) <= set(left) and not set(mine) & set(left)
+
+
+def test_a_model_of_others_is_not_replaced(alice: Minihub, run: Path) -> None:
+    push(MODEL, [Outgoing.of("pytorch_model.bin", b"theirs")], title="Theirs", repo_type="model")
+    for send in (publish_model, preview_model):
+        with pytest.raises(ConfigError, match=r"did not publish \(pytorch_model.bin\).*another repository"):
+            send(run, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [
+        ("/home/me/models/own", "own"),
+        ("./models/own", "own"),
+        ("~/models/own", "own"),
+        ("/home/me/.cache/hub/models--Qwen--Qwen2-VL-7B/snapshots/0123abc", "Qwen/Qwen2-VL-7B"),
+        ("Qwen/Qwen2-VL-7B", "Qwen/Qwen2-VL-7B"),
+    ],
+)
+def test_a_card_names_no_folder_as_a_model(alice: Minihub, run: Path, base: str, shown: str) -> None:
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    settings["model"]["name"] = base
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    publish_model(run, MODEL)
+    _, head, body = alice.files(MODEL, kind="model")["README.md"].decode().split("---\n", 2)
+    assert yaml.safe_load(head).get("base_model") == (shown if "/" in shown else None)
+    assert f"`{shown}`, trained with the stage" in body and "/home/me" not in body
 
 
 def test_preview_sends_nothing(alice: Minihub, run: Path) -> None:

@@ -30,7 +30,7 @@ def version(text: str = "one", shards: int = 2) -> list[Outgoing]:
 
 
 def send(files: list[Outgoing], **options: object):
-    return push(REPO, files, title="Publish", owned=("data/",), **options)  # type: ignore[arg-type]
+    return push(REPO, files, title="Publish", owned=("data/.*",), **options)  # type: ignore[arg-type]
 
 
 def test_push_makes_the_repository_and_one_commit_with_every_file(alice: Minihub) -> None:
@@ -57,7 +57,7 @@ def test_new_version_sends_what_changed_and_deletes_leftovers(alice: Minihub, tm
     path = tmp_path / "0.parquet"
     path.write_bytes(b"PAR1 new bytes")
     files[1] = Outgoing.of("data/0.parquet", path)
-    assert [f.path for f in compare(REPO, files, owned=("data/",)).send] == ["data/0.parquet"]
+    assert [f.path for f in compare(REPO, files, owned=("data/.*",)).send] == ["data/0.parquet"]
     pushed = send(files)
     assert pushed.sent == ("data/0.parquet",)
     assert pushed.deleted == ("data/2.parquet",)

@@ -12,7 +12,7 @@ from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import BenchmarkDataset, open_dataset
 from rise_bench.errors import ConfigError, DataError
 from rise_bench.hub.find import find_benchmark
-from rise_bench.hub.publish import publish
+from rise_bench.hub.publish import preview, publish
 from rise_bench.leaderboards.moderation.results_repo import comment_text
 from rise_bench.leaderboards.ranking.entries import load_entries, verify_folder
 from rise_bench.leaderboards.ranking.tables import score_baselines
@@ -223,5 +223,6 @@ def test_placeholders_are_announced_and_the_truth_is_not_published(hidden, caplo
     assert "The annotations of the test rows are placeholders" in card and "## Baselines" not in card
     assert "PRIVATE" in (moods.private.root / "README.md").read_text()
     assert moods.public.manifest.is_withheld and moods.private.manifest.is_private
-    with pytest.raises(ConfigError, match="holds the test annotations of a leaderboard"):
-        publish(moods.private.root, "anna/truth")
+    for send in (publish, preview):
+        with pytest.raises(ConfigError, match="holds the test annotations of a leaderboard"):
+            send(moods.private.root, "anna/truth")
