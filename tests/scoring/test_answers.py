@@ -150,6 +150,27 @@ def test_a_number_is_read_in_whatever_way_it_is_written(value):
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("80%", "20", (80, 20)),
+        ("80", "20 per cent", (80, 20)),
+        ("1%", "99", (1, 99)),
+        ("99.5%", "1", (99.5, 1)),
+        ("80%", "0.2", (0.8, 0.2)),
+        ("1%", "0.99", (0.01, 0.99)),
+        ("80%", "20%", (0.8, 0.2)),
+        ("80", "20", (80, 20)),
+        ("80%", "2", (0.8, 2)),
+    ],
+)
+def test_numbers_of_which_some_are_in_per_cent(first, second, expected):
+    """All are, where all together sum to 100; elsewhere each is what it says."""
+    for text in (f'{{"joy": "{first}", "fear": "{second}"}}', f"joy: {first}, fear: {second}"):
+        assert read(text) == pytest.approx(expected)
+    assert read(f"| joy | {first} |\n| fear | {second} |") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
     "value", ["", "high", "null", "true", "[]", "[null]", '{"p": "high"}', "eight", "a fifth"]
 )
 def test_a_value_without_a_number_is_no_zero(value):

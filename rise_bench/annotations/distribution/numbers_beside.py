@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from rise_bench.annotations.distribution.named_classes import Names, class_of_key
 from rise_bench.annotations.plain_numbers import STATED_NUMBER, stated_number
@@ -34,6 +35,7 @@ class Statement:
         ranked: The number if `rank` is a rank.
         aside: Whether it is about the class with a word behind it ("joy score"), which counts if the class
             has no statement of its own.
+        percent: Whether the number was stated in per cent.
     """
 
     position: int
@@ -43,6 +45,12 @@ class Statement:
     rank: int | None = None
     ranked: float | None = None
     aside: bool = False
+    percent: bool = False
+
+    @classmethod
+    def of(cls, position: int, number: re.Match[str], group: int) -> Self:
+        """Return the statement of a match of `STATED_NUMBER`."""
+        return cls(position, stated_number(number), True, group, percent=bool(number["percent"]))
 
 
 def after_brackets(text: str, number: re.Match[str], first: Statement) -> Statement:
@@ -97,7 +105,9 @@ def of_row(text: str, number: re.Match[str], names: Names, first: Statement) -> 
     if column is None or len(row) != len(heading):
         return replace(first, rank=_rank(number))
     stated = STATED_NUMBER.fullmatch(row[column])
-    return replace(first, number=stated_number(stated) if stated else None)
+    return replace(
+        first, number=stated_number(stated) if stated else None, percent=bool(stated and stated["percent"])
+    )
 
 
 def _share_column(text: str, begin: int, most: int) -> tuple[list[str], int | None]:

@@ -29,7 +29,7 @@ from rise_bench.annotations.distribution.numbers_beside import (
     without_ranks,
 )
 from rise_bench.annotations.distribution.values import Distribution
-from rise_bench.annotations.plain_numbers import LARGEST, NUMBER, STATED_NUMBER, stated_number
+from rise_bench.annotations.plain_numbers import LARGEST, NUMBER, STATED_NUMBER
 
 #: Mentions of a class beyond this number are not read.
 MAX_STATEMENTS = 1_500
@@ -136,8 +136,13 @@ def _read(text: str, names: Names, classes: int, is_open: bool) -> tuple[dict[in
 
 def _is_whole(numbers: Mapping[int, float]) -> bool:
     """Whether numbers sum to 1, or to 100."""
+    return _off(numbers) <= 0.02
+
+
+def _off(numbers: Mapping[int, float]) -> float:
+    """Return how far the sum of numbers is from 1, or from 100 in hundredths."""
     total = sum(numbers.values())
-    return min(abs(total - 1), abs(total / 100 - 1)) <= 0.02
+    return min(abs(total - 1), abs(total / 100 - 1))
 
 
 def _distribution(classes: tuple[str, ...], numbers: Mapping[int, float]) -> Distribution:
@@ -168,7 +173,7 @@ def _records(text: str, names: Names) -> Iterator[Statement]:
         index = class_of_key(named["name"], names) if named and numbered else None
         if numbered and index is not None:
             number = STATED_NUMBER.match(record[0], numbered.end())
-            yield Statement(index, stated_number(number) if number else None, True, 1)
+            yield Statement.of(index, number, 1) if number else Statement(index, None, True, 1)
 
 
 @cache
@@ -243,11 +248,11 @@ def _statement(text: str, match: re.Match[str], index: int, group: int, names: N
     begin = lead.end() if lead else match.end()
     number = _number_at(text, begin, names) if _SURE.match(match["separator"]) else None
     if number and match["separator"] == "(":
-        return after_brackets(text, number, Statement(index, stated_number(number), True, group))
+        return after_brackets(text, number, Statement.of(index, number, group))
     if number and match["separator"] == "|":
-        return of_row(text, number, names, Statement(index, stated_number(number), True, group))
+        return of_row(text, number, names, Statement.of(index, number, group))
     if number:
-        return Statement(index, stated_number(number), True, group)
+        return Statement.of(index, number, group)
     value = _VALUE.match(text, begin)
     digits = value is not None and any(c.isnumeric() for c in value[0])
     if not digits and match["separator"] in ("(", "<", ">", "~"):
@@ -280,8 +285,27 @@ def _without_asides(statements: Sequence[Statement]) -> list[Statement]:
     return [stated for stated in statements if not (stated.aside and stated.position in own)]
 
 
-def _settle(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
-    """Return each class's number, the last that is stated, and the classes whose number cannot be read."""
+def _settle(statements: Sequence[Statement]) -> tuple[dict[int, float], set[int]]:
+    """Return each class's number, the last that is stated, and the classes whose number cannot be read.
+
+    Where some numbers are in per cent and all together sum to 100, the others are too: "80%, 15 and 5".
+    """
+    numbers, unclear = _last(statements)
+    if len({statement.percent for statement in statements}) == 2:
+        whole = [
+            replace(statement, number=100 * statement.number)
+            if statement.percent and statement.number is not None
+            else statement
+            for statement in statements
+        ]
+        in_percent, _ = _last(whole)
+        if _is_whole(in_percent) and _off(in_percent) < _off(numbers):
+            numbers = in_percent
+    return numbers, unclear
+
+
+def _last(statements: Iterable[Statement]) -> tuple[dict[int, float], set[int]]:
+    """Return each class's last number, and the classes whose number cannot be read."""
     numbers: dict[int, float] = {}
     unclear: set[int] = set()
     unstated: set[int] = set()
