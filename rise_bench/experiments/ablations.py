@@ -104,7 +104,9 @@ def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> M
     )
 
 
-def _true(title: str, run: str, *settings: str, verified: bool = False) -> Method:
+def _true(
+    title: str, run: str, *settings: str, verified: bool = False, taken_after: Section | None = None
+) -> Method:
     """Return RISE with an eighth of the SFT on rollouts of RISE-CoT that say nothing false."""
 
     def cots(cell: Cell) -> Path:
@@ -122,6 +124,7 @@ def _true(title: str, run: str, *settings: str, verified: bool = False) -> Metho
         trainings,
         phases=(RISE_COT, (run, "sft"), (run, "grpo")),
         cots=cots,
+        taken_after=taken_after,
         tau=TAU if verified else None,
         sft_steps_share=1 / 8,
     )
@@ -244,6 +247,13 @@ ABLATIONS: dict[str, Method] = {
         "rise_r1_true_reasons",
         "data.cot_subset=all",
         "data.cot_answers=none",
+    ),
+    "true_before_rft": _true(
+        "RISE on true reasons alone, before its RFT",
+        "rise_r1_true_reasons",
+        "data.cot_subset=all",
+        "data.cot_answers=none",
+        taken_after="sft",
     ),
     "true_own_answers": _true(
         "RISE with an eighth of the SFT, on true reasons and the answers of the base model",

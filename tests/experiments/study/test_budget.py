@@ -33,6 +33,7 @@ SHORT = (
     "short_own_answers",
     "short_reasons_alone",
     "true_reasons_alone",
+    "true_before_rft",
     "true_own_answers",
 )
 UNEQUAL = [*LONG, *SHORT]
