@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from rise_bench.data.hub_client import redact
 from rise_bench.errors import ConfigError, DataError, SubmissionError
+from rise_bench.errors.redaction import redact
 from rise_bench.evaluation.folder import is_result
 from rise_bench.evaluation.lmms_command import TASKS, stated_in
 from rise_bench.evaluation.responses import Responses, read_responses, require_complete
@@ -25,6 +25,10 @@ from rise_bench.leaderboards.verification.gold_board import GoldBoard
 from rise_bench.leaderboards.verification.verifier import Verification
 
 _MODEL = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[0-9a-f]{40}|closed)")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+#: Names of a checkpoint in `--model_args`.
+_OF_MODEL = ("pretrained", "model", "model_path")
 _RESULTS_SUFFIX = "_results.json"
 #: Engines of lmms-eval that sample at a temperature above 0, whatever `do_sample` says.
 _BY_TEMPERATURE = {"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "vllm", "openai"}
@@ -63,10 +67,15 @@ class RunFiles:
     @property
     def checkpoint(self) -> str:
         """Checkpoint or served model that was run; empty if the results do not say."""
+        stated = self.stated
+        return stated.get("pretrained") or stated.get("model") or stated.get("model_version") or ""
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """`--model_args` of the run by name."""
         about = self.results.get("config", {})
         arguments = (about.get("resolved_cli_args") or {}).get("model_args") or about.get("model_args") or ""
-        stated = stated_in(_shell(arguments) if isinstance(arguments, list) else str(arguments))
-        return stated.get("pretrained") or stated.get("model") or stated.get("model_version") or ""
+        return stated_in(_shell(arguments) if isinstance(arguments, list) else str(arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
     """Return the submission of a run and the bytes of its `samples.jsonl`.
 
     Raises:
-        ConfigError: If the model is not ORG/NAME@COMMIT.
+        ConfigError: If the model is not ORG/NAME@COMMIT, or not the one that was run.
         DataError: If the run is incomplete or belongs to another dataset.
         SubmissionError: If a text does not fit the schema.
     """
@@ -146,6 +155,7 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
             f"--model {statement.model!r} does not name a commit; write ORG/NAME@COMMIT with 40 hex digits "
             "(or ORG/NAME@closed for weights that are not public)"
         )
+    _check_model(run, match["id"], match["revision"])
     responses = read_responses(run.samples)
     require_complete(responses, [gold.id for gold in board.golds])
     samples = render_samples(responses.texts)
@@ -177,6 +187,21 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
         return Submission.model_validate(data), samples
     except ValueError as error:
         raise SubmissionError(f"the run does not fit the schema of submissions: {error}") from error
+
+
+def _check_model(run: RunFiles, name: str, commit: str) -> None:
+    """Refuse a run of another model of the Hub; a folder and what a server calls its model tell nothing."""
+    stated = run.stated
+    ran, revision = stated.get("pretrained", ""), stated.get("revision", "")
+    if "base_url" in stated or not _HUB_ID.fullmatch(ran) or Path(ran).exists():
+        return
+    if ran.casefold() != name.casefold():
+        raise ConfigError(
+            f"--model {name}: the run is of {ran}, says {run.samples.name}'s results file; give --model "
+            f"{ran}@COMMIT, or where {ran} was a folder, send it from where the folder is"
+        )
+    if _COMMIT.fullmatch(revision) and revision != commit:
+        raise ConfigError(f"--model {name}@{commit}: the run is of commit {revision}; give that one")
 
 
 def _count(text: str) -> int:
@@ -218,27 +243,41 @@ def _decoding(run: RunFiles) -> dict[str, Any]:
 
 
 def _about(run: RunFiles, statement: Statement) -> dict[str, Any]:
-    about = run.results.get("config", {})
     metadata = _config(run).get("metadata") or {}
-    arguments = about.get("resolved_cli_args") or {}
-    shown = ("model", "model_args", "tasks", "batch_size", "gen_kwargs", "seed", "num_fewshot", "limit")
-    command = "lmms-eval " + " ".join(
-        f"--{name} {_shell(arguments[name])}" for name in shown if arguments.get(name) not in (None, "", [])
-    )
     day = run.time[:8]
     dated = datetime.strptime(day, "%Y%m%d") if re.fullmatch(r"20\d{6}", day) else datetime.now(UTC)
     return {
         "by": tidy_line(statement.by),
         "date": dated.strftime("%Y-%m-%d"),
         "hardware": tidy_line(statement.hardware or f"{platform.system()} {platform.machine()}"),
-        "command": tidy_line(redact(_without_paths(command, statement)))[:4_000],
+        "command": command_of(run, statement),
         "versions": {str(k): tidy_line(str(v))[:60] for k, v in (metadata.get("versions") or {}).items()},
     }
 
 
-def _without_paths(command: str, statement: Statement) -> str:
-    """Replace a local model folder in the command with the model's public name."""
-    return re.sub(r"pretrained=(?:~|\.{0,2}/)[^,\s]*", f"pretrained={statement.model.split('@')[0]}", command)
+def command_of(run: RunFiles, statement: Statement) -> str:
+    """Return the command line of a run without folders and passwords."""
+    arguments = run.results.get("config", {}).get("resolved_cli_args") or {}
+    shown = ("model", "model_args", "tasks", "batch_size", "gen_kwargs", "seed", "num_fewshot", "limit")
+    told = arguments | {"model_args": _without_paths(_shell(arguments.get("model_args") or ""), statement)}
+    flags = (f"--{name} {_shell(told[name])}" for name in shown if told.get(name) not in (None, "", []))
+    return tidy_line(redact(f"lmms-eval {' '.join(flags)}"))[:4_000]
+
+
+def _without_paths(model_args: str, statement: Statement) -> str:
+    """Replace a local model folder in `--model_args` by the model's public name, other paths by their end."""
+    shown = []
+    for name, sign, value in (pair.partition("=") for pair in model_args.split(",")):
+        is_model = name.strip() in _OF_MODEL
+        public = statement.model.split("@")[0] if is_model else PurePath(value).name
+        shown.append(f"{name}{sign}{public if _is_path(value) else value}")
+    return ",".join(shown)
+
+
+def _is_path(value: str) -> bool:
+    """Whether an argument is a path of this machine: neither a URL nor ORG/NAME."""
+    local = value.startswith(("~", "/", "./", "../")) or (value.count("/") > 1 and "://" not in value)
+    return local or ("/" in value and "://" not in value and Path(value).exists())
 
 
 def _shell(value: object) -> str:
