@@ -138,7 +138,7 @@ def _split(
         test=[row for row in rows if row.source_id in test],
         categories=categories,
         drops=drops or {},
-        notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
+        notes=[*([f"columns not used: {', '.join(table.unused)}"] if table.unused else []), *table.notes],
         options={"test_fraction": f"{test_fraction:g}"} if drawn else {},
     )
 

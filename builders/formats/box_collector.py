@@ -1,6 +1,7 @@
 """Gathering the boxes of a source, picture by picture, with the checks that all formats share."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,13 @@ class BoxCollector:
                 kept[category] = (*kept.get(category, ()), box)
         self._places[file] = where
         self._pictures.append(BoxPicture(file, kept, where, size_px, split, bare=not kept))
+
+    def leave_out_class(self, reason: str, file: str, category: str) -> None:
+        """Leave out a class of the last picture, whose boxes are not all of its objects."""
+        picture = self._pictures[-1]
+        kept = {name: boxes for name, boxes in picture.boxes.items() if name != category}
+        self._pictures[-1] = replace(picture, boxes=kept, bare=False)
+        self.leave_out(reason, f"{file} {category}")
 
     def leave_out(self, reason: str, name: str) -> None:
         """Note something that is left out."""

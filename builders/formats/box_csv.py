@@ -23,6 +23,7 @@ from rise_bench.builders.formats.csv_file import (
     split_of,
 )
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.uncertain import uncertain_rows
 from rise_bench.builders.formats.unused_columns import unused_columns
 from rise_bench.errors import DataError
 
@@ -57,7 +58,7 @@ def read_box_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems |
         with problems:
             pictures.append(_picture(file, rows, columns, classes, repeated))
     drops = {REPEATED_BOX: repeated} if repeated else {}
-    return BoxTable(path, pictures, classes, drops, unused)
+    return BoxTable(path, pictures, classes, drops, unused, uncertain_rows(records, unused))
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:

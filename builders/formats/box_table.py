@@ -39,7 +39,7 @@ class BoxPicture:
 
 @dataclass(frozen=True, slots=True)
 class BoxTable:
-    """Pictures of a source, its classes in order, what was left out by reason, and columns not used."""
+    """Pictures of a source, its classes in order, what was left out by reason, columns not used, notes."""
 
     kind: ClassVar[str] = "boxes"
     path: Path
@@ -47,6 +47,7 @@ class BoxTable:
     classes: tuple[str, ...]
     drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[tuple[str, str]]:

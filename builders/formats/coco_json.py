@@ -41,9 +41,10 @@ class CocoBoxes:
         path: Path of the file.
         images: Image id -> image.
         categories: Category id (official ids have gaps in 1..90) -> name, in id order.
-        crowd: (image id, category id) of the pairs with a crowd annotation.
+        crowd: (image id, category id) of the pairs with a crowd annotation, or one to ignore.
         degenerate: Annotations left out for an empty box, e.g. "annotation 918 (image 200365)".
         repeated: Annotations left out for the box of an earlier annotation of their image and class.
+        uncertain: Number of annotations with a score below 1.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class CocoBoxes:
     crowd: frozenset[tuple[int, int]]
     degenerate: Sequence[str]
     repeated: Sequence[str]
+    uncertain: int
     _pairs: NDArray[np.int64]
     _starts: NDArray[np.int64]
     _boxes_xywh_px: NDArray[np.float64]
@@ -105,6 +107,7 @@ class _Reader:
         self._crowd: dict[tuple[int, int], int] = {}
         self._degenerate: dict[int, int] = {}  # position -> image id
         self._degenerate_categories: set[int] = set()
+        self._uncertain = 0
         self._roots: dict[int, str] = {}  # categories that are the supercategory of others
 
     def take(self, key: str, value: Any) -> None:
@@ -166,7 +169,7 @@ class _Reader:
         self._annotation_ids.append(-1 if position in self._unnamed else entry.whole("id"))
         image_id, category_id = entry.whole("image_id"), entry.whole("category_id")
         crowd = entry.get("iscrowd")
-        if crowd in (1, "1"):
+        if crowd in (1, "1") or entry.get("ignore") in (1, "1", True):
             self._crowd.setdefault((image_id, category_id), position)
             return
         if crowd not in (None, 0, "0"):
@@ -176,6 +179,8 @@ class _Reader:
             self._degenerate[position] = image_id
             self._degenerate_categories.add(category_id)
             return
+        score = entry.get("score")
+        self._uncertain += isinstance(score, int | float) and score < 1
         self._refers.extend((image_id, category_id, position))
         self._boxes.extend(box)
 
@@ -210,6 +215,7 @@ class _Reader:
             frozenset(self._crowd),
             [f"{self._name(position)} (image {image})" for position, image in self._degenerate.items()],
             repeated,
+            self._uncertain,
             pairs,
             np.append(starts, len(order)),
             boxes[order],

@@ -8,10 +8,11 @@ from rise_bench.builders.formats.box_table import BoxPicture, BoxTable
 from rise_bench.builders.formats.coco_json import REPEATED_BOX, CocoBoxes, read_coco_boxes
 from rise_bench.builders.formats.picture_index import PictureIndex
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.uncertain import uncertain_note
 from rise_bench.errors import DataError
 
 #: Reason under which a pair is left out of which a box surrounds several objects.
-CROWD = "(image, class) pair with a crowd annotation"
+CROWD = "(image, class) pair with a crowd annotation, or one to ignore"
 
 
 def read_coco_table(source: Path, path: Path, problems: Problems | None = None) -> BoxTable:
@@ -36,7 +37,9 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
         if (image_id, category_id) not in coco.crowd:
             boxes[image_id][coco.categories[category_id]] = coco.boxes(image_id, category_id)
     if coco.crowd and not boxes:
-        raise DataError(f"{path}: all annotations are crowds (iscrowd: 1), which have no box; add boxes")
+        raise DataError(
+            f"{path}: all annotations are crowds (iscrowd: 1) or to be ignored, and have no box; add boxes"
+        )
     crowded = {image_id for image_id, _ in coco.crowd}
     files = _files(PictureIndex(source), coco, path)
     pictures = [
@@ -52,7 +55,8 @@ def read_coco_table(source: Path, path: Path, problems: Problems | None = None) 
     ]
     crowds = [f"{coco.images[i].file_name} {coco.categories[c]}" for i, c in sorted(coco.crowd)]
     drops = {CROWD: crowds, REPEATED_BOX: list(coco.repeated)}
-    return BoxTable(path, pictures, tuple(coco.categories.values()), drops)
+    notes = uncertain_note(coco.uncertain)
+    return BoxTable(path, pictures, tuple(coco.categories.values()), drops, notes=notes)
 
 
 def _files(index: PictureIndex, coco: CocoBoxes, path: Path) -> dict[int, str]:

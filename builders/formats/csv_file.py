@@ -7,7 +7,7 @@ are case-insensitive. A column without a name, the index of pandas, is skipped.
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rise_bench.builders.formats.problems import Problems
@@ -41,7 +41,7 @@ def csv_header(path: Path) -> list[str]:
     """Return the cells of the first line, whatever they are."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
-            return [cell.strip() for cell in next(csv.reader(file), [])]
+            return [cell.strip() for cell in _first(csv.reader(file))]
         except csv.Error:
             return []
 
@@ -67,7 +67,7 @@ def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> lis
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
-            header = _header(path, next(reader, []), classes)
+            header = _header(path, _first(reader), classes)
             for cells in reader:
                 if not cells:
                     continue
@@ -81,6 +81,12 @@ def csv_records(path: Path, classes: tuple[str, ...], problems: Problems) -> lis
     if not records:
         raise DataError(f"{path} has no row under its header; add the annotations")
     return records
+
+
+def _first(rows: Iterator[list[str]]) -> list[str]:
+    """Return the cells of the first line, but for Excel's "sep=,"."""
+    cells = next(rows, [])
+    return next(rows, []) if cells and re.fullmatch(r"sep=\W?", cells[0], re.IGNORECASE) else cells
 
 
 def _line_that_is_not_utf8(path: Path) -> int:

@@ -59,6 +59,7 @@ class Detected:
         problems: Errors that `build` would raise, with file, position and fix; the first 200.
         problem_count: Number of problems.
         unused: Columns of a CSV that are not read.
+        notes: What else to know before the annotations count as true.
     """
 
     format: str
@@ -72,6 +73,7 @@ class Detected:
     problems: tuple[str, ...] = ()
     problem_count: int = 0
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ...] = ()) -> Detected:
@@ -113,6 +115,7 @@ def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ..
         (*problems.texts,),
         problems.count,
         table.unused,
+        table.notes,
     )
 
 

@@ -23,6 +23,7 @@ from rise_bench.builders.formats.csv_file import (
 )
 from rise_bench.builders.formats.label_table import LabelRow, LabelTable, one_hot
 from rise_bench.builders.formats.problems import Problems
+from rise_bench.builders.formats.uncertain import uncertain_rows
 from rise_bench.builders.formats.unused_columns import box_columns_help, is_list, unused_columns
 from rise_bench.errors import DataError
 
@@ -75,7 +76,8 @@ def read_label_csv(path: Path, classes: tuple[str, ...] = (), problems: Problems
     for where, record in records:
         with problems:
             rows.append(_row(record, columns, classes, where))
-    return LabelTable(rows, classes, bool(columns.label), unused=unused)
+    notes = uncertain_rows(records, unused)
+    return LabelTable(rows, classes, bool(columns.label), unused=unused, notes=notes)
 
 
 def _refuse_repeated(path: Path, column: str, records: Sequence[tuple[str, Mapping[str, str]]]) -> None:

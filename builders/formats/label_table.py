@@ -23,7 +23,7 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """Rows of a source, its classes in order, whether it holds labels, drops by reason, columns not used."""
+    """Rows of a source, its classes, whether it holds labels, drops by reason, columns not used, notes."""
 
     kind: ClassVar[str] = "distribution"
     empty: ClassVar[int] = 0
@@ -32,6 +32,7 @@ class LabelTable:
     labelled: bool
     drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """The format of annotations, by names of files and by how they begin."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from rise_bench.builders.formats.csv_file import FILE_COLUMNS, csv_header
@@ -8,6 +10,21 @@ from rise_bench.builders.formats.xml_file import root_name
 from rise_bench.builders.formats.yolo import NAME_FILES
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
+
+#: Endings of files with the annotations of one picture, whose name they have.
+_BESIDE = (".txt", ".xml", ".json", ".jsonl", ".csv")
+#: Words at the beginning of files of other programs -> the program.
+_NOT_READ = {
+    (b'"_via_settings"',): "VIA, the VGG Image Annotator",
+    (b'"regions"', b'"shape_attributes"'): "VIA, the VGG Image Annotator",
+    (b'"shapes"', b'"imagePath"'): "LabelMe",
+    (b'"image"', b'"annotations"', b'"coordinates"'): "CreateML",
+}
+#: Names of folders that hold pictures of annotations.
+_MASKS = frozenset({
+    "mask", "masks", "label", "labels", "annotation", "annotations", "seg", "segmentation", "segmentations",
+    "segmentationclass", "segmentationobject", "gt", "groundtruth", "ground_truth",
+})  # fmt: skip
 
 
 def find_format(source: Path, annotations: Path | None, *, sure: bool = False) -> tuple[str, Path | None]:
@@ -62,7 +79,8 @@ def _annotations(source: Path, annotations: Path | None) -> Path | None:
 
 def _look(source: Path) -> tuple[str, Path | None]:
     """Look for annotations in a folder: files first, then folders as classes."""
-    names = [source / name for name in NAME_FILES if (source / name).is_file()]
+    names = [place / name for place in (source, source / "labels") for name in NAME_FILES]
+    names = [path for path in names if path.is_file()]
     if names and (names[0].suffix.lower() in (".yaml", ".yml") or _has_label_texts(source)):
         return "yolo", inside(source, names[0])
     places = [source, *(source / name for name in ("annotations", "Annotations") if (source / name).is_dir())]
@@ -99,18 +117,26 @@ def _has_label_texts(source: Path) -> bool:
 
 
 def _doubt(source: Path) -> Path | None:
-    """Return a file for which folders may not be the classes: a table, or annotations in the folders."""
+    """Return what folders may not be classes for: a table, annotations of pictures, or masks of pictures."""
     files = list(files_below(source))
-    pictures = {path.with_suffix("") for path in files if is_picture(path)}
+    stems: defaultdict[str, set[str]] = defaultdict(set)  # of the pictures in each folder of the source
+    for path in filter(is_picture, files):
+        stems[path.relative_to(source).parts[0]].add(path.stem)
+    every = set().union(*stems.values())
     for path in files:
         depth, suffix = len(path.relative_to(source).parts), path.suffix.lower()
         if (
-            (depth == 1 and suffix == ".csv")
+            (depth == 1 and suffix in (".csv", ".jsonl"))
             or (suffix == ".json" and _sniffed(path) == "coco")
-            or (suffix in (".txt", ".xml") and path.with_suffix("") in pictures)
+            or (suffix in _BESIDE and path.stem in every)
         ):
             return path
-    return None
+    return next((source / name for name in stems if name.lower() in _MASKS and _shared(stems, name)), None)
+
+
+def _shared(stems: Mapping[str, set[str]], name: str) -> bool:
+    """Whether pictures of a folder have the names of those in another."""
+    return any(len(stems[name] & others) > 1 for other, others in stems.items() if other != name)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -123,12 +149,21 @@ def _format_of_file(path: Path) -> str:
         return "yolo"
     if path.suffix.lower() == ".xml" and root_name(path) == "annotation":
         raise DataError(f"{path} is of one picture; give the folder of the XML files as --annotations")
-    return {".json": _json_format(path), ".xml": "cvat"}.get(path.suffix.lower(), "csv")
+    if path.suffix.lower() == ".json":
+        return _json_format(path)
+    if path.suffix.lower() == ".jsonl":
+        raise DataError(
+            f"{path} is JSON lines, which is not read; write a CSV with the columns file and label"
+        )
+    return "cvat" if path.suffix.lower() == ".xml" else "csv"
 
 
 def _json_format(path: Path) -> str:
     with path.open("rb") as file:
-        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    for words, name in _NOT_READ.items():
+        if all(word in start for word in words):
+            raise DataError(f"{path} is of {name}, which is not read; export it as COCO, or as CSV")
     return "label-studio" if start.startswith(b"[") else "coco"
 
 

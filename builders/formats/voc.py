@@ -21,8 +21,9 @@ from rise_bench.builders.formats.xml_file import Element, number, read_element
 from rise_bench.data.build_plan import inside
 from rise_bench.errors import DataError
 
-#: Reasons under which pictures are left out.
+#: Reasons under which pictures and pairs are left out.
 NO_XML = "the picture has no XML file"
+DIFFICULT = "(image, class) pair with an object marked as difficult"
 IN_NO_LIST = "the picture is in no list of ImageSets/Main"
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -68,6 +69,8 @@ def read_voc(
                 collector.leave_out(IN_NO_LIST, file)
             else:
                 collector.add(file, _boxes(root, path.name), path.name, _size(root, path.name), split=split)
+                for category in _difficult(root):
+                    collector.leave_out_class(DIFFICULT, file, category)
     for file in index.files:
         if file not in file_names:
             collector.leave_out(NO_XML, file)
@@ -104,6 +107,12 @@ def _size(root: Element, where: str) -> tuple[int, int] | None:
     sides = [root.findtext(f"size/{side}") for side in ("width", "height")]
     width, height = (number(side, "size", where) if side else 0 for side in sides)
     return (int(width), int(height)) if width > 0 and height > 0 else None
+
+
+def _difficult(root: Element) -> list[str]:
+    """Return the classes with an object that the official evaluation ignores."""
+    marked = (e for e in root.iter("object") if (e.findtext("difficult") or "").strip() in ("1", "true"))
+    return sorted({(element.findtext("name") or "").strip() for element in marked})
 
 
 def _boxes(root: Element, where: str) -> Iterator[FoundBox]:

@@ -226,7 +226,9 @@ def _manifest(plan: SourcePlan, seed: int, written: Sequence[WrittenShard]) -> M
         seed=seed,
         counts=counts,
         paper_counts={"train": paper[0], "test": paper[1]} if paper else None,
-        differences=tuple(map(printable, _differences(plan, counts, _thin_images(rows)))),
+        differences=tuple(
+            map(printable, _differences(plan, counts, (*_thin_images(rows), *_contradictions(rows))))
+        ),
         drops={printable(name): tuple(map(printable, of)) for name, of in sorted(plan.drops.items()) if of},
         partial=bool(plan.shortfalls),
         options=dict(plan.options),
@@ -269,6 +271,24 @@ def _thin_images(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[st
     return [
         f"{len(thin)} images are more than {MAX_ASPECT} times as long as wide, e.g. {thin[0]}: the "
         "processors of Qwen models refuse them"
+    ]
+
+
+def _contradictions(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list[str]:
+    """Return a warning about equal images, asked the same, that have different annotations."""
+    first: dict[tuple[str, str, str], tuple[SourceRow, str]] = {}
+    pairs: list[tuple[SourceRow, SourceRow]] = []
+    for _, row, image in rows:
+        stated = gold_text(_gold(row, image))
+        other, known = first.setdefault((image.sha256, row.category, row.question), (row, stated))
+        if known != stated:
+            pairs.append((other, row))
+    if not pairs:
+        return []
+    one, two = pairs[0]
+    return [
+        f"{len(pairs)} images are the same as another and have another annotation, e.g. {two.public_name} as "
+        f"{one.public_name}: correct or remove one of each two"
     ]
 
 

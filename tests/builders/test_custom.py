@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from rise_bench.annotations.boxes.values import Boxes
 from rise_bench.builders import custom as builder
+from rise_bench.builders.formats.coco_table import CROWD
 from rise_bench.cli import app
 from rise_bench.data.check import check_dataset
 from rise_bench.data.dataset import open_dataset
@@ -87,7 +88,7 @@ def test_coco_json(tmp_path: Path, source: Path) -> None:
     assert (plan.spec.kind, plan.spec.metric, plan.categories) == ("boxes", "ap50", ("cup", "hair drier"))
     assert len(plan.rows) == 19
     dropped = {reason: names for reason, names in plan.drops.items() if names}
-    assert dropped == {"(image, class) pair with a crowd annotation": ["pictures/3.jpg cup"]}
+    assert dropped == {CROWD: ["pictures/3.jpg cup"]}
     assert not {row.source_id for row in plan.train} & {row.source_id for row in plan.test}
     write_dataset(plan, tmp_path / "out")
     assert check_dataset(tmp_path / "out") == []
