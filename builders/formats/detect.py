@@ -59,7 +59,7 @@ class Detected:
         problems: Errors that `build` would raise, with file, position and fix; the first 200.
         problem_count: Number of problems.
         unused: Columns of a CSV that are not read.
-        notes: What else to know before the annotations count as true.
+        notes: Warnings about annotations that may not be true.
     """
 
     format: str

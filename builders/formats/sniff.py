@@ -13,7 +13,7 @@ from rise_bench.errors import DataError
 
 #: Endings of files with the annotations of one picture, whose name they have.
 _BESIDE = (".txt", ".xml", ".json", ".jsonl", ".csv")
-#: Words at the beginning of files of other programs -> the program.
+#: Keys at the beginning of files of other programs -> the program.
 _NOT_READ = {
     (b'"_via_settings"',): "VIA, the VGG Image Annotator",
     (b'"regions"', b'"shape_attributes"'): "VIA, the VGG Image Annotator",
@@ -161,8 +161,8 @@ def _format_of_file(path: Path) -> str:
 def _json_format(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-    for words, name in _NOT_READ.items():
-        if all(word in start for word in words):
+    for keys, name in _NOT_READ.items():
+        if all(key in start for key in keys):
             raise DataError(f"{path} is of {name}, which is not read; export it as COCO, or as CSV")
     return "label-studio" if start.startswith(b"[") else "coco"
 

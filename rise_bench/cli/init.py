@@ -155,9 +155,9 @@ def _print(detected: "Detected", made: "Made", *, as_json: bool) -> None:
             f"warning: no {split} row of {', '.join(names[:_SHOWN_CLASSES])}{more}; add pictures, or change "
             "--test-fraction or --seed"
         )
-    said = {f"{count} left out of the source: {reason}" for reason, count in detected.left_out.items()}
-    said |= {*detected.notes, f"columns not used: {', '.join(detected.unused)}"}
-    typer.echo("".join(f"- {line}\n" for line in made.manifest.differences if line not in said), nl=False)
+    printed = {f"{count} left out of the source: {reason}" for reason, count in detected.left_out.items()}
+    printed |= {*detected.notes, f"columns not used: {', '.join(detected.unused)}"}
+    typer.echo("".join(f"- {line}\n" for line in made.manifest.differences if line not in printed), nl=False)
     typer.echo("\n".join(f"  {note}" for note in made.choice.notes))
     typer.echo("\nnext:")
     for number, command in enumerate(made.next_commands(), 1):

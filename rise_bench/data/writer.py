@@ -285,10 +285,10 @@ def _contradictions(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list
             pairs.append((other, row))
     if not pairs:
         return []
-    one, two = pairs[0]
+    earlier, later = pairs[0]
     return [
-        f"{len(pairs)} images are the same as another and have another annotation, e.g. {two.public_name} as "
-        f"{one.public_name}: correct or remove one of each two"
+        f"{len(pairs)} images are the same as another and have another annotation, e.g. {later.public_name} as "
+        f"{earlier.public_name}: correct or remove one of each two"
     ]
 
 
