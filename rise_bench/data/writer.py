@@ -287,8 +287,8 @@ def _contradictions(rows: Sequence[tuple[Shard, SourceRow, ImageFacts]]) -> list
         return []
     earlier, later = pairs[0]
     return [
-        f"{len(pairs)} images are the same as another and have another annotation, e.g. {later.public_name} as "
-        f"{earlier.public_name}: correct or remove one of each two"
+        f"{len(pairs)} images are the same as another and have another annotation, e.g. {later.public_name} "
+        f"as {earlier.public_name}: correct or remove one of each two"
     ]
 
 
