@@ -32,6 +32,7 @@ def _r1(
     teacher_counts: bool = True,
     tuned_as: str = "",
     sft_steps_share: float = 1.0,
+    grpo_tuned_as: str = "",
 ) -> Method:
     """Return RISE-R1 with other settings on the chains of thought of RISE."""
     sections: tuple[Section, ...] = ("sft", "grpo") if rft else ("sft",)
@@ -45,6 +46,7 @@ def _r1(
         teacher_counts=teacher_counts,
         tuned_as=tuned_as,
         sft_steps_share=sft_steps_share,
+        grpo_tuned_as=grpo_tuned_as,
     )
 
 
@@ -105,7 +107,12 @@ def _foreign(title: str, run: str, *settings: str, tau: float | None = TAU) -> M
 
 
 def _true(
-    title: str, run: str, *settings: str, verified: bool = False, taken_after: Section | None = None
+    title: str,
+    run: str,
+    *settings: str,
+    verified: bool = False,
+    taken_after: Section | None = None,
+    grpo_tuned_as: str = "",
 ) -> Method:
     """Return RISE with an eighth of the SFT on rollouts of RISE-CoT that say nothing false."""
 
@@ -127,6 +134,7 @@ def _true(
         taken_after=taken_after,
         tau=TAU if verified else None,
         sft_steps_share=1 / 8,
+        grpo_tuned_as=grpo_tuned_as,
     )
 
 
@@ -235,6 +243,13 @@ ABLATIONS: dict[str, Method] = {
         "data.cot_answers=none",
         sft_steps_share=1 / 8,
     ),
+    "short_gentle": _r1(
+        "RISE with an eighth of the SFT, on reasons alone, and the rate of Visual-RFT",
+        "rise_r1_gentle",
+        "data.cot_answers=none",
+        sft_steps_share=1 / 8,
+        grpo_tuned_as="visual_rft",
+    ),
     "rise_short_sft": _r1("RISE with an eighth of the SFT", "rise_r1_short", sft_steps_share=1 / 8),
     "short_own_answers": _r1(
         "RISE with an eighth of the SFT, on the answers of its teacher",
@@ -254,6 +269,13 @@ ABLATIONS: dict[str, Method] = {
         "data.cot_subset=all",
         "data.cot_answers=none",
         taken_after="sft",
+    ),
+    "true_gentle": _true(
+        "RISE with an eighth of the SFT, on true reasons alone, and the rate of Visual-RFT",
+        "rise_r1_true_gentle",
+        "data.cot_subset=all",
+        "data.cot_answers=none",
+        grpo_tuned_as="visual_rft",
     ),
     "true_own_answers": _true(
         "RISE with an eighth of the SFT, on true reasons and the answers of the base model",

@@ -154,6 +154,7 @@ class Method:
             there.
         sft_steps_share: Share of a phase's steps that its SFT gets; below 1 only where each has all.
         tuned_as: Method with its settings, if not itself or, for an ablation, RISE.
+        grpo_tuned_as: Method with its rate of GRPO, if another.
     """
 
     title: str
@@ -169,6 +170,7 @@ class Method:
     share_of_steps: float = 1.0
     sft_steps_share: float = 1.0
     tuned_as: str = ""
+    grpo_tuned_as: str = ""
 
     def model(self, cell: Cell) -> Path | str:
         """Return folder or name of its model."""

@@ -8,7 +8,7 @@ chains of thought are shared by all methods.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product, starmap
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +83,10 @@ def settings_at(shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> dict[
 
 def setting_of(name: str, tuned: Mapping[str, Setting]) -> Setting:
     """Return the setting of a method; that of its base method for an ablation."""
-    return tuned.get(_source(name, tuned), Setting())
+    setting, of_grpo = tuned.get(_source(name, tuned), Setting()), find_method(name).grpo_tuned_as
+    if of_grpo not in tuned:
+        return setting
+    return replace(setting, grpo_learning_rate=tuned[of_grpo].grpo_learning_rate)
 
 
 def choice_of(name: str, shots: str, tuned: Mapping[str, Mapping[str, Setting]]) -> tuple[str, str] | None:

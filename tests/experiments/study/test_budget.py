@@ -34,6 +34,8 @@ SHORT = (
     "short_reasons_alone",
     "true_reasons_alone",
     "true_before_rft",
+    "true_gentle",
+    "short_gentle",
     "true_own_answers",
 )
 UNEQUAL = [*LONG, *SHORT]
@@ -146,6 +148,12 @@ def test_every_training_at_the_papers_scale_has_settings_that_go_together(
     )
     training = find_method("rise_grounded").trainings(asked)[0]
     assert load_config(training.arguments[3], training.arguments[4:]).compute.accelerate == "none"
+
+
+def test_the_gentle_forms_of_rise_have_the_grpo_rate_of_visual_rft() -> None:
+    tuned = {"rise": Setting(0.5, 2e-4, 1e-4), "visual_rft": Setting(grpo_learning_rate=2e-5)}
+    assert setting_of("short_gentle", tuned) == setting_of("true_gentle", tuned) == Setting(0.5, 2e-4, 2e-5)
+    assert setting_of("short_gentle", {"rise": tuned["rise"]}) == tuned["rise"]
 
 
 def test_an_ablation_has_the_setting_of_its_form_of_rise() -> None:
