@@ -37,6 +37,8 @@ LoadedImages = tuple[tuple[bytes, ...], ImageFacts]
 
 _AHEAD_BYTES = 16 << 20
 _AHEAD_ROWS = 256
+#: Errors of images that are looked for, and listed.
+_MOST_ERRORS, _LISTED_ERRORS = 200, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +164,50 @@ def write_shard(
 
 
 def read_ahead(rows: Iterable[PlacedRow], pool: Executor) -> Iterator[LoadedImages]:
-    """Yield the images of each row in order; the pool decodes ahead, bounded in number and bytes."""
+    """Yield the images of each row in order; the pool decodes ahead, bounded in number and bytes.
+
+    Raises:
+        DataError: An image is bad; lists this one and the bad ones among all that follow.
+    """
     waiting: deque[tuple[Future[LoadedImages], int]] = deque()
     waiting_bytes = 0
-    for placed in itertools.chain(rows, [None]):
+    remaining = itertools.chain(rows, [None])
+    for placed in remaining:
         while waiting and (placed is None or len(waiting) >= _AHEAD_ROWS or waiting_bytes >= _AHEAD_BYTES):
             future, size = waiting.popleft()
             waiting_bytes -= size
+            if isinstance(error := future.exception(), DataError):
+                later = (row for row in (placed, *remaining) if row is not None)
+                raise _with_others(error, [future for future, _ in waiting], later, pool)
             yield future.result()
         if placed is not None:
             size = size_bytes(placed.row)
             waiting.append((pool.submit(_load, placed.row), size))
             waiting_bytes += size
+
+
+def _with_others(
+    first: DataError, waiting: Sequence[Future[LoadedImages]], later: Iterable[PlacedRow], pool: Executor
+) -> DataError:
+    """Return the error of a bad image with those of the images after it."""
+    errors = [first, *(error for future in waiting if isinstance(error := future.exception(), DataError))]
+    rest = iter(later)
+    while len(errors) < _MOST_ERRORS and (part := list(itertools.islice(rest, _AHEAD_ROWS))):
+        errors += filter(None, pool.map(_problem, [placed.row for placed in part]))
+    if len(errors) == 1:
+        return first
+    listed = "".join(f"\n- {error}" for error in errors[:_LISTED_ERRORS])
+    more = f"\n- and {len(errors) - _LISTED_ERRORS} more" if len(errors) > _LISTED_ERRORS else ""
+    return DataError(f"{len(errors)} pictures are bad:{listed}{more}")
+
+
+def _problem(row: SourceRow) -> DataError | None:
+    """Return what is wrong with the images of a row."""
+    try:
+        _load(row)
+    except DataError as error:
+        return error
+    return None
 
 
 def _load(row: SourceRow) -> LoadedImages:

@@ -161,3 +161,18 @@ def test_equal_pictures_with_different_labels_are_named(tmp_path: Path) -> None:
     )
     assert made_by_init.exit_code == 0, made_by_init.output
     assert "- 1 images are the same as another" in made_by_init.output
+
+
+@pytest.mark.parametrize(("broken", "more"), [(1, ""), (3, ""), (12, "\n- and 2 more")])
+def test_all_pictures_that_cannot_be_read_are_listed_at_once(tmp_path: Path, broken: int, more: str) -> None:
+    source = folders(
+        tmp_path / "source", *(f"cat/{i}.jpg" for i in range(7)), *(f"dog/{i}.jpg" for i in range(7))
+    )
+    for path in sorted(source.glob("*/*.jpg"))[:broken]:
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError) as caught:
+        write_dataset(builder.plan(source, name="own"), tmp_path / "out")
+    text = str(caught.value)
+    assert text.startswith(f"{broken} pictures are bad:\n- ") == (broken > 1)
+    assert text.endswith(more) and text.count("(folder ") == min(broken, 10)
+    assert not (tmp_path / "out").exists()
