@@ -1,4 +1,4 @@
-"""Labels of images from their folders: one per class, optionally inside one per split."""
+"""Labels of images from their folders: one per class, optionally inside or around one per split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,8 @@ def read_label_folders(
     """Read a folder of folders; hidden files are skipped.
 
     Args:
-        source: Folder of class folders, or of `train` and `test` (or `val`) with class folders.
+        source: Folder of class folders, or of `train` and `test` (or `val`) with class folders; or of class
+            folders with `train` and `test` in each.
         classes: Class names in order; if empty, the sorted names of the folders.
         problems: Takes what is wrong with a folder; raised when None.
 
@@ -27,13 +28,13 @@ def read_label_folders(
         DataError: If there are fewer than two folders of classes, or one of them holds no image.
     """
     places = _class_folders(source, classes)
-    classes = classes or tuple(sorted({folder.name for _, folder in places}))
+    classes = classes or tuple(sorted({name for _, name, _ in places}))
     rows: list[LabelRow] = []
     drops: dict[str, list[str]] = {NOT_AN_IMAGE: [], NO_CLASS: []}
-    for split, folder in places:
+    for split, name, folder in places:
         with problems or Problems():
             where = f"folder {folder.relative_to(source).as_posix()}"
-            probs = one_hot(folder.name, classes, where)
+            probs = one_hot(name, classes, where)
             below = files_below(folder, source)
             files = {path.relative_to(source).as_posix(): is_picture(path) for path in below}
             if not any(files.values()):
@@ -43,17 +44,17 @@ def read_label_folders(
                     else "add some"
                 )
                 raise DataError(f"{folder} holds no image; {fix}, or move it out of {source}")
-            rows += [LabelRow(name, probs, split, "", "", where) for name in files if files[name]]
-            drops[NOT_AN_IMAGE] += [name for name in files if not files[name]]
+            rows += [LabelRow(file, probs, split, "", "", where) for file in files if files[file]]
+            drops[NOT_AN_IMAGE] += [file for file in files if not files[file]]
     splits = [folder for folder in _folders(source) if folder.name.lower() in SPLITS and not _folders(folder)]
-    for folder in {source, *(folder.parent for _, folder in places), *(splits if places[0][0] else ())}:
+    for folder in {source, *(folder.parent for *_, folder in places), *(splits if places[0][0] else ())}:
         loose = [path for path in _children(folder) if path.is_file() and is_picture(path)]
         drops[NO_CLASS] += [path.relative_to(source).as_posix() for path in loose]
     return LabelTable(rows, classes, True, {reason: sorted(names) for reason, names in drops.items()})
 
 
-def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, Path]]:
-    """Return (split, folder) of each class; the split is empty if the source has none."""
+def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, str, Path]]:
+    """Return (split, class, folder) of each folder of a class; the split is empty if the source has none."""
     folders = _folders(source)
     named = [folder for folder in folders if folder.name.lower() in SPLITS]
     others = [folder for folder in folders if folder not in named]
@@ -63,18 +64,31 @@ def _class_folders(source: Path, classes: Sequence[str]) -> list[tuple[str, Path
             "move it out, or name the labels in a CSV with --annotations (`init`: --labels)"
         )
     if folders and not others:
-        places = [(SPLITS[split.name.lower()], folder) for split in folders for folder in _folders(split)]
+        places = [
+            (SPLITS[split.name.lower()], folder.name, folder)
+            for split in folders
+            for folder in _folders(split)
+        ]
+    elif _hold_splits(folders):
+        places = [(SPLITS[split.name.lower()], of.name, split) for of in folders for split in _folders(of)]
     else:
-        places = [("", folder) for folder in folders]
+        places = [("", folder.name, folder) for folder in folders]
         if set(classes) != {folder.name for folder in folders}:
             _refuse_repeated(source, folders)
-    if len({folder.name for _, folder in places}) < 2:
+    if len({name for _, name, _ in places}) < 2:
         raise DataError(
             f"{source} holds {len(folders)} folders; without --annotations it must hold one folder of "
             "images for each class, two or more; give that folder as --source (`init`: its first argument), "
             "or a CSV or COCO json as --annotations (`init`: --labels)"
         )
     return places
+
+
+def _hold_splits(folders: Sequence[Path]) -> bool:
+    """Whether each folder holds folders of splits and nothing else, and together at least two splits."""
+    inner = [_children(folder) for folder in folders]
+    names = {SPLITS.get(path.name.lower(), "") if path.is_dir() else "" for paths in inner for path in paths}
+    return all(inner) and "" not in names and len(names) > 1
 
 
 def _refuse_repeated(source: Path, folders: list[Path]) -> None:

@@ -176,3 +176,14 @@ def test_all_pictures_that_cannot_be_read_are_listed_at_once(tmp_path: Path, bro
     assert text.startswith(f"{broken} pictures are bad:\n- ") == (broken > 1)
     assert text.endswith(more) and text.count("(folder ") == min(broken, 10)
     assert not (tmp_path / "out").exists()
+
+
+def test_splits_inside_the_folders_of_classes_are_kept(tmp_path: Path) -> None:
+    files = ("cat/train/0.jpg", "cat/test/1.jpg", "dog/train/2.jpg", "dog/train/3.jpg", "dog/test/4.jpg")
+    source = folders(tmp_path / "source", *files)
+    plan = builder.plan(source, name="own")
+    assert plan.spec.classes == ("cat", "dog")
+    assert {row.source_id for row in plan.test} == {"cat/test/1.jpg", "dog/test/4.jpg"}
+    write_photo(source / "cat" / "5.jpg", 5)  # a picture in no split
+    with_loose = builder.plan(source, name="own")
+    assert len(with_loose.rows) == 6 and "test_fraction" in with_loose.options
