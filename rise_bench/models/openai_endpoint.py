@@ -8,6 +8,7 @@ growing pauses, permanent failures (a wrong key, an unknown model) stop the prog
 import asyncio
 import itertools
 import json
+import logging
 import os
 import random
 import re
@@ -32,6 +33,8 @@ from rise_bench.scoring.response_text import response_text
 
 if TYPE_CHECKING:
     from rise_bench.models.bounded_http import BoundedClient
+
+_log = logging.getLogger(__name__)
 
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _NAME_WAIT_S = 30.0
@@ -139,6 +142,9 @@ class ChatServers:
                 async with asyncio.timeout(self._timeout_s):
                     reply = await client.post("/chat/completions", orjson.dumps(form))
                 texts = read_reply(reply, self.tokens)
+                if left_out := sorted((refused - self._refused[client]) & SHAPING & body.keys()):
+                    names = ", ".join(left_out)
+                    _log.warning("%s refuses %s: it is asked without", client.base_url, names)
                 self._refused[client] = refused
                 self._taken[client] |= SHAPING & form.keys()
                 return texts

@@ -279,6 +279,17 @@ def test_what_a_server_refuses_of_a_request_is_said_otherwise(prompt, reply, sen
     assert all(sent.items() <= body.items() and absent not in body for body in later)
 
 
+def test_parameters_that_are_left_out_are_said_once(prompt, caplog):
+    refusal = refused("None", "Unrecognized request arguments supplied: min_p, top_k")
+    with raw_server(refusal, OK, OK) as (url, requests):
+        endpoints = Endpoints([url], "m", tries=2, pause_s=0.001, timeout_s=5.0)
+        for _ in range(2):
+            endpoints.sample([prompt], 1, 9)
+        endpoints.close()
+    assert [line.message for line in caplog.records] == [f"{url} refuses min_p, top_k: it is asked without"]
+    assert not {"min_p", "top_k"} & json.loads(requests[-1][1]).keys()
+
+
 @pytest.mark.parametrize(
     "reply",
     [
