@@ -190,10 +190,10 @@ def pack(run: RunFiles, board: GoldBoard, statement: Statement) -> tuple[Submiss
 
 
 def _check_model(run: RunFiles, name: str, commit: str) -> None:
-    """Refuse a run of another model of the Hub; a folder and what a server calls its model tell nothing."""
+    """Refuse a run of another model of the Hub; folders, adapters and names of servers tell nothing."""
     stated = run.stated
     ran, revision = stated.get("pretrained", ""), stated.get("revision", "")
-    if "base_url" in stated or not _HUB_ID.fullmatch(ran) or Path(ran).exists():
+    if stated.keys() & {"base_url", "peft", "lora_path"} or not _HUB_ID.fullmatch(ran) or Path(ran).exists():
         return
     if ran.casefold() != name.casefold():
         raise ConfigError(

@@ -10,7 +10,7 @@ from rise_bench.files import strict_json
 from rise_bench.hub.push import Guard
 
 #: Files of a repository that is as new: what the Hub's own pages write.
-_NEW = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
+_NEW = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt"})
 
 
 def guard_of(repo_id: str, manifest: Manifest) -> Guard:

@@ -56,6 +56,7 @@ def test_a_run_of_another_model_is_not_sent(tmp_path: Path, boards, given: str, 
         f"pretrained=anna/tiny,revision={COMMIT}",
         "pretrained=/home/anna/m",
         "model=bob/large,base_url=http://host/v1",
+        "pretrained=bob/large,peft=anna/tiny",
     ],
 )
 def test_a_run_that_may_be_of_the_model_is_read(tmp_path: Path, boards, given: str) -> None:
