@@ -76,7 +76,9 @@ class Detected:
     notes: tuple[str, ...] = ()
 
 
-def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ...] = ()) -> Detected:
+def detect(
+    source: Path, annotations: Path | None = None, classes: tuple[str, ...] = (), format_name: str = ""
+) -> Detected:
     """Look at a folder as `build custom` would read it; problems are gathered, not raised.
 
     Args:
@@ -84,11 +86,13 @@ def detect(source: Path, annotations: Path | None = None, classes: tuple[str, ..
         annotations: File or folder of the annotations, relative to `source` unless it exists as given; looked
             for in `source` when None.
         classes: Class names in order, where the source does not name them.
+        format_name: Name in `FORMATS`; detected when empty.
 
     Raises:
+        ConfigError: If the format is unknown.
         DataError: If `annotations` is missing or of no known format, or `source` holds no picture.
     """
-    name, path = find_format(source, annotations)
+    name, path = _format(source, annotations, format_name)
     problems = Problems(gather=True)
     if not name:
         count = sum(map(is_picture, files_below(source)))
@@ -134,10 +138,16 @@ def read_source(
         ConfigError: If the format is unknown.
         DataError: The first thing that is wrong.
     """
-    name, path = find_format(source, annotations, sure=bool(format_name))
+    name, path = _format(source, annotations, format_name)
+    return _read(name or "folders", Source(source, path or source, classes, Problems()))
+
+
+def _format(source: Path, annotations: Path | None, format_name: str) -> tuple[str, Path | None]:
+    """Return name and annotations of a stated format, or of the one that is found."""
     if format_name and format_name not in FORMATS:
         raise ConfigError(f"format {format_name!r} is unknown; choose one of {', '.join(FORMATS)}")
-    return _read(format_name or name or "folders", Source(source, path or source, classes, Problems()))
+    name, path = find_format(source, annotations, sure=bool(format_name))
+    return format_name or name, path
 
 
 def _read(name: str, source: Source) -> Table:

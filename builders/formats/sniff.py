@@ -45,7 +45,7 @@ def find_format(source: Path, annotations: Path | None, *, sure: bool = False) -
         if name == "folders" and not sure and (doubt := _doubt(source)) is not None:
             raise DataError(
                 f"{doubt} looks like annotations and cannot be taken for any; name it (--annotations, or "
-                "--labels of init) to see why. If each folder is a class, move it elsewhere, or build with "
+                "--labels of init) to see why. If each folder is a class, move it elsewhere, or say so by "
                 "--format folders"
             )
         return name, file

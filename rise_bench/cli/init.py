@@ -27,6 +27,9 @@ def init(
         typer.Option(help="Annotations, in any format of `build custom`; searched for among the pictures."),
     ] = None,
     coco: Annotated[Path | None, typer.Option(help="The same, a COCO json.")] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", help="Their format, as of `build custom`; detected by default.")
+    ] = "",
     name: Annotated[
         str, typer.Option(help="Name of the dataset: a-z, 0-9, _; of the folder by default.")
     ] = "",
@@ -67,7 +70,7 @@ def init(
     named = tuple(part.strip() for part in classes.split(",") if part.strip())
     data = DataSection(
         str(pictures),
-        format="coco" if coco else "",
+        format="coco" if coco else format_name,
         question=question,
         classes=named,
         test_fraction=test_fraction,
@@ -80,7 +83,7 @@ def init(
     )
     wanted = Wanted(pictures, labels or coco, data, name, out, model, tuple(endpoint or ()), seed)
     refuse_taken(wanted)
-    detected = detect(pictures, labels or coco, named)
+    detected = detect(pictures, labels or coco, named, format_name)
     if not as_json:
         typer.echo("\n".join(_seen(detected, wanted)))
     _refuse(detected, as_json=as_json)

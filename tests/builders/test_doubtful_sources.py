@@ -52,6 +52,18 @@ def test_folders_that_may_be_no_classes_are_not_taken_for_them(tmp_path, files, 
         assert set(builder.plan(source, name="own", format_name="folders").spec.classes) == classes
 
 
+def test_init_takes_a_stated_format(tmp_path: Path) -> None:
+    files = ("mask/1.jpg", "mask/2.jpg", "no_mask/1.jpg", "no_mask/2.jpg")
+    source = folders(tmp_path / "source", *files)
+    command = ["init", str(source), "--out", str(tmp_path / "own"), "--yes", "--test-fraction", "0"]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1 and "--format folders" in str(refused.exception)
+    unknown = CliRunner().invoke(app, [*command, "--format", "x"])
+    assert "choose one of csv, coco" in str(unknown.exception)
+    done = CliRunner().invoke(app, [*command, "--format", "folders"])
+    assert done.exit_code == 0 and "2 classes: mask 2, no_mask 2" in done.output
+
+
 @pytest.mark.parametrize(
     "files",
     [
