@@ -203,7 +203,9 @@ def test_weights_of_an_earlier_version_go_and_what_others_added_stays(alice: Min
 def test_a_model_of_others_is_not_replaced(alice: Minihub, run: Path) -> None:
     push(MODEL, [Outgoing.of("pytorch_model.bin", b"theirs")], title="Theirs", repo_type="model")
     for send in (publish_model, preview_model):
-        with pytest.raises(ConfigError, match=r"did not publish \(pytorch_model.bin\).*another repository"):
+        with pytest.raises(
+            ConfigError, match=r"was not published by this command \(pytorch_model.bin\).*another repository"
+        ):
             send(run, MODEL)
 
 
