@@ -134,7 +134,7 @@ def _guard_of(repo_id: str) -> Guard:
         weights = sorted(path for path in remote if path.endswith((".safetensors", ".bin", ".gguf")))
         if weights and "recipe.yaml" not in remote:
             raise ConfigError(
-                f"{repo_id} holds a model that was not published by this command ({weights[0]}), and its card "
+                f"{repo_id} holds a model that was not published by this command ({weights[0]}); its card "
                 "and weights would be replaced; give another repository, or delete its files on the Hub first"
             )
 
