@@ -161,8 +161,9 @@ def _format_of_file(path: Path) -> str:
 def _json_format(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    is_read = any(key in start for key in (b'"data"', b'"images"'))  # whatever else its entries hold
     for keys, name in _NOT_READ.items():
-        if all(key in start for key in keys):
+        if not is_read and all(key in start for key in keys):
             raise DataError(f"{path} is of {name}, which is not read; export it as COCO, or as CSV")
     return "label-studio" if start.startswith(b"[") else "coco"
 

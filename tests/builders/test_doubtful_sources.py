@@ -103,6 +103,15 @@ def test_formats_that_are_not_read_are_named(source: Path, name: str, content: s
         detect(source, Path(name))
 
 
+def test_keys_of_other_programs_inside_a_label_studio_export_are_its_own(source: Path) -> None:
+    result = {"type": "choices", "value": {"choices": ["a"]}, "meta": {"coordinates": [1, 2]}}
+    tasks = [
+        {"id": i, "data": {"image": f"{i}.jpg"}, "annotations": [{"result": [result]}]} for i in range(4)
+    ]
+    (source / "export.json").write_text(json.dumps(tasks))
+    assert detect(source).format == "label-studio"
+
+
 def test_excel_s_line_about_the_separator_is_skipped(source: Path) -> None:
     (source / "labels.csv").write_text("sep=,\nfile,label\n0.jpg,a\n1.jpg,b\n2.jpg,c\n")
     seen = detect(source)
