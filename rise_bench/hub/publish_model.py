@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import struct
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -117,12 +118,13 @@ def stage_model(
         of_run=run_facts(run, settings),
     )
     texts = {"README.md": model_card(facts), "recipe.yaml": yaml.safe_dump(recipe, sort_keys=False)}
+    entries: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for pin in pins:
         of_pin = [score for score in scored if score["dataset_sha256"] in pin.tests]
-        entries = [_eval_entry(score, pin) for score in of_pin if _is_of_test(score, pin)]
-        if entries:
-            name = pin.repo_id.replace("/", "--")
-            texts[f".eval_results/rise-bench--{name}.yaml"] = eval_results_yaml(entries)
+        entries[pin.repo_id] += [_eval_entry(score, pin) for score in of_pin if _is_of_test(score, pin)]
+    for repo, of_repo in entries.items():
+        if of_repo:
+            texts[f".eval_results/rise-bench--{repo.replace('/', '--')}.yaml"] = eval_results_yaml(of_repo)
     weights = [Outgoing.of(path.name, path) for path in sent if path.name not in texts]
     return (*(Outgoing.of(path, text.encode()) for path, text in texts.items()), *weights)
 

@@ -130,6 +130,16 @@ def test_eval_results_name_the_dataset_at_its_commit(
     assert task == entry.task_id, "the dataset's eval.yaml has the task"
 
 
+def test_two_commits_of_a_dataset_have_their_results_in_one_file(
+    alice: Minihub, run: Path, scores: Path, emotion6: Source
+) -> None:
+    first = publish(emotion6.benchmark, "rise/e6").commit
+    second = push("rise/e6", [Outgoing.of("notes.md", b"More.")], title="Notes").commit
+    publish_model(run, MODEL, scores=[scores], datasets=[f"rise/e6@{first}", f"rise/e6@{second}"])
+    results = alice.files(MODEL, kind="model")[".eval_results/rise-bench--rise--e6.yaml"]
+    assert [entry["dataset"]["revision"] for entry in yaml.safe_load(results)] == [first, second]
+
+
 def test_scores_of_another_dataset_make_no_eval_results(
     alice: Minihub, run: Path, scores: Path, coco_sub: Source
 ) -> None:
